@@ -1,0 +1,1 @@
+"""Decides: tasks, queue, slots, dispatch. No I/O and no HTTP in here."""

@@ -1,0 +1,1 @@
+"""Handlers only, one file a resource: parse, call, answer."""

@@ -1,0 +1,1 @@
+"""What is remembered of tasks: their history and their files."""

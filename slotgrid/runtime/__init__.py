@@ -1,0 +1,1 @@
+"""How a process is run: settings, logs, metrics, background loops."""

@@ -1,0 +1,1 @@
+"""The worker: slots on this machine, and the browsers behind them."""

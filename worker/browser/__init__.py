@@ -1,0 +1,1 @@
+"""Chromium processes and contexts: launch, health, recycle, kill, sweep."""

@@ -1,0 +1,1 @@
+"""Finds, checks and reloads what stands in the functions folder."""
