@@ -1,0 +1,174 @@
+"""What a running task says: a bounded record that can be followed, and that paces its writer."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+EVENTS_LIMIT = 1000
+BYTES_LIMIT = 4 * 1024 * 1024
+READER_LAG_EVENTS = 64
+READER_LAG_BYTES = 256 * 1024
+TERMINAL_KINDS = frozenset({"done", "error"})
+
+
+class NotJson(ValueError):
+    """What was to be said or answered has no JSON form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing a task said. `payload` is its JSON, ready for the wire."""
+
+    id: int
+    kind: str
+    at: float
+    payload: bytes
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it is the last one of its task."""
+        return self.kind in TERMINAL_KINDS
+
+
+class EventLog:
+    """The last events of a task, bounded by number and bytes.
+
+    Any number of readers may follow it. One of them may be *pacing*: the writer then waits
+    while that reader is behind, so a stream nobody reads stops its own task and nothing else.
+    """
+
+    __slots__ = ("_bytes", "_events", "_pacing", "_room", "_waiters", "closed", "last_id")
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._bytes = 0
+        self._waiters: list[asyncio.Future[None]] = []
+        self._pacing: Reader | None = None
+        self._room: asyncio.Future[None] | None = None
+        self.last_id = 0
+        self.closed = False
+
+    def append(self, kind: str, payload: Any) -> Event:
+        """Record an event and wake its readers. Raises NotJson when `payload` is not JSON."""
+        encoded = encode_json(payload)
+        self.last_id += 1
+        event = Event(self.last_id, kind, time.time(), encoded)
+        self._events.append(event)
+        self._bytes += len(encoded)
+        # The newest event always stays, whatever its size: it may be the terminal one.
+        while len(self._events) > EVENTS_LIMIT or (
+            self._bytes > BYTES_LIMIT and len(self._events) > 1
+        ):
+            self._bytes -= len(self._events.popleft().payload)
+        self._wake()
+        return event
+
+    def close(self) -> None:
+        """Say that nothing more will come."""
+        self.closed = True
+        self._wake()
+        self._release_writer()
+
+    def after(self, event_id: int) -> list[Event]:
+        """The events kept that are newer than `event_id`, oldest first."""
+        if event_id >= self.last_id:
+            return []
+        return [event for event in self._events if event.id > event_id]
+
+    def missing_after(self, event_id: int) -> int:
+        """How many events newer than `event_id` are no longer kept."""
+        oldest = self._events[0].id if self._events else self.last_id + 1
+        return max(0, oldest - event_id - 1)
+
+    async def room(self) -> None:
+        """Wait while the pacing reader is too far behind; the writer calls it after `append`."""
+        while self._pacing is not None and self._pacing.is_behind() and not self.closed:
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            # Shielded, since a second writer of the same task may wait for the same room.
+            await asyncio.shield(self._room)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _release_writer(self) -> None:
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None
+
+    async def _beyond(self, event_id: int) -> None:
+        if self.last_id > event_id or self.closed:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+
+class Reader:
+    """Follows an `EventLog` from a given event on; use as `async with` and iterate.
+
+    A pacing reader holds the writer back while it is more than 64 events or 256 KiB behind.
+    """
+
+    def __init__(self, log: EventLog, *, after: int = 0, pacing: bool = False) -> None:
+        self._log = log
+        self._pacing = pacing
+        self._pending: deque[Event] = deque()
+        self.position = after
+        """The id of the last event handed out."""
+
+    async def __aenter__(self) -> "Reader":
+        if self._pacing:
+            self._log._pacing = self
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._log._pacing is self:
+            self._log._pacing = None
+            self._log._release_writer()
+
+    def is_behind(self) -> bool:
+        """Whether the writer should wait."""
+        lag = self._log.last_id - self.position
+        if lag > READER_LAG_EVENTS:
+            return True
+        if self._log._bytes <= READER_LAG_BYTES:
+            return False
+        unread = self._log.after(self.position)
+        # One large event alone must not stop its writer for ever: it is behind from the second.
+        return len(unread) > 1 and sum(len(e.payload) for e in unread) > READER_LAG_BYTES
+
+    async def next(self) -> Event | None:
+        """The next event, as soon as there is one; None when nothing more will come."""
+        while not self._pending:
+            self._pending.extend(self._log.after(self.position))
+            if self._pending:
+                break
+            if self._log.closed:
+                return None
+            await self._log._beyond(self.position)
+        event = self._pending.popleft()
+        self.position = event.id
+        if self._log._pacing is self and not self.is_behind():
+            self._log._release_writer()
+        return event
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while (event := await self.next()) is not None:
+            yield event
+
+
+def encode_json(value: Any) -> bytes:
+    """JSON bytes of `value`; dataclasses, enums, UUIDs and times included. Raises NotJson."""
+    try:
+        return orjson.dumps(value)
+    except (TypeError, ValueError, RecursionError) as cause:
+        raise NotJson(f"not JSON: {cause}") from cause

@@ -1,0 +1,72 @@
+"""What is known of a function everywhere: enough to check a task for it, and to show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from slotgrid.core.schema import Schema
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FunctionSpec:
+    """One function as its node offers it. `timeout_s` is both default and ceiling.
+
+    `revision` changes with the function's code; `rate` is (starts, in seconds).
+    """
+
+    name: str
+    description: str
+    kind: Literal["python", "recipe", "flow"]
+    group: str
+    contract: int
+    revision: str
+    input: Schema
+    output: Schema | None
+    modes: tuple[str, ...]
+    timeout_s: float
+    pool: str = "default"
+    isolation: str = "context"
+    retries: int = 0
+    requires: tuple[str, ...] = ()
+    concurrency: int | None = None
+    rate: tuple[int, float] | None = None
+
+    @property
+    def gated(self) -> bool:
+        """Whether something beside a free slot decides when it may start."""
+        return bool(self.requires) or self.concurrency is not None or self.rate is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """The function as `GET /functions/{name}` shows it."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "kind": self.kind,
+            "input": self.input.document,
+            "output": self.output.document if self.output else None,
+            "modes": self.modes,
+            "timeout_s": self.timeout_s,
+            "pool": self.pool,
+            "isolation": self.isolation,
+            "retries": self.retries,
+            "requires": self.requires,
+            "concurrency": self.concurrency,
+            "rate": f"{self.rate[0]} per {self.rate[1]:g} s" if self.rate else None,
+            "contract": self.contract,
+            "group": self.group,
+            "revision": self.revision,
+        }
+
+
+class Catalog(Protocol):
+    """The functions that a node offers at this moment."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every change, so that what was derived from it can be made anew."""
+
+    def find(self, name: str) -> FunctionSpec | None:
+        """The function of that name, if there is one."""
+
+    def specs(self) -> Sequence[FunctionSpec]:
+        """All of them, by name."""

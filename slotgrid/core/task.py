@@ -1,0 +1,300 @@
+"""A task: one request to run one function, from acceptance to its one terminal state."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import uuid_utils
+
+from slotgrid.core.errors import ServiceError
+from slotgrid.core.events import EventLog
+
+if TYPE_CHECKING:
+    from slotgrid.core.spec import FunctionSpec
+    from slotgrid.core.submission import Submission
+
+LOG_LINES_LIMIT = 2000
+"""Lines of log kept per task; the oldest go first, and the reader is told how many went."""
+
+
+class TaskState(StrEnum):
+    """Where a task stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return not MOVES[self]
+
+
+MOVES: Mapping[TaskState, frozenset[TaskState]] = {
+    TaskState.QUEUED: frozenset({TaskState.RUNNING, TaskState.FAILED, TaskState.CANCELLED}),
+    # Back to queued: an attempt failed and another is allowed, or the slot refused the task.
+    TaskState.RUNNING: frozenset(
+        {TaskState.QUEUED, TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELLED}
+    ),
+    TaskState.COMPLETED: frozenset(),
+    TaskState.FAILED: frozenset(),
+    TaskState.CANCELLED: frozenset(),
+}
+
+
+class IllegalMove(RuntimeError):
+    """A task was told to go where `MOVES` does not lead: a defect of ours, never a caller's."""
+
+
+class StepState(StrEnum):
+    """Where one part of a task stands."""
+
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the monotonic clock, fixed when the wait for it begins."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """The moment that many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self.at - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a task saved. `url` is relative to the node that is asked."""
+
+    name: str
+    size: int
+    content_type: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What started a task: kind is api, dashboard, schedule, hook, flow, call or retry."""
+
+    kind: str = "api"
+    id: str | None = None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One run of a task; times are seconds since the epoch."""
+
+    number: int
+    started_at: float
+    worker: str
+    slot: int
+    ended_at: float | None = None
+    error: ServiceError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The attempt as `GET /tasks/{id}` shows it."""
+        return {
+            "number": self.number,
+            "worker": self.worker,
+            "slot": self.slot,
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
+            "error": self.error.to_problem() if self.error else None,
+        }
+
+
+@dataclass(slots=True)
+class Step:
+    """One part of a task, with its timing in seconds since the epoch."""
+
+    name: str
+    function: str
+    state: StepState = StepState.RUNNING
+    started_at: float = field(default_factory=time.time)
+    ended_at: float | None = None
+    output: Any = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The step as `GET /tasks/{id}` shows it."""
+        return {
+            "name": self.name,
+            "function": self.function,
+            "status": self.state,
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
+            "output": self.output,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a step of a task wrote; step `_node` is the node's own."""
+
+    ts: float
+    stream: str
+    step: str
+    line: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The line as `GET /tasks/{id}/logs` gives it."""
+        return {"ts": iso(self.ts), "stream": self.stream, "step": self.step, "line": self.line}
+
+
+class Task:
+    """A task and everything that is known of it. Only the supervisor moves it.
+
+    Times ending in `_at` are seconds since the epoch, for showing; durations come from the
+    monotonic clock.
+    """
+
+    __slots__ = (
+        "_done",
+        "artifacts",
+        "attempts",
+        "cancel_reason",
+        "created_at",
+        "error",
+        "events",
+        "finished_at",
+        "id",
+        "log_lines",
+        "log_lines_dropped",
+        "owner",
+        "queued_mono",
+        "queued_s",
+        "result",
+        "run_s",
+        "source",
+        "spec",
+        "started_at",
+        "started_mono",
+        "state",
+        "steps",
+        "submission",
+        "worker",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        submission: "Submission",
+        spec: "FunctionSpec",
+        *,
+        owner: str,
+        source: Source = Source(),
+    ) -> None:
+        self.id = str(uuid_utils.uuid7())
+        self.submission = submission
+        self.spec = spec
+        self.owner = owner
+        self.source = source
+        self.state = TaskState.QUEUED
+        self.created_at = time.time()
+        self.started_at: float | None = None
+        self.finished_at: float | None = None
+        self.queued_mono = time.monotonic()
+        self.started_mono: float | None = None
+        self.queued_s = 0.0
+        self.run_s = 0.0
+        self.attempts: list[Attempt] = []
+        self.steps: list[Step] = []
+        self.events = EventLog()
+        self.log_lines: deque[LogLine] = deque(maxlen=LOG_LINES_LIMIT)
+        self.log_lines_dropped = 0
+        self.artifacts: dict[str, Artifact] = {}
+        self.worker: str | None = None
+        self.result: Any = None
+        self.error: ServiceError | None = None
+        self.cancel_reason: str | None = None
+        self._done: asyncio.Future[None] | None = None
+
+    def move_to(self, state: TaskState) -> None:
+        """Take a legal step in the task's life. Raises IllegalMove for any other."""
+        if state not in MOVES[self.state]:
+            raise IllegalMove(f"{self.id}: {self.state} -> {state}")
+        now = time.monotonic()
+        if state is TaskState.RUNNING:
+            self.queued_s += now - self.queued_mono
+            self.started_mono = now
+            self.started_at = self.started_at or time.time()
+        elif self.state is TaskState.QUEUED:
+            self.queued_s += now - self.queued_mono
+        elif self.started_mono is not None:
+            self.run_s += now - self.started_mono
+            self.queued_mono = now
+        self.state = state
+        if state.terminal:
+            self.finished_at = time.time()
+
+    def announce_end(self) -> None:
+        """Wake everyone who waits for the terminal state; called once, after it is recorded."""
+        self.events.close()
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    async def wait_finished(self) -> None:
+        """Return when the task has reached its terminal state and said its last word."""
+        if self.events.closed:
+            return
+        if self._done is None:
+            self._done = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._done)
+
+    def log(self, line: str, *, stream: str = "stdout", step: str = "_node") -> None:
+        """Add a line to the task's log; the oldest goes when it is full."""
+        if len(self.log_lines) == LOG_LINES_LIMIT:
+            self.log_lines_dropped += 1
+        self.log_lines.append(LogLine(time.time(), stream, step, line))
+
+    @property
+    def queued_ms(self) -> float:
+        """Milliseconds spent waiting for slots, up to now."""
+        waiting = self.state is TaskState.QUEUED
+        extra = time.monotonic() - self.queued_mono if waiting else 0.0
+        return round((self.queued_s + extra) * 1000, 1)
+
+    @property
+    def run_ms(self) -> float:
+        """Milliseconds spent running, over all attempts, up to now."""
+        running = self.state is TaskState.RUNNING and self.started_mono is not None
+        extra = time.monotonic() - self.started_mono if running and self.started_mono else 0.0
+        return round((self.run_s + extra) * 1000, 1)
+
+    def answer(self) -> dict[str, Any]:
+        """The answer of mode `sync`, and the payload of the event `done`."""
+        return {
+            "success": True,
+            "id": self.id,
+            "result": self.result,
+            "worker": self.worker,
+            "queued_ms": self.queued_ms,
+            "run_ms": self.run_ms,
+        }
+
+
+def iso(at: float | None) -> str | None:
+    """Seconds since the epoch as ISO 8601 in UTC, to the millisecond; None stays None."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

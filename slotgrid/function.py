@@ -1,0 +1,323 @@
+"""What the author of a function imports: the decorators, and the context that a function is given.
+
+    from slotgrid.function import Context, function
+
+    @function(timeout_s=20)
+    async def page_title(context: Context, url: str) -> str:
+        page = await context.page()
+        await page.goto(url)
+        return await page.title()
+
+A decorated function stays a plain function: the decorators only attach what they were told.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, overload
+
+from msgspec import Meta
+
+from slotgrid.core.task import Artifact, Deadline
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+__all__ = [
+    "Artifact",
+    "Context",
+    "FunctionOptions",
+    "Meta",
+    "NodeFacts",
+    "PlainContext",
+    "Rate",
+    "Secret",
+    "ServiceOptions",
+    "function",
+    "service",
+    "tag",
+]
+
+Isolation = Literal["context"]
+Mode = Literal["sync", "stream", "webhook", "async"]
+FailureRecord = Literal["screenshot", "html", "trace"]
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+
+MARK = "__slotgrid__"
+"""The attribute that a decorator sets; the registry looks for it."""
+
+Secret = Annotated[str, Meta(extra_json_schema={"writeOnly": True})]
+"""A string input that is shown nowhere: not in logs, records, events or errors."""
+
+_PERIODS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` starts in any window of `period_s` seconds."""
+
+    count: int
+    period_s: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Rate":
+        """Read `10/m`: a count, a slash, and s, m, h or d. Raises ValueError otherwise."""
+        match = re.fullmatch(r"([1-9]\d*)/([smhd])", text.strip())
+        if match is None:
+            raise ValueError(f'rate is {text!r}, expected for example "10/m" (s, m, h or d)')
+        return cls(int(match[1]), _PERIODS_S[match[2]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionOptions:
+    """What `@function` was told. `None` means that the worker's default applies."""
+
+    timeout_s: float | None = None
+    streaming: bool = False
+    modes: tuple[Mode, ...] | None = None
+    pool: str = "default"
+    isolation: Isolation = "context"
+    retries: int = 0
+    retry_on: tuple[type[Exception], ...] = (Exception,)
+    requires: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    concurrency: int | None = None
+    rate: Rate | None = None
+    context_options: Mapping[str, Any] = field(default_factory=dict)
+    on_failure: tuple[FailureRecord, ...] = ("screenshot",)
+    input: Mapping[str, Any] | None = None
+    output: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None and not self.timeout_s > 0:
+            raise ValueError(f"timeout_s is {self.timeout_s}, expected seconds above 0")
+        if self.retries < 0:
+            raise ValueError(f"retries is {self.retries}, expected 0 or more")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ValueError(f"concurrency is {self.concurrency}, expected 1 or more")
+        if self.modes is not None and ("stream" in self.modes) != self.streaming:
+            raise ValueError("modes and streaming contradict each other about `stream`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagOptions:
+    """What `@tag` was told."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceOptions:
+    """What `@service` was told."""
+
+    name: str
+    start_timeout_s: float = 30.0
+
+
+class NodeFacts(Protocol):
+    """What a tag may ask about the worker that it describes."""
+
+    @property
+    def name(self) -> str:
+        """The worker's `NODE_NAME`."""
+
+    @property
+    def browser_version(self) -> str | None:
+        """For example `Chromium 156.0.8078.79`; None while no browser could be had."""
+
+
+class Service(Protocol):
+    """A long-lived helper of functions. Its class is decorated with `@service`."""
+
+    async def start(self) -> None:
+        """Begin; an exception means `down`, and start is tried again with a growing delay."""
+
+    async def stop(self) -> None:
+        """End, whatever state it is in; called before each restart and at the worker's end."""
+
+    async def status(self) -> Any:
+        """Anything JSON while it is well (asked each second); an exception means `down`."""
+
+
+class Context(Protocol):
+    """What a running function is given. Everything that speaks is awaited."""
+
+    @property
+    def task_id(self) -> str:
+        """The task's UUIDv7."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first run of the task."""
+
+    @property
+    def deadline(self) -> Deadline:
+        """When this attempt is stopped; `deadline.remaining_s` is what is left."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the task was cancelled; its coroutine gets `CancelledError` as well."""
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The values of the names that `@function(secrets=...)` declared."""
+
+    @property
+    def browser_context(self) -> "BrowserContext":
+        """Playwright's context of this task. Raises RuntimeError before the first `page()`."""
+
+    async def page(self) -> "Page":
+        """The context's first page. No browser is touched before this line."""
+
+    async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
+        """Say something of your own kind; `data` is anything JSON. Waits for a slow reader.
+
+        Raises ValueError for data that is not JSON or a kind that is reserved.
+        """
+
+    async def status(self, text: str) -> None:
+        """Say in words what is going on."""
+
+    async def progress(self, text: str, fraction: float | None = None) -> None:
+        """Say how far it is; `fraction` is from 0 to 1."""
+
+    async def stream(self, chunk: str) -> None:
+        """Hand over a piece of the answer, in mode `stream` at once."""
+
+    async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Write a line into the task's log."""
+
+    async def save(self, name: str, data: bytes | str) -> Artifact:
+        """Keep a file with the task. Raises ValueError for an unusable name or too much data."""
+
+    async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
+        """Run another function here and now, in this task's slot, context and deadline."""
+
+    def service(self, name: str) -> Any:
+        """The running service, which `@function(requires=...)` must name."""
+
+
+class PlainContext(Protocol):
+    """What a plain `def` is given, in its child process: the same words, without `await`."""
+
+    @property
+    def task_id(self) -> str:
+        """The task's UUIDv7."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first run of the task."""
+
+    @property
+    def deadline(self) -> Deadline:
+        """When this process is killed; `deadline.remaining_s` is what is left."""
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The values of the names that `@function(secrets=...)` declared."""
+
+    def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
+        """Say something of your own kind; `data` is anything JSON."""
+
+    def status(self, text: str) -> None:
+        """Say in words what is going on."""
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """Say how far it is; `fraction` is from 0 to 1."""
+
+    def stream(self, chunk: str) -> None:
+        """Hand over a piece of the answer, in mode `stream` at once."""
+
+    def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Write a line into the task's log."""
+
+    def save(self, name: str, data: bytes | str) -> Artifact:
+        """Keep a file with the task. Raises ValueError for an unusable name or too much data."""
+
+
+def function(
+    *,
+    timeout_s: float | None = None,
+    streaming: bool = False,
+    modes: tuple[Mode, ...] | None = None,
+    pool: str = "default",
+    isolation: Isolation = "context",
+    retries: int = 0,
+    retry_on: tuple[type[Exception], ...] | type[Exception] = (Exception,),
+    requires: tuple[str, ...] = (),
+    secrets: tuple[str, ...] = (),
+    concurrency: int | None = None,
+    rate: str | None = None,
+    context_options: Mapping[str, Any] | None = None,
+    on_failure: tuple[FailureRecord, ...] = ("screenshot",),
+    input: Mapping[str, Any] | None = None,  # noqa: A002  the word of the API
+    output: Mapping[str, Any] | None = None,
+) -> Callable[[F], F]:
+    """Make the decorated function callable as a task, under its file's name.
+
+    timeout_s: seconds one attempt may run, default and ceiling for its callers.
+    streaming: whether mode `stream` is allowed. modes: the modes allowed; default all that fit.
+    retries: further attempts after a raised error that `retry_on` names; says that running
+    twice is safe. requires: services it needs. secrets: environment variables it may read.
+    concurrency, rate: how many at once, how many starts (`"10/m"`).
+    context_options: what Playwright's `new_context` takes.
+    on_failure: what an open page leaves as an artifact when the task fails.
+    input, output: JSON Schemas; by default they come from the signature.
+    Raises ValueError for an option that cannot be.
+    """
+    options = FunctionOptions(
+        timeout_s=timeout_s,
+        streaming=streaming,
+        modes=modes,
+        pool=pool,
+        isolation=isolation,
+        retries=retries,
+        retry_on=retry_on if isinstance(retry_on, tuple) else (retry_on,),
+        requires=requires,
+        secrets=secrets,
+        concurrency=concurrency,
+        rate=Rate.parse(rate) if rate is not None else None,
+        context_options=dict(context_options or {}),
+        on_failure=on_failure,
+        input=input,
+        output=output,
+    )
+
+    def mark(decorated: F) -> F:
+        setattr(decorated, MARK, options)
+        return decorated
+
+    return mark
+
+
+@overload
+def tag(name: F) -> F: ...
+@overload
+def tag(name: str) -> Callable[[F], F]: ...
+def tag(name: F | str) -> F | Callable[[F], F]:
+    """Publish what the function returns (a short text or number) under its name.
+
+    It may be async, and may take one argument, `NodeFacts`. Asked at load and each minute.
+    """
+    if callable(name):
+        setattr(name, MARK, TagOptions(name=name.__name__))
+        return name
+    given = name
+
+    def mark(decorated: F) -> F:
+        setattr(decorated, MARK, TagOptions(name=given))
+        return decorated
+
+    return mark
+
+
+def service(name: str, *, start_timeout_s: float = 30.0) -> Callable[[C], C]:
+    """Make the decorated class (`start`, `stop`, `status`) a service of the worker."""
+    options = ServiceOptions(name=name, start_timeout_s=start_timeout_s)
+
+    def mark(decorated: C) -> C:
+        setattr(decorated, MARK, options)
+        return decorated
+
+    return mark
