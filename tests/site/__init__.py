@@ -1,0 +1,1 @@
+"""The tests' own web site: what the web has, on loopback and without chance."""
