@@ -1,0 +1,58 @@
+# Every target sets up what it needs. The locks say what is installed; a stamp says that it was.
+
+# The first interpreter here that is new enough; PYTHON=/path/to/python overrides it.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+IMAGE ?= slotgrid
+# A file's tests stay on one process, so that its servers and browsers are started once.
+PYTEST_FLAGS ?= -n 2 --dist loadfile
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format lock bench docker clean python runtime dev
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+run: runtime ## Set up what is missing and start a worker on port 3000 (PORT=3001 make run)
+	@exec $(BIN)/python -m scripts.run
+
+test: dev ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/core" for some)
+	@$(BIN)/python -m scripts.browser
+	@$(BIN)/pytest $(PYTEST_FLAGS)
+
+check: lint test ## What CI runs, in its order: the linters, then every test
+
+lint: dev ## Format, lint, types, import contracts, spelling, shell, Dockerfile: the list in .pre-commit-config.yaml
+	@$(BIN)/pre-commit run --all-files --show-diff-on-failure
+
+format: dev ## Format the code and fix what ruff can fix
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+lock: dev ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade for the newest versions)
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev --group build -o requirements-dev.lock
+	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(COMPILE) --group build -c requirements-dev.lock -o requirements-build.lock
+
+bench: dev ## Measure the worker beside a bare Playwright loop and a bare aiohttp handler
+	@$(BIN)/python -m scripts.browser
+	@$(BIN)/python -m bench.worker
+
+docker: ## Build the image of worker and balancer (IMAGE=name)
+	docker build --tag $(IMAGE) .
+
+clean: ## Remove the environment and every cache; .env and .data stay
+	rm -rf .venv build dist *.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+runtime: python
+	@$(PYTHON) -m scripts.setup --for runtime
+
+dev: python
+	@$(PYTHON) -m scripts.setup --for dev
+
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name one: make run PYTHON=/path/to/python" >&2; exit 1; }

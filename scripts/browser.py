@@ -1,0 +1,96 @@
+"""Finds a Chromium in the worker's own order, or installs one. Runs on `.venv`."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from scripts import debian
+from scripts.progress import Line, StepFailed, command, step, stop
+from slotgrid.runtime.settings import Settings, load_settings
+from worker.browser.find import (
+    BrowserKind,
+    BrowserMissing,
+    Executable,
+    browser_version,
+    find_executable,
+)
+
+PLAYWRIGHT = Path(sys.executable).with_name("playwright")
+PLAYWRIGHT_NAMES = {
+    BrowserKind.SHELL: ("--only-shell", "chromium"),
+    BrowserKind.CHROMIUM: ("--no-shell", "chromium"),
+}
+NO_BROWSER = (
+    "install Chromium in any way you like and name its binary: "
+    "CHROMIUM_PATH=/path/to/chromium in .env."
+)
+
+
+def ensure_browser(settings: Settings) -> None:
+    """Have a browser that starts, one shown step. Raises StepFailed with what to do."""
+    kind = BrowserKind(settings.browser)
+    with step("browser") as line:
+        try:
+            executable = find_executable(kind, settings.chromium_path)
+        except BrowserMissing as missing:
+            if settings.chromium_path:
+                raise StepFailed(str(missing), remedy="correct CHROMIUM_PATH in .env.") from missing
+            executable = install(kind, line)
+        line.detail = f"{started_version(executable)}, {executable.source}"
+
+
+def install(kind: BrowserKind, line: Line) -> Executable:
+    """Install a browser of this kind: Debian's where that is possible, else Playwright's own.
+
+    Ubuntu is left out, since its Chromium is a snap, which neither a root shell in a container
+    nor a service can start.
+    """
+    ways: list[Callable[[BrowserKind], None]] = [install_playwrights]
+    if debian.this_distribution() == "debian" and debian.can_install():
+        ways.insert(0, install_debians)
+    problems = []
+    for way in ways:
+        line.detail = f"none found, installing {way.__doc__}"
+        try:
+            way(kind)
+            return find_executable(kind, None)
+        except (StepFailed, BrowserMissing) as failed:
+            problems.append(str(failed))
+    raise StepFailed("No browser could be installed.\n" + "\n".join(problems), remedy=NO_BROWSER)
+
+
+def install_debians(kind: BrowserKind) -> None:
+    """Debian's package"""
+    debian.install(kind.value)
+
+
+def install_playwrights(kind: BrowserKind) -> None:
+    """Playwright's build"""
+    command([str(PLAYWRIGHT), "install", *with_dependencies(), *PLAYWRIGHT_NAMES[kind]])
+
+
+def with_dependencies() -> tuple[str, ...]:
+    """Playwright's switch that installs the system's libraries as well, where this user may."""
+    return ("--with-deps",) if debian.can_install() else ()
+
+
+def started_version(executable: Executable) -> str:
+    """The version the binary itself tells, which shows that it starts here. Raises StepFailed."""
+    try:
+        return asyncio.run(browser_version(executable))
+    except BrowserMissing as broken:
+        remedy = f"sudo {PLAYWRIGHT} install-deps chromium, for the libraries that it misses."
+        raise StepFailed(str(broken), remedy=remedy) from broken
+
+
+def main() -> None:
+    """Have a browser, as the settings of this folder ask for it."""
+    try:
+        ensure_browser(load_settings())
+    except StepFailed as failed:
+        stop(failed)
+
+
+if __name__ == "__main__":
+    main()

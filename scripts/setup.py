@@ -1,0 +1,133 @@
+"""Makes `.venv` and fills it with the locked packages. Standard library only, for any Python.
+
+Each finished set-up leaves a stamp with a digest of what it was made from, so that the next one
+sees in a moment, and without a network, that nothing is to be done.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts import debian
+from scripts.progress import StepFailed, command, step, stop
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD_LOCK = "requirements-build.lock"
+# The development lock holds every pin of the runtime lock, so it fulfils both.
+LOCKS = {"runtime": "requirements.lock", "dev": "requirements-dev.lock"}
+FULFILS = {"runtime": ("runtime",), "dev": ("runtime", "dev")}
+# Wheels only: a source distribution runs code of its own and fetches tools that no lock names.
+PIP_INSTALL = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input")
+LOCKED = ("--require-hashes", "--only-binary=:all:")
+
+
+class Environment:
+    """The project's virtual environment and the stamps of what was put into it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / ".venv"
+        self.python = self.path / "bin" / "python"
+
+    def version(self) -> str | None:
+        """The Python version inside, or None if there is none that runs."""
+        script = "import platform; print(platform.python_version())"
+        try:
+            ran = subprocess.run(
+                [self.python, "-c", script], capture_output=True, text=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return ran.stdout.strip()
+
+    def create(self) -> None:
+        """Make it afresh, whatever stood there. Raises StepFailed."""
+        command([sys.executable, "-m", "venv", "--clear", str(self.path)])
+
+    def digest(self, kind: str) -> str:
+        """What the packages of `kind` follow from: locks, project file, Python, this place.
+
+        The place counts because the commands in `.venv/bin` name it: a moved tree needs new ones.
+        """
+        parts = [self.version() or "", str(self.root)]
+        files = [LOCKS[kind], BUILD_LOCK, "pyproject.toml"]
+        parts += [(self.root / name).read_text() for name in files]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def holds(self, kind: str) -> bool:
+        """Whether the packages of `kind` are in it, as the locks stand now."""
+        stamp = self._stamp(kind)
+        return stamp.is_file() and stamp.read_text() == self.digest(kind)
+
+    def install(self, kind: str) -> None:
+        """Install the packages of `kind` by hash, and this project on top. Raises StepFailed."""
+        # Removed first: an installation that is cut short must not look finished.
+        for stale in LOCKS:
+            self._stamp(stale).unlink(missing_ok=True)
+        locks = [
+            word for name in (BUILD_LOCK, LOCKS[kind]) for word in ("-r", str(self.root / name))
+        ]
+        command([str(self.python), *PIP_INSTALL, *LOCKED, *locks], remedy=NO_PACKAGES)
+        project = ("--no-deps", "--no-build-isolation", "--editable", str(self.root))
+        command([str(self.python), *PIP_INSTALL, *project])
+        for fulfilled in FULFILS[kind]:
+            self._stamp(fulfilled).write_text(self.digest(fulfilled))
+
+    def _stamp(self, kind: str) -> Path:
+        return self.path / f".installed-{kind}"
+
+
+NO_PACKAGES = (
+    "see that this machine reaches the Python Package Index (or set PIP_INDEX_URL to a mirror), "
+    "then run the same command again: it goes on where it stopped."
+)
+
+
+def ensure_venv_module() -> None:
+    """Have `python -m venv` work, which Debian and Ubuntu ship as a package of its own.
+
+    Raises StepFailed with the command to run where this user may not install it.
+    """
+    if importlib.util.find_spec("ensurepip"):
+        return
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+    remedy = f"sudo apt-get update && sudo apt-get install -y {package}"
+    if not (debian.this_distribution() and debian.can_install()):
+        raise StepFailed(f"{sys.executable} cannot make virtual environments.", remedy=remedy)
+    debian.install(package)
+
+
+def prepare(environment: Environment, kind: str) -> None:
+    """Bring the environment to what the locks say, each step shown. Raises StepFailed."""
+    with step("Python") as line:
+        if environment.version() is None:
+            line.detail = "making .venv"
+            ensure_venv_module()
+            environment.create()
+        line.detail = f"{environment.version()} in .venv"
+    with step("packages") as line:
+        if environment.holds(kind):
+            line.detail = f"{LOCKS[kind]}, nothing to do"
+            return
+        line.detail = f"installing {LOCKS[kind]}"
+        environment.install(kind)
+        line.detail = f"{LOCKS[kind]}, every hash checked"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Set up what `--for` names."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.setup", description=__doc__)
+    parser.add_argument("--for", dest="kind", choices=LOCKS, default="runtime")
+    kind = parser.parse_args(arguments).kind
+    try:
+        prepare(Environment(ROOT), kind)
+    except StepFailed as failed:
+        stop(failed)
+
+
+if __name__ == "__main__":
+    main()
