@@ -1,0 +1,27 @@
+"""Who can reach the node's port, and whether its key is good enough for that."""
+
+from ipaddress import ip_address
+
+# Long enough that guessing over a network is hopeless; a generated key has 43 characters.
+PUBLIC_KEY_MIN_LENGTH = 16
+DEFAULT_LOOKING = ("change", "default", "example", "password", "secret-key", "123456", "your-")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is reached from this machine only. Unknown names count as public."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def weakness(key: str) -> str:
+    """Why `key` must not guard a public port, as the end of a sentence; empty if it may."""
+    if not key:
+        return "is empty"
+    if len(key) < PUBLIC_KEY_MIN_LENGTH:
+        return "is short"
+    few_characters = len(set(key)) < PUBLIC_KEY_MIN_LENGTH // 2
+    if few_characters or any(word in key.lower() for word in DEFAULT_LOOKING):
+        return "looks like a default"
+    return ""

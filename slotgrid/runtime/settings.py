@@ -1,0 +1,317 @@
+"""What can be set: one frozen `Settings` per process, read once from a mapping.
+
+Each setting stands once, in the class below: its name, type, default, unit and what it is for.
+`.env.example` is printed from here, so the two cannot differ. An empty value means the default.
+"""
+
+import math
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from dotenv import dotenv_values
+
+from slotgrid.runtime import setting_values as a
+from slotgrid.runtime.exposure import PUBLIC_KEY_MIN_LENGTH, is_loopback, weakness
+from slotgrid.runtime.other_spellings import respelled
+from slotgrid.runtime.setting_table import setting, table_of
+
+# ruff: noqa: RUF009  `setting(...)` is how a field is declared, not a default that is shared
+
+SLOTS_PER_BROWSER = 4
+DAY_S = 86_400
+
+
+class BrowserKind(StrEnum):
+    """Which Chromium runs the tasks."""
+
+    HEADLESS_SHELL = "chromium-headless-shell"
+    CHROMIUM = "chromium"
+
+
+class Sandbox(StrEnum):
+    """Whether Chromium's own sandbox is used; `auto` means where the machine allows it."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class LogLevel(StrEnum):
+    """The lowest level that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a line looks; `auto` means console in a terminal and JSON elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class SettingsError(Exception):
+    """The environment cannot be used. `problems` has one line for each fault, all at once."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting of a node. Made by `from_env`, never by hand, so that the rules hold."""
+
+    host: str = setting(
+        a.text("an address or host name"),
+        "127.0.0.1",
+        "Address to listen on. Any other than loopback asks for a strong AUTH_KEY.",
+        heading="Where it listens, and what it is",
+    )
+    port: int = setting(a.integer(0, 65535), "3000", "Port to listen on; 0 takes a free one.")
+    root_path: str = setting(
+        a.text("a path such as /slotgrid, without a slash at its end", a.PATH_PREFIX),
+        "",
+        "Path prefix under which a reverse proxy serves this node.",
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = setting(
+        a.networks(),
+        "",
+        "Reverse proxies whose X-Forwarded-* headers are believed: addresses or CIDR "
+        "networks, separated by commas.",
+    )
+    node_name: str = setting(
+        a.text("letters, digits, dots, dashes, underscores, at most 100", a.NODE_NAME),
+        "host name and port",
+        "Name of this node. Must stay the same over restarts.",
+        derive=lambda above: f"{socket.gethostname()}-{above['port']}",
+    )
+    group: str = setting(
+        a.text("letters, digits, dashes, underscores, at most 64", a.WORD),
+        "default",
+        "Set of functions that this node serves. Same group and contract means the same functions.",
+    )
+    contract: int = setting(a.integer(1, 2**31 - 1), "1", "Version of the group's functions.")
+    labels: Mapping[str, str] = setting(
+        a.labels(),
+        "",
+        "Labels that a task may ask for in `place`: name=value, separated by commas.",
+    )
+    functions_dir: Path = setting(a.path(), "functions", "Folder of the functions.")
+    data_dir: Path = setting(
+        a.path(),
+        ".data",
+        "Folder for what the node keeps: artifacts, profiles, the reason of the last crash.",
+    )
+
+    auth_key: str = setting(
+        a.text("printable ASCII without spaces", a.KEY),
+        "",
+        "Key of the built-in user root, who may do everything. `make run` generates one. A "
+        "public HOST asks for 16 characters or more.",
+        secret=True,
+        heading="Who may call",
+    )
+    openapi_enabled: bool = setting(a.boolean(), "true", "Serve /docs and /openapi.")
+    openapi_public: bool = setting(
+        a.boolean(), "false", "On a public HOST, serve /docs and /openapi without a key."
+    )
+    metrics_public: bool = setting(a.boolean(), "false", "Serve /metrics without a key.")
+    cors_enabled: bool = setting(
+        a.boolean(), "false", "Let web pages of other origins call this node."
+    )
+    cors_origins: tuple[str, ...] = setting(
+        a.origins(),
+        "*",
+        "Origins that CORS_ENABLED lets in, separated by commas. Keys travel in a header, "
+        "never in a cookie, so * gives no page more than its user has.",
+    )
+    request_body_limit_bytes: int = setting(
+        a.size_bytes(1024, 2**31),
+        "10mb",
+        "Largest request body.",
+        unit="b, kb, mb, gb",
+        env="REQUEST_BODY_LIMIT",
+    )
+
+    slots: int = setting(
+        a.integer(1, 1000), "10", "Tasks that run at the same time.", heading="Slots and waiting"
+    )
+    pools: Mapping[str, int] = setting(
+        a.sizes(),
+        "one pool named default with all slots",
+        "Named shares of the slots: name=size, separated by commas. Sizes add up to SLOTS.",
+        derive=lambda above: MappingProxyType({"default": above["slots"]}),
+    )
+    queue_limit: int = setting(
+        a.integer(0, 1_000_000), "1000", "Callers that may wait for a slot; the next one gets 503."
+    )
+    max_wait_s: float = setting(
+        a.seconds(0, DAY_S),
+        "30",
+        "Longest wait of a sync or stream task for a slot, unless it says `wait_s`.",
+        unit="seconds",
+    )
+    default_timeout_s: float = setting(
+        a.seconds(0.1, DAY_S),
+        "30",
+        "Time one attempt may run, for functions that declare none.",
+        unit="seconds",
+    )
+    priority_ageing_s: float = setting(
+        a.seconds(0, DAY_S),
+        "30",
+        "Waiting this long is worth one step of priority.",
+        unit="seconds",
+    )
+    drain_s: float = setting(
+        a.seconds(0, DAY_S),
+        "60",
+        "Time that running tasks have to finish at SIGTERM and /drain.",
+        unit="seconds",
+    )
+    history_limit: int = setting(
+        a.integer(0, 1_000_000), "10000", "Finished tasks that are remembered."
+    )
+    history_ttl_s: float = setting(
+        a.seconds(0, 365 * DAY_S), "3600", "Time for which they are.", unit="seconds"
+    )
+    loop_stall_s: float = setting(
+        a.seconds(0.5, 600),
+        "5",
+        "A function that blocks the event loop this long is named in the log; after three "
+        "times that the process ends.",
+        unit="seconds",
+    )
+
+    browser: BrowserKind = setting(
+        a.choice(BrowserKind),
+        "chromium-headless-shell",
+        "Which Chromium: chromium-headless-shell (fast) or chromium (everything a user has).",
+        heading="Browsers",
+    )
+    headless: bool = setting(
+        a.boolean(), "true", "false shows windows; needs BROWSER=chromium and a display."
+    )
+    chromium_path: Path | None = setting(
+        a.optional(a.path()),
+        "the first one found",
+        "Chromium's executable.",
+        derive=lambda above: None,
+    )
+    browser_sandbox: Sandbox = setting(
+        a.choice(Sandbox),
+        "auto",
+        "Chromium's sandbox: on, off, or auto (where the machine allows it).",
+    )
+    browsers: int = setting(
+        a.integer(1, 250),
+        "one for each 4 slots",
+        "Browser processes that share the slots.",
+        derive=lambda above: math.ceil(above["slots"] / SLOTS_PER_BROWSER),
+    )
+    browser_max_tasks: int = setting(
+        a.integer(1, 10_000_000), "500", "Tasks after which a browser is replaced."
+    )
+    browser_max_memory_mb: int = setting(
+        a.integer(100, 1_000_000),
+        "1500",
+        "Memory of a browser's process tree above which it is replaced.",
+        unit="MiB",
+    )
+    memory_limit_percent: int = setting(
+        a.integer(1, 100),
+        "90",
+        "Share of the machine's or container's memory above which no task starts.",
+        unit="percent",
+    )
+
+    log_level: LogLevel = setting(
+        a.choice(LogLevel, also={"warn": LogLevel.WARNING}),
+        "info",
+        "Lowest level written: debug, info, warning, error.",
+        heading="Logs",
+    )
+    log_format: LogFormat = setting(
+        a.choice(LogFormat), "auto", "json, console, or auto (console in a terminal)."
+    )
+    max_logs: int = setting(a.integer(1, 1_000_000), "1000", "Lines that /logs remembers.")
+    #: What was read in another spelling or left aside, one sentence each: for the log.
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read all settings; names that are not ours are left alone.
+
+        Raises SettingsError with every fault at once.
+        """
+        given, notices = respelled(environ)
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, row in TABLE.items():
+            try:
+                values[name] = row.value(given.get(row.env, "").strip(), values)
+            except ValueError:
+                # A key must not reach a log or a terminal by way of a typing error in it.
+                shown = "a value" if row.secret else repr(given[row.env])
+                problems.append(f"{row.env}: {shown} was given, expected {row.reader.expected}")
+                # What is derived from this one, and the rules below, go on with its default.
+                values[name] = row.value("", values)
+        settings = cls(**values, notices=notices)
+        problems += _broken_rules(settings)
+        if problems:
+            raise SettingsError(tuple(problems))
+        return settings
+
+    @property
+    def is_public(self) -> bool:
+        """Whether other machines can reach this node's port."""
+        return not is_loopback(self.host)
+
+
+#: Field name -> its row, in the order of declaration.
+TABLE = table_of(Settings)
+
+
+def load_settings(env_file: Path = Path(".env")) -> Settings:
+    """Read `env_file`, if it is there, and the environment, which wins.
+
+    Raises SettingsError with every fault at once.
+    """
+    # No interpolation: a `$` in a key is a `$`.
+    from_file = dotenv_values(env_file, interpolate=False)
+    written = {name: value for name, value in from_file.items() if value is not None}
+    return Settings.from_env({**written, **os.environ})
+
+
+def _broken_rules(settings: Settings) -> list[str]:
+    """What no single value shows: rules that hold between settings."""
+    problems = []
+    if (pooled := sum(settings.pools.values())) != settings.slots:
+        problems.append(
+            f"POOLS: sizes add up to {pooled}, expected SLOTS, which is {settings.slots}"
+        )
+    if settings.browsers > settings.slots:
+        problems.append(
+            f"BROWSERS: {settings.browsers} was given, expected at most SLOTS,"
+            f" which is {settings.slots}"
+        )
+    if not settings.headless and settings.browser is not BrowserKind.CHROMIUM:
+        problems.append(f"HEADLESS: {settings.browser} has no windows, expected BROWSER=chromium")
+    if settings.is_public and (why := weakness(settings.auth_key)):
+        problems.append(
+            f"AUTH_KEY: HOST={settings.host} can be reached from other machines and the key"
+            f" {why}, expected {PUBLIC_KEY_MIN_LENGTH} characters or more that nobody can"
+            ' guess: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+        )
+    return problems
