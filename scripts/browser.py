@@ -8,13 +8,8 @@ from pathlib import Path
 from scripts import debian
 from scripts.progress import Line, StepFailed, command, step, stop
 from slotgrid.runtime.settings import Settings, load_settings
-from worker.browser.find import (
-    BrowserKind,
-    BrowserMissing,
-    Executable,
-    browser_version,
-    find_executable,
-)
+from worker.browser.errors import BrowserMissing
+from worker.browser.find import BrowserKind, Executable, browser_version, find_executable
 
 PLAYWRIGHT = Path(sys.executable).with_name("playwright")
 PLAYWRIGHT_NAMES = {
