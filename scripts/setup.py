@@ -20,9 +20,12 @@ BUILD_LOCK = "requirements-build.lock"
 # The development lock holds every pin of the runtime lock, so it fulfils both.
 LOCKS = {"runtime": "requirements.lock", "dev": "requirements-dev.lock"}
 FULFILS = {"runtime": ("runtime",), "dev": ("runtime", "dev")}
-# Wheels only: a source distribution runs code of its own and fetches tools that no lock names.
-PIP_INSTALL = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input")
-LOCKED = ("--require-hashes", "--only-binary=:all:")
+PIP_INSTALL = (
+    *("-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input"),
+    "--no-build-isolation",  # which would fetch what a source is built with past our locks
+)
+# Wheels, for a source runs code of its own to install; the exception has published no wheel.
+LOCKED = ("--require-hashes", "--only-binary=:all:", "--no-binary=aiohttp-apispec")
 
 
 class Environment:
@@ -68,12 +71,10 @@ class Environment:
         # Removed first: an installation that is cut short must not look finished.
         for stale in LOCKS:
             self._stamp(stale).unlink(missing_ok=True)
-        locks = [
-            word for name in (BUILD_LOCK, LOCKS[kind]) for word in ("-r", str(self.root / name))
-        ]
-        command([str(self.python), *PIP_INSTALL, *LOCKED, *locks], remedy=NO_PACKAGES)
-        project = ("--no-deps", "--no-build-isolation", "--editable", str(self.root))
-        command([str(self.python), *PIP_INSTALL, *project])
+        pip = (str(self.python), *PIP_INSTALL)
+        for lock in (BUILD_LOCK, LOCKS[kind]):
+            command([*pip, *LOCKED, "--requirement", str(self.root / lock)], remedy=NO_PACKAGES)
+        command([*pip, "--no-deps", "--editable", str(self.root)])
         for fulfilled in FULFILS[kind]:
             self._stamp(fulfilled).write_text(self.digest(fulfilled))
 
