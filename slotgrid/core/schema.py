@@ -101,11 +101,10 @@ def _fill(schema: Any, value: Any, root: JsonSchema) -> Any:
     if isinstance(value, Mapping):
         filled = dict(value)
         for name, part in (schema.get("properties") or {}).items():
-            part = _resolve(part, root)
             if name in filled:
                 filled[name] = _fill(part, filled[name], root)
-            elif "default" in part:
-                filled[name] = deepcopy(part["default"])
+            elif "default" in (described := _resolve(part, root)):
+                filled[name] = deepcopy(described["default"])
         return filled
     if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
         return [_fill(schema["items"], item, root) for item in value]

@@ -183,9 +183,10 @@ def _priority(value: object) -> int:
 
 def _mode(value: object) -> Mode:
     text = _text(value)
-    if text not in Mode:
-        raise _Wrong(f'must be one of {", ".join(Mode)}, got "{text}"')
-    return Mode(text)
+    try:
+        return Mode(text)
+    except ValueError:
+        raise _Wrong(f'must be one of {", ".join(Mode)}, got "{text}"') from None
 
 
 def _timeout(value: object) -> float:

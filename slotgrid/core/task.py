@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import uuid_utils
 
 from slotgrid.core.errors import ServiceError
@@ -96,8 +97,11 @@ class Artifact:
 class Source:
     """What started a task: kind is api, dashboard, schedule, hook, flow, call or retry."""
 
-    kind: str = "api"
+    kind: str
     id: str | None = None
+
+
+API = Source("api")
 
 
 @dataclass(slots=True)
@@ -165,8 +169,8 @@ class LogLine:
 class Task:
     """A task and everything that is known of it. Only the supervisor moves it.
 
-    Times ending in `_at` are seconds since the epoch, for showing; durations come from the
-    monotonic clock.
+    `input` has its defaults filled in; `result` is JSON. Times ending in `_at` are seconds
+    since the epoch, for showing; durations come from the monotonic clock.
     """
 
     __slots__ = (
@@ -179,6 +183,7 @@ class Task:
         "events",
         "finished_at",
         "id",
+        "input",
         "log_lines",
         "log_lines_dropped",
         "owner",
@@ -202,9 +207,11 @@ class Task:
         spec: "FunctionSpec",
         *,
         owner: str,
-        source: Source = Source(),
+        source: Source = API,
+        input: Any = None,  # noqa: A002  the word of the API
     ) -> None:
         self.id = str(uuid_utils.uuid7())
+        self.input = submission.input if input is None else input
         self.submission = submission
         self.spec = spec
         self.owner = owner
@@ -224,7 +231,7 @@ class Task:
         self.log_lines_dropped = 0
         self.artifacts: dict[str, Artifact] = {}
         self.worker: str | None = None
-        self.result: Any = None
+        self.result: bytes = b"null"
         self.error: ServiceError | None = None
         self.cancel_reason: str | None = None
         self._done: asyncio.Future[None] | None = None
@@ -246,6 +253,18 @@ class Task:
         self.state = state
         if state.terminal:
             self.finished_at = time.time()
+
+    def begin_attempt(self, worker: str, slot: int) -> None:
+        """A slot was leased, and the function starts on it."""
+        self.move_to(TaskState.RUNNING)
+        self.worker = worker
+        self.attempts.append(Attempt(len(self.attempts) + 1, time.time(), worker, slot))
+
+    def end_attempt(self, error: ServiceError | None) -> None:
+        """The last attempt, if it is still open, has ended."""
+        if self.attempts and self.attempts[-1].ended_at is None:
+            self.attempts[-1].ended_at = time.time()
+            self.attempts[-1].error = error
 
     def announce_end(self) -> None:
         """Wake everyone who waits for the terminal state; called once, after it is recorded."""
@@ -286,7 +305,7 @@ class Task:
         return {
             "success": True,
             "id": self.id,
-            "result": self.result,
+            "result": orjson.Fragment(self.result),
             "worker": self.worker,
             "queued_ms": self.queued_ms,
             "run_ms": self.run_ms,

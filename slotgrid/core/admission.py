@@ -1,0 +1,145 @@
+"""Whether a submission may become a task of this node; decided before anything queues."""
+
+import difflib
+from collections.abc import Collection
+
+from slotgrid.core.errors import (
+    ContractMismatch,
+    InvalidInput,
+    InvalidSubmission,
+    ModeUnsupported,
+    NoWorker,
+    UnknownFunction,
+    UnknownGroup,
+    Violation,
+)
+from slotgrid.core.node import NodeStatus
+from slotgrid.core.spec import Catalog, FunctionSpec
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import API, Source, Task
+
+
+class Admission:
+    """Checks submissions against what this node offers, and makes tasks of them.
+
+    `labels` are this node's own; `modes` those that it can serve at all.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        status: NodeStatus,
+        *,
+        node: str,
+        group: str,
+        contract: int,
+        pools: Collection[str],
+        labels: Collection[tuple[str, str]],
+        modes: Collection[str],
+    ) -> None:
+        self._catalog = catalog
+        self._status = status
+        self._node = node
+        self._group = group
+        self._contract = contract
+        self._pools = frozenset(pools)
+        self._labels = frozenset(labels)
+        self._modes = frozenset(modes)
+
+    def admit(self, submission: Submission, *, owner: str, source: Source = API) -> Task:
+        """A new task in state queued, its defaults filled in. Raises the reason why not."""
+        self._status.check_accepts()
+        self._check_node(submission)
+        spec = self.function(submission.function)
+        self._check_mode(submission, spec)
+        self._check_place(submission)
+        _check_timeout(submission, spec)
+        return Task(
+            submission, spec, owner=owner, source=source, input=checked_input(submission, spec)
+        )
+
+    def function(self, name: str) -> FunctionSpec:
+        """The function of that name. Raises UnknownFunction with the nearest names."""
+        spec = self._catalog.find(name)
+        if spec is None:
+            raise unknown_function(name, self._catalog)
+        return spec
+
+    def _check_node(self, submission: Submission) -> None:
+        if submission.group is not None and submission.group != self._group:
+            raise UnknownGroup(
+                f'this worker serves the group "{self._group}", not "{submission.group}"'
+            )
+        if submission.contract is not None and submission.contract != self._contract:
+            raise ContractMismatch(
+                f"the task asks for contract {submission.contract}, "
+                f"this worker has contract {self._contract}"
+            )
+
+    def _check_mode(self, submission: Submission, spec: FunctionSpec) -> None:
+        mode = submission.mode
+        if mode not in spec.modes:
+            raise ModeUnsupported(
+                f'the function "{spec.name}" does not support mode {mode}; '
+                f"it supports {', '.join(m for m in spec.modes if m in self._modes)}"
+            )
+        if mode not in self._modes:
+            raise ModeUnsupported(
+                f"this node does not offer mode {mode}; it offers {', '.join(sorted(self._modes))}"
+            )
+
+    def _check_place(self, submission: Submission) -> None:
+        place = submission.place
+        if place.pool is not None and place.pool not in self._pools:
+            raise InvalidSubmission(
+                f'/place/pool: there is no pool "{place.pool}"; '
+                f"there are {', '.join(sorted(self._pools))}",
+                errors=[Violation("/place/pool", f'there is no pool "{place.pool}"')],
+            )
+        if place.worker is not None and place.worker != self._node:
+            raise NoWorker(
+                f'the task asks for the worker "{place.worker}", this is "{self._node}"',
+                reason="place",
+            )
+        missing = [
+            f"{key}={value}" for key, value in place.labels if (key, value) not in self._labels
+        ]
+        if missing:
+            raise NoWorker(
+                f"the task asks for labels that this worker lacks: {', '.join(missing)}",
+                reason="place",
+            )
+
+
+def _check_timeout(submission: Submission, spec: FunctionSpec) -> None:
+    asked = submission.timeout_s
+    if asked is not None and asked > spec.timeout_s:
+        message = (
+            f'must be at most {spec.timeout_s:g}, the ceiling of the function "{spec.name}", '
+            f"got {asked:g}"
+        )
+        raise InvalidSubmission(f"/timeout_s: {message}", errors=[Violation("/timeout_s", message)])
+
+
+def checked_input(submission: Submission, spec: FunctionSpec) -> object:
+    """The submission's input with defaults. Raises InvalidInput with every violation."""
+    filled = spec.input.with_defaults(submission.input)
+    violations = [
+        Violation(f"/input{violation.pointer}", violation.message)
+        for violation in spec.input.violations(filled)
+    ]
+    if violations:
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        first = violations[0]
+        raise InvalidInput(f"{first.pointer}: {first.message}{more}", errors=violations)
+    return filled
+
+
+def unknown_function(name: str, catalog: Catalog) -> UnknownFunction:
+    """The error for a name that is not there, with the nearest that are."""
+    names = [spec.name for spec in catalog.specs()]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if not near:  # a path forgotten in front, or a part of the name
+        near = [known for known in names if name and name.lower() in known.lower()][:3]
+    hint = f"; did you mean {' or '.join(f'{n!r}' for n in near)}?" if near else ""
+    return UnknownFunction(f"there is no function {name!r}{hint}", extra={"suggestions": near})

@@ -1,0 +1,243 @@
+"""Gives waiting tasks to free slots: the only place that matches the two."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from slotgrid.core.errors import QueueFull, ServiceError, WaitExceeded
+from slotgrid.core.gates import Gates
+from slotgrid.core.queue import Entry, TaskClass, TaskQueue
+from slotgrid.core.slots import Slot, SlotSource
+from slotgrid.core.task import Task
+
+SMOOTHING = 0.1
+"""Weight of the newest lease in the mean that expected waits come from."""
+RETRY_AFTER_CEILING_S = 60
+
+
+class Lease:
+    """The right to a slot; only the dispatcher makes and takes back leases."""
+
+    __slots__ = ("cls", "slot", "taken_at")
+
+    def __init__(self, slot: Slot, cls: TaskClass, taken_at: float) -> None:
+        self.slot = slot
+        self.cls = cls
+        self.taken_at = taken_at
+
+
+class _Waiter:
+    """A task that waits, and the future that brings its lease or an error."""
+
+    __slots__ = ("lease", "task")
+
+    def __init__(self, task: Task, lease: "asyncio.Future[Lease]") -> None:
+        self.task = task
+        self.lease = lease
+
+
+class Dispatcher:
+    """Holds the queue, watches the slots, and hands out leases by `async with`.
+
+    After every change (`wake`) no waiting task is left that could run. So a newcomer whose
+    class finds a free slot may take it at once: it overtakes nobody.
+    """
+
+    def __init__(
+        self,
+        queue: TaskQueue[_Waiter],
+        slots: SlotSource,
+        gates: Gates,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = queue
+        self._slots = slots
+        self._gates = gates
+        self._clock = clock
+        self._mean_run_s: dict[str, float] = {}
+        self._entries: dict[str, Entry[_Waiter]] = {}
+        self._rate_timer: asyncio.TimerHandle | None = None
+        self.leased = 0
+        """Leases that are out at this moment."""
+
+    def lease(self, task: Task, *, wait_s: float | None) -> "LeaseRequest":
+        """A lease for the task, to be entered with `async with`; None waits without end.
+
+        Entering raises QueueFull at once, or WaitExceeded after `wait_s`.
+        """
+        return LeaseRequest(self, task, wait_s)
+
+    def wake(self) -> None:
+        """Give every free slot to the first task that can use it; call it after any change."""
+        while (entry := self._queue.pop(self._servable)) is not None:
+            self._entries.pop(entry.item.task.id, None)
+            # A cancelled waiter takes its own entry out only when it runs next: until then its
+            # future is done already, and the slot goes to the one behind it.
+            if not entry.item.lease.done():
+                entry.item.lease.set_result(self._take(entry.cls))
+        self._arm_rate_timer()
+
+    def position(self, task: Task) -> int:
+        """1 = next among those waiting for its pool; 0 when it does not wait."""
+        entry = self._entries.get(task.id)
+        return self._queue.position(entry) if entry else 0
+
+    def expected_wait_s(self, pool: str, position: int) -> float | None:
+        """Seconds until the task at that position starts, if things go on as they went."""
+        mean, size = self._mean_run_s.get(pool), self._slots.size(pool)
+        return round(position * mean / size, 1) if mean is not None and size else None
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait."""
+        return len(self._queue)
+
+    def waiting_by_group(self) -> dict[str, int]:
+        """How many tasks wait, by group."""
+        counts: dict[str, int] = {}
+        for entry in self._queue.entries():
+            counts[entry.cls.group] = counts.get(entry.cls.group, 0) + 1
+        return counts
+
+    def take_now(self, cls: TaskClass) -> Lease | None:
+        """A lease if one can be had without waiting."""
+        return self._take(cls) if self._servable(cls) and not self._queue.waits(cls) else None
+
+    def enqueue(self, task: Task, cls: TaskClass) -> Entry[_Waiter]:
+        """Let the task wait. Raises QueueFull, which says for how long to stay away."""
+        if self._queue.full:
+            wait_s = self.expected_wait_s(cls.pool, len(self._queue))
+            raise QueueFull(
+                f"{len(self._queue)} tasks are waiting, which is the limit",
+                retry_after_s=min(RETRY_AFTER_CEILING_S, max(1, math.ceil(wait_s or 1))),
+                expected_wait_s=wait_s,
+            )
+        future: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
+        entry = self._queue.push(
+            cls,
+            _Waiter(task, future),
+            priority=task.submission.priority,
+            arrival=task.queued_mono,
+        )
+        self._entries[task.id] = entry
+        self._arm_rate_timer()
+        return entry
+
+    def withdraw(self, entry: Entry[_Waiter]) -> None:
+        """The task no longer wants a slot; a lease that crossed with this goes back."""
+        self._entries.pop(entry.item.task.id, None)
+        if not self._queue.remove(entry):
+            lease = entry.item.lease
+            if lease.done() and not lease.cancelled() and lease.exception() is None:
+                self.give_back(lease.result())
+
+    def expire(self, entry: Entry[_Waiter]) -> None:
+        """The task has waited as long as it may."""
+        if entry.waiting:
+            entry.item.lease.set_exception(self.wait_exceeded(entry))
+            self.withdraw(entry)
+
+    def wait_exceeded(self, entry: Entry[_Waiter]) -> ServiceError:
+        """The error of a task that waited in vain, with all that is known of why."""
+        task, position = entry.item.task, self._queue.position(entry)
+        wait_s = self.expected_wait_s(entry.cls.pool, position)
+        reason = self._gates.closed_by(entry.cls.gate) if entry.cls.gate else None
+        return WaitExceeded(
+            f"no slot came free within {self._clock() - task.queued_mono:.1f} s",
+            task_id=task.id,
+            position=position,
+            expected_wait_s=wait_s,
+            retry_after_s=max(1, math.ceil(wait_s)) if wait_s is not None else None,
+            reason=reason or getattr(self._slots, "held", None) or "every slot is busy",
+        )
+
+    def give_back(self, lease: Lease) -> None:
+        """End a lease and use its slot for whoever waits."""
+        held_s = self._clock() - lease.taken_at
+        mean = self._mean_run_s.get(lease.cls.pool, held_s)
+        self._mean_run_s[lease.cls.pool] = mean + SMOOTHING * (held_s - mean)
+        self.leased -= 1
+        self._slots.give_back(lease.slot)
+        if lease.cls.gate is not None:
+            self._gates.left(lease.cls.gate)
+        if len(self._queue):
+            self.wake()
+
+    def _servable(self, cls: TaskClass) -> bool:
+        return self._slots.can_serve(cls) and (
+            cls.gate is None or self._gates.closed_by(cls.gate) is None
+        )
+
+    def _take(self, cls: TaskClass) -> Lease:
+        slot = self._slots.take(cls)
+        self.leased += 1
+        if cls.gate is not None:
+            self._gates.passed(cls.gate)
+        return Lease(slot, cls, self._clock())
+
+    def _arm_rate_timer(self) -> None:
+        """A rate window opens by time alone, so nothing else would wake its tasks."""
+        if self._rate_timer is not None:
+            self._rate_timer.cancel()
+            self._rate_timer = None
+        delays = [
+            delay
+            for cls in self._queue.classes()
+            if cls.gate is not None and (delay := self._gates.opens_in_s(cls.gate)) is not None
+        ]
+        if delays:
+            self._rate_timer = asyncio.get_running_loop().call_later(min(delays), self.wake)
+
+
+class LeaseRequest:
+    """`async with` that waits for a slot on entry and gives it back on exit."""
+
+    __slots__ = ("_dispatcher", "_lease", "_task", "_wait_s")
+
+    def __init__(self, dispatcher: Dispatcher, task: Task, wait_s: float | None) -> None:
+        self._dispatcher = dispatcher
+        self._task = task
+        self._wait_s = wait_s
+        self._lease: Lease | None = None
+
+    async def __aenter__(self) -> Lease:
+        dispatcher, task = self._dispatcher, self._task
+        cls = class_of(task)
+        self._lease = dispatcher.take_now(cls)
+        if self._lease is None:
+            self._lease = await self._wait(dispatcher.enqueue(task, cls))
+        return self._lease
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._lease is not None:
+            lease, self._lease = self._lease, None
+            self._dispatcher.give_back(lease)
+
+    async def _wait(self, entry: Entry[_Waiter]) -> Lease:
+        dispatcher = self._dispatcher
+        timer: asyncio.TimerHandle | None = None
+        if self._wait_s is not None:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(self._wait_s, dispatcher.expire, entry)
+        try:
+            return await entry.item.lease
+        except asyncio.CancelledError:
+            dispatcher.withdraw(entry)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+
+def class_of(task: Task) -> TaskClass:
+    """The class that the task waits in."""
+    spec, place = task.spec, task.submission.place
+    return TaskClass(
+        spec.group,
+        spec.contract,
+        place.pool or spec.pool,
+        place,
+        spec.name if spec.gated else None,
+    )

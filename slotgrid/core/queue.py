@@ -1,0 +1,142 @@
+"""The priority queue: one heap per class of tasks, one key for order and ageing together."""
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from slotgrid.core.submission import Place
+
+T = TypeVar("T")
+
+
+class TaskClass(NamedTuple):
+    """Tasks that can use the same slots.
+
+    `gate` is the function's name when more than a free slot decides when it may start
+    (services, concurrency, rate), so that such a task never holds up another's.
+    """
+
+    group: str
+    contract: int
+    pool: str
+    place: Place = Place()
+    gate: str | None = None
+
+
+@dataclass(slots=True, order=True)
+class Entry(Generic[T]):
+    """One waiting item. Smaller goes first; `sequence` keeps equal keys in order of arrival."""
+
+    key: float
+    sequence: int
+    cls: TaskClass = field(compare=False)
+    item: T = field(compare=False)
+    waiting: bool = field(default=True, compare=False)
+
+
+class TaskQueue(Generic[T]):
+    """Waiting items by class, smallest key first: `arrival + (priority - 1) * ageing_s`.
+
+    FIFO within a priority, and nobody is overtaken by what arrives more than
+    8 * `ageing_s` later; no entry ever has to be sorted again. `limit` bounds the entries.
+    A pop costs log(entries of its class) plus the number of classes that wait.
+    """
+
+    def __init__(self, *, limit: int, ageing_s: float) -> None:
+        self.limit = limit
+        self._ageing_s = ageing_s
+        self._heaps: dict[TaskClass, list[Entry[T]]] = {}
+        self._length = 0
+        self._dead = 0
+        self._sequence = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def full(self) -> bool:
+        """Whether a push would be refused."""
+        return self._length >= self.limit
+
+    def push(self, cls: TaskClass, item: T, *, priority: int, arrival: float) -> Entry[T]:
+        """Add an item that arrived at `arrival` (monotonic seconds); the caller checks `full`.
+
+        An item that comes back with its first arrival returns to its own place.
+        """
+        self._sequence += 1
+        key = arrival + (priority - 1) * self._ageing_s
+        entry = Entry(key, self._sequence, cls, item)
+        heapq.heappush(self._heaps.setdefault(cls, []), entry)
+        self._length += 1
+        return entry
+
+    def remove(self, entry: Entry[T]) -> bool:
+        """Take an entry out before its turn; False when it has already left."""
+        if not entry.waiting:
+            return False
+        entry.waiting = False
+        self._length -= 1
+        self._dead += 1
+        # Removed entries stay in their heap until they surface. When they are the larger half
+        # of everything, all heaps are swept: a constant per removal, on average.
+        if self._dead > self._length + 32:
+            self._sweep()
+        return True
+
+    def pop(self, servable: Callable[[TaskClass], bool]) -> Entry[T] | None:
+        """Take the entry with the smallest key among the classes that can be served now."""
+        best: Entry[T] | None = None
+        for cls in list(self._heaps):
+            head = self._head(cls)
+            if head is not None and (best is None or head < best) and servable(cls):
+                best = head
+        if best is None:
+            return None
+        heap = self._heaps[best.cls]
+        heapq.heappop(heap)
+        if not heap:
+            del self._heaps[best.cls]
+        best.waiting = False
+        self._length -= 1
+        return best
+
+    def waits(self, cls: TaskClass) -> bool:
+        """Whether anything of that class is waiting."""
+        return self._head(cls) is not None
+
+    def classes(self) -> list[TaskClass]:
+        """The classes that have something waiting."""
+        return [cls for cls in list(self._heaps) if self._head(cls) is not None]
+
+    def position(self, entry: Entry[T]) -> int:
+        """1 when it is the next among those that wait for the same pool; 0 when it has left."""
+        if not entry.waiting:
+            return 0
+        return 1 + sum(
+            other < entry for other in self.entries() if other.cls.pool == entry.cls.pool
+        )
+
+    def entries(self) -> Iterator[Entry[T]]:
+        """Every waiting entry, in no order."""
+        for heap in self._heaps.values():
+            yield from (entry for entry in heap if entry.waiting)
+
+    def _head(self, cls: TaskClass) -> Entry[T] | None:
+        heap = self._heaps.get(cls)
+        while heap:
+            if heap[0].waiting:
+                return heap[0]
+            heapq.heappop(heap)
+            self._dead -= 1
+        self._heaps.pop(cls, None)
+        return None
+
+    def _sweep(self) -> None:
+        for cls, heap in list(self._heaps.items()):
+            kept = [entry for entry in heap if entry.waiting]
+            heapq.heapify(kept)
+            self._heaps[cls] = kept
+            if not kept:
+                del self._heaps[cls]
+        self._dead = 0

@@ -1,0 +1,103 @@
+"""Slots: the places where tasks run. A worker's own, and what any source of slots must offer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from slotgrid.core.queue import TaskClass
+
+
+class NoSlotFree(RuntimeError):
+    """A slot was taken where none was free: the caller did not ask `can_serve` first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place where one task can run."""
+
+    index: int
+    pool: str
+    worker: str
+
+
+class SlotSource(Protocol):
+    """Where free slots come from: this machine (worker) or the fleet (balancer)."""
+
+    def can_serve(self, cls: TaskClass) -> bool:
+        """Whether a task of that class could take a slot at this instant."""
+
+    def take(self, cls: TaskClass) -> Slot:
+        """Take a slot for a task of that class. Raises NoSlotFree."""
+
+    def give_back(self, slot: Slot) -> None:
+        """Return a taken slot."""
+
+    def size(self, pool: str) -> int:
+        """How many slots tasks of that pool share."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCount:
+    """How full a pool is."""
+
+    size: int
+    free: int
+    busy: int
+
+
+class Slots:
+    """The slots of this worker, divided into pools.
+
+    While `held` says why, none is handed out; those taken come back as ever.
+    """
+
+    def __init__(self, pools: Mapping[str, int], *, worker: str) -> None:
+        self._sizes = dict(pools)
+        self._free: dict[str, list[Slot]] = {}
+        self._taken: set[Slot] = set()
+        self.held: str | None = None
+        index = 0
+        for pool, size in pools.items():
+            slots = [Slot(index + n, pool, worker) for n in range(size)]
+            index += size
+            # Taken from the end: the slot used last is the one whose memory is warm.
+            self._free[pool] = slots[::-1]
+
+    def can_serve(self, cls: TaskClass) -> bool:
+        """Whether the class's pool has a free slot and nothing holds slots back."""
+        return self.held is None and bool(self._free.get(cls.pool))
+
+    def take(self, cls: TaskClass) -> Slot:
+        """Take a free slot of the class's pool. Raises NoSlotFree."""
+        if not self.can_serve(cls):
+            raise NoSlotFree(cls.pool)
+        slot = self._free[cls.pool].pop()
+        self._taken.add(slot)
+        return slot
+
+    def give_back(self, slot: Slot) -> None:
+        """Return a slot. Raises KeyError for one that was not taken."""
+        self._taken.remove(slot)
+        self._free[slot.pool].append(slot)
+
+    def size(self, pool: str) -> int:
+        """How many slots the pool has; 0 for one that does not exist."""
+        return self._sizes.get(pool, 0)
+
+    @property
+    def pools(self) -> dict[str, PoolCount]:
+        """Each pool with how full it is."""
+        return {
+            pool: PoolCount(size, free := len(self._free[pool]), size - free)
+            for pool, size in self._sizes.items()
+        }
+
+    @property
+    def total(self) -> int:
+        """How many slots there are."""
+        return sum(self._sizes.values())
+
+    @property
+    def used(self) -> int:
+        """How many are taken."""
+        return len(self._taken)

@@ -1,0 +1,223 @@
+"""Sees each task through: wait, attempts, backoff, cancel, and exactly one end."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import Any, Protocol
+
+from slotgrid.core.backoff import backoff_s
+from slotgrid.core.dispatcher import Dispatcher, Lease
+from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
+from slotgrid.core.task import Task, TaskState
+
+RETRY_BASE_S = 0.5
+RETRY_CEILING_S = 30.0
+
+
+class AttemptFailed(Exception):
+    """One attempt ended with `error`; `retryable` says whether another one makes sense."""
+
+    def __init__(self, error: ServiceError, *, retryable: bool) -> None:
+        super().__init__(error.detail)
+        self.error = error
+        self.retryable = retryable
+
+
+class Refused(Exception):
+    """The slot turned out not to be free. Not a failure: the task has not started."""
+
+
+class Runner(Protocol):
+    """Runs a task on a leased slot: here (worker) or on another machine (balancer)."""
+
+    async def run(self, task: Task, lease: Lease) -> bytes:
+        """The function's result as JSON. Raises AttemptFailed, Refused, or CancelledError.
+
+        Ends, whatever the function does: within its deadline and the bounded steps after it.
+        """
+
+    def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
+        """What makes the slot fit for the next task; None when nothing must be done.
+
+        The coroutine is bounded in time and never raises.
+        """
+
+
+class Observer(Protocol):
+    """Is told of the turns in a task's life, to write them down; it decides nothing."""
+
+    def accepted(self, task: Task) -> None:
+        """The task is ours."""
+
+    def leased(self, task: Task, lease: Lease) -> None:
+        """The task has a slot and starts."""
+
+    def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
+        """An attempt failed, another follows after `delay_s`."""
+
+    def finished(self, task: Task) -> None:
+        """The task has its terminal state, result or error; its waiters are not woken yet."""
+
+    def defect(self, task: Task, error: Exception) -> None:
+        """Something of ours broke while seeing the task through."""
+
+
+class Supervisor:
+    """One asyncio task for each live task, from acceptance to its end.
+
+    A caller waits on the task, so whoever leaves or cancels, the work is wound up here.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        runner: Runner,
+        observer: Observer,
+        *,
+        node: str,
+        max_wait_s: float,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._runner = runner
+        self._observer = observer
+        self._node = node
+        self._max_wait_s = max_wait_s
+        self._sleep = sleep
+        self._live: dict[str, tuple[Task, asyncio.Task[None]]] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.cleaning = 0
+        """Leases whose task has ended while its slot is still made clean."""
+
+    @property
+    def live(self) -> Collection[Task]:
+        """The tasks that have not ended, and those whose slot is being cleaned."""
+        return [task for task, _ in self._live.values()]
+
+    def start(self, task: Task) -> None:
+        """Take the task on; returns at once."""
+        self._observer.accepted(task)
+        worker = asyncio.get_running_loop().create_task(self._see_through(task), name=task.id)
+        self._live[task.id] = (task, worker)
+        self._idle.clear()
+
+    def cancel(self, task: Task, reason: str) -> bool:
+        """End the task because of `reason`, in words; False when it has already ended.
+
+        Returns at once; `task.wait_finished()` tells when it is done.
+        """
+        if task.state.terminal or task.id not in self._live:
+            return False
+        # Cancelling twice would interrupt the winding up that the first has begun.
+        if task.cancel_reason is None:
+            task.cancel_reason = reason
+            self._live[task.id][1].cancel()
+        return True
+
+    async def wait_idle(self) -> None:
+        """Return when no task is live and every slot is clean."""
+        await self._idle.wait()
+
+    async def _see_through(self, task: Task) -> None:
+        try:
+            await self._attempts(task)
+        except asyncio.CancelledError:
+            # Swallowed on purpose: this is the end of the task's own asyncio task.
+            self._end_cancelled(task)
+        except ServiceError as error:
+            self._end(task, TaskState.FAILED, error=error)
+        except Exception as defect:  # the edge of the loop: whatever breaks, the caller is told
+            self._observer.defect(task, defect)
+            self._end(task, TaskState.FAILED, error=Internal("the node failed on this task"))
+        finally:
+            del self._live[task.id]
+            if not self._live:
+                self._idle.set()
+
+    async def _attempts(self, task: Task) -> None:
+        error: ServiceError
+        while True:
+            try:
+                await self._attempt(task)
+            except Refused:
+                continue
+            except AttemptFailed as failure:
+                error = failure.error
+            if task.state.terminal:
+                return
+            delay_s = backoff_s(len(task.attempts), base_s=RETRY_BASE_S, ceiling_s=RETRY_CEILING_S)
+            self._observer.will_retry(task, error, delay_s)
+            await self._sleep(delay_s)
+            task.queued_mono = time.monotonic()  # a retry queues behind those who came meanwhile
+
+    async def _attempt(self, task: Task) -> None:
+        """One wait for a slot and one run on it; raises what ended it, after the slot is back."""
+        wait_s = task.submission.wait_s
+        if wait_s is None and not task.submission.mode.durable:
+            wait_s = self._max_wait_s
+        async with self._dispatcher.lease(task, wait_s=wait_s) as lease:
+            task.begin_attempt(lease.slot.worker, lease.slot.index)
+            self._observer.leased(task, lease)
+            # In each case the task's end comes first: its answer waits for no cleaning.
+            try:
+                self._end(task, TaskState.COMPLETED, result=await self._runner.run(task, lease))
+            except AttemptFailed as failure:
+                if failure.retryable and len(task.attempts) <= task.spec.retries:
+                    task.end_attempt(failure.error)
+                    task.move_to(TaskState.QUEUED)
+                else:
+                    self._end(task, TaskState.FAILED, error=failure.error)
+                raise
+            except Refused:
+                task.attempts.pop()
+                task.move_to(TaskState.QUEUED)
+                raise
+            except asyncio.CancelledError:
+                self._end_cancelled(task)
+                raise
+            finally:
+                if (cleaning := self._runner.clean(task, lease)) is not None:
+                    self.cleaning += 1
+                    try:
+                        await uninterrupted(cleaning)
+                    finally:
+                        self.cleaning -= 1
+
+    def _end_cancelled(self, task: Task) -> None:
+        reason = task.cancel_reason or "the node is stopping"
+        error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason)
+        self._end(task, TaskState.CANCELLED, error=error)
+
+    def _end(
+        self,
+        task: Task,
+        state: TaskState,
+        *,
+        result: bytes = b"null",
+        error: ServiceError | None = None,
+    ) -> None:
+        """The one place where a task gets its terminal state and its terminal event."""
+        if task.state.terminal:
+            return
+        task.end_attempt(error)
+        task.move_to(state)
+        if error is None:
+            task.result = result
+            task.events.append("done", task.answer())
+        else:
+            error.task_id = task.id
+            task.error = error
+            task.events.append("error", error.to_problem())
+        self._observer.finished(task)
+        task.announce_end()
+
+
+async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Await `work` to its end, also when the awaiting task is cancelled meanwhile."""
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
