@@ -1,0 +1,225 @@
+"""The worker's set of browsers: N processes, supervised, replaced, and asked for contexts."""
+
+import asyncio
+import contextlib
+import itertools
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+from playwright.async_api import Error as PlaywrightError
+
+from worker.browser.context import TaskContext
+from worker.browser.driver import silence_driver_deaths
+from worker.browser.errors import BrowserUnavailable
+from worker.browser.launch import LaunchPlan
+from worker.browser.limits import Limits
+from worker.browser.memory import tree_memory_mb
+from worker.browser.patience import consume
+from worker.browser.place import Place, Recycling
+from worker.browser.process import BrowserProcess
+from worker.browser.states import BrowserState, Ending
+from worker.browser.stats import BrowsersStats, BrowserStats
+from worker.browser.sweep import boot_folder, sweep
+
+log = structlog.get_logger(__name__)
+
+KEEPER_PAUSE_S = 1.0
+
+
+class Browsers:
+    """The worker's set of Chromium processes: `count` of them, each with a driver of its own.
+
+    `slots` is how many tasks run at once, over all of them. `temp_dir` is where this boot makes
+    a folder of its own, and where folders of dead workers are swept. A browser is replaced after
+    `max_tasks` contexts, or when its processes hold more than `max_memory_mb`.
+    """
+
+    def __init__(
+        self,
+        plan: LaunchPlan,
+        *,
+        count: int,
+        slots: int,
+        temp_dir: Path,
+        max_tasks: int = 500,
+        max_memory_mb: int = 1500,
+        boot_id: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        if not 1 <= count <= slots:
+            raise ValueError(f"{count} browsers for {slots} slots: need 1 to {slots}")
+        self.boot_id = boot_id or uuid.uuid4().hex[:12]
+        self._plan = plan
+        self._temp_dir = temp_dir
+        self._folder: Path | None = None
+        self._limits = limits or Limits()
+        self._numbers = itertools.count(1)
+        self._one_driver = asyncio.Lock()
+        self._changed = asyncio.Event()
+        recycling = Recycling(max_tasks, max_memory_mb, turn=asyncio.Lock())
+        self._places = [
+            Place(
+                self._start,
+                share=slots // count + (number < slots % count),
+                recycling=recycling,
+                limits=self._limits,
+                on_change=self._notify,
+            )
+            for number in range(count)
+        ]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Browsers"]:
+        """Browsers start, all at once and in the background, and are kept until the end.
+
+        A start that fails does not raise: it is tried again, and `stats().problem` says why. At
+        the end every process is gone and the folder of this boot removed, whatever happened.
+        """
+        silence_driver_deaths(asyncio.get_running_loop())
+        swept = await asyncio.to_thread(sweep, self._temp_dir)
+        if swept.folders:
+            log.warning("browser.swept", processes=swept.processes, folders=swept.folders)
+        with boot_folder(self._temp_dir, self.boot_id) as folder:
+            self._folder = folder
+            loops = {asyncio.create_task(_kept(place), name="browser") for place in self._places}
+            loops.add(asyncio.create_task(self._measure_memory(), name="browser memory"))
+            try:
+                yield self
+            finally:
+                self._folder = None
+                self._notify()
+                for loop in loops:
+                    loop.cancel()
+                await asyncio.wait(loops)
+                await asyncio.gather(*(place.end() for place in self._places))
+
+    async def context(self, options: Mapping[str, Any] | None = None) -> TaskContext:
+        """A clean context for one task, which has to `close` it.
+
+        A spare when `options` (Playwright's, of `new_context`) is empty and one is there, else a
+        fresh one. Waits for a browser as long as there is hope; the caller has the deadline.
+        Raises BrowserUnavailable when there is none, ContextOptionsRefused.
+        """
+        while True:
+            process = self._pick()
+            if process is None:
+                self._check_hope()
+                await self._changed.wait()
+                continue
+            if not options and (spare := process.take_spare()):
+                return spare
+            try:
+                return await _opened(process, options or {})
+            except PlaywrightError as error:
+                # It went down under our hands; its supervisor is about to see that too.
+                log.info("browser.open_failed", pid=process.chromium.pid, error=str(error))
+                await asyncio.wait({process.ended}, timeout=self._limits.ping_s)
+
+    async def settled(self) -> None:
+        """Returns when each browser has started, or has failed to."""
+        while any(place.process is None and place.problem is None for place in self._places):
+            await self._changed.wait()
+
+    def stats(self) -> BrowsersStats:
+        """How things stand; cheap, nothing is asked of any process."""
+        browsers = tuple(
+            BrowserStats(
+                place=number,
+                state=process.state,
+                pid=process.chromium.pid,
+                driver_pid=process.driver.process.pid,
+                tasks=process.tasks,
+                memory_mb=process.memory_mb,
+                contexts_in_use=process.in_use,
+                spares=len(process.spares),
+            )
+            for number, place in enumerate(self._places, start=1)
+            for process in sorted(place.processes, key=lambda process: process.number)
+        )
+        problems = [place.problem for place in self._places if place.problem]
+        return BrowsersStats(
+            browsers=browsers,
+            contexts_in_use=sum(browser.contexts_in_use for browser in browsers),
+            spares=sum(browser.spares for browser in browsers),
+            restarts=sum((place.restarts for place in self._places), Counter[Ending]()),
+            version=next((p.process.version for p in self._places if p.process), None),
+            problem=problems[0] if problems else None,
+        )
+
+    def _pick(self) -> BrowserProcess | None:
+        """The browser for the next task: one that answers, has a spare, has the fewest tasks."""
+        ready = [
+            place.process
+            for place in self._places
+            if place.process is not None and place.process.state is BrowserState.READY
+        ]
+        return min(
+            ready,
+            key=lambda process: (process.suspect, not process.spares, process.in_use),
+            default=None,
+        )
+
+    def _check_hope(self) -> None:
+        if self._folder is None:
+            raise BrowserUnavailable("the browsers are being ended")
+        if all(place.hopeless for place in self._places):
+            raise BrowserUnavailable(str(self._places[0].problem))
+
+    def _notify(self) -> None:
+        """Wakes everyone who waits for a change, and lets the next ones wait for the next."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _start(self) -> BrowserProcess:
+        assert self._folder is not None
+        return await BrowserProcess.start(
+            self._plan,
+            self._folder,
+            number=next(self._numbers),
+            boot_id=self.boot_id,
+            limits=self._limits,
+            one_driver=self._one_driver,
+        )
+
+    async def _measure_memory(self) -> None:
+        while True:
+            for place in self._places:
+                for process in list(place.processes):
+                    # In a thread, since the kernel walks page tables for the answer.
+                    process.memory_mb = await asyncio.to_thread(
+                        tree_memory_mb, process.driver.process
+                    )
+            await asyncio.sleep(self._limits.memory_interval_s)
+
+
+async def _opened(process: BrowserProcess, options: Mapping[str, Any]) -> TaskContext:
+    """A fresh context. If the caller is cancelled meanwhile, it still opens, then closes.
+
+    Cancelling the call to Playwright instead could leave a context open that nobody knows of.
+    """
+    opening = asyncio.ensure_future(process.open(options))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unwanted)
+        raise
+
+
+def _close_unwanted(opening: asyncio.Future[TaskContext]) -> None:
+    consume(opening)
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close_soon()
+
+
+async def _kept(place: Place) -> None:
+    """Keeps `place` for ever: if keeping it fails by a fault of ours, says so and goes on."""
+    while True:
+        try:
+            await place.keep()
+        except Exception:
+            log.exception("browser.keeper_failed")
+        await asyncio.sleep(KEEPER_PAUSE_S)

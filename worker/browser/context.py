@@ -1,0 +1,83 @@
+"""One task's clean browser context, and the ladder that always ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from worker.browser.patience import consume, done_within
+from worker.browser.states import Ending, FreedBy, Lost
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+    from worker.browser.limits import Limits
+    from worker.browser.process import BrowserProcess
+
+
+class TaskContext:
+    """A context that nobody used before, with its first page.
+
+    `lost` resolves when the first page crashes, or the browser or its driver is gone. A page that
+    the task opened itself and that crashes fails the calls on it, which the task can answer for.
+    """
+
+    def __init__(
+        self, process: BrowserProcess, context: BrowserContext, page: Page, limits: Limits
+    ) -> None:
+        self.context = context
+        self.page = page
+        self.lost: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
+        self._process = process
+        self._limits = limits
+        self._closing: asyncio.Task[FreedBy] | None = None
+        page.on("crash", lambda _: self.lose(Lost.PAGE))
+
+    @property
+    def open_pages(self) -> list[Page]:
+        """The pages open now, first the first."""
+        return [page for page in self.context.pages if not page.is_closed()]
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is whole: its page and browser live, and nobody closes it."""
+        return self._closing is None and not self.lost.done() and not self.page.is_closed()
+
+    def lose(self, lost: Lost) -> None:
+        """Says that the task cannot go on here; the first reason stays."""
+        if not self.lost.done():
+            self.lost.set_result(lost)
+
+    async def close(self) -> FreedBy:
+        """Ends the context and says by what; always ends, never raises.
+
+        The caller may be cancelled or call it twice: the ladder is climbed once, to its end.
+        When the browser has to be killed, its other tasks are lost with it.
+        """
+        self.close_soon()
+        assert self._closing is not None
+        return await asyncio.shield(self._closing)
+
+    def close_soon(self) -> None:
+        """Begins to close, for one who does not want to wait."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="close browser context")
+
+    async def _close(self) -> FreedBy:
+        closing = asyncio.ensure_future(self.context.close())
+        closing.add_done_callback(consume)
+        try:
+            return await self._climb(closing)
+        finally:
+            self._process.release(self)
+
+    async def _climb(self, closing: asyncio.Future[None]) -> FreedBy:
+        # A close that ends with an error has not closed anything unless Playwright agrees.
+        if await done_within(closing, self._limits.close_s) and self._process.has_closed(self):
+            return FreedBy.CLOSE
+        self._process.give_up(Ending.CLOSE_HUNG)
+        if await done_within(closing, self._limits.browser_kill_s):
+            return FreedBy.BROWSER_KILLED
+        self._process.give_up_driver(Ending.CLOSE_HUNG)
+        await done_within(closing, self._limits.driver_kill_s)
+        return FreedBy.DRIVER_KILLED

@@ -1,0 +1,110 @@
+"""Playwright's driver: a Node.js process between us and one browser."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.async_api import Playwright, async_playwright
+
+from worker.browser.patience import consume, done_within
+from worker.browser.processes import ExitWatch, kill, processes_of
+
+SPAWN_POLL_S = 0.005
+STOP_S = 1.0
+
+
+class Driver:
+    """One running driver. It ends by itself when its parent, the worker, does.
+
+    It stays in the worker's process group and survives a Ctrl-C there: it ignores SIGINT, as
+    Playwright made it for this very reason. SIGTERM to the whole group would end it, so a service
+    manager must signal the worker alone first (systemd: `KillMode=mixed`).
+    """
+
+    def __init__(self, playwright: Playwright, process: psutil.Process) -> None:
+        self.playwright = playwright
+        self.process = process
+        self.exit = ExitWatch(process)
+
+    @classmethod
+    async def start(cls, folder: Path) -> "Driver":
+        """Starts a driver that keeps its and its browser's temporary files in `folder`.
+
+        Not twice at the same time: Playwright hands our own environment down, with no way to
+        give another, so TMPDIR is set in it until the process is there. The same variable tells
+        which of our children it is, as Playwright does not tell the process id either.
+        """
+        starting = asyncio.ensure_future(async_playwright().start())
+        try:
+            with _environment("TMPDIR", str(folder)):
+                process = await _spawned(starting, folder)
+            return cls(await starting, process)
+        except BaseException:
+            starting.cancel()
+            for left in processes_of(folder):
+                kill(left)
+            raise
+
+    async def stop(self) -> None:
+        """Ends the driver, by force if it does not listen; always ends itself."""
+        # Asked first even if we are about to kill: it then expects the pipe to close.
+        stopping = asyncio.ensure_future(self.playwright.stop())
+        if not await done_within(stopping, STOP_S):
+            kill(self.process)
+            await done_within(stopping, STOP_S)
+        stopping.add_done_callback(consume)
+        await done_within(self.exit.ended, STOP_S)
+        self.exit.close()
+
+
+async def _spawned(starting: asyncio.Future[Any], folder: Path) -> psutil.Process:
+    """The child of ours that was started with `folder` as its TMPDIR."""
+    while not (found := processes_of(folder, among=psutil.Process().children())):
+        if starting.done():
+            await starting  # raises what was wrong
+            raise ProcessLookupError("the driver ended as soon as it was started")
+        await asyncio.sleep(SPAWN_POLL_S)
+    return found[0]
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def is_driver_death(context: dict[str, Any]) -> bool:
+    """Whether an asyncio report is Playwright's own forgotten future of a driver that ended."""
+    error = context.get("exception")
+    return str(error) == "Connection closed while reading from the driver" and str(
+        context.get("message", "")
+    ).startswith("Future exception was never retrieved")
+
+
+def silence_driver_deaths(loop: asyncio.AbstractEventLoop) -> None:
+    """Filters exactly that report out of the loop's exception handler; all others go on as before.
+
+    The death itself is noticed, acted upon and logged by the supervisor of its browser.
+    """
+    previous = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if is_driver_death(context):
+            return
+        if previous is None:
+            loop.default_exception_handler(context)
+        else:
+            previous(loop, context)
+
+    loop.set_exception_handler(handle)

@@ -1,0 +1,19 @@
+"""How patient we are with a browser."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take before the next, harder step; seconds.
+
+    Taken from runs with hostile pages: what closes at all closes well within these.
+    """
+
+    start_s: float = 30.0
+    ping_interval_s: float = 1.0
+    ping_s: float = 2.0
+    memory_interval_s: float = 5.0
+    close_s: float = 2.0
+    browser_kill_s: float = 0.5
+    driver_kill_s: float = 0.5

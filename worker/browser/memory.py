@@ -1,0 +1,72 @@
+"""How much memory is used: by a process tree, and by the machine or container."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+MIB = 1024 * 1024
+
+
+def tree_memory_mb(root: psutil.Process) -> int:
+    """MiB that `root` and all its descendants hold; 0 when it is gone.
+
+    Proportional set size: a page shared by n processes counts 1/n in each, so that the sum is
+    honest. (Chromium's resident sizes add up to three times what it takes.)
+    """
+    try:
+        tree = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    return sum(_pss_bytes(process.pid) for process in tree) // MIB
+
+
+def memory_used_percent(root: Path = Path("/")) -> float:
+    """Share of memory in use, 0 to 100: of the machine, or of our cgroup if that is fuller.
+
+    `root` is where the file system begins.
+    """
+    machine = psutil.virtual_memory()
+    shares = [100 * (1 - machine.available / machine.total)]
+    shares += [100 * used / limit for used, limit in _cgroups(root)]
+    return max(shares)
+
+
+def _pss_bytes(pid: int) -> int:
+    # A vanished process is the ordinary case here: between listing and reading it may end.
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _cgroups(root: Path) -> Iterator[tuple[int, int]]:
+    """(used, limit) in bytes of our cgroup v2 and of each above it that has a limit.
+
+    Page cache that the kernel gives up without swapping is not counted as used.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    own = next((line[3:] for line in lines if line.startswith("0::")), None)
+    if own is None:
+        return
+    top = root / "sys/fs/cgroup"
+    group = top / own.lstrip("/")
+    while group.is_relative_to(top):
+        with contextlib.suppress(OSError, ValueError):
+            limit = int((group / "memory.max").read_text())  # "max" is not a number: no limit
+            used = int((group / "memory.current").read_text())
+            yield max(0, used - _reclaimable(group)), limit
+        group = group.parent
+
+
+def _reclaimable(group: Path) -> int:
+    for line in (group / "memory.stat").read_text().splitlines():
+        name, _, value = line.partition(" ")
+        if name == "inactive_file":
+            return int(value)
+    return 0

@@ -1,0 +1,169 @@
+"""One place in the set of browsers: holds a browser, watches it, replaces it."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from worker.browser.errors import BrowserMissing
+from worker.browser.limits import Limits
+from worker.browser.patience import done_within
+from worker.browser.process import BrowserProcess
+from worker.browser.spares import keep_spares
+from worker.browser.states import Ending
+
+log = structlog.get_logger(__name__)
+
+SUSPECT_AFTER_S = 0.5
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 30.0
+HOPELESS_AFTER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Recycling:
+    """When a browser is replaced though nothing is wrong with it, and whose turn it is.
+
+    One place at a time has its browser replaced, so that the machine never starts all at once.
+    """
+
+    max_tasks: int
+    max_memory_mb: int
+    turn: asyncio.Lock
+
+    def due(self, process: BrowserProcess) -> Ending | None:
+        """Why `process` should be replaced, if it should."""
+        if process.tasks >= self.max_tasks:
+            return Ending.MAX_TASKS
+        if process.memory_mb > self.max_memory_mb:
+            return Ending.MAX_MEMORY
+        return None
+
+
+class Place:
+    """Always holds a browser that takes tasks, or tries to.
+
+    `process` is that browser; retired ones, which finish their tasks, are in `processes` too.
+    `problem` says why the last start failed. `on_change` is called when any of these change.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[BrowserProcess]],
+        *,
+        share: int,
+        recycling: Recycling,
+        limits: Limits,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.process: BrowserProcess | None = None
+        self.processes: set[BrowserProcess] = set()
+        self.restarts: Counter[Ending] = Counter()
+        self.problem: str | None = None
+        self.hopeless = False
+        self._start = start
+        self._share = share
+        self._recycling = recycling
+        self._limits = limits
+        self._on_change = on_change
+        self._failures = 0
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def keep(self) -> None:
+        """Runs until cancelled."""
+        process = await self._started()
+        while True:
+            self._spawn(keep_spares(process, self._share))
+            ending = await self._watch(process)
+            self.restarts[ending] += 1
+            log.warning("browser.replacing", pid=process.chromium.pid, reason=ending)
+            if process.ended.done():
+                self._spawn(self._destroy(process))
+            planned = ending in (Ending.MAX_TASKS, Ending.MAX_MEMORY)
+            async with self._recycling.turn if planned else nullcontext():
+                fresh = await self._started()
+            # Only now: until its replacement stood ready the old one went on taking tasks.
+            if not process.ended.done():
+                self._spawn(self._retire(process))
+            process = fresh
+
+    async def end(self) -> None:
+        """Ends every browser of this place; to be called when `keep` has ended."""
+        for task in self._background:
+            task.cancel()
+        if self._background:
+            await asyncio.wait(self._background)
+        await asyncio.gather(*(process.destroy() for process in self.processes))
+        self.processes.clear()
+        self.process = None
+
+    async def _started(self) -> BrowserProcess:
+        """Tries until it works."""
+        while True:
+            try:
+                process = await self._start()
+            except Exception as error:
+                self._failures += 1
+                self.problem = f"{type(error).__name__}: {error}" if str(error) else repr(error)
+                self.hopeless = (
+                    isinstance(error, BrowserMissing) or self._failures >= HOPELESS_AFTER
+                )
+                pause_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (self._failures - 1))
+                log.warning("browser.start_failed", error=self.problem, retry_in_s=pause_s)
+                self._on_change()
+                await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+                continue
+            self._failures = 0
+            self.problem, self.hopeless = None, False
+            self.process = process
+            self.processes.add(process)
+            log.info("browser.started", pid=process.chromium.pid, version=process.version)
+            self._on_change()
+            return process
+
+    async def _watch(self, process: BrowserProcess) -> Ending:
+        """Returns why `process` has to be replaced. One that hung or died is dead by then."""
+        while await self._beats(process):
+            if ending := self._recycling.due(process):
+                return ending
+        return process.ending
+
+    async def _beats(self, process: BrowserProcess) -> bool:
+        """Waits for one heartbeat of `process`; if it fails, sees to it that all of it ends."""
+        await asyncio.wait({process.ended}, timeout=self._limits.ping_interval_s)
+        if process.ended.done():
+            return False
+        ping = process.ping()
+        process.suspect = not await done_within(ping, SUSPECT_AFTER_S)
+        answered = await done_within(ping, self._limits.ping_s - SUSPECT_AFTER_S) and ping.result()
+        process.suspect = not answered
+        if not answered:
+            process.give_up_hung()
+        return answered
+
+    async def _retire(self, process: BrowserProcess) -> None:
+        """Lets the tasks of `process` finish, then ends it."""
+        process.retire()
+        while process.in_use and await self._beats(process):
+            pass
+        await self._destroy(process)
+
+    async def _destroy(self, process: BrowserProcess) -> None:
+        await process.destroy()
+        self.processes.discard(process)
+        self._on_change()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="browser housekeeping")
+        self._background.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("browser.housekeeping_failed", exc_info=error)
