@@ -36,17 +36,29 @@ class Event:
 
 
 class EventLog:
-    """The last events of a task, bounded by number and bytes.
+    """The last events of a task (or lines of its log), bounded by number and bytes.
 
     Any number of readers may follow it. One of them may be *pacing*: the writer then waits
     while that reader is behind, so a stream nobody reads stops its own task and nothing else.
     """
 
-    __slots__ = ("_bytes", "_events", "_pacing", "_room", "_waiters", "closed", "last_id")
+    __slots__ = (
+        "_bytes_limit",
+        "_events",
+        "_limit",
+        "_pacing",
+        "_room",
+        "_waiters",
+        "closed",
+        "last_id",
+        "size",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, limit: int = EVENTS_LIMIT, bytes_limit: int = BYTES_LIMIT) -> None:
+        self._limit = limit
+        self._bytes_limit = bytes_limit
         self._events: deque[Event] = deque()
-        self._bytes = 0
+        self.size = 0
         self._waiters: list[asyncio.Future[None]] = []
         self._pacing: Reader | None = None
         self._room: asyncio.Future[None] | None = None
@@ -59,12 +71,12 @@ class EventLog:
         self.last_id += 1
         event = Event(self.last_id, kind, time.time(), encoded)
         self._events.append(event)
-        self._bytes += len(encoded)
+        self.size += len(encoded)
         # The newest event always stays, whatever its size: it may be the terminal one.
-        while len(self._events) > EVENTS_LIMIT or (
-            self._bytes > BYTES_LIMIT and len(self._events) > 1
+        while len(self._events) > self._limit or (
+            self.size > self._bytes_limit and len(self._events) > 1
         ):
-            self._bytes -= len(self._events.popleft().payload)
+            self.size -= len(self._events.popleft().payload)
         self._wake()
         return event
 
@@ -73,6 +85,11 @@ class EventLog:
         self.closed = True
         self._wake()
         self._release_writer()
+
+    @property
+    def last(self) -> Event:
+        """The newest event. Raises IndexError when there is none."""
+        return self._events[-1]
 
     def after(self, event_id: int) -> list[Event]:
         """The events kept that are newer than `event_id`, oldest first."""
@@ -140,7 +157,7 @@ class Reader:
         lag = self._log.last_id - self.position
         if lag > READER_LAG_EVENTS:
             return True
-        if self._log._bytes <= READER_LAG_BYTES:
+        if self._log.size <= READER_LAG_BYTES:
             return False
         unread = self._log.after(self.position)
         # One large event alone must not stop its writer for ever: it is behind from the second.

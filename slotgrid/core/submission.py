@@ -50,7 +50,10 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One request to run one function; the fields are those of `POST /task`."""
+    """One request to run one function; the fields are those of `POST /task`.
+
+    `trace` holds the headers that are carried through, `size` the bytes of the body.
+    """
 
     function: str
     input: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -66,9 +69,12 @@ class Submission:
     place: Place = Place()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     trace: tuple[tuple[str, str], ...] = ()
+    size: int = 0
 
     @classmethod
-    def parse(cls, body: object, *, trace: tuple[tuple[str, str], ...] = ()) -> "Submission":
+    def parse(
+        cls, body: object, *, trace: tuple[tuple[str, str], ...] = (), size: int = 0
+    ) -> "Submission":
         """Read the body of `POST /task`. Raises InvalidSubmission with every fault at once."""
         if not isinstance(body, dict):
             raise _invalid([Violation("", f"expected an object, got {_kind(body)}")])
@@ -88,7 +94,7 @@ class Submission:
         faults.extend(_contradictions(values))
         if faults:
             raise _invalid(faults)
-        return cls(**values, trace=trace)
+        return cls(**values, trace=trace, size=size)
 
     @classmethod
     def from_query(
@@ -98,6 +104,7 @@ class Submission:
         query: Mapping[str, str],
         *,
         trace: tuple[tuple[str, str], ...] = (),
+        size: int = 0,
     ) -> "Submission":
         """Read `POST /functions/{name}`: the body is the input, the other fields the query.
 
@@ -109,7 +116,7 @@ class Submission:
             raise _invalid(
                 [Violation(f"/{name}", "is given by the path and the body") for name in taken]
             )
-        return cls.parse(body | {"function": function, "input": input_}, trace=trace)
+        return cls.parse(body | {"function": function, "input": input_}, trace=trace, size=size)
 
 
 class _Wrong(ValueError):

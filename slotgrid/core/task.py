@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from slotgrid.core.submission import Submission
 
 LOG_LINES_LIMIT = 2000
-"""Lines of log kept per task; the oldest go first, and the reader is told how many went."""
+LOG_BYTES_LIMIT = 1024 * 1024
+NODE_STEP = "_node"
+"""The step under which the node itself writes into a task's log."""
 
 
 class TaskState(StrEnum):
@@ -152,20 +153,6 @@ class Step:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A line that a step of a task wrote; step `_node` is the node's own."""
-
-    ts: float
-    stream: str
-    step: str
-    line: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The line as `GET /tasks/{id}/logs` gives it."""
-        return {"ts": iso(self.ts), "stream": self.stream, "step": self.step, "line": self.line}
-
-
 class Task:
     """A task and everything that is known of it. Only the supervisor moves it.
 
@@ -184,8 +171,7 @@ class Task:
         "finished_at",
         "id",
         "input",
-        "log_lines",
-        "log_lines_dropped",
+        "logs",
         "owner",
         "queued_mono",
         "queued_s",
@@ -227,8 +213,7 @@ class Task:
         self.attempts: list[Attempt] = []
         self.steps: list[Step] = []
         self.events = EventLog()
-        self.log_lines: deque[LogLine] = deque(maxlen=LOG_LINES_LIMIT)
-        self.log_lines_dropped = 0
+        self.logs = EventLog(limit=LOG_LINES_LIMIT, bytes_limit=LOG_BYTES_LIMIT)
         self.artifacts: dict[str, Artifact] = {}
         self.worker: str | None = None
         self.result: bytes = b"null"
@@ -269,6 +254,7 @@ class Task:
     def announce_end(self) -> None:
         """Wake everyone who waits for the terminal state; called once, after it is recorded."""
         self.events.close()
+        self.logs.close()
         if self._done is not None and not self._done.done():
             self._done.set_result(None)
 
@@ -280,11 +266,15 @@ class Task:
             self._done = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._done)
 
-    def log(self, line: str, *, stream: str = "stdout", step: str = "_node") -> None:
-        """Add a line to the task's log; the oldest goes when it is full."""
-        if len(self.log_lines) == LOG_LINES_LIMIT:
-            self.log_lines_dropped += 1
-        self.log_lines.append(LogLine(time.time(), stream, step, line))
+    def log(self, line: str, *, stream: str = "stdout", step: str = NODE_STEP) -> None:
+        """Add a line to the task's log; its kind is the step, its payload what is shown of it."""
+        entry = {"ts": iso(time.time()), "stream": stream, "step": step, "line": line}
+        self.logs.append(step, entry)
+
+    def footprint(self) -> int:
+        """Bytes that remembering the task takes, roughly."""
+        kept = self.events.size + self.logs.size + self.submission.size + len(self.result)
+        return 4096 + kept
 
     @property
     def queued_ms(self) -> float:

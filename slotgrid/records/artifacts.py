@@ -1,0 +1,81 @@
+"""Files that tasks saved: a folder for each task, with bounds."""
+
+import asyncio
+import mimetypes
+import re
+import shutil
+from pathlib import Path
+
+from slotgrid.core.task import Artifact, Task
+
+FILE_LIMIT = 100 * 1024 * 1024
+TASK_LIMIT = 1024 * 1024 * 1024
+INLINE_LIMIT = 64 * 1024
+_NAME = re.compile(r"[\w][\w.\- ]{0,199}")
+
+
+class ArtifactFault(ValueError):
+    """A file that cannot be kept: its name, or its size."""
+
+
+class ArtifactStore:
+    """Keeps files under `folder/{task id}/{name}`.
+
+    Those of tasks held in memory mean nothing to the next process, so `clear` removes what an
+    earlier one left.
+    """
+
+    def __init__(
+        self, folder: Path, *, file_limit: int = FILE_LIMIT, task_limit: int = TASK_LIMIT
+    ) -> None:
+        self._folder = folder
+        self._file_limit = file_limit
+        self._task_limit = task_limit
+
+    def clear(self) -> None:
+        """Remove every file, for instance those of an earlier process."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def save(self, task: Task, name: str, data: bytes | str) -> Artifact:
+        """Keep a file with the task; one of the same name is replaced.
+
+        Raises ArtifactFault for a name that is no plain file name, or for too many bytes.
+        """
+        if not _NAME.fullmatch(name):
+            raise ArtifactFault(
+                f"{name!r} is not a plain file name: letters, digits, dot, dash, space, at most 200"
+            )
+        content = data.encode() if isinstance(data, str) else bytes(data)
+        others = sum(file.size for file in task.artifacts.values() if file.name != name)
+        if len(content) > self._file_limit or others + len(content) > self._task_limit:
+            raise ArtifactFault(
+                f"{name} has {len(content)} bytes; a file may have {self._file_limit}, "
+                f"all files of a task {self._task_limit}"
+            )
+        path = self._folder / task.id / name
+        if len(content) > INLINE_LIMIT:
+            await asyncio.to_thread(_write, path, content)
+        else:  # cheaper than the way to a thread and back
+            _write(path, content)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        url = f"/tasks/{task.id}/artifacts/{name.replace(' ', '%20')}"
+        artifact = Artifact(name, len(content), kind, url)
+        task.artifacts[name] = artifact
+        return artifact
+
+    def path(self, task: Task, name: str) -> Path:
+        """Where a file that the task saved lies. Raises KeyError if it saved none of the name."""
+        return self._folder / task.id / task.artifacts[name].name
+
+    def remove(self, task: Task) -> None:
+        """Remove the task's files."""
+        if task.artifacts:
+            shutil.rmtree(self._folder / task.id, ignore_errors=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write under another name first, so that a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(content)
+    partial.rename(path)

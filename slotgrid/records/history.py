@@ -1,0 +1,123 @@
+"""What `GET /tasks` shows of this node: live tasks, and the last ones that ended, in memory."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from slotgrid.core.task import Task, TaskState
+
+BYTES_LIMIT = 256 * 1024 * 1024
+"""What finished tasks may occupy together: results, events, inputs and logs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFilter:
+    """Which tasks are meant; None means any. `since` and `until` are seconds since the epoch.
+
+    `owner_only` is the owner beyond whom the asker may not see.
+    """
+
+    status: frozenset[TaskState] | None = None
+    function: str | None = None
+    group: str | None = None
+    worker: str | None = None
+    owner: str | None = None
+    owner_only: str | None = None
+    source: str | None = None
+    since: float | None = None
+    until: float | None = None
+    q: str | None = None
+
+    def accepts(self, task: Task) -> bool:
+        """Whether the task is one of those meant."""
+        return (
+            (self.status is None or task.state in self.status)
+            and self.function in {None, task.spec.name}
+            and self.group in {None, task.spec.group}
+            and self.worker in {None, task.worker}
+            and self.owner in {None, task.owner}
+            and self.owner_only in {None, task.owner}
+            and self.source in {None, task.source.kind}
+            and (self.since is None or task.created_at >= self.since)
+            and (self.until is None or task.created_at < self.until)
+            and (self.q is None or self._mentions(task, self.q.lower()))
+        )
+
+    @staticmethod
+    def _mentions(task: Task, text: str) -> bool:
+        error = task.error.detail.lower() if task.error else ""
+        return text in task.id or text in task.spec.name.lower() or text in error
+
+
+class History:
+    """Live tasks, and finished ones bounded by number, age and bytes.
+
+    `forget` is called with each finished task that is dropped, so its files can go as well.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: int,
+        ttl_s: float,
+        bytes_limit: int = BYTES_LIMIT,
+        forget: Callable[[Task], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = limit
+        self._ttl_s = ttl_s
+        self._bytes_limit = bytes_limit
+        self._forget = forget
+        self._clock = clock
+        self._live: dict[str, Task] = {}
+        # Insertion order is the order of ending: the first is always the next to go.
+        self._ended: dict[str, tuple[Task, float, int]] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._live) + len(self._ended)
+
+    def add(self, task: Task) -> None:
+        """A task was accepted."""
+        self._live[task.id] = task
+
+    def end(self, task: Task) -> None:
+        """A task has ended; it stays for a while."""
+        del self._live[task.id]
+        size = task.footprint()
+        self._ended[task.id] = (task, self._clock(), size)
+        self._bytes += size
+        self.expire()
+
+    def get(self, task_id: str) -> Task | None:
+        """The task of that id, if it is live or still remembered."""
+        task = self._live.get(task_id)
+        if task is None and (ended := self._ended.get(task_id)) is not None:
+            task = ended[0]
+        return task
+
+    def expire(self) -> None:
+        """Drop what is too old or too much; called at each end of a task and now and then."""
+        oldest_allowed = self._clock() - self._ttl_s
+        while self._ended:
+            task, ended_at, size = next(iter(self._ended.values()))
+            if (
+                ended_at >= oldest_allowed
+                and len(self._ended) <= self._limit
+                and self._bytes <= self._bytes_limit
+            ):
+                return
+            del self._ended[task.id]
+            self._bytes -= size
+            self._forget(task)
+
+    def select(self, wanted: TaskFilter, *, limit: int, offset: int) -> tuple[list[Task], int]:
+        """A page of the tasks meant, newest first, and how many there are in all."""
+        self.expire()
+        chosen = [task for task in self._newest_first() if wanted.accepts(task)]
+        return chosen[offset : offset + limit], len(chosen)
+
+    def _newest_first(self) -> Iterator[Task]:
+        tasks = [*self._live.values(), *(entry[0] for entry in self._ended.values())]
+        # UUIDv7 sorts by time of creation.
+        yield from sorted(tasks, key=lambda task: task.id, reverse=True)
