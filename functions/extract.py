@@ -1,0 +1,78 @@
+"""Records out of pages."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from playwright.async_api import Page
+
+from slotgrid.function import Context, Meta, function
+
+from ._pages import Selector, Url, WaitFor, WaitUntil, open_page
+from ._records import Field, Record, read_records
+
+Fields = Annotated[
+    dict[str, Selector | Field],
+    Meta(
+        min_length=1,
+        max_length=100,
+        description="Name of each field, and a CSS selector of its text or a rule",
+        examples=[{"name": "h2", "link": {"selector": "a", "attribute": "href"}}],
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The records in the order of the pages, how many pages, and why no further one was read."""
+
+    records: list[Record]
+    pages: int
+    stopped_by: Literal["last-page", "max_pages", "max_records"]
+
+
+@function(timeout_s=300, streaming=True)
+async def extract(
+    context: Context,
+    url: Url,
+    *,
+    item: Annotated[Selector, Meta(description="CSS selector of what one record is made of")],
+    fields: Fields,
+    next_page: Annotated[
+        Selector | None, Meta(description="CSS selector of the link to the next page")
+    ] = None,
+    max_pages: Annotated[int, Meta(ge=1, le=1000)] = 10,
+    max_records: Annotated[int, Meta(ge=1, le=100_000)] = 10_000,
+    wait_until: WaitUntil = "load",
+    wait_for: WaitFor = None,
+) -> Extraction:
+    """Read records from a page, and from those that follow it; streams each as a line of JSON."""
+    records: list[Record] = []
+    visited: set[str] = set()
+    address: str | None = url
+    stopped_by: Literal["last-page", "max_pages", "max_records"] = "last-page"
+    while address is not None and address not in visited:
+        if len(visited) == max_pages:
+            stopped_by = "max_pages"
+            break
+        visited.add(address)
+        visit = await open_page(context, address, wait_until=wait_until, wait_for=wait_for)
+        found = await read_records(visit.page, item, fields)
+        room = max_records - len(records)
+        records += found[:room]
+        await context.stream(
+            "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in found[:room])
+        )
+        await context.progress(f"{len(records)} records from {len(visited)} pages")
+        if len(found) > room:
+            stopped_by = "max_records"
+            break
+        address = await _address_of(visit.page, next_page) if next_page else None
+    return Extraction(records, len(visited), stopped_by)
+
+
+async def _address_of(page: Page, link: str) -> str | None:
+    """Return where the first link that matches leads, without its fragment; None without one."""
+    found = await read_records(page, link, {"href": Field(attribute="href")})
+    href = found[0]["href"] if found else None
+    return href.split("#")[0] if isinstance(href, str) and href.startswith("http") else None

@@ -1,0 +1,55 @@
+"""A picture of a page."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from slotgrid.function import Artifact, Context, Meta, function
+
+from ._pages import Selector, Url, Viewport, WaitFor, WaitUntil, find, open_page
+
+
+@dataclass(frozen=True)
+class Screenshot:
+    """The picture, and what it shows."""
+
+    artifact: Artifact
+    title: str
+    url: str
+    status: int | None
+
+
+@function(timeout_s=60)
+async def screenshot(
+    context: Context,
+    url: Url,
+    *,
+    full_page: Annotated[bool, Meta(description="The whole page, not the window alone")] = False,
+    selector: Annotated[
+        Selector | None, Meta(description="Only the first element that it matches")
+    ] = None,
+    format: Literal["png", "jpeg"] = "png",  # noqa: A002  the word that callers know
+    quality: Annotated[int, Meta(ge=1, le=100, description="Of a JPEG")] = 80,
+    viewport: Viewport | None = None,
+    wait_until: WaitUntil = "load",
+    wait_for: WaitFor = None,
+    delay_s: Annotated[
+        float, Meta(ge=0, le=30, description="Seconds to wait besides, for animations")
+    ] = 0,
+) -> Screenshot:
+    """Take a picture of a page, of all of it, or of one element, as an artifact."""
+    visit = await open_page(
+        context, url, wait_until=wait_until, wait_for=wait_for, viewport=viewport
+    )
+    page = visit.page
+    await asyncio.sleep(delay_s)
+    jpeg_quality = quality if format == "jpeg" else None
+    if selector is None:
+        picture = await page.screenshot(
+            full_page=full_page, type=format, quality=jpeg_quality, timeout=0
+        )
+    else:
+        element = await find(page, selector)
+        picture = await element.screenshot(type=format, quality=jpeg_quality, timeout=0)
+    artifact = await context.save(f"screenshot.{format}", picture)
+    return Screenshot(artifact, await page.title(), page.url, visit.status)

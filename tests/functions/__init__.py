@@ -1,0 +1,1 @@
+"""The shipped functions, run on the site with a real Chromium."""

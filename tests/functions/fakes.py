@@ -1,0 +1,66 @@
+"""A context without a worker: a real browser, and everything that a function says is kept."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from playwright.async_api import BrowserContext, Page
+
+from slotgrid.core.task import Artifact, Deadline
+
+
+@dataclass
+class RecordingContext:
+    """What a function is given, with the methods of the real one."""
+
+    browser_context: BrowserContext
+    services: Mapping[str, Any] = field(default_factory=dict)
+    deadline: Deadline = field(default_factory=lambda: Deadline.after(60))
+    task_id: str = "0193-a-task"
+    attempt: int = 1
+    cancelled: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    events: list[tuple[str, str | None, Any]] = field(default_factory=list)
+    chunks: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    saved: dict[str, bytes] = field(default_factory=dict)
+
+    async def page(self) -> Page:
+        """The context's first page."""
+        return (self.browser_context.pages or [await self.browser_context.new_page()])[0]
+
+    async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
+        """Keep the event; data that is not JSON fails here as it does there."""
+        json.dumps(data)
+        self.events.append((kind, text, data))
+
+    async def status(self, text: str) -> None:
+        """Keep the status."""
+        await self.emit("status", text)
+
+    async def progress(self, text: str, fraction: float | None = None) -> None:
+        """Keep the progress."""
+        await self.emit("progress", text, {"fraction": fraction})
+
+    async def stream(self, chunk: str) -> None:
+        """Keep the chunk."""
+        self.chunks.append(chunk)
+
+    async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Keep the line."""
+        self.lines.append(f"{stream}: {line}")
+
+    async def save(self, name: str, data: bytes | str) -> Artifact:
+        """Keep the file."""
+        content = data.encode() if isinstance(data, str) else data
+        self.saved[name] = content
+        return Artifact(name, len(content), "application/octet-stream", f"/artifacts/{name}")
+
+    async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
+        """No function that is tested here calls another one."""
+        raise LookupError(f"no function {function} here, for {input}")
+
+    def service(self, name: str) -> Any:
+        """The running service of that name."""
+        return self.services[name]

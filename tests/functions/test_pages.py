@@ -1,0 +1,180 @@
+"""Opening pages: titles, texts, pictures, paper, and what is said when there is no page."""
+
+import asyncio
+import io
+import struct
+
+import pypdf
+import pytest
+
+from functions._pages import ElementMissing, PageUnreachable, Viewport
+from functions.hello import Greeting, hello
+from functions.page_text import page_text
+from functions.page_title import Title, page_title
+from functions.pdf import pdf
+from functions.screenshot import screenshot
+from tests.functions.fakes import RecordingContext
+from tests.site.fixtures import Site
+from tests.site.transfers import SAMPLES
+
+
+def png_size(picture: bytes) -> tuple[int, int]:
+    """Width and height of a PNG, from its first chunk."""
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", picture[16:24])
+    return width, height
+
+
+def jpeg_size(picture: bytes) -> tuple[int, int]:
+    """Width and height of a JPEG, from its frame header."""
+    at = next(i for i in range(len(picture)) if picture[i : i + 2] in {b"\xff\xc0", b"\xff\xc2"})
+    height, width = struct.unpack(">HH", picture[at + 5 : at + 9])
+    return width, height
+
+
+async def test_hello_streams_what_it_returns_and_opens_no_page(context: RecordingContext) -> None:
+    assert await hello(context, name="Ada") == Greeting("Hello, Ada!")
+    assert "".join(context.chunks) == "Hello, Ada!"
+    assert await hello(context) == Greeting("Hello, World!")
+    assert context.browser_context.pages == []
+
+
+async def test_a_title_comes_with_status_and_the_address_after_redirects(
+    context: RecordingContext, site: Site
+) -> None:
+    for path in ("/redirect/301", "/redirect/chain/3", "/redirect/script"):
+        assert await page_title(context, site.at(path)) == Title(
+            "Arrived", site.at("/arrived"), 200
+        )
+    missing = await page_title(context, site.at("/status/404"))
+    assert (missing.title, missing.status) == ("Status 404", 404)
+    assert (await page_title(context, site.at("/status/500"))).status == 500
+
+
+async def test_a_page_that_renders_late_is_waited_for(
+    context: RecordingContext, site: Site
+) -> None:
+    late = await page_title(context, site.at("/pages/late.html"), wait_for="#items .item")
+    assert late.title == "Rendered late"
+    with pytest.raises(ValueError, match=r"'li\[' is not a valid selector"):
+        await page_title(context, site.at("/pages/late.html"), wait_for="li[")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/downloads/small.csv", "a download, not with a page"),
+        ("/redirect/loop", "redirects without end"),
+        ("/status/204", "nothing to show"),
+    ],
+)
+async def test_an_address_without_a_page_says_so_in_one_sentence(
+    context: RecordingContext, site: Site, path: str, why: str
+) -> None:
+    with pytest.raises(PageUnreachable, match=why) as raised:
+        await page_title(context, site.at(path))
+    assert site.at(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert (await page_title(context, site.at("/arrived"))).title == "Arrived"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:{free}/", r"nothing listens there \(ERR_CONNECTION_REFUSED\)"),
+        ("http://no-such-host.invalid/", r"host name is not known|proxy|ERR_"),
+        ("http://127.0.0.1:6000/", r"browsers refuse that port \(ERR_UNSAFE_PORT\)"),
+        ("http://", "not a valid URL"),
+    ],
+)
+async def test_a_host_that_cannot_be_reached_is_told_why(
+    context: RecordingContext, url: str, why: str
+) -> None:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    free = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    with pytest.raises(PageUnreachable, match=why):
+        await page_title(context, url.format(free=free))
+
+
+async def test_a_picture_has_the_size_of_the_window_the_page_or_the_element(
+    context: RecordingContext, site: Site
+) -> None:
+    long = site.at("/long?height_px=3000")
+    shot = await screenshot(context, long, viewport=Viewport(640, 400))
+    assert png_size(context.saved["screenshot.png"]) == (640, 400)
+    assert (shot.title, shot.status, shot.artifact.name) == ("Long page", 200, "screenshot.png")
+    await screenshot(context, long, full_page=True)
+    assert png_size(context.saved["screenshot.png"]) == (640, 3000)
+    await screenshot(context, long, selector="div", format="jpeg", quality=50)
+    assert jpeg_size(context.saved["screenshot.jpeg"]) == (640, 500)
+    await screenshot(context, site.at("/pages/late.html"), wait_for="#items", delay_s=0.05)
+
+
+async def test_an_element_that_never_comes_is_named(
+    context: RecordingContext, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions._pages.FIND_S", 0.2)
+    with pytest.raises(ElementMissing, match=r"no element that matches '#ghost' within 0.2 s"):
+        await screenshot(context, site.at("/arrived"), selector="#ghost")
+
+
+async def test_a_pdf_is_printed_with_the_print_style(context: RecordingContext, site: Site) -> None:
+    document = await pdf(context, site.at("/pages/print.html"))
+    paper = pypdf.PdfReader(io.BytesIO(context.saved["page.pdf"]))
+    assert (document.title, document.status) == ("On paper", 200)
+    assert [page.extract_text().split()[-2:] for page in paper.pages] == [
+        ["First", "sheet"],
+        ["Second", "sheet"],
+        ["Third", "sheet"],
+    ]
+    first = paper.pages[0]
+    assert "Only on paper" in first.extract_text()
+    assert "screen" not in first.extract_text()
+    assert first.mediabox.width == pytest.approx(420, abs=2)  # A5, by the page's own @page rule
+
+    await pdf(context, site.at("/pages/print.html"), prefer_css_size=False, pages="2-3")
+    paper = pypdf.PdfReader(io.BytesIO(context.saved["page.pdf"]))
+    assert len(paper.pages) == 2
+    assert paper.pages[0].mediabox.width == pytest.approx(595, abs=2)  # A4
+    await pdf(context, site.at("/pages/article.html"), landscape=True)
+    paper = pypdf.PdfReader(io.BytesIO(context.saved["page.pdf"]))
+    assert paper.pages[0].mediabox.width == pytest.approx(842, abs=2)  # A4 on its side
+
+
+async def test_text_is_what_readers_of_the_main_part_see(
+    context: RecordingContext, site: Site
+) -> None:
+    read = await page_text(context, site.at("/pages/article.html"))
+    assert read.content.splitlines()[0] == "On tides"
+    assert "It pulls at the water.\nThe water follows." in read.content
+    assert "high  06:10\nlow   12:25" in read.content
+    for unseen in ("Nobody sees", "not for readers", "Subscribe", "switch scripts", "Home"):
+        assert unseen not in read.content
+    assert (read.title, read.language) == ("On tides | The Harbour Review", "en-GB")
+    assert read.description == "Why the sea comes and goes."
+    assert not read.truncated
+
+
+async def test_html_and_single_elements_can_be_read_and_are_bounded(
+    context: RecordingContext, site: Site
+) -> None:
+    address = site.at("/pages/late.html")
+    html = await page_text(context, address, format="html", wait_for="#items .item")
+    assert html.content.startswith('<main id="app"><p id="greeting">Here at last</p>')
+    aside = await page_text(context, site.at("/pages/article.html"), selector="aside")
+    assert aside.content == "Subscribe to our letter"
+    large = await page_text(context, site.at("/large?size_mb=2"), max_chars=1000)
+    assert (len(large.content), large.truncated) == (1000, True)
+
+
+@pytest.mark.parametrize("told_by", ["header", "meta"])
+@pytest.mark.parametrize("charset", SAMPLES)
+async def test_text_in_any_encoding_arrives_whole(
+    context: RecordingContext, site: Site, charset: str, told_by: str
+) -> None:
+    read = await page_text(context, site.at(f"/encoded/{charset}/{told_by}"))
+    assert (read.content, read.title) == (SAMPLES[charset].text, SAMPLES[charset].text)
+    assert read.language == SAMPLES[charset].language
+    assert read.encoding.lower() in {charset, "windows-1252"}  # browsers widen iso-8859-1
