@@ -20,19 +20,21 @@ FROM ${BASE} AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 
-# The packages change seldom, the project often: two layers.
+# The packages change seldom, the project often: two layers. Only aiohttp-apispec has no wheel of
+# its own; it is built with the locked tools, which stay behind in this stage.
 COPY requirements.lock requirements-build.lock ./
-RUN python -m venv --without-pip /opt/slotgrid \
-    && pip install --no-compile --require-hashes --only-binary=:all: -r requirements-build.lock \
-    && pip --python /opt/slotgrid/bin/python install --no-compile --require-hashes --only-binary=:all: \
-        -r requirements.lock
+RUN pip install --require-hashes --only-binary=:all: -r requirements-build.lock \
+    && pip wheel --require-hashes --only-binary=:all: --no-binary=aiohttp-apispec \
+        --no-build-isolation --wheel-dir /wheels -r requirements.lock \
+    && python -m venv --without-pip /opt/slotgrid \
+    && pip --python /opt/slotgrid/bin/python install --no-compile --no-index --no-deps /wheels/*.whl
 
 COPY pyproject.toml README.md ./
 COPY slotgrid slotgrid
 COPY worker worker
-# Hash-checked bytecode holds no times, so the same files give the same layer.
-RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
-    && pip --python /opt/slotgrid/bin/python install --no-compile --no-deps --no-index /wheel/*.whl \
+# Bytecode that names no times: it is the same at every build, and a read-only image starts fast.
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /project . \
+    && pip --python /opt/slotgrid/bin/python install --no-compile --no-index --no-deps /project/*.whl \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/slotgrid/lib
 
 # hadolint ignore=DL3006

@@ -32,7 +32,7 @@ def ensure_browser(settings: Settings) -> None:
             if settings.chromium_path:
                 raise StepFailed(str(missing), remedy="correct CHROMIUM_PATH in .env.") from missing
             executable = install(kind, line)
-        line.detail = f"{started_version(executable)}, {executable.source}"
+        line.detail = f"Chromium {started_version(executable)}, {executable.source}"
 
 
 def install(kind: BrowserKind, line: Line) -> Executable:

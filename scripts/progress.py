@@ -72,16 +72,21 @@ def paint(text: str, code: str) -> str:
 
 def command(words: Sequence[str], *, remedy: str = "", env: dict[str, str] | None = None) -> str:
     """Run quietly and return its output. Raises StepFailed with the last lines if it fails."""
-    ran = subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, **(env or {})},
-        check=False,
-    )
+    try:
+        ran = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(env or {})},
+            check=False,
+        )
+    except OSError as cause:
+        raise StepFailed(
+            f"{words[0]} cannot be started: {cause.strerror}", remedy=remedy
+        ) from cause
     if ran.returncode:
         said = "\n".join(f"    {line}" for line in ran.stdout.splitlines()[-LAST_LINES:])
         raise StepFailed(f"{' '.join(words)} ended with {ran.returncode}:\n{said}", remedy=remedy)
