@@ -1,0 +1,89 @@
+"""Background loops: each has an owner, a name and an end, and the service stops if one dies."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+OnDeath = Callable[[str, BaseException | None], None]
+
+
+@asynccontextmanager
+async def background(
+    coroutine: Coroutine[Any, Any, None],
+    *,
+    name: str,
+    on_death: OnDeath | None = None,
+    stop_within_s: float = 5.0,
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Run an endless loop as a task named `name` as long as the block runs.
+
+    A loop that raises or returns before the block ends is dead: that is logged, and `on_death` is
+    called with the name and the error (None if it returned). Without one, the event loop's
+    exception handler is told, where `stop_on_death` waits for it.
+    At the end the task is cancelled and waited for, `stop_within_s` at most; it never raises here.
+    """
+    running = asyncio.get_running_loop()
+    task = running.create_task(coroutine, name=name)
+    ending = False
+
+    def ended(task: asyncio.Task[None]) -> None:
+        # Retrieved in any case, so that asyncio does not report it a second time.
+        error = None if task.cancelled() else task.exception()
+        if ending:
+            if error is not None:
+                log.error("background.failed_at_its_end", background=name, exc_info=error)
+            return
+        log.critical("background.died", background=name, exc_info=error)
+        if on_death is not None:
+            on_death(name, error)
+        else:
+            _tell_the_loop(running, name, error)
+
+    task.add_done_callback(ended)
+    try:
+        yield task
+    finally:
+        ending = True
+        task.cancel()
+        _, stuck = await asyncio.wait({task}, timeout=stop_within_s)
+        if stuck:
+            log.error("background.stuck", background=name, after_s=stop_within_s)
+
+
+def stop_on_death(stop: Callable[[str], None]) -> None:
+    """Call `stop` with the reason, once, when a background loop of the running event loop dies.
+
+    Takes the place of the event loop's exception handler; what it is told besides goes on to the
+    handler from before. For where the process starts: `stop` begins the clean end of the service.
+    """
+    running = asyncio.get_running_loop()
+    before = running.get_exception_handler()
+    stopping = False
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal stopping
+        if "background" in context:
+            if not stopping:
+                stopping = True
+                stop(context["message"])
+        elif before is not None:
+            before(loop, context)
+        else:
+            loop.default_exception_handler(context)
+
+    running.set_exception_handler(handle)
+
+
+def _tell_the_loop(
+    running: asyncio.AbstractEventLoop, name: str, error: BaseException | None
+) -> None:
+    how = "ended by itself" if error is None else f"failed: {type(error).__name__}: {error}"
+    context: dict[str, Any] = {"message": f"background loop {name} {how}", "background": name}
+    if error is not None:
+        context["exception"] = error
+    running.call_exception_handler(context)
