@@ -152,6 +152,11 @@ class Reader:
             self._log._pacing = None
             self._log._release_writer()
 
+    @property
+    def at_last(self) -> bool:
+        """Whether nothing can follow what was handed out so far."""
+        return self._log.closed and self.position >= self._log.last_id
+
     def is_behind(self) -> bool:
         """Whether the writer should wait."""
         lag = self._log.last_id - self.position
@@ -184,8 +189,23 @@ class Reader:
 
 
 def encode_json(value: Any) -> bytes:
-    """JSON bytes of `value`; dataclasses, enums, UUIDs and times included. Raises NotJson."""
+    """JSON bytes of `value`; dataclasses, enums, UUIDs and times included. Raises NotJson.
+
+    Half a surrogate pair, which pages do contain and UTF-8 cannot, becomes U+FFFD.
+    """
     try:
         return orjson.dumps(value)
     except (TypeError, ValueError, RecursionError) as cause:
+        if "surrogates" in str(cause):
+            return orjson.dumps(_without_surrogates(value))
         raise NotJson(f"not JSON: {cause}") from cause
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(part) for part in value]
+    return value

@@ -22,6 +22,8 @@ LOG_LINES_LIMIT = 2000
 LOG_BYTES_LIMIT = 1024 * 1024
 NODE_STEP = "_node"
 """The step under which the node itself writes into a task's log."""
+MAIN_STEP = "main"
+"""The step of the task's own function."""
 
 
 class TaskState(StrEnum):
@@ -270,6 +272,10 @@ class Task:
         """Add a line to the task's log; its kind is the step, its payload what is shown of it."""
         entry = {"ts": iso(time.time()), "stream": stream, "step": step, "line": line}
         self.logs.append(step, entry)
+
+    def step_names(self) -> list[str]:
+        """The names under which lines of the log may stand."""
+        return [NODE_STEP, MAIN_STEP, *(step.name for step in self.steps)]
 
     def footprint(self) -> int:
         """Bytes that remembering the task takes, roughly."""

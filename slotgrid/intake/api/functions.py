@@ -1,0 +1,44 @@
+"""`GET /functions` and below: what can be run here."""
+
+import orjson
+from aiohttp import web
+
+from slotgrid.core.errors import InvalidSubmission, UnknownFunction
+from slotgrid.intake import documents as d
+from slotgrid.intake.body import paging
+from slotgrid.intake.node import NODE
+from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+
+
+@endpoint(
+    Endpoint(
+        summary="List functions, by name",
+        tag="functions",
+        scope=Scope.READ,
+        parameters=d.PAGING,
+        answers={200: json_answer("A page of functions, and how many there are", d.FUNCTION_LIST)},
+        problems=(InvalidSubmission,),
+    )
+)
+async def list_functions(request: web.Request) -> web.Response:
+    """`GET /functions`."""
+    limit, offset = paging(request)
+    specs = request.app[NODE].catalog.specs()
+    page = [spec.to_json() for spec in specs[offset : offset + limit]]
+    body = orjson.dumps({"functions": page, "total": len(specs)})
+    return web.Response(body=body, content_type="application/json")
+
+
+@endpoint(
+    Endpoint(
+        summary="One function, with the schema of its input",
+        tag="functions",
+        scope=Scope.READ,
+        answers={200: json_answer("The function", d.FUNCTION)},
+        problems=(UnknownFunction,),
+    )
+)
+async def get_function(request: web.Request) -> web.Response:
+    """`GET /functions/{name}`; names may have slashes."""
+    spec = request.app[NODE].admission.function(request.match_info["name"])
+    return web.Response(body=orjson.dumps(spec.to_json()), content_type="application/json")

@@ -1,0 +1,169 @@
+"""The node itself: how it is, what it logs and counts, and the switches of its state."""
+
+import orjson
+from aiohttp import web
+
+from slotgrid.core.errors import Conflict, InvalidSubmission, NoWorker, Violation
+from slotgrid.core.node import NodeState
+from slotgrid.intake import documents as d
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.body import bad_parameter, read_json
+from slotgrid.intake.node import NODE
+from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint, json_answer
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=orjson.dumps(value), content_type="application/json")
+
+
+@endpoint(
+    Endpoint(
+        summary="How the node is; with a key, in detail",
+        tag="node",
+        scope=Scope.PUBLIC,
+        answers={200: json_answer("Its status", d.HEALTH)},
+    )
+)
+async def health(request: web.Request) -> web.Response:
+    """`GET /health`: 200 always; what it says is in the body."""
+    node = request.app[NODE]
+    status = {"status": node.status.state}
+    detail = node.health() if request[PRINCIPAL].may(Scope.READ) else {}
+    return _json(status | dict(detail))
+
+
+@endpoint(
+    Endpoint(
+        summary="Whether the process lives",
+        tag="node",
+        scope=Scope.PUBLIC,
+        answers={200: json_answer("It does: the loop that answers this turns")},
+    )
+)
+async def livez(_: web.Request) -> web.Response:
+    """`GET /livez`."""
+    return _json({"status": "alive"})
+
+
+@endpoint(
+    Endpoint(
+        summary="Whether the node accepts tasks",
+        tag="node",
+        scope=Scope.PUBLIC,
+        answers={
+            200: json_answer("It does", d.NODE_STATUS),
+            503: json_answer("It does not; the status says why", d.NODE_STATUS),
+        },
+    )
+)
+async def readyz(request: web.Request) -> web.Response:
+    """`GET /readyz`."""
+    state = request.app[NODE].status.state
+    body = orjson.dumps({"status": state})
+    status = 200 if state is NodeState.READY else 503
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+@endpoint(
+    Endpoint(
+        summary="Prometheus metrics",
+        tag="node",
+        scope=Scope.READ,
+        answers={200: Answer("The text format of Prometheus", {"text/plain": {"type": "string"}})},
+    )
+)
+async def metrics(request: web.Request) -> web.Response:
+    """`GET /metrics`."""
+    text, content_type = request.app[NODE].metrics()
+    return web.Response(body=text, headers={"Content-Type": content_type})
+
+
+@endpoint(
+    Endpoint(
+        summary="The last log lines of the node",
+        tag="node",
+        scope=Scope.OPERATE,
+        parameters=(
+            Parameter("level", "This level and above", {"type": "string", "enum": list(LEVELS)}),
+        ),
+        answers={200: json_answer("The lines, oldest first", d.LOGS)},
+        problems=(InvalidSubmission,),
+    )
+)
+async def logs(request: web.Request) -> web.Response:
+    """`GET /logs`."""
+    level = request.query.get("level")
+    if level is not None and level not in LEVELS:
+        raise bad_parameter("level", f"expected one of {', '.join(LEVELS)}, got {level!r}")
+    return _json({"logs": request.app[NODE].logs.entries(level)})
+
+
+@endpoint(
+    Endpoint(
+        summary="End maintenance: accept tasks again",
+        tag="node",
+        scope=Scope.OPERATE,
+        answers={200: json_answer("It accepts tasks", d.NODE_STATUS)},
+        problems=(Conflict, NoWorker),
+    )
+)
+async def switch_on(request: web.Request) -> web.Response:
+    """`POST /on`, idempotent."""
+    node = request.app[NODE]
+    if node.status.state is NodeState.STARTING:
+        raise NoWorker("the node is still starting", retry_after_s=1, reason="starting")
+    changed = node.status.move_to(NodeState.READY)
+    node.dispatcher.wake()
+    return _switched(node.status.state, "accepts tasks again" if changed else "was ready already")
+
+
+@endpoint(
+    Endpoint(
+        summary="Begin maintenance: refuse new tasks, finish those that are here",
+        tag="node",
+        scope=Scope.OPERATE,
+        answers={200: json_answer("It refuses tasks", d.NODE_STATUS)},
+        problems=(Conflict,),
+    )
+)
+async def switch_off(request: web.Request) -> web.Response:
+    """`POST /off`, idempotent; queued and running tasks finish."""
+    node = request.app[NODE]
+    changed = node.status.move_to(NodeState.MAINTENANCE)
+    left = len(node.supervisor.live)
+    message = "was in maintenance already" if not changed else "refuses new tasks"
+    return _switched(node.status.state, f"{message}; {left} tasks still to finish")
+
+
+@endpoint(
+    Endpoint(
+        summary="Finish what is here within a deadline, then exit",
+        tag="node",
+        scope=Scope.OPERATE,
+        body=d.DRAIN,
+        body_required=False,
+        answers={200: json_answer("It drains", d.NODE_STATUS)},
+        problems=(InvalidSubmission,),
+    )
+)
+async def drain(request: web.Request) -> web.Response:
+    """`POST /drain {deadline_s?}`, idempotent."""
+    node = request.app[NODE]
+    body, _ = await read_json(request, empty={})
+    deadline_s = body.get("deadline_s") if isinstance(body, dict) else body
+    if deadline_s is not None and (
+        isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float) or deadline_s < 0
+    ):
+        message = "expected seconds, 0 or more"
+        raise InvalidSubmission(
+            f"/deadline_s: {message}", errors=[Violation("/deadline_s", message)]
+        )
+    node.drain(deadline_s)
+    left = len(node.supervisor.live)
+    return _switched(node.status.state, f"exits when {left} tasks have finished")
+
+
+def _switched(state: NodeState, message: str) -> web.Response:
+    return _json({"status": state, "message": message})

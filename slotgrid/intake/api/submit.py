@@ -1,0 +1,106 @@
+"""`POST /task` and `POST /functions/{name}`: run a function."""
+
+from aiohttp import web
+
+from slotgrid.core.errors import (
+    BrowserCrashed,
+    ContractMismatch,
+    DeadlineExceeded,
+    Draining,
+    FunctionFailed,
+    InMaintenance,
+    InvalidInput,
+    InvalidSubmission,
+    ModeUnsupported,
+    NoWorker,
+    OutputInvalid,
+    QueueFull,
+    ServiceError,
+    TaskCancelled,
+    UnknownFunction,
+    UnknownGroup,
+    UnsupportedMediaType,
+    WaitExceeded,
+)
+from slotgrid.core.submission import Mode, Submission
+from slotgrid.intake import documents as d
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.body import read_json
+from slotgrid.intake.modes import EVENT_STREAM, answer
+from slotgrid.intake.node import NODE
+from slotgrid.intake.openapi import Endpoint, Scope, endpoint
+
+OUTCOMES: tuple[type[ServiceError], ...] = (
+    InvalidSubmission,
+    InvalidInput,
+    ContractMismatch,
+    ModeUnsupported,
+    UnknownFunction,
+    UnknownGroup,
+    UnsupportedMediaType,
+    TaskCancelled,
+    FunctionFailed,
+    OutputInvalid,
+    BrowserCrashed,
+    InMaintenance,
+    Draining,
+    QueueFull,
+    NoWorker,
+    WaitExceeded,
+    DeadlineExceeded,
+)
+
+
+@endpoint(
+    Endpoint(
+        summary="Run a function",
+        tag="tasks",
+        scope=Scope.SUBMIT,
+        body=d.SUBMISSION,
+        parameters=d.TRACE_HEADERS,
+        answers=d.TASK_ANSWERS,
+        problems=OUTCOMES,
+    )
+)
+async def submit(request: web.Request) -> web.StreamResponse:
+    """`POST /task`: check, queue, run and answer in the mode asked for."""
+    body, size = await read_json(request)
+    return await _run(request, Submission.parse(body, trace=_trace(request), size=size))
+
+
+@endpoint(
+    Endpoint(
+        summary="Run a function, with the body as its input",
+        tag="tasks",
+        scope=Scope.SUBMIT,
+        body=d.FUNCTION_INPUT,
+        body_required=False,
+        parameters=(*d.SUBMISSION_QUERY, *d.TRACE_HEADERS),
+        answers=d.TASK_ANSWERS,
+        problems=OUTCOMES,
+    )
+)
+async def submit_to_function(request: web.Request) -> web.StreamResponse:
+    """`POST /functions/{name}`: the other fields stand in the query."""
+    input_, size = await read_json(request, empty={})
+    query = dict(request.query)
+    if "mode" not in query and EVENT_STREAM in request.headers.get("Accept", ""):
+        query["mode"] = Mode.STREAM
+    name = request.match_info["name"]
+    submission = Submission.from_query(name, input_, query, trace=_trace(request), size=size)
+    return await _run(request, submission)
+
+
+async def _run(request: web.Request, submission: Submission) -> web.StreamResponse:
+    node = request.app[NODE]
+    try:
+        task = node.admission.admit(submission, owner=request[PRINCIPAL].name)
+    except ServiceError as refusal:
+        node.refused(refusal.name)
+        raise
+    return await answer(node, task, request)
+
+
+def _trace(request: web.Request) -> tuple[tuple[str, str], ...]:
+    headers = request.headers
+    return tuple((name, headers[name]) for name in ("traceparent", "tracestate") if name in headers)

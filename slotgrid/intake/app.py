@@ -1,0 +1,48 @@
+"""The aiohttp application of a node: its routes, and the middlewares in front of them."""
+
+from aiohttp import web
+
+from slotgrid.intake.api import functions, submit, tasks
+from slotgrid.intake.api import node as node_api
+from slotgrid.intake.auth import KEYS, Keys, authenticate
+from slotgrid.intake.node import NODE, Node
+from slotgrid.intake.problems import problem_page, problems
+
+
+def make_app(node: Node, *, auth_key: str, body_limit: int) -> web.Application:
+    """An application that answers for the node. `body_limit` is in bytes."""
+    app = web.Application(client_max_size=body_limit, middlewares=[problems, authenticate])
+    app[NODE] = node
+    app[KEYS] = Keys(auth_key)
+    app.add_routes(routes())
+    return app
+
+
+def routes() -> list[web.RouteDef]:
+    """Every route that worker and balancer share. A test compares them with the document."""
+    return [
+        web.post("/task", submit.submit),
+        web.get("/functions", functions.list_functions),
+        # Names may have slashes, so what follows the name can only be another method.
+        web.get("/functions/{name:.+}", functions.get_function),
+        web.post("/functions/{name:.+}", submit.submit_to_function),
+        web.get("/tasks", tasks.list_tasks),
+        web.post("/tasks/cancel", tasks.cancel_tasks),
+        web.get("/tasks/{id}", tasks.get_task),
+        web.post("/tasks/{id}/cancel", tasks.cancel_task),
+        web.post("/tasks/{id}/retry", tasks.retry_task),
+        web.get("/tasks/{id}/events", tasks.task_events),
+        web.get("/tasks/{id}/logs", tasks.task_logs),
+        web.get("/tasks/{id}/steps/{step:.+}/logs", tasks.step_logs),
+        web.get("/tasks/{id}/artifacts", tasks.list_artifacts),
+        web.get("/tasks/{id}/artifacts/{name}", tasks.get_artifact),
+        web.get("/health", node_api.health),
+        web.get("/livez", node_api.livez),
+        web.get("/readyz", node_api.readyz),
+        web.get("/metrics", node_api.metrics),
+        web.get("/logs", node_api.logs),
+        web.post("/on", node_api.switch_on),
+        web.post("/off", node_api.switch_off),
+        web.post("/drain", node_api.drain),
+        web.get("/problems/{name}", problem_page),
+    ]

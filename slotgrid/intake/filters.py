@@ -1,0 +1,64 @@
+"""The filters of `GET /tasks`, read from the query."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from slotgrid.core.task import TaskState
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.body import bad_parameter
+from slotgrid.intake.openapi import Scope
+from slotgrid.records.history import TaskFilter
+
+TEXTS = ("function", "group", "worker", "owner", "source", "q")
+TIMES = ("since", "until")
+LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
+
+
+def task_filter(
+    request: web.Request,
+    *,
+    status: frozenset[TaskState] | None = None,
+    also: Collection[str] = (),
+) -> TaskFilter:
+    """Which tasks the query means, bounded to what the asker may see.
+
+    `status` is meant when the query names none; `also` are parameters read elsewhere.
+    Raises InvalidSubmission for a parameter that is not known or cannot be read.
+    """
+    query = request.query
+    known = {"status", *TEXTS, *TIMES, *also}
+    for name in query:
+        if name not in known:
+            raise bad_parameter(name, f"unknown parameter; known are {', '.join(sorted(known))}")
+    principal = request[PRINCIPAL]
+    return TaskFilter(
+        status=_states(query["status"]) if "status" in query else status,
+        owner_only=None if principal.may(Scope.OPERATE) else principal.name,
+        since=_moment("since", query.get("since")),
+        until=_moment("until", query.get("until")),
+        **{name: query[name] for name in TEXTS if name in query},
+    )
+
+
+def _states(text: str) -> frozenset[TaskState]:
+    try:
+        return frozenset(TaskState(part.strip()) for part in text.split(","))
+    except ValueError:
+        raise bad_parameter(
+            "status", f"expected one or more of {','.join(TaskState)}, got {text!r}"
+        ) from None
+
+
+def _moment(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        # In a query an unescaped plus sign arrives as a space.
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    except ValueError:
+        raise bad_parameter(
+            name, f"expected an ISO 8601 time such as 2030-01-31T08:00:00Z, got {text!r}"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,147 @@
+"""How an answer travels: one function for each mode."""
+
+import asyncio
+from collections.abc import Callable
+
+import orjson
+from aiohttp import web
+
+from slotgrid.core.events import Event, Reader
+from slotgrid.core.submission import Mode
+from slotgrid.core.task import Task
+from slotgrid.intake.node import Node
+from slotgrid.intake.problems import problem_response
+
+PING_S = 15.0
+LAST_WORDS_S = 30.0
+"""How long a reader has for what its task said last; after that its connection is cut."""
+CALLER_LEFT = "the caller left"
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+EVENT_STREAM = "text/event-stream"
+NDJSON = "application/x-ndjson"
+PLAIN = "text/plain"
+
+Format = Callable[[Event], bytes]
+
+
+async def answer(node: Node, task: Task, request: web.Request) -> web.StreamResponse:
+    """Run the task and answer in its mode; a caller that leaves takes its task along."""
+    node.supervisor.start(task)
+    try:
+        if task.submission.mode is Mode.STREAM:
+            return await _stream(task, request)
+        return await _sync(task)
+    except (asyncio.CancelledError, ConnectionError):
+        node.supervisor.cancel(task, CALLER_LEFT)
+        raise
+
+
+async def _sync(task: Task) -> web.Response:
+    await task.wait_finished()
+    if task.error is not None:
+        return problem_response(task.error)
+    return web.Response(body=task.events.last.payload, content_type="application/json")
+
+
+async def _stream(task: Task, request: web.Request) -> web.StreamResponse:
+    """Everything the task says, as it says it, and then its one terminal event.
+
+    Until the task has said something, a refusal (no slot in time, a full queue) can still be
+    an answer with its own status; but no caller waits longer than a ping for the headers.
+    """
+    content_type, form = _format(request)
+    async with Reader(task.events, pacing=True) as reader:
+        try:
+            first = await _next(reader)
+        except TimeoutError:
+            first = None
+        else:
+            if first is not None and first.kind == "error" and task.error is not None:
+                return problem_response(task.error)
+        headers = {"Content-Location": f"/tasks/{task.id}"}
+        response = await open_stream(request, content_type, headers)
+        if first is not None:
+            await response.write(form(first))
+        await pump(reader, response, form, ping=content_type == EVENT_STREAM)
+    return response
+
+
+async def open_stream(
+    request: web.Request, content_type: str, headers: dict[str, str] | None = None
+) -> web.StreamResponse:
+    """Begin an answer that comes in pieces."""
+    response = web.StreamResponse(headers=STREAM_HEADERS | (headers or {}))
+    response.content_type = content_type
+    if content_type == PLAIN:
+        response.charset = "utf-8"
+    await response.prepare(request)
+    return response
+
+
+async def pump(reader: Reader, response: web.StreamResponse, form: Format, *, ping: bool) -> None:
+    """Write what the reader brings until nothing more comes, with a sign of life between.
+
+    Raises ConnectionError when the caller is gone, or does not take the last events in time.
+    """
+    while True:
+        try:
+            event = await _next(reader)
+        except TimeoutError:
+            if ping:
+                await response.write(b": ping\n\n")
+            continue
+        if event is None:
+            break
+        if reader.at_last:
+            await _write_last(response, form(event))
+        else:
+            await response.write(form(event))
+    await response.write_eof()
+
+
+async def _next(reader: Reader) -> Event | None:
+    """The reader's next event. Raises TimeoutError after the time of a ping; no event is lost."""
+    async with asyncio.timeout(PING_S):
+        return await reader.next()
+
+
+async def _write_last(response: web.StreamResponse, piece: bytes) -> None:
+    scope = asyncio.timeout(LAST_WORDS_S)
+    try:
+        async with scope:
+            await response.write(piece)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise ConnectionError("the caller does not read its answer") from None
+
+
+def _format(request: web.Request) -> tuple[str, Format]:
+    """The form that `Accept` asks for; server-sent events unless it says otherwise."""
+    accepted = request.headers.get("Accept", "")
+    for content_type, form in ((NDJSON, as_ndjson), (PLAIN, as_text)):
+        if content_type in accepted and EVENT_STREAM not in accepted:
+            return content_type, form
+    return EVENT_STREAM, as_sse
+
+
+def as_sse(event: Event) -> bytes:
+    """An event as a server-sent event; JSON has no line breaks of its own."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.kind.encode(), event.payload)
+
+
+def as_ndjson(event: Event) -> bytes:
+    """An event as a line of JSON: `{id, event, data}`."""
+    line = {"id": event.id, "event": event.kind, "data": orjson.Fragment(event.payload)}
+    return orjson.dumps(line) + b"\n"
+
+
+def as_text(event: Event) -> bytes:
+    """Chunks as they are; of all else only a failure, as a last line that says so."""
+    if event.kind == "chunk":
+        return str(orjson.loads(event.payload)["data"]).encode()
+    if event.kind == "error":
+        problem = orjson.loads(event.payload)
+        return f"\nerror: {problem['error']} (task {problem['task_id']})\n".encode()
+    return b""

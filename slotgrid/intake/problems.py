@@ -1,0 +1,119 @@
+"""Errors become answers in this one place: `application/problem+json` by RFC 9457."""
+
+import html
+from collections.abc import Mapping
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from slotgrid.core.errors import (
+    BodyTooLarge,
+    Internal,
+    InvalidSubmission,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+    Unauthorized,
+    problem_types,
+)
+from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
+
+log = structlog.get_logger()
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def problem_response(
+    error: ServiceError, *, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """The answer for an error: problem+json, with `Retry-After` where it says for how long."""
+    sent = dict(headers or {})
+    if error.retry_after_s is not None:
+        sent["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorized):
+        sent["WWW-Authenticate"] = 'Bearer realm="slotgrid"'
+    return web.Response(
+        status=error.status,
+        body=orjson.dumps(error.to_problem()),
+        content_type=PROBLEM_JSON,
+        headers=sent,
+    )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into its answer."""
+    try:
+        return await handler(request)
+    except ServiceError as error:
+        return problem_response(error)
+    except web.HTTPException as answer:
+        if answer.status < 400:
+            raise
+        return problem_response(_translated(answer, request), headers=_kept_headers(answer))
+    except ConnectionError:
+        raise  # the caller has left: there is nobody to answer
+    except Exception:
+        log.exception("request.defect", method=request.method, path=request.path)
+        return problem_response(Internal("the node failed on this request; its log says how"))
+
+
+def _translated(answer: web.HTTPException, request: web.Request) -> ServiceError:
+    """aiohttp's own refusals in our words."""
+    match answer.status:
+        case 404:
+            return NotFound(f"there is nothing at {request.path}")
+        case 405:
+            allowed = answer.headers.get("Allow", "")
+            return MethodNotAllowed(f"{request.method} is not allowed here; allowed: {allowed}")
+        case 413:
+            limit = request.client_max_size
+            return BodyTooLarge(f"the body is larger than {limit} bytes, which is the limit")
+        case status if status < 500:
+            return InvalidSubmission(answer.reason or answer.text or "the request is not valid")
+        case _:
+            return Internal("the node failed on this request")
+
+
+def _kept_headers(answer: web.HTTPException) -> dict[str, str]:
+    return {"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else {}
+
+
+@endpoint(
+    Endpoint(
+        summary="What a problem type means, and what to do about it",
+        tag="node",
+        scope=Scope.PUBLIC,
+        answers={200: Answer("A page, or JSON when asked for", {"text/html": {"type": "string"}})},
+        problems=(NotFound,),
+    )
+)
+async def problem_page(request: web.Request) -> web.Response:
+    """`GET /problems/{name}`: the page that a problem's `type` leads to."""
+    name = request.match_info["name"]
+    cls = problem_types().get(name)
+    if cls is None:
+        raise NotFound(f"there is no problem type {name!r}")
+    if "application/json" in request.headers.get("Accept", ""):
+        return web.json_response(
+            {"name": name, "title": cls.title, "status": cls.status, "advice": cls.advice}
+        )
+    page = (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f"<title>{html.escape(cls.title)}</title>"
+        "<style>body{font:16px/1.5 system-ui;max-width:42rem;margin:3rem auto;padding:0 1rem}"
+        "code{background:#8882;padding:.1em .3em;border-radius:.2em}</style>"
+        f"<h1>{html.escape(cls.title)}</h1>"
+        f"<p>HTTP status {cls.status}, type <code>{html.escape(name)}</code></p>"
+        f"<p>{html.escape(cls.__doc__ or '')}</p><h2>What to do</h2>"
+        f"<p>{_with_code(cls.advice)}</p></html>"
+    )
+    return web.Response(text=page, content_type="text/html")
+
+
+def _with_code(text: str) -> str:
+    """Text with its `quoted` parts as code."""
+    parts = html.escape(text).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))

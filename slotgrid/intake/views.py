@@ -1,0 +1,50 @@
+"""How tasks are shown in answers."""
+
+from typing import Any
+
+import orjson
+
+from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.task import Task, TaskState, iso
+
+
+def task_summary(task: Task, dispatcher: Dispatcher) -> dict[str, Any]:
+    """A task as a row of `GET /tasks`."""
+    submission = task.submission
+    return {
+        "id": task.id,
+        "function": task.spec.name,
+        "kind": task.spec.kind,
+        "group": task.spec.group,
+        "contract": task.spec.contract,
+        "status": task.state,
+        "mode": submission.mode,
+        "priority": submission.priority,
+        "owner": task.owner,
+        "source": {"kind": task.source.kind, "id": task.source.id},
+        "worker": task.worker,
+        "created_at": iso(task.created_at),
+        "started_at": iso(task.started_at),
+        "finished_at": iso(task.finished_at),
+        "queued_ms": task.queued_ms,
+        "run_ms": task.run_ms,
+        "queue_position": dispatcher.position(task) if task.state is TaskState.QUEUED else None,
+        "error": task.error.detail if task.error else None,
+    }
+
+
+def task_detail(task: Task, dispatcher: Dispatcher) -> dict[str, Any]:
+    """A task as `GET /tasks/{id}` shows it. What its schema marks `writeOnly` is hidden."""
+    submission, spec = task.submission, task.spec
+    return task_summary(task, dispatcher) | {
+        "input": spec.input.redacted(task.input),
+        "metadata": submission.metadata,
+        "timeout_s": submission.timeout_s or spec.timeout_s,
+        "wait_s": submission.wait_s,
+        "attempts": [attempt.to_json() for attempt in task.attempts],
+        "steps": [step.to_json() for step in task.steps],
+        "artifacts": list(task.artifacts.values()),
+        "deliveries": [],
+        "result": orjson.Fragment(task.result) if task.state is TaskState.COMPLETED else None,
+        "error": task.error.to_problem() if task.error else None,
+    }
