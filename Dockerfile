@@ -40,9 +40,10 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /project . \
 # hadolint ignore=DL3006
 FROM ${BASE}
 # Chromium without pinned versions: Debian keeps only the newest, and its security fixes are wanted.
+# libatomic1 is for Playwright's driver.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends chromium-headless-shell fonts-liberation tini \
+    && apt-get install -y --no-install-recommends chromium-headless-shell fonts-liberation libatomic1 tini \
     && rm -rf /var/lib/apt/lists/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/dpkg.log \
     && useradd --uid 10001 --user-group --create-home slotgrid \
     && install -d -o slotgrid -g slotgrid /app /data

@@ -1,4 +1,4 @@
-"""Finds a Chromium in the worker's own order, or installs one. Runs on `.venv`."""
+"""Finds a Chromium in the worker's own order, or installs one, and has its driver start."""
 
 import asyncio
 import sys
@@ -16,10 +16,34 @@ PLAYWRIGHT_NAMES = {
     BrowserKind.SHELL: ("--only-shell", "chromium"),
     BrowserKind.CHROMIUM: ("--no-shell", "chromium"),
 }
+# The driver is a Node program; a minimal Debian lacks one library of those it needs.
+DRIVER_LIBRARY = "libatomic1"
+# Without any font, text is neither drawn nor measured; Chromium's package only recommends some.
+FONTS = "fonts-liberation"
 NO_BROWSER = (
-    "install Chromium in any way you like and name its binary: "
+    "on Debian: sudo apt-get install -y {packages}\n"
+    "Elsewhere, install Chromium in any way you like and name its binary: "
     "CHROMIUM_PATH=/path/to/chromium in .env."
 )
+
+
+def ensure_driver() -> None:
+    """Have Playwright's driver start, one shown step. Raises StepFailed with what to do."""
+    with step("driver") as line:
+        try:
+            line.detail = driver_version()
+        except StepFailed as failed:
+            remedy = f"sudo apt-get update && sudo apt-get install -y {DRIVER_LIBRARY}"
+            if not (debian.this_distribution() and debian.can_install()):
+                raise StepFailed(str(failed), remedy=remedy) from failed
+            line.detail = f"installing {DRIVER_LIBRARY}"
+            debian.install(DRIVER_LIBRARY)
+            line.detail = driver_version()
+
+
+def driver_version() -> str:
+    """What the driver says of itself, which shows that it starts here. Raises StepFailed."""
+    return command([str(PLAYWRIGHT), "--version"]).replace("Version", "Playwright")
 
 
 def ensure_browser(settings: Settings) -> None:
@@ -52,12 +76,15 @@ def install(kind: BrowserKind, line: Line) -> Executable:
             return find_executable(kind, None)
         except (StepFailed, BrowserMissing) as failed:
             problems.append(str(failed))
-    raise StepFailed("No browser could be installed.\n" + "\n".join(problems), remedy=NO_BROWSER)
+    raise StepFailed(
+        "No browser could be installed.\n" + "\n".join(problems),
+        remedy=NO_BROWSER.format(packages=f"{kind} {FONTS}"),
+    )
 
 
 def install_debians(kind: BrowserKind) -> None:
     """Debian's package"""
-    debian.install(kind.value)
+    debian.install(kind.value, FONTS)
 
 
 def install_playwrights(kind: BrowserKind) -> None:
@@ -80,8 +107,9 @@ def started_version(executable: Executable) -> str:
 
 
 def main() -> None:
-    """Have a browser, as the settings of this folder ask for it."""
+    """Have a browser and its driver, as the settings of this folder ask for them."""
     try:
+        ensure_driver()
         ensure_browser(load_settings())
     except StepFailed as failed:
         stop(failed)

@@ -90,7 +90,7 @@ def command(words: Sequence[str], *, remedy: str = "", env: dict[str, str] | Non
     if ran.returncode:
         said = "\n".join(f"    {line}" for line in ran.stdout.splitlines()[-LAST_LINES:])
         raise StepFailed(f"{' '.join(words)} ended with {ran.returncode}:\n{said}", remedy=remedy)
-    return ran.stdout
+    return ran.stdout.strip()
 
 
 def stop(failed: StepFailed) -> NoReturn:

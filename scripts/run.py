@@ -15,7 +15,7 @@ from types import FrameType
 
 import psutil
 
-from scripts.browser import ensure_browser
+from scripts.browser import ensure_browser, ensure_driver
 from scripts.progress import StepFailed, paint, step, stop
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.settings import Settings, SettingsError, load_settings
@@ -137,6 +137,7 @@ def main() -> None:
     """Start one worker and stay with it."""
     try:
         settings = read_settings()
+        ensure_driver()
         ensure_browser(settings)
         check_port(settings.host, settings.port)
         host = EVERY_ADDRESS.get(settings.host, settings.host)
