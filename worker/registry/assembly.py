@@ -1,0 +1,122 @@
+"""Which of the files' definitions hold, when they are put together. Decides; no I/O."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from worker.registry.definitions import (
+    BrokenFile,
+    FileContents,
+    LoadedFunction,
+    ServiceDefinition,
+    TagDefinition,
+)
+
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a file has to give: its present contents, or why there are none, and the last good.
+
+    Either `contents` or `error` is there.
+    """
+
+    contents: FileContents | None
+    error: str = ""
+    last_good: FileContents | None = None
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All that the folder defines, and the files that are broken; each sorted by name."""
+
+    functions: Mapping[str, LoadedFunction] = field(default_factory=dict)
+    tags: Mapping[str, TagDefinition] = field(default_factory=dict)
+    services: Mapping[str, ServiceDefinition] = field(default_factory=dict)
+    broken: tuple[BrokenFile, ...] = ()
+    good: Mapping[str, FileContents] = field(default_factory=dict)
+    """The contents in use, by file."""
+
+
+def assemble(offers: Mapping[str, Offer]) -> Assembly:
+    """Put the files together, in the order of their names.
+
+    A tag or service that two files define stays with the first; the second is broken. A
+    file that is broken keeps its last good contents, as far as those hold still.
+    """
+    chosen: dict[str, FileContents] = {}
+    errors: dict[str, str] = {}
+    tags: dict[str, TagDefinition] = {}
+    services: dict[str, ServiceDefinition] = {}
+    for path, offer in sorted(offers.items()):
+        if offer.contents is None:
+            errors[path] = offer.error
+        for contents in _preferred(offer):
+            if fault := _taken(contents, tags, services):
+                errors.setdefault(path, fault)
+                continue
+            chosen[path] = contents
+            tags |= {tag.name: tag for tag in contents.tags}
+            services |= {service.name: service for service in contents.services}
+            break
+    functions: dict[str, LoadedFunction] = {}
+    for path, contents in chosen.items():
+        previous = offers[path].last_good
+        for function in (contents.function, previous.function if previous else None):
+            if function is None:
+                break
+            unknown = [name for name in function.spec.requires if name not in services]
+            if not unknown:
+                functions[function.spec.name] = function
+                break
+            errors.setdefault(path, f"requires the service `{unknown[0]}`, which nobody defines")
+    return Assembly(
+        functions=_sorted(functions),
+        tags=_sorted(tags),
+        services=_sorted(services),
+        broken=tuple(
+            BrokenFile(path=path, error=error, kept_revision=_kept(chosen.get(path), functions))
+            for path, error in sorted(errors.items())
+        ),
+        good=chosen,
+    )
+
+
+def _preferred(offer: Offer) -> Iterator[FileContents]:
+    if offer.contents is not None:
+        yield offer.contents
+    if offer.last_good is not None:
+        yield offer.last_good
+
+
+def _taken(
+    contents: FileContents,
+    tags: Mapping[str, TagDefinition],
+    services: Mapping[str, ServiceDefinition],
+) -> str:
+    """Why the contents cannot stand beside what is there already; empty when they can."""
+    known: Sequence[tuple[str, Mapping[str, TagDefinition | ServiceDefinition], Sequence[str]]] = (
+        ("tag", tags, [tag.name for tag in contents.tags]),
+        ("service", services, [service.name for service in contents.services]),
+    )
+    for kind, taken, names in known:
+        for name in names:
+            if name in taken:
+                return f"{contents.path} and {taken[name].path} both define the {kind} `{name}`"
+    return ""
+
+
+def _kept(contents: FileContents | None, functions: Mapping[str, LoadedFunction]) -> str | None:
+    """The revision of what a broken file goes on with."""
+    if contents is None:
+        return None
+    function = contents.function
+    in_use = functions.get(function.spec.name) if function else None
+    if function and in_use is None and not contents.tags and not contents.services:
+        return None
+    return in_use.spec.revision if in_use else contents.revision
+
+
+def _sorted(definitions: dict[str, D]) -> dict[str, D]:
+    return dict(sorted(definitions.items()))

@@ -1,0 +1,95 @@
+"""What a file of the functions folder defines, and what can be said of one that is broken."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slotgrid.core.spec import FunctionSpec
+from slotgrid.function import FunctionOptions, ServiceOptions
+from worker.registry.generation import Generation
+from worker.registry.signature import Signature, plain_json
+from worker.registry.sources import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedFunction:
+    """A function that is ready to run, as its file was when it was loaded.
+
+    Hold it for as long as the function runs: it keeps that state of the folder importable.
+    `sources` is the text it was made of, for a child process that must run the same.
+    """
+
+    spec: FunctionSpec
+    options: FunctionOptions
+    callable: Callable[..., Any]
+    is_coroutine: bool
+    path: Path
+    module: str
+    signature: Signature
+    secrets: Mapping[str, str] = field(repr=False)
+    sources: Snapshot = field(repr=False)
+    generation: Generation = field(repr=False)
+
+    def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The keyword arguments for a valid input. Raises InvalidInput; see `Signature.bind`."""
+        return self.signature.bind(given)
+
+    def to_json(self, returned: Any) -> Any:
+        """What the function returned, as plain JSON values. Raises NotJson."""
+        return plain_json(returned)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TagDefinition:
+    """A named value that the worker publishes: a function of no argument, or of `NodeFacts`."""
+
+    name: str
+    callable: Callable[..., Any]
+    path: str
+    revision: str
+    generation: Generation = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServiceDefinition:
+    """A class to be started, watched and stopped; another revision is another service."""
+
+    name: str
+    factory: Callable[[], Any]
+    options: ServiceOptions
+    path: str
+    revision: str
+    generation: Generation = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileContents:
+    """All that one file defines. `path` is relative to the folder."""
+
+    path: str
+    revision: str
+    function: LoadedFunction | None
+    tags: tuple[TagDefinition, ...]
+    services: tuple[ServiceDefinition, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenFile:
+    """A file that cannot be used as it is, and why.
+
+    `kept_revision` is that of the last good version, which goes on being used; None if there
+    is none.
+    """
+
+    path: str
+    error: str
+    kept_revision: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The file as `/health` shows it."""
+        return {"path": self.path, "error": self.error, "kept_revision": self.kept_revision}
+
+
+class FileFault(ValueError):
+    """Why a file cannot be used, in a sentence or two."""

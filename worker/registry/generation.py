@@ -1,0 +1,158 @@
+"""A snapshot of the functions folder as importable modules, apart from every other snapshot.
+
+A generation is a package of its own (`slotgrid_functions_7`), so two states of the same file live
+beside each other: running tasks end with the old code while new ones start with the new.
+"""
+
+import importlib
+import importlib.util
+import sys
+import weakref
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import PurePosixPath
+from types import ModuleType
+
+from worker.registry.sources import SUFFIX, Snapshot
+
+PREFIX = "slotgrid_functions_"
+
+
+class Generation:
+    """The modules of one snapshot. They leave `sys.modules` with the last reference to it.
+
+    Whoever runs a function holds its generation (a `LoadedFunction` does), so that an import
+    inside the running function still finds the text it was written against.
+    """
+
+    def __init__(self, snapshot: Snapshot, number: int = 1) -> None:
+        self.snapshot = snapshot
+        finder = _installed_finder()
+        self._modules = _Modules(snapshot)
+        self.package = finder.claim(self._modules, number)
+        self._forget = weakref.finalize(self, _forget, finder, self.package)
+        # What is left of a process that ends needs no tidying.
+        self._forget.atexit = False
+
+    def load(self, path: PurePosixPath) -> ModuleType:
+        """Import one file of the snapshot. Raises whatever its code raises."""
+        return importlib.import_module(self._modules.name_of(path, self.package))
+
+
+class _Modules:
+    """Which module name means which file or folder of a snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.files: dict[str, PurePosixPath] = {}
+        self.folders: dict[str, PurePosixPath] = {"": PurePosixPath()}
+        for path in snapshot.sources:
+            for parent in path.parents:
+                self.folders[_below(self._folder_parts(parent))] = parent
+            self.files[_below(self._parts(path))] = path
+
+    def name_of(self, path: PurePosixPath, package: str) -> str:
+        return package + _below(self._parts(path))
+
+    def spec(self, package: str, rest: str) -> ModuleSpec:
+        """How to load the module `package + rest`. Raises ModuleNotFoundError."""
+        path, folder = self.files.get(rest), self.folders.get(rest)
+        name = package + rest
+        if path is None and folder is None:
+            # Raised here, as the search would go on and find a newer file on the disk.
+            raise ModuleNotFoundError(f"No module named {rest.lstrip('.')!r}", name=name)
+        root = self.snapshot.folder
+        spec = ModuleSpec(
+            name,
+            _TextLoader(self.snapshot, path),
+            origin=str(root / path) if path else None,
+            is_package=folder is not None,
+        )
+        spec.has_location = path is not None
+        if folder is not None:
+            spec.submodule_search_locations = [str(root / folder)]
+        return spec
+
+    def _parts(self, path: PurePosixPath) -> tuple[str, ...]:
+        folder = self._folder_parts(path.parent)
+        return folder if path.stem == "__init__" else (*folder, path.stem)
+
+    def _folder_parts(self, folder: PurePosixPath) -> tuple[str, ...]:
+        """The folder's names as a package; beside a file of its name, the file has the name.
+
+        So `shop.py` and `shop/price.py` are two functions, and neither needs the other.
+        """
+        return tuple(
+            f"{part}/" if self._file_beside(folder.parts[: depth + 1]) else part
+            for depth, part in enumerate(folder.parts)
+        )
+
+    def _file_beside(self, parts: Sequence[str]) -> bool:
+        folder = PurePosixPath(*parts)
+        return folder.parent / f"{folder.name}{SUFFIX}" in self.snapshot.sources
+
+
+class _TextLoader(Loader):
+    """Runs the text of a snapshot."""
+
+    def __init__(self, snapshot: Snapshot, path: PurePosixPath | None) -> None:
+        self._snapshot = snapshot
+        self._path = path
+
+    def exec_module(self, module: ModuleType) -> None:
+        if self._path is None:
+            return  # a folder without `__init__.py`
+        source = self._snapshot.sources[self._path]
+        if source.data is None:
+            raise ImportError(source.fault)
+        file = str(self._snapshot.folder / self._path)
+        code = compile(source.data, file, "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102  running what the operator put there is the point
+
+
+class _Finder(MetaPathFinder):
+    """Answers for the packages of all generations; there is one in `sys.meta_path`.
+
+    One that stays, as taking one out while another thread walks the list makes that thread skip a
+    finder.
+    """
+
+    def __init__(self) -> None:
+        self._packages: dict[str, _Modules] = {}
+
+    def claim(self, modules: _Modules, number: int) -> str:
+        """Take the first free package name from `number` on."""
+        while self._packages.setdefault(f"{PREFIX}{number}", modules) is not modules:
+            number += 1
+        return f"{PREFIX}{number}"
+
+    def release(self, package: str) -> None:
+        self._packages.pop(package, None)
+
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> ModuleSpec | None:
+        package, dot, rest = fullname.partition(".")
+        modules = self._packages.get(package)
+        return modules.spec(package, dot + rest) if modules else None
+
+
+def _installed_finder() -> _Finder:
+    for finder in sys.meta_path:
+        if isinstance(finder, _Finder):
+            return finder
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    return finder
+
+
+def _forget(finder: _Finder, package: str) -> None:
+    finder.release(package)
+    for name in list(sys.modules):
+        if name == package or name.startswith(f"{package}."):
+            sys.modules.pop(name, None)
+
+
+def _below(parts: Sequence[str]) -> str:
+    return "".join(f".{part}" for part in parts)

@@ -1,0 +1,214 @@
+"""The functions that this worker offers: found, checked, kept up to date."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import structlog
+
+from slotgrid.core.spec import FunctionSpec
+from worker.registry.assembly import Assembly, Offer, assemble
+from worker.registry.definitions import (
+    BrokenFile,
+    FileContents,
+    FileFault,
+    LoadedFunction,
+    ServiceDefinition,
+    TagDefinition,
+)
+from worker.registry.generation import Generation
+from worker.registry.patience import in_thread
+from worker.registry.reading import FileReader
+from worker.registry.sources import Snapshot
+from worker.registry.watching import watch
+
+IMPORT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 60.0
+"""For all files together; a network file system that hangs must not stop the reloads for good."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """How the last look at a file ended."""
+
+    revision: str
+    offer: Offer
+    endless: bool = False
+
+
+class Registry:
+    """The functions, tags and services of a folder. Fulfils `slotgrid.core.spec.Catalog`.
+
+    Files whose text and helpers have not changed are never imported a second time; those that
+    have are imported anew, in a generation of their own.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        group: str,
+        contract: int,
+        default_timeout_s: float,
+        pools: Collection[str],
+        environment: Mapping[str, str],
+        import_timeout_s: float = IMPORT_TIMEOUT_S,
+    ) -> None:
+        self._folder = folder.absolute()
+        self._reader = FileReader(
+            group=group,
+            contract=contract,
+            default_timeout_s=default_timeout_s,
+            pools=pools,
+            environment=environment,
+        )
+        self._import_timeout_s = import_timeout_s
+        self._numbers = itertools.count(1)
+        self._snapshot = Snapshot(self._folder, {})
+        self._tried: dict[str, _Tried] = {}
+        self._assembly = Assembly()
+        self._callbacks: list[Callable[[], None]] = []
+        self._loading = asyncio.Lock()
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of what is offered or broken."""
+        return self._version
+
+    def find(self, name: str) -> FunctionSpec | None:
+        """The function of that name, if there is one."""
+        loaded = self._assembly.functions.get(name)
+        return loaded.spec if loaded else None
+
+    def specs(self) -> Sequence[FunctionSpec]:
+        """All functions, by name."""
+        return [loaded.spec for loaded in self._assembly.functions.values()]
+
+    def loaded(self, name: str) -> LoadedFunction | None:
+        """The function of that name, ready to run; hold it while it runs."""
+        return self._assembly.functions.get(name)
+
+    @property
+    def broken(self) -> tuple[BrokenFile, ...]:
+        """The files that cannot be used as they are, by path."""
+        return self._assembly.broken
+
+    @property
+    def tags_defined(self) -> tuple[TagDefinition, ...]:
+        """The tags of all files, by name."""
+        return tuple(self._assembly.tags.values())
+
+    @property
+    def services_defined(self) -> tuple[ServiceDefinition, ...]:
+        """The services of all files, by name."""
+        return tuple(self._assembly.services.values())
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back after each load that changed anything."""
+        self._callbacks.append(callback)
+
+    async def load(self) -> bool:
+        """Bring everything up to date with the folder; returns whether anything changed."""
+        async with self._loading:
+            before = self._snapshot
+            snapshot = await in_thread(
+                lambda: Snapshot.read(self._folder, before),
+                timeout_s=READ_TIMEOUT_S,
+                name="functions-read",
+            )
+            tried = await self._try_files(snapshot)
+            assembly = assemble({path: look.offer for path, look in tried.items()})
+            self._snapshot = snapshot
+            self._tried = {path: _settled(look, path, assembly) for path, look in tried.items()}
+            changed = self._publish(assembly)
+        if changed:
+            for callback in self._callbacks:
+                callback()
+        return changed
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Load on every change of the folder, for as long as the block runs."""
+        async with watch(self._folder, self.load):
+            yield
+
+    async def _try_files(self, snapshot: Snapshot) -> dict[str, _Tried]:
+        """Import what has changed. What is broken is tried again, as its cause may lie outside."""
+        tried: dict[str, _Tried] = {}
+        generation: Generation | None = None
+        for path in snapshot.function_files():
+            before = self._tried.get(str(path))
+            revision = snapshot.revision(path)
+            settled = before is not None and (before.offer.contents is not None or before.endless)
+            if before is not None and settled and before.revision == revision:
+                tried[str(path)] = before
+                continue
+            if generation is None:
+                generation = Generation(snapshot, next(self._numbers))
+            tried[str(path)] = await self._try_file(generation, path, revision)
+        return tried
+
+    async def _try_file(self, generation: Generation, path: PurePosixPath, revision: str) -> _Tried:
+        last_good = self._assembly.good.get(str(path))
+        try:
+            contents: FileContents = await in_thread(
+                lambda: self._reader.read(generation, path),
+                timeout_s=self._import_timeout_s,
+                name=f"functions-import-{path}",
+            )
+        except FileFault as fault:
+            return _Tried(revision, Offer(None, str(fault), last_good))
+        except TimeoutError:
+            error = f"its import takes longer than {self._import_timeout_s:g} s"
+            return _Tried(revision, Offer(None, error, last_good), endless=True)
+        return _Tried(revision, Offer(contents, last_good=last_good))
+
+    def _publish(self, assembly: Assembly) -> bool:
+        before, self._assembly = self._assembly, assembly
+        if _same(before, assembly) and self._version:
+            return False
+        for broken in assembly.broken:
+            if broken not in before.broken:
+                log.error("functions.broken", **broken.to_json())
+        if self._version == 0:
+            log.info(
+                "functions.loaded", functions=len(assembly.functions), folder=str(self._folder)
+            )
+        else:
+            log.info("functions.reloaded", **_difference(before, assembly))
+        self._version += 1
+        return True
+
+
+def _settled(tried: _Tried, path: str, assembly: Assembly) -> _Tried:
+    """Let go of a file's last good contents when the present ones are in use."""
+    if assembly.good.get(path) is not tried.offer.contents:
+        return tried
+    if any(broken.path == path for broken in assembly.broken):
+        return tried
+    return replace(tried, offer=Offer(tried.offer.contents))
+
+
+def _same(one: Assembly, other: Assembly) -> bool:
+    # Definitions compare by identity: a file that was imported anew is another one.
+    return (one.functions, one.tags, one.services, one.broken) == (
+        other.functions,
+        other.tags,
+        other.services,
+        other.broken,
+    )
+
+
+def _difference(before: Assembly, after: Assembly) -> dict[str, list[str]]:
+    old, new = before.functions, after.functions
+    return {
+        "added": [name for name in new if name not in old],
+        "changed": [name for name in new if name in old and new[name] is not old[name]],
+        "removed": [name for name in old if name not in new],
+    }
