@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+
+from worker.browser.listeners import ListenerGuard
 from worker.browser.patience import consume, done_within
 from worker.browser.states import Ending, FreedBy, Lost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.async_api import BrowserContext, Page
 
     from worker.browser.limits import Limits
     from worker.browser.process import BrowserProcess
+
+log = structlog.get_logger(__name__)
 
 
 class TaskContext:
@@ -20,6 +27,9 @@ class TaskContext:
 
     `lost` resolves when the first page crashes, or the browser or its driver is gone. A page that
     the task opened itself and that crashes fails the calls on it, which the task can answer for.
+
+    `on_listener_error` gets what a listener of the task raised, `on_listener_flood` the name of an
+    event that came too often and whose listener was removed; set them when the task begins.
     """
 
     def __init__(
@@ -31,7 +41,11 @@ class TaskContext:
         self._process = process
         self._limits = limits
         self._closing: asyncio.Task[FreedBy] | None = None
+        self.on_listener_error: Callable[[BaseException], None] = _log_error
+        self.on_listener_flood: Callable[[str], None] = _log_flood
         page.on("crash", lambda _: self.lose(Lost.PAGE))
+        guard = ListenerGuard(self._tell_error, self._tell_flood)
+        guard.guard_context(context)
 
     @property
     def open_pages(self) -> list[Page]:
@@ -63,6 +77,14 @@ class TaskContext:
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(), name="close browser context")
 
+    def _tell_error(self, error: BaseException) -> None:
+        # Once the task is over, a listener in the middle of a call fails as a matter of course.
+        if self._closing is None:
+            self.on_listener_error(error)
+
+    def _tell_flood(self, event: str) -> None:
+        self.on_listener_flood(event)
+
     async def _close(self) -> FreedBy:
         closing = asyncio.ensure_future(self.context.close())
         closing.add_done_callback(consume)
@@ -81,3 +103,11 @@ class TaskContext:
         self._process.give_up_driver(Ending.CLOSE_HUNG)
         await done_within(closing, self._limits.driver_kill_s)
         return FreedBy.DRIVER_KILLED
+
+
+def _log_error(error: BaseException) -> None:
+    log.warning("browser.listener_failed", exc_info=error)
+
+
+def _log_flood(event: str) -> None:
+    log.warning("browser.listener_flooded", browser_event=event)

@@ -1,0 +1,1 @@
+"""Tests of the browsers, with a real Chromium."""

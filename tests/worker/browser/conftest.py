@@ -1,0 +1,55 @@
+"""Running browsers that may leave nothing behind, and a small site for them."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from tests.worker.browser.site import make_site
+from worker.browser.browsers import Browsers
+from worker.browser.launch import LaunchPlan
+from worker.browser.processes import processes_of
+
+
+class StartBrowsers(Protocol):
+    """Starts a set of browsers and waits until all of them run, or have failed to."""
+
+    async def __call__(
+        self, plan: LaunchPlan = ..., *, count: int = 1, slots: int = 2, **options: Any
+    ) -> Browsers: ...
+
+
+@contextlib.asynccontextmanager
+async def browsers_leaving_nothing(temp_dir: Path) -> AsyncIterator[StartBrowsers]:
+    """Ends all browsers that were started, then asserts that no process and no folder is left."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(
+            plan: LaunchPlan | None = None, *, count: int = 1, slots: int = 2, **options: Any
+        ) -> Browsers:
+            browsers = Browsers(
+                plan or LaunchPlan(), count=count, slots=slots, temp_dir=temp_dir, **options
+            )
+            await stack.enter_async_context(browsers.running())
+            await browsers.settled()
+            return browsers
+
+        yield start
+    assert processes_of(temp_dir) == []
+    assert list(temp_dir.glob("*")) == []
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[StartBrowsers]:
+    async with browsers_leaving_nothing(tmp_path / "temp") as start:
+        yield start
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[TestServer]:
+    server = TestServer(make_site())
+    async with server:
+        yield server
