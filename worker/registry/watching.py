@@ -34,11 +34,15 @@ async def watch(folder: Path, changed: Callable[[], Awaitable[object]]) -> Async
 async def _follow(
     folder: Path, changed: Callable[[], Awaitable[object]], stop: asyncio.Event
 ) -> None:
+    was_present = True
     while True:
         try:
-            if _identity(folder) is not None:
+            present = _identity(folder) is not None
+            if present:
                 await _follow_present(folder, changed, stop)
+            if was_present:
                 await changed()
+            was_present = present
             await asyncio.sleep(LOOK_MS / 1000)
         except Exception:  # the edge of the loop: the functions loaded go on being offered
             log.exception("functions.watch_failed", folder=str(folder))
