@@ -1,0 +1,182 @@
+"""Prometheus metrics of a worker. Their names are part of the contract.
+
+What happens is pushed, by methods in our words; how things stand is read when somebody asks, so no
+gauge can drift from what it measures.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+WAIT_BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+RUN_BUCKETS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+# Each function costs a time series per mode, outcome and bucket, and hot reload can bring new names
+# for as long as the process lives.
+MAX_FUNCTIONS = 1000
+OTHER_FUNCTIONS = "other"
+NO_FUNCTION = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaugeReadings:
+    """How things stand at one moment."""
+
+    #: (pool, state) -> number of slots
+    slots: Mapping[tuple[str, str], int]
+    #: group -> tasks that wait
+    queue_length: Mapping[str, int]
+    browsers: int
+    memory_bytes: int
+    loop_lag_s: float
+    #: How far running tasks, leased slots and open contexts differ: 0, or something leaks.
+    slot_mismatch: int
+    #: Functions that went on after their task had ended, as they did not heed the cancellation.
+    detached_functions: int
+
+
+class Metrics:
+    """The metrics of one app, in a registry of its own."""
+
+    def __init__(self, read_gauges: Callable[[], GaugeReadings]) -> None:
+        # The library's switch is global; ours is the only registry that is served, and `_created`
+        # would double its counters with names that are not in the contract.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        registry.register(_Gauges(read_gauges))
+        self._wait = Histogram(
+            "slotgrid_wait_seconds",
+            "Time from acceptance to a slot.",
+            buckets=WAIT_BUCKETS_S,
+            registry=registry,
+        )
+        self._run = Histogram(
+            "slotgrid_run_seconds",
+            "Time in a slot.",
+            ["function", "outcome"],
+            buckets=RUN_BUCKETS_S,
+            registry=registry,
+        )
+        self._tasks = Counter(
+            "slotgrid_tasks", "Tasks ended.", ["function", "mode", "outcome"], registry=registry
+        )
+        self._refused = Counter(
+            "slotgrid_refused",
+            "Requests refused before they queued.",
+            ["reason"],
+            registry=registry,
+        )
+        self._restarts = Counter(
+            "slotgrid_browser_restarts", "Browsers replaced.", ["reason"], registry=registry
+        )
+        self._stalls = Counter(
+            "slotgrid_loop_stalls",
+            "Times the event loop was blocked, by the function that ran.",
+            ["function"],
+            registry=registry,
+        )
+        self._functions: set[str] = set()
+        # Looking children up in the library costs more than all the rest of counting a task.
+        self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+
+    def task_finished(
+        self,
+        *,
+        function: str,
+        mode: str,
+        outcome: str,
+        wait_s: float | None = None,
+        run_s: float | None = None,
+    ) -> None:
+        """Count a task that ended; None for a time that it never began.
+
+        `function` is the name of one that exists: anything a caller made up is refused instead.
+        """
+        key = (function, mode, outcome)
+        tasks, run = self._children.get(key) or self._children_of(*key)
+        tasks.inc()
+        if wait_s is not None:
+            self._wait.observe(wait_s)
+        if run_s is not None:
+            run.observe(run_s)
+
+    def refused(self, reason: str) -> None:
+        """Count a request that was not accepted; `reason` as in the problem's type."""
+        self._refused.labels(reason).inc()
+
+    def browser_restarted(self, reason: str) -> None:
+        """Count a browser that was replaced."""
+        self._restarts.labels(reason).inc()
+
+    def loop_stalled(self, function: str | None) -> None:
+        """Count a blocked event loop; None if no function ran. Any thread may call this."""
+        self._stalls.labels(self._function_label(function or NO_FUNCTION)).inc()
+
+    def render(self) -> bytes:
+        """Everything, as Prometheus reads it; its type is `CONTENT_TYPE`."""
+        return generate_latest(self._registry)
+
+    def _children_of(self, function: str, mode: str, outcome: str) -> tuple[Counter, Histogram]:
+        label = self._function_label(function)
+        children = (
+            self._tasks.labels(label, mode, outcome),
+            self._run.labels(label, outcome),
+        )
+        if label == function:
+            self._children[function, mode, outcome] = children
+        return children
+
+    def _function_label(self, function: str) -> str:
+        if function in self._functions or len(self._functions) < MAX_FUNCTIONS:
+            self._functions.add(function)
+            return function
+        return OTHER_FUNCTIONS
+
+
+class _Gauges(Collector):
+    def __init__(self, read: Callable[[], GaugeReadings]) -> None:
+        self._read = read
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing, so that registering does not read gauges of parts that are not there yet."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """All gauges of one moment."""
+        now = self._read()
+        slots = GaugeMetricFamily("slotgrid_slots", "Slots.", labels=["pool", "state"])
+        for pool_and_state, number in now.slots.items():
+            slots.add_metric(pool_and_state, number)
+        yield slots
+        queue = GaugeMetricFamily("slotgrid_queue_length", "Tasks that wait.", labels=["group"])
+        for group, length in now.queue_length.items():
+            queue.add_metric([group], length)
+        yield queue
+        yield GaugeMetricFamily("slotgrid_browsers", "Browsers that run.", now.browsers)
+        yield GaugeMetricFamily(
+            "slotgrid_memory_bytes", "Memory of the whole process tree.", now.memory_bytes
+        )
+        yield GaugeMetricFamily(
+            "slotgrid_loop_lag_seconds", "Worst recent delay of the event loop.", now.loop_lag_s
+        )
+        yield GaugeMetricFamily(
+            "slotgrid_slot_mismatch",
+            "Difference between running tasks, leased slots and open contexts; always 0.",
+            now.slot_mismatch,
+        )
+        yield GaugeMetricFamily(
+            "slotgrid_detached_functions",
+            "Functions that go on after their task ended.",
+            now.detached_functions,
+        )
