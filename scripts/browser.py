@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scripts import debian
-from scripts.progress import Line, StepFailed, command, step, stop
+from scripts.progress import Line, StepFailed, command, failures_told, step
 from slotgrid.runtime.settings import Settings, load_settings
 from worker.browser.errors import BrowserMissing
 from worker.browser.find import BrowserKind, Executable, browser_version, find_executable
@@ -108,11 +108,9 @@ def started_version(executable: Executable) -> str:
 
 def main() -> None:
     """Have a browser and its driver, as the settings of this folder ask for them."""
-    try:
+    with failures_told():
         ensure_driver()
         ensure_browser(load_settings())
-    except StepFailed as failed:
-        stop(failed)
 
 
 if __name__ == "__main__":

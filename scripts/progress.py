@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
 
 TICK_S = 0.1
 REWIND = "\r\x1b[2K"  # to the start of the terminal's line, and wipe it
@@ -93,9 +92,15 @@ def command(words: Sequence[str], *, remedy: str = "", env: dict[str, str] | Non
     return ran.stdout.strip()
 
 
-def stop(failed: StepFailed) -> NoReturn:
-    """Say what went wrong and what to do about it, then exit with 1."""
-    print(f"\n{failed}", file=sys.stderr)
-    if failed.remedy:
-        print(f"\nWhat to do: {failed.remedy}", file=sys.stderr)
-    raise SystemExit(1)
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Around a whole program: a step that failed says what to do, Ctrl-C ends without a traceback."""
+    try:
+        yield
+    except StepFailed as failed:
+        print(f"\n{failed}", file=sys.stderr)
+        if failed.remedy:
+            print(f"\nWhat to do: {failed.remedy}", file=sys.stderr)
+        raise SystemExit(1) from failed
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

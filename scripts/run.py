@@ -10,13 +10,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 import psutil
 
 from scripts.browser import ensure_browser, ensure_driver
-from scripts.progress import StepFailed, paint, step, stop
+from scripts.progress import StepFailed, failures_told, paint, step
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.settings import Settings, SettingsError, load_settings
 
@@ -42,11 +43,12 @@ def read_settings() -> Settings:
             ) from error
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise StepFailed, naming who is there, when the address cannot be listened on."""
+def available(host: str, port: int) -> int:
+    """The port, or a free one for 0. Raises StepFailed, naming who is there, if it is taken."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        socket.create_server((host, port), family=family).close()
+        with socket.create_server((host, port), family=family) as probe:
+            return int(probe.getsockname()[1])
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise StepFailed(f"{host} port {port} cannot be used: {error.strerror}.") from error
@@ -58,23 +60,28 @@ def check_port(host: str, port: int) -> None:
 
 def listener(port: int) -> str:
     """Who listens on a port, as far as this user may see."""
-    for connection in psutil.net_connections("tcp"):
-        here = connection.laddr and connection.laddr.port == port
-        if here and connection.status == psutil.CONN_LISTEN and connection.pid:
-            return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            here = connection.laddr and connection.laddr.port == port
+            if here and connection.status == psutil.CONN_LISTEN and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
     return "another process"
 
 
 class Worker:
     """The worker as a child process. It ends by SIGTERM, which makes it drain."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, host: str, port: int) -> None:
+        host = EVERY_ADDRESS.get(host, host)
+        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._asked_to_end = False
         # In a session of its own, so that Ctrl-C reaches this process alone and the worker hears
         # one SIGTERM, whoever asked: the terminal, `kill`, or a closed window.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker"], cwd=ROOT, start_new_session=True
+            [sys.executable, "-m", "worker"],
+            cwd=ROOT,
+            env={**os.environ, "PORT": str(port)},
+            start_new_session=True,
         )
         for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(asked, self._drain)
@@ -135,22 +142,16 @@ def welcome(address: str) -> str:
 
 def main() -> None:
     """Start one worker and stay with it."""
-    try:
+    with failures_told():
         settings = read_settings()
         ensure_driver()
         ensure_browser(settings)
-        check_port(settings.host, settings.port)
-        host = EVERY_ADDRESS.get(settings.host, settings.host)
-        address = (
-            f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-        )
+        port = available(settings.host, settings.port)
         with step("worker", live=False) as line:
-            worker = Worker(address)
+            worker = Worker(settings.host, port)
             worker.wait_until_ready()
             line.detail = f"ready, {settings.slots} slots"
-    except StepFailed as failed:
-        stop(failed)
-    print(welcome(address), flush=True)
+    print(welcome(worker.address), flush=True)
     sys.exit(worker.wait())
 
 

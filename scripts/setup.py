@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts import debian
-from scripts.progress import StepFailed, command, step, stop
+from scripts.progress import StepFailed, command, failures_told, step
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_LOCK = "requirements-build.lock"
@@ -124,10 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.setup", description=__doc__)
     parser.add_argument("--for", dest="kind", choices=LOCKS, default="runtime")
     kind = parser.parse_args(arguments).kind
-    try:
+    with failures_told():
         prepare(Environment(ROOT), kind)
-    except StepFailed as failed:
-        stop(failed)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.progress import StepFailed, command, step, stop
+from scripts.progress import StepFailed, command, failures_told, step
 
 
 def test_a_step_in_a_log_is_one_line_with_its_time(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,7 +61,7 @@ def test_a_command_that_is_not_there_fails_as_a_step(tmp_path: Path) -> None:
 
 
 def test_a_failure_ends_the_program_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        stop(StepFailed("No room.", remedy="tidy up"))
+    with pytest.raises(SystemExit) as ended, failures_told():
+        raise StepFailed("No room.", remedy="tidy up")
     assert ended.value.code == 1
     assert capsys.readouterr().err == "\nNo room.\n\nWhat to do: tidy up\n"
