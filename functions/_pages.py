@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from playwright.async_api import ElementHandle, Error, Page, Response
+from playwright.async_api import ElementHandle, Error, Page
 from playwright.async_api import TimeoutError as PageTimeout
 
 from slotgrid.function import Context, Meta
@@ -94,38 +94,25 @@ async def open_page(
     page = await context.page()
     if viewport is not None:
         await page.set_viewport_size({"width": viewport.width, "height": viewport.height})
-    # No limit of its own: the deadline is the only one, and says so in its own words.
-    visit = await go(page, url, wait_until=wait_until, timeout_s=0)
+    visit = await go(page, url, wait_until=wait_until)
     if wait_for is not None:
         await find(page, wait_for)
     return visit
 
 
-async def go(page: Page, url: str, *, wait_until: WaitUntil, timeout_s: float) -> Visit:
-    """Navigate `page`; 0 seconds mean without limit. Raises PageUnreachable."""
+async def go(page: Page, url: str, *, wait_until: WaitUntil) -> Visit:
+    """Navigate `page`, for as long as that takes: the caller's deadline is the only one.
+
+    Raises PageUnreachable. Do not use the page again after that: the browser's own error page may
+    arrive late, and interrupt the next navigation.
+    """
     try:
-        response = await _goto(page, url, wait_until, timeout_s)
-    except PageTimeout as cause:
-        raise PageUnreachable(
-            f"{url} had not loaded ({wait_until}) after {timeout_s:g} s"
-        ) from cause
+        response = await page.goto(url, wait_until=wait_until, timeout=0)
     except Error as cause:
         if (reason := _reason(cause.message)) is None:
             raise
         raise PageUnreachable(f"{url} cannot be opened: {reason}") from cause
     return Visit(page, response.status if response else None)
-
-
-async def _goto(
-    page: Page, url: str, wait_until: WaitUntil, timeout_s: float
-) -> Response | None:
-    try:
-        return await page.goto(url, wait_until=wait_until, timeout=timeout_s * 1000)
-    except Error as error:
-        # The browser's own error page for the navigation before this one may arrive late.
-        if 'another navigation to "chrome-error://' not in error.message:
-            raise
-    return await page.goto(url, wait_until=wait_until, timeout=timeout_s * 1000)
 
 
 def _reason(message: str) -> str | None:

@@ -80,13 +80,10 @@ async def test_what_renders_late_can_be_extracted(context: RecordingContext, sit
     assert len(found.records) == 10
 
 
-@pytest.mark.parametrize(
-    ("item", "fields"), [("li[", {"name": "h2"}), ("li", {"name": "h2 >"}), (":x(", {"a": "b"})]
-)
 async def test_a_selector_that_cannot_be_read_is_named(
-    context: RecordingContext, site: Site, item: str, fields: dict[str, str | Field]
+    context: RecordingContext, site: Site
 ) -> None:
-    wrong = fields["name"] if item == "li" else item
-    with pytest.raises(ValueError, match="is not a valid selector") as raised:
-        await extract(context, site.at("/catalogue"), item=item, fields=fields)
-    assert repr(wrong) in str(raised.value)
+    for item, name in (("li[", "h2"), ("li", "h2 >"), (":x(", "b")):
+        with pytest.raises(ValueError, match="is not a valid selector") as raised:
+            await extract(context, site.at("/catalogue"), item=item, fields={"name": name})
+        assert repr(name if item == "li" else item) in str(raised.value)

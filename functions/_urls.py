@@ -1,0 +1,55 @@
+"""Addresses as a crawl sees them: one spelling each, and whose they are. Decides, without I/O."""
+
+from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.robotparser import RobotFileParser
+
+ROBOT = "slotgrid"
+"""The name by which robots.txt may address the crawl."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def normalise(url: str, base: str = "") -> str | None:
+    """Return the one spelling of an address, without fragment; None for what is no http address.
+
+    Case of scheme and host, default ports and an empty path make no difference (RFC 3986, 6.2);
+    queries are left as they are, since only the site knows what their order means.
+    """
+    try:
+        parts = urlsplit(urljoin(base, url.strip()))
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+        host = f"{host}:{port}"
+    return urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
+
+
+def host_of(url: str) -> str:
+    """Return host and port, which is how far a crawl goes."""
+    return urlsplit(url).netloc
+
+
+def robots_url(url: str) -> str:
+    """Return where the host of `url` says what robots may do."""
+    return urljoin(url, "/robots.txt")
+
+
+class Robots:
+    """What a robots.txt allows; without a text, everything."""
+
+    def __init__(self, text: str = "") -> None:
+        self._parser = RobotFileParser()
+        self._parser.parse(text.splitlines())
+
+    def allows(self, url: str) -> bool:
+        """Say whether the crawl may ask for `url`."""
+        return self._parser.can_fetch(ROBOT, url)
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds between requests that the host asks for; 0 when it does not."""
+        return float(self._parser.crawl_delay(ROBOT) or 0)

@@ -1,0 +1,103 @@
+"""Files rendered as a page."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
+
+from slotgrid.function import Artifact, Context, Meta, function
+
+from ._pages import Viewport, WaitFor, open_page
+
+if TYPE_CHECKING:
+    from .static_server import StaticServer
+
+MAX_COMPLAINTS = 50
+"""What a page complains of is kept up to this many lines."""
+
+FilePath = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The picture or PDF; `complaints` are errors of scripts, and files that were missing."""
+
+    artifact: Artifact
+    title: str
+    complaints: list[str]
+
+
+@function(timeout_s=60, requires=("static_server",))
+async def render(
+    context: Context,
+    files: Annotated[
+        dict[FilePath, str],
+        Meta(
+            min_length=1,
+            max_length=500,
+            description="Text files by path: HTML, styles, scripts, SVG",
+            examples=[
+                {"index.html": "<link rel=stylesheet href=a.css>Hi", "a.css": "*{color:red}"}
+            ],
+        ),
+    ],
+    *,
+    assets: Annotated[
+        dict[FilePath, bytes],
+        Meta(max_length=500, description="Other files by path, each in base64: pictures, fonts"),
+    ] = {},  # noqa: B006  only read; a schema wants a value for its default
+    entry: Annotated[FilePath, Meta(description="Which of the files is the page")] = "index.html",
+    output: Literal["png", "pdf"] = "png",
+    full_page: Annotated[bool, Meta(description="The whole page, not the window alone")] = True,
+    viewport: Viewport | None = None,
+    wait_for: WaitFor = None,
+) -> Rendering:
+    """Render HTML, styles and scripts given as input to a picture or a PDF, as an artifact.
+
+    The files are served over HTTP on loopback while the task runs, so relative addresses, fetch
+    and script modules work.
+    """
+    contents = {path: text.encode() for path, text in files.items()} | assets
+    if entry not in contents:
+        raise ValueError(f"{entry!r} is not among the files {sorted(contents)}")
+    server: StaticServer = context.service("static_server")
+    async with server.serving(contents) as address:
+        page = await context.page()
+        complaints = _collect_complaints(page, address)
+        await open_page(context, address + entry, viewport=viewport, wait_for=wait_for)
+        if output == "pdf":
+            data = await page.pdf(print_background=True, prefer_css_page_size=True)
+        else:
+            data = await page.screenshot(full_page=full_page, timeout=0)
+        title = await page.title()
+    return Rendering(await context.save(f"render.{output}", data), title, complaints)
+
+
+def _collect_complaints(page: Page, address: str) -> list[str]:
+    """Listen for errors of the page; the list grows as they come."""
+    complaints: list[str] = []
+
+    def complain(text: str) -> None:
+        if len(complaints) < MAX_COMPLAINTS:
+            complaints.append(text.replace(address, ""))
+
+    def on_error(error: Error) -> None:
+        complain(error.message)
+
+    def on_console(message: ConsoleMessage) -> None:
+        # A missing file is told by its response, which unlike the console names it.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            complain(message.text)
+
+    def on_response(response: Response) -> None:
+        if response.status >= 400:
+            complain(f"{response.url}: HTTP {response.status}")
+
+    def on_failed(request: Request) -> None:
+        complain(f"{request.url}: {request.failure}")
+
+    page.on("pageerror", on_error)
+    page.on("console", on_console)
+    page.on("response", on_response)
+    page.on("requestfailed", on_failed)
+    return complaints
