@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scripts import debian
 from scripts.progress import Line, StepFailed, command, failures_told, step
-from slotgrid.runtime.settings import Settings, load_settings
+from slotgrid.runtime.settings import Settings, SettingsError, load_settings
 from worker.browser.errors import BrowserMissing
 from worker.browser.find import BrowserKind, Executable, browser_version, find_executable
 
@@ -25,6 +25,15 @@ NO_BROWSER = (
     "Elsewhere, install Chromium in any way you like and name its binary: "
     "CHROMIUM_PATH=/path/to/chromium in .env."
 )
+
+
+def checked_settings() -> Settings:
+    """The settings of this folder. Raises StepFailed with every fault that they have."""
+    try:
+        return load_settings()
+    except SettingsError as error:
+        problems = "\n".join(f"    {problem}" for problem in error.problems)
+        raise StepFailed(f"The settings have faults:\n{problems}", remedy="edit .env.") from error
 
 
 def ensure_driver() -> None:
@@ -110,7 +119,7 @@ def main() -> None:
     """Have a browser and its driver, as the settings of this folder ask for them."""
     with failures_told():
         ensure_driver()
-        ensure_browser(load_settings())
+        ensure_browser(checked_settings())
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def command(words: Sequence[str], *, remedy: str = "", env: dict[str, str] | Non
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Around a whole program: a step that failed says what to do, Ctrl-C ends without a traceback."""
+    """Around a program: a failed step says what to do, Ctrl-C ends without a traceback."""
     try:
         yield
     except StepFailed as failed:

@@ -16,10 +16,10 @@ from types import FrameType
 
 import psutil
 
-from scripts.browser import ensure_browser, ensure_driver
+from scripts.browser import checked_settings, ensure_browser, ensure_driver
 from scripts.progress import StepFailed, failures_told, paint, step
 from slotgrid.runtime.first_run import ensure_env
-from slotgrid.runtime.settings import Settings, SettingsError, load_settings
+from slotgrid.runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
@@ -34,13 +34,7 @@ def read_settings() -> Settings:
     with step("settings") as line:
         made = ensure_env(ENV_FILE, ROOT / ".env.example")
         line.detail = ".env made, with a key of its own" if made else ".env"
-        try:
-            return load_settings()
-        except SettingsError as error:
-            problems = "\n".join(f"    {problem}" for problem in error.problems)
-            raise StepFailed(
-                f"The settings have faults:\n{problems}", remedy="edit .env."
-            ) from error
+        return checked_settings()
 
 
 def available(host: str, port: int) -> int:
