@@ -3,9 +3,12 @@
 Each class is one problem type of the API. `advice` is what `/problems/{name}` tells its reader.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+FAULTS_LIMIT = 100
+"""Faults reported of one request: more help nobody, and an answer must stay bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,11 @@ class Violation:
     def to_json(self) -> dict[str, str]:
         """The violation as `errors[]` shows it."""
         return {"pointer": self.pointer, "message": self.message}
+
+
+def pointer(path: Iterable[object]) -> str:
+    """The JSON pointer (RFC 6901) of a path of keys and indexes; empty for the whole value."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
 class ServiceError(Exception):

@@ -1,27 +1,33 @@
 """JSON Schema, compiled once: what is wrong with a value, its defaults, its secrets."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from itertools import islice
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
-from slotgrid.core.errors import Violation
+from slotgrid.core.errors import FAULTS_LIMIT, Violation, pointer
 
 JsonSchema = Mapping[str, Any]
 REDACTED = "[redacted]"
+REFERENCES_LIMIT = 32
+"""A chain of references longer than this is taken for a circle."""
 
 
 class SchemaFault(ValueError):
-    """The schema itself is not a valid JSON Schema."""
+    """The schema itself is not a valid JSON Schema, or refers to what is not in it."""
 
 
 class Schema:
     """A JSON Schema (draft 2020-12 unless it says otherwise) and its compiled validator.
 
     Compiling costs 1.8 ms, a check some 20 µs: so never compile on the way of a task.
+    References are JSON pointers into the schema itself: nothing is ever fetched.
     Raises SchemaFault when `document` is not a valid schema.
     """
 
@@ -31,23 +37,26 @@ class Schema:
         try:
             validator_class.check_schema(self.document)
         except jsonschema.SchemaError as cause:
-            raise SchemaFault(f"{_pointer(cause.absolute_path)}: {cause.message}") from cause
+            raise SchemaFault(f"{pointer(cause.absolute_path)}: {cause.message}") from cause
+        for part in _mappings(self.document):
+            _resolve(part, self.document)
         self._validator: Validator = validator_class(
             self.document, format_checker=validator_class.FORMAT_CHECKER
         )
-        self._defaults = _has(self.document, "default")
-        self._secrets = _has(self.document, "writeOnly")
+        self._defaults = any("default" in part for part in _mappings(self.document))
+        self._secrets = any("writeOnly" in part for part in _mappings(self.document))
 
     def violations(self, value: Any) -> list[Violation]:
-        """Everything that is wrong with `value`; empty when it is valid."""
+        """What is wrong with `value`, up to FAULTS_LIMIT faults; empty when it is valid."""
+        public = self.redacted(value)
         found = [
-            Violation(_pointer(error.absolute_path), _message(error))
-            for error in self._validator.iter_errors(value)
+            Violation(pointer(error.absolute_path), _message(error, public))
+            for error in islice(self._validator.iter_errors(value), FAULTS_LIMIT)
         ]
         return sorted(found, key=lambda violation: violation.pointer)
 
     def with_defaults(self, value: Any) -> Any:
-        """A copy of `value` with the schema's defaults filled in where nothing was given."""
+        """`value` with the schema's defaults filled in where nothing was given."""
         return _fill(self.document, value, self.document) if self._defaults else value
 
     def secrets(self, value: Any) -> list[str]:
@@ -59,61 +68,119 @@ class Schema:
         return _redact(self.document, value, self.document) if self._secrets else value
 
 
-def _pointer(path: Any) -> str:
-    """A JSON pointer (RFC 6901) of a path of keys and indexes; empty for the whole value."""
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-
-
-def _message(error: jsonschema.ValidationError) -> str:
-    """The fault in one sentence, without the value when that may be a secret or a book."""
-    if isinstance(error.schema, Mapping) and error.schema.get("writeOnly"):
-        return f"does not fulfil `{error.validator}: {error.validator_value}`"
+def _message(error: jsonschema.ValidationError, public: Any) -> str:
+    """The fault in one sentence, without the value when that holds a secret or is a book."""
     message = error.message
+    if _at(public, error.absolute_path) != error.instance:
+        message = f"does not fulfil `{error.validator}: {error.validator_value}`"
     return message if len(message) <= 300 else f"{message[:200]} … {message[-80:]}"
 
 
-def _has(document: Any, keyword: str) -> bool:
+def _at(value: Any, path: Any) -> Any:
+    """What stands at `path`; whatever is below a redacted value is redacted too."""
+    for part in path:
+        if value == REDACTED:
+            break
+        value = value[part]
+    return value
+
+
+def _mappings(document: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object in the document: all its schemas, and some that only look like one."""
     if isinstance(document, Mapping):
-        return keyword in document or any(_has(part, keyword) for part in document.values())
+        yield document
+        document = list(document.values())
     if isinstance(document, list):
-        return any(_has(part, keyword) for part in document)
-    return False
+        for part in document:
+            yield from _mappings(part)
 
 
-def _resolve(schema: Any, root: JsonSchema) -> Any:
-    """The schema behind a local `$ref`; anything else is returned as it is."""
-    for _ in range(32):  # a chain of references longer than this is a circle
+def _resolve(schema: Any, root: JsonSchema) -> JsonSchema:
+    """The schema with its `$ref` looked up; what stands beside the reference counts too."""
+    reference = None
+    for _ in range(REFERENCES_LIMIT):
         if not isinstance(schema, Mapping):
-            return {}
+            return {}  # true and false say nothing about defaults and secrets
         reference = schema.get("$ref")
-        if not isinstance(reference, str) or not reference.startswith("#"):
+        if not isinstance(reference, str):
             return schema
-        target: Any = root
-        for part in reference.lstrip("#").strip("/").split("/"):
-            key = part.replace("~1", "/").replace("~0", "~")
-            target = target.get(key, {}) if isinstance(target, Mapping) and part else target
-        schema = target
-    return {}
+        beside = {keyword: part for keyword, part in schema.items() if keyword != "$ref"}
+        target = _target(reference, root)
+        schema = {**target, **beside} if isinstance(target, Mapping) else beside
+    raise SchemaFault(f"$ref {reference!r} leads in a circle")
+
+
+def _target(reference: str, root: JsonSchema) -> Any:
+    if reference != "#" and not reference.startswith("#/"):
+        raise SchemaFault(f"$ref {reference!r} is not a JSON pointer into the schema (#/...)")
+    target: Any = root
+    for part in unquote(reference).split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        try:
+            target = target[int(key) if isinstance(target, list) else key]
+        except (LookupError, TypeError, ValueError):
+            raise SchemaFault(f"$ref {reference!r} leads nowhere") from None
+    return target
+
+
+def _alternatives(schema: JsonSchema) -> Iterator[Any]:
+    """The schemas that the same value stands under as well, or may."""
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        yield from schema.get(keyword, ())
+    for keyword in ("then", "else"):
+        if keyword in schema:
+            yield schema[keyword]
+
+
+def _below(schema: JsonSchema, key: str | int) -> Iterator[Any]:
+    """The schemas that a member or an item of the value stands under."""
+    if isinstance(key, int):
+        first = schema.get("prefixItems", ())
+        yield first[key] if key < len(first) else schema.get("items", True)
+        return
+    named = [schema["properties"][key]] if key in schema.get("properties", ()) else []
+    for pattern, part in schema.get("patternProperties", {}).items():
+        if re.search(pattern, key):
+            named.append(part)
+    yield from named or [schema.get("additionalProperties", True)]
+
+
+Change = Callable[[Any, Any, JsonSchema], Any]
+
+
+def _each(change: Change, schema: JsonSchema, value: Any, root: JsonSchema) -> Any:
+    """A copy of `value` with `change` made to its members or items, by their own schemas."""
+
+    def changed(key: str | int, part: Any) -> Any:
+        for below in _below(schema, key):
+            part = change(below, part, root)
+        return part
+
+    if isinstance(value, Mapping):
+        return {name: changed(name, part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [changed(index, item) for index, item in enumerate(value)]
+    return value
 
 
 def _fill(schema: Any, value: Any, root: JsonSchema) -> Any:
     schema = _resolve(schema, root)
-    if isinstance(value, Mapping):
-        filled = dict(value)
-        for name, part in (schema.get("properties") or {}).items():
-            if name in filled:
-                filled[name] = _fill(part, filled[name], root)
-            elif "default" in (described := _resolve(part, root)):
-                filled[name] = deepcopy(described["default"])
-        return filled
-    if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
-        return [_fill(schema["items"], item, root) for item in value]
+    value = _each(_fill, schema, value, root)
+    if isinstance(value, dict):
+        for name, part in schema.get("properties", {}).items():
+            described = _resolve(part, root)
+            if name not in value and "default" in described:
+                value[name] = deepcopy(described["default"])
     return value
 
 
-def _alternatives(schema: JsonSchema) -> Iterator[Any]:
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        yield from schema.get(keyword) or ()
+def _redact(schema: Any, value: Any, root: JsonSchema) -> Any:
+    schema = _resolve(schema, root)
+    if schema.get("writeOnly"):
+        return REDACTED
+    for alternative in _alternatives(schema):
+        value = _redact(alternative, value, root)
+    return _each(_redact, schema, value, root)
 
 
 def _secrets(schema: Any, value: Any, root: JsonSchema) -> Iterator[str]:
@@ -123,40 +190,18 @@ def _secrets(schema: Any, value: Any, root: JsonSchema) -> Iterator[str]:
         return
     for alternative in _alternatives(schema):
         yield from _secrets(alternative, value, root)
-    if isinstance(value, Mapping):
-        for name, part in (schema.get("properties") or {}).items():
-            if name in value:
-                yield from _secrets(part, value[name], root)
-    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
-        for item in value:
-            yield from _secrets(schema["items"], item, root)
+    if isinstance(value, Mapping | list):
+        members = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, part in members:
+            for below in _below(schema, key):
+                yield from _secrets(below, part, root)
 
 
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list):
-        for part in value:
+    elif isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
             yield from _strings(part)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
-
-
-def _redact(schema: Any, value: Any, root: JsonSchema) -> Any:
-    schema = _resolve(schema, root)
-    if schema.get("writeOnly"):
-        return REDACTED
-    for alternative in _alternatives(schema):
-        value = _redact(alternative, value, root)
-    if isinstance(value, Mapping):
-        properties = schema.get("properties") or {}
-        return {
-            name: _redact(properties[name], part, root) if name in properties else part
-            for name, part in value.items()
-        }
-    if isinstance(value, list) and isinstance(schema.get("items"), Mapping):
-        return [_redact(schema["items"], item, root) for item in value]
-    return value
