@@ -2,18 +2,21 @@
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 import orjson
 
-from slotgrid.core.errors import InvalidSubmission, Violation
+from slotgrid.core.errors import FAULTS_LIMIT, InvalidSubmission, Violation, pointer
 
 LOWEST_PRIORITY = 9
 DEFAULT_PRIORITY = 5
+NESTING_LIMIT = 100
+"""Levels of arrays and objects: JSON is written 254 deep at most, and checked recursively."""
 
 
 class Mode(StrEnum):
@@ -78,20 +81,8 @@ class Submission:
         """Read the body of `POST /task`. Raises InvalidSubmission with every fault at once."""
         if not isinstance(body, dict):
             raise _invalid([Violation("", f"expected an object, got {_kind(body)}")])
-        values: dict[str, Any] = {}
-        faults: list[Violation] = []
-        for name, given in body.items():
-            reader = _FIELDS.get(name)
-            if reader is None:
-                faults.append(Violation(f"/{name}", f"unknown field{_nearest(name)}"))
-                continue
-            try:
-                values[name] = reader(given)
-            except _Wrong as wrong:
-                faults.append(Violation(f"/{name}{wrong.below}", str(wrong)))
-        if "function" not in body:
-            faults.append(Violation("/function", "is required"))
-        faults.extend(_contradictions(values))
+        values, faults = _read(body, _FIELDS, required="function")
+        faults += _contradictions(body, values)
         if faults:
             raise _invalid(faults)
         return cls(**values, trace=trace, size=size)
@@ -120,11 +111,41 @@ class Submission:
 
 
 class _Wrong(ValueError):
-    """A value that a field cannot take; `below` points further down than the field."""
+    """What a field cannot take; the pointers of its faults are relative to that field."""
 
-    def __init__(self, message: str, below: str = "") -> None:
-        super().__init__(message)
-        self.below = below
+    def __init__(self, *faults: Violation) -> None:
+        super().__init__()
+        self.faults = faults
+
+    @classmethod
+    def because(cls, message: str) -> "_Wrong":
+        """One fault, in the field itself."""
+        return cls(Violation("", message))
+
+
+Reader = Callable[[object], Any]
+
+
+def _read(
+    given: dict[str, object], readers: Mapping[str, Reader], *, required: str | None = None
+) -> tuple[dict[str, Any], list[Violation]]:
+    """The members that could be read, and the faults of all others."""
+    values: dict[str, Any] = {}
+    faults: list[Violation] = []
+    if required is not None and required not in given:
+        faults.append(Violation(pointer([required]), "is required"))
+    for name, value in given.items():
+        if len(faults) >= FAULTS_LIMIT:
+            break
+        at = pointer([name])
+        if name not in readers:
+            faults.append(Violation(at, f"unknown field{_nearest(name, readers)}"))
+            continue
+        try:
+            values[name] = readers[name](value)
+        except _Wrong as wrong:
+            faults += [Violation(at + fault.pointer, fault.message) for fault in wrong.faults]
+    return values, faults
 
 
 def _invalid(faults: list[Violation]) -> InvalidSubmission:
@@ -142,49 +163,61 @@ def _kind(value: object) -> str:
     return names.get(type(value).__name__, type(value).__name__)
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, _FIELDS, n=1)
+def _nearest(name: str, known: Iterable[str]) -> str:
+    # Comparing costs by length, and a name of megabytes is a typing error of nobody.
+    near = difflib.get_close_matches(name, known, n=1) if len(name) <= 64 else []
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def _text(value: object) -> str:
+    text = _string(value)
+    if not text:
+        raise _Wrong.because("must not be empty")
+    return text
+
+
+def _string(value: object) -> str:
     if not isinstance(value, str):
-        raise _Wrong(f"expected a string, got {_kind(value)}")
-    if not value:
-        raise _Wrong("must not be empty")
+        raise _Wrong.because(f"expected a string, got {_kind(value)}")
     return value
 
 
 def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _Wrong(f"expected an object, got {_kind(value)}")
-    return value
+        raise _Wrong.because(f"expected an object, got {_kind(value)}")
+    level: list[Any] = [value]
+    for _ in range(NESTING_LIMIT):
+        parts = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [part for part in chain.from_iterable(parts) if isinstance(part, dict | list)]
+        if not level:
+            return value
+    raise _Wrong.because(f"is nested deeper than {NESTING_LIMIT} levels")
 
 
 def _whole(value: object) -> int:
     # bool is an int in Python, and JSON's true is not a number.
     if isinstance(value, bool) or not isinstance(value, int):
-        raise _Wrong(f"expected an integer, got {_kind(value)}")
+        raise _Wrong.because(f"expected an integer, got {_kind(value)}")
     return value
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _Wrong(f"expected a number of seconds, got {_kind(value)}")
+        raise _Wrong.because(f"expected a number of seconds, got {_kind(value)}")
     return float(value)
 
 
 def _contract(value: object) -> int:
     contract = _whole(value)
     if contract < 1:
-        raise _Wrong(f"must be 1 or more, got {contract}")
+        raise _Wrong.because(f"must be 1 or more, got {contract}")
     return contract
 
 
 def _priority(value: object) -> int:
     priority = _whole(value)
     if priority < 1:
-        raise _Wrong(f"must be 1 (highest) or more, got {priority}")
+        raise _Wrong.because(f"must be 1 (highest) or more, got {priority}")
     return min(priority, LOWEST_PRIORITY)
 
 
@@ -193,20 +226,20 @@ def _mode(value: object) -> Mode:
     try:
         return Mode(text)
     except ValueError:
-        raise _Wrong(f'must be one of {", ".join(Mode)}, got "{text}"') from None
+        raise _Wrong.because(f'must be one of {", ".join(Mode)}, got "{text}"') from None
 
 
 def _timeout(value: object) -> float:
     seconds = _number(value)
     if seconds <= 0:
-        raise _Wrong(f"must be above 0 seconds, got {seconds:g}")
+        raise _Wrong.because(f"must be above 0 seconds, got {seconds:g}")
     return seconds
 
 
 def _wait(value: object) -> float:
     seconds = _number(value)
     if seconds < 0:
-        raise _Wrong(f"must be 0 seconds or more, got {seconds:g}")
+        raise _Wrong.because(f"must be 0 seconds or more, got {seconds:g}")
     return seconds
 
 
@@ -215,52 +248,47 @@ def _time(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise _Wrong(
+        raise _Wrong.because(
             f'expected an ISO 8601 time such as "2030-01-31T08:00:00Z", got "{text}"'
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _members(value: object, known: tuple[str, ...]) -> dict[str, Any]:
+def _members(
+    value: object, readers: Mapping[str, Reader], *, required: str | None = None
+) -> dict[str, Any]:
+    values, faults = _read(_object(value), readers, required=required)
+    if faults:
+        raise _Wrong(*faults)
+    return values
+
+
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     members = _object(value)
-    for name in members:
-        if name not in known:
-            raise _Wrong(f"unknown member; known are {', '.join(known)}", below=f"/{name}")
-    return members
+    return tuple(_members(members, dict.fromkeys(members, _string)).items())
 
 
-def _pairs(value: object, below: str) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, dict):
-        raise _Wrong(f"expected an object of strings, got {_kind(value)}", below)
-    for name, part in value.items():
-        if not isinstance(part, str):
-            raise _Wrong(f"expected a string, got {_kind(part)}", f"{below}/{name}")
-    return tuple(value.items())
+def _url(value: object) -> str:
+    url = _string(value)
+    if not url.startswith(("http://", "https://")):
+        raise _Wrong.because("expected an http or https URL")
+    return url
 
 
 def _webhook(value: object) -> Webhook:
-    members = _members(value, ("url", "headers", "secret"))
-    if "url" not in members:
-        raise _Wrong("is required", below="/url")
-    url = members["url"]
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-        raise _Wrong("expected an http or https URL", below="/url")
-    secret = members.get("secret")
-    if secret is not None and not isinstance(secret, str):
-        raise _Wrong(f"expected a string, got {_kind(secret)}", below="/secret")
-    return Webhook(url, _pairs(members.get("headers", {}), "/headers"), secret)
+    readers = {"url": _url, "headers": _pairs, "secret": _text}
+    return Webhook(**_members(value, readers, required="url"))
+
+
+def _labels(value: object) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(_pairs(value)))
 
 
 def _place(value: object) -> Place:
-    members = _members(value, ("worker", "pool", "labels"))
-    for name in ("worker", "pool"):
-        if not isinstance(members.get(name, ""), str):
-            raise _Wrong(f"expected a string, got {_kind(members[name])}", below=f"/{name}")
-    labels = _pairs(members.get("labels", {}), "/labels")
-    return Place(members.get("worker"), members.get("pool"), tuple(sorted(labels)))
+    return Place(**_members(value, {"worker": _text, "pool": _text, "labels": _labels}))
 
 
-_FIELDS: Mapping[str, Callable[[object], Any]] = {
+_FIELDS: Mapping[str, Reader] = {
     "function": _text,
     "input": _object,
     "group": _text,
@@ -290,19 +318,21 @@ def _from_text(name: str, text: str) -> object:
     return text
 
 
-def _contradictions(values: Mapping[str, Any]) -> list[Violation]:
+def _contradictions(body: Mapping[str, object], values: Mapping[str, Any]) -> list[Violation]:
     """Faults that only show when fields are read together."""
     mode = values.get("mode", Mode.SYNC)
+    if "mode" in body and "mode" not in values:
+        return []  # what the fields should go with is not known
     faults = []
-    if mode is Mode.WEBHOOK and "webhook" not in values:
+    if mode is Mode.WEBHOOK and "webhook" not in body:
         faults.append(Violation("/webhook", "is required by mode webhook"))
-    if "webhook" in values and mode is not Mode.WEBHOOK:
+    if "webhook" in body and mode is not Mode.WEBHOOK:
         faults.append(Violation("/webhook", f"goes with mode webhook, not with mode {mode}"))
     faults.extend(
         Violation(
             f"/{name}", f"goes with the durable modes webhook and async, not with mode {mode}"
         )
         for name in ("not_before", "expires_at")
-        if name in values and not mode.durable
+        if name in body and not mode.durable
     )
     return faults
