@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from slotgrid.core.backoff import backoff_s
 from slotgrid.core.dispatcher import Dispatcher, Lease
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import Deadline, Task, TaskState
 
 RETRY_BASE_S = 0.5
 RETRY_CEILING_S = 30.0
@@ -99,6 +99,7 @@ class Supervisor:
         """Take the task on; returns at once."""
         self._observer.accepted(task)
         worker = asyncio.get_running_loop().create_task(self._see_through(task), name=task.id)
+        worker.add_done_callback(lambda _: self._forget(task))
         self._live[task.id] = (task, worker)
         self._idle.clear()
 
@@ -130,17 +131,22 @@ class Supervisor:
         except Exception as defect:  # the edge of the loop: whatever breaks, the caller is told
             self._observer.defect(task, defect)
             self._end(task, TaskState.FAILED, error=Internal("the node failed on this task"))
-        finally:
-            del self._live[task.id]
-            if not self._live:
-                self._idle.set()
+
+    def _forget(self, task: Task) -> None:
+        # What is cancelled before its first line never runs one, so this cannot stand there.
+        self._end_cancelled(task)
+        del self._live[task.id]
+        if not self._live:
+            self._idle.set()
 
     async def _attempts(self, task: Task) -> None:
         error: ServiceError
+        wait = self._wait(task)
         while True:
             try:
-                await self._attempt(task)
+                await self._attempt(task, wait)
             except Refused:
+                await asyncio.sleep(0)  # slots that refuse on the spot must not stop the loop
                 continue
             except AttemptFailed as failure:
                 error = failure.error
@@ -150,12 +156,20 @@ class Supervisor:
             self._observer.will_retry(task, error, delay_s)
             await self._sleep(delay_s)
             task.queued_mono = time.monotonic()  # a retry queues behind those who came meanwhile
+            wait = self._wait(task)
 
-    async def _attempt(self, task: Task) -> None:
-        """One wait for a slot and one run on it; raises what ended it, after the slot is back."""
+    def _wait(self, task: Task) -> Deadline | None:
+        """Until when the task may wait for a slot, however often one refuses it."""
         wait_s = task.submission.wait_s
-        if wait_s is None and not task.submission.mode.durable:
+        if wait_s is None:
+            if task.submission.mode.durable:
+                return None
             wait_s = self._max_wait_s
+        return Deadline(task.queued_mono + wait_s)
+
+    async def _attempt(self, task: Task, wait: Deadline | None) -> None:
+        """One wait for a slot and one run on it; raises what ended it, after the slot is back."""
+        wait_s = None if wait is None else wait.remaining_s
         async with self._dispatcher.lease(task, wait_s=wait_s) as lease:
             task.begin_attempt(lease.slot.worker, lease.slot.index)
             self._observer.leased(task, lease)
@@ -170,8 +184,7 @@ class Supervisor:
                     self._end(task, TaskState.FAILED, error=failure.error)
                 raise
             except Refused:
-                task.attempts.pop()
-                task.move_to(TaskState.QUEUED)
+                task.undo_attempt()
                 raise
             except asyncio.CancelledError:
                 self._end_cancelled(task)
@@ -200,24 +213,31 @@ class Supervisor:
         """The one place where a task gets its terminal state and its terminal event."""
         if task.state.terminal:
             return
+        if error is not None:
+            error.task_id = task.id
+            # Said first: an error that no JSON can carry leaves the task open for `Internal`.
+            task.events.append("error", error.to_problem())
+            task.error = error
         task.end_attempt(error)
         task.move_to(state)
         if error is None:
             task.result = result
             task.events.append("done", task.answer())
-        else:
-            error.task_id = task.id
-            task.error = error
-            task.events.append("error", error.to_problem())
-        self._observer.finished(task)
-        task.announce_end()
+        try:
+            self._observer.finished(task)
+        finally:
+            task.announce_end()
 
 
 async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work` to its end, also when the awaiting task is cancelled meanwhile."""
+    """Await `work` to its end, however often the awaiting task is cancelled meanwhile."""
     task = asyncio.get_running_loop().create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as cancel:
+            cancelled = cancel
+    task.result()
+    if cancelled is not None:
+        raise cancelled

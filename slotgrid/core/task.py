@@ -142,6 +142,11 @@ class Step:
     output: Any = None
     error: str | None = None
 
+    def end(self, state: StepState, *, output: Any = None, error: str | None = None) -> None:
+        """The step has ended."""
+        self.state, self.output, self.error = state, output, error
+        self.ended_at = time.time()
+
     def to_json(self) -> dict[str, Any]:
         """The step as `GET /tasks/{id}` shows it."""
         return {
@@ -209,7 +214,7 @@ class Task:
         self.started_at: float | None = None
         self.finished_at: float | None = None
         self.queued_mono = time.monotonic()
-        self.started_mono: float | None = None
+        self.started_mono = 0.0
         self.queued_s = 0.0
         self.run_s = 0.0
         self.attempts: list[Attempt] = []
@@ -234,7 +239,7 @@ class Task:
             self.started_at = self.started_at or time.time()
         elif self.state is TaskState.QUEUED:
             self.queued_s += now - self.queued_mono
-        elif self.started_mono is not None:
+        else:
             self.run_s += now - self.started_mono
             self.queued_mono = now
         self.state = state
@@ -252,6 +257,20 @@ class Task:
         if self.attempts and self.attempts[-1].ended_at is None:
             self.attempts[-1].ended_at = time.time()
             self.attempts[-1].error = error
+
+    def undo_attempt(self) -> None:
+        """The slot refused the task: as if it had never been offered, so the task keeps its place.
+
+        The place is `queued_mono`, the arrival that the queue orders by.
+        """
+        queued_mono, offered_mono = self.queued_mono, self.started_mono
+        self.move_to(TaskState.QUEUED)
+        self.queued_s -= offered_mono - queued_mono
+        self.run_s -= self.queued_mono - offered_mono
+        self.queued_mono = queued_mono
+        self.attempts.pop()
+        self.worker = self.attempts[-1].worker if self.attempts else None
+        self.started_at = self.started_at if self.attempts else None
 
     def announce_end(self) -> None:
         """Wake everyone who waits for the terminal state; called once, after it is recorded."""
@@ -292,8 +311,8 @@ class Task:
     @property
     def run_ms(self) -> float:
         """Milliseconds spent running, over all attempts, up to now."""
-        running = self.state is TaskState.RUNNING and self.started_mono is not None
-        extra = time.monotonic() - self.started_mono if running and self.started_mono else 0.0
+        running = self.state is TaskState.RUNNING
+        extra = time.monotonic() - self.started_mono if running else 0.0
         return round((self.run_s + extra) * 1000, 1)
 
     def answer(self) -> dict[str, Any]:
