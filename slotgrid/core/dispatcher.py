@@ -135,7 +135,8 @@ class Dispatcher:
 
     def expire(self, entry: Entry[_Waiter]) -> None:
         """The task has waited as long as it may."""
-        if entry.waiting:
+        # A waiter cancelled in this same turn of the loop is still in the queue.
+        if entry.waiting and not entry.item.lease.done():
             entry.item.lease.set_exception(self.wait_exceeded(entry))
             self.withdraw(entry)
 
@@ -150,7 +151,7 @@ class Dispatcher:
             position=position,
             expected_wait_s=wait_s,
             retry_after_s=max(1, math.ceil(wait_s)) if wait_s is not None else None,
-            reason=reason or getattr(self._slots, "held", None) or "every slot is busy",
+            reason=reason or self._slots.held or "every slot is busy",
         )
 
     def give_back(self, lease: Lease) -> None:
@@ -182,11 +183,14 @@ class Dispatcher:
         if self._rate_timer is not None:
             self._rate_timer.cancel()
             self._rate_timer = None
-        delays = [
-            delay
-            for cls in self._queue.classes()
-            if cls.gate is not None and (delay := self._gates.opens_in_s(cls.gate)) is not None
-        ]
+        delays: list[float] = []
+        for cls in self._queue.classes():
+            if cls.gate is None:
+                continue
+            if (delay := self._gates.opens_in_s(cls.gate)) is not None:
+                delays.append(delay)
+            elif self._servable(cls):  # it opened between the look of `wake` and this one
+                delays.append(0.0)
         if delays:
             self._rate_timer = asyncio.get_running_loop().call_later(min(delays), self.wake)
 

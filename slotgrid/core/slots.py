@@ -23,6 +23,10 @@ class Slot:
 class SlotSource(Protocol):
     """Where free slots come from: this machine (worker) or the fleet (balancer)."""
 
+    @property
+    def held(self) -> str | None:
+        """Why no slot is handed out at all; None while they are."""
+
     def can_serve(self, cls: TaskClass) -> bool:
         """Whether a task of that class could take a slot at this instant."""
 
