@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -59,7 +60,7 @@ class EventLog:
         self._bytes_limit = bytes_limit
         self._events: deque[Event] = deque()
         self.size = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: set[asyncio.Future[None]] = set()
         self._pacing: Reader | None = None
         self._room: asyncio.Future[None] | None = None
         self.last_id = 0
@@ -93,9 +94,10 @@ class EventLog:
 
     def after(self, event_id: int) -> list[Event]:
         """The events kept that are newer than `event_id`, oldest first."""
-        if event_id >= self.last_id:
-            return []
-        return [event for event in self._events if event.id > event_id]
+        # From the newest back: who follows closely pays for what is new, not for what is kept.
+        newer = list(takewhile(lambda event: event.id > event_id, reversed(self._events)))
+        newer.reverse()
+        return newer
 
     def missing_after(self, event_id: int) -> int:
         """How many events newer than `event_id` are no longer kept."""
@@ -111,7 +113,7 @@ class EventLog:
             await asyncio.shield(self._room)
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
+        waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -125,8 +127,11 @@ class EventLog:
         if self.last_id > event_id or self.closed:
             return
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        await waiter
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:  # a reader that gives up (to send a ping, or for good) leaves nothing behind
+            self._waiters.discard(waiter)
 
 
 class Reader:
@@ -145,6 +150,7 @@ class Reader:
     async def __aenter__(self) -> "Reader":
         if self._pacing:
             self._log._pacing = self
+            self._log._release_writer()  # it may wait for the reader that this one replaces
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -194,10 +200,13 @@ def encode_json(value: Any) -> bytes:
     Half a surrogate pair, which pages do contain and UTF-8 cannot, becomes U+FFFD.
     """
     try:
-        return orjson.dumps(value)
-    except (TypeError, ValueError, RecursionError) as cause:
-        if "surrogates" in str(cause):
+        try:
+            return orjson.dumps(value)
+        except TypeError as cause:
+            if "surrogates" not in str(cause):
+                raise
             return orjson.dumps(_without_surrogates(value))
+    except (TypeError, ValueError, RecursionError) as cause:
         raise NotJson(f"not JSON: {cause}") from cause
 
 
