@@ -1,7 +1,8 @@
 """Whether a submission may become a task of this node; decided before anything queues."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from slotgrid.core.errors import (
     ContractMismatch,
@@ -52,10 +53,14 @@ class Admission:
         self._check_node(submission)
         spec = self.function(submission.function)
         self._check_mode(submission, spec)
-        self._check_place(submission)
+        self._check_place(submission, spec)
         _check_timeout(submission, spec)
         return Task(
-            submission, spec, owner=owner, source=source, input=checked_input(submission, spec)
+            submission,
+            spec,
+            owner=owner,
+            source=source,
+            input=checked_input(spec, submission.input),
         )
 
     def function(self, name: str) -> FunctionSpec:
@@ -88,8 +93,14 @@ class Admission:
                 f"this node does not offer mode {mode}; it offers {', '.join(sorted(self._modes))}"
             )
 
-    def _check_place(self, submission: Submission) -> None:
+    def _check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         place = submission.place
+        if place.pool is None and spec.pool not in self._pools:
+            raise NoWorker(
+                f'the function "{spec.name}" runs in the pool "{spec.pool}", '
+                "which this worker lacks",
+                reason="pool",
+            )
         if place.pool is not None and place.pool not in self._pools:
             raise InvalidSubmission(
                 f'/place/pool: there is no pool "{place.pool}"; '
@@ -121,9 +132,9 @@ def _check_timeout(submission: Submission, spec: FunctionSpec) -> None:
         raise InvalidSubmission(f"/timeout_s: {message}", errors=[Violation("/timeout_s", message)])
 
 
-def checked_input(submission: Submission, spec: FunctionSpec) -> object:
-    """The submission's input with defaults. Raises InvalidInput with every violation."""
-    filled = spec.input.with_defaults(submission.input)
+def checked_input(spec: FunctionSpec, given: Mapping[str, Any]) -> Any:
+    """The input with its defaults. Raises InvalidInput with every violation."""
+    filled = spec.input.with_defaults(given)
     violations = [
         Violation(f"/input{violation.pointer}", violation.message)
         for violation in spec.input.violations(filled)
@@ -131,14 +142,17 @@ def checked_input(submission: Submission, spec: FunctionSpec) -> object:
     if violations:
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
         first = violations[0]
-        raise InvalidInput(f"{first.pointer}: {first.message}{more}", errors=violations)
+        raise InvalidInput(
+            f"{spec.name}: {first.pointer}: {first.message}{more}", errors=violations
+        )
     return filled
 
 
 def unknown_function(name: str, catalog: Catalog) -> UnknownFunction:
     """The error for a name that is not there, with the nearest that are."""
     names = [spec.name for spec in catalog.specs()]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    # Comparing costs by length, and a name of megabytes is a typing error of nobody.
+    near = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.5)
     if not near:  # a path forgotten in front, or a part of the name
         near = [known for known in names if name and name.lower() in known.lower()][:3]
     hint = f"; did you mean {' or '.join(f'{n!r}' for n in near)}?" if near else ""
