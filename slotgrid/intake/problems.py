@@ -3,7 +3,6 @@
 import html
 from collections.abc import Mapping
 
-import orjson
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -18,6 +17,7 @@ from slotgrid.core.errors import (
     Unauthorized,
     problem_types,
 )
+from slotgrid.core.events import encode_json
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ def problem_response(
         sent["WWW-Authenticate"] = 'Bearer realm="slotgrid"'
     return web.Response(
         status=error.status,
-        body=orjson.dumps(error.to_problem()),
+        body=encode_json(error.to_problem()),
         content_type=PROBLEM_JSON,
         headers=sent,
     )
