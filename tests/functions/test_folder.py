@@ -1,0 +1,129 @@
+"""The folder as a worker sees it: all of it loads, and JSON goes in and comes out."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functions.fakes import RecordingContext
+from tests.site.fixtures import Site
+from worker.registry.definitions import ServiceDefinition
+from worker.registry.registry import Registry
+
+FOLDER = Path(__file__).parents[2] / "functions"
+SHIPPED = {
+    "crawl", "extract", "fill_form", "hello", "page_text", "page_title", "pdf", "render",
+    "screenshot",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def registry() -> Registry:
+    """The shipped folder, loaded."""
+    registry = Registry(
+        FOLDER, group="default", contract=1, default_timeout_s=30, pools=["default"], environment={}
+    )
+    await registry.load()
+    return registry
+
+
+async def run(
+    registry: Registry, name: str, context: RecordingContext, given: Mapping[str, Any]
+) -> Any:
+    """Run a function as a worker does: JSON in, checked; JSON out, checked."""
+    loaded = registry.loaded(name)
+    assert loaded is not None
+    assert loaded.spec.output is not None
+    filled = loaded.spec.input.with_defaults(given)
+    assert loaded.spec.input.violations(filled) == []
+    result = loaded.to_json(await loaded.callable(context, **loaded.bind(filled)))
+    assert loaded.spec.output.violations(result) == []
+    return result
+
+
+async def test_the_whole_folder_loads(registry: Registry) -> None:
+    assert registry.broken == ()
+    assert {spec.name for spec in registry.specs()} == SHIPPED
+    assert [tag.name for tag in registry.tags_defined] == ["chromium"]
+    assert [service.name for service in registry.services_defined] == ["static_server"]
+
+
+async def test_every_function_and_every_example_is_documented_truly(registry: Registry) -> None:
+    for spec in registry.specs():
+        assert spec.description.endswith("."), spec.name
+        assert spec.output is not None, spec.name
+        for name, schema in spec.input.document["properties"].items():
+            whole = {"$defs": spec.input.document.get("$defs", {}), **schema}
+            for example in schema.get("examples", ()):
+                assert type(spec.input)(whole).violations(example) == [], (spec.name, name)
+
+
+async def test_wrong_inputs_are_refused_with_their_places(registry: Registry) -> None:
+    wrong: dict[str, tuple[dict[str, Any], set[str]]] = {
+        "page_title": (
+            {"url": "file:///etc/passwd", "wait_until": "ever"},
+            {"/url", "/wait_until"},
+        ),
+        "screenshot": ({"url": "http://a", "viewport": {"width": 0}}, {"/viewport"}),
+        "extract": ({"url": "http://a", "item": "", "fields": {}}, {"/fields", "/item"}),
+        "crawl": ({"url": "http://a", "max_pages": 0, "depth": 1}, {"", "/max_pages"}),
+        "pdf": ({"url": "http://a", "margin": "wide", "pages": "x"}, {"/margin", "/pages"}),
+        "render": ({"files": {}}, {"/files"}),
+    }
+    for name, (given, places) in wrong.items():
+        spec = registry.find(name)
+        assert spec is not None
+        found = spec.input.violations(given)
+        assert {violation.pointer for violation in found} == places, name
+
+
+async def test_passwords_are_marked_secret(registry: Registry) -> None:
+    spec = registry.find("fill_form")
+    assert spec is not None
+    given = {"url": "http://a", "fields": {"User": "u"}, "secret_fields": {"Password": "p"}}
+    assert spec.input.secrets(given) == ["p"]
+
+
+async def test_json_goes_in_and_comes_out(
+    registry: Registry, context: RecordingContext, site: Site
+) -> None:
+    await run(registry, "hello", context, {})
+    title = await run(registry, "page_title", context, {"url": site.at("/arrived")})
+    assert title == {"title": "Arrived", "url": site.at("/arrived"), "status": 200}
+    await run(registry, "page_text", context, {"url": site.at("/pages/article.html")})
+    await run(registry, "pdf", context, {"url": site.at("/pages/article.html")})
+    shot = {"url": site.at("/arrived"), "viewport": {"width": 300, "height": 200}}
+    assert (await run(registry, "screenshot", context, shot))["artifact"]["size"] > 0
+    extracted = await run(
+        registry, "extract", context,
+        {"url": site.at("/catalogue"), "item": ".product",
+         "fields": {"name": "h2", "id": {"attribute": "data-id"}}},
+    )  # fmt: skip
+    assert extracted["records"][0] == {"name": "Chair no. 1", "id": "1"}
+    crawled = await run(
+        registry, "crawl", context, {"url": site.at("/catalogue"), "max_pages": 2, "delay_s": 0}
+    )
+    assert len(crawled["pages"]) == 2
+    plan = {"filename": "plan.txt", "content": base64.b64encode(b"12345").decode()}
+    fields = {"Full name": "Ada", "E-mail": "a@b", "Quantity": 2, "plan": plan, "terms": True}
+    outcome = await run(
+        registry, "fill_form", context, {"url": site.at("/forms/order"), "fields": fields}
+    )
+    assert "plan.txt (5 bytes)" in outcome["text"]
+
+
+async def test_render_runs_with_its_service(registry: Registry, context: RecordingContext) -> None:
+    definition: ServiceDefinition = registry.services_defined[0]
+    server = definition.factory()
+    await server.start()
+    try:
+        context.services = {definition.name: server}
+        dot = base64.b64encode(b'<svg xmlns="http://www.w3.org/2000/svg"/>').decode()
+        files = {"index.html": "<title>Dot</title><img src=dot.svg>"}
+        given = {"files": files, "assets": {"dot.svg": dot}}
+        rendering = await run(registry, "render", context, given)
+    finally:
+        await server.stop()
+    assert (rendering["title"], rendering["complaints"]) == ("Dot", [])
