@@ -10,7 +10,7 @@ DEFAULT_LOOKING = ("change", "default", "example", "password", "secret-key", "12
 def is_loopback(host: str) -> bool:
     """Whether `host` is reached from this machine only. Unknown names count as public."""
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
 

@@ -18,16 +18,11 @@ def ensure_env(path: Path, example: Path) -> bool:
     if f"{KEY_LINE}\n" not in lines:
         raise ValueError(f"{example} has no line {KEY_LINE!r}")
     filled = "".join(f"{KEY_LINE}{key}\n" if line == f"{KEY_LINE}\n" else line for line in lines)
-    # Written aside and linked into place: neither a crash nor a second starter can leave half a
-    # file, and linking, unlike renaming, fails if one has come in between.
-    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(filled)
-        path.hardlink_to(aside)
+        # Exclusive: of two that start at once, one writes.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
-    finally:
-        aside.unlink()
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(filled)
     return True

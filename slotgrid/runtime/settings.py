@@ -184,7 +184,10 @@ class Settings:
         a.integer(0, 1_000_000), "10000", "Finished tasks that are remembered."
     )
     history_ttl_s: float = setting(
-        a.seconds(0, 365 * DAY_S), "3600", "Time for which they are.", unit="seconds"
+        a.seconds(0, 365 * DAY_S),
+        "3600",
+        "Time for which a finished task is remembered.",
+        unit="seconds",
     )
     loop_stall_s: float = setting(
         a.seconds(0.5, 600),

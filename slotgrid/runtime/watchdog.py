@@ -87,7 +87,6 @@ class LoopWatchdog:
         # Short: the thread only ever waits for this event.
         self._thread.join()
         self._next_beat.cancel()
-        faulthandler.cancel_dump_traceback_later()
         self._trace.close()
 
     @property
@@ -104,6 +103,13 @@ class LoopWatchdog:
         self._next_beat = self._loop.call_at(self._due, self._beat)
 
     def _watch(self) -> None:
+        try:
+            self._watch_until_stopped()
+        finally:
+            # Also if this thread fails: without it, the last resort would end a healthy process.
+            faulthandler.cancel_dump_traceback_later()
+
+    def _watch_until_stopped(self) -> None:
         seen, silent_ticks, told = 0, 0, False
         self._arm_last_resort()
         while not self._stop.wait(self._tick_s):
@@ -146,7 +152,10 @@ class LoopWatchdog:
 
     def _tell(self, stall: Stall) -> None:
         log.error("loop.blocked", **vars(stall))
-        self._on_stall(stall.function)
+        try:
+            self._on_stall(stall.function)
+        except Exception:  # whoever counts must not end the watch
+            log.exception("loop.stall_not_counted")
 
     def _end(self, stall: Stall) -> None:
         log.critical("loop.blocked_for_good", exit_status=EXIT_STATUS, **vars(stall))
