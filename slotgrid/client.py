@@ -8,6 +8,7 @@ Every method raises `Problem` when the node says no, `NodeUnreachable` when nobo
 `UnexpectedAnswer` when whoever answers is not a node; all three are `ClientError`.
 """
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self, TypedDict, Unpack
@@ -170,10 +171,9 @@ class Client:
         """How the node is; without a valid key only its `status`."""
         return await self._object("GET", "/health")
 
-    async def logs(self, *, level: str = "debug", limit: int = 1000) -> list[JsonObject]:
+    async def logs(self, *, level: str = "debug") -> list[JsonObject]:
         """The node's last log lines of this level or above, oldest first."""
-        params = {"level": level, "limit": str(limit)}
-        return await self._items("/logs", "logs", params=params)
+        return await self._items("/logs", "logs", params={"level": level})
 
     async def switch_on(self) -> JsonObject:
         """End maintenance."""
@@ -231,5 +231,7 @@ def _submission(
 def _reason(cause: TransportError) -> str:
     """What went wrong on the way, without the library's own words around it."""
     if isinstance(cause, ClientConnectorError):
-        return cause.strerror or str(cause.os_error)
+        # One address of several is as good as all: who listens on neither refuses both.
+        errno = cause.os_error.errno
+        return os.strerror(errno) if errno else str(cause.os_error)
     return str(cause) or type(cause).__name__

@@ -25,7 +25,7 @@ Schema = Mapping[str, Any]
 class Field:
     """One field of an input. Without `kinds` and `choices`, anything goes.
 
-    `kinds` are JSON Schema's type names; `default` and `example` are JSON text.
+    `kinds` are JSON Schema's type names; `default` is JSON text, `example` is typed as it is.
     """
 
     name: str
@@ -87,7 +87,7 @@ def _field(name: str, described: Any, root: Schema, *, required: bool) -> Field:
         limits=tuple(text.format(merged[key]) for key, text in LIMITS.items() if key in merged),
         required=required,
         default=json.dumps(merged["default"], ensure_ascii=False) if "default" in merged else None,
-        example=json.dumps(examples[0], ensure_ascii=False) if examples else None,
+        example=as_word(examples[0]) if examples else None,
         description=str(merged.get("description", "")),
         secret=bool(merged.get("writeOnly")),
     )

@@ -56,7 +56,7 @@ def read_input(words: Sequence[str], given: Mapping[str, Any], schema: Schema) -
         except ValueError as fault:
             faults.append((name, str(fault)))
     if not takes_others(schema):
-        faults += [(name, _unknown(name, fields)) for name in {*values, *typed} - {*fields}]
+        faults += [(name, _unknown(name, fields)) for name in sorted({*values, *typed} - {*fields})]
     missing = [f.name for f in fields.values() if f.required and f.name not in {*values, *typed}]
     faults += [(name, "is required") for name in missing]
     if faults:

@@ -1,0 +1,61 @@
+"""The files that a task saved: listed, or put into a folder."""
+
+from contextlib import aclosing
+from pathlib import Path
+
+from rich.console import Console
+
+from slotgrid.cli.failure import Exit, Failure
+from slotgrid.cli.output import say, size_text
+from slotgrid.client import Client, Problem
+
+
+async def show_artifacts(
+    client: Client, task_id: str, save_to: Path | None, console: Console
+) -> None:
+    """List the task's files by their URL; with `save_to` put them there. Raises Failure."""
+    try:
+        artifacts = await client.artifacts(task_id)
+    except Problem as problem:
+        if problem.name == "unknown-task":
+            return  # the node remembers no finished tasks
+        raise
+    for artifact in artifacts:
+        where = client.artifact_url(task_id, artifact.name)
+        if save_to is not None:
+            path = _inside(save_to, artifact.name)
+            await _save(client, task_id, artifact.name, path)
+            where = str(path)
+        facts = f"  {artifact.content_type}, {size_text(artifact.size)}"
+        say(console, ("▪ ", "cyan"), where, (facts, "dim"))
+
+
+async def _save(client: Client, task_id: str, name: str, path: Path) -> None:
+    # Under another name until it is whole, so that a broken download leaves no half of a file.
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                async with aclosing(client.artifact(task_id, name)) as pieces:
+                    async for piece in pieces:
+                        file.write(piece)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise Failure(
+            f"{path} cannot be written", exit_code=Exit.USAGE, detail=error.strerror or str(error)
+        ) from error
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Where a file of that name goes. Raises Failure if that is not in the folder."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise Failure(
+            f"The artifact {name!r} was not saved",
+            exit_code=Exit.REFUSED,
+            detail=f"Its name leads out of {folder}.",
+        )
+    return path

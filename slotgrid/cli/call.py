@@ -1,0 +1,154 @@
+"""`slotgrid call`: run a function, watch it, get its result and its files."""
+
+import asyncio
+import json
+import sys
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+import click
+from rich.console import Console
+
+from slotgrid.cli.artifacts import show_artifacts
+from slotgrid.cli.failure import Exit, Failure
+from slotgrid.cli.live import View, view_on
+from slotgrid.cli.node import Node, node_options
+from slotgrid.cli.output import duration_text, print_json, say, screen
+from slotgrid.cli.values import InvalidWords, read_input
+from slotgrid.client import Answer, Client, Problem, TaskFields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What was asked for on the command line."""
+
+    function: str
+    words: tuple[str, ...]
+    given: dict[str, Any]
+    streaming: bool
+    fields: TaskFields
+    save_to: Path | None
+
+
+@click.command(short_help="Run a function.")
+@click.argument("function")
+@click.argument("words", metavar="[NAME=VALUE | NAME:=JSON]...", nargs=-1)
+@click.option(
+    "--mode",
+    type=click.Choice(["sync", "stream"]),
+    default="sync",
+    show_default=True,
+    help="Wait for the result, or follow what the task says as well.",
+)
+@click.option("--input", "source", metavar="JSON|@FILE|-", help="The input as a JSON object.")
+@click.option("--priority", type=int, help="1, the highest, to 9.  [default: 5]")
+@click.option("--timeout-s", type=float, help="Seconds one attempt may run.")
+@click.option("--wait-s", type=float, help="Seconds it may wait for a slot.")
+@click.option("--group", help="Group of the function.")
+@click.option("--contract", type=int, help="Contract of the group.")
+@click.option(
+    "--save",
+    "save_to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to put the task's artifacts in.",
+)
+@click.option("--json", "plain", is_flag=True, help="Plain JSON, also on a terminal.")
+@node_options()
+@click.pass_obj
+def call(
+    node: Node,
+    /,
+    *,
+    function: str,
+    words: tuple[str, ...],
+    mode: str,
+    source: str | None,
+    save_to: Path | None,
+    plain: bool,
+    **fields: Any,
+) -> None:
+    """Run FUNCTION with NAME=VALUE as its input and print its result as JSON.
+
+    Each value is read as the type that the function's schema gives it; NAME:=JSON is JSON
+    whatever the schema says. Only the result goes to stdout; what the task says on its way goes to
+    stderr. Ctrl-C cancels the task.
+
+    Exit codes: 0 done, 1 the task failed, 2 wrong input or usage, 3 the node was not reached or
+    did not let it in, 130 interrupted.
+    """
+    request = Call(
+        function=function,
+        words=words,
+        given=_read_source(source),
+        streaming=mode == "stream",
+        fields=cast(TaskFields, fields),
+        save_to=save_to,
+    )
+    answer = node.ask(lambda client: _run(client, request, screen(err=True)))
+    print_json(answer.result, plain=plain)
+
+
+async def _run(client: Client, request: Call, console: Console) -> Answer:
+    """The whole call; the artifacts of a task that failed are shown too."""
+    described = await client.function(request.function)
+    try:
+        values = read_input(request.words, request.given, described["input"])
+    except InvalidWords as error:
+        raise Failure(
+            f"The input does not fit {request.function}",
+            exit_code=Exit.USAGE,
+            faults=error.faults,
+            advice=f"`slotgrid functions {request.function}` shows its fields.",
+        ) from error
+    try:
+        with view_on(console, request.function) as view:
+            answer = await _finish(client, request, values, view)
+    except Problem as problem:
+        if problem.task_id is not None:
+            await show_artifacts(client, problem.task_id, request.save_to, console)
+        raise
+    except asyncio.CancelledError:
+        say(console, ("✗ ", "bold red"), "Interrupted: hanging up, which cancels the task.")
+        raise
+    await show_artifacts(client, answer.id, request.save_to, console)
+    took = f"{duration_text(answer.run_ms)}, waited {duration_text(answer.queued_ms)}"
+    where = f" · {answer.worker}" if answer.worker else ""
+    say(console, ("✓ ", "bold green"), request.function, (f"  {took}{where} · {answer.id}", "dim"))
+    return answer
+
+
+async def _finish(client: Client, request: Call, values: dict[str, Any], view: View) -> Answer:
+    if not request.streaming:
+        return await client.call(request.function, values, **request.fields)
+    last = None
+    async with aclosing(client.stream(request.function, values, **request.fields)) as events:
+        async for event in events:
+            view.show(event)
+            last = event
+    assert last is not None, "a stream ends with `done` or raises"
+    return Answer.parse(last.payload)
+
+
+def _read_source(source: str | None) -> dict[str, Any]:
+    """The object that `--input` names: JSON itself, `@file`, or `-` for stdin."""
+    if source is None:
+        return {}
+    try:
+        if source == "-":
+            text = sys.stdin.read()
+        else:
+            text = Path(source[1:]).read_text("utf-8") if source.startswith("@") else source
+        given = json.loads(text)
+    except OSError as error:
+        _not_an_object(f"{source[1:]}: {error.strerror}")
+    except (ValueError, RecursionError) as error:
+        _not_an_object(f"It is not JSON: {error}.")
+    if not isinstance(given, dict):
+        _not_an_object(f"Expected a JSON object, got {json.dumps(given)[:60]}.")
+    return given
+
+
+def _not_an_object(detail: str) -> NoReturn:
+    raise Failure("--input cannot be used", exit_code=Exit.USAGE, detail=detail)

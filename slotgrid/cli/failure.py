@@ -1,0 +1,118 @@
+"""How a command ends when it does not end well: what happened, where, and what to do about it."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+from slotgrid.cli.output import say, screen
+from slotgrid.client import ClientError, NodeUnreachable, Problem
+
+
+class Exit(IntEnum):
+    """The exit codes, for scripts."""
+
+    TASK_FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    INTERRUPTED = 130  # what a shell makes of SIGINT
+
+
+ADVICE = {
+    "invalid-input": "`slotgrid functions NAME` shows the fields of a function.",
+    "mode-unsupported": "`slotgrid functions NAME` shows the modes of a function.",
+    "unauthorized": "Give the node's key: AUTH_KEY in the environment or in .env, or --key.",
+    "forbidden": "Use a key that has the scope.",
+    "unknown-function": "`slotgrid functions` lists the functions.",
+    "function-failed": "`slotgrid logs` and the task's artifacts show what happened.",
+    "output-invalid": "Mend the function: what it returns must be JSON and match its schema.",
+    "browser-crashed": "The slot has a fresh browser; try again.",
+    "maintenance": "`slotgrid on` ends maintenance.",
+    "draining": "The node is about to exit; ask another, or this one when it is back.",
+    "queue-full": "Try again later; `slotgrid health` shows the queue.",
+    "wait-exceeded": "Wait longer with --wait-s; `slotgrid health` shows the queue.",
+    "deadline-exceeded": "Give it more time with --timeout-s, up to the function's own.",
+}
+# The task itself failed, or someone ended it; every other 4xx is about what was asked.
+TASK_ENDED = frozenset({"task-cancelled", "deadline-exceeded"})
+NOT_LET_IN = frozenset({401, 403, 429, 503, 504})
+
+
+class Failure(Exception):
+    """Ends the command. `faults` are (place, what is wrong) and stand below the detail."""
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        exit_code: Exit,
+        detail: str = "",
+        name: str = "",
+        faults: Iterable[tuple[str, str]] = (),
+        advice: str = "",
+    ) -> None:
+        super().__init__(title)
+        self.title = title
+        self.exit_code = exit_code
+        self.detail = detail
+        self.name = name
+        self.faults = tuple(faults)
+        self.advice = advice
+
+    def show(self) -> None:
+        """Print it to stderr."""
+        console = screen(err=True)
+        say(console, ("✗ ", "bold red"), (self.title, "bold"), (f"  {self.name}", "dim"))
+        if self.detail:
+            say(console, f"  {self.detail}")
+        for place, message in self.faults:
+            say(console, "  ", (place, "yellow"), f": {message}" if place else message)
+        if self.advice:
+            say(console, ("  → ", "cyan"), self.advice)
+
+
+def failure_of(error: ClientError, *, node_url: str) -> Failure:
+    """What a client's error means for whoever typed the command."""
+    if isinstance(error, Problem):
+        return _refused(error, node_url)
+    if isinstance(error, NodeUnreachable):
+        return Failure(
+            f"No node can be reached at {error.url}",
+            exit_code=Exit.REFUSED,
+            detail=error.reason,
+            advice="Start one here with `slotgrid worker`, or name another with --url.",
+        )
+    return Failure(
+        "What answered is not a node",
+        exit_code=Exit.REFUSED,
+        detail=str(error),
+        advice="--url or SLOTGRID_URL is the node's own address, without any path of the API.",
+    )
+
+
+def _refused(problem: Problem, node_url: str) -> Failure:
+    # A detail that only repeats the first fault says nothing beside the list of them.
+    first = problem.errors[0].pointer if problem.errors else None
+    told = first is not None and problem.detail.startswith(f"{first}: ")
+    advice = [ADVICE.get(problem.name, f"{node_url}{problem.type} says what to do.")]
+    if problem.retry_after_s is not None:
+        advice.append(f"Try again after {problem.retry_after_s:g} s.")
+    return Failure(
+        problem.title,
+        exit_code=_exit_code(problem),
+        detail="" if told else problem.detail,
+        name=f"{problem.status} {problem.name}",
+        faults=[(_place(error.pointer), error.message) for error in problem.errors],
+        advice=" ".join(advice),
+    )
+
+
+def _place(pointer: str) -> str:
+    """A pointer into the body as the command line knows it: fields of the input by their name."""
+    return pointer.removeprefix("/input/") if pointer != "/input" else "input"
+
+
+def _exit_code(problem: Problem) -> Exit:
+    if problem.name in TASK_ENDED:
+        return Exit.TASK_FAILED
+    if problem.status in NOT_LET_IN:
+        return Exit.REFUSED
+    return Exit.USAGE if problem.status < 500 else Exit.TASK_FAILED

@@ -1,0 +1,146 @@
+"""A running task on the screen: what it says, as it says it. All of it goes to stderr."""
+
+import time
+from typing import Protocol, Self
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from slotgrid.cli.output import clean, duration_text, say, styled
+from slotgrid.client import Event
+
+REFRESHES_PER_S = 8
+BAR_WIDTH = 30
+
+
+class View(Protocol):
+    """Shows the events of one task; use as `with`."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(self, *_: object) -> None:
+        """End, with everything shown that was said."""
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+
+
+def view_on(console: Console, title: str) -> View:
+    """A view that suits the console: one that moves on a terminal, lines elsewhere."""
+    return TerminalView(console, title) if console.is_terminal else LineView(console)
+
+
+class LineView:
+    """A line for each event, and chunks as they are: for files and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._in_line = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_line()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if event.kind == "chunk":
+            chunk = str(event.data)
+            self._console.out(chunk, end="", highlight=False)
+            self._in_line = not chunk.endswith("\n") if chunk else self._in_line
+        elif event.kind != "done":
+            self._end_line()
+            say(self._console, *_line(event))
+
+    def _end_line(self) -> None:
+        if self._in_line:
+            self._console.out("")
+            self._in_line = False
+
+
+class TerminalView:
+    """A line that moves (what it does, how far, for how long); above it what stays."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._text = title
+        self._fraction: float | None = None
+        self._started = time.monotonic()
+        self._spinner = Spinner("dots", style="cyan")
+        self._unfinished = ""
+        self._live = Live(
+            console=console,
+            get_renderable=self._frame,
+            refresh_per_second=REFRESHES_PER_S,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        rest, self._unfinished = self._unfinished, ""
+        self._live.stop()
+        if rest:
+            say(self._console, rest)
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if event.kind == "chunk":
+            # The moving line takes whole lines of the terminal, so the last one stays with it.
+            *ended, self._unfinished = (self._unfinished + str(event.data)).split("\n")
+            for line in ended:
+                say(self._console, line.removesuffix("\r"))
+        elif event.kind in ("status", "progress"):
+            self._text = event.text or self._text
+            self._fraction = fraction_of(event)
+        elif event.kind != "done":
+            say(self._console, *_line(event))
+
+    def _frame(self) -> RenderableType:
+        frame = Table.grid(padding=(0, 1))
+        cells: list[RenderableType] = [self._spinner, Text(clean(self._text))]
+        if self._fraction is not None:
+            cells.append(ProgressBar(total=1, completed=self._fraction, width=BAR_WIDTH))
+            cells.append(f"{self._fraction:.0%}")
+        cells.append(styled((duration_text((time.monotonic() - self._started) * 1000), "dim")))
+        frame.add_row(*cells)
+        if not self._unfinished:
+            return frame
+        whole = Table.grid()
+        whole.add_row(styled(self._unfinished))
+        whole.add_row(frame)
+        return whole
+
+
+def fraction_of(event: Event) -> float | None:
+    """How far the task says it is, from 0 to 1."""
+    said = event.data.get("fraction") if isinstance(event.data, dict) else None
+    return min(1.0, max(0.0, float(said))) if isinstance(said, int | float) else None
+
+
+def _line(event: Event) -> tuple[tuple[str, str] | str, ...]:
+    """An event as one line: what a task logs is dimmed, its own kinds are named."""
+    text = event.text or ""
+    match event.kind:
+        case "status":
+            return (("· ", "cyan"), text)
+        case "progress":
+            fraction = fraction_of(event)
+            return (("· ", "cyan"), text, "" if fraction is None else f" ({fraction:.0%})")
+        case "log":
+            return ((f"│ {text}", "dim"),)
+        case "artifact":
+            return ((f"▪ {text}", "dim"),)
+        case kind:
+            data = "" if event.data is None else f" {event.data}"
+            return ((kind, "magenta"), f" {text}{data}")

@@ -1,0 +1,59 @@
+"""`slotgrid`: the one command, and how each of its subcommands ends."""
+
+import sys
+from io import TextIOWrapper
+from typing import Any
+
+import click
+
+from slotgrid.cli.call import call
+from slotgrid.cli.failure import Exit, Failure
+from slotgrid.cli.functions import functions
+from slotgrid.cli.health import health
+from slotgrid.cli.logs import logs
+from slotgrid.cli.node import node_options
+from slotgrid.cli.operate import drain, off, on
+from slotgrid.cli.processes import check, worker
+
+
+class Commands(click.Group):
+    """The subcommands in the order of first use, and the one place where failures are shown."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; end with its exit code."""
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            failure.show()
+            ctx.exit(failure.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(Exit.INTERRUPTED)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names as they were added, which is how `--help` shows them."""
+        del ctx
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@node_options(envvars=True)
+@click.version_option(package_name="slotgrid", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Run browser work on slots.
+
+    A node is found by --url and --key, which may also stand after the command, or by the .env of
+    this folder.
+    """
+
+
+for command in (worker, check, call, functions, health, logs, on, off, drain):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A mark that the terminal's encoding lacks is shown by its code, not by a traceback.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    cli(prog_name="slotgrid")

@@ -1,0 +1,89 @@
+"""`slotgrid worker` and `slotgrid check`: commands that start the worker as a process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from slotgrid.cli.failure import Exit, Failure
+from slotgrid.cli.output import print_json, say, screen
+
+WORKER = [sys.executable, "-m", "worker"]
+
+
+@click.command(short_help="Start a worker here.")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.")
+@click.option("--slots", type=int, help="Tasks that run at the same time.")
+@click.option(
+    "--functions",
+    "functions_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the functions.",
+)
+@click.option("--log-level", help="Lowest level written: debug, info, warning, error.")
+def worker(**options: object) -> None:
+    """Start a worker in the foreground, as `python -m worker` does.
+
+    Settings come from the environment and .env; an option goes before both.
+    """
+    given = {name.upper(): str(value) for name, value in options.items() if value is not None}
+    # This process becomes the worker: whoever started it has one process to watch and to signal.
+    os.execve(sys.executable, WORKER, {**os.environ, **given})  # noqa: S606  no shell is wanted
+
+
+@click.command(short_help="Check settings, functions and Chromium.")
+@click.option("--json", "plain", is_flag=True, help="The checks as JSON.")
+def check(*, plain: bool) -> None:
+    """Check what a worker needs here, and say what to do about each fault.
+
+    Starts no worker: the settings are read, the functions loaded, Chromium opened once.
+    Exit codes: 0 all is well, 1 something is not.
+    """
+    console = screen()
+    with screen(err=True).status("Checking settings, functions and Chromium"):
+        report = _checked()
+    if plain:
+        print_json(report, plain=True)
+    else:
+        _show(console, report)
+    sys.exit(0 if report["ok"] else 1)
+
+
+def _checked() -> dict[str, Any]:
+    """What `python -m worker --check` found. Raises Failure when it could not even look."""
+    ran = subprocess.run(  # noqa: S603  the same interpreter, our own words
+        [*WORKER, "--check"], capture_output=True, text=True, errors="replace", check=False
+    )
+    try:
+        report = dict(json.loads(ran.stdout))
+        _ = report["ok"], [(c["name"], c["ok"], c["detail"]) for c in report["checks"]]
+    except (ValueError, KeyError, TypeError) as error:
+        said = (ran.stderr or ran.stdout).strip().splitlines()
+        raise Failure(
+            f"The check itself failed, with {ran.returncode}",
+            exit_code=Exit.TASK_FAILED,
+            faults=[("", line) for line in said[-10:]],
+        ) from error
+    return report
+
+
+def _show(console: Console, report: dict[str, Any]) -> None:
+    checks = report["checks"]
+    width = max((len(one["name"]) for one in checks), default=0)
+    for one in checks:
+        mark = ("✓ ", "bold green") if one["ok"] else ("✗ ", "bold red")
+        say(console, mark, (f"{one['name']:<{width}}  ", "bold"), str(one["detail"]))
+        if one.get("advice"):
+            say(console, " " * (width + 4), ("→ ", "cyan"), str(one["advice"]))
+    faults = sum(not one["ok"] for one in checks)
+    console.print()
+    if faults:
+        say(console, (f"{faults} of {len(checks)} checks found a fault.", "bold red"))
+    else:
+        say(console, ("All is well.", "bold green"), " `slotgrid worker` starts a worker.")
