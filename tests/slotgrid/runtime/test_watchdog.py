@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,9 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
+def start(tmp_path: Path) -> Iterator[Start]:
+    started = contextlib.ExitStack()
+
     def run(
         function: str,
         *,
@@ -74,7 +76,7 @@ def start(tmp_path: Path) -> Start:
             data_dir=str(tmp_path),
             run=f"{with_loop}.run",
         )
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -82,8 +84,13 @@ def start(tmp_path: Path) -> Start:
             text=True,
             cwd=Path(__file__).parents[3],
         )
+        started.enter_context(process)
+        # Also if the test fails, for what these programs do is never to end.
+        started.callback(process.kill)
+        return process
 
-    return run
+    with started:
+        yield run
 
 
 def block_for(seconds: float) -> None:
