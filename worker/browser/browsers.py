@@ -124,6 +124,10 @@ class Browsers:
         while any(place.process is None and place.problem is None for place in self._places):
             await self._changed.wait()
 
+    def spares(self) -> list[TaskContext]:
+        """The contexts that wait for a task."""
+        return [spare for p in self._places if p.process for spare in p.process.spares]
+
     def stats(self) -> BrowsersStats:
         """How things stand; cheap, nothing is asked of any process."""
         browsers = tuple(

@@ -48,6 +48,11 @@ class TaskContext:
         guard.guard_context(context)
 
     @property
+    def browser_pid(self) -> int:
+        """The process id of its Chromium."""
+        return self._process.chromium.pid
+
+    @property
     def open_pages(self) -> list[Page]:
         """The pages open now, first the first."""
         return [page for page in self.context.pages if not page.is_closed()]

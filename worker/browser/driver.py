@@ -42,11 +42,13 @@ class Driver:
         try:
             with _environment("TMPDIR", str(folder)):
                 process = await _spawned(starting, folder)
-            return cls(await starting, process)
+            return cls(await asyncio.shield(starting), process)
         except BaseException:
-            starting.cancel()
             for left in processes_of(folder):
                 kill(left)
+            # Not cancelled: Playwright would leave a task behind whose error nobody reads.
+            await done_within(starting, STOP_S)
+            starting.add_done_callback(consume)
             raise
 
     async def stop(self) -> None:

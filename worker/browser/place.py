@@ -15,11 +15,11 @@ from worker.browser.limits import Limits
 from worker.browser.patience import done_within
 from worker.browser.process import BrowserProcess
 from worker.browser.spares import keep_spares
-from worker.browser.states import Ending
+from worker.browser.states import PLANNED, Ending
 
 log = structlog.get_logger(__name__)
 
-SUSPECT_AFTER_S = 0.5
+SUSPECT_AFTER = 0.25  # of the time a ping may take
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 HOPELESS_AFTER = 2
@@ -82,13 +82,13 @@ class Place:
             ending = await self._watch(process)
             self.restarts[ending] += 1
             log.warning("browser.replacing", pid=process.chromium.pid, reason=ending)
-            if process.ended.done():
+            planned = ending in PLANNED
+            if not planned:
                 self._spawn(self._destroy(process))
-            planned = ending in (Ending.MAX_TASKS, Ending.MAX_MEMORY)
             async with self._recycling.turn if planned else nullcontext():
                 fresh = await self._started()
             # Only now: until its replacement stood ready the old one went on taking tasks.
-            if not process.ended.done():
+            if planned:
                 self._spawn(self._retire(process))
             process = fresh
 
@@ -139,8 +139,9 @@ class Place:
         if process.ended.done():
             return False
         ping = process.ping()
-        process.suspect = not await done_within(ping, SUSPECT_AFTER_S)
-        answered = await done_within(ping, self._limits.ping_s - SUSPECT_AFTER_S) and ping.result()
+        process.suspect = not await done_within(ping, self._limits.ping_s * SUSPECT_AFTER)
+        rest_s = self._limits.ping_s * (1 - SUSPECT_AFTER)
+        answered = await done_within(ping, rest_s) and ping.result()
         process.suspect = not answered
         if not answered:
             process.give_up_hung()

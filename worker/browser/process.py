@@ -17,7 +17,7 @@ from worker.browser.errors import ContextOptionsRefused
 from worker.browser.launch import LaunchPlan
 from worker.browser.limits import Limits
 from worker.browser.patience import consume, done_within
-from worker.browser.processes import ExitWatch, kill, kill_group, processes_of, stopped
+from worker.browser.processes import ExitWatch, alive, kill, kill_group, processes_of, stopped
 from worker.browser.states import MOVES, BrowserState, Ending, Lost
 
 KILLED_WITHIN_S = 1.0
@@ -62,7 +62,10 @@ class BrowserProcess:
         self._changed = asyncio.Event()
         self._exit = ExitWatch(self.chromium)
         driver.exit.ended.add_done_callback(lambda _: self._end(Lost.DRIVER))
-        self._exit.ended.add_done_callback(lambda _: self._end(Lost.BROWSER))
+        # A browser goes with its driver, and both ends may be seen in the same moment.
+        self._exit.ended.add_done_callback(
+            lambda _: self._end(Lost.BROWSER if alive(driver.process) else Lost.DRIVER)
+        )
 
     @classmethod
     async def start(
@@ -205,10 +208,11 @@ class BrowserProcess:
         kill(self.driver.process)
 
     def give_up_hung(self) -> None:
-        """For a browser that no longer answers: ends it, and its driver if that stands still."""
+        """For a browser that no longer answers: ends it, or its driver if that is what hangs."""
         if stopped(self.driver.process):
             self.give_up_driver(Ending.HUNG)
-        self.give_up(Ending.HUNG)
+        else:
+            self.give_up(Ending.HUNG)
 
     @property
     def ending(self) -> Ending:

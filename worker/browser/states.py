@@ -29,6 +29,10 @@ class Ending(StrEnum):
     MAX_MEMORY = "max-memory"
 
 
+PLANNED = {Ending.MAX_TASKS, Ending.MAX_MEMORY}
+"""Endings of a browser with which nothing is wrong."""
+
+
 class Lost(StrEnum):
     """Why a task can no longer go on in its context."""
 

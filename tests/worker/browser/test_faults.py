@@ -1,0 +1,155 @@
+"""Browsers and drivers that die or hang in the middle of a task."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Error as PlaywrightError
+
+from tests.worker.browser.conftest import StartBrowsers
+from tests.worker.browser.waiting import live_processes, until, until_whole
+from worker.browser.browsers import Browsers
+from worker.browser.context import TaskContext
+from worker.browser.limits import Limits
+from worker.browser.states import Ending, FreedBy, Lost
+
+# So patient that only the fault's own way of being noticed can be what noticed it.
+PING_NEVER = Limits(ping_interval_s=600)
+CLOSE_NEVER = Limits(close_s=600)
+
+
+def _pids(browsers: Browsers, task: TaskContext) -> tuple[int, int]:
+    """(Chromium's, the driver's) process id of the browser that `task` runs in."""
+    return task.browser_pid, next(
+        one.driver_pid for one in browsers.stats().browsers if one.pid == task.browser_pid
+    )
+
+
+@pytest.mark.parametrize(
+    ("victim", "lost", "ending"),
+    [(0, Lost.BROWSER, Ending.BROWSER_DIED), (1, Lost.DRIVER, Ending.DRIVER_DIED)],
+    ids=["browser", "driver"],
+)
+async def test_a_killed_process_is_told_to_its_task_and_replaced_without_the_others_noticing(
+    victim: int, lost: Lost, ending: Ending, start: StartBrowsers, site: TestServer
+) -> None:
+    browsers = await start(count=2, slots=4, limits=PING_NEVER)
+    await until_whole(browsers, count=2, slots=4)
+    before = live_processes()
+    hit, unhurt = await browsers.context(), await browsers.context()
+    assert hit.browser_pid != unhurt.browser_pid
+    call = asyncio.ensure_future(hit.page.evaluate("new Promise(() => {})"))
+    await hit.page.title()  # the call above is under way by now, as calls are sent in order
+
+    os.kill(_pids(browsers, hit)[victim], signal.SIGKILL)
+
+    assert await asyncio.wait_for(hit.lost, 5) is lost
+    with pytest.raises(PlaywrightError):
+        await asyncio.wait_for(call, 5)
+    assert await hit.close() is FreedBy.CLOSE
+    await unhurt.page.goto(str(site.make_url("/page")))
+    assert await unhurt.page.title() == "A page"
+    assert not unhurt.lost.done()
+    await unhurt.close()
+    await until_whole(browsers, count=2, slots=4)
+    assert browsers.stats().restarts == {ending: 1}
+    await until(lambda: live_processes() <= before)
+
+
+@pytest.mark.parametrize(
+    ("victim", "lost"), [(0, Lost.BROWSER), (1, Lost.DRIVER)], ids=["browser", "driver"]
+)
+async def test_a_process_that_stands_still_is_found_by_the_ping_and_replaced(
+    victim: int, lost: Lost, start: StartBrowsers
+) -> None:
+    browsers = await start(limits=CLOSE_NEVER)
+    task = await browsers.context()
+
+    os.kill(_pids(browsers, task)[victim], signal.SIGSTOP)
+
+    assert await asyncio.wait_for(task.lost, 15) is lost
+    await task.close()
+    await until_whole(browsers, count=1, slots=2)
+    assert browsers.stats().restarts == {Ending.HUNG: 1}
+
+
+@pytest.mark.parametrize(
+    ("victim", "freed_by"),
+    [(0, FreedBy.BROWSER_KILLED), (1, FreedBy.DRIVER_KILLED)],
+    ids=["browser", "driver"],
+)
+async def test_a_close_that_hangs_ends_by_force_and_the_others_of_that_browser_are_told(
+    victim: int, freed_by: FreedBy, start: StartBrowsers
+) -> None:
+    browsers = await start(slots=3, limits=PING_NEVER)
+    task, neighbour = await browsers.context(), await browsers.context()
+
+    os.kill(_pids(browsers, task)[victim], signal.SIGSTOP)
+
+    assert await asyncio.wait_for(task.close(), 10) is freed_by
+    assert await asyncio.wait_for(neighbour.lost, 5) in (Lost.BROWSER, Lost.DRIVER)
+    assert await neighbour.close() is FreedBy.CLOSE
+    await until_whole(browsers, count=1, slots=3)
+    assert browsers.stats().restarts == {Ending.CLOSE_HUNG: 1}
+
+
+async def test_a_close_whose_caller_gives_up_still_goes_to_its_end(start: StartBrowsers) -> None:
+    browsers = await start()
+    task = await browsers.context()
+    closing = asyncio.ensure_future(task.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await until_whole(browsers, count=1, slots=2)
+    assert await task.close() is FreedBy.CLOSE
+
+
+async def test_a_context_that_its_caller_no_longer_waits_for_is_closed(
+    start: StartBrowsers,
+) -> None:
+    browsers = await start()
+    await until_whole(browsers, count=1, slots=2)
+    wanted = asyncio.ensure_future(browsers.context({"locale": "de-DE"}))
+    await until(lambda: browsers.stats().contexts_in_use == 1)
+    wanted.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await wanted
+    await until_whole(browsers, count=1, slots=2)
+
+
+async def test_a_loop_of_ours_that_stands_still_is_not_blamed_on_the_browser(
+    start: StartBrowsers,
+) -> None:
+    browsers = await start(limits=Limits(ping_interval_s=0.05, ping_s=0.6, close_s=0.6))
+    task = await browsers.context()
+    pid = task.browser_pid
+    closing = asyncio.ensure_future(task.close())
+    for _ in range(4):
+        await asyncio.sleep(0.01)
+        os.kill(pid, 0)
+        _stand_still(0.9)
+    assert await closing is FreedBy.CLOSE
+    await until_whole(browsers, count=1, slots=2)
+    assert browsers.stats().restarts == {}
+
+
+def _stand_still(seconds: float) -> None:
+    signal.sigtimedwait([], seconds)
+
+
+async def test_the_supervisor_takes_a_browser_that_ended_out_of_the_choice_at_once(
+    start: StartBrowsers,
+) -> None:
+    browsers = await start(limits=PING_NEVER)
+    first = await browsers.context()
+    os.kill(first.browser_pid, signal.SIGKILL)
+    await first.lost
+    second = await asyncio.wait_for(browsers.context(), 20)
+    assert second.browser_pid != first.browser_pid
+    await second.page.set_content("<title>alive</title>")
+    assert await second.page.title() == "alive"
+    await first.close()
+    await second.close()

@@ -1,0 +1,39 @@
+"""Waiting for what must come true, and asking what is left."""
+
+import asyncio
+from collections.abc import Callable
+
+import psutil
+
+from worker.browser.browsers import Browsers
+from worker.browser.states import BrowserState
+
+
+async def until(condition: Callable[[], bool], within_s: float = 20) -> None:
+    """Returns when `condition` holds; fails the test when it does not within a long time."""
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def until_whole(browsers: Browsers, *, count: int, slots: int) -> None:
+    """Returns when `count` browsers are ready, no context is in use and every spare is there."""
+
+    def whole() -> bool:
+        stats = browsers.stats()
+        return (
+            len(stats.browsers) == count
+            and all(browser.state is BrowserState.READY for browser in stats.browsers)
+            and stats.contexts_in_use == 0
+            and stats.spares == slots
+        )
+
+    await until(whole)
+
+
+def live_processes() -> int:
+    """How many processes descend from us and are not just zombies."""
+    return sum(
+        child.status() != psutil.STATUS_ZOMBIE
+        for child in psutil.Process().children(recursive=True)
+    )
