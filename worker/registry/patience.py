@@ -3,8 +3,9 @@
 import asyncio
 import ctypes
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -28,12 +29,15 @@ async def in_thread(work: Callable[[], T], *, timeout_s: float, name: str) -> T:
             outcome.set_result(result)  # type: ignore[arg-type]  # one of the two is there
 
     def run() -> None:
-        result, error = None, None
+        result: T | None = None
+        error: Exception | None = None
         try:
             result = work()
         except Exception as raised:  # handed over to the one who waits
             error = raised
-        if not loop.is_closed():
+        except SystemExit as raised:  # the work's own, or our request to end
+            error = RuntimeError(f"SystemExit: {raised}")
+        with suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(settle, result, error)
 
     thread = threading.Thread(target=run, name=name, daemon=True)
@@ -52,3 +56,26 @@ def _ask_to_end(thread: threading.Thread) -> None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
         )
+
+
+async def within(work: Coroutine[Any, Any, T], *, timeout_s: float, name: str) -> T:
+    """Await `work` for so long at most, even when it swallows its cancellation.
+
+    Raises TimeoutError; the work is cancelled then, and left to itself if it will not end. So
+    it is, too, when whoever waits is cancelled.
+    """
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_read_error)
+    try:
+        await asyncio.wait({task}, timeout=timeout_s)
+        if task.done():
+            return task.result()
+        raise TimeoutError(f"{name} takes longer than {timeout_s:g} s")
+    finally:
+        task.cancel()
+
+
+def _read_error(task: asyncio.Task[Any]) -> None:
+    """Else asyncio reports the error of a task that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()

@@ -8,6 +8,8 @@ from pathlib import Path, PurePath
 import structlog
 import watchfiles
 
+from slotgrid.runtime.background import background
+
 LOOK_MS = 500
 """How soon it is seen that the folder itself came, went or was replaced."""
 PAUSE_AFTER_ERROR_S = 5.0
@@ -22,13 +24,11 @@ async def watch(folder: Path, changed: Callable[[], Awaitable[object]]) -> Async
     A folder that is not there yet is waited for. Changes that come together are one call.
     """
     stop = asyncio.Event()
-    task = asyncio.create_task(_follow(folder, changed, stop), name="functions-watch")
-    try:
-        yield
-    finally:
-        stop.set()
-        task.cancel()
-        await asyncio.wait({task})
+    async with background(_follow(folder, changed, stop), name="functions-watch"):
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 async def _follow(

@@ -1,0 +1,115 @@
+"""Tags: named values that a worker publishes about itself."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from slotgrid.function import NodeFacts
+from slotgrid.runtime.background import background
+from worker.registry.definitions import TagDefinition
+from worker.registry.patience import in_thread, within
+from worker.registry.registry import Registry
+
+REFRESH_EVERY_S = 60.0
+TAG_TIMEOUT_S = 5.0
+LONGEST_TEXT = 200
+
+TagValue = str | int | float | bool | None
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """What a tag last said; `error` is there instead of a value when it failed."""
+
+    name: str
+    value: TagValue
+    error: str | None = None
+
+    @property
+    def shown(self) -> TagValue:
+        """The value, or the error's text in its place."""
+        return self.value if self.error is None else self.error
+
+
+class Tags:
+    """Asks all tags when they are loaded and each minute, none longer than a bound."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        facts: NodeFacts,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        timeout_s: float = TAG_TIMEOUT_S,
+    ) -> None:
+        self._registry = registry
+        self._facts = facts
+        self._sleep = sleep
+        self._timeout_s = timeout_s
+        self._tags: tuple[Tag, ...] = ()
+        self._due = asyncio.Event()
+        registry.on_change(self._due.set)
+
+    def snapshot(self) -> tuple[Tag, ...]:
+        """All tags, by name."""
+        return self._tags
+
+    def values(self) -> Mapping[str, TagValue]:
+        """What `/health` shows: each tag's value, or its error's text."""
+        return {tag.name: tag.shown for tag in self._tags}
+
+    async def refresh(self) -> None:
+        """Ask all tags now, side by side."""
+        defined = self._registry.tags_defined
+        self._tags = tuple(await asyncio.gather(*(self._ask(tag) for tag in defined)))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the tags fresh while the block runs; they have been asked when it begins."""
+        await self.refresh()
+        async with background(self._keep_fresh(), name="tags"):
+            yield
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            minute = asyncio.ensure_future(self._sleep(REFRESH_EVERY_S))
+            change = asyncio.ensure_future(self._due.wait())
+            try:
+                await asyncio.wait({minute, change}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                minute.cancel()
+                change.cancel()
+            self._due.clear()
+            await self.refresh()
+
+    async def _ask(self, definition: TagDefinition) -> Tag:
+        name = definition.name
+        try:
+            return Tag(name, _checked(await self._answer(definition)))
+        except Exception as error:  # whatever an author's code raises is what the tag shows
+            text = f"{type(error).__name__}: {error}".rstrip(": ")[:LONGEST_TEXT]
+            log.warning("tag.failed", tag=name, error=text)
+            return Tag(name, None, text)
+
+    async def _answer(self, definition: TagDefinition) -> Any:
+        ask = definition.callable
+        given = (self._facts,) if inspect.signature(ask).parameters else ()
+        title = f"tag {definition.name}"
+        if inspect.iscoroutinefunction(ask):
+            return await within(ask(*given), timeout_s=self._timeout_s, name=title)
+        return await in_thread(lambda: ask(*given), timeout_s=self._timeout_s, name=title)
+
+
+def _checked(value: Any) -> TagValue:
+    if value is not None and not isinstance(value, TagValue):
+        raise TypeError(f"a tag is a short text or a number, not a {type(value).__name__}")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise ValueError(f"a tag's text has at most {LONGEST_TEXT} characters, not {len(value)}")
+    return value
