@@ -219,17 +219,25 @@ async def test_a_body_that_never_ends_begins(client: aiohttp.ClientSession, path
             await asyncio.wait_for(response.read(), 0.3)
 
 
-async def test_an_answer_that_hangs_ends_with_the_site() -> None:
+async def test_answers_that_hang_end_with_the_site() -> None:
     runner = web.AppRunner(make_site(), shutdown_timeout=60)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession(url) as client, client.get("/slow/stalled-body") as response:
-        assert b"<title>" in await response.content.readany()
-        async with asyncio.timeout(10):  # far below what waiting for the handler would take
-            await runner.cleanup()
-        await response.read()
-        assert response.content.at_eof()
+    async with (
+        aiohttp.ClientSession(url) as client,
+        client.get("/slow/stalled-body") as half,
+        client.get("/events") as events,
+        client.ws_connect("/socket") as socket,
+    ):
+        assert b"<title>" in await half.content.readany()
+        assert await events.content.readline() == b"id: 0\n"
+        async with asyncio.timeout(10):  # far below what waiting for the handlers would take
+            cleanup = asyncio.create_task(runner.cleanup())
+            assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+            await cleanup
+        await half.read()
+        assert half.content.at_eof()
 
 
 async def test_the_two_names_are_one_site(site: Site) -> None:

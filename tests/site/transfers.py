@@ -1,5 +1,6 @@
 """Bodies out of the ordinary: downloads, slow and endless ones, live channels, size, encodings."""
 
+import asyncio
 from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
@@ -113,11 +114,20 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 async def socket(request: web.Request) -> web.WebSocketResponse:
     """Answer every text with itself."""
-    channel = web.WebSocketResponse(autoping=True)
+    channel = web.WebSocketResponse()
     await channel.prepare(request)
-    async for message in channel:
-        if message.type is WSMsgType.TEXT:
-            await channel.send_str(f"echo: {message.data}")
+
+    async def close_with_the_site() -> None:
+        await until_closed(request)
+        await channel.close()
+
+    closing = asyncio.create_task(close_with_the_site(), name="site-socket-closing")
+    try:
+        async for message in channel:
+            if message.type is WSMsgType.TEXT:
+                await channel.send_str(f"echo: {message.data}")
+    finally:
+        closing.cancel()
     return channel
 
 
