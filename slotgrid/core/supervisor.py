@@ -74,14 +74,12 @@ class Supervisor:
         runner: Runner,
         observer: Observer,
         *,
-        node: str,
         max_wait_s: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._dispatcher = dispatcher
         self._runner = runner
         self._observer = observer
-        self._node = node
         self._max_wait_s = max_wait_s
         self._sleep = sleep
         self._live: dict[str, tuple[Task, asyncio.Task[None]]] = {}
@@ -94,6 +92,11 @@ class Supervisor:
     def live(self) -> Collection[Task]:
         """The tasks that have not ended, and those whose slot is being cleaned."""
         return [task for task, _ in self._live.values()]
+
+    @property
+    def running(self) -> int:
+        """How many tasks run at this moment."""
+        return sum(task.state is TaskState.RUNNING for task, _ in self._live.values())
 
     def start(self, task: Task) -> None:
         """Take the task on; returns at once."""

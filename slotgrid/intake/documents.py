@@ -1,39 +1,93 @@
-"""The shapes that the API's documentation speaks of: bodies, parameters, answers."""
+"""What handlers name in their descriptions: bodies, parameters, answers; and every component."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.openapi import Answer, Parameter
+from slotgrid.intake.schemas import events, node, problems, submission, tasks
+from slotgrid.intake.schemas.basics import FLAG, MOMENT, TASK_ID, TEXT, ref
 
 JSON = "application/json"
-Schema = Mapping[str, Any]
+ITEM = "x-itemSchema"
+"""The schema of each item of a stream; OpenAPI 3.2 calls it `itemSchema`, 3.1 has no word."""
 
-TEXT: Schema = {"type": "string"}
-OBJECT: Schema = {"type": "object"}
-
-SUBMISSION: Mapping[str, Schema] = {JSON: {"$ref": "#/components/schemas/Submission"}}
-FUNCTION_INPUT: Mapping[str, Schema] = {JSON: OBJECT}
-SUBMISSION_QUERY: tuple[Parameter, ...] = ()
-TRACE_HEADERS: tuple[Parameter, ...] = ()
-TASK_ANSWERS: Mapping[int, Answer] = {200: Answer("The result", {JSON: OBJECT})}
-TASK_FILTERS: tuple[Parameter, ...] = ()
-PAGING: tuple[Parameter, ...] = ()
-WAIT_S = Parameter("wait_s", "Answer when finished, or after so many seconds", {"type": "number"})
-LAST_EVENT_ID = Parameter("Last-Event-ID", "Resume behind this event", TEXT, "header")
-FOLLOW = Parameter("follow", "Stay open for further lines", {"type": "boolean"})
-TASK: Schema = OBJECT
-TASK_LIST: Schema = OBJECT
-CANCELLED: Schema = OBJECT
-BULK_CANCELLED: Schema = OBJECT
-ARTIFACT_LIST: Schema = OBJECT
-FUNCTION: Schema = OBJECT
-FUNCTION_LIST: Schema = OBJECT
-HEALTH: Schema = OBJECT
-LOGS: Schema = OBJECT
-NODE_STATUS: Schema = OBJECT
-DRAIN: Mapping[str, Schema] = {
-    JSON: {
-        "type": "object",
-        "properties": {"deadline_s": {"type": "number", "minimum": 0}},
-    }
+COMPONENTS: Mapping[str, JsonSchema] = {
+    "Submission": submission.SUBMISSION,
+    **tasks.COMPONENTS,
+    **events.COMPONENTS,
+    **node.COMPONENTS,
+    **problems.COMPONENTS,
 }
+"""All but those that follow from the functions, which `openapi_document` adds."""
+
+SUBMISSION: Mapping[str, JsonSchema] = {JSON: ref("Submission")}
+FUNCTION_INPUT: Mapping[str, JsonSchema] = {JSON: ref("FunctionInput")}
+DRAIN: Mapping[str, JsonSchema] = {JSON: ref("Drain")}
+
+FUNCTION_NAME = Parameter("name", "The function; names may have slashes", ref("FunctionName"), "path")
+TASK = Parameter("id", "The task", TASK_ID, "path")
+STEP_NAME = Parameter("step", "The step; `_node` is what the node did with the task", TEXT, "path")
+ARTIFACT_NAME = Parameter("name", "The file", TEXT, "path")
+PROBLEM_NAME = Parameter("name", "The last part of the problem's `type`", TEXT, "path")
+
+SUBMISSION_QUERY: tuple[Parameter, ...] = tuple(
+    Parameter(name, str(schema["description"]), schema, as_json=schema["type"] == "object")
+    for name, schema in submission.FIELDS.items()
+)
+TRACE_HEADERS: tuple[Parameter, ...] = (
+    Parameter("traceparent", "Carried through (W3C Trace Context)", TEXT, "header"),
+    Parameter("tracestate", "Carried through", TEXT, "header"),
+)
+TASK_FILTERS: tuple[Parameter, ...] = (
+    Parameter("status", "One or more states, separated by commas", TEXT),
+    Parameter("function", "The function's name", TEXT),
+    Parameter("group", "The group", TEXT),
+    Parameter("worker", "Where it ran last", TEXT),
+    Parameter("owner", "Who submitted it", TEXT),
+    Parameter("source", "The kind of what started it", TEXT),
+    Parameter("since", "Created at this time or later", MOMENT),
+    Parameter("until", "Created before this time", MOMENT),
+    Parameter("q", "A part of the id, the function's name, or the error", TEXT),
+)
+PAGING: tuple[Parameter, ...] = (
+    Parameter(
+        "limit",
+        "How many at most",
+        {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
+    ),
+    Parameter("offset", "How many to pass over", {"type": "integer", "minimum": 0, "default": 0}),
+)
+WAIT_S = Parameter(
+    "wait_s",
+    "Answer when the task has finished, or after so many seconds",
+    {"type": "number", "minimum": 0, "maximum": 300},
+)
+LAST_EVENT_ID = Parameter(
+    "Last-Event-ID",
+    "Go on behind this event",
+    {"type": "integer", "minimum": 0},
+    "header",
+)
+LAST_EVENT_ID_QUERY = Parameter(
+    "last_event_id", "The same, for callers that cannot set headers", {"type": "integer"}
+)
+FOLLOW = Parameter("follow", "Stay open for what is yet to come", FLAG)
+
+EVENTS: JsonSchema = {"type": "string", ITEM: ref("StreamEvent")}
+TASK_ANSWERS: Mapping[int, Answer] = {
+    200: Answer(
+        "The result; in mode `stream` everything that the task says, and last the result, in the "
+        "format that `Accept` asks for. A comment line each 15 s keeps server-sent events alive",
+        {
+            JSON: ref("TaskAnswer"),
+            "text/event-stream": {**EVENTS, "examples": [events.AS_SSE]},
+            "application/x-ndjson": {**EVENTS, "examples": [events.AS_NDJSON]},
+            "text/plain": {
+                **TEXT,
+                "description": "The chunks as they are; a failure is a last line `error: …`",
+            },
+        },
+        {"Content-Location": "Of a stream: the task's own address"},
+    )
+}
+LOG_LINES: JsonSchema = {"type": "string", ITEM: ref("LogLine")}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
@@ -13,13 +13,7 @@ from slotgrid.core.spec import Catalog
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.history import History
-
-
-class Logs(Protocol):
-    """The last log lines of this process."""
-
-    def entries(self, level: str | None = None) -> list[dict[str, Any]]:
-        """The lines of that level and above, oldest first."""
+from slotgrid.runtime.logs import LogRing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +34,7 @@ class Node:
     supervisor: Supervisor
     history: History
     artifacts: ArtifactStore
-    logs: Logs
+    logs: LogRing
     health: Callable[[], Mapping[str, Any]]
     metrics: Callable[[], tuple[bytes, str]]
     drain: Callable[[float | None], None]

@@ -1,11 +1,11 @@
 """How a handler says what it is: its documentation, its scope, the problems it can answer.
 
 The one typed door to aiohttp-apispec, which has no type hints and turns what it decorates
-into `Any`. Its decorators only note what they are told on the handler; our own builder
-(`openapi_document`) reads these notes.
+into `Any`. Its decorator only notes what it is told on the handler; our own builder
+(`openapi_document`) reads these notes, as the one it comes with writes Swagger 2.0.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -13,11 +13,24 @@ from typing import Any, TypeVar
 from aiohttp import web
 from aiohttp_apispec import docs
 
-from slotgrid.core.errors import ServiceError
+from slotgrid.core.errors import (
+    BodyTooLarge,
+    Forbidden,
+    Internal,
+    InvalidSubmission,
+    ServiceError,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from slotgrid.core.schema import JsonSchema
+from slotgrid.intake.schemas.basics import TEXT
+from slotgrid.intake.schemas.problems import header, problem_answers
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 H = TypeVar("H", bound=Handler)
-JsonSchema = Mapping[str, Any]
+
+KEY_SCHEMES = ("key", "bearer")
+"""The two ways to show a key, as the document's security schemes name them."""
 
 
 class Scope(StrEnum):
@@ -32,26 +45,49 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One way a handler answers: what it means, and its body by media type."""
+    """One way a handler answers: what it means, its body by media type, its headers' meaning."""
 
     description: str
     content: Mapping[str, JsonSchema] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def to_openapi(self) -> dict[str, Any]:
+        """As an OpenAPI response object."""
+        answer: dict[str, Any] = {"description": self.description}
+        if self.content:
+            answer["content"] = _content(self.content)
+        if self.headers:
+            answer["headers"] = {name: header(text, TEXT) for name, text in self.headers.items()}
+        return answer
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One query parameter or request header."""
+    """A part of the path or the query, or a header; `as_json` when its text is JSON."""
 
     name: str
     description: str
     schema: JsonSchema
     location: str = "query"
+    as_json: bool = False
+
+    def to_openapi(self) -> dict[str, Any]:
+        """As an OpenAPI parameter object."""
+        form: dict[str, Any] = (
+            {"content": _content({"application/json": self.schema})}
+            if self.as_json
+            else {"schema": dict(self.schema)}
+        )
+        described = {"name": self.name, "in": self.location, "description": self.description}
+        return described | ({"required": True} if self.location == "path" else {}) | form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What one handler offers; the scope is also what the auth middleware enforces."""
+    """What one handler offers; the scope is also what the auth middleware enforces.
+
+    `more_with_key` says of a public handler that a key gets a fuller answer.
+    """
 
     summary: str
     tag: str
@@ -62,6 +98,41 @@ class Endpoint:
     body: Mapping[str, JsonSchema] | None = None
     body_required: bool = True
     description: str = ""
+    more_with_key: bool = False
+
+    def every_problem(self) -> Iterator[type[ServiceError]]:
+        """Its own problems, and those that its scope and its body bring with them."""
+        if self.scope is not Scope.PUBLIC:
+            yield from (Unauthorized, Forbidden)
+        if self.body is not None:
+            yield from (InvalidSubmission, BodyTooLarge, UnsupportedMediaType)
+        yield from self.problems
+        yield Internal
+
+    def to_openapi(self) -> dict[str, Any]:
+        """As an OpenAPI operation object."""
+        answers = {status: answer.to_openapi() for status, answer in self.answers.items()}
+        problems = problem_answers(self.every_problem())
+        operation: dict[str, Any] = {
+            "tags": [self.tag],
+            "summary": self.summary,
+            "description": self.description,
+            "parameters": [parameter.to_openapi() for parameter in self.parameters],
+            "responses": {str(status): both for status, both in sorted((answers | problems).items())},
+            "security": self._security(),
+        }
+        if self.body is not None:
+            operation["requestBody"] = {
+                "content": _content(self.body),
+                "required": self.body_required,
+            }
+        return operation
+
+    def _security(self) -> list[dict[str, list[str]]]:
+        """Any one of these will do; the scope stands where OpenAPI 3.1 puts a role."""
+        if self.scope is not Scope.PUBLIC:
+            return [{scheme: [str(self.scope)]} for scheme in KEY_SCHEMES]
+        return [{}, *({scheme: []} for scheme in KEY_SCHEMES)] if self.more_with_key else []
 
 
 ENDPOINT = "__slotgrid_endpoint__"
@@ -71,11 +142,7 @@ def endpoint(described: Endpoint) -> Callable[[H], H]:
     """Attach the description to a handler, for the document and for the auth middleware."""
 
     def attach(handler: H) -> H:
-        noted: H = docs(
-            tags=[described.tag],
-            summary=described.summary,
-            description=described.description,
-        )(handler)
+        noted: H = docs(operationId=handler.__name__, **described.to_openapi())(handler)
         setattr(noted, ENDPOINT, described)
         return noted
 
@@ -88,6 +155,19 @@ def endpoint_of(handler: object) -> Endpoint | None:
     return found if isinstance(found, Endpoint) else None
 
 
+def operation_of(handler: object) -> Mapping[str, Any] | None:
+    """What was noted on a handler, as an OpenAPI operation object; None when nothing was."""
+    noted = getattr(handler, "__apispec__", None)
+    if noted is None:
+        return None
+    # The library's own additions mean something in Swagger 2.0 only.
+    return {name: value for name, value in noted.items() if name not in {"produces", "schemas"}}
+
+
 def json_answer(description: str, schema: JsonSchema | None = None) -> Answer:
     """An answer in JSON; without a schema, any object."""
     return Answer(description, {"application/json": schema or {"type": "object"}})
+
+
+def _content(by_type: Mapping[str, JsonSchema]) -> dict[str, dict[str, Any]]:
+    return {media_type: {"schema": dict(schema)} for media_type, schema in by_type.items()}

@@ -5,6 +5,7 @@ import mimetypes
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 from slotgrid.core.task import Artifact, Task
 
@@ -57,11 +58,17 @@ class ArtifactStore:
             await asyncio.to_thread(_write, path, content)
         else:  # cheaper than the way to a thread and back
             _write(path, content)
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        url = f"/tasks/{task.id}/artifacts/{name.replace(' ', '%20')}"
-        artifact = Artifact(name, len(content), kind, url)
-        task.artifacts[name] = artifact
-        return artifact
+        return _noted(task, name, len(content))
+
+    def new_path(self, task: Task, name: str) -> Path:
+        """Where another program may write a file of the task; `adopt` it afterwards."""
+        path = self._folder / task.id / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def adopt(self, task: Task, path: Path) -> Artifact:
+        """Count a file written at `new_path` among the task's."""
+        return _noted(task, path.name, path.stat().st_size)
 
     def path(self, task: Task, name: str) -> Path:
         """Where a file that the task saved lies. Raises KeyError if it saved none of the name."""
@@ -71,6 +78,13 @@ class ArtifactStore:
         """Remove the task's files."""
         if task.artifacts:
             shutil.rmtree(self._folder / task.id, ignore_errors=True)
+
+
+def _noted(task: Task, name: str, size: int) -> Artifact:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    artifact = Artifact(name, size, kind, f"/tasks/{task.id}/artifacts/{quote(name)}")
+    task.artifacts[name] = artifact
+    return artifact
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -15,7 +15,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -37,6 +37,8 @@ class GaugeReadings:
     #: group -> tasks that wait
     queue_length: Mapping[str, int]
     browsers: int
+    #: reason -> browsers replaced since the start
+    browser_restarts: Mapping[str, int]
     memory_bytes: int
     loop_lag_s: float
     #: How far running tasks, leased slots and open contexts differ: 0, or something leaks.
@@ -77,9 +79,6 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
-        self._restarts = Counter(
-            "slotgrid_browser_restarts", "Browsers replaced.", ["reason"], registry=registry
-        )
         self._stalls = Counter(
             "slotgrid_loop_stalls",
             "Times the event loop was blocked, by the function that ran.",
@@ -115,10 +114,6 @@ class Metrics:
         """Count a request that was not accepted; `reason` as in the problem's type."""
         self._refused.labels(reason).inc()
 
-    def browser_restarted(self, reason: str) -> None:
-        """Count a browser that was replaced."""
-        self._restarts.labels(reason).inc()
-
     def loop_stalled(self, function: str | None) -> None:
         """Count a blocked event loop; None if no function ran. Any thread may call this."""
         self._stalls.labels(self._function_label(function or NO_FUNCTION)).inc()
@@ -148,12 +143,12 @@ class _Gauges(Collector):
     def __init__(self, read: Callable[[], GaugeReadings]) -> None:
         self._read = read
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[Metric]:
         """Nothing, so that registering does not read gauges of parts that are not there yet."""
         return []
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """All gauges of one moment."""
+    def collect(self) -> Iterator[Metric]:
+        """All that is read, of one moment."""
         now = self._read()
         slots = GaugeMetricFamily("slotgrid_slots", "Slots.", labels=["pool", "state"])
         for pool_and_state, number in now.slots.items():
@@ -164,6 +159,12 @@ class _Gauges(Collector):
             queue.add_metric([group], length)
         yield queue
         yield GaugeMetricFamily("slotgrid_browsers", "Browsers that run.", now.browsers)
+        restarts = CounterMetricFamily(
+            "slotgrid_browser_restarts", "Browsers replaced.", labels=["reason"]
+        )
+        for reason, number in now.browser_restarts.items():
+            restarts.add_metric([reason], number)
+        yield restarts
         yield GaugeMetricFamily(
             "slotgrid_memory_bytes", "Memory of the whole process tree.", now.memory_bytes
         )

@@ -10,8 +10,7 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import bad_parameter, read_json
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint, json_answer
-
-LEVELS = ("debug", "info", "warning", "error", "critical")
+from slotgrid.runtime.settings import LogLevel
 
 
 def _json(value: object) -> web.Response:
@@ -86,7 +85,7 @@ async def metrics(request: web.Request) -> web.Response:
         tag="node",
         scope=Scope.OPERATE,
         parameters=(
-            Parameter("level", "This level and above", {"type": "string", "enum": list(LEVELS)}),
+            Parameter("level", "This level and above", {"type": "string", "enum": list(LogLevel)}),
         ),
         answers={200: json_answer("The lines, oldest first", d.LOGS)},
         problems=(InvalidSubmission,),
@@ -94,9 +93,12 @@ async def metrics(request: web.Request) -> web.Response:
 )
 async def logs(request: web.Request) -> web.Response:
     """`GET /logs`."""
-    level = request.query.get("level")
-    if level is not None and level not in LEVELS:
-        raise bad_parameter("level", f"expected one of {', '.join(LEVELS)}, got {level!r}")
+    text = request.query.get("level", LogLevel.DEBUG)
+    try:
+        level = LogLevel(text)
+    except ValueError:
+        expected = ", ".join(LogLevel)
+        raise bad_parameter("level", f"expected one of {expected}, got {text!r}") from None
     return _json({"logs": request.app[NODE].logs.entries(level)})
 
 

@@ -34,7 +34,6 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 def test_the_names_are_those_of_the_contract(metrics: Metrics) -> None:
     metrics.task_finished(function="hello", mode="sync", outcome="completed", wait_s=0, run_s=1)
     metrics.refused("queue-full")
-    metrics.browser_restarted("crashed")
     metrics.loop_stalled("hello")
     found = {
         (name, tuple(label for label, _ in labels if label != "le"))

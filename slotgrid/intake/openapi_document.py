@@ -1,0 +1,217 @@
+"""The OpenAPI 3.1 document of an application, from what stands on its handlers and its functions.
+
+Built as plain data: the builder of aiohttp-apispec writes Swagger 2.0 and changes the notes that
+it reads, and apispec itself takes a schema's `true` and `false` for names of components.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from slotgrid.core.errors import problem_types
+from slotgrid.core.schema import JsonSchema
+from slotgrid.core.spec import Catalog, FunctionSpec
+from slotgrid.intake.documents import COMPONENTS
+from slotgrid.intake.openapi import KEY_SCHEMES, operation_of
+from slotgrid.intake.samples import sample_of
+from slotgrid.intake.schemas.basics import ref
+
+TAGS = {
+    "tasks": "Run functions, and see what became of it",
+    "functions": "What can be run",
+    "node": "The node itself",
+    "docs": "These pages",
+}
+DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
+"""What stands under these is data, in which a `$ref` is no reference."""
+
+
+class OpenApiDocument:
+    """The document of one application, made when it is asked for and the functions have changed.
+
+    `root_path` is the prefix under which a proxy shows the node; `/` or empty for none.
+    """
+
+    def __init__(
+        self, app: web.Application, catalog: Catalog, *, title: str, version: str, root_path: str
+    ) -> None:
+        self._app = app
+        self._catalog = catalog
+        self._title = title
+        self._version = version
+        self._root_path = root_path
+        self._made: tuple[int, bytes] | None = None
+
+    def current(self) -> bytes:
+        """The document as JSON, of the functions that are offered now."""
+        if self._made is None or self._made[0] != self._catalog.version:
+            self._made = (self._catalog.version, orjson.dumps(self.build()))
+        return self._made[1]
+
+    def build(self) -> dict[str, Any]:
+        """The document; the same application and functions give the same, in the same order."""
+        specs = self._catalog.specs()
+        examples = _examples(specs)
+        paths: dict[str, dict[str, Any]] = {}
+        for method, path, operation in operations(self._app):
+            paths.setdefault(path, {})[method] = _with_examples(operation, examples)
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": self._title,
+                "version": self._version,
+                "description": _description(),
+            },
+            "servers": [{"url": self._root_path or "/"}],
+            "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+            "paths": paths,
+            "components": {
+                "schemas": {**COMPONENTS, **function_components(specs)},
+                "securitySchemes": _security_schemes(),
+            },
+        }
+
+
+def operations(app: web.Application) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Method, path and operation of every route that is described, in the order of the routes.
+
+    HEAD, which aiohttp adds to each GET, is left out.
+    """
+    for route in app.router.routes():
+        operation = operation_of(route.handler)
+        if operation is not None and route.method != "HEAD" and route.resource is not None:
+            yield route.method.lower(), path_of(route.resource), operation
+
+
+def path_of(resource: web.AbstractResource) -> str:
+    """A route's path as OpenAPI writes it: what its parameters match is left out."""
+    return re.sub(r"\{(\w+):[^}]+\}", r"{\1}", resource.canonical)
+
+
+def component_name(spec: FunctionSpec, part: str) -> str:
+    """The component of a function's `input` or `output`; slashes are not allowed in its name."""
+    return re.sub(r"[^\w-]", ".", spec.name, flags=re.ASCII) + f".{part}"
+
+
+def function_components(specs: Sequence[FunctionSpec]) -> dict[str, JsonSchema]:
+    """The schemas that follow from the functions: of each, and of all of them together."""
+    components: dict[str, JsonSchema] = {
+        "FunctionName": {"type": "string"},
+        "FunctionInput": {
+            "type": "object",
+            "default": {},
+            "description": "What the function takes; see the schema of that function",
+        },
+        "FunctionResult": {"description": "What the function returned"},
+    }
+    inputs, outputs = [], []
+    for spec in specs:
+        name = component_name(spec, "input")
+        described = {"description": f"The input of `{spec.name}`. {spec.description}".strip()}
+        components[name] = embedded(spec.input.document, name) | described
+        inputs.append(ref(name))
+        if spec.output is not None:
+            name = component_name(spec, "output")
+            components[name] = embedded(spec.output.document, name)
+            outputs.append(ref(name))
+    if specs:
+        components["FunctionName"] = {"type": "string", "enum": [spec.name for spec in specs]}
+        components["FunctionInput"] = {**components["FunctionInput"], "anyOf": inputs}
+    if outputs:
+        rest: JsonSchema = {"description": "Any JSON, of a function that does not say more"}
+        components["FunctionResult"] = {**components["FunctionResult"], "anyOf": [*outputs, rest]}
+    return components
+
+
+def embedded(document: JsonSchema, name: str) -> dict[str, Any]:
+    """A schema as a component: its references, which count from its own root, count from there.
+
+    One with an `$id` keeps them, as that stays their root.
+    """
+    if "$id" in document:
+        return dict(document)
+    moved: dict[str, Any] = _moved(document, f"#/components/schemas/{name}")
+    # A component is no root, where alone a dialect may be named; ours is OpenAPI's own.
+    moved.pop("$schema", None)
+    return moved
+
+
+def _moved(part: Any, base: str) -> Any:
+    if isinstance(part, list):
+        return [_moved(item, base) for item in part]
+    if not isinstance(part, Mapping):
+        return part
+    return {
+        key: base + value.removeprefix("#")
+        if key == "$ref" and isinstance(value, str) and value.startswith("#")
+        else (value if key in DATA_KEYWORDS else _moved(value, base))
+        for key, value in part.items()
+    }
+
+
+def _examples(specs: Sequence[FunctionSpec]) -> dict[str, dict[str, Any]]:
+    """Bodies that work, by the component that they are examples of; the simplest first."""
+    bodies, inputs = {}, {}
+    for spec in sorted(specs, key=lambda spec: len(spec.input.document.get("required", ()))):
+        sample = sample_of(spec.input)
+        if sample is not None:
+            summary = f"{spec.name}: {spec.description}" if spec.description else spec.name
+            bodies[spec.name] = {
+                "summary": summary,
+                "value": {"function": spec.name, "input": sample},
+            }
+            inputs[spec.name] = {"summary": summary, "value": sample}
+    return {
+        ref("Submission")["$ref"]: bodies,
+        ref("FunctionInput")["$ref"]: inputs,
+    }
+
+
+def _with_examples(
+    operation: Mapping[str, Any], examples: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The operation, its body with the examples that there are for it."""
+    if "requestBody" not in operation:
+        return dict(operation)
+    content = {
+        media_type: body | ({"examples": found} if found else {})
+        for media_type, body in operation["requestBody"]["content"].items()
+        for found in [examples.get(body["schema"].get("$ref", ""))]
+    }
+    return {**operation, "requestBody": {**operation["requestBody"], "content": content}}
+
+
+def _security_schemes() -> dict[str, dict[str, str]]:
+    key, bearer = KEY_SCHEMES
+    return {
+        key: {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "The key as it is",
+        },
+        bearer: {"type": "http", "scheme": "bearer", "description": "The key behind `Bearer`"},
+    }
+
+
+def _description() -> str:
+    rows = [
+        f"| {cls.status} | [`{name}`](problems/{name}) | {cls.title} |"
+        for name, cls in sorted(problem_types().items(), key=lambda item: (item[1].status, item[0]))
+    ]
+    return "\n".join(
+        [
+            "Browser work on slots: `POST /task` runs a function on a free slot, in order of "
+            "priority, and answers at once, piece by piece, or later.",
+            "",
+            "An error is always `application/problem+json`. Any path that does not exist answers "
+            "404 `not-found`, any other method 405 `method-not-allowed`.",
+            "",
+            "| status | type | |",
+            "|---|---|---|",
+            *rows,
+        ]
+    )

@@ -1,0 +1,70 @@
+"""What the schemas are written with."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from slotgrid.core.schema import JsonSchema
+
+TEXT: JsonSchema = {"type": "string"}
+WHOLE: JsonSchema = {"type": "integer", "minimum": 0}
+FLAG: JsonSchema = {"type": "boolean"}
+ANYTHING: JsonSchema = {}
+TASK_ID: JsonSchema = {
+    "type": "string",
+    "format": "uuid",
+    "examples": ["0198c0de-7a3b-7c11-9d5e-2f6a1b0c4d3e"],
+}
+MOMENT: JsonSchema = {
+    "type": "string",
+    "format": "date-time",
+    "examples": ["2030-01-31T08:00:00.000Z"],
+}
+MILLISECONDS: JsonSchema = {"type": "number", "minimum": 0, "examples": [12.5]}
+
+
+def ref(name: str) -> JsonSchema:
+    """A component of the document, by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def record(
+    description: str,
+    members: Mapping[str, JsonSchema],
+    *,
+    optional: Collection[str] = (),
+    **more: Any,
+) -> JsonSchema:
+    """An object with these members, each always there unless `optional` names it.
+
+    It stays open for members of later versions: callers ignore what they do not know.
+    """
+    required = [name for name in members if name not in optional]
+    described: dict[str, Any] = {"type": "object", "properties": dict(members)}
+    if description:
+        described["description"] = description
+    if required:
+        described["required"] = required
+    return described | more
+
+
+def said(schema: JsonSchema, description: str) -> JsonSchema:
+    """The schema with words beside it, which draft 2020-12 allows beside a `$ref` too."""
+    return {**schema, "description": description}
+
+
+def or_null(schema: JsonSchema) -> JsonSchema:
+    """The schema, or null."""
+    kind = schema.get("type")
+    if isinstance(kind, str) and "enum" not in schema:
+        return {**schema, "type": [kind, "null"]}
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def list_of(schema: JsonSchema) -> JsonSchema:
+    """An array of such values."""
+    return {"type": "array", "items": schema}
+
+
+def page_of(name: str, schema: JsonSchema) -> JsonSchema:
+    """A page of a list under `name`, and how many there are in all."""
+    return record("", {name: list_of(schema), "total": said(WHOLE, "How many there are in all")})

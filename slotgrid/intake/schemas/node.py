@@ -1,0 +1,114 @@
+"""The node, its functions and its log, as answers show them."""
+
+from collections.abc import Mapping
+
+from slotgrid.core.node import NodeState
+from slotgrid.core.schema import JsonSchema
+from slotgrid.core.submission import Mode
+from slotgrid.intake.schemas.basics import (
+    MOMENT,
+    TEXT,
+    WHOLE,
+    list_of,
+    or_null,
+    page_of,
+    record,
+    ref,
+    said,
+)
+from slotgrid.intake.schemas.tasks import KIND
+
+_STATE: JsonSchema = {"type": "string", "enum": [str(state) for state in NodeState]}
+_OPEN: JsonSchema = {"type": "object"}
+
+COMPONENTS: Mapping[str, JsonSchema] = {
+    "Function": record(
+        "What can be run here",
+        {
+            "name": TEXT,
+            "description": TEXT,
+            "kind": KIND,
+            "input": said(_OPEN, "The JSON Schema of its input"),
+            "output": or_null(said(_OPEN, "The JSON Schema of its result, if it declares one")),
+            "modes": list_of({"type": "string", "enum": [str(mode) for mode in Mode]}),
+            "timeout_s": said({"type": "number"}, "Seconds one attempt may run: default and most"),
+            "pool": TEXT,
+            "isolation": TEXT,
+            "retries": said(WHOLE, "Further attempts after a failed one"),
+            "requires": said(list_of(TEXT), "The services that must be up"),
+            "concurrency": or_null(said(WHOLE, "How many may run at once")),
+            "rate": or_null(said(TEXT, "How many may start in a time")),
+            "contract": WHOLE,
+            "group": TEXT,
+            "revision": said(TEXT, "Changes with the function's code"),
+        },
+    ),
+    "FunctionList": page_of("functions", ref("Function")),
+    "Health": record(
+        "How the node is; everything but `status` needs a key",
+        {
+            "status": _STATE,
+            "name": TEXT,
+            "group": TEXT,
+            "contract": WHOLE,
+            "version": TEXT,
+            "functions": said(list_of(TEXT), "The names of what can be run"),
+            "broken": said(
+                list_of(record("", {"path": TEXT, "error": TEXT, "kept_revision": or_null(TEXT)})),
+                "Files of functions that cannot be used as they are",
+            ),
+            "slots": record(
+                "All pools together; `limit` is how many tasks may wait, `queue` how many do",
+                {"used": WHOLE, "available": WHOLE, "limit": WHOLE, "queue": WHOLE},
+            ),
+            "pools": {"type": "object", "additionalProperties": ref("PoolCount")},
+            "services": list_of(ref("Service")),
+            "tags": _OPEN,
+            "system": said(_OPEN, "Processor, memory, browsers"),
+        },
+        optional=(
+            *("name", "group", "contract", "version", "functions", "broken"),
+            *("slots", "pools", "services", "tags", "system"),
+        ),
+    ),
+    "PoolCount": record("How full a pool is", {"size": WHOLE, "free": WHOLE, "busy": WHOLE}),
+    "Service": record(
+        "A long-lived helper of functions",
+        {
+            "name": TEXT,
+            "state": {"type": "string", "enum": ["starting", "up", "down"]},
+            "status": {},
+            "since": MOMENT,
+            "restarts": WHOLE,
+            "error": or_null(TEXT),
+        },
+    ),
+    "NodeStatus": record(
+        "", {"status": _STATE, "message": said(TEXT, "In words")}, optional=("message",)
+    ),
+    "Alive": record("", {"status": {"type": "string", "const": "alive"}}),
+    "NodeLogs": record(
+        "",
+        {
+            "logs": list_of(
+                record(
+                    "One event, with its own fields beside these",
+                    {"ts": MOMENT, "level": TEXT, "event": TEXT},
+                    additionalProperties=True,
+                )
+            )
+        },
+    ),
+    "Drain": {
+        "type": "object",
+        "properties": {
+            "deadline_s": or_null(
+                {
+                    "type": "number",
+                    "minimum": 0,
+                    "description": "Seconds for what is here to finish; DRAIN_S when omitted",
+                }
+            )
+        },
+    },
+}

@@ -1,0 +1,84 @@
+"""Errors as answers: RFC 9457's members and ours, and which handler can answer which."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from slotgrid.core.errors import ServiceError, Unauthorized
+from slotgrid.core.schema import JsonSchema
+from slotgrid.intake.schemas.basics import TASK_ID, TEXT, WHOLE, list_of, record, ref, said
+
+PROBLEM_JSON = "application/problem+json"
+
+COMPONENTS: Mapping[str, JsonSchema] = {
+    "Problem": record(
+        "What went wrong (RFC 9457)",
+        {
+            "type": {
+                "type": "string",
+                "pattern": "^/problems/",
+                "description": "The kind of problem, and the address of a page that explains it",
+            },
+            "title": said(TEXT, "The same for every problem of the type"),
+            "status": said({"type": "integer"}, "The HTTP status"),
+            "detail": said(TEXT, "This problem, in a sentence"),
+            "success": {"type": "boolean", "const": False},
+            "error": said(TEXT, "The same sentence as `detail`"),
+            "task_id": TASK_ID,
+            "retry_after_s": said(WHOLE, "As the header `Retry-After`"),
+            "position": said(WHOLE, "Where in the queue the task was"),
+            "expected_wait_s": {"type": "number", "minimum": 0},
+            "reason": said(TEXT, "A word or two that say why"),
+            "errors": said(
+                list_of(record("", {"pointer": said(TEXT, "A JSON pointer"), "message": TEXT})),
+                "Every fault in what was sent",
+            ),
+            "suggestions": said(list_of(TEXT), "The nearest names that exist"),
+        },
+        optional=(
+            *("task_id", "retry_after_s", "position", "expected_wait_s"),
+            *("reason", "errors", "suggestions"),
+        ),
+    )
+}
+
+
+def problem_answers(problems: Iterable[type[ServiceError]]) -> dict[int, dict[str, Any]]:
+    """The OpenAPI responses for these problems: one a status, which names all of that status."""
+    by_status: dict[int, list[type[ServiceError]]] = {}
+    for problem in problems:
+        same = by_status.setdefault(problem.status, [])
+        if problem not in same:
+            same.append(problem)
+    return {status: _answer(status, same) for status, same in sorted(by_status.items())}
+
+
+def _answer(status: int, problems: list[type[ServiceError]]) -> dict[str, Any]:
+    lines = [f"`{p.name}`: {p.title}. {p.advice}" for p in problems]
+    answer: dict[str, Any] = {
+        "description": "\n\n".join(lines),
+        "content": {
+            PROBLEM_JSON: {
+                "schema": {
+                    "allOf": [
+                        ref("Problem"),
+                        {
+                            "properties": {
+                                "type": {"enum": [f"/problems/{p.name}" for p in problems]}
+                            }
+                        },
+                    ]
+                }
+            }
+        },
+    }
+    headers = {}
+    if status in {429, 503, 504}:
+        headers["Retry-After"] = header("Seconds after which to try again", {"type": "integer"})
+    if Unauthorized in problems:
+        headers["WWW-Authenticate"] = header("How to show a key", TEXT)
+    return answer | ({"headers": headers} if headers else {})
+
+
+def header(description: str, schema: JsonSchema) -> dict[str, Any]:
+    """An OpenAPI header object."""
+    return {"description": description, "schema": schema}

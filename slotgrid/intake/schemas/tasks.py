@@ -1,0 +1,135 @@
+"""Tasks as answers show them."""
+
+from collections.abc import Mapping
+
+from slotgrid.core.schema import JsonSchema
+from slotgrid.core.submission import Mode
+from slotgrid.core.task import StepState, TaskState
+from slotgrid.intake.schemas.basics import (
+    ANYTHING,
+    MILLISECONDS,
+    MOMENT,
+    TASK_ID,
+    TEXT,
+    WHOLE,
+    list_of,
+    or_null,
+    page_of,
+    record,
+    ref,
+    said,
+)
+
+STATUS: JsonSchema = {"type": "string", "enum": [str(state) for state in TaskState]}
+KIND: JsonSchema = {"type": "string", "enum": ["python", "recipe", "flow"]}
+SUCCESS: JsonSchema = {"type": "boolean", "const": True}
+
+_SUMMARY: Mapping[str, JsonSchema] = {
+    "id": TASK_ID,
+    "function": TEXT,
+    "kind": KIND,
+    "group": TEXT,
+    "contract": WHOLE,
+    "status": STATUS,
+    "mode": {"type": "string", "enum": [str(mode) for mode in Mode]},
+    "priority": {"type": "integer", "minimum": 1, "maximum": 9},
+    "owner": said(TEXT, "The name of the key that submitted it"),
+    "source": record(
+        "What started it",
+        {
+            "kind": {
+                "type": "string",
+                "enum": ["api", "dashboard", "schedule", "hook", "flow", "call", "retry"],
+            },
+            "id": or_null(TEXT),
+        },
+    ),
+    "worker": or_null(said(TEXT, "Where it runs or ran last")),
+    "created_at": MOMENT,
+    "started_at": or_null(MOMENT),
+    "finished_at": or_null(MOMENT),
+    "queued_ms": said(MILLISECONDS, "Waiting for slots, up to now"),
+    "run_ms": said(MILLISECONDS, "Running, over all attempts, up to now"),
+    "queue_position": or_null(said(WHOLE, "1 is the next; null unless it is queued")),
+}
+
+COMPONENTS: Mapping[str, JsonSchema] = {
+    "TaskAnswer": record(
+        "How a task ended well",
+        {
+            "success": SUCCESS,
+            "id": TASK_ID,
+            "result": ref("FunctionResult"),
+            "worker": TEXT,
+            "queued_ms": MILLISECONDS,
+            "run_ms": MILLISECONDS,
+        },
+    ),
+    "TaskSummary": record(
+        "A task as a row of a list", {**_SUMMARY, "error": or_null(said(TEXT, "In a sentence"))}
+    ),
+    "Task": record(
+        "A task, with everything that is known of it",
+        {
+            **_SUMMARY,
+            "input": said(ANYTHING, "With defaults filled in, and without its secrets"),
+            "metadata": {"type": "object"},
+            "timeout_s": said({"type": "number"}, "Seconds that one attempt may run"),
+            "wait_s": or_null(said({"type": "number"}, "Seconds it may wait, if it says so")),
+            "attempts": list_of(ref("Attempt")),
+            "steps": list_of(ref("Step")),
+            "artifacts": list_of(ref("Artifact")),
+            "deliveries": list_of({"type": "object"}),
+            "result": said(ANYTHING, "What the function returned; null unless completed"),
+            "error": or_null(ref("Problem")),
+        },
+    ),
+    "TaskDocument": record("", {"task": ref("Task")}),
+    "TaskList": page_of("tasks", ref("TaskSummary")),
+    "Attempt": record(
+        "One run of a task",
+        {
+            "number": {"type": "integer", "minimum": 1},
+            "worker": TEXT,
+            "slot": WHOLE,
+            "started_at": MOMENT,
+            "ended_at": or_null(MOMENT),
+            "error": or_null(ref("Problem")),
+        },
+    ),
+    "Step": record(
+        "One part of a task, such as a function that it called",
+        {
+            "name": TEXT,
+            "function": TEXT,
+            "status": {"type": "string", "enum": [str(state) for state in StepState]},
+            "started_at": MOMENT,
+            "ended_at": or_null(MOMENT),
+            "output": ANYTHING,
+            "error": or_null(TEXT),
+        },
+    ),
+    "Artifact": record(
+        "A file that a task saved",
+        {
+            "name": TEXT,
+            "size": said(WHOLE, "Bytes"),
+            "content_type": TEXT,
+            "url": said(TEXT, "Where to get it, relative to the node"),
+        },
+    ),
+    "ArtifactList": page_of("artifacts", ref("Artifact")),
+    "LogLine": record(
+        "One line of a task's log",
+        {
+            "ts": MOMENT,
+            "stream": said(TEXT, "`stdout` or `stderr`"),
+            "step": said(TEXT, "Who wrote it; `_node` is the node itself"),
+            "line": TEXT,
+        },
+    ),
+    "Cancelled": record(
+        "The task has ended", {"success": SUCCESS, "id": TASK_ID, "status": STATUS}
+    ),
+    "BulkCancelled": record("", {"success": SUCCESS, "cancelled": WHOLE, "ids": list_of(TASK_ID)}),
+}

@@ -1,0 +1,69 @@
+"""Writes down the turns in a task's life: history, metrics, log, and the task's own log."""
+
+import structlog
+from structlog.contextvars import bind_contextvars
+
+from slotgrid.core.dispatcher import Lease
+from slotgrid.core.errors import QueueFull, ServiceError
+from slotgrid.core.task import Task, TaskState
+from slotgrid.records.history import History
+from slotgrid.runtime.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+class Journal:
+    """Fulfils `slotgrid.core.supervisor.Observer`.
+
+    The supervisor calls it from the task's own asyncio task, so what is bound here stands on
+    every line that is logged while the task runs, its function's included.
+    """
+
+    def __init__(self, history: History, metrics: Metrics) -> None:
+        self._history = history
+        self._metrics = metrics
+
+    def accepted(self, task: Task) -> None:
+        """The task is ours."""
+        self._history.add(task)
+
+    def leased(self, task: Task, lease: Lease) -> None:
+        """The task has a slot and starts."""
+        slot = lease.slot
+        bind_contextvars(
+            task_id=task.id, function=task.spec.name, slot=slot.index, worker=slot.worker
+        )
+        number = len(task.attempts)
+        task.log(f"attempt {number} on slot {slot.index} of {slot.worker}")
+        log.debug("task.started", attempt=number)
+
+    def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
+        """An attempt failed, another follows."""
+        task.log(f"attempt failed: {error.detail}; trying again in {delay_s:.1f} s")
+        log.warning("task.will_retry", error=error.detail, problem=error.name, delay_s=delay_s)
+
+    def finished(self, task: Task) -> None:
+        """The task has reached its end."""
+        error = task.error
+        task.log(f"{task.state}: {error.detail}" if error else str(task.state))
+        self._history.end(task)
+        started = bool(task.attempts)
+        self._metrics.task_finished(
+            function=task.spec.name,
+            mode=task.submission.mode,
+            outcome=task.state,
+            wait_s=task.queued_s if started else None,
+            run_s=task.run_s if started else None,
+        )
+        write = log.warning if task.state is TaskState.FAILED else log.info
+        facts = {"error": error.detail, "problem": error.name} if error else {}
+        if not started:  # nothing is bound yet
+            facts |= {"task_id": task.id, "function": task.spec.name}
+        if isinstance(error, QueueFull):
+            self._metrics.refused(error.name)
+            write = log.debug  # at a full queue, a line a refusal would be a flood of its own
+        write(f"task.{task.state}", queued_ms=task.queued_ms, run_ms=task.run_ms, **facts)
+
+    def defect(self, task: Task, error: Exception) -> None:
+        """Something of ours broke."""
+        log.error("task.defect", exc_info=error, task_id=task.id)

@@ -1,0 +1,251 @@
+"""A worker: its parts, wired; and the order in which they start and end."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from slotgrid.core.admission import Admission
+from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.gates import Gates
+from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.queue import TaskQueue
+from slotgrid.core.slots import Slots
+from slotgrid.core.submission import Mode
+from slotgrid.core.supervisor import Supervisor
+from slotgrid.intake.app import make_app
+from slotgrid.intake.node import Node
+from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.history import History
+from slotgrid.records.journal import Journal
+from slotgrid.runtime.background import background
+from slotgrid.runtime.logs import LogRing
+from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.settings import Sandbox, Settings
+from slotgrid.runtime.watchdog import LoopWatchdog
+from worker.attempt import Parts
+from worker.browser.browsers import Browsers
+from worker.browser.find import BrowserKind
+from worker.browser.launch import LaunchPlan
+from worker.browser.memory import memory_used_percent
+from worker.health import WorkerHealth
+from worker.memory_guard import guard_memory
+from worker.plain.processes import PlainProcesses
+from worker.registry.registry import Registry
+from worker.registry.services import Services
+from worker.registry.tags import Tags
+from worker.runner import LocalRunner
+
+log = structlog.get_logger()
+
+MODES = frozenset({Mode.SYNC, Mode.STREAM})
+"""Durable modes come with a database; this worker has none."""
+BROWSERS_SETTLED_S = 30.0
+
+
+class _Facts:
+    """Fulfils `slotgrid.function.NodeFacts`."""
+
+    def __init__(self, name: str, browsers: Browsers) -> None:
+        self.name = name
+        self._browsers = browsers
+
+    @property
+    def browser_version(self) -> str | None:
+        """For example `Chromium 156.0.8078.79`."""
+        return self._browsers.stats().version
+
+
+class Worker:
+    """The parts of one worker, made from its settings; `running` starts and ends them.
+
+    `drain` is called when a caller asks the worker to drain, with the deadline in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        logs: LogRing,
+        redactor: Redactor,
+        drain: Callable[[float | None], None],
+    ) -> None:
+        self.settings = settings
+        self.status = NodeStatus(lambda state: log.info("node.state", state=state))
+        self.registry = Registry(
+            settings.functions_dir,
+            group=settings.group,
+            contract=settings.contract,
+            default_timeout_s=settings.default_timeout_s,
+            pools=settings.pools,
+            environment=os.environ,
+        )
+        self.services = Services(self.registry)
+        self.browsers = Browsers(
+            launch_plan(settings),
+            count=settings.browsers,
+            slots=settings.slots,
+            temp_dir=settings.data_dir / "tmp",
+            max_tasks=settings.browser_max_tasks,
+            max_memory_mb=settings.browser_max_memory_mb,
+        )
+        self.tags = Tags(self.registry, _Facts(settings.node_name, self.browsers))
+        self.plain = PlainProcesses(limit=settings.slots)
+        self.artifacts = ArtifactStore(settings.data_dir / "artifacts")
+        self.history = History(
+            limit=settings.history_limit,
+            ttl_s=settings.history_ttl_s,
+            forget=self.artifacts.remove,
+        )
+        self.metrics = Metrics(lambda: self.health.gauges())  # noqa: PLW0108  health is made below
+        self.slots = Slots(settings.pools, worker=settings.node_name)
+        self.dispatcher = Dispatcher(
+            TaskQueue(limit=settings.queue_limit, ageing_s=settings.priority_ageing_s),
+            self.slots,
+            Gates(self.registry, self.services.is_up),
+        )
+        parts = Parts(
+            registry=self.registry,
+            browsers=self.browsers,
+            plain=self.plain,
+            services=self.services,
+            artifacts=self.artifacts,
+        )
+        self.runner = LocalRunner(parts, redactor)
+        self.supervisor = Supervisor(
+            self.dispatcher,
+            self.runner,
+            Journal(self.history, self.metrics),
+            max_wait_s=settings.max_wait_s,
+        )
+        self.watchdog = LoopWatchdog(
+            stall_s=settings.loop_stall_s,
+            data_dir=settings.data_dir,
+            on_stall=self.metrics.loop_stalled,
+        )
+        self.health = WorkerHealth(
+            settings,
+            status=self.status,
+            slots=self.slots,
+            dispatcher=self.dispatcher,
+            supervisor=self.supervisor,
+            runner=self.runner,
+            parts=parts,
+            tags=self.tags,
+            lag=self.watchdog,
+        )
+        self.node = self._node(logs, drain)
+        # What holds tasks back may have gone: a service came up, a function was changed.
+        self.services.on_change(self.dispatcher.wake)
+        self.registry.on_change(self.dispatcher.wake)
+
+    def application(self) -> web.Application:
+        """The worker's HTTP application; it starts and ends the parts with itself."""
+        settings = self.settings
+        app = make_app(
+            self.node,
+            auth_key=settings.auth_key,
+            body_limit=settings.request_body_limit_bytes,
+        )
+
+        async def parts(_: web.Application) -> AsyncIterator[None]:
+            async with self.running():
+                yield
+
+        app.cleanup_ctx.append(parts)
+        return app
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start every part in the order of dependence; end them in reverse."""
+        async with AsyncExitStack() as stack:
+            await asyncio.to_thread(_fresh_data_dir, self.settings.data_dir, self.artifacts)
+            await stack.enter_async_context(self.watchdog)
+            await stack.enter_async_context(self.browsers.running())
+            await stack.enter_async_context(self.plain.running())
+            await self.registry.load()
+            await stack.enter_async_context(self.registry.watching())
+            await stack.enter_async_context(self.services.running())
+            await stack.enter_async_context(self.tags.running())
+            memory = guard_memory(
+                self.slots,
+                limit_percent=self.settings.memory_limit_percent,
+                used_percent=memory_used_percent,
+                wake=self.dispatcher.wake,
+            )
+            for loop, name in ((memory, "memory guard"), (self._expire(), "history")):
+                _ = await stack.enter_async_context(background(loop, name=name))
+            yield
+
+    async def get_ready(self) -> None:
+        """Accept tasks as soon as the browsers have started, or have failed to."""
+        try:
+            async with asyncio.timeout(BROWSERS_SETTLED_S):
+                await self.browsers.settled()
+        except TimeoutError:
+            log.warning("browsers.slow", waited_s=BROWSERS_SETTLED_S)
+        await self.tags.refresh()  # those of the browser could not be told before
+        if self.status.state is NodeState.STARTING:
+            self.status.move_to(NodeState.READY)
+
+    def cancel_everything(self, reason: str) -> None:
+        """Cancel every live task; a drain under way then ends as soon as their slots are free."""
+        for task in self.supervisor.live:
+            self.supervisor.cancel(task, f"the worker was told to stop at once ({reason})")
+
+    async def _expire(self) -> None:
+        """Old tasks go even when no new ones come."""
+        while True:
+            await asyncio.sleep(60)
+            self.history.expire()
+
+    def _node(self, logs: LogRing, drain: Callable[[float | None], None]) -> Node:
+        settings = self.settings
+        return Node(
+            name=settings.node_name,
+            group=settings.group,
+            contract=settings.contract,
+            status=self.status,
+            catalog=self.registry,
+            admission=Admission(
+                self.registry,
+                self.status,
+                node=settings.node_name,
+                group=settings.group,
+                contract=settings.contract,
+                pools=settings.pools,
+                labels=settings.labels.items(),
+                modes=MODES,
+            ),
+            dispatcher=self.dispatcher,
+            supervisor=self.supervisor,
+            history=self.history,
+            artifacts=self.artifacts,
+            logs=logs,
+            health=self.health.detail,
+            metrics=lambda: (self.metrics.render(), CONTENT_TYPE),
+            drain=drain,
+            refused=self.metrics.refused,
+        )
+
+
+def launch_plan(settings: Settings) -> LaunchPlan:
+    """How this worker starts its browsers; `proxy` stays off until a guard is there to use it."""
+    sandbox = {Sandbox.AUTO: None, Sandbox.ON: True, Sandbox.OFF: False}[settings.browser_sandbox]
+    return LaunchPlan(
+        kind=BrowserKind(settings.browser),
+        chromium_path=settings.chromium_path,
+        headless=settings.headless,
+        sandbox=sandbox,
+    )
+
+
+def _fresh_data_dir(data_dir: Path, artifacts: ArtifactStore) -> None:
+    """Make the folder, and remove files of tasks that nobody remembers any more."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    artifacts.clear()

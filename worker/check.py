@@ -1,0 +1,140 @@
+"""What is right and wrong with this machine and its set-up, before a worker is started."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import async_playwright
+
+from slotgrid.runtime.settings import Settings, SettingsError, load_settings
+from worker.app import launch_plan
+from worker.browser.errors import BrowserMissing
+from worker.browser.find import browser_version
+from worker.registry.registry import Registry
+
+LAUNCH_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at; `advice` says what to do when it is not right."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str | None = None
+
+
+def print_checks() -> int:
+    """Print every check as one JSON document; returns 0 when all is right, else 1."""
+    checks = asyncio.run(all_checks())
+    ok = all(check.ok for check in checks)
+    document = {"ok": ok, "checks": [asdict(check) for check in checks]}
+    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
+    return 0 if ok else 1
+
+
+async def all_checks() -> list[Check]:
+    """Look at the settings first: without them nothing else can be looked at."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return [
+            Check("settings", False, problem, "mend it in .env or in the environment")
+            for problem in error.problems
+        ]
+    checks = [Check("settings", True, f"group {settings.group}, {settings.slots} slots")]
+    checks += [Check("settings", True, notice) for notice in settings.notices]
+    looks: list[Callable[[Settings], Coroutine[Any, Any, list[Check]]]] = [
+        _key,
+        _port,
+        _data_dir,
+        _functions,
+        _chromium,
+    ]
+    for look in looks:
+        checks += await look(settings)
+    return checks
+
+
+async def _key(settings: Settings) -> list[Check]:
+    if settings.auth_key:
+        return [Check("key", True, "AUTH_KEY is set")]
+    advice = "set AUTH_KEY in .env; `make run` generates one"
+    return [Check("key", False, "AUTH_KEY is empty: every request would be refused", advice)]
+
+
+async def _port(settings: Settings) -> list[Check]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    where = f"{settings.host}:{settings.port}"
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            advice = "stop what listens there, or set another PORT"
+            return [Check("port", False, f"{where}: {error.strerror}", advice)]
+    return [Check("port", True, f"{where} is free")]
+
+
+async def _data_dir(settings: Settings) -> list[Check]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".check-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        advice = "make it writable for this user, or set DATA_DIR"
+        return [Check("data folder", False, f"{folder}: {error.strerror}", advice)]
+    return [Check("data folder", True, f"{folder} is writable")]
+
+
+async def _functions(settings: Settings) -> list[Check]:
+    folder = settings.functions_dir
+    if not folder.is_dir():
+        advice = "make it, or set FUNCTIONS_DIR"
+        return [Check("functions", False, f"{folder} is not a folder", advice)]
+    registry = Registry(
+        folder,
+        group=settings.group,
+        contract=settings.contract,
+        default_timeout_s=settings.default_timeout_s,
+        pools=settings.pools,
+        environment=os.environ,
+    )
+    await registry.load()
+    checks = [
+        Check("functions", False, f"{broken.path}: {broken.error}", "mend the file")
+        for broken in registry.broken
+    ]
+    return [*checks, Check("functions", True, f"{len(registry.specs())} in {folder}")]
+
+
+async def _chromium(settings: Settings) -> list[Check]:
+    """Start it, as a worker would: that it lies there does not mean that it runs."""
+    plan = launch_plan(settings)
+    try:
+        executable = plan.executable()
+        version = await browser_version(executable)
+        async with asyncio.timeout(LAUNCH_TIMEOUT_S), async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                **plan.launch_options(executable, boot_id="check")
+            )
+            page = await browser.new_page()
+            await page.goto("data:text/html,<title>ok</title>")
+            await browser.close()
+    except BrowserMissing as error:
+        return [Check("chromium", False, str(error), "install it as said")]
+    except (PlaywrightError, TimeoutError, OSError) as error:
+        advice = "as root or in a container set BROWSER_SANDBOX=off; see the message for a library"
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        return [Check("chromium", False, f"it does not start: {reason[0]}", advice)]
+    sandbox = "on" if plan.sandboxed else "off"
+    return [Check("chromium", True, f"{version} from {executable.source}, sandbox {sandbox}")]

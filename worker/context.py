@@ -1,0 +1,188 @@
+"""The context that a coroutine function is given."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from slotgrid.core.admission import checked_input, unknown_function
+from slotgrid.core.errors import FunctionFailed, OutputInvalid
+from slotgrid.core.events import NotJson, encode_json
+from slotgrid.core.task import MAIN_STEP, Artifact, Deadline, Step, StepState
+from worker.attempt import Attempt
+from worker.registry.definitions import LoadedFunction
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+CALL_DEPTH = 10
+RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk"})
+_KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+
+
+class RunContext:
+    """Fulfils `slotgrid.function.Context` for one function of an attempt.
+
+    `stack` holds the functions that are under way, outermost first; a called function shares
+    everything but its name and its step with its caller.
+    """
+
+    __slots__ = ("_attempt", "_loaded", "_stack", "_step")
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        loaded: LoadedFunction,
+        *,
+        step: str = MAIN_STEP,
+        stack: tuple[str, ...] = (),
+    ) -> None:
+        self._attempt = attempt
+        self._loaded = loaded
+        self._step = step
+        self._stack = (*stack, loaded.spec.name)
+
+    @property
+    def task_id(self) -> str:
+        """The task's UUIDv7."""
+        return self._attempt.task.id
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first run of the task."""
+        return len(self._attempt.task.attempts)
+
+    @property
+    def deadline(self) -> Deadline:
+        """When this attempt is stopped."""
+        return self._attempt.deadline
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the task was cancelled."""
+        return self._attempt.task.cancel_reason is not None
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The values of the names that `@function(secrets=...)` declared."""
+        return self._loaded.secrets
+
+    @property
+    def browser_context(self) -> "BrowserContext":
+        """Playwright's context of this task. Raises RuntimeError before the first `page()`."""
+        if self._attempt.browser is None:
+            raise RuntimeError("there is no browser context before `await context.page()`")
+        return self._attempt.browser.context
+
+    async def page(self) -> "Page":
+        """The context's first page."""
+        return await self._attempt.page(self._loaded.options.context_options)
+
+    async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
+        """Say something of one's own kind. Raises ValueError for a reserved kind."""
+        if kind in RESERVED_KINDS or not _KIND.fullmatch(kind):
+            raise ValueError(
+                f"{kind!r} cannot be the kind of an event: a short lower-case word other than "
+                f"{', '.join(sorted(RESERVED_KINDS))}"
+            )
+        await self._attempt.say(kind, {"text": text, "data": data})
+
+    async def status(self, text: str) -> None:
+        """Say in words what is going on."""
+        await self._attempt.say("status", {"text": text, "data": None})
+
+    async def progress(self, text: str, fraction: float | None = None) -> None:
+        """Say how far it is."""
+        if fraction is not None:
+            fraction = min(1.0, max(0.0, fraction))
+        await self._attempt.say("progress", {"text": text, "data": {"fraction": fraction}})
+
+    async def stream(self, chunk: str) -> None:
+        """Hand over a piece of the answer."""
+        await self._attempt.say("chunk", {"data": str(chunk)})
+
+    async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Write a line into the task's log."""
+        line = self._attempt.hide_text(str(line))
+        self._attempt.task.log(line, stream=stream, step=self._step)
+        await self._attempt.say("log", {"text": line, "data": {"stream": stream}})
+
+    async def save(self, name: str, data: bytes | str) -> Artifact:
+        """Keep a file with the task, and say so."""
+        attempt = self._attempt
+        artifact = await attempt.parts.artifacts.save(attempt.task, attempt.hide_text(name), data)
+        await attempt.say("artifact", {"text": artifact.name, "data": artifact})
+        return artifact
+
+    def service(self, name: str) -> Any:
+        """The running service, which `@function(requires=...)` must name."""
+        if name not in self._loaded.options.requires:
+            raise ValueError(
+                f"{self._loaded.spec.name} does not name the service {name!r} in `requires`"
+            )
+        return self._attempt.parts.services.instance(name)
+
+    async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
+        """Run another function here and now, as a step of this task."""
+        loaded = self._callee(function)
+        filled = checked_input(loaded.spec, input or {})
+        task = self._attempt.task
+        step = Step(f"{function}-{len(task.steps) + 1}", function)
+        task.steps.append(step)
+        try:
+            returned = await run_function(
+                RunContext(self._attempt, loaded, step=step.name, stack=self._stack), filled
+            )
+            result, _ = checked_output(loaded, returned)
+        except asyncio.CancelledError:
+            step.end(StepState.CANCELLED)
+            raise
+        except Exception as error:
+            step.end(StepState.FAILED, error=self._attempt.hide_text(str(error)))
+            raise
+        step.end(StepState.COMPLETED, output=result)
+        return result
+
+    def _callee(self, name: str) -> LoadedFunction:
+        parts = self._attempt.parts
+        loaded = parts.registry.loaded(name)
+        if loaded is None:
+            raise unknown_function(name, parts.registry)
+        if name in self._stack:
+            raise FunctionFailed(f"the calls form a circle: {' -> '.join((*self._stack, name))}")
+        if len(self._stack) >= CALL_DEPTH:
+            raise FunctionFailed(f"calls are nested deeper than {CALL_DEPTH}")
+        for service in loaded.options.requires:
+            if not parts.services.is_up(service):
+                raise FunctionFailed(f"{name} needs the service {service}, which is down")
+        return loaded
+
+
+async def run_function(context: RunContext, filled: Mapping[str, Any]) -> Any:
+    """What the function of that context returns for a valid input."""
+    attempt, loaded = context._attempt, context._loaded
+    if loaded.is_coroutine:
+        return await loaded.callable(context, **loaded.bind(filled))
+    return await attempt.parts.plain.run(
+        loaded,
+        context,
+        filled,
+    )
+
+
+def checked_output(loaded: LoadedFunction, returned: Any) -> tuple[Any, bytes]:
+    """A result as plain values and as JSON. Raises OutputInvalid for what is not allowed."""
+    spec = loaded.spec
+    try:
+        plain = loaded.to_json(returned)
+        encoded = encode_json(plain)
+    except NotJson as cause:
+        raise OutputInvalid(f"{spec.name} returned what is not JSON: {cause}") from cause
+    if spec.output is not None and (violations := spec.output.violations(plain)):
+        first = violations[0]
+        raise OutputInvalid(
+            f"{spec.name} returned what its output schema refuses: "
+            f"{first.pointer or 'the value'}: {first.message}",
+            errors=violations,
+        )
+    return plain, encoded

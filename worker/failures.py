@@ -1,0 +1,117 @@
+"""What a function's exception means, in our terms; and what a failed task leaves behind."""
+
+import asyncio
+import traceback
+
+import structlog
+from playwright.async_api import Error as PlaywrightError
+
+from slotgrid.core.errors import (
+    BrowserCrashed,
+    DeadlineExceeded,
+    FunctionFailed,
+    InvalidInput,
+    OutputInvalid,
+    ServiceError,
+)
+from slotgrid.core.supervisor import AttemptFailed
+from slotgrid.core.task import MAIN_STEP
+from worker.attempt import Attempt
+from worker.browser.context import TaskContext
+from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused
+from worker.browser.states import Lost
+
+log = structlog.get_logger()
+
+DETAIL_LIMIT = 500
+KEEPSAKE_S = 3.0
+"""For each thing that a failed task leaves: the answer waits for it."""
+
+LOST_IN_WORDS = {
+    Lost.PAGE: "the tab crashed",
+    Lost.BROWSER: "the browser died or was killed",
+    Lost.DRIVER: "the browser's driver died or was killed",
+}
+
+
+class Exited(Exception):
+    """A function tried to end the process (`sys.exit`, `KeyboardInterrupt`)."""
+
+
+def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
+    """The failure behind what the function raised; its traceback goes to the task's log."""
+    loaded = attempt.loaded
+    name = loaded.spec.name
+    lines = attempt.hide_text("".join(traceback.format_exception(error)))
+    attempt.task.log(lines, stream="stderr", step=MAIN_STEP)
+    retryable = isinstance(error, loaded.options.retry_on)
+    match error:
+        case OutputInvalid():
+            return AttemptFailed(error, retryable=False)
+        case BrowserUnavailable():
+            failure = BrowserCrashed(str(error), reason="no-browser", retry_after_s=5)
+            return AttemptFailed(failure, retryable=True)
+        case ContextOptionsRefused() | InvalidInput():
+            retryable = False
+        case asyncio.CancelledError():
+            error = Exited("it cancelled itself")
+    detail = f"{name} failed: {_in_words(error)}"
+    return AttemptFailed(FunctionFailed(attempt.hide_text(detail)), retryable=retryable)
+
+
+def of_deadline(attempt: Attempt, timeout_s: float) -> AttemptFailed:
+    """The failure of an attempt that ran longer than it may."""
+    detail = f"{attempt.loaded.spec.name} ran longer than its {timeout_s:g} s"
+    retryable = issubclass(TimeoutError, attempt.loaded.options.retry_on)
+    return AttemptFailed(DeadlineExceeded(detail), retryable=retryable)
+
+
+def of_loss(attempt: Attempt, lost: Lost) -> AttemptFailed:
+    """The failure of an attempt whose tab, browser or driver is gone."""
+    detail = f"{LOST_IN_WORDS[lost]} while {attempt.loaded.spec.name} ran"
+    return AttemptFailed(BrowserCrashed(detail, reason=lost), retryable=True)
+
+
+def _in_words(error: BaseException) -> str:
+    """One sentence: Playwright's own first line, without its log of calls."""
+    text = error.detail if isinstance(error, ServiceError) else str(error)
+    if isinstance(error, PlaywrightError):
+        text = text.strip().splitlines()[0] if text.strip() else "Playwright failed"
+    elif not isinstance(error, ServiceError):
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …"
+
+
+async def leave_keepsakes(attempt: Attempt) -> None:
+    """Save what `on_failure` asks for of a page that is still open; bounded, never raises."""
+    browser = attempt.browser
+    if browser is None or not browser.usable:
+        return
+    number = len(attempt.task.attempts)
+    suffix = f"-{number}" if number > 1 else ""
+    for kind in attempt.loaded.options.on_failure:
+        try:
+            async with asyncio.timeout(KEEPSAKE_S):
+                await _keep(attempt, browser, kind, suffix)
+        except Exception as error:  # a page that just failed may fail at this as well
+            reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+            attempt.task.log(f"no {kind} of the failure: {reason[0]}")
+            log.info("task.keepsake_failed", kind=kind, reason=reason[0])
+
+
+async def _keep(attempt: Attempt, browser: TaskContext, kind: str, suffix: str) -> None:
+    save, task = attempt.parts.artifacts.save, attempt.task
+    match kind:
+        case "screenshot":
+            picture = await browser.page.screenshot(timeout=KEEPSAKE_S * 1000)
+            await save(task, f"failure{suffix}.png", picture)
+        case "html":
+            source = await browser.page.content()
+            await save(task, f"failure{suffix}.html", attempt.hide_text(source))
+        case "trace" if attempt.secrets is not None:
+            # A trace holds every value that was typed, in a form that we cannot search.
+            task.log("no trace of the failure: the task has secrets")
+        case "trace" if attempt.tracing:
+            path = attempt.parts.artifacts.new_path(task, f"failure{suffix}.trace.zip")
+            await browser.context.tracing.stop(path=path)
+            attempt.parts.artifacts.adopt(task, path)

@@ -1,0 +1,130 @@
+"""What a worker says about itself: the detail of `/health`, and the gauges of `/metrics`."""
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import psutil
+
+from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.slots import Slots
+from slotgrid.core.supervisor import Supervisor
+from slotgrid.runtime.metrics import GaugeReadings
+from slotgrid.runtime.settings import Settings
+from worker.attempt import Parts
+from worker.browser.memory import memory_used_percent
+from worker.registry.tags import Tags
+from worker.runner import LocalRunner
+
+
+class Lag(Protocol):
+    """Where the loop's lag can be read."""
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds by which the loop was late, at worst, of late."""
+
+
+class WorkerHealth:
+    """Reads how the worker's parts stand; changes nothing."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        status: NodeStatus,
+        slots: Slots,
+        dispatcher: Dispatcher,
+        supervisor: Supervisor,
+        runner: LocalRunner,
+        parts: Parts,
+        tags: Tags,
+        lag: Lag,
+    ) -> None:
+        self._settings = settings
+        self._status = status
+        self._slots = slots
+        self._dispatcher = dispatcher
+        self._supervisor = supervisor
+        self._runner = runner
+        self._parts = parts
+        self._tags = tags
+        self._lag = lag
+        self._started = time.monotonic()
+        self._version = version("slotgrid")
+
+    def detail(self) -> Mapping[str, Any]:
+        """What `/health` shows to a key."""
+        registry, browsers = self._parts.registry, self._parts.browsers.stats()
+        ready = self._status.state is NodeState.READY and self._slots.held is None
+        free = self._slots.total - self._slots.used
+        return {
+            "name": self._settings.node_name,
+            "group": self._settings.group,
+            "contract": self._settings.contract,
+            "labels": dict(self._settings.labels),
+            "version": self._version,
+            "functions": [
+                {"name": spec.name, "revision": spec.revision} for spec in registry.specs()
+            ],
+            "broken": [broken.to_json() for broken in registry.broken],
+            "slots": {
+                "used": self._slots.used,
+                "available": free if ready else 0,
+                "limit": self._slots.total,
+                "queue": self._dispatcher.waiting,
+                "held": self._slots.held,
+            },
+            "pools": self._slots.pools,
+            "services": [report.to_json() for report in self._parts.services.snapshot()],
+            "tags": self._tags.values(),
+            "browsers": {
+                "version": browsers.version,
+                "problem": browsers.problem,
+                "spares": browsers.spares,
+                "contexts_in_use": browsers.contexts_in_use,
+                "restarts": dict(browsers.restarts),
+                "processes": browsers.browsers,
+            },
+            "system": {
+                "uptime_s": round(time.monotonic() - self._started, 1),
+                "used_memory_percent": round(memory_used_percent(), 1),
+                "cpu_load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
+                "loop_lag_ms": round(self._lag.lag_s * 1000, 1),
+                "python": platform.python_version(),
+            },
+        }
+
+    def gauges(self) -> GaugeReadings:
+        """How things stand for `/metrics`."""
+        browsers = self._parts.browsers.stats()
+        slots: dict[tuple[str, str], int] = {}
+        for name, pool in self._slots.pools.items():
+            slots[name, "free"], slots[name, "busy"] = pool.free, pool.busy
+        own = psutil.Process().memory_info().rss
+        children = sum(browser.memory_mb for browser in browsers.browsers) * 1024 * 1024
+        return GaugeReadings(
+            slots=slots,
+            queue_length={self._settings.group: self._dispatcher.waiting},
+            browsers=len(browsers.browsers),
+            browser_restarts={str(k): count for k, count in browsers.restarts.items()},
+            memory_bytes=own + children,
+            loop_lag_s=self._lag.lag_s,
+            slot_mismatch=self.mismatch(),
+            detached_functions=self._runner.detached,
+        )
+
+    def mismatch(self) -> int:
+        """How far leases, slots and contexts disagree; 0, or something leaks."""
+        leased = self._dispatcher.leased
+        running = self._supervisor.running + self._supervisor.cleaning
+        contexts = self._parts.browsers.stats().contexts_in_use
+        return (
+            abs(leased - self._slots.used)
+            + abs(leased - running)
+            + abs(contexts - self._runner.contexts_open)
+        )

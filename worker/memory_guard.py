@@ -1,0 +1,34 @@
+"""Holds leases back while the machine or container has too little memory left."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from slotgrid.core.slots import Slots
+
+log = structlog.get_logger()
+
+INTERVAL_S = 1.0
+HYSTERESIS_PERCENT = 2.0
+"""So much below the limit leases are given again, lest it flutters at the edge."""
+
+
+async def guard_memory(
+    slots: Slots,
+    *,
+    limit_percent: float,
+    used_percent: Callable[[], float],
+    wake: Callable[[], None],
+) -> None:
+    """Watch memory for as long as the worker runs; `wake` is called when leases flow again."""
+    while True:
+        used = await asyncio.to_thread(used_percent)
+        if slots.held is None and used >= limit_percent:
+            slots.held = f"memory is {used:.0f} % used, the limit is {limit_percent:g} %"
+            log.warning("slots.held", reason=slots.held)
+        elif slots.held is not None and used < limit_percent - HYSTERESIS_PERCENT:
+            slots.held = None
+            log.info("slots.released", memory_used_percent=round(used, 1))
+            wake()
+        await asyncio.sleep(INTERVAL_S)

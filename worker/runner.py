@@ -1,0 +1,185 @@
+"""Runs a task on this machine: one attempt, one lease, one deadline."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import ExitStack
+from enum import Enum, auto
+from typing import Any
+
+import structlog
+
+from slotgrid.core.admission import checked_input, unknown_function
+from slotgrid.core.dispatcher import Lease
+from slotgrid.core.errors import ServiceError
+from slotgrid.core.supervisor import AttemptFailed
+from slotgrid.core.task import Deadline, Task
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.watchdog import function_task_name
+from worker import failures
+from worker.attempt import Attempt, Parts
+from worker.browser.context import TaskContext
+from worker.browser.states import FreedBy, Lost
+from worker.context import RunContext, checked_output, run_function
+
+log = structlog.get_logger()
+
+CANCEL_GRACE_S = 1.0
+"""The first rung of the ladder: how long a cancelled function has to wind up."""
+LOSS_NOTICE_S = 1.0
+"""How long after a closed-target error the news of a lost browser may take to arrive."""
+
+
+class _End(Enum):
+    """Why waiting for the function ended."""
+
+    RETURNED = auto()
+    OUT_OF_TIME = auto()
+    BROWSER_LOST = auto()
+
+
+class LocalRunner:
+    """Fulfils `slotgrid.core.supervisor.Runner` with functions of the registry."""
+
+    def __init__(self, parts: Parts, redactor: Redactor) -> None:
+        self._parts = parts
+        self._redactor = redactor
+        self._attempts: dict[str, Attempt] = {}
+        self._detached: set[asyncio.Task[Any]] = set()
+
+    @property
+    def contexts_open(self) -> int:
+        """Browser contexts that running tasks hold."""
+        return sum(attempt.browser is not None for attempt in self._attempts.values())
+
+    @property
+    def detached(self) -> int:
+        """Functions that went on after they were cancelled, and still do."""
+        return len(self._detached)
+
+    async def run(self, task: Task, lease: Lease) -> bytes:
+        """The function's result as JSON. Raises AttemptFailed or CancelledError."""
+        attempt = self._begin(task)
+        try:
+            return await self._run(attempt)
+        except AttemptFailed:
+            await failures.leave_keepsakes(attempt)
+            raise
+
+    def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
+        """Close the attempt's browser context; None when it never had one."""
+        attempt = self._attempts.get(task.id)
+        if attempt is None:
+            return None
+        attempt.closed = True
+        if attempt.browser is None:
+            self._forget(attempt)
+            return None
+        return self._close(attempt, attempt.browser)
+
+    def _begin(self, task: Task) -> Attempt:
+        """The attempt, on the function as it is now. Raises AttemptFailed if it cannot be."""
+        loaded = self._parts.registry.loaded(task.spec.name)
+        if loaded is None:
+            gone = unknown_function(task.spec.name, self._parts.registry)
+            raise AttemptFailed(gone, retryable=False)
+        if loaded.spec is not task.spec:  # the file changed while the task waited
+            try:
+                task.input = checked_input(loaded.spec, task.submission.input)
+            except ServiceError as error:
+                raise AttemptFailed(error, retryable=False) from error
+            task.spec = loaded.spec
+        timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
+        attempt = Attempt(task, loaded, self._parts, Deadline.after(timeout_s))
+        secrets = [*task.spec.input.secrets(task.input), *loaded.secrets.values()]
+        if secrets:
+            attempt.scopes = ExitStack()
+            attempt.secrets = attempt.scopes.enter_context(self._redactor.scope(secrets))
+        self._attempts[task.id] = attempt
+        return attempt
+
+    async def _run(self, attempt: Attempt) -> bytes:
+        loop = asyncio.get_running_loop()
+        task, loaded = attempt.task, attempt.loaded
+        ended: asyncio.Future[_End] = loop.create_future()
+
+        def end(how: _End) -> None:
+            if not ended.done():
+                ended.set_result(how)
+
+        attempt.on_browser = lambda browser: browser.lost.add_done_callback(
+            lambda _: end(_End.BROWSER_LOST)
+        )
+        timeout_s = attempt.deadline.remaining_s
+        timer = loop.call_later(timeout_s, end, _End.OUT_OF_TIME)
+        # Its name is what the loop's watchdog accuses when the function blocks.
+        name = function_task_name(loaded.spec.name)
+        context = RunContext(attempt, loaded)
+        function = loop.create_task(_contained(context, task.input), name=name)
+        function.add_done_callback(lambda _: end(_End.RETURNED))
+        try:
+            how = await ended
+        finally:
+            timer.cancel()
+            if not function.done():
+                await self._stop(attempt, function)
+        if how is _End.OUT_OF_TIME:
+            raise failures.of_deadline(attempt, timeout_s)
+        if how is _End.BROWSER_LOST and attempt.browser is not None:
+            raise failures.of_loss(attempt, attempt.browser.lost.result())
+        return await self._result(attempt, function)
+
+    async def _result(self, attempt: Attempt, function: "asyncio.Task[Any]") -> bytes:
+        try:
+            return checked_output(attempt.loaded, function.result())[1]
+        except (Exception, asyncio.CancelledError) as error:
+            if (lost := await _loss_behind(attempt, error)) is not None:
+                raise failures.of_loss(attempt, lost) from error
+            raise failures.of_exception(attempt, error) from error
+
+    async def _stop(self, attempt: Attempt, function: "asyncio.Task[Any]") -> None:
+        """Cancel the function; one that will not end is left behind, counted and named."""
+        function.cancel()
+        _, stubborn = await asyncio.wait({function}, timeout=CANCEL_GRACE_S)
+        if not stubborn:
+            if not function.cancelled():
+                function.exception()  # retrieved: what it raised while winding up has no reader
+            return
+        attempt.closed = True
+        self._detached.add(function)
+        function.add_done_callback(self._detached.discard)
+        function.add_done_callback(lambda done: done.cancelled() or done.exception())
+        log.error("function.detached", function=attempt.loaded.spec.name, task_id=attempt.task.id)
+        attempt.task.log("the function goes on although it was cancelled; its slot is taken away")
+
+    async def _close(self, attempt: Attempt, browser: TaskContext) -> None:
+        try:
+            freed_by = await browser.close()
+            if freed_by is not FreedBy.CLOSE:
+                attempt.task.log(f"the slot was freed by force: {freed_by}")
+                log.warning("slot.freed_by_force", by=freed_by, task_id=attempt.task.id)
+        finally:
+            self._forget(attempt)
+
+    def _forget(self, attempt: Attempt) -> None:
+        del self._attempts[attempt.task.id]
+        if attempt.scopes is not None:
+            attempt.scopes.close()
+
+
+async def _contained(context: RunContext, filled: Any) -> Any:
+    """What the function returns; it may fail, but not end the process."""
+    try:
+        return await run_function(context, filled)
+    except (SystemExit, KeyboardInterrupt) as exit_:
+        raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
+
+
+async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
+    """The loss that made the function's call fail, which may be noticed a little later."""
+    browser = attempt.browser
+    if browser is None:
+        return None
+    # By name, for Playwright exports the class under none but a private one.
+    if type(error).__name__ == "TargetClosedError" and not browser.lost.done():
+        await asyncio.wait({browser.lost}, timeout=LOSS_NOTICE_S)
+    return browser.lost.result() if browser.lost.done() else None
