@@ -34,6 +34,7 @@ def boot_folder(base: Path, boot_id: str) -> Iterator[Path]:
     process ends, however it ends: that is how `sweep` tells the living from the dead.
     """
     base.mkdir(parents=True, exist_ok=True)
+    base = base.resolve()  # what is left of us is recognised by this very path
     # Locked under another name first: under its own, a sweep could come before the lock does.
     unlocked = base / f".{PREFIX}{boot_id}"
     unlocked.mkdir(mode=0o700)
@@ -53,7 +54,7 @@ def sweep(base: Path) -> Swept:
     stopped or killed first cannot. Blocking: some ten milliseconds, and up to 2 s to see them gone.
     """
     processes = folders = 0
-    for folder in sorted(base.glob(f"{PREFIX}*")):
+    for folder in sorted(base.resolve().glob(f"{PREFIX}*")):
         lock = _lock_of_the_dead(folder)
         if lock is None:
             continue

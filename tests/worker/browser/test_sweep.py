@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.worker.browser.conftest import StartBrowsers
 from tests.worker.browser.waiting import until
+from worker.browser.browsers import Browsers
+from worker.browser.launch import LaunchPlan
 from worker.browser.processes import alive, processes_of
 from worker.browser.sweep import Swept, boot_folder, sweep
 
@@ -122,17 +123,17 @@ async def test_a_living_worker_is_not_swept(boot: Boot, tmp_path: Path) -> None:
     assert await boot.ask() == {"answer": 42}
 
 
-async def test_the_next_start_sweeps_before_it_starts(
-    boot: Boot, tmp_path: Path, start: StartBrowsers
+async def test_the_next_start_sweeps_also_when_it_knows_the_folder_by_another_name(
+    boot: Boot, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     boot.driver.suspend()
     boot.process.kill()
     await boot.process.wait()
-    (tmp_path / "temp").symlink_to(tmp_path)  # the same base as the dead one's
-    await start()
-    await until(lambda: not alive(boot.driver) and not alive(boot.chromium))
-    (tmp_path / "temp").unlink()
-    (tmp_path / "temp").mkdir()
+    link = tmp_path_factory.mktemp("elsewhere") / "link"
+    link.symlink_to(tmp_path)
+    async with Browsers(LaunchPlan(), count=1, slots=1, temp_dir=link).running():
+        await until(lambda: not alive(boot.driver) and not alive(boot.chromium))
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_ctrl_c_in_the_terminal_ends_neither_driver_nor_browser(

@@ -1,0 +1,195 @@
+"""How Chromium is started, and that nothing passes round a proxy."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+from aiohttp.test_utils import TestServer
+
+from tests.worker.browser.conftest import StartBrowsers
+from worker.browser.browsers import Browsers
+from worker.browser.errors import BrowserMissing
+from worker.browser.find import BrowserKind, find_executable
+from worker.browser.launch import LaunchPlan
+
+OTHER_WAYS = """async target => {
+    const settled = promise => Promise.race([
+        Promise.resolve(promise).catch(() => {}), new Promise(done => setTimeout(done, 1000))]);
+    const element = (name, url) => new Promise(done => {
+        const made = document.createElement(name);
+        made.onload = made.onerror = done;
+        made.src = url;
+        document.body.append(made);
+    });
+    const [name, six] = [target.replace('127.0.0.1', 'localhost'),
+                         target.replace('127.0.0.1', '[::1]')];
+    const worker = URL.createObjectURL(new Blob([`fetch('${target}/page?worker')`]));
+    const peer = new RTCPeerConnection({
+        iceServers: [{ urls: 'stun:' + target.replace('http://', '') }] });
+    peer.createDataChannel('any');
+    const candidates = [];
+    peer.onicecandidate = event => event.candidate && candidates.push(event.candidate.candidate);
+    await peer.setLocalDescription();
+    await Promise.all([
+        settled(fetch(target + '/page?fetch', { mode: 'no-cors' })),
+        settled(fetch('/redirect?to=' + target + '/page?redirect', { mode: 'no-cors' })),
+        settled(element('img', target + '/page?image')),
+        settled(element('img', name + '/page?image-by-name')),
+        settled(element('img', six + '/page?image-by-six')),
+        settled(element('iframe', target + '/page?frame')),
+        settled(new Promise(done => {
+            const socket = new WebSocket(target.replace('http', 'ws') + '/socket');
+            socket.onopen = socket.onerror = done;
+        })),
+        settled(new Promise(done => { new Worker(worker); setTimeout(done, 500) })),
+        settled((async () => {
+            const transport = new WebTransport(target.replace('http', 'https') + '/x');
+            await transport.ready;
+        })()),
+        settled(navigator.sendBeacon(target + '/page?beacon')),
+        settled(new Promise(done => setTimeout(done, 800))),
+    ]);
+    return candidates;
+}"""
+
+
+class RecordingProxy:
+    """A forward proxy that lets one address through and notes what else was asked for."""
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+        self.refused: list[str] = []
+        self.url = ""
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["RecordingProxy"]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+            address = target.removeprefix("http://").split("/")[0]
+            if address != self.allowed:
+                self.refused.append(f"{method} {target}")
+                writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+                return
+            host, _, port = address.partition(":")
+            upstream, up = await asyncio.open_connection(host, int(port))
+            with contextlib.closing(up):
+                path = target.removeprefix(f"http://{address}") or "/"
+                up.write(f"{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
+                writer.write(await upstream.read())
+                await writer.drain()
+
+
+class Forbidden(asyncio.DatagramProtocol):
+    """Notes who knocks at a port of 127.0.0.1, by TCP or by UDP."""
+
+    def __init__(self) -> None:
+        self.tcp = 0
+        self.udp = 0
+        self.url = ""
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator["Forbidden"]:
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        self.url = f"http://127.0.0.1:{address[1]}"
+        transport, _ = await loop.create_datagram_endpoint(lambda: self, address)
+        try:
+            yield self
+        finally:
+            transport.close()
+            server.close()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self.udp += 1
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.tcp += 1
+        writer.close()
+
+
+@pytest.fixture
+async def forbidden() -> AsyncIterator[Forbidden]:
+    async with Forbidden().listening() as forbidden:
+        yield forbidden
+
+
+async def _try_everything(browsers: Browsers, site: TestServer, target: str) -> list[str]:
+    """The WebRTC candidates that a page of `site` gathers while it tries to reach `target`."""
+    task = await browsers.context()
+    await task.page.goto(str(site.make_url("/page")))
+    candidates: list[str] = await task.page.evaluate(OTHER_WAYS, target)
+    await task.close()
+    return candidates
+
+
+async def test_with_a_proxy_all_traffic_passes_it_loopback_too(
+    start: StartBrowsers, site: TestServer, forbidden: Forbidden
+) -> None:
+    async with RecordingProxy(allowed=f"127.0.0.1:{site.port}").running() as proxy:
+        browsers = await start(LaunchPlan(proxy=proxy.url))
+        candidates = await _try_everything(browsers, site, forbidden.url)
+    assert (forbidden.tcp, forbidden.udp, candidates) == (0, 0, [])
+    asked = " ".join(proxy.refused)
+    for way in ("fetch", "redirect", "image", "image-by-name", "image-by-six", "frame", "worker"):
+        assert f"/page?{way}" in asked, way
+    assert f"CONNECT {forbidden.url.removeprefix('http://')}" in asked, "by WebSocket"
+
+
+async def test_without_a_proxy_the_same_page_gets_there(
+    start: StartBrowsers, site: TestServer, forbidden: Forbidden
+) -> None:
+    candidates = await _try_everything(await start(), site, forbidden.url)
+    assert forbidden.tcp >= 5
+    assert forbidden.udp > 0
+    assert candidates
+
+
+def test_the_switches_name_the_boot_and_bound_a_pages_memory() -> None:
+    executable = find_executable(BrowserKind.SHELL)
+    plan = LaunchPlan(page_heap_mb=77, extra_args=("--lang=de",), sandbox=True)
+    options = plan.launch_options(executable, boot_id="abc")
+    assert options["executable_path"] == executable.path
+    assert options["chromium_sandbox"] is True
+    assert {"--slotgrid-boot=abc", "--js-flags=--max-old-space-size=77", "--lang=de"} <= set(
+        options["args"]
+    )
+    assert not any(options[f"handle_{name}"] for name in ("sigint", "sigterm", "sighup"))
+    assert "proxy" not in options
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has no sandbox")
+def test_root_runs_without_the_sandbox_unless_told_otherwise() -> None:
+    assert not LaunchPlan().sandboxed
+    assert LaunchPlan(sandbox=True).sandboxed
+
+
+async def test_a_browser_carries_the_mark_of_its_boot(start: StartBrowsers) -> None:
+    browsers = await start(boot_id="marked")
+    [browser] = browsers.stats().browsers
+    assert "--slotgrid-boot=marked" in psutil.Process(browser.pid).cmdline()
+
+
+async def test_the_full_browser_works_too_where_there_is_one(start: StartBrowsers) -> None:
+    try:
+        find_executable(BrowserKind.CHROMIUM)
+    except BrowserMissing:
+        pytest.skip("no full Chromium on this machine")
+    browsers = await start(LaunchPlan(kind=BrowserKind.CHROMIUM))
+    task = await browsers.context()
+    await task.page.set_content("<title>full</title>")
+    assert await task.page.title() == "full"
+    await task.close()
