@@ -27,7 +27,7 @@ ADVICE = {
     "browser-crashed": "The slot has a fresh browser; try again.",
     "maintenance": "`slotgrid on` ends maintenance.",
     "draining": "The node is about to exit; ask another, or this one when it is back.",
-    "queue-full": "Try again later; `slotgrid health` shows the queue.",
+    "queue-full": "`slotgrid health` shows the queue.",
     "wait-exceeded": "Wait longer with --wait-s; `slotgrid health` shows the queue.",
     "deadline-exceeded": "Give it more time with --timeout-s, up to the function's own.",
 }
@@ -60,7 +60,8 @@ class Failure(Exception):
     def show(self) -> None:
         """Print it to stderr."""
         console = screen(err=True)
-        say(console, ("✗ ", "bold red"), (self.title, "bold"), (f"  {self.name}", "dim"))
+        name = f"  {self.name}" if self.name else ""
+        say(console, ("✗ ", "bold red"), (self.title, "bold"), (name, "dim"))
         if self.detail:
             say(console, f"  {self.detail}")
         for place, message in self.faults:

@@ -1,5 +1,6 @@
 """A running task on the screen: what it says, as it says it. All of it goes to stderr."""
 
+import json
 import time
 from typing import Protocol, Self
 
@@ -142,5 +143,5 @@ def _line(event: Event) -> tuple[tuple[str, str] | str, ...]:
         case "artifact":
             return ((f"▪ {text}", "dim"),)
         case kind:
-            data = "" if event.data is None else f" {event.data}"
-            return ((kind, "magenta"), f" {text}{data}")
+            data = "" if event.data is None else json.dumps(event.data, ensure_ascii=False)
+            return ((kind, "magenta"), "".join(f" {part}" for part in (text, data) if part))

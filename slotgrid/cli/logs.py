@@ -70,7 +70,7 @@ def _print(console: Console, lines: Sequence[Line], *, plain: bool) -> None:
         rest = {**line}
         at, level, event = (str(rest.pop(name, "")) for name in ("ts", "level", "event"))
         exception = rest.pop("exception", None)
-        fields = "  ".join(f"{name}={_value(value)}" for name, value in rest.items())
+        fields = "".join(f"  {name}={_value(value)}" for name, value in rest.items())
         clock = at.partition("T")[2].removesuffix("Z")[:12] or at
         style = LEVEL_STYLES.get(level, "")
         say(
@@ -78,7 +78,7 @@ def _print(console: Console, lines: Sequence[Line], *, plain: bool) -> None:
             (clock, "dim"),
             (f"  {level:<8}", style),
             (event, "bold"),
-            (f"  {fields}", "dim"),
+            (fields, "dim"),
         )
         if exception:
             say(console, (str(exception), "red"))
