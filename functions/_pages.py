@@ -39,6 +39,7 @@ _REASONS = {
     "ERR_TIMED_OUT": "the answer took too long",
     "ERR_EMPTY_RESPONSE": "it answered with nothing",
     "ERR_INVALID_RESPONSE": "its answer is not HTTP",
+    "ERR_INVALID_HTTP_RESPONSE": "its answer is not HTTP",
     "ERR_HTTP_RESPONSE_CODE_FAILURE": "it answered with an error and no page",
     "ERR_ADDRESS_UNREACHABLE": "no way leads to its address",
     "ERR_ADDRESS_INVALID": "its address is not a valid one",

@@ -77,12 +77,21 @@ async def test_an_address_without_a_page_says_so_in_one_sentence(
 
 
 async def test_a_host_that_cannot_be_reached_is_told_why(context: RecordingContext) -> None:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    free = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
+    async def speak_another_protocol(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"SSH-2.0-none\r\n")
+        writer.close()
+
+    stranger = await asyncio.start_server(speak_another_protocol, "127.0.0.1", 0)
+    closed = await asyncio.start_server(speak_another_protocol, "127.0.0.1", 0)
+    strange, free = (one.sockets[0].getsockname()[1] for one in (stranger, closed))
+    closed.close()
+    await closed.wait_closed()
     for url, why in {
         f"http://127.0.0.1:{free}/": r"nothing listens there \(ERR_CONNECTION_REFUSED\)",
+        f"http://127.0.0.1:{strange}/": r"its answer is not HTTP \(ERR_INVALID_HTTP_RESPONSE\)",
         "http://no-such-host.invalid/": r"its host name is not known \(ERR_NAME_NOT_RESOLVED\)",
         "http://127.0.0.1:6000/": r"browsers refuse that port \(ERR_UNSAFE_PORT\)",
         "http://": "not a valid URL",
@@ -90,6 +99,8 @@ async def test_a_host_that_cannot_be_reached_is_told_why(context: RecordingConte
         with pytest.raises(PageUnreachable, match=why):
             await page_title(context, url)
         await (await context.page()).close()
+    stranger.close()
+    await stranger.wait_closed()
 
 
 async def test_a_picture_has_the_size_of_the_window_the_page_or_the_element(
