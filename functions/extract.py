@@ -60,9 +60,9 @@ async def extract(
         found = await read_records(visit.page, item, fields)
         room = max_records - len(records)
         records += found[:room]
-        await context.stream(
-            "".join(f"{json.dumps(record, ensure_ascii=False)}\n" for record in found[:room])
-        )
+        lines = [f"{json.dumps(record, ensure_ascii=False)}\n" for record in found[:room]]
+        if lines:
+            await context.stream("".join(lines))
         await context.progress(f"{len(records)} records from {len(visited)} pages")
         if len(found) > room:
             stopped_by = "max_records"
