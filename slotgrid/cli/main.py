@@ -35,7 +35,9 @@ class Commands(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    name="slotgrid", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @node_options(envvars=True)
 @click.version_option(package_name="slotgrid", message="%(prog)s %(version)s")
 def cli() -> None:

@@ -57,6 +57,7 @@ class FakeNode:
         self.submissions: list[dict[str, Any]] = []
         self.posted: list[str] = []
         self.artifacts: dict[str, bytes] = {}
+        self.remembers = True
         self.logs: list[dict[str, Any]] = []
         self.health: dict[str, Any] = {"status": "ready"}
         self.asked_for_logs = 0
@@ -124,6 +125,8 @@ class FakeNode:
         return web.json_response({"task": {"id": request.match_info["id"], **request.query}})
 
     async def _artifacts(self, request: web.Request) -> web.Response:
+        if not self.remembers:
+            return _refused(problem("unknown-task", 404, "There is no such task", "forgotten"))
         listed = [
             {"name": name, "size": len(data), "content_type": "image/png", "url": "unused"}
             for name, data in self.artifacts.items()

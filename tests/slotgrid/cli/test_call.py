@@ -190,3 +190,12 @@ async def test_ctrl_c_hangs_up_which_cancels_the_task(node: FakeNode, mode: str)
 async def test_half_a_surrogate_pair_in_a_result_is_still_json(run: Run, node: FakeNode) -> None:
     ran = await run("call", "hello", '--input={"x": "\\ud800"}')
     assert json.loads(ran.stdout)["given"] == {"x": "\ud800"}
+
+
+async def test_a_node_that_remembers_no_tasks_still_gives_the_result(
+    run: Run, node: FakeNode
+) -> None:
+    node.remembers = False
+    ran = await run("call", "hello")
+    assert ran.exit_code == 0, ran.stderr
+    assert "▪" not in ran.stderr
