@@ -6,19 +6,22 @@ from slotgrid.intake.api import functions, submit, tasks
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.auth import KEYS, Keys, authenticate
 from slotgrid.intake.node import NODE, Node
+from slotgrid.intake.openapi import Scope, with_scope
 from slotgrid.intake.problems import problem_page, problems
 
 
-def make_app(node: Node, *, auth_key: str, body_limit: int) -> web.Application:
+def make_app(
+    node: Node, *, auth_key: str, body_limit: int, metrics_public: bool = False
+) -> web.Application:
     """An application that answers for the node. `body_limit` is in bytes."""
     app = web.Application(client_max_size=body_limit, middlewares=[problems, authenticate])
     app[NODE] = node
     app[KEYS] = Keys(auth_key)
-    app.add_routes(routes())
+    app.add_routes(routes(metrics=Scope.PUBLIC if metrics_public else Scope.READ))
     return app
 
 
-def routes() -> list[web.RouteDef]:
+def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
     """Every route that worker and balancer share. A test compares them with the document."""
     return [
         web.post("/task", submit.submit),
@@ -39,7 +42,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/health", node_api.health),
         web.get("/livez", node_api.livez),
         web.get("/readyz", node_api.readyz),
-        web.get("/metrics", node_api.metrics),
+        web.get("/metrics", with_scope(node_api.metrics, metrics)),
         web.get("/logs", node_api.logs),
         web.post("/on", node_api.switch_on),
         web.post("/off", node_api.switch_off),

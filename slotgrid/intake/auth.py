@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from slotgrid.core.errors import Forbidden, Unauthorized
@@ -68,6 +68,8 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     scope = described.scope if described is not None else Scope.ADMIN
     if request.match_info.http_exception is not None:
         scope = Scope.PUBLIC  # 404 and 405 of the router itself
+    elif described is None and request.method == hdrs.METH_OPTIONS:
+        scope = Scope.PUBLIC  # a browser's preflight (`cors`), which can show no key
     if principal is None and scope is not Scope.PUBLIC:
         raise Unauthorized(
             "the key in `Authorization` is not known"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.openapi import Answer, Parameter
 from slotgrid.intake.schemas import events, node, problems, submission, tasks
-from slotgrid.intake.schemas.basics import FLAG, MOMENT, TASK_ID, TEXT, ref
+from slotgrid.intake.schemas.basics import FLAG, MOMENT, TEXT, ref
+from slotgrid.intake.schemas.basics import TASK_ID as UUID
 
 JSON = "application/json"
 ITEM = "x-itemSchema"
@@ -24,11 +25,12 @@ SUBMISSION: Mapping[str, JsonSchema] = {JSON: ref("Submission")}
 FUNCTION_INPUT: Mapping[str, JsonSchema] = {JSON: ref("FunctionInput")}
 DRAIN: Mapping[str, JsonSchema] = {JSON: ref("Drain")}
 
-FUNCTION_NAME = Parameter("name", "The function; names may have slashes", ref("FunctionName"), "path")
-TASK = Parameter("id", "The task", TASK_ID, "path")
+FUNCTION_NAME = Parameter(
+    "name", "The function; names may have slashes", ref("FunctionName"), "path"
+)
+TASK_ID = Parameter("id", "The task", UUID, "path")
 STEP_NAME = Parameter("step", "The step; `_node` is what the node did with the task", TEXT, "path")
 ARTIFACT_NAME = Parameter("name", "The file", TEXT, "path")
-PROBLEM_NAME = Parameter("name", "The last part of the problem's `type`", TEXT, "path")
 
 SUBMISSION_QUERY: tuple[Parameter, ...] = tuple(
     Parameter(name, str(schema["description"]), schema, as_json=schema["type"] == "object")
@@ -90,4 +92,22 @@ TASK_ANSWERS: Mapping[int, Answer] = {
         {"Content-Location": "Of a stream: the task's own address"},
     )
 }
+FILE_ANSWERS: Mapping[int, Answer] = {
+    206: Answer("The part that `Range` asked for", {"*/*": TEXT}),
+    304: Answer("Not changed since the caller last asked"),
+    412: Answer("Changed, where `If-Match` forbids it"),
+    416: Answer("The range lies outside of the file"),
+}
 LOG_LINES: JsonSchema = {"type": "string", ITEM: ref("LogLine")}
+
+TASK = ref("TaskDocument")
+TASK_LIST = ref("TaskList")
+CANCELLED = ref("Cancelled")
+BULK_CANCELLED = ref("BulkCancelled")
+ARTIFACT_LIST = ref("ArtifactList")
+FUNCTION = ref("Function")
+FUNCTION_LIST = ref("FunctionList")
+HEALTH = ref("Health")
+LOGS = ref("NodeLogs")
+NODE_STATUS = ref("NodeStatus")
+ALIVE = ref("Alive")

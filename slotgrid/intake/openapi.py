@@ -6,7 +6,7 @@ into `Any`. Its decorator only notes what it is told on the handler; our own bui
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -118,7 +118,9 @@ class Endpoint:
             "summary": self.summary,
             "description": self.description,
             "parameters": [parameter.to_openapi() for parameter in self.parameters],
-            "responses": {str(status): both for status, both in sorted((answers | problems).items())},
+            "responses": {
+                str(status): both for status, both in sorted((answers | problems).items())
+            },
             "security": self._security(),
         }
         if self.body is not None:
@@ -132,7 +134,9 @@ class Endpoint:
         """Any one of these will do; the scope stands where OpenAPI 3.1 puts a role."""
         if self.scope is not Scope.PUBLIC:
             return [{scheme: [str(self.scope)]} for scheme in KEY_SCHEMES]
-        return [{}, *({scheme: []} for scheme in KEY_SCHEMES)] if self.more_with_key else []
+        if not self.more_with_key:
+            return []
+        return [{}, *({scheme: list[str]()} for scheme in KEY_SCHEMES)]
 
 
 ENDPOINT = "__slotgrid_endpoint__"
@@ -147,6 +151,18 @@ def endpoint(described: Endpoint) -> Callable[[H], H]:
         return noted
 
     return attach
+
+
+def with_scope(handler: Handler, scope: Scope) -> Handler:
+    """The same handler for another scope: what some nodes leave open, others do not."""
+    described = endpoint_of(handler)
+    assert described is not None
+
+    async def same(request: web.Request) -> web.StreamResponse:
+        return await handler(request)
+
+    same.__name__ = getattr(handler, "__name__", same.__name__)
+    return endpoint(replace(described, scope=scope))(same)
 
 
 def endpoint_of(handler: object) -> Endpoint | None:

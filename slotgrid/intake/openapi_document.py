@@ -92,8 +92,13 @@ def path_of(resource: web.AbstractResource) -> str:
 
 
 def component_name(spec: FunctionSpec, part: str) -> str:
-    """The component of a function's `input` or `output`; slashes are not allowed in its name."""
-    return re.sub(r"[^\w-]", ".", spec.name, flags=re.ASCII) + f".{part}"
+    """The component of a function's `input` or `output`.
+
+    Its characters are few, so a slash becomes a dot, which no function's name has; and any other
+    character its number, behind two dots.
+    """
+    safe = re.sub(r"[^\w/-]", lambda match: f"..{ord(match[0]):x}.", spec.name, flags=re.ASCII)
+    return f"{safe.replace('/', '.')}.{part}"
 
 
 def function_components(specs: Sequence[FunctionSpec]) -> dict[str, JsonSchema]:

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 
 from slotgrid.core.errors import (
     BodyTooLarge,
+    Forbidden,
     Internal,
     InvalidSubmission,
     MethodNotAllowed,
@@ -18,11 +19,14 @@ from slotgrid.core.errors import (
     problem_types,
 )
 from slotgrid.core.events import encode_json
-from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
+from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint
+from slotgrid.intake.schemas.basics import TEXT, WHOLE, record
+from slotgrid.intake.schemas.problems import PROBLEM_JSON
 
 log = structlog.get_logger()
 
-PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_S = 5
+"""What a 429 or 503 says that does not know better."""
 
 
 def problem_response(
@@ -32,6 +36,8 @@ def problem_response(
     sent = dict(headers or {})
     if error.retry_after_s is not None:
         sent["Retry-After"] = str(error.retry_after_s)
+    elif error.status in {429, 503}:
+        sent["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, Unauthorized):
         sent["WWW-Authenticate"] = 'Bearer realm="slotgrid"'
     return web.Response(
@@ -63,6 +69,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 def _translated(answer: web.HTTPException, request: web.Request) -> ServiceError:
     """aiohttp's own refusals in our words."""
     match answer.status:
+        case 403:
+            return Forbidden(answer.text or "this is not allowed")
         case 404:
             return NotFound(f"there is nothing at {request.path}")
         case 405:
@@ -86,7 +94,18 @@ def _kept_headers(answer: web.HTTPException) -> dict[str, str]:
         summary="What a problem type means, and what to do about it",
         tag="node",
         scope=Scope.PUBLIC,
-        answers={200: Answer("A page, or JSON when asked for", {"text/html": {"type": "string"}})},
+        parameters=(Parameter("name", "The last part of the problem's `type`", TEXT, "path"),),
+        answers={
+            200: Answer(
+                "A page, or JSON when asked for",
+                {
+                    "text/html": TEXT,
+                    "application/json": record(
+                        "", {"name": TEXT, "title": TEXT, "status": WHOLE, "advice": TEXT}
+                    ),
+                },
+            )
+        },
         problems=(NotFound,),
     )
 )

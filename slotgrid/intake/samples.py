@@ -1,6 +1,6 @@
 """An example of what a schema takes: what its author gives, or else the least that is valid."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -21,67 +21,85 @@ _STRINGS = {
 
 def sample_of(schema: Schema) -> Any:
     """A valid value, or None where none was found (a `pattern` can only be met by its author)."""
-    value = _sample(schema.document, schema.document, DEPTH)
+    value = _Sampler(schema.document).sample(schema.document, DEPTH)
     return None if schema.violations(schema.with_defaults(value)) else value
 
 
-def _sample(schema: Any, root: JsonSchema, depth: int) -> Any:
-    if not isinstance(schema, Mapping) or depth == 0:
-        return None
-    if schema.get("examples"):
-        return deepcopy(schema["examples"][0])
-    for given in ("default", "const"):
-        if given in schema:
-            return deepcopy(schema[given])
-    if schema.get("enum"):
-        return schema["enum"][0]
-    if "$ref" in schema:
-        return _sample(_target(schema["$ref"], root), root, depth - 1)
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        if schema.get(keyword) and "properties" not in schema:
-            return _sample(_telling(schema[keyword]), root, depth - 1)
-    kind = schema.get("type")
-    match kind if isinstance(kind, str) else next(iter(kind or ["object"])):
-        case "object":
-            return _object(schema, root, depth)
-        case "array":
-            count = max(1, schema.get("minItems", 1))
-            return [_sample(schema.get("items", {}), root, depth - 1)] * count
-        case "string":
-            text = _STRINGS.get(schema.get("format", ""), "text")
-            return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
-        case "integer" | "number":
-            return _number(schema)
-        case "boolean":
-            return True
-        case _:
+class _Sampler:
+    """Makes values for the parts of one schema, in which its references are looked up."""
+
+    def __init__(self, root: JsonSchema) -> None:
+        self._root = root
+        self._makers: Mapping[str, Callable[[JsonSchema, int], Any]] = {
+            "object": self._object,
+            "array": self._array,
+            "string": _string,
+            "integer": _number,
+            "number": _number,
+            "boolean": lambda *_: True,
+        }
+
+    def sample(self, schema: Any, depth: int) -> Any:
+        if not isinstance(schema, Mapping) or depth == 0:
             return None
+        given = _given(schema)
+        if given:
+            return deepcopy(given[0])
+        if (same := self._elsewhere(schema)) is not None:
+            return self.sample(same, depth - 1)
+        kind = schema.get("type", "object")
+        make = self._makers.get(kind if isinstance(kind, str) else kind[0])
+        return make(schema, depth) if make else None
+
+    def _elsewhere(self, schema: JsonSchema) -> Any:
+        """The schema that stands for this one: behind a reference, or its first alternative."""
+        if "$ref" in schema:
+            return _target(schema["$ref"], self._root)
+        for keyword in ("anyOf", "oneOf", "allOf"):
+            if schema.get(keyword) and "properties" not in schema:
+                alternatives = schema[keyword]
+                telling = (one for one in alternatives if one != {"type": "null"})
+                return next(telling, alternatives[0])
+        return None
+
+    def _object(self, schema: JsonSchema, depth: int) -> dict[str, Any]:
+        """What must be there; if nothing must, what has a default: `{}` tells nobody anything."""
+        properties = schema.get("properties") or {}
+        names = [name for name in properties if name in schema.get("required", ())]
+        if not names:
+            names = [
+                name
+                for name, part in properties.items()
+                if isinstance(part, Mapping) and part.get("default") is not None
+            ]
+        return {name: self.sample(properties[name], depth - 1) for name in names}
+
+    def _array(self, schema: JsonSchema, depth: int) -> list[Any]:
+        item = self.sample(schema.get("items"), depth - 1)
+        return [deepcopy(item) for _ in range(max(1, schema.get("minItems", 1)))]
 
 
-def _object(schema: JsonSchema, root: JsonSchema, depth: int) -> dict[str, Any]:
-    """What must be there; if nothing must, what has a default: an empty object tells nobody."""
-    properties = schema.get("properties") or {}
-    names = [name for name in properties if name in schema.get("required", ())]
-    if not names:
-        names = [n for n, part in properties.items() if _default(part) is not None]
-    return {name: _sample(properties[name], root, depth - 1) for name in names}
+def _given(schema: JsonSchema) -> list[Any]:
+    """What the author says that it can be."""
+    if schema.get("examples"):
+        return list(schema["examples"])
+    for keyword in ("default", "const"):
+        if keyword in schema:
+            return [schema[keyword]]
+    return list(schema.get("enum", ()))
 
 
-def _default(schema: Any) -> Any:
-    return schema.get("default") if isinstance(schema, Mapping) else None
+def _string(schema: JsonSchema, _: int) -> str:
+    text = _STRINGS.get(schema.get("format", ""), "text")
+    return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
 
 
-def _number(schema: JsonSchema) -> float:
+def _number(schema: JsonSchema, _: int) -> Any:
     if "minimum" in schema:
-        return float(schema["minimum"]) if schema.get("type") == "number" else schema["minimum"]
+        return schema["minimum"]
     if "exclusiveMinimum" in schema:
         return int(schema["exclusiveMinimum"]) + 1
     return min(1, schema.get("maximum", 1))
-
-
-def _telling(alternatives: list[Any]) -> Any:
-    """The first alternative that is more than null."""
-    return next((one for one in alternatives if one != {"type": "null"}), alternatives[0])
 
 
 def _target(reference: str, root: JsonSchema) -> Any:

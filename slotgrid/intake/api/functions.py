@@ -34,6 +34,7 @@ async def list_functions(request: web.Request) -> web.Response:
         summary="One function, with the schema of its input",
         tag="functions",
         scope=Scope.READ,
+        parameters=(d.FUNCTION_NAME,),
         answers={200: json_answer("The function", d.FUNCTION)},
         problems=(UnknownFunction,),
     )

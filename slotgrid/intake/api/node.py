@@ -3,14 +3,19 @@
 import orjson
 from aiohttp import web
 
-from slotgrid.core.errors import Conflict, InvalidSubmission, NoWorker, Violation
+from slotgrid.core.errors import Conflict, InvalidSubmission, NoWorker
 from slotgrid.core.node import NodeState
+from slotgrid.core.schema import Schema
 from slotgrid.intake import documents as d
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import bad_parameter, read_json
+from slotgrid.intake.body import bad_parameter, read_json, whole
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint, json_answer
+from slotgrid.intake.schemas import node as node_schemas
 from slotgrid.runtime.settings import LogLevel
+
+LOGS_MOST = 2**31
+DRAIN = Schema(node_schemas.COMPONENTS["Drain"])
 
 
 def _json(value: object) -> web.Response:
@@ -23,6 +28,7 @@ def _json(value: object) -> web.Response:
         tag="node",
         scope=Scope.PUBLIC,
         answers={200: json_answer("Its status", d.HEALTH)},
+        more_with_key=True,
     )
 )
 async def health(request: web.Request) -> web.Response:
@@ -38,7 +44,7 @@ async def health(request: web.Request) -> web.Response:
         summary="Whether the process lives",
         tag="node",
         scope=Scope.PUBLIC,
-        answers={200: json_answer("It does: the loop that answers this turns")},
+        answers={200: json_answer("It does: the loop that answers this turns", d.ALIVE)},
     )
 )
 async def livez(_: web.Request) -> web.Response:
@@ -85,7 +91,12 @@ async def metrics(request: web.Request) -> web.Response:
         tag="node",
         scope=Scope.OPERATE,
         parameters=(
-            Parameter("level", "This level and above", {"type": "string", "enum": list(LogLevel)}),
+            Parameter("level", "This level and above", {"type": "string", "enum": [*LogLevel]}),
+            Parameter(
+                "limit",
+                "How many of the last lines; all that are kept when omitted",
+                {"type": "integer", "minimum": 1},
+            ),
         ),
         answers={200: json_answer("The lines, oldest first", d.LOGS)},
         problems=(InvalidSubmission,),
@@ -99,7 +110,8 @@ async def logs(request: web.Request) -> web.Response:
     except ValueError:
         expected = ", ".join(LogLevel)
         raise bad_parameter("level", f"expected one of {expected}, got {text!r}") from None
-    return _json({"logs": request.app[NODE].logs.entries(level)})
+    limit = whole(request, "limit", LOGS_MOST, least=1, most=LOGS_MOST)
+    return _json({"logs": request.app[NODE].logs.entries(level, limit)})
 
 
 @endpoint(
@@ -154,15 +166,10 @@ async def drain(request: web.Request) -> web.Response:
     """`POST /drain {deadline_s?}`, idempotent."""
     node = request.app[NODE]
     body, _ = await read_json(request, empty={})
-    deadline_s = body.get("deadline_s") if isinstance(body, dict) else body
-    if deadline_s is not None and (
-        isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float) or deadline_s < 0
-    ):
-        message = "expected seconds, 0 or more"
-        raise InvalidSubmission(
-            f"/deadline_s: {message}", errors=[Violation("/deadline_s", message)]
-        )
-    node.drain(deadline_s)
+    faults = DRAIN.violations(body)
+    if faults:
+        raise InvalidSubmission(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
+    node.drain(body.get("deadline_s"))
     left = len(node.supervisor.live)
     return _switched(node.status.state, f"exits when {left} tasks have finished")
 

@@ -19,7 +19,6 @@ from slotgrid.core.errors import (
     TaskCancelled,
     UnknownFunction,
     UnknownGroup,
-    UnsupportedMediaType,
     WaitExceeded,
 )
 from slotgrid.core.submission import Mode, Submission
@@ -37,7 +36,6 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
     ModeUnsupported,
     UnknownFunction,
     UnknownGroup,
-    UnsupportedMediaType,
     TaskCancelled,
     FunctionFailed,
     OutputInvalid,
@@ -75,7 +73,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
         scope=Scope.SUBMIT,
         body=d.FUNCTION_INPUT,
         body_required=False,
-        parameters=(*d.SUBMISSION_QUERY, *d.TRACE_HEADERS),
+        parameters=(d.FUNCTION_NAME, *d.SUBMISSION_QUERY, *d.TRACE_HEADERS),
         answers=d.TASK_ANSWERS,
         problems=OUTCOMES,
     )

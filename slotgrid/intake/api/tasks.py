@@ -70,7 +70,7 @@ async def list_tasks(request: web.Request) -> web.Response:
         summary="One task, with everything that is known of it",
         tag="tasks",
         scope=Scope.READ,
-        parameters=(d.WAIT_S,),
+        parameters=(d.TASK_ID, d.WAIT_S),
         answers={200: json_answer("The task", d.TASK)},
         problems=(UnknownTask, InvalidSubmission),
     )
@@ -97,6 +97,7 @@ async def _finished_within(task: Task, wait_s: float) -> None:
         summary="Cancel a queued or running task",
         tag="tasks",
         scope=Scope.SUBMIT,
+        parameters=(d.TASK_ID,),
         answers={200: json_answer("It is cancelled", d.CANCELLED)},
         problems=(UnknownTask, TaskFinished),
     )
@@ -143,6 +144,7 @@ async def cancel_tasks(request: web.Request) -> web.Response:
         summary="Run the same input again, as a new task",
         tag="tasks",
         scope=Scope.SUBMIT,
+        parameters=(d.TASK_ID,),
         answers=d.TASK_ANSWERS,
         problems=(*OUTCOMES, UnknownTask, Conflict),
     )
@@ -162,8 +164,8 @@ async def retry_task(request: web.Request) -> web.StreamResponse:
         summary="What a task said so far, then what it says",
         tag="tasks",
         scope=Scope.READ,
-        parameters=(d.LAST_EVENT_ID,),
-        answers={200: Answer("Server-sent events", {EVENT_STREAM: {"type": "string"}})},
+        parameters=(d.TASK_ID, d.LAST_EVENT_ID, d.LAST_EVENT_ID_QUERY),
+        answers={200: Answer("Server-sent events", {EVENT_STREAM: d.EVENTS})},
         problems=(UnknownTask, InvalidSubmission),
     )
 )
@@ -195,8 +197,8 @@ def _last_event_id(request: web.Request) -> int:
         summary="The lines that a task wrote",
         tag="tasks",
         scope=Scope.READ,
-        parameters=(d.FOLLOW,),
-        answers={200: Answer("A line of JSON for each", {NDJSON: {"type": "string"}})},
+        parameters=(d.TASK_ID, d.FOLLOW),
+        answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
         problems=(UnknownTask, InvalidSubmission),
     )
 )
@@ -210,8 +212,8 @@ async def task_logs(request: web.Request) -> web.StreamResponse:
         summary="The lines that one step of a task wrote",
         tag="tasks",
         scope=Scope.READ,
-        parameters=(d.FOLLOW,),
-        answers={200: Answer("A line of JSON for each", {NDJSON: {"type": "string"}})},
+        parameters=(d.TASK_ID, d.STEP_NAME, d.FOLLOW),
+        answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
         problems=(UnknownTask, NotFound, InvalidSubmission),
     )
 )
@@ -242,6 +244,7 @@ async def _logs(request: web.Request, task: Task, *, step: str | None) -> web.St
         summary="The files that a task saved",
         tag="tasks",
         scope=Scope.READ,
+        parameters=(d.TASK_ID,),
         answers={200: json_answer("The files", d.ARTIFACT_LIST)},
         problems=(UnknownTask,),
     )
@@ -257,11 +260,10 @@ async def list_artifacts(request: web.Request) -> web.Response:
         summary="One file that a task saved",
         tag="tasks",
         scope=Scope.READ,
+        parameters=(d.TASK_ID, d.ARTIFACT_NAME),
         answers={
             200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
-            206: Answer("The part that `Range` asked for", {"*/*": {"type": "string"}}),
-            304: Answer("Not changed since the caller last asked"),
-            416: Answer("The range lies outside of the file"),
+            **d.FILE_ANSWERS,
         },
         problems=(UnknownTask, NotFound, Gone),
     )

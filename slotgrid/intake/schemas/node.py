@@ -20,6 +20,7 @@ from slotgrid.intake.schemas.tasks import KIND
 
 _STATE: JsonSchema = {"type": "string", "enum": [str(state) for state in NodeState]}
 _OPEN: JsonSchema = {"type": "object"}
+_STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
 
 COMPONENTS: Mapping[str, JsonSchema] = {
     "Function": record(
@@ -52,23 +53,34 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "group": TEXT,
             "contract": WHOLE,
             "version": TEXT,
-            "functions": said(list_of(TEXT), "The names of what can be run"),
+            "labels": _STRINGS,
+            "functions": said(
+                list_of(record("", {"name": TEXT, "revision": TEXT})), "What can be run"
+            ),
             "broken": said(
                 list_of(record("", {"path": TEXT, "error": TEXT, "kept_revision": or_null(TEXT)})),
                 "Files of functions that cannot be used as they are",
             ),
             "slots": record(
-                "All pools together; `limit` is how many tasks may wait, `queue` how many do",
-                {"used": WHOLE, "available": WHOLE, "limit": WHOLE, "queue": WHOLE},
+                "All pools together: of `limit` slots so many are `used`, so many `available` to "
+                "a task that comes now; `queue` tasks wait; `held` says why slots are held back",
+                {
+                    "used": WHOLE,
+                    "available": WHOLE,
+                    "limit": WHOLE,
+                    "queue": WHOLE,
+                    "held": or_null(TEXT),
+                },
             ),
             "pools": {"type": "object", "additionalProperties": ref("PoolCount")},
             "services": list_of(ref("Service")),
             "tags": _OPEN,
-            "system": said(_OPEN, "Processor, memory, browsers"),
+            "browsers": said(_OPEN, "Its browsers, one by one"),
+            "system": said(_OPEN, "Processor and memory of the machine, and the event loop"),
         },
         optional=(
-            *("name", "group", "contract", "version", "functions", "broken"),
-            *("slots", "pools", "services", "tags", "system"),
+            *("name", "group", "contract", "labels", "version", "functions", "broken"),
+            *("slots", "pools", "services", "tags", "browsers", "system"),
         ),
     ),
     "PoolCount": record("How full a pool is", {"size": WHOLE, "free": WHOLE, "busy": WHOLE}),
@@ -101,6 +113,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
     ),
     "Drain": {
         "type": "object",
+        "additionalProperties": False,
         "properties": {
             "deadline_s": or_null(
                 {

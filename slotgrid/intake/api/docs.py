@@ -1,0 +1,151 @@
+"""`GET /docs` and `GET /openapi`: the API for people and for programs.
+
+Where a key is asked for, it is the document that needs it (scope `read`): only the document tells
+of this node. The page and its files are the same in every copy of Slotgrid, and a browser that
+opens an address sends no key; so they are public, and the page itself asks for the key.
+"""
+
+from pathlib import Path
+from typing import NoReturn
+
+from aiohttp import web
+
+from slotgrid.core.errors import NotFound
+from slotgrid.intake import documents as d
+from slotgrid.intake.node import NODE
+from slotgrid.intake.openapi import (
+    Answer,
+    Endpoint,
+    Handler,
+    Parameter,
+    Scope,
+    endpoint,
+    json_answer,
+    with_scope,
+)
+from slotgrid.intake.openapi_document import OpenApiDocument
+
+STATIC = Path(__file__).parent.parent / "static"
+PAGE = STATIC / "docs.html"
+# Named one by one: what is not in this list cannot be asked for.
+FILES = {
+    "docs.js": STATIC / "docs.js",
+    "docs.css": STATIC / "docs.css",
+    **{
+        name: STATIC / "swagger-ui" / name
+        for name in (
+            "swagger-ui-bundle.js",
+            "swagger-ui.css",
+            "favicon-16x16.png",
+            "favicon-32x32.png",
+        )
+    },
+}
+HEADERS = {
+    # `data:` pictures are what Swagger UI's style sheet draws its arrows with.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+DOCUMENT = web.AppKey("document", OpenApiDocument)
+
+
+def add_docs(
+    app: web.Application,
+    *,
+    enabled: bool,
+    public: bool,
+    title: str,
+    version: str,
+    root_path: str = "",
+    at_root: bool = True,
+) -> None:
+    """Give the application its documentation; call it after every other route was added.
+
+    `public` says that the document needs no key; `root_path` is the prefix under which a proxy
+    shows the node; `at_root` that `/` leads to the page. Not `enabled`, all of it is 404.
+    """
+    if not enabled:
+        return
+    prefix = root_path.rstrip("/")
+    app[DOCUMENT] = OpenApiDocument(
+        app, app[NODE].catalog, title=title, version=version, root_path=prefix
+    )
+    app.add_routes(
+        [
+            web.get("/docs", docs_page),
+            web.get("/docs/static/{name}", docs_file),
+            web.get("/openapi", with_scope(openapi, Scope.PUBLIC if public else Scope.READ)),
+        ]
+    )
+    if at_root:
+        app.add_routes([web.get("/", _leading_to(f"{prefix}/docs"))])
+
+
+@endpoint(
+    Endpoint(
+        summary="This document",
+        tag="docs",
+        scope=Scope.READ,
+        answers={200: json_answer("OpenAPI 3.1, of the functions that are offered now")},
+    )
+)
+async def openapi(request: web.Request) -> web.Response:
+    """`GET /openapi`."""
+    return web.Response(
+        body=request.app[DOCUMENT].current(),
+        content_type="application/json",
+        headers={"Cache-Control": "no-cache"},
+    )
+
+
+@endpoint(
+    Endpoint(
+        summary="This document as a page, on which each call can be tried",
+        tag="docs",
+        scope=Scope.PUBLIC,
+        answers={200: Answer("Swagger UI", {"text/html": {"type": "string"}}), **d.FILE_ANSWERS},
+    )
+)
+async def docs_page(_: web.Request) -> web.FileResponse:
+    """`GET /docs`."""
+    return web.FileResponse(PAGE, headers=HEADERS)
+
+
+@endpoint(
+    Endpoint(
+        summary="A file of that page",
+        tag="docs",
+        scope=Scope.PUBLIC,
+        parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
+        answers={
+            200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
+            **d.FILE_ANSWERS,
+        },
+        problems=(NotFound,),
+    )
+)
+async def docs_file(request: web.Request) -> web.FileResponse:
+    """`GET /docs/static/{name}`."""
+    name = request.match_info["name"]
+    if name not in FILES:
+        raise NotFound(f"the page has no file {name!r}")
+    return web.FileResponse(FILES[name], headers=HEADERS)
+
+
+def _leading_to(address: str) -> Handler:
+    @endpoint(
+        Endpoint(
+            summary="Leads to the page",
+            tag="docs",
+            scope=Scope.PUBLIC,
+            answers={302: Answer("See the page", headers={"Location": "The page"})},
+        )
+    )
+    async def root(_: web.Request) -> NoReturn:
+        raise web.HTTPFound(address)
+
+    return root
