@@ -239,7 +239,7 @@ def make_node(
     max_wait_s: float = 3600.0,
     clock: Callable[[], float] | None = None,
 ) -> FakeNode:
-    """A node of one slot, unless `pools` says otherwise; waits are too long to end by themselves."""
+    """A node of one slot, unless `pools` says otherwise; no wait ends by itself."""
     clock = clock or ManualClock()
     catalog = FakeCatalog(PLAIN, *specs)
     slots = Slots(pools or {"default": 1}, worker="w1")
@@ -248,9 +248,7 @@ def make_node(
     gates = Gates(catalog, lambda service: service not in services_down, clock=clock)
     dispatcher = Dispatcher(queue, slots, gates, clock=clock)
     runner, observer, naps = ScriptedRunner(), RecordingObserver(), Naps()
-    supervisor = Supervisor(
-        dispatcher, runner, observer, max_wait_s=max_wait_s, sleep=naps
-    )
+    supervisor = Supervisor(dispatcher, runner, observer, max_wait_s=max_wait_s, sleep=naps)
     return FakeNode(
         catalog,
         slots,
@@ -275,9 +273,9 @@ def terminal_events(task: Task) -> list[Event]:
     return [event for event in task.events.after(0) if event.terminal]
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], *, turns: int = 100) -> None:
     """Turn the loop until the condition holds; what is due needs few turns and no time."""
-    for _ in range(100):
+    for _ in range(turns):
         if condition():
             return
         await asyncio.sleep(0)

@@ -1,0 +1,1 @@
+"""The core: decisions, with clocks, runners and catalogs that the tests hold in their hands."""

@@ -1,0 +1,15 @@
+"""Fixtures of the core: a clock, and a node of one slot."""
+
+import pytest
+
+from tests.slotgrid.core.fakes import FakeNode, ManualClock, make_node
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    return make_node()

@@ -1,0 +1,367 @@
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+
+from slotgrid.core.dispatcher import Dispatcher, Lease, LeaseRequest, class_of
+from slotgrid.core.errors import QueueFull, WaitExceeded
+from slotgrid.core.gates import Gates
+from slotgrid.core.queue import TaskQueue
+from slotgrid.core.slots import Slots
+from slotgrid.core.task import Task
+from tests.slotgrid.core.fakes import (
+    PLAIN,
+    FakeCatalog,
+    FakeNode,
+    ManualClock,
+    function,
+    make_node,
+    until,
+)
+
+
+async def hold(request: LeaseRequest) -> Lease:
+    """A lease that its taker gives back by hand."""
+    return await request.__aenter__()
+
+
+def wait_for(node: FakeNode, task: Task, wait_s: float | None = None) -> "asyncio.Task[Lease]":
+    return asyncio.create_task(hold(node.dispatcher.lease(task, wait_s=wait_s)))
+
+
+async def queued(node: FakeNode, task: Task) -> Any:
+    """The task's entry, once it waits."""
+    await until(lambda: node.dispatcher.position(task) > 0)
+    return next(entry for entry in node.queue.entries() if entry.item.task is task)
+
+
+async def test_a_free_slot_is_taken_without_waiting(node: FakeNode) -> None:
+    async with node.dispatcher.lease(node.task(), wait_s=0) as lease:
+        assert lease.slot.worker == "w1"
+        assert node.dispatcher.leased == node.slots.used == 1
+    node.assert_nothing_leaked()
+
+
+async def test_a_body_that_raises_gives_its_slot_back(node: FakeNode) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with node.dispatcher.lease(node.task(), wait_s=None):
+            raise ZeroDivisionError
+    node.assert_nothing_leaked()
+
+
+async def test_a_request_that_never_had_a_lease_gives_nothing_back(node: FakeNode) -> None:
+    await node.dispatcher.lease(node.task(), wait_s=None).__aexit__(None, None, None)
+    node.assert_nothing_leaked()
+
+
+async def test_waiting_tasks_get_the_slot_in_their_order(node: FakeNode) -> None:
+    lease = await node.take()
+    order: list[int] = []
+
+    async def use(task: Task) -> None:
+        async with node.dispatcher.lease(task, wait_s=None):
+            order.append(task.submission.priority)
+
+    async with asyncio.TaskGroup() as group:
+        for priority in (9, 5, 1):
+            task = node.task(priority=priority)
+            group.create_task(use(task))
+            await queued(node, task)
+        assert node.dispatcher.waiting_by_group() == {"default": 3}
+        node.dispatcher.give_back(lease)
+    assert order == [1, 5, 9]
+    node.assert_nothing_leaked()
+
+
+async def test_the_position_is_known_while_a_task_waits_and_0_otherwise(node: FakeNode) -> None:
+    lease = await node.take()
+    first, second = node.task(), node.task()
+    waiters = [wait_for(node, first), wait_for(node, second)]
+    await queued(node, second)
+    assert [node.dispatcher.position(task) for task in (first, second)] == [1, 2]
+    node.dispatcher.give_back(lease)
+    assert [node.dispatcher.position(task) for task in (first, second)] == [0, 1]
+    for waiter in waiters:
+        node.dispatcher.give_back(await waiter)
+    node.assert_nothing_leaked()
+
+
+async def test_the_expected_wait_comes_from_how_long_slots_were_held(clock: ManualClock) -> None:
+    node = make_node(pools={"default": 2}, clock=clock)
+    assert node.dispatcher.expected_wait_s("default", 1) is None
+    assert node.dispatcher.expected_wait_s("nowhere", 1) is None
+    lease = await node.take()
+    clock.advance(10)
+    node.dispatcher.give_back(lease)
+    assert node.dispatcher.expected_wait_s("default", 1) == 5.0
+    lease = await node.take()
+    clock.advance(20)
+    node.dispatcher.give_back(lease)
+    assert node.dispatcher.expected_wait_s("default", 4) == 22.0  # the mean moved by a tenth
+
+
+async def test_a_full_queue_refuses_at_once_and_says_for_how_long(clock: ManualClock) -> None:
+    node = make_node(queue_limit=1, clock=clock)
+    lease = await node.take()
+    clock.advance(7)
+    node.dispatcher.give_back(lease)
+    lease = await node.take()
+    waiter = wait_for(node, node.task())
+    await until(lambda: node.dispatcher.waiting == 1)
+    with pytest.raises(QueueFull, match="1 tasks are waiting") as caught:
+        await hold(node.dispatcher.lease(node.task(), wait_s=None))
+    assert caught.value.retry_after_s == 7
+    assert caught.value.expected_wait_s == 7.0
+    node.dispatcher.give_back(lease)
+    node.dispatcher.give_back(await waiter)
+    node.assert_nothing_leaked()
+
+
+async def test_the_time_to_stay_away_from_a_full_queue_is_bounded(clock: ManualClock) -> None:
+    node = make_node(queue_limit=0, clock=clock)
+    lease = await node.take()
+    with pytest.raises(QueueFull) as caught:
+        await hold(node.dispatcher.lease(node.task(), wait_s=None))
+    assert caught.value.retry_after_s == 1  # nothing is known yet
+    node.dispatcher.give_back(lease)
+    node.assert_nothing_leaked()
+
+
+async def test_who_may_not_wait_gets_a_free_slot_or_an_error(node: FakeNode) -> None:
+    lease = await node.take()
+    with pytest.raises(WaitExceeded) as caught:
+        await hold(node.dispatcher.lease(node.task(), wait_s=0))
+    assert caught.value.position == 1
+    assert caught.value.reason == "every slot is busy"
+    assert caught.value.retry_after_s is None
+    node.dispatcher.give_back(lease)
+    node.dispatcher.give_back(await hold(node.dispatcher.lease(node.task(), wait_s=0)))
+    node.assert_nothing_leaked()
+
+
+async def test_a_wait_in_vain_says_what_it_waited_for(clock: ManualClock) -> None:
+    gated = function("gated", requires=("db",))
+    node = make_node(gated, clock=clock)
+    lease = await node.take()
+    clock.advance(3)
+    node.dispatcher.give_back(lease)
+    node.services_down.add("db")
+    with pytest.raises(WaitExceeded) as caught:
+        await hold(node.dispatcher.lease(node.task(gated), wait_s=0))
+    assert caught.value.reason == "the service db is down"
+    assert caught.value.retry_after_s == 3
+    node.slots.held = "memory is short"
+    with pytest.raises(WaitExceeded) as caught:
+        await hold(node.dispatcher.lease(node.task(), wait_s=0))
+    assert caught.value.reason == "memory is short"
+    node.slots.held = None
+    node.assert_nothing_leaked()
+
+
+async def test_a_closed_gate_delays_only_its_own_function() -> None:
+    gated = function("gated", requires=("db",))
+    node = make_node(gated)
+    node.services_down.add("db")
+    blocked = node.task(gated, priority=1)
+    waiter = wait_for(node, blocked)
+    await queued(node, blocked)
+    async with node.dispatcher.lease(node.task(priority=9), wait_s=0):
+        assert node.dispatcher.leased == 1
+    node.services_down.clear()
+    node.dispatcher.wake()
+    node.dispatcher.give_back(await waiter)
+    node.assert_nothing_leaked()
+
+
+async def test_a_full_pool_delays_only_its_own_tasks() -> None:
+    node = make_node(pools={"default": 1, "logins": 1})
+    held = await hold(node.dispatcher.lease(node.task(place={"pool": "logins"}), wait_s=0))
+    blocked = node.task(place={"pool": "logins"}, priority=1)
+    waiter = wait_for(node, blocked)
+    await queued(node, blocked)
+    async with node.dispatcher.lease(node.task(priority=9), wait_s=0) as lease:
+        assert lease.slot.pool == "default"
+    assert node.dispatcher.position(blocked) == 1
+    node.dispatcher.give_back(held)
+    node.dispatcher.give_back(await waiter)
+    node.assert_nothing_leaked()
+
+
+async def test_concurrency_is_held_and_its_next_task_starts_when_one_leaves() -> None:
+    single = function("single", concurrency=1)
+    node = make_node(single, pools={"default": 3})
+    lease = await hold(node.dispatcher.lease(node.task(single), wait_s=0))
+    task = node.task(single)
+    waiter = wait_for(node, task)
+    await queued(node, task)
+    assert node.slots.used == 1
+    node.dispatcher.give_back(lease)
+    node.dispatcher.give_back(await waiter)
+    node.assert_nothing_leaked()
+
+
+async def test_a_newcomer_does_not_pass_those_of_its_class_who_wait(clock: ManualClock) -> None:
+    node = make_node(clock=clock)
+    node.slots.held = "memory is short"
+    first = node.task()
+    waiter = wait_for(node, first)
+    await queued(node, first)
+    node.slots.held = None  # and nobody has said so yet
+    assert node.dispatcher.take_now(class_of(node.task())) is None
+    node.dispatcher.wake()
+    node.dispatcher.give_back(await waiter)
+    node.assert_nothing_leaked()
+
+
+# Races, each made by doing the two things in the same turn of the loop.
+
+
+async def test_a_cancel_between_the_grant_and_the_resumption_gives_the_slot_back(
+    node: FakeNode,
+) -> None:
+    lease = await node.take()
+    task = node.task()
+    waiter = wait_for(node, task, wait_s=3600)
+    await queued(node, task)
+    node.dispatcher.give_back(lease)
+    assert node.slots.used == 1  # granted already
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    node.assert_nothing_leaked()
+
+
+async def test_a_slot_that_comes_free_passes_over_a_waiter_who_is_being_cancelled(
+    node: FakeNode,
+) -> None:
+    lease = await node.take()
+    leaving, staying = node.task(), node.task()
+    waiters = [wait_for(node, leaving), wait_for(node, staying)]
+    await queued(node, staying)
+    waiters[0].cancel()
+    node.dispatcher.give_back(lease)
+    node.dispatcher.give_back(await waiters[1])
+    with pytest.raises(asyncio.CancelledError):
+        await waiters[0]
+    node.assert_nothing_leaked()
+
+
+async def test_a_wait_that_expires_after_the_grant_keeps_its_lease(node: FakeNode) -> None:
+    lease = await node.take()
+    task = node.task()
+    waiter = wait_for(node, task)
+    entry = await queued(node, task)
+    node.dispatcher.give_back(lease)
+    node.dispatcher.expire(entry)
+    node.dispatcher.give_back(await waiter)
+    node.assert_nothing_leaked()
+
+
+async def test_a_wait_that_expires_while_it_is_cancelled_ends_as_cancelled(node: FakeNode) -> None:
+    lease = await node.take()
+    task = node.task()
+    waiter = wait_for(node, task)
+    entry = await queued(node, task)
+    waiter.cancel()
+    node.dispatcher.expire(entry)
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    node.dispatcher.give_back(lease)
+    node.assert_nothing_leaked()
+
+
+async def test_a_cancel_right_after_the_wait_expired_leaves_nothing_behind(node: FakeNode) -> None:
+    lease = await node.take()
+    task = node.task()
+    waiter = wait_for(node, task)
+    entry = await queued(node, task)
+    node.dispatcher.expire(entry)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    node.dispatcher.give_back(lease)
+    node.assert_nothing_leaked()
+
+
+async def test_a_cancel_while_waiting_takes_the_task_out_of_the_queue(node: FakeNode) -> None:
+    lease = await node.take()
+    task = node.task()
+    waiter = wait_for(node, task, wait_s=3600)
+    await queued(node, task)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert node.dispatcher.waiting == 0
+    node.dispatcher.give_back(lease)
+    node.assert_nothing_leaked()
+
+
+# Rates: a window opens by time alone.
+
+
+async def test_a_task_held_back_by_a_rate_starts_when_its_window_opens() -> None:
+    paced = function("paced", rate=(1, 0.02))
+    loop = asyncio.get_running_loop()
+    node = make_node(paced, clock=loop.time)
+    starts = []
+    for _ in range(4):
+        async with node.dispatcher.lease(node.task(paced), wait_s=None) as lease:
+            starts.append(lease.taken_at)
+    # The lease is dated a moment after the gate was passed, so the gaps are not exact here.
+    assert all(later - sooner > 0.015 for sooner, later in itertools.pairwise(starts))
+    node.assert_nothing_leaked()
+
+
+class ImpatientClock(ManualClock):
+    """Passes the given moment between two looks at it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jumps: list[float] = []
+
+    def __call__(self) -> float:
+        now = self.now
+        if self.jumps:
+            self.advance(self.jumps.pop(0))
+        return now
+
+
+async def test_a_window_that_opens_between_two_looks_strands_nobody() -> None:
+    clock = ImpatientClock()
+    paced = function("paced", rate=(1, 60.0))
+    catalog = FakeCatalog(PLAIN, paced)
+    slots = Slots({"default": 1}, worker="w1")
+    gates = Gates(catalog, lambda _: True, clock=clock)
+    dispatcher = Dispatcher(TaskQueue(limit=9, ageing_s=30.0), slots, gates, clock=clock)
+    node = make_node(paced)
+    async with dispatcher.lease(node.task(paced), wait_s=0):
+        pass
+    waiter = asyncio.create_task(hold(dispatcher.lease(node.task(paced), wait_s=None)))
+    await until(lambda: dispatcher.waiting == 1)
+    clock.jumps = [60.0]  # closed at the first look, open at the second
+    dispatcher.wake()
+    dispatcher.give_back(await asyncio.wait_for(waiter, timeout=5))
+    assert slots.used == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "pool", "gate"),
+    [
+        ({}, "default", None),
+        ({"concurrency": 1}, "default", "f"),
+        ({"rate": (1, 1.0)}, "default", "f"),
+        ({"requires": ("db",)}, "default", "f"),
+        ({"pool": "logins"}, "logins", None),
+    ],
+)
+def test_the_class_says_which_pool_and_gate_a_task_waits_for(
+    fields: dict[str, Any], pool: str, gate: str | None, node: FakeNode
+) -> None:
+    cls = class_of(node.task(function("f", **fields)))
+    assert (cls.pool, cls.gate) == (pool, gate)
+
+
+def test_the_place_asked_for_goes_before_the_functions_own_pool(node: FakeNode) -> None:
+    cls = class_of(node.task(function("f", pool="logins"), place={"pool": "default"}))
+    assert cls.pool == "default"

@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slotgrid.core.gates import Gates
+from tests.slotgrid.core.fakes import FakeCatalog, ManualClock, function
+
+
+def make_gates(catalog: FakeCatalog, clock: ManualClock, down: set[str] | None = None) -> Gates:
+    unwell = set() if down is None else down
+    return Gates(catalog, lambda service: service not in unwell, clock=clock)
+
+
+def test_a_service_that_is_down_closes_the_gate_until_it_is_up(clock: ManualClock) -> None:
+    down = {"db"}
+    gates = make_gates(FakeCatalog(function("f", requires=("cache", "db"))), clock, down)
+    assert gates.closed_by("f") == "the service db is down"
+    down.clear()
+    assert gates.closed_by("f") is None
+
+
+def test_concurrency_counts_what_runs_and_opens_when_one_leaves(clock: ManualClock) -> None:
+    gates = make_gates(FakeCatalog(function("f", concurrency=2)), clock)
+    gates.passed("f")
+    assert gates.closed_by("f") is None
+    gates.passed("f")
+    assert gates.closed_by("f") == "the function's concurrency of 2 is used up"
+    gates.left("f")
+    assert gates.closed_by("f") is None
+
+
+def test_a_rate_opens_at_the_moment_it_says(clock: ManualClock) -> None:
+    gates = make_gates(FakeCatalog(function("f", rate=(2, 60.0))), clock)
+    assert gates.opens_in_s("f") is None
+    gates.passed("f")
+    clock.advance(10)
+    assert gates.opens_in_s("f") is None
+    gates.passed("f")
+    assert gates.closed_by("f") == "the function's rate is used up"
+    assert gates.opens_in_s("f") == 50
+    clock.advance(49)
+    assert gates.closed_by("f") is not None
+    clock.advance(1)
+    assert gates.closed_by("f") is None
+    assert gates.opens_in_s("f") is None
+
+
+def test_a_function_removed_meanwhile_has_no_gate(clock: ManualClock) -> None:
+    catalog = FakeCatalog(function("f", concurrency=1, rate=(1, 60.0)))
+    gates = make_gates(catalog, clock)
+    gates.passed("f")
+    catalog.remove("f")
+    assert gates.closed_by("f") is None
+    assert gates.opens_in_s("f") is None
+    gates.passed("f")
+    gates.left("f")
+    gates.left("f")
+
+
+def test_a_function_without_limits_passes_and_is_counted_for_those_it_gets_later(
+    clock: ManualClock,
+) -> None:
+    plain = function("f", requires=("db",))
+    catalog = FakeCatalog(plain)
+    gates = make_gates(catalog, clock)
+    gates.passed("f")
+    assert gates.closed_by("f") is None
+    assert gates.opens_in_s("f") is None
+    catalog.put(replace(plain, concurrency=1))
+    assert gates.closed_by("f") == "the function's concurrency of 1 is used up"
+
+
+@given(
+    count=st.integers(1, 4),
+    period_s=st.integers(1, 20),
+    gaps_s=st.lists(st.integers(0, 8), max_size=60),
+)
+def test_no_window_ever_holds_more_starts_than_the_rate_allows(
+    count: int, period_s: int, gaps_s: list[int]
+) -> None:
+    clock = ManualClock()
+    gates = make_gates(FakeCatalog(function("f", rate=(count, float(period_s)))), clock)
+    starts: list[float] = []
+    for gap_s in gaps_s:
+        clock.advance(gap_s)
+        if gates.closed_by("f") is None:
+            gates.passed("f")
+            starts.append(clock())
+        else:  # and it is never closed for longer than it must be
+            opens_in_s = gates.opens_in_s("f")
+            assert opens_in_s is not None
+            assert starts[-count] + period_s == clock() + opens_in_s
+    windows = [starts[n : n + count + 1] for n in range(len(starts) - count)]
+    assert all(window[-1] - window[0] >= period_s for window in windows)
