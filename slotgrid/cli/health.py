@@ -52,6 +52,8 @@ def _show(console: Console, answer: Mapping[str, Any]) -> None:
 def _shown(name: str, value: Any) -> RenderableType:
     if name == "slots" and isinstance(value, Mapping) and {"used", "limit"} <= value.keys():
         return _slots(value)
+    if name == "functions" and isinstance(value, list):
+        value = [one.get("name") if isinstance(one, Mapping) else one for one in value]
     return Group(*_lines(value))
 
 
@@ -59,7 +61,10 @@ def _slots(slots: Mapping[str, Any]) -> Text:
     used, limit = int(slots["used"]), int(slots["limit"])
     filled = round(BAR_WIDTH * used / limit) if limit else 0
     facts = f" {used} of {limit} used, {slots.get('queue', 0)} waiting"
-    return styled(("█" * filled, "cyan"), ("░" * (BAR_WIDTH - filled), "dim"), facts)
+    # A worker under memory pressure gives no slot away, and says why.
+    held = f", held back: {slots['held']}" if slots.get("held") else ""
+    bar = (("█" * filled, "cyan"), ("░" * (BAR_WIDTH - filled), "dim"))
+    return styled(*bar, facts, (held, "red"))
 
 
 def _lines(value: Any) -> Iterator[Text]:

@@ -71,8 +71,8 @@ async def test_an_unknown_function_leads_to_the_list(run: Run) -> None:
 async def test_health_shows_slots_and_what_is_broken(run: Run, node: FakeNode) -> None:
     node.health = {
         "status": "maintenance",
-        "slots": {"used": 5, "available": 5, "limit": 10, "queue": 2},
-        "functions": [f"function_{i}" for i in range(20)],
+        "slots": {"used": 5, "available": 5, "limit": 10, "queue": 2, "held": "memory"},
+        "functions": [{"name": f"function_{i}", "revision": "a"} for i in range(20)],
         "broken": [{"path": "x.py", "error": "line 3: invalid syntax", "kept_revision": None}],
         "pools": {"default": {"size": 10, "free": 5, "busy": 5}},
         "services": [],
@@ -80,7 +80,7 @@ async def test_health_shows_slots_and_what_is_broken(run: Run, node: FakeNode) -
     }
     shown = re.sub(r" +", " ", (await run("health")).stdout)
     assert shown.startswith("● maintenance\n")
-    assert f"slots {'█' * 10}{'░' * 10} 5 of 10 used, 2 waiting" in shown
+    assert f"slots {'█' * 10}{'░' * 10} 5 of 10 used, 2 waiting, held back: memory" in shown
     assert "function_11 and 8 more" in shown
     assert "broken path x.py error line 3: invalid syntax" in shown
     assert "pools default size 10 free 5 busy 5" in shown
