@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
+import structlog
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
@@ -33,6 +34,8 @@ class Check:
 
 def print_checks() -> int:
     """Print every check as one JSON document; returns 0 when all is right, else 1."""
+    # stdout carries the document and nothing else; the parts that are tried out log beside it.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     checks = asyncio.run(all_checks())
     ok = all(check.ok for check in checks)
     document = {"ok": ok, "checks": [asdict(check) for check in checks]}
