@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import jsonschema
+import jsonschema_rs
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
@@ -26,7 +27,9 @@ class SchemaFault(ValueError):
 class Schema:
     """A JSON Schema (draft 2020-12 unless it says otherwise) and its compiled validator.
 
-    Compiling costs 1.8 ms, a check some 20 µs: so never compile on the way of a task.
+    Compiling costs 1.8 ms, a check some 10 µs: so never compile on the way of a task. What is
+    valid, which is nearly everything, jsonschema-rs says in 1 µs; jsonschema has the last word on
+    everything else, and all the words.
     References are JSON pointers into the schema itself: nothing is ever fetched.
     Raises SchemaFault when `document` is not a valid schema.
     """
@@ -43,11 +46,14 @@ class Schema:
         self._validator: Validator = validator_class(
             self.document, format_checker=validator_class.FORMAT_CHECKER
         )
+        self._quick = _quick_validator(self.document)
         self._defaults = any("default" in part for part in _mappings(self.document))
         self._secrets = any("writeOnly" in part for part in _mappings(self.document))
 
     def violations(self, value: Any) -> list[Violation]:
         """What is wrong with `value`, up to FAULTS_LIMIT faults; empty when it is valid."""
+        if self._quick is not None and _says_yes(self._quick, value):
+            return []
         public = self.redacted(value)
         found = [
             Violation(pointer(error.absolute_path), _message(error, public))
@@ -66,6 +72,20 @@ class Schema:
     def redacted(self, value: Any) -> Any:
         """`value` as it may be shown: what is `writeOnly` replaced."""
         return _redact(self.document, value, self.document) if self._secrets else value
+
+
+def _quick_validator(document: dict[str, Any]) -> jsonschema_rs.Validator | None:
+    try:
+        return jsonschema_rs.validator_for(document, validate_formats=True)
+    except (ValueError, jsonschema_rs.ReferencingError):
+        return None  # a dialect that only jsonschema reads
+
+
+def _says_yes(quick: jsonschema_rs.Validator, value: Any) -> bool:
+    try:
+        return quick.is_valid(value)
+    except ValueError:  # a value that it cannot read, such as a number beyond its range
+        return False
 
 
 def _message(error: jsonschema.ValidationError, public: Any) -> str:
