@@ -91,8 +91,7 @@ def failure_of(error: ClientError, *, node_url: str) -> Failure:
 
 def _refused(problem: Problem, node_url: str) -> Failure:
     # A detail that only repeats the first fault says nothing beside the list of them.
-    first = problem.errors[0].pointer if problem.errors else None
-    told = first is not None and problem.detail.startswith(f"{first}: ")
+    told = any(f"{error.pointer}: {error.message}" in problem.detail for error in problem.errors)
     advice = [ADVICE.get(problem.name, f"{node_url}{problem.type} says what to do.")]
     if problem.retry_after_s is not None:
         advice.append(f"Try again after {problem.retry_after_s:g} s.")

@@ -84,13 +84,21 @@ def _field(name: str, described: Any, root: Schema, *, required: bool) -> Field:
         kinds=tuple(kinds),
         choices=tuple(choices),
         items=_items(merged, root),
-        limits=tuple(text.format(merged[key]) for key, text in LIMITS.items() if key in merged),
+        limits=tuple(_limits(merged)),
         required=required,
         default=json.dumps(merged["default"], ensure_ascii=False) if "default" in merged else None,
         example=as_word(examples[0]) if examples else None,
         description=str(merged.get("description", "")),
         secret=bool(merged.get("writeOnly")),
     )
+
+
+def _limits(described: Schema) -> Iterator[str]:
+    for key, text in LIMITS.items():
+        if key == "minLength" and described.get(key) == 1:
+            yield "not empty"
+        elif key in described:
+            yield text.format(described[key])
 
 
 def _items(described: Schema, root: Schema) -> str:

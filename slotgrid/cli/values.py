@@ -111,4 +111,8 @@ def _unknown(name: str, fields: Mapping[str, Field]) -> str:
     near = difflib.get_close_matches(name, fields, n=1)
     if near:
         return f"there is no such field; did you mean {near[0]}?"
-    return f"there is no such field; there are {', '.join(fields)}" if fields else "takes no input"
+    return (
+        f"there is no such field; the fields are {', '.join(fields)}"
+        if fields
+        else "takes no input"
+    )

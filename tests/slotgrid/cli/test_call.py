@@ -89,7 +89,9 @@ async def test_what_the_node_finds_wrong_is_told_by_the_names_of_the_fields(
         {"pointer": "/input/url", "message": "is not a URL"},
         {"pointer": "/priority", "message": "expected 1 or more"},
     ]
-    _add_problem(node, "invalid-input", 400, "Not valid", "/input/url: is not a URL", errors=errors)
+    _add_problem(
+        node, "invalid-input", 400, "Not valid", "fail: /input/url: is not a URL", errors=errors
+    )
     ran = await run("call", "fail")
     assert ran.exit_code == 2
     assert ran.stderr.splitlines()[:3] == [

@@ -120,6 +120,9 @@ def test_fields_are_listed_with_what_a_person_needs_to_know() -> None:
     assert url.description == "Address of the page"
     assert (wait_until.type, wait_until.default) == ("load | networkidle", '"load"')
     assert (retries.default, retries.limits) == ("2", ("≥ 0",))
+    text = {"type": "string", "minLength": 1, "maxLength": 9, "writeOnly": True}
+    (secret,) = fields_of({"properties": {"word": text}})
+    assert (secret.limits, secret.secret) == (("not empty", "at most 9 characters"), True)
 
 
 def test_a_reference_keeps_what_stands_beside_it() -> None:
