@@ -84,9 +84,11 @@ class Admission:
     def _check_mode(self, submission: Submission, spec: FunctionSpec) -> None:
         mode = submission.mode
         if mode not in spec.modes:
+            offered = [each for each in spec.modes if each in self._modes]
+            but = "" if offered else ", which this node does not offer"
             raise ModeUnsupported(
                 f'the function "{spec.name}" does not support mode {mode}; '
-                f"it supports {', '.join(m for m in spec.modes if m in self._modes)}"
+                f"it supports {', '.join(offered or spec.modes)}{but}"
             )
         if mode not in self._modes:
             raise ModeUnsupported(

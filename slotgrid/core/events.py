@@ -4,9 +4,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,8 +20,7 @@ class NotJson(ValueError):
     """What was to be said or answered has no JSON form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One thing a task said. `payload` is its JSON, ready for the wire."""
 
     id: int

@@ -12,7 +12,7 @@ import orjson
 import uuid_utils
 
 from slotgrid.core.errors import ServiceError
-from slotgrid.core.events import EventLog
+from slotgrid.core.events import Event, EventLog
 
 if TYPE_CHECKING:
     from slotgrid.core.spec import FunctionSpec
@@ -168,7 +168,7 @@ class Task:
     """
 
     __slots__ = (
-        "_done",
+        "_waiters",
         "artifacts",
         "attempts",
         "cancel_reason",
@@ -226,7 +226,7 @@ class Task:
         self.result: bytes = b"null"
         self.error: ServiceError | None = None
         self.cancel_reason: str | None = None
-        self._done: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
     def move_to(self, state: TaskState) -> None:
         """Take a legal step in the task's life. Raises IllegalMove for any other."""
@@ -276,21 +276,21 @@ class Task:
         """Wake everyone who waits for the terminal state; called once, after it is recorded."""
         self.events.close()
         self.logs.close()
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def wait_finished(self) -> None:
         """Return when the task has reached its terminal state and said its last word."""
         if self.events.closed:
             return
-        if self._done is None:
-            self._done = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._done)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
 
     def log(self, line: str, *, stream: str = "stdout", step: str = NODE_STEP) -> None:
-        """Add a line to the task's log; its kind is the step, its payload what is shown of it."""
-        entry = {"ts": iso(time.time()), "stream": stream, "step": step, "line": line}
-        self.logs.append(step, entry)
+        """Add a line to the task's log: an event whose kind is the step; see `log_line`."""
+        self.logs.append(step, (stream, line))
 
     def step_names(self) -> list[str]:
         """The names under which lines of the log may stand."""
@@ -325,6 +325,12 @@ class Task:
             "queued_ms": self.queued_ms,
             "run_ms": self.run_ms,
         }
+
+
+def log_line(event: Event) -> bytes:
+    """A line of a task's log as JSON: `{ts, stream, step, line}`."""
+    stream, line = orjson.loads(event.payload)
+    return orjson.dumps({"ts": iso(event.at), "stream": stream, "step": event.kind, "line": line})
 
 
 def iso(at: float | None) -> str | None:

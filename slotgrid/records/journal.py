@@ -9,8 +9,6 @@ from slotgrid.core.task import Task, TaskState
 from slotgrid.records.history import History
 from slotgrid.runtime.metrics import Metrics
 
-log = structlog.get_logger()
-
 
 class Journal:
     """Fulfils `slotgrid.core.supervisor.Observer`.
@@ -21,6 +19,8 @@ class Journal:
 
     def __init__(self, history: History, metrics: Metrics) -> None:
         self._history = history
+        # Bound once: the lazy logger of a module is set up anew at each line.
+        self._log = structlog.get_logger().bind()
         self._metrics = metrics
 
     def accepted(self, task: Task) -> None:
@@ -35,12 +35,14 @@ class Journal:
         )
         number = len(task.attempts)
         task.log(f"attempt {number} on slot {slot.index} of {slot.worker}")
-        log.debug("task.started", attempt=number)
+        self._log.debug("task.started", attempt=number)
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
         """An attempt failed, another follows."""
         task.log(f"attempt failed: {error.detail}; trying again in {delay_s:.1f} s")
-        log.warning("task.will_retry", error=error.detail, problem=error.name, delay_s=delay_s)
+        self._log.warning(
+            "task.will_retry", error=error.detail, problem=error.name, delay_s=delay_s
+        )
 
     def finished(self, task: Task) -> None:
         """The task has reached its end."""
@@ -55,15 +57,15 @@ class Journal:
             wait_s=task.queued_s if started else None,
             run_s=task.run_s if started else None,
         )
-        write = log.warning if task.state is TaskState.FAILED else log.info
+        write = self._log.warning if task.state is TaskState.FAILED else self._log.info
         facts = {"error": error.detail, "problem": error.name} if error else {}
         if not started:  # nothing is bound yet
             facts |= {"task_id": task.id, "function": task.spec.name}
         if isinstance(error, QueueFull):
             self._metrics.refused(error.name)
-            write = log.debug  # at a full queue, a line a refusal would be a flood of its own
+            write = self._log.debug  # at a full queue, a line a refusal would be a flood of its own
         write(f"task.{task.state}", queued_ms=task.queued_ms, run_ms=task.run_ms, **facts)
 
     def defect(self, task: Task, error: Exception) -> None:
         """Something of ours broke."""
-        log.error("task.defect", exc_info=error, task_id=task.id)
+        self._log.error("task.defect", exc_info=error, task_id=task.id)

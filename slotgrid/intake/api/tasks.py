@@ -15,7 +15,7 @@ from slotgrid.core.errors import (
     UnknownTask,
 )
 from slotgrid.core.events import Event, Reader
-from slotgrid.core.task import Source, Task
+from slotgrid.core.task import Source, Task, log_line
 from slotgrid.intake import documents as d
 from slotgrid.intake.api.submit import OUTCOMES
 from slotgrid.intake.auth import PRINCIPAL
@@ -227,7 +227,7 @@ async def step_logs(request: web.Request) -> web.StreamResponse:
 
 async def _logs(request: web.Request, task: Task, *, step: str | None) -> web.StreamResponse:
     def form(line: Event) -> bytes:
-        return line.payload + b"\n" if step in {None, line.kind} else b""
+        return log_line(line) + b"\n" if step in {None, line.kind} else b""
 
     if not flag(request, "follow"):
         return web.Response(

@@ -358,6 +358,8 @@ async def test_the_answer_waits_for_no_cleaning_and_the_slot_does(node: FakeNode
     assert node.supervisor.cleaning == node.slots.used == 1
     assert task in node.supervisor.live
     assert node.runner.runs[next_task.id] == 0
+    while task.id not in node.runner.cleaning:  # it has begun, in an asyncio task of its own
+        await asyncio.sleep(0)
     node.runner.cleaning[task.id].set_result(None)
     await node.runner.started(next_task)
     node.runner.cleans = False
