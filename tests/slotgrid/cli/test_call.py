@@ -185,7 +185,9 @@ async def test_ctrl_c_hangs_up_which_cancels_the_task(node: FakeNode, mode: str)
     process.send_signal(signal.SIGINT)
     stdout, stderr = await asyncio.wait_for(process.communicate(), 30)
     await asyncio.wait_for(node.hung_up.wait(), 10)
-    assert stderr.decode() == "✗ Interrupted: hanging up, which cancels the task.\n"
+    # Not alone there when asyncio debugs: a busy machine makes it speak of slow callbacks.
+    assert "✗ Interrupted: hanging up, which cancels the task." in stderr.decode().splitlines()
+    assert "Traceback" not in stderr.decode()
     assert (stdout, process.returncode) == (b"", 130)
 
 

@@ -51,7 +51,11 @@ def test_on_a_terminal_whole_lines_stay_and_the_last_one_too() -> None:
     def view(console: Console) -> View:
         return TerminalView(console, "crawl")
 
-    events = [_chunk("first\r\nsecond "), Event(2, "log", {"text": "logged"}), _chunk("line\nthird")]
+    events = [
+        _chunk("first\r\nsecond "),
+        Event(2, "log", {"text": "logged"}),
+        _chunk("line\nthird"),
+    ]
     shown = _shown(view, *events, terminal=True)
     lines = [line.strip() for line in shown.replace("\r", "\n").split("\n")]
     for line in ("first", "second line", "third"):
