@@ -169,6 +169,7 @@ async def drain(request: web.Request) -> web.Response:
     faults = DRAIN.violations(body)
     if faults:
         raise InvalidSubmission(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
+    node.status.move_to(NodeState.DRAINING)  # no task is accepted after this answer
     node.drain(body.get("deadline_s"))
     left = len(node.supervisor.live)
     return _switched(node.status.state, f"exits when {left} tasks have finished")

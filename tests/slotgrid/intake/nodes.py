@@ -1,0 +1,278 @@
+"""A node as a server on a free port, of real parts; its functions need no browser."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, web
+
+from slotgrid.core.admission import Admission
+from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.events import Reader
+from slotgrid.core.gates import Gates
+from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.queue import TaskQueue
+from slotgrid.core.slots import Slots
+from slotgrid.core.supervisor import Supervisor
+from slotgrid.core.task import Task
+from slotgrid.intake.api.docs import add_docs
+from slotgrid.intake.app import make_app
+from slotgrid.intake.cors import add_cors
+from slotgrid.intake.node import Node
+from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.history import History
+from slotgrid.records.journal import Journal
+from slotgrid.runtime.logs import LogRing, configure_logs
+from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.settings import LogFormat, LogLevel
+from tests.slotgrid.intake.checking import check_answers, frames
+from tests.slotgrid.intake.functions import OFFERED, CoroutineRunner, ListedCatalog, Offered
+
+KEY = "a-key-of-the-tests-7Qm2"
+NAME = "test-node"
+GIVE_UP_S = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningNode:
+    """A node that listens at `url`. `caller` shows its key with each request, `stranger` none."""
+
+    url: str
+    node: Node
+    app: web.Application
+    catalog: ListedCatalog
+    runner: CoroutineRunner
+    slots: Slots
+    caller: ClientSession
+    stranger: ClientSession
+    drains: list[float | None] = field(default_factory=list)
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks that have not ended."""
+        return list(self.node.supervisor.live)
+
+    async def submit(self, function: str, input_: object = None, **fields: Any) -> Any:
+        """The answer of a task that goes well."""
+        body = {"function": function, "input": input_ or {}, **fields}
+        async with self.caller.post("/task", json=body) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def get(self, path: str, **params: str) -> Any:
+        """The JSON at a path that is there."""
+        async with self.caller.get(path, params=params) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def problem(self, method: str, path: str, **asked: Any) -> dict[str, Any]:
+        """The problem that a request is answered with."""
+        async with self.caller.request(method, path, **asked) as response:
+            return await problem_of(response)
+
+    async def running_task(self) -> Task:
+        """The next task that starts, as soon as it has said something."""
+        async with asyncio.timeout(GIVE_UP_S):
+            task = await self.runner.started.get()
+            async with Reader(task.events) as reader:
+                await reader.next()
+        return task
+
+    async def idle(self) -> None:
+        """Return when every task has ended and its slot is back."""
+        async with asyncio.timeout(GIVE_UP_S):
+            await self.node.supervisor.wait_idle()
+        assert self.node.dispatcher.leased == self.slots.used == self.node.dispatcher.waiting == 0
+
+
+async def problem_of(response: ClientResponse) -> dict[str, Any]:
+    """The problem in an answer, which its status agrees with."""
+    assert response.content_type == "application/problem+json", await response.text()
+    problem: dict[str, Any] = await response.json(content_type=None)
+    assert problem["status"] == response.status
+    return problem
+
+
+async def events_of(response: ClientResponse) -> list[dict[str, Any]]:
+    """Every event of a server-sent stream, `{id, event, data}`, when it has ended."""
+    assert response.status == 200, await response.text()
+    assert response.content_type == "text/event-stream"
+    return list(frames(await response.read()))
+
+
+@asynccontextmanager
+async def running_node(
+    *more: Offered,
+    offered: Sequence[Offered] = OFFERED,
+    slots: int = 2,
+    queue_limit: int = 100,
+    max_wait_s: float = 30.0,
+    body_limit: int = 1024 * 1024,
+    docs_enabled: bool = True,
+    docs_public: bool = True,
+    root_path: str = "",
+    metrics_public: bool = False,
+    cors_origins: Collection[str] = (),
+) -> AsyncIterator[RunningNode]:
+    """A node that is ready. At the end nothing is left of its tasks, and every answer that it
+    gave was as documented.
+    """
+    with (
+        TemporaryDirectory() as folder,
+        Path(os.devnull).open("wb") as nowhere,
+        configure_logs(
+            level=LogLevel.INFO,
+            log_format=LogFormat.JSON,
+            ring_size=100,
+            stream=nowhere,
+            redactor=Redactor([KEY]),
+        ) as logs,
+    ):
+        catalog = ListedCatalog([*offered, *more])
+        artifacts = ArtifactStore(Path(folder))
+        runner = CoroutineRunner(catalog, artifacts)
+        slot_source = Slots({"default": slots}, worker=NAME)
+        drains: list[float | None] = []
+        node = _node(
+            catalog=catalog,
+            runner=runner,
+            artifacts=artifacts,
+            slots=slot_source,
+            logs=logs,
+            drains=drains,
+            queue_limit=queue_limit,
+            max_wait_s=max_wait_s,
+        )
+        app = make_app(node, auth_key=KEY, body_limit=body_limit, metrics_public=metrics_public)
+        add_docs(
+            app,
+            enabled=docs_enabled,
+            public=docs_public,
+            title="Slotgrid of the tests",
+            version="1.2.3",
+            root_path=root_path,
+        )
+        if cors_origins:
+            add_cors(app, cors_origins)
+        faults = check_answers(app) if docs_enabled else []
+        async with (
+            _listening(app) as url,
+            _session(url, {"Authorization": KEY}) as caller,
+            _session(url, {}) as stranger,
+        ):
+            running = RunningNode(
+                url=url,
+                node=node,
+                app=app,
+                catalog=catalog,
+                runner=runner,
+                slots=slot_source,
+                caller=caller,
+                stranger=stranger,
+                drains=drains,
+            )
+            yield running
+            for task in running.tasks:
+                node.supervisor.cancel(task, "the test is over")
+            await running.idle()
+        assert faults == []
+
+
+def _node(
+    *,
+    catalog: ListedCatalog,
+    runner: CoroutineRunner,
+    artifacts: ArtifactStore,
+    slots: Slots,
+    logs: LogRing,
+    drains: list[float | None],
+    queue_limit: int,
+    max_wait_s: float,
+) -> Node:
+    status = NodeStatus()
+    status.move_to(NodeState.READY)
+    history = History(limit=1000, ttl_s=3600, forget=artifacts.remove)
+    gates = Gates(catalog, lambda _: True)
+    queue: TaskQueue[Any] = TaskQueue(limit=queue_limit, ageing_s=30)
+    dispatcher = Dispatcher(queue, slots, gates)
+    metrics = Metrics(lambda: _readings(slots, dispatcher))
+    journal = Journal(history, metrics)
+    return Node(
+        name=NAME,
+        group="default",
+        contract=1,
+        status=status,
+        catalog=catalog,
+        admission=Admission(
+            catalog,
+            status,
+            node=NAME,
+            group="default",
+            contract=1,
+            pools={"default"},
+            labels=(),
+            modes={"sync", "stream"},
+        ),
+        dispatcher=dispatcher,
+        supervisor=Supervisor(dispatcher, runner, journal, max_wait_s=max_wait_s),
+        history=history,
+        artifacts=artifacts,
+        logs=logs,
+        health=lambda: _health(slots, dispatcher, catalog),
+        metrics=lambda: (metrics.render(), CONTENT_TYPE),
+        drain=drains.append,
+        refused=metrics.refused,
+    )
+
+
+def _health(slots: Slots, dispatcher: Dispatcher, catalog: ListedCatalog) -> Mapping[str, Any]:
+    return {
+        "name": NAME,
+        "functions": [{"name": s.name, "revision": s.revision} for s in catalog.specs()],
+        "slots": {
+            "used": slots.used,
+            "available": slots.total - slots.used,
+            "limit": slots.total,
+            "queue": dispatcher.waiting,
+            "held": slots.held,
+        },
+        "pools": slots.pools,
+    }
+
+
+def _readings(slots: Slots, dispatcher: Dispatcher) -> GaugeReadings:
+    return GaugeReadings(
+        slots={("default", "busy"): slots.used},
+        queue_length={"default": dispatcher.waiting},
+        browsers=0,
+        browser_restarts={},
+        memory_bytes=0,
+        loop_lag_s=0.0,
+        slot_mismatch=0,
+        detached_functions=0,
+    )
+
+
+@asynccontextmanager
+async def _listening(app: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _session(url: str, headers: Mapping[str, str]) -> ClientSession:
+    # A connection for each request: so that a test can hang up without another one noticing.
+    return ClientSession(
+        url, headers=headers, timeout=ClientTimeout(total=GIVE_UP_S), raise_for_status=False
+    )

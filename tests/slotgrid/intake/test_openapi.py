@@ -1,0 +1,284 @@
+"""The OpenAPI document: valid, complete in both directions, and as new as the functions."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from slotgrid.core.errors import InvalidSubmission, problem_types
+from slotgrid.core.schema import Schema
+from slotgrid.core.submission import _FIELDS, Submission
+from slotgrid.intake.api.docs import DOCUMENT
+from slotgrid.intake.openapi import endpoint_of
+from slotgrid.intake.openapi_document import component_name, function_components, path_of
+from slotgrid.intake.samples import sample_of
+from slotgrid.intake.schemas.submission import SUBMISSION
+from tests.slotgrid.intake.functions import OFFERED, offer, renamed
+from tests.slotgrid.intake.nodes import RunningNode, running_node
+from worker.registry.registry import Registry
+
+GREET = next(one for one in OFFERED if one.spec.name == "greet")
+Document = dict[str, Any]
+
+
+@pytest.fixture
+async def document(node: RunningNode) -> Document:
+    answer: Document = await node.get("/openapi")
+    return answer
+
+
+def operations_in(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+async def test_the_document_is_valid_openapi_3_1(document: Document) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["title"] == "Slotgrid of the tests"
+    assert document["info"]["version"] == "1.2.3"
+    validate(document)
+
+
+async def test_every_route_is_documented_and_everything_documented_is_a_route(
+    node: RunningNode, document: Document
+) -> None:
+    routes = {
+        (route.method.lower(), path_of(route.resource))
+        for route in node.app.router.routes()
+        if route.method != "HEAD" and route.resource is not None
+    }
+    assert routes == {(method, path) for method, path, _ in operations_in(document)}
+
+
+async def test_every_problem_that_exists_can_be_answered_by_someone(document: Document) -> None:
+    declared = orjson.dumps(document["paths"]).decode()
+    never_here = {
+        *("gone", "over-quota", "worker-lost", "database-unavailable"),  # come with other parts
+        "method-not-allowed",  # the router's own: of a path, not of an operation
+    }
+    for name in problem_types().keys() - never_here:
+        assert f'"/problems/{name}"' in declared, name
+
+
+async def test_whoever_asks_for_a_key_says_so_and_declares_401_and_403(
+    node: RunningNode, document: Document
+) -> None:
+    for route in node.app.router.routes():
+        described = endpoint_of(route.handler)
+        if route.method == "HEAD" or described is None or route.resource is None:
+            continue
+        operation = document["paths"][path_of(route.resource)][route.method.lower()]
+        needs_key = described.scope != "public"
+        assert ({"401", "403"} <= operation["responses"].keys()) is needs_key, route
+        schemes = [scheme for one in operation["security"] for scheme in one]
+        if needs_key:
+            assert operation["security"] == [
+                {"key": [described.scope]},
+                {"bearer": [described.scope]},
+            ]
+        else:
+            assert {} in operation["security"] or not schemes
+
+
+async def test_every_operation_has_its_own_name_and_every_path_parameter_is_described(
+    document: Document,
+) -> None:
+    names = [operation["operationId"] for _, _, operation in operations_in(document)]
+    assert len(names) == len(set(names))
+    for _, path, operation in operations_in(document):
+        described = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+        assert described == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        assert "500" in operation["responses"]
+        assert operation["summary"]
+
+
+async def test_two_applications_give_the_same_document_and_asking_twice_changes_nothing() -> None:
+    async with running_node() as one, running_node() as other:
+        first = one.app[DOCUMENT].build()
+        assert orjson.dumps(first) == orjson.dumps(one.app[DOCUMENT].build())
+        assert orjson.dumps(first) == orjson.dumps(other.app[DOCUMENT].build())
+
+
+async def test_the_document_follows_the_functions(node: RunningNode) -> None:
+    before = await node.get("/openapi")
+    assert before["components"]["schemas"]["greet.input"]["properties"]["name"]["maxLength"] == 20
+    node.catalog.put(renamed(GREET, "shop/new one"))
+    after = await node.get("/openapi")
+    validate(after)
+    assert "shop/new one" in after["components"]["schemas"]["FunctionName"]["enum"]
+    inputs = [one["$ref"] for one in after["components"]["schemas"]["FunctionInput"]["anyOf"]]
+    assert "#/components/schemas/shop.new..20.one.input" in inputs
+    assert len(inputs) == len(before["components"]["schemas"]["FunctionInput"]["anyOf"]) + 1
+
+
+async def test_the_document_is_made_once_for_each_state_of_the_functions(node: RunningNode) -> None:
+    document = node.app[DOCUMENT]
+    first = document.current()
+    assert document.current() is first
+    node.catalog.put()
+    assert document.current() is not first
+
+
+async def test_a_node_without_functions_has_a_valid_document() -> None:
+    async with running_node(offered=()) as node:
+        validate(await node.get("/openapi"))
+
+
+async def test_the_prefix_of_a_proxy_is_the_address_of_the_server() -> None:
+    async with running_node(root_path="/grid/") as node:
+        assert (await node.get("/openapi"))["servers"] == [{"url": "/grid"}]
+
+
+async def test_references_inside_of_a_function_s_schema_lead_somewhere(document: Document) -> None:
+    references = set()
+
+    def walk(part: object) -> None:
+        if isinstance(part, dict):
+            if isinstance(part.get("$ref"), str):
+                references.add(part["$ref"])
+            for value in part.values():
+                walk(value)
+        elif isinstance(part, list):
+            for value in part:
+                walk(value)
+
+    walk(document)
+    assert "#/components/schemas/greet.output/$defs/Words" in references
+    for reference in references:
+        target: Any = document
+        for name in reference.removeprefix("#/").split("/"):
+            target = target[name.replace("~1", "/").replace("~0", "~")]
+
+
+async def test_the_shipped_functions_have_examples_that_are_valid() -> None:
+    registry = Registry(
+        Path("functions"),
+        group="default",
+        contract=1,
+        default_timeout_s=30,
+        pools=["default"],
+        environment=os.environ,
+    )
+    await registry.load()
+    assert registry.specs()
+    for spec in registry.specs():
+        assert sample_of(spec.input) is not None, spec.name
+
+
+@pytest.mark.parametrize(
+    ("schema", "sample"),
+    [
+        ({"type": "object", "properties": {"a": {"default": 3}, "b": {}}}, {"a": 3}),
+        (
+            {"type": "object", "required": ["a"], "properties": {"a": {"const": 1}, "b": {}}},
+            {"a": 1},
+        ),
+        ({"enum": ["x", "y"]}, "x"),
+        ({"examples": [7, 8], "default": 9}, 7),
+        ({"anyOf": [{"type": "null"}, {"type": "boolean"}]}, True),
+        ({"$defs": {"A": {"type": "integer", "minimum": 4}}, "$ref": "#/$defs/A"}, 4),
+        ({"type": "number", "exclusiveMinimum": 0}, 1),
+        ({"type": "integer", "maximum": -5}, -5),
+        ({"type": ["string", "null"], "minLength": 6}, "textxx"),
+        ({"type": "string", "format": "uri", "maxLength": 30}, "https://example.com/"),
+        ({"type": "array", "minItems": 2, "items": {"type": "boolean"}}, [True, True]),
+        ({"type": "null"}, None),
+        ({"type": "string", "pattern": "^q$"}, None),
+        (
+            {
+                "$defs": {"A": {"type": "array", "items": {"$ref": "#/$defs/A"}}},
+                "$ref": "#/$defs/A",
+            },
+            None,
+        ),
+    ],
+)
+def test_a_sample_is_the_least_that_its_schema_takes(schema: Document, sample: object) -> None:
+    assert sample_of(Schema(schema)) == sample
+
+
+def test_no_two_functions_share_a_component() -> None:
+    names = ["a/b", "a-b", "a_b", "aéb", "a/é/b", "a/e9/b", "A/b", "b", "é", "/", "c d"]
+    specs = [renamed(GREET, name).spec for name in names]
+    made = [component_name(spec, "input") for spec in specs]
+    assert len(set(made)) == len(names)
+
+
+def test_what_is_data_in_a_function_s_schema_is_no_reference() -> None:
+    odd = offer(
+        "odd",
+        GREET.body,
+        properties={
+            "a": {"default": {"$ref": "#/properties"}},
+            "b": True,
+            "c": {"not": {"$ref": "#"}},
+        },
+    )
+    made = function_components([odd.spec])["odd.input"]
+    assert made["properties"] == {
+        "a": {"default": {"$ref": "#/properties"}},
+        "b": True,
+        "c": {"not": {"$ref": "#/components/schemas/odd.input"}},
+    }
+
+
+VALUES: dict[str, list[object]] = {
+    "function": ["greet", "", 3, None],
+    "input": [{}, {"a": 1}, [], "text", None],
+    "group": ["default", "", 1],
+    "contract": [1, 7, 0, -1, 1.5, "1", True],
+    "priority": [1, 9, 99, 0, -3, "5", 2.5, False],
+    "mode": ["sync", "stream", "", "later", 1],
+    "timeout_s": [0.5, 30, 0, -1, "30", None],
+    "wait_s": [0, 0.5, -0.1, "1"],
+    "place": [{}, {"worker": "a", "labels": {"b": "c"}}, {"where": 1}, {"labels": {"b": 1}}, []],
+    "metadata": [{}, {"any": [1]}, "text"],
+    "unknown": [1],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(n, v) for n, values in VALUES.items() for v in values]
+)
+def test_the_documented_submission_takes_what_the_node_takes(name: str, value: object) -> None:
+    components = function_components([])
+    whole = {"components": {"schemas": components}, **SUBMISSION}
+    body = {"function": "greet"} | {name: value}
+    try:
+        Submission.parse(body)
+        taken = True
+    except InvalidSubmission:
+        taken = False
+    by_schema = Draft202012Validator(whole).is_valid(body)
+    # JSON Schema cannot see the one thing that a name alone decides: whether it exists.
+    assert by_schema == taken or (name, value) == ("function", "")
+
+
+def test_the_documented_submission_has_every_field() -> None:
+    assert SUBMISSION["properties"].keys() == _FIELDS.keys()
+
+
+async def test_every_operation_but_streams_gives_json_or_says_what(document: Document) -> None:
+    kinds = set(
+        itertools.chain.from_iterable(
+            answer.get("content", {})
+            for _, _, operation in operations_in(document)
+            for answer in operation["responses"].values()
+        )
+    )
+    assert kinds == {
+        "application/json",
+        "application/problem+json",
+        "text/event-stream",
+        "application/x-ndjson",
+        "text/plain",
+        "text/html",
+        "*/*",
+    }
