@@ -76,6 +76,7 @@ class Worker:
         drain: Callable[[float | None], None],
     ) -> None:
         self.settings = settings
+        self._drain = drain
         self.status = NodeStatus(lambda state: log.info("node.state", state=state))
         self.registry = Registry(
             settings.functions_dir,
@@ -139,7 +140,7 @@ class Worker:
             tags=self.tags,
             lag=self.watchdog,
         )
-        self.node = self._node(logs, drain)
+        self.node = self._node(logs)
         # What holds tasks back may have gone: a service came up, a function was changed.
         self.services.on_change(self.dispatcher.wake)
         self.registry.on_change(self.dispatcher.wake)
@@ -193,6 +194,11 @@ class Worker:
         if self.status.state is NodeState.STARTING:
             self.status.move_to(NodeState.READY)
 
+    def drain(self, deadline_s: float | None) -> None:
+        """Refuse new tasks from here on, and have whoever serves this worker drain it."""
+        self.status.move_to(NodeState.DRAINING)
+        self._drain(deadline_s)
+
     def cancel_everything(self, reason: str) -> None:
         """Cancel every live task; a drain under way then ends as soon as their slots are free."""
         for task in self.supervisor.live:
@@ -204,7 +210,7 @@ class Worker:
             await asyncio.sleep(60)
             self.history.expire()
 
-    def _node(self, logs: LogRing, drain: Callable[[float | None], None]) -> Node:
+    def _node(self, logs: LogRing) -> Node:
         settings = self.settings
         return Node(
             name=settings.node_name,
@@ -229,7 +235,7 @@ class Worker:
             logs=logs,
             health=self.health.detail,
             metrics=lambda: (self.metrics.render(), CONTENT_TYPE),
-            drain=drain,
+            drain=self.drain,
             refused=self.metrics.refused,
         )
 

@@ -63,6 +63,10 @@ class Admission:
             input=checked_input(spec, submission.input),
         )
 
+    def modes(self, spec: FunctionSpec) -> tuple[str, ...]:
+        """The modes in which this node runs the function."""
+        return tuple(mode for mode in spec.modes if mode in self._modes)
+
     def function(self, name: str) -> FunctionSpec:
         """The function of that name. Raises UnknownFunction with the nearest names."""
         spec = self._catalog.find(name)

@@ -4,8 +4,15 @@ from typing import Any
 
 import orjson
 
+from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.task import Task, TaskState, iso
+
+
+def function_detail(spec: FunctionSpec, admission: Admission) -> dict[str, Any]:
+    """A function as `GET /functions/{name}` shows it: with the modes that this node offers."""
+    return spec.to_json() | {"modes": admission.modes(spec)}
 
 
 def task_summary(task: Task, dispatcher: Dispatcher) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from slotgrid.intake import documents as d
 from slotgrid.intake.body import paging
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.views import function_detail
 
 
 @endpoint(
@@ -23,8 +24,9 @@ from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
 async def list_functions(request: web.Request) -> web.Response:
     """`GET /functions`."""
     limit, offset = paging(request)
-    specs = request.app[NODE].catalog.specs()
-    page = [spec.to_json() for spec in specs[offset : offset + limit]]
+    node = request.app[NODE]
+    specs = node.catalog.specs()
+    page = [function_detail(spec, node.admission) for spec in specs[offset : offset + limit]]
     body = orjson.dumps({"functions": page, "total": len(specs)})
     return web.Response(body=body, content_type="application/json")
 
@@ -41,5 +43,7 @@ async def list_functions(request: web.Request) -> web.Response:
 )
 async def get_function(request: web.Request) -> web.Response:
     """`GET /functions/{name}`; names may have slashes."""
-    spec = request.app[NODE].admission.function(request.match_info["name"])
-    return web.Response(body=orjson.dumps(spec.to_json()), content_type="application/json")
+    admission = request.app[NODE].admission
+    spec = admission.function(request.match_info["name"])
+    body = orjson.dumps(function_detail(spec, admission))
+    return web.Response(body=body, content_type="application/json")
