@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -17,7 +18,9 @@ from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.submission import Mode
 from slotgrid.core.supervisor import Supervisor
+from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.app import make_app
+from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.history import History
@@ -152,7 +155,18 @@ class Worker:
             self.node,
             auth_key=settings.auth_key,
             body_limit=settings.request_body_limit_bytes,
+            metrics_public=settings.metrics_public,
         )
+        add_docs(
+            app,
+            enabled=settings.openapi_enabled,
+            public=settings.openapi_public or not settings.is_public,
+            title=f"Slotgrid worker {settings.node_name}",
+            version=version("slotgrid"),
+            root_path=settings.root_path,
+        )
+        if settings.cors_enabled:
+            add_cors(app, settings.cors_origins)
 
         async def parts(_: web.Application) -> AsyncIterator[None]:
             async with self.running():
