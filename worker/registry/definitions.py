@@ -7,8 +7,8 @@ from typing import Any
 
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.function import FunctionOptions, ServiceOptions
+from worker.registry.binding import Binding, plain_json
 from worker.registry.generation import Generation
-from worker.registry.signature import Signature, plain_json
 from worker.registry.sources import Snapshot
 
 
@@ -26,14 +26,14 @@ class LoadedFunction:
     is_coroutine: bool
     path: Path
     module: str
-    signature: Signature
+    binding: Binding
     secrets: Mapping[str, str] = field(repr=False)
     sources: Snapshot = field(repr=False)
     generation: Generation = field(repr=False)
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments for a valid input. Raises InvalidInput; see `Signature.bind`."""
-        return self.signature.bind(given)
+        """The keyword arguments for a valid input. Raises InvalidInput; see `Binding.bind`."""
+        return self.binding.bind(given)
 
     def to_json(self, returned: Any) -> Any:
         """What the function returned, as plain JSON values. Raises NotJson."""

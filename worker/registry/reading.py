@@ -3,14 +3,15 @@
 import inspect
 import re
 import traceback
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.function import MARK, FunctionOptions, ServiceOptions, TagOptions
+from slotgrid.function import FunctionOptions, ServiceOptions, TagOptions
+from worker.registry.binding import SignatureFault
 from worker.registry.definitions import (
     FileContents,
     FileFault,
@@ -19,7 +20,8 @@ from worker.registry.definitions import (
     TagDefinition,
 )
 from worker.registry.generation import Generation
-from worker.registry.signature import SignatureFault, describe, read_signature
+from worker.registry.marks import marked_in
+from worker.registry.signature import describe, read_signature
 
 _PART = re.compile(r"[\w-]+")
 
@@ -43,7 +45,7 @@ class FileReader:
         except (Exception, SystemExit) as cause:
             raise FileFault(_import_error(cause, generation.snapshot.folder, path)) from cause
         file = _File(self, generation, path, generation.snapshot.revision(path))
-        marked = list(_marked(module))
+        marked = list(marked_in(module))
         if not marked:
             raise FileFault(
                 "defines no @function, @tag or @service; a helper's name begins with `_`"
@@ -113,7 +115,7 @@ class _File:
             is_coroutine=inspect.iscoroutinefunction(thing),
             path=self.generation.snapshot.folder / self.path,
             module=thing.__module__,
-            signature=signature,
+            binding=signature.binding,
             secrets=MappingProxyType({key: terms.environment[key] for key in options.secrets}),
             sources=self.generation.snapshot.closure(self.path),
             generation=self.generation,
@@ -167,18 +169,6 @@ def _modes(options: FunctionOptions) -> tuple[str, ...]:
 
 
 _UNSTREAMED = ("sync", "webhook", "async")
-
-
-def _marked(module: ModuleType) -> Iterable[tuple[Any, Any]]:
-    """What the module itself defines and a decorator marked, in order, each once."""
-    seen: set[int] = set()
-    for thing in list(vars(module).values()):
-        # The object's own attribute: an inherited mark belongs to the class above.
-        options = getattr(thing, "__dict__", {}).get(MARK)
-        own = getattr(thing, "__module__", None) == module.__name__
-        if own and options is not None and id(thing) not in seen:
-            seen.add(id(thing))
-            yield thing, options
 
 
 def _refuse_twins(kind: str, names: list[str]) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import structlog
 
 from slotgrid.core.task import iso
+from worker.registry.binding import plain_json
 from worker.registry.definitions import ServiceDefinition
 from worker.registry.patience import within
 from worker.registry.registry import Registry
-from worker.registry.signature import plain_json
 
 STATUS_EVERY_S = 1.0
 STATUS_TIMEOUT_S = 5.0

@@ -12,7 +12,8 @@ import pytest
 from slotgrid.core.errors import InvalidInput
 from slotgrid.core.events import NotJson
 from slotgrid.function import Context, Meta, Secret
-from worker.registry.signature import describe, plain_json, read_signature
+from worker.registry.binding import plain_json
+from worker.registry.signature import describe, read_signature
 
 
 class Colour(enum.Enum):
@@ -102,11 +103,11 @@ def test_the_schema_has_every_parameter_but_the_context() -> None:
 def test_valid_input_becomes_the_types_of_the_signature() -> None:
     signature = read_signature(everything)
     assert signature.input.violations(given()) == []
-    bound = signature.bind(signature.input.with_defaults(given()))
+    bound = signature.binding.bind(signature.input.with_defaults(given()))
     assert bound["size"] == Size(3)
     assert bound["point"] == Point(x=1.5, size=Size(1))
     assert bound["at"] == datetime.datetime(2030, 1, 31, 8, tzinfo=datetime.UTC)
-    assert signature.bind({"colour": "blue"}) == {"colour": Colour.BLUE}
+    assert signature.binding.bind({"colour": "blue"}) == {"colour": Colour.BLUE}
     assert bound["ratio"] == 2.0
     assert isinstance(bound["ratio"], float)
     assert bound["anything"] == [1, {"a": None}]
@@ -116,7 +117,7 @@ def test_valid_input_becomes_the_types_of_the_signature() -> None:
 def test_what_was_not_given_is_left_to_the_signature() -> None:
     async def f(context: Context, a: int = 4) -> None: ...
 
-    assert read_signature(f).bind({}) == {}
+    assert read_signature(f).binding.bind({}) == {}
 
 
 def test_all_violations_are_told_by_the_schema() -> None:
@@ -130,7 +131,9 @@ def test_all_violations_are_told_by_the_schema() -> None:
 def test_what_a_schema_cannot_say_is_invalid_input_too() -> None:
     signature = read_signature(everything)
     with pytest.raises(InvalidInput) as caught:
-        signature.bind(given() | {"at": "not a date", "point": {"x": 1, "size": {"width": "w"}}})
+        signature.binding.bind(
+            given() | {"at": "not a date", "point": {"x": 1, "size": {"width": "w"}}}
+        )
     assert [violation.pointer for violation in caught.value.errors] == ["/point", "/at"]
     assert "size.width" in caught.value.errors[0].message
 
@@ -141,14 +144,14 @@ def test_named_extras_take_any_property_but_the_context() -> None:
     signature = read_signature(f)
     assert signature.input.violations({"a": 1, "b": [2]}) == []
     assert signature.input.violations({"a": 1, "ctx": 2}) != []
-    assert signature.bind({"a": 1, "b": [2]}) == {"a": 1, "b": [2]}
+    assert signature.binding.bind({"a": 1, "b": [2]}) == {"a": 1, "b": [2]}
 
 
 def test_text_annotations_are_resolved_and_the_context_need_not_be() -> None:
     def f(context: "OnlyForCheckers", size: "Size", n: "int | None" = None) -> "Size": ...  # type: ignore[name-defined,empty-body]  # noqa: F821
 
     signature = read_signature(f)
-    assert signature.bind({"size": {"width": 1}, "n": None}) == {"size": Size(1), "n": None}
+    assert signature.binding.bind({"size": {"width": 1}, "n": None}) == {"size": Size(1), "n": None}
     assert signature.output is not None
     assert signature.output.violations({"width": 1, "height": 1}) == []
 
@@ -164,7 +167,7 @@ def test_a_given_schema_wins_and_its_values_stay_raw() -> None:
     )
     assert signature.input.violations({"size": [1]}) == []
     assert signature.input.violations({"size": [1], "unknown": 1}) != []
-    assert signature.bind({"size": [1]}) == {"size": [1]}
+    assert signature.binding.bind({"size": [1]}) == {"size": [1]}
     assert signature.output is not None
     assert signature.output.document == {"type": "string"}
 
@@ -174,7 +177,7 @@ def test_a_given_schema_that_stays_open_does_not_open_the_function() -> None:
 
     signature = read_signature(f, input_schema={"type": "object", "additionalProperties": True})
     with pytest.raises(InvalidInput) as caught:
-        signature.bind({"a": 1, "b": 2})
+        signature.binding.bind({"a": 1, "b": 2})
     assert caught.value.errors[0].pointer == "/b"
 
 

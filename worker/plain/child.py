@@ -1,0 +1,251 @@
+"""The child process of a plain function: `python -m worker.plain.child SOCKET PARENT`.
+
+It loads one function from the text that it is sent and runs it, task after task, until the worker
+closes the socket, kills it, or dies.
+"""
+
+import ctypes
+import faulthandler
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, TextIO
+
+import msgspec
+
+from slotgrid.core.errors import InvalidInput
+from slotgrid.core.events import NotJson
+from slotgrid.function import FunctionOptions
+from worker.plain.context import ChildContext
+from worker.plain.messages import (
+    LENGTH,
+    TO_CHILD,
+    Answer,
+    FrameTooLarge,
+    FromChild,
+    NotStarted,
+    Raised,
+    Returned,
+    Run,
+    Say,
+    Start,
+    Started,
+    ToChild,
+    encode,
+)
+from worker.registry.binding import plain_json, read_binding
+from worker.registry.generation import Generation
+from worker.registry.marks import marked_in
+from worker.registry.sources import Snapshot, Source
+
+_PR_SET_PDEATHSIG = 1
+_LONGEST_LINE = 64 * 1024
+
+
+class WorkerGone(Exception):
+    """The worker has closed the socket."""
+
+
+class Channel:
+    """The child's end of the socket: blocking, and one question at a time."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        # A function may speak from several threads; answers must reach the one that asked.
+        self._turn = threading.Lock()
+
+    def tell(self, message: FromChild) -> None:
+        """Send what asks for no answer. Raises FrameTooLarge."""
+        with self._turn:
+            self._socket.sendall(encode(message))
+
+    def receive(self) -> ToChild:
+        """Wait for the next message. Raises WorkerGone."""
+        (length,) = LENGTH.unpack(self._read(LENGTH.size))
+        return TO_CHILD.decode(self._read(length))
+
+    def say(self, message: Say) -> Answer:
+        """Ask, and wait for the answer."""
+        with self._turn:
+            self._socket.sendall(encode(message))
+            answer = self.receive()
+        assert isinstance(answer, Answer)
+        return answer
+
+    def _read(self, length: int) -> bytearray:
+        data = bytearray(length)
+        view, filled = memoryview(data), 0
+        while filled < length:
+            received = self._socket.recv_into(view[filled:])
+            if received == 0:
+                raise WorkerGone
+            filled += received
+        return data
+
+
+class Lines(io.TextIOBase):
+    """Stands in for `sys.stdout` or `sys.stderr`: what is printed becomes lines of the task's log.
+
+    Between tasks, and while the function is loaded, it goes to the real stream.
+    """
+
+    def __init__(self, name: Literal["stdout", "stderr"], real: TextIO) -> None:
+        self._name = name
+        self._real = real
+        self._rest = ""
+        self.context: ChildContext | None = None
+
+    def write(self, text: str) -> int:
+        """Log every line that is complete."""
+        if self.context is None:
+            return self._real.write(text)
+        *lines, self._rest = (self._rest + text).split("\n")
+        if len(self._rest) > _LONGEST_LINE:
+            lines.append(self._rest)
+            self._rest = ""
+        for line in lines:
+            self.context.log(line, stream=self._name)
+        return len(text)
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def fileno(self) -> int:
+        """The real stream's, for subprocesses and C code: the worker listens there too."""
+        return self._real.fileno()
+
+    def flush(self) -> None:
+        """Nothing is held back but a line that has no end yet."""
+        self._real.flush()
+
+    def end_line(self) -> None:
+        """Log what has no line end yet."""
+        if self._rest:
+            with suppress(ValueError):  # a line that is refused has nobody left to complain to
+                self.write("\n")
+
+
+class Function:
+    """The function, ready to run."""
+
+    def __init__(
+        self, call: Callable[..., Any], options: FunctionOptions, generation: Generation
+    ) -> None:
+        self._call = call
+        self._options = options
+        self._generation = generation  # held, so that an import inside the function works
+        self._binding = read_binding(call, converted=options.input is None)
+
+    @classmethod
+    def load(cls, start: Start) -> "Function":
+        """Import the text that was sent. Raises whatever its code raises."""
+        sources = {
+            PurePosixPath(path): Source(PurePosixPath(path), data, frozenset())
+            for path, data in start.sources.items()
+        }
+        generation = Generation(Snapshot(Path(start.folder), sources))
+        for thing, options in marked_in(generation.load(PurePosixPath(start.path))):
+            if isinstance(options, FunctionOptions):
+                return cls(thing, options, generation)
+        raise ImportError("the file defines no @function here, though it does in the worker")
+
+    def run(self, run: Run, context: ChildContext) -> Returned | Raised:
+        """Call it; whatever happens becomes a message."""
+        try:
+            arguments = self._binding.bind(msgspec.json.decode(run.input))
+        except InvalidInput as error:
+            return self.raised(error, cause="invalid-input")
+        try:
+            returned = self._call(context, **arguments)
+        # All of them: `sys.exit()` ends the task, not its process.
+        except BaseException as error:
+            return self.raised(error)
+        try:
+            return Returned(msgspec.json.encode(plain_json(returned)))
+        except NotJson as error:
+            return self.raised(error, cause="not-json")
+
+    def raised(
+        self,
+        error: BaseException,
+        cause: Literal["function", "not-json", "invalid-input"] = "function",
+    ) -> Raised:
+        """The error as a message."""
+        violations = error.errors if isinstance(error, InvalidInput) else ()
+        return Raised(
+            error=type(error).__name__,
+            message=str(error),
+            traceback="".join(traceback.format_exception(error)),
+            retryable=cause == "function" and isinstance(error, self._options.retry_on),
+            cause=cause,
+            violations=tuple((fault.pointer, fault.message) for fault in violations),
+        )
+
+
+def serve(channel: Channel, streams: tuple[Lines, Lines]) -> None:
+    """Load the function, then run it for each task. Raises WorkerGone at the end."""
+    start = channel.receive()
+    assert isinstance(start, Start)
+    try:
+        function = Function.load(start)
+    except (Exception, SystemExit) as error:
+        text = f"{type(error).__name__}: {error}"
+        channel.tell(NotStarted(text, "".join(traceback.format_exception(error))))
+        return
+    channel.tell(Started())
+    while True:
+        run = channel.receive()
+        assert isinstance(run, Run)
+        context = ChildContext(run, channel)
+        for stream in streams:
+            stream.context = context
+        outcome = function.run(run, context)
+        for stream in streams:
+            stream.end_line()
+            stream.context = None
+        context.close()
+        try:
+            channel.tell(outcome)
+        except FrameTooLarge as error:
+            channel.tell(function.raised(error))
+
+
+def die_with(parent: int) -> None:
+    """Be killed by the kernel when the worker is gone, however it went and whatever runs here."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it went before the kernel was asked
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve the worker that started this process."""
+    number, parent = int(sys.argv[1]), int(sys.argv[2])
+    die_with(parent)
+    faulthandler.enable()  # a crash in C code shows its stack in the task's log
+    end = socket.socket(fileno=number)
+    end.set_inheritable(False)
+    streams = (Lines("stdout", sys.stdout), Lines("stderr", sys.stderr))
+    sys.stdout, sys.stderr = streams
+    status = 0
+    try:
+        serve(Channel(end), streams)
+    except (WorkerGone, OSError):
+        pass  # nobody is left to tell
+    except Exception:  # a defect of ours, for the worker's log
+        traceback.print_exc()
+        status = os.EX_SOFTWARE
+    # Not `sys.exit`: threads that a function left behind must not hold the process.
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

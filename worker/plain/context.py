@@ -1,0 +1,72 @@
+"""What a plain function is given, in its child process."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from slotgrid.core.task import Artifact, Deadline
+from worker.plain.messages import Answer, Run, SavedFile, Say
+from worker.registry.binding import plain_json
+
+
+class Speaker(Protocol):
+    """Carries what is said to the worker and brings its answer."""
+
+    def say(self, message: Say) -> Answer:
+        """Wait for the answer, which comes when the task's reader has room."""
+
+
+class ChildContext:
+    """Fulfils `slotgrid.function.PlainContext` for one run."""
+
+    def __init__(self, run: Run, speaker: Speaker) -> None:
+        self._speaker: Speaker | None = speaker
+        self.task_id = run.task_id
+        self.attempt = run.attempt
+        self.deadline = Deadline.after(run.remaining_s)
+        self.secrets: Mapping[str, str] = dict(run.secrets)
+
+    def close(self) -> None:
+        """Let nothing be said any more, for instance by threads that were left behind."""
+        self._speaker = None
+
+    def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
+        """Say something of one's own kind. Raises ValueError for what is not JSON."""
+        self._say("emit", kind=kind, text=text, data=plain_json(data))
+
+    def status(self, text: str) -> None:
+        """Say in words what is going on."""
+        self._say("status", text=text)
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """Say how far it is."""
+        self._say("progress", text=text, fraction=fraction)
+
+    def stream(self, chunk: str) -> None:
+        """Hand over a piece of the answer."""
+        self._say("stream", chunk=chunk)
+
+    def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Write a line into the task's log."""
+        self._say("log", line=str(line), stream=stream)
+
+    def save(self, name: str, data: bytes | str) -> Artifact:
+        """Keep a file with the task."""
+        content = data.encode() if isinstance(data, str) else bytes(data)
+        file = self._say("save", content=content, name=name)
+        assert file is not None
+        return Artifact(file.name, file.size, file.content_type, file.url)
+
+    def _say(
+        self,
+        method: Literal["emit", "status", "progress", "stream", "log", "save"],
+        content: bytes | None = None,
+        **arguments: Any,
+    ) -> SavedFile | None:
+        if self._speaker is None:
+            raise RuntimeError("the task has ended; nobody hears what it says any more")
+        answer = self._speaker.say(Say(method, msgspec.json.encode(arguments), content))
+        if answer.refused is not None:
+            raise ValueError(answer.refused)
+        return answer.file

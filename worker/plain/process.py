@@ -1,0 +1,252 @@
+"""The worker's side of one child process."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio import StreamReader, StreamWriter
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
+from typing import Any, Literal
+
+import msgspec
+import structlog
+
+from slotgrid.core.errors import FunctionFailed, InvalidInput, Violation
+from slotgrid.core.events import NotJson
+from slotgrid.function import Context
+from worker.plain.messages import (
+    FROM_CHILD,
+    LENGTH,
+    Answer,
+    FromChild,
+    NotStarted,
+    Raised,
+    Returned,
+    Run,
+    SavedFile,
+    Say,
+    Start,
+    Started,
+    ToChild,
+    encode,
+)
+from worker.registry.definitions import LoadedFunction
+
+REAP_S = 0.5
+"""How long the end of a killed process is waited for: well within the grace of a cancel."""
+LAST_WORDS_S = 0.5
+"""How long the output of a dead process is read: a process that it started may hold the pipe."""
+LONGEST_LINE = 64 * 1024
+NOT_FOR_CHILDREN = frozenset({"AUTH_KEY", "BALANCER_KEY", "WEBHOOK_SECRET", "DATABASE_URL"})
+"""The worker's own secrets, which no function has a use for."""
+
+log = structlog.get_logger()
+
+
+class RemoteError(Exception):
+    """A plain function raised; `str(error)` reads `ValueError: what it said`.
+
+    `retryable` is whether `retry_on` names it, `traceback` that of the child, which a printed
+    traceback of this error shows too.
+    """
+
+    def __init__(self, raised: Raised) -> None:
+        super().__init__(f"{raised.error}: {raised.message}".rstrip(": "))
+        self.type = raised.error
+        self.message = raised.message
+        self.traceback = raised.traceback
+        self.retryable = raised.retryable
+        self.add_note(raised.traceback)
+
+
+class ChildProcess:
+    """A child process that has loaded one function. Made by `start`, ended by `end`."""
+
+    def __init__(
+        self, process: Process, reader: StreamReader, writer: StreamWriter, loaded: LoadedFunction
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self._context: Context | None = None
+        self.loaded = loaded
+        self.fit = True
+        """Whether it can take another run: false once it was killed, died or was left mid-run."""
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._ears = {
+            asyncio.create_task(self._listen(process.stdout, "stdout"), name="plain-stdout"),
+            asyncio.create_task(self._listen(process.stderr, "stderr"), name="plain-stderr"),
+        }
+
+    @classmethod
+    async def start(cls, loaded: LoadedFunction) -> "ChildProcess":
+        """Start a process and load the function there. Raises FunctionFailed if it cannot be."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            reader, writer = await asyncio.open_connection(sock=ours)
+            try:
+                process = await _spawn(theirs)
+            except BaseException:
+                writer.close()
+                raise
+        child = cls(process, reader, writer, loaded)
+        try:
+            await child._load()
+        except BaseException:
+            await child.end()
+            raise
+        return child
+
+    async def run(self, context: Context, attempt: Run) -> Any:
+        """Run the function once, saying what it says through `context`.
+
+        Raises RemoteError for what it raised, NotJson for what it returned, InvalidInput, and
+        FunctionFailed when the process died.
+        """
+        self.fit = False
+        self._context = context
+        try:
+            await self._send(attempt)
+            while isinstance(message := await self._receive(), Say):
+                await self._send(await _said(context, message))
+        finally:
+            self._context = None
+        self.fit = True
+        if isinstance(message, Raised):
+            raise _error_of(message)
+        assert isinstance(message, Returned)
+        return msgspec.json.decode(message.result)
+
+    def kill(self) -> None:
+        """End the process and all that it started, now."""
+        self.fit = False
+        # Its own session and group; the group may outlive its leader.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def end(self) -> None:
+        """Kill the process and let go of all that belongs to it; bounded."""
+        self.kill()
+        self._writer.close()
+        await self._reaped()
+        for ear in self._ears:
+            ear.cancel()
+        await asyncio.wait(self._ears)
+
+    @property
+    def pid(self) -> int:
+        """The process, which leads a group of its own."""
+        return self._process.pid
+
+    async def _load(self) -> None:
+        snapshot = self.loaded.sources
+        path = self.loaded.path.relative_to(snapshot.folder)
+        sources = {str(part): source.data or b"" for part, source in snapshot.sources.items()}
+        await self._send(Start(str(snapshot.folder), str(path), sources))
+        message = await self._receive()
+        if isinstance(message, NotStarted):
+            failure = FunctionFailed(f"its process cannot load it: {message.error}")
+            failure.add_note(message.traceback)
+            raise failure
+        assert isinstance(message, Started)
+
+    async def _send(self, message: ToChild) -> None:
+        try:
+            self._writer.write(encode(message))
+            await self._writer.drain()
+        except ConnectionError:
+            raise await self._died() from None
+
+    async def _receive(self) -> FromChild:
+        try:
+            (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
+            return FROM_CHILD.decode(await self._reader.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise await self._died() from None
+
+    async def _died(self) -> FunctionFailed:
+        """What the process died of, once its last words are in the task's log."""
+        self.kill()
+        await asyncio.wait(self._ears, timeout=LAST_WORDS_S)
+        await self._reaped()
+        status = self._process.returncode
+        return FunctionFailed(f"its process {_in_words(status)}", reason="process-died")
+
+    async def _reaped(self) -> None:
+        # Bounded, as before Python 3.12.4 the wait is for the end of the pipes too.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REAP_S):
+                await self._process.wait()
+
+    async def _listen(self, reader: StreamReader, stream: Literal["stdout", "stderr"]) -> None:
+        """What comes past `sys.stdout`: from C code, subprocesses, a crash."""
+        rest = b""
+        while chunk := await reader.read(LONGEST_LINE):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > LONGEST_LINE:
+                lines.append(rest)
+                rest = b""
+            for line in lines:
+                await self._hear(line, stream)
+        if rest:
+            await self._hear(rest, stream)
+
+    async def _hear(self, line: bytes, stream: Literal["stdout", "stderr"]) -> None:
+        text = line.decode(errors="replace")
+        if self._context is None:
+            name = self.loaded.spec.name
+            log.info("plain.output", function=name, pid=self.pid, stream=stream, line=text)
+            return
+        with suppress(RuntimeError, ValueError):  # the task has ended, and with it its log
+            await self._context.log(text, stream)
+
+
+async def _spawn(theirs: socket.socket) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-u", "-m", "worker.plain.child"),
+        *(str(theirs.fileno()), str(os.getpid())),
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+        pass_fds=[theirs.fileno()],
+        start_new_session=True,  # so that what it starts dies with it
+        env={key: value for key, value in os.environ.items() if key not in NOT_FOR_CHILDREN},
+    )
+
+
+async def _said(context: Context, message: Say) -> Answer:
+    """Say it, and wait until there is room for more."""
+    arguments = msgspec.json.decode(message.arguments)
+    if message.content is not None:
+        arguments["data"] = message.content
+    try:
+        said = await getattr(context, message.method)(**arguments)
+    except (ValueError, RuntimeError) as error:  # a reserved kind, a bad name; the task's end
+        return Answer(refused=str(error))
+    if message.method != "save":
+        return Answer()
+    return Answer(file=SavedFile(said.name, said.size, said.content_type, said.url))
+
+
+def _error_of(raised: Raised) -> Exception:
+    match raised.cause:
+        case "not-json":
+            return NotJson(raised.message)
+        case "invalid-input":
+            faults = [Violation(pointer, message) for pointer, message in raised.violations]
+            return InvalidInput(raised.message, errors=faults)
+        case "function":
+            return RemoteError(raised)
+
+
+def _in_words(status: int | None) -> str:
+    if status is None:
+        return "is gone"
+    if status >= 0:
+        return f"exited with status {status} while it ran"
+    name = signal.Signals(-status).name
+    hint = ", perhaps for want of memory" if -status == signal.SIGKILL else ""
+    return f"was ended by {name} while it ran{hint}"

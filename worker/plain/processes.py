@@ -1,0 +1,129 @@
+"""The child processes of plain functions: as few as needed, kept between tasks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import structlog
+
+from slotgrid.function import Context
+from worker.plain.messages import Run
+from worker.plain.process import ChildProcess
+from worker.registry.definitions import LoadedFunction
+
+IDLE_S = 300.0
+"""How long a process is kept without a task: starting one anew costs some 200 ms."""
+
+log = structlog.get_logger()
+
+
+class PlainProcesses:
+    """Runs plain functions, each in a process that has loaded that function and nothing else.
+
+    At most `limit` processes run; those that are idle make room for others. A process with old
+    code is ended as soon as the new code has been asked for and it is idle.
+    """
+
+    def __init__(self, *, limit: int, idle_s: float = IDLE_S) -> None:
+        self._limit = limit
+        self._idle_s = idle_s
+        self._places = asyncio.Semaphore(limit)
+        self._busy = 0
+        self._children: set[ChildProcess] = set()
+        self._idle: dict[ChildProcess, asyncio.TimerHandle] = {}
+        self._revisions: dict[str, str] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """End every process when the block does."""
+        try:
+            yield
+        finally:
+            for child in list(self._children):
+                self._retire(child)
+            if self._ending:
+                await asyncio.wait(self._ending)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes, busy and idle."""
+        return tuple(child.pid for child in self._children)
+
+    async def run(self, loaded: LoadedFunction, context: Context, filled: Mapping[str, Any]) -> Any:
+        """Run the function with a valid input; cancelling kills its process group at once.
+
+        Raises RemoteError for what it raised, NotJson for what it returned that is no JSON,
+        InvalidInput, and FunctionFailed when its process died or cannot load it.
+        """
+        name, revision = loaded.spec.name, loaded.spec.revision
+        self._revisions[name] = revision
+        async with self._place():
+            child = self._take(loaded) or await self._start(loaded)
+            try:
+                return await child.run(
+                    context,
+                    Run(
+                        task_id=context.task_id,
+                        attempt=context.attempt,
+                        remaining_s=context.deadline.remaining_s,
+                        secrets=dict(loaded.secrets),
+                        input=msgspec.json.encode(filled),
+                    ),
+                )
+            finally:
+                if child.fit and self._revisions[name] == revision:
+                    self._keep(child)
+                else:
+                    await self._end(child)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """The right to have one process busy."""
+        async with self._places:
+            self._busy += 1
+            try:
+                yield
+            finally:
+                self._busy -= 1
+
+    def _take(self, loaded: LoadedFunction) -> ChildProcess | None:
+        """An idle process of that function, the one used last; those of its old code go."""
+        found = None
+        for child in list(self._idle):
+            if child.loaded.spec.name != loaded.spec.name:
+                continue
+            if child.loaded.spec.revision != loaded.spec.revision:
+                self._retire(child)
+            else:
+                found = child
+        if found is not None:
+            self._idle.pop(found).cancel()
+        return found
+
+    async def _start(self, loaded: LoadedFunction) -> ChildProcess:
+        if self._busy + len(self._idle) > self._limit:
+            self._retire(next(iter(self._idle)))  # idle for the longest
+        child = await ChildProcess.start(loaded)
+        self._children.add(child)
+        log.info("plain.started", function=loaded.spec.name, pid=child.pid)
+        return child
+
+    def _keep(self, child: ChildProcess) -> None:
+        loop = asyncio.get_running_loop()
+        self._idle[child] = loop.call_later(self._idle_s, self._retire, child)
+
+    def _retire(self, child: ChildProcess) -> None:
+        """Kill the process now, and tidy up after it in the background."""
+        child.kill()
+        if (timer := self._idle.pop(child, None)) is not None:
+            timer.cancel()
+        task = asyncio.create_task(self._end(child), name="plain-end")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end(self, child: ChildProcess) -> None:
+        self._children.discard(child)
+        await child.end()

@@ -1,0 +1,116 @@
+"""From JSON to a function's arguments and back, by its signature.
+
+The first parameter is the context, whatever its name; the others are the input's properties.
+Apart from the schemas, for a child process that runs a function has no use for those.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+import msgspec
+
+from slotgrid.core.errors import InvalidInput, Violation
+from slotgrid.core.events import NotJson
+
+ANY: Any = Any
+
+
+class SignatureFault(ValueError):
+    """The signature, or a schema given instead of it, cannot be used; the text says why."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """How JSON becomes a function's arguments.
+
+    `types` has what each of them is converted to: anything, where the schema was given by hand
+    and values stay as JSON has them. `open_ended` says whether it takes more names than these.
+    """
+
+    context: str
+    parameters: tuple[inspect.Parameter, ...]
+    types: Mapping[str, Any]
+    open_ended: bool
+
+    def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The keyword arguments for an input that is valid by `input`.
+
+        What was not given is left to Python's own defaults. Raises InvalidInput for what a
+        JSON Schema cannot say: a date that is none, a name that the function does not take.
+        """
+        arguments: dict[str, Any] = {}
+        faults: list[Violation] = []
+        for name, value in given.items():
+            if not self.open_ended and name not in self.types:
+                faults.append(Violation(f"/{name}", "the function has no such parameter"))
+                continue
+            try:
+                arguments[name] = msgspec.convert(value, self.types.get(name, ANY))
+            except msgspec.ValidationError as cause:
+                faults.append(Violation(f"/{name}", _in_words(cause)))
+        if faults:
+            raise InvalidInput(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
+        return arguments
+
+
+def read_binding(function: Callable[..., Any], *, converted: bool = True) -> Binding:
+    """Read how the function is called. Raises SignatureFault when it cannot be, by name.
+
+    converted: whether the annotations say what values become.
+    """
+    context, *parameters = _parameters(function)
+    named = tuple(p for p in parameters if p.kind is not p.VAR_KEYWORD)
+    return Binding(
+        context=context.name,
+        parameters=named,
+        types={
+            p.name: annotation_of(function, p.name, p.annotation) if converted else ANY
+            for p in named
+        },
+        open_ended=len(named) < len(parameters),
+    )
+
+
+def plain_json(value: Any) -> Any:
+    """`value` as JSON would give it back: dataclasses as objects, enums as their values.
+
+    Raises NotJson for what has no JSON form.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, OverflowError, RecursionError) as cause:
+        raise NotJson(f"not JSON: {cause}") from cause
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    parameters = list(inspect.signature(function).parameters.values())
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if not parameters or parameters[0].kind not in positional:
+        raise SignatureFault("the first parameter must be the context")
+    for parameter in parameters[1:]:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            raise SignatureFault(f"`*{parameter.name}` cannot be given by name")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise SignatureFault(f"parameter `{parameter.name}` cannot be given by name")
+    return parameters
+
+
+def annotation_of(function: Callable[..., Any], name: str, annotation: Any) -> Any:
+    """The annotation as a type; one that is missing means any JSON.
+
+    Resolved one by one, for the context's may be imported for type checkers only.
+    """
+    if annotation is inspect.Signature.empty:
+        return ANY
+    holder = type("_", (), {"__annotations__": {name: annotation}})
+    try:
+        globals_ = getattr(inspect.unwrap(function), "__globals__", {})
+        return get_type_hints(holder, globalns=globals_, include_extras=True)[name]
+    except Exception as cause:  # evaluating text that an author wrote may raise anything
+        raise SignatureFault(f"`{name}`: the annotation {annotation!r} fails: {cause}") from cause
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    return str(error).replace("`", "").replace("$.", "").replace("$", "")
