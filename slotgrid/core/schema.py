@@ -41,8 +41,11 @@ class Schema:
             validator_class.check_schema(self.document)
         except jsonschema.SchemaError as cause:
             raise SchemaFault(f"{pointer(cause.absolute_path)}: {cause.message}") from cause
-        for part in _mappings(self.document):
-            _resolve(part, self.document)
+        known = validator_class.META_SCHEMA["$schema"]
+        draft = self.document.get("$schema", known)
+        if str(draft).rstrip("#") != known.rstrip("#"):
+            raise SchemaFault(f"$schema {draft!r} is no draft known here")
+        _check_references(self.document)
         self._validator: Validator = validator_class(
             self.document, format_checker=validator_class.FORMAT_CHECKER
         )
@@ -113,6 +116,16 @@ def _mappings(document: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(document, list):
         for part in document:
             yield from _mappings(part)
+
+
+def _check_references(document: JsonSchema) -> None:
+    """Raise SchemaFault for what would be fetched, or found otherwise than from the root."""
+    for part in _mappings(document):
+        for keyword in ("$id", "$dynamicRef", "$recursiveRef"):
+            inside = keyword != "$id" or part is not document
+            if inside and isinstance(part.get(keyword), str):
+                raise SchemaFault(f"{keyword} is not supported; refer by $ref: #/...")
+        _resolve(part, document)
 
 
 def _resolve(schema: Any, root: JsonSchema) -> JsonSchema:
