@@ -88,7 +88,7 @@ class Admission:
     def _check_mode(self, submission: Submission, spec: FunctionSpec) -> None:
         mode = submission.mode
         if mode not in spec.modes:
-            offered = [each for each in spec.modes if each in self._modes]
+            offered = self.modes(spec)
             but = "" if offered else ", which this node does not offer"
             raise ModeUnsupported(
                 f'the function "{spec.name}" does not support mode {mode}; '

@@ -121,9 +121,7 @@ class EventLog:
             self._room.set_result(None)
             self._room = None
 
-    async def _beyond(self, event_id: int) -> None:
-        if self.last_id > event_id or self.closed:
-            return
+    async def _news(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
@@ -180,7 +178,7 @@ class Reader:
                 break
             if self._log.closed:
                 return None
-            await self._log._beyond(self.position)
+            await self._log._news()
         event = self._pending.popleft()
         self.position = event.id
         if self._log._pacing is self and not self.is_behind():

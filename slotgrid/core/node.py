@@ -55,5 +55,4 @@ class NodeStatus:
                 )
             case NodeState.DRAINING:
                 raise Draining("the node is draining and accepts no new tasks", retry_after_s=10)
-            case NodeState.STARTING:
-                raise NoWorker("the node is still starting", retry_after_s=1, reason="starting")
+        raise NoWorker("the node is still starting", retry_after_s=1, reason="starting")

@@ -193,12 +193,17 @@ class Supervisor:
                 self._end_cancelled(task)
                 raise
             finally:
-                if (cleaning := self._runner.clean(task, lease)) is not None:
-                    self.cleaning += 1
-                    try:
-                        await uninterrupted(cleaning)
-                    finally:
-                        self.cleaning -= 1
+                await self._clean(task, lease)
+
+    async def _clean(self, task: Task, lease: Lease) -> None:
+        cleaning = self._runner.clean(task, lease)
+        if cleaning is None:
+            return
+        self.cleaning += 1
+        try:
+            await uninterrupted(cleaning)
+        finally:
+            self.cleaning -= 1
 
     def _end_cancelled(self, task: Task) -> None:
         reason = task.cancel_reason or "the node is stopping"

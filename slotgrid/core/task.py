@@ -226,7 +226,7 @@ class Task:
         self.result: bytes = b"null"
         self.error: ServiceError | None = None
         self.cancel_reason: str | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: set[asyncio.Future[None]] = set()
 
     def move_to(self, state: TaskState) -> None:
         """Take a legal step in the task's life. Raises IllegalMove for any other."""
@@ -285,8 +285,11 @@ class Task:
         if self.events.closed:
             return
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        await waiter
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
 
     def log(self, line: str, *, stream: str = "stdout", step: str = NODE_STEP) -> None:
         """Add a line to the task's log: an event whose kind is the step; see `log_line`."""
