@@ -1,7 +1,10 @@
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slotgrid.core.errors import FAULTS_LIMIT
 from slotgrid.core.schema import REDACTED, Schema, SchemaFault
@@ -57,6 +60,10 @@ def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
         (object_of(a={"$ref": "#/type/deeper"}), "leads nowhere"),
         (object_of(a={"$ref": "http://127.0.0.1:9/schema"}), "not a JSON pointer into"),
         (object_of(a={"$ref": "#anchor"}), "not a JSON pointer into"),
+        ({"$schema": "http://127.0.0.1:9/draft"}, "is no draft known here"),
+        (object_of(a={"$id": "http://127.0.0.1:9/", "$ref": "#/x"}), "$id is not supported"),
+        ({"$dynamicRef": "http://127.0.0.1:9/x"}, "$dynamicRef is not supported"),
+        (object_of(a={"$recursiveRef": "#"}), "$recursiveRef is not supported"),
         ({"$ref": "#"}, "leads in a circle"),
         (
             object_of(a={"$ref": "#/$defs/b"})
@@ -73,9 +80,76 @@ def test_a_schema_that_is_not_one_is_refused_when_it_is_made(
     assert message in str(caught.value)
 
 
-def test_another_draft_is_followed_when_the_schema_names_it() -> None:
-    draft_4 = {"$schema": "http://json-schema.org/draft-04/schema#", "minimum": 1}
-    assert pointers(draft_4 | {"exclusiveMinimum": True}, 1) == [""]
+@pytest.mark.parametrize("draft", ["draft-03", "draft-04"])
+def test_another_draft_is_followed_when_the_schema_names_it(draft: str) -> None:
+    schema = {"$schema": f"http://json-schema.org/{draft}/schema#", "minimum": 1}
+    assert pointers(schema | {"exclusiveMinimum": True}, 1) == [""]
+    assert pointers(schema, 1) == []
+
+
+def test_a_schema_may_have_an_id_of_its_own() -> None:
+    named = {"$id": "https://example.org/f", "items": {"$ref": "#/$defs/n"}}
+    assert pointers(named | {"$defs": {"n": {"type": "integer"}}}, [1, "x"]) == ["/1"]
+
+
+scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", 1.0, 0.5])
+values = st.recursive(
+    scalars,
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.sampled_from("abx"), part),
+    max_leaves=6,
+)
+types = ["null", "boolean", "integer", "number", "string", "array", "object"]
+keywords = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(types),
+        "enum": st.lists(scalars, min_size=1, max_size=3),
+        "const": scalars,
+        "minimum": st.integers(-2, 2),
+        "multipleOf": st.sampled_from([1, 2, 0.5]),
+        "maxLength": st.integers(0, 2),
+        "pattern": st.sampled_from(["^a", "b$", "^[ab]*$"]),
+        "format": st.sampled_from(["date", "email", "uuid", "unheard-of"]),
+        "uniqueItems": st.booleans(),
+        "minItems": st.integers(0, 2),
+        "required": st.lists(st.sampled_from("abx"), unique=True, max_size=2),
+        "additionalProperties": st.booleans(),
+    },
+)
+
+
+def applied(part: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """The keywords that apply another schema."""
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "properties": st.dictionaries(st.sampled_from("abx"), part, max_size=2),
+            "patternProperties": st.dictionaries(st.just("^x"), part, max_size=1),
+            "items": part,
+            "prefixItems": st.lists(part, min_size=1, max_size=2),
+            "anyOf": st.lists(part, min_size=1, max_size=2),
+            "not": part,
+        },
+    )
+
+
+def joined(part: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(lambda own, others: own | others, keywords, applied(part))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.recursive(keywords, joined, max_leaves=4), values)
+def test_what_is_quickly_found_valid_is_valid_by_the_slow_word_too(
+    schema: dict[str, Any], value: Any
+) -> None:
+    draft = jsonschema.Draft202012Validator
+    slow = draft(schema, format_checker=draft.FORMAT_CHECKER)
+    assert (Schema(schema).violations(value) == []) == slow.is_valid(value)
+
+
+@pytest.mark.parametrize("value", [object(), b"bytes", {1: 2}, (1, 2)])
+def test_what_no_json_can_be_is_a_violation_like_any_other(value: object) -> None:
+    assert pointers({"type": "string"}, value) == [""]
 
 
 def test_the_given_document_is_copied() -> None:

@@ -47,6 +47,7 @@ async def test_a_task_that_completes_says_its_result_and_gives_its_slot_back(
     task = await node.running()
     assert task.state is TaskState.RUNNING
     assert list(node.supervisor.live) == [task]
+    assert node.supervisor.running == 1
     node.runner.finish(task, b'{"title":"Home"}')
     await ended(node, task, TaskState.COMPLETED)
     answer = orjson.loads(terminal_events(task)[0].payload)
@@ -358,8 +359,7 @@ async def test_the_answer_waits_for_no_cleaning_and_the_slot_does(node: FakeNode
     assert node.supervisor.cleaning == node.slots.used == 1
     assert task in node.supervisor.live
     assert node.runner.runs[next_task.id] == 0
-    while task.id not in node.runner.cleaning:  # it has begun, in an asyncio task of its own
-        await asyncio.sleep(0)
+    await until(lambda: task.id in node.runner.cleaning)
     node.runner.cleaning[task.id].set_result(None)
     await node.runner.started(next_task)
     node.runner.cleans = False

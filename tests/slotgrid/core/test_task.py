@@ -1,0 +1,361 @@
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slotgrid.core.backoff import backoff_s
+from slotgrid.core.errors import (
+    Conflict,
+    Draining,
+    FunctionFailed,
+    InMaintenance,
+    InvalidInput,
+    NoWorker,
+    QueueFull,
+    ServiceError,
+    Violation,
+    pointer,
+    problem_types,
+)
+from slotgrid.core.node import MOVES as NODE_MOVES
+from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.schema import Schema
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import (
+    LOG_LINES_LIMIT,
+    MOVES,
+    Deadline,
+    IllegalMove,
+    Step,
+    StepState,
+    Task,
+    TaskState,
+    iso,
+    log_line,
+)
+from tests.slotgrid.core.fakes import PLAIN, function
+
+
+def make_task(state: TaskState = TaskState.QUEUED, **fields: Any) -> Task:
+    task = Task(Submission.parse({"function": "plain"} | fields), PLAIN, owner="ann")
+    if state is not TaskState.QUEUED:
+        task.begin_attempt("w1", 0)
+    if state.terminal:
+        task.move_to(state)
+    return task
+
+
+# The life of a task.
+
+
+@pytest.mark.parametrize("state", TaskState)
+@pytest.mark.parametrize("target", TaskState)
+def test_a_task_moves_only_where_its_moves_lead(state: TaskState, target: TaskState) -> None:
+    task = make_task(state)
+    if target in MOVES[state]:
+        task.move_to(target)
+        assert task.state is target
+        assert (task.finished_at is not None) == target.terminal
+    else:
+        with pytest.raises(IllegalMove, match=f"{state} -> {target}"):
+            task.move_to(target)
+        assert task.state is state
+
+
+def test_nothing_follows_a_terminal_state() -> None:
+    terminal = {state for state in TaskState if state.terminal}
+    assert terminal == {TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELLED}
+
+
+def test_each_task_has_an_id_of_its_own_that_sorts_by_age() -> None:
+    tasks = [make_task() for _ in range(50)]
+    assert len({task.id for task in tasks}) == 50
+    assert sorted(task.id for task in tasks) == [task.id for task in tasks]
+
+
+def test_the_given_input_goes_before_the_submissions() -> None:
+    sent = Submission.parse({"function": "plain", "input": {"a": 1}})
+    assert Task(sent, PLAIN, owner="ann").input == {"a": 1}
+    assert Task(sent, PLAIN, owner="ann", input={"a": 1, "b": 2}).input == {"a": 1, "b": 2}
+
+
+def test_time_is_counted_where_it_was_spent() -> None:
+    task = make_task()
+    task.queued_mono -= 10
+    assert 10_000 <= task.queued_ms < 20_000
+    assert task.run_ms == 0
+    task.begin_attempt("w1", 0)
+    task.started_mono -= 100
+    assert 10_000 <= task.queued_ms < 20_000
+    assert 100_000 <= task.run_ms < 110_000
+    task.move_to(TaskState.QUEUED)  # a retry adds to both
+    task.queued_mono -= 10
+    task.begin_attempt("w1", 0)
+    task.started_mono -= 100
+    task.move_to(TaskState.COMPLETED)
+    assert 20_000 <= task.queued_ms < 30_000
+    assert 200_000 <= task.run_ms < 210_000
+
+
+def test_the_start_shown_is_the_first_one() -> None:
+    task = make_task(TaskState.RUNNING)
+    started_at = task.started_at
+    task.move_to(TaskState.QUEUED)
+    task.begin_attempt("w2", 1)
+    assert task.started_at == started_at
+    assert task.worker == "w2"
+
+
+def test_a_refused_offer_leaves_no_trace() -> None:
+    task = make_task()
+    task.queued_mono -= 10
+    arrival = task.queued_mono
+    task.begin_attempt("w1", 0)
+    task.started_mono -= 5
+    task.undo_attempt()
+    assert (task.state, task.attempts) == (TaskState.QUEUED, [])
+    assert (task.worker, task.started_at) == (None, None)
+    assert task.queued_mono == arrival
+    assert 10_000 <= task.queued_ms < 20_000
+    assert task.run_ms == 0
+
+
+def test_the_end_of_an_attempt_is_noted_once() -> None:
+    task = make_task()
+    task.end_attempt(None)  # there is none yet
+    task.begin_attempt("w1", 3)
+    error = FunctionFailed("it failed")
+    task.end_attempt(error)
+    ended_at = task.attempts[0].ended_at
+    task.end_attempt(None)
+    assert task.attempts[0].error is error
+    assert task.attempts[0].ended_at == ended_at
+
+
+def test_attempts_and_steps_are_shown_with_their_times() -> None:
+    task = make_task(TaskState.RUNNING)
+    shown = task.attempts[0].to_json()
+    assert shown == {
+        "number": 1,
+        "worker": "w1",
+        "slot": 0,
+        "started_at": iso(task.started_at),
+        "ended_at": None,
+        "error": None,
+    } | {"started_at": shown["started_at"]}
+    task.end_attempt(FunctionFailed("it failed"))
+    assert task.attempts[0].to_json()["error"]["detail"] == "it failed"
+    step = Step("login", "shop/login", StepState.COMPLETED, 0.0, 1.5, output={"ok": True})
+    assert step.to_json() == {
+        "name": "login",
+        "function": "shop/login",
+        "status": "completed",
+        "started_at": "1970-01-01T00:00:00.000Z",
+        "ended_at": "1970-01-01T00:00:01.500Z",
+        "output": {"ok": True},
+        "error": None,
+    }
+    step.end(StepState.FAILED, error="no such user")
+    assert step.ended_at is not None
+    assert step.ended_at > 1.5
+    assert (step.state, step.output, step.error) == (StepState.FAILED, None, "no such user")
+    task.steps.append(step)
+    assert task.step_names() == ["_node", "main", "login"]
+
+
+def test_the_answer_carries_the_result_as_it_is() -> None:
+    task = make_task(TaskState.RUNNING)
+    task.result = b'{"a":[1]}'
+    answer = orjson.loads(orjson.dumps(task.answer()))
+    assert answer == {
+        "success": True,
+        "id": task.id,
+        "result": {"a": [1]},
+        "worker": "w1",
+        "queued_ms": task.queued_ms,
+        "run_ms": answer["run_ms"],
+    }
+
+
+def test_the_log_keeps_the_newest_lines_and_says_how_many_went() -> None:
+    task = make_task()
+    for number in range(LOG_LINES_LIMIT + 2):
+        task.log(f"line {number}", stream="stderr", step="main")
+    assert task.logs.missing_after(0) == 2
+    line = orjson.loads(log_line(task.logs.last))
+    assert line.pop("ts").endswith("Z")
+    assert line == {"stream": "stderr", "step": "main", "line": f"line {LOG_LINES_LIMIT + 1}"}
+
+
+def test_what_a_task_takes_grows_with_what_it_says() -> None:
+    task = make_task()
+    before = task.footprint()
+    task.log("x" * 1000)
+    task.events.append("chunk", "x" * 1000)
+    task.result = b"1" * 1000
+    assert before + 3000 <= task.footprint() < before + 4000
+
+
+async def test_everyone_who_waits_for_the_end_is_told_also_those_who_come_later() -> None:
+    task = make_task()
+    waiters = [asyncio.create_task(task.wait_finished()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiters[0].cancel()
+    await asyncio.sleep(0)
+    assert [waiter.done() for waiter in waiters] == [True, False, False]
+    task.announce_end()
+    await asyncio.gather(*waiters[1:])
+    await task.wait_finished()
+    assert task.events.closed
+    assert task.logs.closed
+
+
+async def test_the_end_can_be_announced_when_nobody_waits_and_again_later() -> None:
+    task = make_task()
+    task.announce_end()
+    await task.wait_finished()
+    waited = make_task()
+    waiter = asyncio.create_task(waited.wait_finished())
+    await asyncio.sleep(0)
+    waited.announce_end()
+    waited.announce_end()
+    await waiter
+
+
+def test_a_deadline_says_what_is_left_and_never_less_than_nothing() -> None:
+    assert 3590 < Deadline.after(3600).remaining_s <= 3600
+    assert Deadline.after(-1).remaining_s == 0
+
+
+def test_times_are_shown_in_utc_to_the_millisecond() -> None:
+    assert iso(0.0) == "1970-01-01T00:00:00.000Z"
+    assert iso(1893456000.1239) == "2030-01-01T00:00:00.123Z"
+    assert iso(None) is None
+
+
+# The node.
+
+
+@pytest.mark.parametrize("state", NodeState)
+@pytest.mark.parametrize("target", NodeState)
+def test_a_node_moves_only_where_its_moves_lead(state: NodeState, target: NodeState) -> None:
+    told: list[NodeState] = []
+    status = NodeStatus(told.append)
+    status.state = state
+    if target is state:
+        assert not status.move_to(target)
+    elif target in NODE_MOVES[state]:
+        assert status.move_to(target)
+    else:
+        with pytest.raises(Conflict, match=f"is {state} and cannot become {target}"):
+            status.move_to(target)
+    moved = target in NODE_MOVES[state]
+    assert status.state is (target if moved else state)
+    assert told == ([target] if moved else [])
+
+
+def test_a_node_accepts_tasks_when_it_is_ready_and_else_says_why_not() -> None:
+    status = NodeStatus()
+    reasons: dict[NodeState, type[ServiceError]] = {
+        NodeState.STARTING: NoWorker,
+        NodeState.MAINTENANCE: InMaintenance,
+        NodeState.DRAINING: Draining,
+    }
+    for state, reason in reasons.items():
+        status.state = state
+        with pytest.raises(reason) as caught:
+            status.check_accepts()
+        assert caught.value.status == 503
+        assert caught.value.retry_after_s
+    status.state = NodeState.READY
+    status.check_accepts()
+
+
+def test_a_node_without_anyone_to_tell_moves_too() -> None:
+    assert NodeStatus().move_to(NodeState.READY)
+
+
+# Errors.
+
+
+def test_a_problem_shows_what_is_known_and_nothing_else() -> None:
+    assert QueueFull("full").to_problem() == {
+        "type": "/problems/queue-full",
+        "title": "The queue is full",
+        "status": 503,
+        "detail": "full",
+        "success": False,
+        "error": "full",
+    }
+    full = QueueFull(
+        "full", task_id="t", retry_after_s=3, position=0, expected_wait_s=0.0, reason="busy"
+    ).to_problem()
+    assert {name: full[name] for name in list(full)[6:]} == {
+        "task_id": "t",
+        "retry_after_s": 3,
+        "position": 0,
+        "expected_wait_s": 0.0,
+        "reason": "busy",
+    }
+    invalid = InvalidInput("bad", errors=[Violation("/a", "is required")], extra={"more": 1})
+    assert invalid.to_problem()["errors"] == [{"pointer": "/a", "message": "is required"}]
+    assert invalid.to_problem()["more"] == 1
+
+
+def test_the_list_of_problems_is_the_documented_one() -> None:
+    by_status: dict[int, set[str]] = {}
+    for name, error in problem_types().items():
+        by_status.setdefault(error.status, set()).add(name)
+        assert error.advice.endswith(".")
+        assert error.title
+    assert by_status == {
+        400: {"invalid-request", "invalid-input", "contract-mismatch", "mode-unsupported"},
+        401: {"unauthorized"},
+        403: {"forbidden"},
+        404: {"unknown-function", "unknown-group", "unknown-task", "not-found"},
+        405: {"method-not-allowed"},
+        409: {"conflict", "task-finished", "task-cancelled"},
+        410: {"gone"},
+        413: {"body-too-large"},
+        415: {"unsupported-media-type"},
+        429: {"over-quota"},
+        500: {"function-failed", "output-invalid", "browser-crashed", "internal"},
+        502: {"worker-lost"},
+        503: {
+            "maintenance", "draining", "queue-full", "no-worker", "database-unavailable",
+        },
+        504: {"wait-exceeded", "deadline-exceeded"},
+    }  # fmt: skip
+
+
+def test_a_pointer_is_built_by_rfc_6901() -> None:
+    assert pointer([]) == ""
+    assert pointer(["a", 0, "b/c", "~1", ""]) == "/a/0/b~1c/~01/"
+
+
+# What is shown of a function, and how long to wait before another try.
+
+
+def test_a_function_is_shown_with_all_that_a_caller_needs() -> None:
+    shown = function("f", rate=(10, 60.0), output=Schema({"type": "string"})).to_json()
+    assert shown["rate"] == "10 per 60 s"
+    assert shown["output"] == {"type": "string"}
+    assert PLAIN.to_json()["rate"] is None
+    assert PLAIN.to_json()["output"] is None
+    promised = "name description kind input output modes timeout_s pool isolation contract group"
+    assert {*promised.split(), "revision"} <= shown.keys()
+
+
+@given(st.integers(1, 10_000), st.floats(0.01, 10), st.floats(0.01, 1000))
+def test_a_backoff_doubles_up_to_its_ceiling_less_half_by_chance(
+    tries: int, base_s: float, ceiling_s: float
+) -> None:
+    full_s = min(ceiling_s, base_s * 2.0 ** min(tries - 1, 32))
+    assert full_s / 2 <= backoff_s(tries, base_s=base_s, ceiling_s=ceiling_s) <= full_s
+
+
+def test_two_backoffs_of_those_who_failed_together_differ() -> None:
+    assert len({backoff_s(3, base_s=1, ceiling_s=60) for _ in range(20)}) > 1
