@@ -20,6 +20,7 @@ from worker.attempt import Attempt
 from worker.browser.context import TaskContext
 from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused
 from worker.browser.states import Lost
+from worker.plain.process import RemoteError
 
 log = structlog.get_logger()
 
@@ -53,6 +54,8 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
             return AttemptFailed(failure, retryable=True)
         case ContextOptionsRefused() | InvalidInput():
             retryable = False
+        case RemoteError():
+            retryable = error.retryable  # decided in the child, where the classes of it live
         case asyncio.CancelledError():
             error = Exited("it cancelled itself")
     detail = f"{name} failed: {_in_words(error)}"
@@ -77,7 +80,7 @@ def _in_words(error: BaseException) -> str:
     text = error.detail if isinstance(error, ServiceError) else str(error)
     if isinstance(error, PlaywrightError):
         text = text.strip().splitlines()[0] if text.strip() else "Playwright failed"
-    elif not isinstance(error, ServiceError):
+    elif not isinstance(error, ServiceError | RemoteError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …"
 

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from slotgrid.core.errors import FunctionFailed, InvalidInput, Violation
-from slotgrid.core.events import NotJson
+from slotgrid.core.errors import FunctionFailed, InvalidInput, OutputInvalid, Violation
 from slotgrid.function import Context
 from worker.plain.messages import (
     FROM_CHILD,
@@ -103,8 +102,8 @@ class ChildProcess:
     async def run(self, context: Context, attempt: Run) -> Any:
         """Run the function once, saying what it says through `context`.
 
-        Raises RemoteError for what it raised, NotJson for what it returned, InvalidInput, and
-        FunctionFailed when the process died.
+        Raises RemoteError for what it raised, OutputInvalid for a result that is not JSON,
+        InvalidInput, and FunctionFailed when the process died.
         """
         self.fit = False
         self._context = context
@@ -116,7 +115,7 @@ class ChildProcess:
             self._context = None
         self.fit = True
         if isinstance(message, Raised):
-            raise _error_of(message)
+            raise _error_of(self.loaded.spec.name, message)
         assert isinstance(message, Returned)
         return msgspec.json.decode(message.result)
 
@@ -231,10 +230,10 @@ async def _said(context: Context, message: Say) -> Answer:
     return Answer(file=SavedFile(said.name, said.size, said.content_type, said.url))
 
 
-def _error_of(raised: Raised) -> Exception:
+def _error_of(name: str, raised: Raised) -> Exception:
     match raised.cause:
         case "not-json":
-            return NotJson(raised.message)
+            return OutputInvalid(f"{name} returned what is {raised.message}")
         case "invalid-input":
             faults = [Violation(pointer, message) for pointer, message in raised.violations]
             return InvalidInput(raised.message, errors=faults)

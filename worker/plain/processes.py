@@ -55,7 +55,7 @@ class PlainProcesses:
     async def run(self, loaded: LoadedFunction, context: Context, filled: Mapping[str, Any]) -> Any:
         """Run the function with a valid input; cancelling kills its process group at once.
 
-        Raises RemoteError for what it raised, NotJson for what it returned that is no JSON,
+        Raises RemoteError for what it raised, OutputInvalid for a result that is not JSON,
         InvalidInput, and FunctionFailed when its process died or cannot load it.
         """
         name, revision = loaded.spec.name, loaded.spec.revision

@@ -5,8 +5,7 @@ import os
 
 import pytest
 
-from slotgrid.core.errors import FunctionFailed, InvalidInput
-from slotgrid.core.events import NotJson
+from slotgrid.core.errors import FunctionFailed, InvalidInput, OutputInvalid
 from tests.worker.plain.conftest import Heard, Plain
 from worker.plain.process import RemoteError
 
@@ -125,7 +124,7 @@ async def test_a_slow_reader_slows_the_function(plain: Plain) -> None:
 @pytest.mark.parametrize("returned", ["object()", "{(1, 2): 3}", "context"])
 async def test_what_is_not_json_is_told(plain: Plain, returned: str) -> None:
     loaded = await plain.write(f"@function\ndef work(context): return {returned}")
-    with pytest.raises(NotJson, match="not JSON"):
+    with pytest.raises(OutputInvalid, match="work returned what is not JSON"):
         await plain.run(loaded)
     assert len(plain.processes.pids) == 1
 
