@@ -1,16 +1,14 @@
 """Files rendered as a page."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 from slotgrid.function import Artifact, Context, Meta, function
 
-from ._pages import Viewport, WaitFor, open_page
-
-if TYPE_CHECKING:
-    from .static_server import StaticServer
+from ._pages import PageUnreachable, Viewport, WaitFor, open_page
+from .static_server import ServerDown, StaticServer
 
 MAX_COMPLAINTS = 50
 """What a page complains of is kept up to this many lines."""
@@ -27,7 +25,13 @@ class Rendering:
     complaints: list[str]
 
 
-@function(timeout_s=60, requires=("static_server",))
+# The server may end between its last health check and this task: the next attempt waits for it.
+@function(
+    timeout_s=60,
+    requires=("static_server",),
+    retries=2,
+    retry_on=(ServerDown, PageUnreachable),
+)
 async def render(
     context: Context,
     files: Annotated[

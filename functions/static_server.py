@@ -18,6 +18,10 @@ STOP_S = 3.0
 """Seconds the child has to end by itself before it is killed."""
 
 
+class ServerDown(RuntimeError):
+    """The file server has ended or does not answer; it is started again within seconds."""
+
+
 @service("static_server", start_timeout_s=10)
 class StaticServer:
     """Serves each task's files under an address that nobody can guess."""
@@ -28,7 +32,7 @@ class StaticServer:
         self.port = 0
 
     async def start(self) -> None:
-        """Start the child and wait for its port. Raises RuntimeError when it ends first."""
+        """Start the child and wait for its port. Raises ServerDown when it ends first."""
         # A session of its own: a Ctrl-C at the worker's terminal must not end it before the drain.
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", PROGRAM, stdin=PIPE, stdout=PIPE, stderr=DEVNULL,
@@ -37,7 +41,7 @@ class StaticServer:
         assert self._process.stdout is not None
         said = await self._process.stdout.readline()
         if not said:
-            raise RuntimeError(f"the file server ended with {await self._process.wait()}")
+            raise ServerDown(f"the file server ended with {await self._process.wait()}")
         announced = json.loads(said)
         self.port, self._folder = announced["port"], Path(announced["folder"])
 
@@ -60,7 +64,7 @@ class StaticServer:
     async def status(self) -> Mapping[str, Any]:
         """Ask the child for a page. Raises when it has ended or does not answer."""
         if self._process is None or self._process.returncode is not None:
-            raise RuntimeError("the file server has ended")
+            raise ServerDown("the file server has ended")
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(b"HEAD / HTTP/1.0\r\n\r\n")
@@ -68,17 +72,17 @@ class StaticServer:
         finally:
             writer.close()
         if not answer.startswith(b"HTTP/1.0 404"):
-            raise RuntimeError(f"the file server answers {answer!r}")
+            raise ServerDown(f"the file server answers {answer!r}")
         return {"pid": self._process.pid, "port": self.port}
 
     @asynccontextmanager
     async def serving(self, files: Mapping[str, bytes]) -> AsyncIterator[str]:
         """Serve files by their relative paths; yields the address of their folder, with a slash.
 
-        Raises ValueError for a path that is not a plain relative one.
+        Raises ValueError for a path that is not a plain relative one, ServerDown without a server.
         """
-        if self._folder is None:
-            raise RuntimeError("the file server is not running")
+        if self._folder is None or self._process is None or self._process.returncode is not None:
+            raise ServerDown("the file server is not running")
         name = uuid4().hex
         folder = self._folder / name
         paths = {folder / _relative(path): content for path, content in files.items()}

@@ -16,7 +16,7 @@ import pytest
 from functions._pages import Viewport
 from functions.chromium import chromium
 from functions.render import render
-from functions.static_server import StaticServer
+from functions.static_server import ServerDown, StaticServer
 from tests.functions.fakes import RecordingContext
 from tests.functions.test_pages import png_size
 
@@ -123,8 +123,11 @@ async def test_a_killed_server_is_noticed_and_starts_again(server: StaticServer)
     assert server._process is not None
     os.kill(server_pid(server), signal.SIGKILL)
     await server._process.wait()
-    with pytest.raises(RuntimeError, match="has ended"):
+    with pytest.raises(ServerDown, match="has ended"):
         await server.status()
+    with pytest.raises(ServerDown, match="is not running"):
+        async with server.serving({"a.txt": b""}):
+            pass
     await server.stop()
     assert not first.exists()
     await server.start()
@@ -145,7 +148,7 @@ async def test_the_server_does_not_outlive_its_worker() -> None:
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-c",
         "import asyncio\n"
-        "from functions.static_server import StaticServer\n"
+        "from functions.static_server import ServerDown, StaticServer\n"
         "async def main():\n"
         "    server = StaticServer()\n"
         "    await server.start()\n"
