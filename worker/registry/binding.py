@@ -35,11 +35,20 @@ class Binding:
     open_ended: bool
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments for an input that is valid by `input`.
+        """The keyword arguments for an input; what was not given is left to Python's defaults.
 
-        What was not given is left to Python's own defaults. Raises InvalidInput for what a
-        JSON Schema cannot say: a date that is none, a name that the function does not take.
+        Raises InvalidInput for what `faults` names.
         """
+        arguments, faults = self._convert(given)
+        if faults:
+            raise InvalidInput(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
+        return arguments
+
+    def faults(self, given: Mapping[str, Any]) -> list[Violation]:
+        """What a JSON Schema cannot say: a date that is none, a name that is not taken."""
+        return self._convert(given)[1]
+
+    def _convert(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
         arguments: dict[str, Any] = {}
         faults: list[Violation] = []
         for name, value in given.items():
@@ -48,11 +57,9 @@ class Binding:
                 continue
             try:
                 arguments[name] = msgspec.convert(value, self.types.get(name, ANY))
-            except msgspec.ValidationError as cause:
+            except Exception as cause:  # an author's `__post_init__` may raise anything
                 faults.append(Violation(f"/{name}", _in_words(cause)))
-        if faults:
-            raise InvalidInput(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
-        return arguments
+        return arguments, faults
 
 
 def read_binding(function: Callable[..., Any], *, converted: bool = True) -> Binding:
@@ -112,5 +119,7 @@ def annotation_of(function: Callable[..., Any], name: str, annotation: Any) -> A
         raise SignatureFault(f"`{name}`: the annotation {annotation!r} fails: {cause}") from cause
 
 
-def _in_words(error: msgspec.ValidationError) -> str:
-    return str(error).replace("`", "").replace("$.", "").replace("$", "")
+def _in_words(error: Exception) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return str(error).replace("`", "").replace("$.", "").replace("$", "")
+    return f"{type(error).__name__}: {error}"

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from slotgrid.core.errors import Violation
 from slotgrid.core.events import NotJson
-from slotgrid.core.schema import Schema, SchemaFault
+from slotgrid.core.schema import JsonSchema, Schema, SchemaFault
 from worker.registry.binding import (
     Binding,
     SignatureFault,
@@ -20,6 +21,21 @@ from worker.registry.binding import (
 
 _CLOSED = frozenset({"additionalProperties", "unevaluatedProperties"})
 _REFERENCE = "#/$defs/{name}"
+
+
+class InputSchema(Schema):
+    """The schema of a function's input; what it cannot say is asked of the binding as well.
+
+    So all that is wrong with an input is known before its task waits for a slot.
+    """
+
+    def __init__(self, document: JsonSchema, binding: Binding) -> None:
+        super().__init__(document)
+        self._binding = binding
+
+    def violations(self, value: Any) -> list[Violation]:
+        """Everything that is wrong with `value`; empty when the function can be called with it."""
+        return super().violations(value) or self._binding.faults(value)
 
 
 @dataclass(frozen=True)
@@ -46,8 +62,8 @@ def read_signature(
     if output_schema is None:
         output_schema = _output_document(function)
     return Signature(
-        input=_compiled("input", document),
-        output=None if output_schema is None else _compiled("output", output_schema),
+        input=_compiled("input", lambda: InputSchema(document, binding)),
+        output=_compiled("output", lambda: Schema(output_schema)) if output_schema else None,
         binding=binding,
     )
 
@@ -123,9 +139,9 @@ def _default(parameter: inspect.Parameter) -> Any:
         raise SignatureFault(f"the default of `{parameter.name}` is {cause}") from cause
 
 
-def _compiled(which: str, document: Mapping[str, Any]) -> Schema:
+def _compiled(which: str, compile_: Callable[[], Schema]) -> Schema:
     try:
-        return Schema(document)
+        return compile_()
     except SchemaFault as cause:
         raise SignatureFault(f"the {which} schema is not valid at {cause}") from cause
 

@@ -27,6 +27,15 @@ class Size:
     height: int = 2
 
 
+@dataclass
+class Even:
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.width % 2:
+            raise LookupError("an odd width")
+
+
 class Options(TypedDict, total=False):
     deep: bool
 
@@ -136,6 +145,17 @@ def test_what_a_schema_cannot_say_is_invalid_input_too() -> None:
         )
     assert [violation.pointer for violation in caught.value.errors] == ["/point", "/at"]
     assert "size.width" in caught.value.errors[0].message
+
+
+def test_what_a_schema_cannot_say_is_a_violation_too() -> None:
+    async def f(context: Context, at: datetime.datetime, size: Even) -> None: ...
+
+    schema = read_signature(f).input
+    found = schema.violations({"at": "2030-13-41", "size": {"width": 3}})
+    assert [violation.pointer for violation in found] == ["/at", "/size"]
+    assert "an odd width" in found[1].message
+    # What the schema itself says comes first, since conversion would only say it again.
+    assert [v.pointer for v in schema.violations({"at": 1, "size": {"width": 3}})] == ["/at"]
 
 
 def test_named_extras_take_any_property_but_the_context() -> None:
