@@ -146,7 +146,9 @@ def endpoint(described: Endpoint) -> Callable[[H], H]:
     """Attach the description to a handler, for the document and for the auth middleware."""
 
     def attach(handler: H) -> H:
-        noted: H = docs(operationId=handler.__name__, **described.to_openapi())(handler)
+        # Dashes, since Swagger UI's links take an underscore for a space.
+        name = handler.__name__.replace("_", "-")
+        noted: H = docs(operationId=name, **described.to_openapi())(handler)
         setattr(noted, ENDPOINT, described)
         return noted
 

@@ -11,13 +11,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from slotgrid.core.errors import problem_types
 from slotgrid.core.schema import JsonSchema
 from slotgrid.core.spec import Catalog, FunctionSpec
 from slotgrid.intake.documents import COMPONENTS
 from slotgrid.intake.openapi import KEY_SCHEMES, operation_of
 from slotgrid.intake.samples import sample_of
 from slotgrid.intake.schemas.basics import ref
+from slotgrid.intake.schemas.problems import EXAMPLES
 
 TAGS = {
     "tasks": "Run functions, and see what became of it",
@@ -25,6 +25,13 @@ TAGS = {
     "node": "The node itself",
     "docs": "These pages",
 }
+DESCRIPTION = """\
+Browser work on slots: `POST /task` runs a function on a free slot, in order of priority, and
+answers at once, piece by piece, or later.
+
+An error is always `application/problem+json`; its `type` leads to a page that says what to do. A
+path that does not exist answers 404 `not-found`, another method 405 `method-not-allowed`.
+"""
 DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
 """What stands under these is data, in which a `$ref` is no reference."""
 
@@ -63,13 +70,14 @@ class OpenApiDocument:
             "info": {
                 "title": self._title,
                 "version": self._version,
-                "description": _description(),
+                "description": DESCRIPTION,
             },
             "servers": [{"url": self._root_path or "/"}],
             "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
             "paths": paths,
             "components": {
                 "schemas": {**COMPONENTS, **function_components(specs)},
+                "examples": EXAMPLES,
                 "securitySchemes": _security_schemes(),
             },
         }
@@ -200,23 +208,3 @@ def _security_schemes() -> dict[str, dict[str, str]]:
         },
         bearer: {"type": "http", "scheme": "bearer", "description": "The key behind `Bearer`"},
     }
-
-
-def _description() -> str:
-    rows = [
-        f"| {cls.status} | [`{name}`](problems/{name}) | {cls.title} |"
-        for name, cls in sorted(problem_types().items(), key=lambda item: (item[1].status, item[0]))
-    ]
-    return "\n".join(
-        [
-            "Browser work on slots: `POST /task` runs a function on a free slot, in order of "
-            "priority, and answers at once, piece by piece, or later.",
-            "",
-            "An error is always `application/problem+json`. Any path that does not exist answers "
-            "404 `not-found`, any other method 405 `method-not-allowed`.",
-            "",
-            "| status | type | |",
-            "|---|---|---|",
-            *rows,
-        ]
-    )

@@ -94,7 +94,14 @@ def _kept_headers(answer: web.HTTPException) -> dict[str, str]:
         summary="What a problem type means, and what to do about it",
         tag="node",
         scope=Scope.PUBLIC,
-        parameters=(Parameter("name", "The last part of the problem's `type`", TEXT, "path"),),
+        parameters=(
+            Parameter(
+                "name",
+                "The last part of the problem's `type`",
+                {"type": "string", "enum": sorted(problem_types())},
+                "path",
+            ),
+        ),
         answers={
             200: Answer(
                 "A page, or JSON when asked for",

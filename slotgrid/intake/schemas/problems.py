@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slotgrid.core.errors import ServiceError, Unauthorized
+from slotgrid.core.errors import ServiceError, Unauthorized, problem_types
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.schemas.basics import TASK_ID, TEXT, WHOLE, list_of, record, ref, said
 
@@ -41,6 +41,21 @@ COMPONENTS: Mapping[str, JsonSchema] = {
     )
 }
 
+EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    name: {
+        "summary": problem.title,
+        "value": {
+            "type": f"/problems/{name}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": "What happened here, in a sentence",
+            "success": False,
+            "error": "What happened here, in a sentence",
+        },
+    }
+    for name, problem in problem_types().items()
+}
+
 
 def problem_answers(problems: Iterable[type[ServiceError]]) -> dict[int, dict[str, Any]]:
     """The OpenAPI responses for these problems: one a status, which names all of that status."""
@@ -67,7 +82,8 @@ def _answer(status: int, problems: list[type[ServiceError]]) -> dict[str, Any]:
                             }
                         },
                     ]
-                }
+                },
+                "examples": {p.name: {"$ref": f"#/components/examples/{p.name}"} for p in problems},
             }
         },
     }
