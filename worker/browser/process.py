@@ -58,14 +58,12 @@ class BrowserProcess:
         self._folder = folder
         self._limits = limits
         self._given_up: Ending | None = None
+        self._driver_given_up = False
         self._opening = 0
         self._changed = asyncio.Event()
         self._exit = ExitWatch(self.chromium)
         driver.exit.ended.add_done_callback(lambda _: self._end(Lost.DRIVER))
-        # A browser goes with its driver, and both ends may be seen in the same moment.
-        self._exit.ended.add_done_callback(
-            lambda _: self._end(Lost.BROWSER if alive(driver.process) else Lost.DRIVER)
-        )
+        self._exit.ended.add_done_callback(lambda _: self._end(self._lost_with_browser()))
 
     @classmethod
     async def start(
@@ -205,6 +203,7 @@ class BrowserProcess:
     def give_up_driver(self, ending: Ending) -> None:
         """SIGKILL to the driver, when killing Chromium released nobody; Chromium then goes too."""
         self._given_up = self._given_up or ending
+        self._driver_given_up = True
         kill(self.driver.process)
 
     def give_up_hung(self) -> None:
@@ -250,6 +249,11 @@ class BrowserProcess:
         except PlaywrightError:
             return False
         return True
+
+    def _lost_with_browser(self) -> Lost:
+        """A browser goes with its driver, and both ends may be seen in the same moment."""
+        driver_gone = self._driver_given_up or not alive(self.driver.process)
+        return Lost.DRIVER if driver_gone else Lost.BROWSER
 
     def _end(self, lost: Lost) -> None:
         """One of the two processes has gone: every context of this browser is lost."""

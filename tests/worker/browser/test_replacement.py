@@ -54,7 +54,7 @@ async def test_until_its_replacement_is_ready_a_browser_past_its_ceiling_still_s
 ) -> None:
     browsers = await start(slots=4, limits=SOON, max_tasks=2)
     for _ in range(8):
-        task = await asyncio.wait_for(browsers.context(), 10)
+        task = await asyncio.wait_for(browsers.context(), 30)
         assert not task.lost.done()
         await task.page.set_content("<title>served</title>")
         assert await task.page.title() == "served"
@@ -87,7 +87,7 @@ async def test_a_chromium_that_ends_at_once_is_a_problem_and_leaves_nothing(
     broken.chmod(0o755)
     browsers = await start(LaunchPlan(chromium_path=broken))
     with pytest.raises(BrowserUnavailable, match="no library"):
-        await asyncio.wait_for(browsers.context(), 20)
+        await asyncio.wait_for(browsers.context(), 30)
 
 
 async def test_whoever_still_waits_at_the_end_is_told(tmp_path: Path) -> None:
