@@ -68,6 +68,7 @@ class Attempt:
         "on_browser",
         "parts",
         "task",
+        "timeout_s",
         "tracing",
     )
 
@@ -76,12 +77,13 @@ class Attempt:
         task: Task,
         loaded: LoadedFunction,
         parts: Parts,
-        deadline: Deadline,
+        timeout_s: float,
         redactor: Redactor,
     ) -> None:
         self.task = task
         self.loaded = loaded
-        self.deadline = deadline
+        self.timeout_s = timeout_s
+        self.deadline = Deadline.after(timeout_s)
         self.browser: TaskContext | None = None
         self.function: asyncio.Task[Any] | None = None
         self.closed = False

@@ -65,9 +65,9 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
     return AttemptFailed(FunctionFailed(attempt.hide_text(detail)), retryable=retryable)
 
 
-def of_deadline(attempt: Attempt, timeout_s: float) -> AttemptFailed:
+def of_deadline(attempt: Attempt) -> AttemptFailed:
     """The failure of an attempt that ran longer than it may."""
-    detail = f"{attempt.loaded.spec.name} ran longer than its {timeout_s:g} s"
+    detail = f"{attempt.loaded.spec.name} ran longer than its {attempt.timeout_s:g} s"
     retryable = issubclass(TimeoutError, attempt.loaded.options.retry_on)
     return AttemptFailed(DeadlineExceeded(detail), retryable=retryable)
 

@@ -11,7 +11,7 @@ from slotgrid.core.admission import checked_input, unknown_function
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.supervisor import AttemptFailed
-from slotgrid.core.task import Deadline, Task
+from slotgrid.core.task import Task
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.watchdog import function_task_name
 from worker import failures
@@ -93,7 +93,7 @@ class LocalRunner:
                 raise AttemptFailed(error, retryable=False) from error
             task.spec = loaded.spec
         timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
-        attempt = Attempt(task, loaded, self._parts, Deadline.after(timeout_s), self._redactor)
+        attempt = Attempt(task, loaded, self._parts, timeout_s, self._redactor)
         attempt.keep_secret(loaded, task.input)
         self._attempts[task.id] = attempt
         return attempt
@@ -110,8 +110,7 @@ class LocalRunner:
         attempt.on_browser = lambda browser: browser.lost.add_done_callback(
             lambda _: end(_End.BROWSER_LOST)
         )
-        timeout_s = attempt.deadline.remaining_s
-        timer = loop.call_later(timeout_s, end, _End.OUT_OF_TIME)
+        timer = loop.call_later(attempt.deadline.remaining_s, end, _End.OUT_OF_TIME)
         # Its name is what the loop's watchdog accuses when the function blocks.
         name = function_task_name(loaded.spec.name)
         context = RunContext(attempt, loaded)
@@ -125,7 +124,7 @@ class LocalRunner:
             if not function.done():
                 await self._stop(attempt, function)
         if how is _End.OUT_OF_TIME:
-            raise failures.of_deadline(attempt, timeout_s)
+            raise failures.of_deadline(attempt)
         if how is _End.BROWSER_LOST and attempt.browser is not None:
             raise failures.of_loss(attempt, attempt.browser.lost.result())
         return await self._result(attempt, function)

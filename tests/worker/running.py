@@ -7,7 +7,7 @@ temporary files are all given back, and nothing failed unseen.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -216,8 +216,7 @@ async def running_worker(
 ) -> AsyncIterator[RunningWorker]:
     """A worker that is ready, with these functions: texts by file, or a folder of files.
 
-    `env` are settings by their environment names. `CHROMIUM_PATH=NO_CHROMIUM` makes the start
-    quicker where no browser is wanted.
+    `env` are settings by their environment names.
     """
     before = _children()
     folder = Folder(functions if isinstance(functions, Path) else tmp_path / "functions")
@@ -262,6 +261,13 @@ async def running_worker(
         await until(lambda: _children() <= before)
         unseen = [line for line in logs.entries() if line.get("logger") == "asyncio"]
         assert unseen == []
+
+
+def browserless_worker(
+    tmp_path: Path, functions: Mapping[str, str] | Path, **env: object
+) -> AbstractAsyncContextManager[RunningWorker]:
+    """As `running_worker`, on a machine without Chromium: it starts in no time."""
+    return running_worker(tmp_path, functions, CHROMIUM_PATH=NO_CHROMIUM, **env)
 
 
 def _caller(url: str) -> ClientSession:
