@@ -5,7 +5,6 @@ beside each other: running tasks end with the old code while new ones start with
 """
 
 import importlib
-import importlib.util
 import itertools
 import sys
 import weakref
