@@ -10,19 +10,17 @@ def preferred(accept: str, offers: Sequence[str]) -> str:
     request for that form.
     """
     ranges = [_range(part) for part in accept.split(",") if part.strip()]
-    # Every range beyond the best one that matches is shadowed by it: the most specific decides.
-    weights = {
-        offer: max(((len(wanted), weight) for wanted, weight in ranges if _matches(wanted, offer)))[
-            1
-        ]
-        for offer in offers
-        if any(_matches(wanted, offer) for wanted, _ in ranges)
-    }
-    return max(offers, key=lambda offer: weights.get(offer, 0.0))
+
+    def weight(offer: str) -> float:
+        # The range that says most about the offer decides, whatever the wider ones weigh.
+        matching = [(len(wanted), weight) for wanted, weight in ranges if _covers(wanted, offer)]
+        return max(matching)[1] if matching else 0.0
+
+    return max(offers, key=weight)
 
 
 def _range(part: str) -> tuple[str, float]:
-    """`type/subtype` without the stars, and its weight; what cannot be read weighs nothing."""
+    """`type/subtype` without its stars, and its weight; what cannot be read weighs nothing."""
     wanted, *parameters = (piece.strip().lower() for piece in part.split(";"))
     weight = 1.0
     for parameter in parameters:
@@ -34,5 +32,5 @@ def _range(part: str) -> tuple[str, float]:
     return wanted.removesuffix("*").removesuffix("*/"), weight
 
 
-def _matches(wanted: str, offer: str) -> bool:
-    return offer == wanted or (wanted in {"", f"{offer.split('/', maxsplit=1)[0]}/"})
+def _covers(wanted: str, offer: str) -> bool:
+    return offer == wanted or not wanted or (wanted.endswith("/") and offer.startswith(wanted))
