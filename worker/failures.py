@@ -14,6 +14,7 @@ from slotgrid.core.errors import (
     ServiceError,
     Violation,
 )
+from slotgrid.core.events import well_formed
 from slotgrid.core.supervisor import AttemptFailed
 from slotgrid.core.task import MAIN_STEP
 from worker import tracebacks
@@ -86,12 +87,12 @@ def _shown(attempt: Attempt, error: OutputInvalid) -> OutputInvalid:
 
 def in_words(error: BaseException) -> str:
     """One sentence: Playwright's own first line, without its log of calls."""
-    text = error.detail if isinstance(error, ServiceError) else str(error)
+    text = error.detail if isinstance(error, ServiceError) else tracebacks.text_of(error)
     if isinstance(error, PlaywrightError):
         text = text.strip().splitlines()[0] if text.strip() else "Playwright failed"
     elif not isinstance(error, ServiceError | RemoteError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …"
+    return well_formed(text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …")
 
 
 async def leave_keepsakes(attempt: Attempt) -> None:

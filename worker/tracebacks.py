@@ -1,4 +1,4 @@
-"""A traceback as the author of a function wants to read it: their own frames, not ours."""
+"""Exceptions in words; a traceback as the author of a function wants it: their frames, not ours."""
 
 import os
 from collections.abc import Iterator
@@ -26,6 +26,14 @@ def told(error: BaseException) -> str:
     text = "".join(told.format())
     half = LIMIT_CHARS // 2
     return text if len(text) <= LIMIT_CHARS else f"{text[:half]}\n…\n{text[-half:]}"
+
+
+def text_of(error: BaseException) -> str:
+    """What the exception says; an author's class may fail even at that."""
+    try:
+        return str(error)
+    except Exception as fault:
+        return f"<{type(fault).__name__} in __str__>"
 
 
 def _with_causes(error: TracebackException) -> Iterator[TracebackException]:
