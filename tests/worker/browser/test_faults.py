@@ -174,3 +174,32 @@ async def test_a_context_that_was_being_opened_in_a_browser_that_dies_comes_from
     assert await task.page.evaluate("navigator.language") == "de-DE"
     await task.close()
     await until_whole(browsers, count=1, slots=2)
+
+
+async def test_an_error_that_lies_waiting_in_the_connection_costs_no_browser_and_no_context(
+    start: StartBrowsers,
+) -> None:
+    browsers = await start(limits=Limits(ping_interval_s=0.2))
+    await until_whole(browsers, count=1, slots=2)
+    task = await browsers.context()
+
+    async def leave_error() -> None:
+        """As an unguarded listener of some object would: the next call raises it."""
+        page = await task.context.new_page()
+        type(page).on(page, "close", _raise)
+        await page.close()
+
+    await leave_error()
+    other = await browsers.context({"locale": "de-DE"})
+    await leave_error()
+    assert await other.close() is FreedBy.CLOSE
+    await leave_error()
+    await asyncio.sleep(0.5)  # some pings
+    assert not task.lost.done()
+    assert await task.close() is FreedBy.CLOSE
+    await until_whole(browsers, count=1, slots=2)
+    assert browsers.stats().restarts == {}
+
+
+def _raise(_: object) -> None:
+    raise ZeroDivisionError
