@@ -21,7 +21,7 @@ from slotgrid.intake.api.submit import OUTCOMES, run
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import bad_parameter, flag, paging, seconds
 from slotgrid.intake.filters import LIVE, task_filter
-from slotgrid.intake.modes import EVENT_STREAM, NDJSON, as_sse, open_stream, pump
+from slotgrid.intake.modes import EVENT_STREAM, NDJSON, Format, as_sse, open_stream, pump
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint, json_answer
 from slotgrid.intake.views import task_detail, task_summary
@@ -172,15 +172,28 @@ async def task_events(request: web.Request) -> web.StreamResponse:
     task = task_of(request)
     after = _last_event_id(request)
     response = await open_stream(request, EVENT_STREAM)
-    if missing := task.events.missing_after(after):
-        # Without an id, so that a reader who reconnects asks again from where it was.
-        note = orjson.dumps(
-            {"text": f"{missing} earlier events are no longer kept", "data": missing}
-        )
-        await response.write(b"event: missed\ndata: %s\n\n" % note)
     async with Reader(task.events, after=after) as reader:
-        await pump(reader, response, as_sse, ping=True)
+        await pump(task, reader, request, response, _telling_gaps(after), ping=True)
     return response
+
+
+def _telling_gaps(after: int) -> Format:
+    """Server-sent events that say how many before them are no longer kept.
+
+    Nobody waits for these readers, so the events may outrun one of them at any time.
+    """
+    position = after
+
+    def form(event: Event) -> bytes:
+        nonlocal position
+        missing, position = event.id - position - 1, event.id
+        if not missing:
+            return as_sse(event)
+        note = {"text": f"{missing} earlier events are no longer kept", "data": missing}
+        # Without an id of its own: who reconnects asks from behind the last event it has.
+        return b"event: missed\ndata: %s\n\n" % orjson.dumps(note) + as_sse(event)
+
+    return form
 
 
 def _last_event_id(request: web.Request) -> int:
@@ -233,7 +246,7 @@ async def _logs(request: web.Request, task: Task, *, step: str | None) -> web.St
         )
     response = await open_stream(request, NDJSON)
     async with Reader(task.logs) as reader:
-        await pump(reader, response, form, ping=False)
+        await pump(task, reader, request, response, form, ping=False)
     return response
 
 

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
+PATIENCE_MS = 40_000
 DEBIAN_SHELL = Path("/usr/lib/chromium/chromium-headless-shell")
 
 
@@ -20,6 +21,8 @@ async def chromium_page() -> AsyncIterator[tuple[Page, list[str]]]:
         )
         try:
             page = await browser.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            expect.set_options(timeout=PATIENCE_MS)
             faults: list[str] = []
 
             def on_console(message: ConsoleMessage) -> None:

@@ -91,6 +91,9 @@ async def test_where_the_document_needs_a_key_the_page_asks_for_it(browsed: Brow
         await expect(page.locator("#operations-tasks-submit")).to_be_visible()
         await expect(page.locator("#ask")).to_be_hidden()
         await expect(page.locator("button.authorize.locked")).to_be_visible()
+        await page.reload()
+        await expect(page.locator("#operations-tasks-submit")).to_be_visible()
+        await expect(page.locator("#ask")).to_be_hidden()
     assert [fault for fault in faults if "401" not in fault] == []
 
 

@@ -12,6 +12,7 @@ from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task, TaskState
 from slotgrid.intake import auth
 from slotgrid.intake.openapi import Scope
+from tests.slotgrid.intake.checking import frames
 from tests.slotgrid.intake.functions import offer
 from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 
@@ -211,6 +212,19 @@ async def test_events_that_are_no_longer_kept_are_said_to_be_missing(node: Runni
         "data": {"text": "501 earlier events are no longer kept", "data": 501},
     }
     assert events[1]["id"] == 502
+    assert events[-1]["event"] == "done"
+
+
+async def test_a_reader_that_events_outrun_is_told_how_many_it_missed(node: RunningNode) -> None:
+    count = 4000
+    call = asyncio.create_task(node.submit("chatter", {"count": count, "size": 8 * 1024}))
+    task = await node.running_task()
+    async with node.unread("GET", f"/tasks/{task.id}/events") as answer:
+        await call
+        events = list(frames(await answer.read()))
+    missed = sum(event["data"]["data"] for event in events if event["event"] == "missed")
+    assert missed > 0
+    assert missed + sum("id" in event for event in events) == count + 1
     assert events[-1]["event"] == "done"
 
 
