@@ -160,6 +160,7 @@ async def test_wait_s_answers_as_soon_as_the_task_has_finished(
     assert (await waiting)["task"]["status"] == "completed"
     assert (await node.problem("GET", path, params={"wait_s": "301"}))["status"] == 400
     assert (await node.problem("GET", path, params={"wait_s": "nan"}))["status"] == 400
+    assert (await node.problem("GET", path, params={"wait_s": "soon"}))["status"] == 400
 
 
 async def test_who_waits_for_a_task_may_leave_without_taking_it_along(
