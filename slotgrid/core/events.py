@@ -71,11 +71,8 @@ class EventLog:
         event = Event(self.last_id, kind, time.time(), encoded)
         self._events.append(event)
         self.size += len(encoded)
-        # The newest event always stays, whatever its size: it may be the terminal one.
-        while len(self._events) > self._limit or (
-            self.size > self._bytes_limit and len(self._events) > 1
-        ):
-            self.size -= len(self._events.popleft().payload)
+        if self.size > self._bytes_limit or len(self._events) > self._limit:
+            self._drop_oldest()
         self._wake()
         return event
 
@@ -110,7 +107,16 @@ class EventLog:
             # Shielded, since a second writer of the same task may wait for the same room.
             await asyncio.shield(self._room)
 
+    def _drop_oldest(self) -> None:
+        # The newest event always stays, whatever its size: it may be the terminal one.
+        while len(self._events) > self._limit or (
+            self.size > self._bytes_limit and len(self._events) > 1
+        ):
+            self.size -= len(self._events.popleft().payload)
+
     def _wake(self) -> None:
+        if not self._waiters:
+            return
         waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             if not waiter.done():
