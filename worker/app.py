@@ -68,6 +68,7 @@ class Worker:
     """The parts of one worker, made from its settings; `running` starts and ends them.
 
     `drain` is called when a caller asks the worker to drain, with the deadline in seconds.
+    `used_percent` says how much of the memory that this worker may have is in use.
     """
 
     def __init__(
@@ -77,9 +78,11 @@ class Worker:
         logs: LogRing,
         redactor: Redactor,
         drain: Callable[[float | None], None],
+        used_percent: Callable[[], float] = memory_used_percent,
     ) -> None:
         self.settings = settings
         self._drain = drain
+        self._used_percent = used_percent
         self.status = NodeStatus(lambda state: log.info("node.state", state=state))
         self.registry = Registry(
             settings.functions_dir,
@@ -142,6 +145,7 @@ class Worker:
             parts=parts,
             tags=self.tags,
             lag=self.watchdog,
+            used_percent=used_percent,
         )
         self.node = self._node(logs)
         # What holds tasks back may have gone: a service came up, a function was changed.
@@ -190,7 +194,7 @@ class Worker:
             memory = guard_memory(
                 self.slots,
                 limit_percent=self.settings.memory_limit_percent,
-                used_percent=memory_used_percent,
+                used_percent=self._used_percent,
                 wake=self.dispatcher.wake,
             )
             for loop, name in ((memory, "memory guard"), (self._expire(), "history")):

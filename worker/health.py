@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -16,7 +16,6 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.runtime.metrics import GaugeReadings
 from slotgrid.runtime.settings import Settings
 from worker.attempt import Parts
-from worker.browser.memory import memory_used_percent
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
 
@@ -44,6 +43,7 @@ class WorkerHealth:
         parts: Parts,
         tags: Tags,
         lag: Lag,
+        used_percent: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._status = status
@@ -54,6 +54,7 @@ class WorkerHealth:
         self._parts = parts
         self._tags = tags
         self._lag = lag
+        self._used_percent = used_percent
         self._started = time.monotonic()
         self._version = version("slotgrid")
 
@@ -87,12 +88,12 @@ class WorkerHealth:
                 "problem": browsers.problem,
                 "spares": browsers.spares,
                 "contexts_in_use": browsers.contexts_in_use,
-                "restarts": dict(browsers.restarts),
+                "restarts": {str(why): count for why, count in browsers.restarts.items()},
                 "processes": browsers.browsers,
             },
             "system": {
                 "uptime_s": round(time.monotonic() - self._started, 1),
-                "used_memory_percent": round(memory_used_percent(), 1),
+                "used_memory_percent": round(self._used_percent(), 1),
                 "cpu_load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
                 "loop_lag_ms": round(self._lag.lag_s * 1000, 1),
                 "python": platform.python_version(),
@@ -111,7 +112,7 @@ class WorkerHealth:
             slots=slots,
             queue_length={self._settings.group: self._dispatcher.waiting},
             browsers=len(browsers.browsers),
-            browser_restarts={str(k): count for k, count in browsers.restarts.items()},
+            browser_restarts={str(why): count for why, count in browsers.restarts.items()},
             memory_bytes=own + children,
             loop_lag_s=self._lag.lag_s,
             slot_mismatch=self.mismatch(),

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 CANCEL_GRACE_S = 1.0
 """The first rung of the ladder: how long a cancelled function has to wind up."""
 LOSS_NOTICE_S = 1.0
-"""How long after a closed-target error the news of a lost browser may take to arrive."""
+"""How long after a call that failed for it the news of a lost browser may take to arrive."""
 
 
 class _End(Enum):
@@ -183,7 +183,6 @@ async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
     browser = attempt.browser
     if browser is None:
         return None
-    # By name, for Playwright exports the class under none but a private one.
-    if type(error).__name__ == "TargetClosedError" and not browser.lost.done():
+    if not browser.lost.done() and failures.tells_of_loss(error):
         await asyncio.wait({browser.lost}, timeout=LOSS_NOTICE_S)
     return browser.lost.result() if browser.lost.done() else None

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -15,6 +15,7 @@ from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from worker.app import Worker
+from worker.browser.memory import memory_used_percent
 
 log = structlog.get_logger()
 
@@ -44,7 +45,12 @@ class Stop:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, logs: LogRing, redactor: Redactor, stop: Stop
+    settings: Settings,
+    *,
+    logs: LogRing,
+    redactor: Redactor,
+    stop: Stop,
+    used_percent: Callable[[], float] = memory_used_percent,
 ) -> AsyncIterator[tuple[Worker, int]]:
     """A worker that listens and accepts tasks, and its port; everything ends with the block.
 
@@ -55,6 +61,7 @@ async def serving(
         logs=logs,
         redactor=redactor,
         drain=lambda deadline_s: stop.ask("a caller asked for it", deadline_s),
+        used_percent=used_percent,
     )
     runner = web.AppRunner(
         worker.application(),
