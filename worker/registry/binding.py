@@ -63,7 +63,7 @@ class Binding:
                 faults.append(Violation(f"/{name}", "the function has no such parameter"))
                 continue
             try:
-                arguments[name] = msgspec.convert((value,), boxes.get(name, _AnyBox)).value
+                arguments[name] = msgspec.convert((value,), boxes.get(name, _ANY_BOX)).value
             except Exception as cause:  # an author's `__post_init__` may raise anything
                 faults.append(Violation(f"/{name}", _in_words(cause)))
         return arguments, faults
@@ -138,7 +138,7 @@ def _box(kind: Any) -> Any:
     return msgspec.defstruct("Box", [("value", kind)], array_like=True)
 
 
-_AnyBox = _box(ANY)
+_ANY_BOX = _box(ANY)
 
 
 def _in_words(error: Exception) -> str:
