@@ -36,6 +36,7 @@ from worker.browser.browsers import Browsers
 from worker.browser.find import BrowserKind
 from worker.browser.launch import LaunchPlan
 from worker.browser.memory import memory_used_percent
+from worker.browser.sweep import temporary_base
 from worker.health import WorkerHealth
 from worker.memory_guard import guard_memory
 from worker.plain.processes import PlainProcesses
@@ -93,11 +94,12 @@ class Worker:
             environment=os.environ,
         )
         self.services = Services(self.registry)
+        plan = launch_plan(settings)
         self.browsers = Browsers(
-            launch_plan(settings),
+            plan,
             count=settings.browsers,
             slots=settings.slots,
-            temp_dir=settings.data_dir / "tmp",
+            temp_dir=temporary_base(settings.data_dir, plan.kind_here()),
             max_tasks=settings.browser_max_tasks,
             max_memory_mb=settings.browser_max_memory_mb,
         )
