@@ -120,12 +120,16 @@ class WorkerHealth:
         )
 
     def mismatch(self) -> int:
-        """How far leases, slots and contexts disagree; 0, or something leaks."""
+        """How far leases, slots and contexts disagree; 0, or something leaks.
+
+        A context whose caller left while it was being opened counts until it is closed again.
+        """
         leased = self._dispatcher.leased
-        running = self._supervisor.running + self._supervisor.cleaning
+        started = self._supervisor.running + self._supervisor.cleaning
         contexts = self._parts.browsers.stats().contexts_in_use
         return (
             abs(leased - self._slots.used)
-            + abs(leased - running)
-            + abs(contexts - self._runner.contexts_open)
+            + abs(leased - self._dispatcher.handed - started)
+            # Fewer are no leak: one is waited for, or went with its browser.
+            + max(0, contexts - self._runner.contexts_open)
         )

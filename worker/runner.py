@@ -52,8 +52,8 @@ class LocalRunner:
 
     @property
     def contexts_open(self) -> int:
-        """Browser contexts that running tasks hold."""
-        return sum(attempt.browser is not None for attempt in self._attempts.values())
+        """Attempts that have a browser context, or are about to get theirs."""
+        return sum(attempt.asked_for_page for attempt in self._attempts.values())
 
     @property
     def detached(self) -> int:
