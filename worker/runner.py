@@ -1,7 +1,7 @@
 """Runs a task on this machine: one attempt, one lease, one deadline."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import Enum, auto
 from typing import Any
 
@@ -114,9 +114,8 @@ class LocalRunner:
         # Its name is what the loop's watchdog accuses when the function blocks.
         name = function_task_name(loaded.spec.name)
         context = RunContext(attempt, loaded)
-        function = loop.create_task(_contained(context, task.input), name=name)
+        function = loop.create_task(_contained(context, task.input, end), name=name)
         attempt.function = function
-        function.add_done_callback(lambda _: end(_End.RETURNED))
         try:
             how = await ended
         finally:
@@ -170,12 +169,15 @@ class LocalRunner:
             function.add_done_callback(lambda _: attempt.forget_secrets())
 
 
-async def _contained(context: RunContext, filled: Any) -> Any:
+async def _contained(context: RunContext, filled: Any, end: Callable[[_End], None]) -> Any:
     """What the function returns; it may fail, but not end the process."""
     try:
         return await run_function(context, filled)
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
+    finally:
+        # Here, for a callback of the asyncio task would come a turn of the loop later.
+        end(_End.RETURNED)
 
 
 async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
