@@ -40,6 +40,7 @@ __all__ = [
     "ClientError",
     "Event",
     "Fault",
+    "JsonObject",
     "NodeUnreachable",
     "Problem",
     "TaskFields",
@@ -144,6 +145,14 @@ class Client:
         answer = await self._object("GET", f"/tasks/{quote(task_id)}", timeout_s=timeout_s, **asked)
         with expecting("a task"):
             return dict(answer["task"])
+
+    async def task_log(self, task_id: str) -> list[JsonObject]:
+        """What a task wrote, oldest first: each line has `ts`, `stream`, `step` and `line`."""
+        timeout = ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+        path = f"/tasks/{quote(task_id)}/logs"
+        async with self._exchange("GET", path, timeout=timeout) as response:
+            body = await response.read()
+        return [parse_object(line) for line in body.splitlines()]
 
     async def cancel(self, task_id: str) -> JsonObject:
         """Cancel a queued or running task. Raises Problem `task-finished` when it is too late."""

@@ -61,7 +61,7 @@ class _Facts:
 
     @property
     def browser_version(self) -> str | None:
-        """For example `Chromium 156.0.8078.79`."""
+        """For example `156.0.8078.79`."""
         return self._browsers.stats().version
 
 
