@@ -4,8 +4,10 @@
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 
@@ -48,8 +50,10 @@ def main() -> int:
 
 
 def _serve(settings: Settings, logs: LogRing, redactor: Redactor) -> int:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, logs=logs, redactor=redactor))
+    # Never closed: that waits for every asyncio task and thread, and functions may have left some
+    # that do not end. All that is ours has ended with `serve`.
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    return runner.run(serve(settings, logs=logs, redactor=redactor))
 
 
 def _refuse(*reasons: str) -> int:
@@ -58,5 +62,12 @@ def _refuse(*reasons: str) -> int:
     return USAGE
 
 
+def _end(status: int) -> NoReturn:
+    """End the process, whatever threads functions have left: Python itself would wait for them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

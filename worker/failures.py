@@ -125,9 +125,9 @@ async def leave_keepsakes(attempt: Attempt) -> None:
             async with asyncio.timeout(KEEPSAKE_S):
                 await _keep(attempt, browser, kind, suffix)
         except Exception as error:  # a page that just failed may fail at this as well
-            reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-            attempt.task.log(f"no {kind} of the failure: {reason[0]}")
-            log.info("task.keepsake_failed", kind=kind, reason=reason[0])
+            reason = attempt.hide_text(in_words(error))
+            attempt.task.log(f"no {kind} of the failure: {reason}")
+            log.info("task.keepsake_failed", kind=kind, reason=reason)
 
 
 async def _keep(attempt: Attempt, browser: TaskContext, kind: str, suffix: str) -> None:
