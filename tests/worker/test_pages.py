@@ -121,6 +121,14 @@ async def fails(context: Context) -> None:
     raise ValueError("with a page open")
 
 @function(timeout_s=20)
+async def fails_while_busy(context: Context) -> None:
+    page = await context.page()
+    await context.status("busy")
+    await page.evaluate("setTimeout(() => { while (true); })")
+    await asyncio.sleep(0.2)
+    raise ValueError("while the page is busy")
+
+@function(timeout_s=20)
 async def title(context: Context) -> str:
     page = await context.page()
     await page.goto("data:text/html,<title>A title</title>")
@@ -367,3 +375,36 @@ async def test_calls_that_a_function_leaves_behind_end_with_its_context(
     worker: RunningWorker,
 ) -> None:
     assert await worker.call("leaves_work_behind") == 1
+
+
+async def test_a_cancel_while_a_failure_is_recorded_ends_the_task(worker: RunningWorker) -> None:
+    # The page cannot be painted, so its screenshot takes until its own time is up.
+    running = await worker.start("fails_while_busy")
+    await running.says("status")
+    await until(lambda: b"ValueError" in b"".join(e.payload for e in running.task.logs.after(0)))
+    await running.hang_up()
+    assert await running.ended() is TaskState.CANCELLED
+    assert running.task.artifacts == {}
+
+
+async def test_the_record_of_a_browser_task_tells_all_of_it(worker: RunningWorker) -> None:
+    answer = await worker.submit("shares", metadata={"order": 7}, priority=2, timeout_s=9)
+    task = await worker.task(answer.json["id"])
+    assert (task["status"], task["function"], task["worker"]) == (
+        "completed",
+        "shares",
+        "test-worker",
+    )
+    assert (task["metadata"], task["priority"], task["timeout_s"]) == ({"order": 7}, 2, 9)
+    assert task["source"] == {"kind": "api", "id": None}
+    assert task["result"] == answer.json["result"] == ["of the caller", True]
+    assert task["created_at"] <= task["started_at"] <= task["finished_at"]
+    assert task["run_ms"] == answer.json["run_ms"] > 0
+    assert [step["name"] for step in task["steps"]] == ["looks-1"]
+    [attempt] = task["attempts"]
+    assert (attempt["number"], attempt["worker"], attempt["error"]) == (1, "test-worker", None)
+    log = await worker.log_of(task["id"])
+    assert log.splitlines()[0] == f"attempt 1 on slot {attempt['slot']} of test-worker"
+    assert log.splitlines()[-1] == "completed"
+    events = await worker.request("GET", f"/tasks/{task['id']}/events")
+    assert events.body.count(b"event: done") == 1
