@@ -52,7 +52,7 @@ class Webhook:
     secret: str | None = field(default=None, repr=False)
 
 
-class Submission(msgspec.Struct, frozen=True, kw_only=True):
+class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request to run one function; the fields are those of `POST /task`.
 
     `trace` holds the headers that are carried through, `size` the bytes of the body.
