@@ -208,7 +208,8 @@ def encode_json(value: Any) -> bytes:
     """
     try:
         try:
-            return orjson.dumps(value)
+            # A copy, for orjson's own bytes keep all of the 4 KiB that they were written into.
+            return memoryview(orjson.dumps(value)).tobytes()
         except TypeError as cause:
             if "surrogates" not in str(cause):
                 raise

@@ -216,7 +216,9 @@ class _SinkLogger:
 
 def _dump(line: Mapping[str, Any]) -> bytes:
     try:
-        return orjson.dumps(line, option=DUMP)
+        # A copy, for orjson's own bytes keep the 4 KiB that they were written into, and the ring
+        # keeps the line.
+        return memoryview(orjson.dumps(line, option=DUMP)).tobytes()
     except TypeError:
         # Lone surrogates, integers past 64 bits: as text, what can be shown of them is shown.
         return orjson.dumps({name: _clean(value) for name, value in line.items()}, option=DUMP)
