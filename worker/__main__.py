@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import uvloop
 
+from slotgrid.runtime.data_folder import DataFolderTaken, data_folder
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
@@ -44,7 +45,10 @@ def main() -> int:
         redactor=redactor,
     ) as logs:
         try:
-            return _serve(settings, logs, redactor)
+            with data_folder(settings.data_dir):
+                return _serve(settings, logs, redactor)
+        except DataFolderTaken as taken:
+            return _refuse(str(taken))
         except OSError as error:
             return _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
 

@@ -1,7 +1,6 @@
 """A worker: its parts, wired; and the order in which they start and end."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -29,7 +28,7 @@ from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import Sandbox, Settings
+from slotgrid.runtime.settings import Sandbox, Settings, environment
 from slotgrid.runtime.watchdog import LoopWatchdog
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
@@ -91,7 +90,7 @@ class Worker:
             contract=settings.contract,
             default_timeout_s=settings.default_timeout_s,
             pools=settings.pools,
-            environment=os.environ,
+            environment=environment(),
         )
         self.services = Services(self.registry)
         plan = launch_plan(settings)
@@ -162,6 +161,7 @@ class Worker:
             auth_key=settings.auth_key,
             body_limit=settings.request_body_limit_bytes,
             metrics_public=settings.metrics_public,
+            trusted_proxies=settings.trusted_proxies,
         )
         add_docs(
             app,
@@ -199,7 +199,11 @@ class Worker:
                 used_percent=self._used_percent,
                 wake=self.dispatcher.wake,
             )
-            for loop, name in ((memory, "memory guard"), (self._expire(), "history")):
+            for loop, name in (
+                (memory, "memory guard"),
+                (self.health.keep_measuring(), "memory measure"),
+                (self._expire(), "history"),
+            ):
                 _ = await stack.enter_async_context(background(loop, name=name))
             yield
 

@@ -1,5 +1,6 @@
 """What a worker says about itself: the detail of `/health`, and the gauges of `/metrics`."""
 
+import asyncio
 import os
 import platform
 import time
@@ -16,8 +17,11 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.runtime.metrics import GaugeReadings
 from slotgrid.runtime.settings import Settings
 from worker.attempt import Parts
+from worker.browser.memory import MIB, tree_memory_mb
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
+
+MEASURE_EVERY_S = 10.0
 
 
 class Lag(Protocol):
@@ -57,6 +61,7 @@ class WorkerHealth:
         self._used_percent = used_percent
         self._started = time.monotonic()
         self._version = version("slotgrid")
+        self._memory_bytes = 0
 
     def detail(self) -> Mapping[str, Any]:
         """What `/health` shows to a key."""
@@ -106,18 +111,26 @@ class WorkerHealth:
         slots: dict[tuple[str, str], int] = {}
         for name, pool in self._slots.pools.items():
             slots[name, "free"], slots[name, "busy"] = pool.free, pool.busy
-        own = psutil.Process().memory_info().rss
-        children = sum(browser.memory_mb for browser in browsers.browsers) * 1024 * 1024
         return GaugeReadings(
             slots=slots,
             queue_length={self._settings.group: self._dispatcher.waiting},
             browsers=len(browsers.browsers),
             browser_restarts={str(why): count for why, count in browsers.restarts.items()},
-            memory_bytes=own + children,
+            memory_bytes=self._memory_bytes,
             loop_lag_s=self._lag.lag_s,
             slot_mismatch=self.mismatch(),
             detached_functions=self._runner.detached,
         )
+
+    async def keep_measuring(self) -> None:
+        """Measure the memory of the whole process tree, for as long as the worker runs.
+
+        In a thread and not at the scrape: the kernel walks page tables for the answer.
+        """
+        root = psutil.Process()
+        while True:
+            self._memory_bytes = await asyncio.to_thread(tree_memory_mb, root) * MIB
+            await asyncio.sleep(MEASURE_EVERY_S)
 
     def mismatch(self) -> int:
         """How far leases, slots and contexts disagree; 0, or something leaks.

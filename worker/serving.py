@@ -22,6 +22,18 @@ log = structlog.get_logger()
 
 CLOSE_CONNECTIONS_S = 2.0
 """For open connections at the end, when every task has had its answer."""
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""SIGHUP too: a terminal that is closed must not end tasks any harder than Ctrl-C."""
+
+
+def on_ending(loop: asyncio.AbstractEventLoop, act: Callable[[str], None]) -> None:
+    """Call `act` with the reason at each signal that ends the process.
+
+    One that it was started to ignore (`nohup`) it goes on to ignore.
+    """
+    for name in ENDING:
+        if signal.getsignal(name) is not signal.SIG_IGN:
+            loop.add_signal_handler(name, act, f"signal {name.name}")
 
 
 class Stop:
@@ -90,8 +102,7 @@ async def serve(settings: Settings, *, logs: LogRing, redactor: Redactor) -> int
         deaths.append(reason)
         stop.ask(reason)
 
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.ask, f"signal {name.name}")
+    on_ending(loop, stop.ask)
     stop_on_death(died)
     async with serving(settings, logs=logs, redactor=redactor, stop=stop) as (worker, port):
         # What start-up made is there for good: left in, it would be two thirds of what each full
@@ -102,8 +113,7 @@ async def serve(settings: Settings, *, logs: LogRing, redactor: Redactor) -> int
         await stop.wait()
         deadline_s = settings.drain_s if stop.deadline_s is None else stop.deadline_s
         log.info("worker.draining", reason=stop.reason, deadline_s=deadline_s)
-        for name in (signal.SIGTERM, signal.SIGINT):  # asked again: finish no more, cancel
-            loop.add_signal_handler(name, worker.cancel_everything, f"signal {name.name}")
+        on_ending(loop, worker.cancel_everything)  # asked again: finish no more, cancel
         report = await drain(
             worker.status, worker.supervisor, deadline_s=deadline_s, on_end=_log_outcome
         )

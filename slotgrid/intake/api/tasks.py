@@ -18,6 +18,7 @@ from slotgrid.core.events import Event, Reader
 from slotgrid.core.task import Source, Task, log_line
 from slotgrid.intake import documents as d
 from slotgrid.intake.api.submit import OUTCOMES, run
+from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import bad_parameter, flag, paging, seconds
 from slotgrid.intake.filters import LIVE, task_filter
@@ -108,6 +109,7 @@ async def cancel_task(request: web.Request) -> web.Response:
     reason = f"{request[PRINCIPAL].name} cancelled it"
     if not request.app[NODE].supervisor.cancel(task, reason):
         raise TaskFinished(f"the task has already {task.state}", task_id=task.id)
+    audit(request, "cancel", cancelled=[task.id])
     await _finished_within(task, CANCEL_WAIT_S)
     return _json({"success": True, "id": task.id, "status": task.state})
 
@@ -136,6 +138,7 @@ async def cancel_tasks(request: web.Request) -> web.Response:
         waits = [asyncio.ensure_future(task.wait_finished()) for task in cancelled]
         await asyncio.wait(waits, timeout=CANCEL_WAIT_S)
     ids = [task.id for task in cancelled]
+    audit(request, "cancel", cancelled=ids)
     return _json({"success": True, "cancelled": len(ids), "ids": ids})
 
 
