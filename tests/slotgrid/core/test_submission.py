@@ -194,7 +194,7 @@ def test_a_body_that_is_no_object_is_one_fault_at_its_root(body: object, kind: s
 
 
 def test_an_unknown_field_is_pointed_at_with_the_nearest_known() -> None:
-    assert fault("priorty", 1) == {"/priorty": 'unknown field; did you mean "priority"?'}
+    assert fault("prioritee", 1) == {"/prioritee": 'unknown field; did you mean "priority"?'}
     assert fault("zzz", 1) == {"/zzz": "unknown field"}
     assert fault("a/b~c", 1) == {"/a~1b~0c": "unknown field"}
 
@@ -210,8 +210,8 @@ def test_a_name_too_long_to_be_a_typing_error_is_compared_with_nothing(
 
     monkeypatch.setattr("difflib.get_close_matches", noted)
     assert list(fault("priority" * 100, 1).values()) == ["unknown field"]
-    assert list(fault("priorty", 1).values()) == ["unknown field"]
-    assert compared == ["priorty"]
+    assert list(fault("prioritee", 1).values()) == ["unknown field"]
+    assert compared == ["prioritee"]
 
 
 def test_the_number_of_faults_is_bounded() -> None:
