@@ -50,7 +50,7 @@ class RunContext:
     @property
     def attempt(self) -> int:
         """1 for the first run of the task."""
-        return len(self._attempt.task.attempts)
+        return self._attempt.task.attempts[-1].number
 
     @property
     def deadline(self) -> Deadline:

@@ -63,6 +63,25 @@ class Admission:
             input=checked_input(spec, submission.input),
         )
 
+    def readmit(self, submission: Submission, *, owner: str, source: Source, id: str) -> Task:  # noqa: A002
+        """The task that was accepted under that id, checked against the function as it is now.
+
+        Raises UnknownFunction or InvalidInput. The node's state does not matter: it is ours.
+        """
+        spec = self.function(submission.function)
+        return Task(
+            submission,
+            spec,
+            owner=owner,
+            source=source,
+            input=checked_input(spec, submission.input),
+            id=id,
+        )
+
+    def known(self, name: str) -> FunctionSpec | None:
+        """The function of that name, if there is one."""
+        return self._catalog.find(name)
+
     def modes(self, spec: FunctionSpec) -> tuple[str, ...]:
         """The modes in which this node runs the function."""
         return tuple(mode for mode in spec.modes if mode in self._modes)

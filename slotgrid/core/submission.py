@@ -55,7 +55,8 @@ class Webhook:
 class Submission:
     """One request to run one function; the fields are those of `POST /task`.
 
-    `trace` holds the headers that are carried through, `size` the bytes of the body.
+    `trace` holds the headers that are carried through, `size` the bytes of the body,
+    and `body` is what it was parsed from, so that it can be recorded and parsed again.
     """
 
     function: str
@@ -73,6 +74,7 @@ class Submission:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     trace: tuple[tuple[str, str], ...] = ()
     size: int = 0
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def parse(
@@ -85,7 +87,7 @@ class Submission:
         faults += _contradictions(body, values)
         if faults:
             raise _invalid(faults)
-        return cls(**values, trace=trace, size=size)
+        return cls(**values, trace=trace, size=size, body=body)
 
     @classmethod
     def from_query(

@@ -11,7 +11,7 @@ from slotgrid.intake.body import bad_parameter
 from slotgrid.intake.openapi import Scope
 from slotgrid.records.history import TaskFilter
 
-TEXTS = ("function", "group", "worker", "owner", "source", "q")
+TEXTS = ("function", "group", "worker", "owner", "source", "delivery", "q")
 TIMES = ("since", "until")
 LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
 

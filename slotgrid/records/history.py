@@ -24,6 +24,7 @@ class TaskFilter:
     owner: str | None = None
     owner_only: str | None = None
     source: str | None = None
+    delivery: str | None = None
     since: float | None = None
     until: float | None = None
     q: str | None = None
@@ -38,6 +39,7 @@ class TaskFilter:
             and self.owner in {None, task.owner}
             and self.owner_only in {None, task.owner}
             and self.source in {None, task.source.kind}
+            and self.delivery is None  # only durable tasks are delivered
             and (self.since is None or task.created_at >= self.since)
             and (self.until is None or task.created_at < self.until)
             and (self.q is None or self._mentions(task, self.q.lower()))

@@ -24,7 +24,7 @@ from slotgrid.intake.filters import LIVE, task_filter
 from slotgrid.intake.modes import EVENT_STREAM, NDJSON, answer, as_sse, open_stream, pump
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint, json_answer
-from slotgrid.intake.views import task_detail, task_summary
+from slotgrid.records.views import task_detail, task_summary
 
 WAIT_MOST_S = 300.0
 CANCEL_WAIT_S = 10.0

@@ -1,0 +1,107 @@
+"""The one place that knows DBOS: workflows of ours, on our engine, in JSON, under our log."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from dbos import DBOS, Serializer, SetWorkflowID
+
+APPLICATION = "slotgrid"
+APPLICATION_VERSION = "1"
+"""The contract of what is stored. Constant, since DBOS takes up only work of its own version."""
+THREADS = 16
+"""DBOS takes the loop's default executor for itself, without bound unless told one."""
+
+RunPart = Callable[[str], Awaitable[str]]
+AttemptPart = Callable[[str, int], Awaitable[dict[str, Any]]]
+
+
+class JsonSerializer(Serializer):
+    """JSON in the database instead of pickle: readable, and safe to read."""
+
+    def serialize(self, data: Any) -> str:
+        """JSON text."""
+        return orjson.dumps(data, default=str).decode()
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """What the text says."""
+        return orjson.loads(serialized_data)
+
+    def name(self) -> str:
+        """Stored beside what is stored."""
+        return "slotgrid_json"
+
+
+class DurableEngine:
+    """Runs one workflow for each durable task: `run`, then `attempt` until it is delivered.
+
+    `run` returns the task's state; `attempt(task id, number)` returns `{again_in_s: n}` or
+    `{again_in_s: null}` when the delivery has ended. Each is a step: what it returned once it
+    returns again after a restart, without being run.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, *, executor: str, run: RunPart, attempt: AttemptPart
+    ) -> None:
+        self._engine = engine
+        self._executor = executor
+        self._run = run
+        self._attempt = attempt
+        self._workflow: Any = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Launch; unfinished workflows of this executor are taken up at once."""
+        DBOS(
+            config={
+                "name": APPLICATION,
+                "system_database_engine": self._engine,
+                "executor_id": self._executor,
+                "application_version": APPLICATION_VERSION,
+                "serializer": JsonSerializer(),
+                "max_executor_threads": THREADS,
+                "scheduler_polling_interval_sec": 1.0,
+                "log_level": "WARNING",
+            }
+        )
+        self._register()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, DBOS.launch)
+        try:
+            yield
+        finally:
+            # What still runs stays PENDING, and is taken up by the next process.
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.to_thread(_destroy), timeout=10)
+
+    async def start(self, workflow: str, task_id: str, *, deliver_only: bool = False) -> None:
+        """Start the workflow of that id, unless there is one already."""
+        with SetWorkflowID(workflow):
+            await DBOS.start_workflow_async(self._workflow, task_id, deliver_only)
+
+    def _register(self) -> None:
+        # Registered here and not at import: the steps are methods of parts that are wired later.
+        run = DBOS.step(name="run")(self._run)
+        attempt = DBOS.step(name="attempt")(self._attempt)
+
+        async def durable_task(task_id: str, deliver_only: bool) -> str:
+            state = "deliver" if deliver_only else await run(task_id)
+            number = 0
+            while True:
+                number += 1
+                after = await attempt(task_id, number)
+                if after["again_in_s"] is None:
+                    return state
+                await DBOS.sleep_async(after["again_in_s"])
+
+        self._workflow = DBOS.workflow(name="durable_task", max_recovery_attempts=1000)(
+            durable_task
+        )
+
+
+def _destroy() -> None:
+    DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=0)

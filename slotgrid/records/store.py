@@ -1,0 +1,347 @@
+"""Task records: every statement that touches `slotgrid_tasks` and its events."""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from slotgrid.core.events import Event
+from slotgrid.core.task import Task, TaskState, iso
+from slotgrid.records.history import TaskFilter
+from slotgrid.records.tables import events, tasks
+from slotgrid.records.views import task_detail, task_summary
+
+LIVE = (TaskState.QUEUED, TaskState.RUNNING)
+IDEMPOTENT_S = 24 * 3600.0
+KEPT_KINDS = frozenset({"state", "step", "done", "error"})
+"""The events of a durable task that are kept; its chatter lives in memory only."""
+
+Connection = sa.Connection
+Row = sa.Row[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a submission: recorded, or one that an earlier one stands for."""
+
+    task_id: str
+    replayed: bool = False
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A task about to be recorded, with what only its submission knows."""
+
+    task: Task
+    queue_key: float
+    class_key: str
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+
+
+def insert(connection: Connection, node: str, records: Sequence[NewRecord]) -> list[Accepted]:
+    """Record all of them, or raise. One whose idempotency key is taken is not recorded."""
+    answers, rows = [], []
+    for record in records:
+        standing = _standing(connection, record)
+        if standing is None:
+            rows.append(_row_of(record, node))
+            answers.append(Accepted(record.task.id))
+        else:
+            same = standing.body_hash == record.body_hash
+            answers.append(Accepted(standing.id, replayed=same, conflict=not same))
+    if rows:
+        connection.execute(tasks.insert(), rows)
+    return answers
+
+
+def _standing(connection: Connection, record: NewRecord) -> Row | None:
+    """The task that stands for this key already; a key is free again after 24 hours."""
+    if record.idempotency_key is None:
+        return None
+    mine = (tasks.c.owner == record.task.owner) & (
+        tasks.c.idempotency_key == record.idempotency_key
+    )
+    oldest = time.time() - IDEMPOTENT_S
+    connection.execute(
+        tasks.update().where(mine & (tasks.c.created_at < oldest)).values(idempotency_key=None)
+    )
+    return connection.execute(sa.select(tasks.c.id, tasks.c.body_hash).where(mine)).first()
+
+
+def _row_of(record: NewRecord, node: str) -> dict[str, Any]:
+    task, submission = record.task, record.task.submission
+    wait_until = None if submission.wait_s is None else task.created_at + submission.wait_s
+    return {
+        "id": task.id,
+        "status": task.state,
+        "function": task.spec.name,
+        "group_name": task.spec.group,
+        "contract": task.spec.contract,
+        "owner": task.owner,
+        "source": task.source.kind,
+        "source_id": task.source.id,
+        "node": node,
+        "created_at": task.created_at,
+        "not_before": submission.not_before.timestamp() if submission.not_before else None,
+        "expires_at": submission.expires_at.timestamp() if submission.expires_at else None,
+        "wait_until": wait_until,
+        "queue_key": record.queue_key,
+        "class_key": record.class_key,
+        "idempotency_key": record.idempotency_key,
+        "body_hash": record.body_hash,
+        "body": orjson.dumps(submission.body).decode(),
+        "delivery": "pending" if submission.webhook else None,
+        "deliveries": "[]",
+        **_shown(task),
+    }
+
+
+def _shown(task: Task) -> dict[str, Any]:
+    """The columns that change as the task does."""
+    return {
+        "worker": task.worker,
+        "summary": orjson.dumps(task_summary(task, None)).decode(),
+        "detail": orjson.dumps(task_detail(task, None)).decode(),
+    }
+
+
+def begin(connection: Connection, task: Task, node: str) -> bool:
+    """Note that the task starts here and now; False when it is no longer ours to start."""
+    mine = (tasks.c.id == task.id) & (tasks.c.node == node) & (tasks.c.status.in_(LIVE))
+    values = {"status": TaskState.RUNNING, "starts": tasks.c.starts + 1} | _shown(task)
+    return connection.execute(tasks.update().where(mine).values(**values)).rowcount == 1
+
+
+def back_to_queue(connection: Connection, task: Task) -> None:
+    """Note that an attempt failed and another follows."""
+    values = {"status": TaskState.QUEUED} | _shown(task)
+    connection.execute(tasks.update().where(tasks.c.id == task.id).values(**values))
+
+
+def finish(connection: Connection, task: Task, node: str) -> None:
+    """Note the task's end, with its terminal event. What has an end keeps it."""
+    mine = (tasks.c.id == task.id) & (tasks.c.node == node) & (tasks.c.status.in_(LIVE))
+    values = {
+        "status": task.state,
+        "finished_at": task.finished_at,
+        "error": task.error.detail if task.error else None,
+    } | _shown(task)
+    if connection.execute(tasks.update().where(mine).values(**values)).rowcount:
+        keep_events(connection, task, task.events.after(0))
+
+
+def keep_events(connection: Connection, task: Task, said: Sequence[Event]) -> None:
+    """Keep those events that are kept and are not yet."""
+    kept = connection.execute(
+        sa.select(sa.func.max(events.c.id)).where(events.c.task_id == task.id)
+    ).scalar()
+    rows = [
+        {
+            "task_id": task.id,
+            "id": event.id,
+            "kind": event.kind,
+            "at": event.at,
+            "payload": event.payload.decode(),
+        }
+        for event in said
+        if event.kind in KEPT_KINDS and event.id > (kept or 0)
+    ]
+    if rows:
+        connection.execute(events.insert(), rows)
+
+
+def kept_events(connection: Connection, task_id: str, after: int) -> list[Event]:
+    """The kept events of a task above `after`."""
+    query = (
+        sa.select(events)
+        .where((events.c.task_id == task_id) & (events.c.id > after))
+        .order_by(events.c.id)
+    )
+    return [
+        Event(row.id, row.kind, row.at, row.payload.encode()) for row in connection.execute(query)
+    ]
+
+
+def finish_unrun(
+    connection: Connection, task_id: str, status: TaskState, error: dict[str, Any]
+) -> None:
+    """Note the end of a task that this process never held: cancelled on disk, or not runnable."""
+    row = connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).one()
+    if row.status not in LIVE:
+        return
+    now = time.time()
+    ended = {"status": status, "finished_at": iso(now)}
+    summary = orjson.loads(row.summary) | ended | {"error": error["error"]}
+    detail = orjson.loads(row.detail) | ended | {"error": error}
+    connection.execute(
+        tasks.update()
+        .where(tasks.c.id == task_id)
+        .values(
+            status=status,
+            finished_at=now,
+            error=error["error"],
+            summary=orjson.dumps(summary).decode(),
+            detail=orjson.dumps(detail).decode(),
+        )
+    )
+    connection.execute(
+        events.insert().values(
+            task_id=task_id,
+            id=1_000_000_000_000,
+            kind="error",
+            at=now,
+            payload=orjson.dumps(error).decode(),
+        )
+    )
+
+
+def get(connection: Connection, task_id: str) -> Row | None:
+    """The record of that id."""
+    return connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).first()
+
+
+def next_queued(
+    connection: Connection, node: str, class_key: str, *, limit: int, now: float
+) -> list[Row]:
+    """The next tasks of a class, smallest key first, that may start by now."""
+    due = tasks.c.not_before.is_(None) | (tasks.c.not_before <= now)
+    query = (
+        sa.select(tasks)
+        .where(
+            (tasks.c.node == node)
+            & (tasks.c.status == TaskState.QUEUED)
+            & (tasks.c.class_key == class_key)
+            & due
+        )
+        .order_by(tasks.c.queue_key, tasks.c.id)
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
+def queued_classes(connection: Connection, node: str) -> dict[str, int]:
+    """How many tasks wait, by class."""
+    query = (
+        sa.select(tasks.c.class_key, sa.func.count())
+        .where((tasks.c.node == node) & (tasks.c.status == TaskState.QUEUED))
+        .group_by(tasks.c.class_key)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def left_running(connection: Connection, node: str) -> list[Row]:
+    """What was running when the node's last process ended."""
+    query = sa.select(tasks).where((tasks.c.node == node) & (tasks.c.status == TaskState.RUNNING))
+    return list(connection.execute(query))
+
+
+def next_due(connection: Connection, node: str, now: float) -> float | None:
+    """When the next task that waits for its time may start; seconds since the epoch."""
+    query = sa.select(sa.func.min(tasks.c.not_before)).where(
+        (tasks.c.node == node) & (tasks.c.status == TaskState.QUEUED) & (tasks.c.not_before > now)
+    )
+    return connection.execute(query).scalar()
+
+
+def select(
+    connection: Connection, wanted: TaskFilter, *, limit: int, offset: int
+) -> tuple[list[Row], int]:
+    """A page of records, newest first, and how many the filter accepts."""
+    where = sa.and_(sa.true(), *_conditions(wanted))
+    total = connection.execute(sa.select(sa.func.count()).select_from(tasks).where(where)).scalar()
+    query = (
+        sa.select(tasks.c.id, tasks.c.summary)
+        .where(where)
+        .order_by(tasks.c.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return list(connection.execute(query)), total or 0
+
+
+def _conditions(wanted: TaskFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.status is not None:
+        found.append(tasks.c.status.in_(sorted(wanted.status)))
+    pairs = (
+        (tasks.c.function, wanted.function),
+        (tasks.c.group_name, wanted.group),
+        (tasks.c.worker, wanted.worker),
+        (tasks.c.owner, wanted.owner),
+        (tasks.c.owner, wanted.owner_only),
+        (tasks.c.source, wanted.source),
+        (tasks.c.delivery, wanted.delivery),
+    )
+    found += [column == value for column, value in pairs if value is not None]
+    if wanted.since is not None:
+        found.append(tasks.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(tasks.c.created_at < wanted.until)
+    if wanted.q is not None:
+        text = wanted.q.lower()
+        found.append(
+            sa.or_(
+                tasks.c.id.contains(text, autoescape=True),
+                sa.func.lower(tasks.c.function).contains(text, autoescape=True),
+                sa.func.lower(tasks.c.error).contains(text, autoescape=True),
+            )
+        )
+    return found
+
+
+def note_delivery(
+    connection: Connection, task_id: str, state: str, attempts: Sequence[dict[str, Any]]
+) -> None:
+    """Note how the delivery of a task's webhook stands."""
+    connection.execute(
+        tasks.update()
+        .where(tasks.c.id == task_id)
+        .values(delivery=state, deliveries=orjson.dumps(list(attempts)).decode())
+    )
+
+
+def remove_finished(connection: Connection, before: float, limit: int) -> Collection[str]:
+    """Remove tasks that ended before that moment, with their events; returns their ids."""
+    query = (
+        sa.select(tasks.c.id)
+        .where((tasks.c.finished_at < before) & (tasks.c.delivery.is_distinct_from("pending")))
+        .limit(limit)
+    )
+    ids = [row.id for row in connection.execute(query)]
+    if ids:
+        connection.execute(events.delete().where(events.c.task_id.in_(ids)))
+        connection.execute(tasks.delete().where(tasks.c.id.in_(ids)))
+    return ids
+
+
+def requeue(connection: Connection, task_id: str) -> None:
+    """Put a task whose process died back into the queue, at its own place."""
+    connection.execute(tasks.update().where(tasks.c.id == task_id).values(status=TaskState.QUEUED))
+
+
+def note_restore(connection: Connection, task_id: str, restores: int) -> None:
+    """Note that another process has taken the task up."""
+    connection.execute(tasks.update().where(tasks.c.id == task_id).values(restores=restores))
+
+
+def overdue(connection: Connection, node: str, now: float) -> list[Row]:
+    """Queued tasks that have waited as long as they may."""
+    query = sa.select(tasks.c.id).where(
+        (tasks.c.node == node)
+        & (tasks.c.status == TaskState.QUEUED)
+        & ((tasks.c.wait_until < now) | (tasks.c.expires_at < now))
+    )
+    return list(connection.execute(query))
+
+
+def undelivered(connection: Connection, node: str) -> list[Row]:
+    """Ended tasks whose webhook is still to be delivered."""
+    query = sa.select(tasks.c.id).where(
+        (tasks.c.node == node) & (tasks.c.delivery == "pending") & tasks.c.status.not_in(LIVE)
+    )
+    return list(connection.execute(query))
