@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 
-from slotgrid.core.task import Deadline, Task
+from slotgrid.core.events import encode_json
+from slotgrid.core.task import Deadline, StepState, Task
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.runtime.secrets import SecretValues
+from slotgrid.runtime.secrets import Redactor, SecretValues
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
 from worker.plain.processes import PlainProcesses
@@ -48,43 +50,68 @@ class Parts:
 class Attempt:
     """The state of one attempt; the contexts that functions are given stand on it.
 
-    `on_browser` is called once, when the attempt gets its browser context.
+    `on_browser` is called once, when the attempt gets its browser context. `closed` is set when
+    the attempt has ended: from then on a function that goes on all the same is not heard.
     """
 
     __slots__ = (
         "_emitted",
+        "_known",
         "_opening",
+        "_redactor",
+        "_scopes",
         "browser",
         "closed",
         "deadline",
+        "function",
         "loaded",
         "on_browser",
         "parts",
-        "scopes",
-        "secrets",
         "task",
+        "timeout_s",
         "tracing",
     )
 
     def __init__(
-        self, task: Task, loaded: LoadedFunction, parts: Parts, deadline: Deadline
+        self,
+        task: Task,
+        loaded: LoadedFunction,
+        parts: Parts,
+        timeout_s: float,
+        redactor: Redactor,
     ) -> None:
         self.task = task
         self.loaded = loaded
-        self.deadline = deadline
+        self.timeout_s = timeout_s
+        self.deadline = Deadline.after(timeout_s)
         self.browser: TaskContext | None = None
+        self.function: asyncio.Task[Any] | None = None
         self.closed = False
         self.tracing = False
-        self.secrets: SecretValues | None = None
-        self.scopes: ExitStack | None = None
         self.on_browser: Callable[[TaskContext], None] = lambda _: None
         self.parts = parts
+        self._redactor = redactor
+        self._scopes: ExitStack | None = None
+        self._known: SecretValues | None = None
         self._opening: asyncio.Lock | None = None
         self._emitted = 0
+
+    def check_open(self) -> None:
+        """Raises RuntimeError when the attempt has ended."""
+        if self.closed or self.task.events.closed:
+            raise RuntimeError("the task has ended; nobody hears what it says any more")
+
+    def close(self) -> None:
+        """Nothing more is heard of the functions; steps that never ended count as cancelled."""
+        self.closed = True
+        for step in self.task.steps:
+            if step.state is StepState.RUNNING:
+                step.end(StepState.CANCELLED)
 
     async def page(self, options: Mapping[str, Any]) -> "Page":
         """The first page of the attempt's browser context, which is taken at the first call."""
         if self.browser is None:
+            self.check_open()
             if self._opening is None:
                 self._opening = asyncio.Lock()
             async with self._opening:
@@ -117,19 +144,41 @@ class Attempt:
 
     async def say(self, kind: str, payload: dict[str, Any]) -> None:
         """Let the task say something; waits while a slow reader is behind."""
+        self.check_open()
         events = self.task.events
-        if events.closed:
-            raise RuntimeError("the task has ended; nobody hears what it says any more")
         events.append(kind, self.hide(payload))
         await events.room()
         self._emitted += 1
         if self._emitted % YIELD_EVERY == 0:
             await asyncio.sleep(0)
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether anything has to be hidden."""
+        return self._known is not None
+
+    def keep_secret(self, loaded: LoadedFunction, filled: Mapping[str, Any]) -> None:
+        """Hide what the function is given in secret, until `forget_secrets`."""
+        values = [*loaded.spec.input.secrets(filled), *loaded.secrets.values()]
+        if not values:
+            return
+        if self._scopes is None:
+            self._scopes = ExitStack()
+        known = () if self._known is None else self._known.whole
+        self._known = self._scopes.enter_context(self._redactor.scope([*known, *values]))
+
+    def forget_secrets(self) -> None:
+        """Log lines may hold them again, for nobody is left who could write them there."""
+        if self._scopes is not None:
+            self._scopes.close()
+
     def hide(self, value: Any) -> Any:
-        """The value without the secrets of this task."""
-        return value if self.secrets is None else self.secrets.hide(value)
+        """A JSON value without the secrets of this task. Raises NotJson."""
+        if self._known is None:
+            return value
+        # As plain values, for an object would be hidden as the text that it prints as.
+        return self._known.hide(orjson.loads(encode_json(value)))
 
     def hide_text(self, text: str) -> str:
         """The text without the secrets of this task."""
-        return text if self.secrets is None else self.secrets.hide_text(text)
+        return text if self._known is None else self._known.hide_text(text)

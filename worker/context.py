@@ -9,6 +9,7 @@ from slotgrid.core.admission import checked_input, unknown_function
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
 from slotgrid.core.events import NotJson, encode_json
 from slotgrid.core.task import MAIN_STEP, Artifact, Deadline, Step, StepState
+from worker import failures
 from worker.attempt import Attempt
 from worker.registry.definitions import LoadedFunction
 
@@ -103,6 +104,7 @@ class RunContext:
 
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line into the task's log."""
+        self._attempt.check_open()
         line = self._attempt.hide_text(str(line))
         self._attempt.task.log(line, stream=stream, step=self._step)
         await self._attempt.say("log", {"text": line, "data": {"stream": stream}})
@@ -110,6 +112,7 @@ class RunContext:
     async def save(self, name: str, data: bytes | str) -> Artifact:
         """Keep a file with the task, and say so."""
         attempt = self._attempt
+        attempt.check_open()
         artifact = await attempt.parts.artifacts.save(attempt.task, attempt.hide_text(name), data)
         await attempt.say("artifact", {"text": artifact.name, "data": artifact})
         return artifact
@@ -124,23 +127,26 @@ class RunContext:
 
     async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
         """Run another function here and now, as a step of this task."""
+        attempt = self._attempt
+        attempt.check_open()
         loaded = self._callee(function)
         filled = checked_input(loaded.spec, input or {})
-        task = self._attempt.task
+        attempt.keep_secret(loaded, filled)
+        task = attempt.task
         step = Step(f"{function}-{len(task.steps) + 1}", function)
         task.steps.append(step)
         try:
             returned = await run_function(
-                RunContext(self._attempt, loaded, step=step.name, stack=self._stack), filled
+                RunContext(attempt, loaded, step=step.name, stack=self._stack), filled
             )
             result, _ = checked_output(loaded, returned)
         except asyncio.CancelledError:
             step.end(StepState.CANCELLED)
             raise
-        except Exception as error:
-            step.end(StepState.FAILED, error=self._attempt.hide_text(str(error)))
+        except BaseException as error:  # `SystemExit` too: the step has ended
+            step.end(StepState.FAILED, error=attempt.hide_text(failures.in_words(error)))
             raise
-        step.end(StepState.COMPLETED, output=result)
+        step.end(StepState.COMPLETED, output=attempt.hide(result))
         return result
 
     def _callee(self, name: str) -> LoadedFunction:
@@ -163,11 +169,7 @@ async def run_function(context: RunContext, filled: Mapping[str, Any]) -> Any:
     attempt, loaded = context._attempt, context._loaded
     if loaded.is_coroutine:
         return await loaded.callable(context, **loaded.bind(filled))
-    return await attempt.parts.plain.run(
-        loaded,
-        context,
-        filled,
-    )
+    return await attempt.parts.plain.run(loaded, context, filled)
 
 
 def checked_output(loaded: LoadedFunction, returned: Any) -> tuple[Any, bytes]:

@@ -1,7 +1,6 @@
 """What a function's exception means, in our terms; and what a failed task leaves behind."""
 
 import asyncio
-import traceback
 
 import structlog
 from playwright.async_api import Error as PlaywrightError
@@ -13,9 +12,12 @@ from slotgrid.core.errors import (
     InvalidInput,
     OutputInvalid,
     ServiceError,
+    Violation,
 )
+from slotgrid.core.events import well_formed
 from slotgrid.core.supervisor import AttemptFailed
 from slotgrid.core.task import MAIN_STEP
+from worker import tracebacks
 from worker.attempt import Attempt
 from worker.browser.context import TaskContext
 from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused
@@ -43,12 +45,14 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
     """The failure behind what the function raised; its traceback goes to the task's log."""
     loaded = attempt.loaded
     name = loaded.spec.name
-    lines = attempt.hide_text("".join(traceback.format_exception(error)))
-    attempt.task.log(lines, stream="stderr", step=MAIN_STEP)
+    # A plain function's comes from its child process, where its frames are.
+    text = error.traceback if isinstance(error, RemoteError) else tracebacks.told(error)
+    for line in attempt.hide_text(text).splitlines():
+        attempt.task.log(line, stream="stderr", step=MAIN_STEP)
     retryable = isinstance(error, loaded.options.retry_on)
     match error:
         case OutputInvalid():
-            return AttemptFailed(error, retryable=False)
+            return AttemptFailed(_shown(attempt, error), retryable=False)
         case BrowserUnavailable():
             failure = BrowserCrashed(str(error), reason="no-browser", retry_after_s=5)
             return AttemptFailed(failure, retryable=True)
@@ -58,13 +62,13 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
             retryable = error.retryable  # decided in the child, where the classes of it live
         case asyncio.CancelledError():
             error = Exited("it cancelled itself")
-    detail = f"{name} failed: {_in_words(error)}"
+    detail = f"{name} failed: {in_words(error)}"
     return AttemptFailed(FunctionFailed(attempt.hide_text(detail)), retryable=retryable)
 
 
-def of_deadline(attempt: Attempt, timeout_s: float) -> AttemptFailed:
+def of_deadline(attempt: Attempt) -> AttemptFailed:
     """The failure of an attempt that ran longer than it may."""
-    detail = f"{attempt.loaded.spec.name} ran longer than its {timeout_s:g} s"
+    detail = f"{attempt.loaded.spec.name} ran longer than its {attempt.timeout_s:g} s"
     retryable = issubclass(TimeoutError, attempt.loaded.options.retry_on)
     return AttemptFailed(DeadlineExceeded(detail), retryable=retryable)
 
@@ -75,14 +79,20 @@ def of_loss(attempt: Attempt, lost: Lost) -> AttemptFailed:
     return AttemptFailed(BrowserCrashed(detail, reason=lost), retryable=True)
 
 
-def _in_words(error: BaseException) -> str:
+def _shown(attempt: Attempt, error: OutputInvalid) -> OutputInvalid:
+    """What was returned may hold a secret, and the faults quote it."""
+    faults = [Violation(v.pointer, attempt.hide_text(v.message)) for v in error.errors]
+    return OutputInvalid(attempt.hide_text(error.detail), errors=faults)
+
+
+def in_words(error: BaseException) -> str:
     """One sentence: Playwright's own first line, without its log of calls."""
-    text = error.detail if isinstance(error, ServiceError) else str(error)
+    text = error.detail if isinstance(error, ServiceError) else tracebacks.text_of(error)
     if isinstance(error, PlaywrightError):
         text = text.strip().splitlines()[0] if text.strip() else "Playwright failed"
     elif not isinstance(error, ServiceError | RemoteError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …"
+    return well_formed(text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …")
 
 
 async def leave_keepsakes(attempt: Attempt) -> None:
@@ -111,7 +121,7 @@ async def _keep(attempt: Attempt, browser: TaskContext, kind: str, suffix: str) 
         case "html":
             source = await browser.page.content()
             await save(task, f"failure{suffix}.html", attempt.hide_text(source))
-        case "trace" if attempt.secrets is not None:
+        case "trace" if attempt.has_secrets:
             # A trace holds every value that was typed, in a form that we cannot search.
             task.log("no trace of the failure: the task has secrets")
         case "trace" if attempt.tracing:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import ExitStack
 from enum import Enum, auto
 from typing import Any
 
@@ -12,7 +11,7 @@ from slotgrid.core.admission import checked_input, unknown_function
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.supervisor import AttemptFailed
-from slotgrid.core.task import Deadline, Task
+from slotgrid.core.task import Task
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.watchdog import function_task_name
 from worker import failures
@@ -47,6 +46,11 @@ class LocalRunner:
         self._detached: set[asyncio.Task[Any]] = set()
 
     @property
+    def attempts(self) -> int:
+        """Attempts under way, from the lease to the clean slot."""
+        return len(self._attempts)
+
+    @property
     def contexts_open(self) -> int:
         """Browser contexts that running tasks hold."""
         return sum(attempt.browser is not None for attempt in self._attempts.values())
@@ -70,7 +74,7 @@ class LocalRunner:
         attempt = self._attempts.get(task.id)
         if attempt is None:
             return None
-        attempt.closed = True
+        attempt.close()
         if attempt.browser is None:
             self._forget(attempt)
             return None
@@ -89,11 +93,8 @@ class LocalRunner:
                 raise AttemptFailed(error, retryable=False) from error
             task.spec = loaded.spec
         timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
-        attempt = Attempt(task, loaded, self._parts, Deadline.after(timeout_s))
-        secrets = [*task.spec.input.secrets(task.input), *loaded.secrets.values()]
-        if secrets:
-            attempt.scopes = ExitStack()
-            attempt.secrets = attempt.scopes.enter_context(self._redactor.scope(secrets))
+        attempt = Attempt(task, loaded, self._parts, timeout_s, self._redactor)
+        attempt.keep_secret(loaded, task.input)
         self._attempts[task.id] = attempt
         return attempt
 
@@ -109,12 +110,12 @@ class LocalRunner:
         attempt.on_browser = lambda browser: browser.lost.add_done_callback(
             lambda _: end(_End.BROWSER_LOST)
         )
-        timeout_s = attempt.deadline.remaining_s
-        timer = loop.call_later(timeout_s, end, _End.OUT_OF_TIME)
+        timer = loop.call_later(attempt.deadline.remaining_s, end, _End.OUT_OF_TIME)
         # Its name is what the loop's watchdog accuses when the function blocks.
         name = function_task_name(loaded.spec.name)
         context = RunContext(attempt, loaded)
         function = loop.create_task(_contained(context, task.input), name=name)
+        attempt.function = function
         function.add_done_callback(lambda _: end(_End.RETURNED))
         try:
             how = await ended
@@ -123,7 +124,7 @@ class LocalRunner:
             if not function.done():
                 await self._stop(attempt, function)
         if how is _End.OUT_OF_TIME:
-            raise failures.of_deadline(attempt, timeout_s)
+            raise failures.of_deadline(attempt)
         if how is _End.BROWSER_LOST and attempt.browser is not None:
             raise failures.of_loss(attempt, attempt.browser.lost.result())
         return await self._result(attempt, function)
@@ -131,7 +132,7 @@ class LocalRunner:
     async def _result(self, attempt: Attempt, function: "asyncio.Task[Any]") -> bytes:
         try:
             return checked_output(attempt.loaded, function.result())[1]
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:  # all of it is the function's: nothing is awaited here
             if (lost := await _loss_behind(attempt, error)) is not None:
                 raise failures.of_loss(attempt, lost) from error
             raise failures.of_exception(attempt, error) from error
@@ -144,7 +145,7 @@ class LocalRunner:
             if not function.cancelled():
                 function.exception()  # retrieved: what it raised while winding up has no reader
             return
-        attempt.closed = True
+        attempt.close()
         self._detached.add(function)
         function.add_done_callback(self._detached.discard)
         function.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -162,8 +163,11 @@ class LocalRunner:
 
     def _forget(self, attempt: Attempt) -> None:
         del self._attempts[attempt.task.id]
-        if attempt.scopes is not None:
-            attempt.scopes.close()
+        function = attempt.function
+        if function is None or function.done():
+            attempt.forget_secrets()
+        else:  # what goes on although it was cancelled may still write what it knows
+            function.add_done_callback(lambda _: attempt.forget_secrets())
 
 
 async def _contained(context: RunContext, filled: Any) -> Any:

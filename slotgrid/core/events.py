@@ -206,9 +206,14 @@ def encode_json(value: Any) -> bytes:
         raise NotJson(f"not JSON: {cause}") from cause
 
 
+def well_formed(text: str) -> str:
+    """The text as UTF-8 can hold it: half a surrogate pair becomes U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return well_formed(value)
     if isinstance(value, dict):
         return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

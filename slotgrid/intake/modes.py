@@ -1,7 +1,7 @@
 """How an answer travels: one function for each mode."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import orjson
 from aiohttp import web
@@ -9,6 +9,7 @@ from aiohttp import web
 from slotgrid.core.events import Event, Reader
 from slotgrid.core.submission import Mode
 from slotgrid.core.task import Task
+from slotgrid.intake.accept import preferred
 from slotgrid.intake.node import Node
 from slotgrid.intake.problems import problem_response
 
@@ -119,11 +120,8 @@ async def _write_last(response: web.StreamResponse, piece: bytes) -> None:
 
 def _format(request: web.Request) -> tuple[str, Format]:
     """The form that `Accept` asks for; server-sent events unless it says otherwise."""
-    accepted = request.headers.get("Accept", "")
-    for content_type, form in ((NDJSON, as_ndjson), (PLAIN, as_text)):
-        if content_type in accepted and EVENT_STREAM not in accepted:
-            return content_type, form
-    return EVENT_STREAM, as_sse
+    content_type = preferred(request.headers.get("Accept", ""), list(FORMATS))
+    return content_type, FORMATS[content_type]
 
 
 def as_sse(event: Event) -> bytes:
@@ -145,3 +143,6 @@ def as_text(event: Event) -> bytes:
         problem = orjson.loads(event.payload)
         return f"\nerror: {problem['error']} (task {problem['task_id']})\n".encode()
     return b""
+
+
+FORMATS: Mapping[str, Format] = {EVENT_STREAM: as_sse, NDJSON: as_ndjson, PLAIN: as_text}

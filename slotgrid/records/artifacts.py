@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+from slotgrid.core.events import well_formed
 from slotgrid.core.task import Artifact, Task
 
 FILE_LIMIT = 100 * 1024 * 1024
@@ -46,7 +47,7 @@ class ArtifactStore:
             raise ArtifactFault(
                 f"{name!r} is not a plain file name: letters, digits, dot, dash, space, at most 200"
             )
-        content = data.encode() if isinstance(data, str) else bytes(data)
+        content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
         others = sum(file.size for file in task.artifacts.values() if file.name != name)
         if len(content) > self._file_limit or others + len(content) > self._task_limit:
             raise ArtifactFault(

@@ -169,7 +169,7 @@ class Browsers:
 
     def _check_hope(self) -> None:
         if self._folder is None:
-            raise BrowserUnavailable("the browsers are being ended")
+            raise BrowserUnavailable("the browsers are not running")
         if all(place.hopeless for place in self._places):
             raise BrowserUnavailable(str(self._places[0].problem))
 

@@ -91,12 +91,18 @@ class TaskContext:
         self.on_listener_flood(event)
 
     async def _close(self) -> FreedBy:
-        closing = asyncio.ensure_future(self.context.close())
+        closing = asyncio.ensure_future(self._close_once())
         closing.add_done_callback(consume)
         try:
             return await self._climb(closing)
         finally:
             self._process.release(self)
+
+    async def _close_once(self) -> None:
+        # Playwright's close works once, so an error that lies waiting in the connection for the
+        # next call, and would be raised by it, has to be out of the way.
+        await self._process.ping()
+        await self.context.close()
 
     async def _climb(self, closing: asyncio.Future[None]) -> FreedBy:
         # A close that ends with an error has not closed anything unless Playwright agrees.

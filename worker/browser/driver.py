@@ -15,6 +15,10 @@ from worker.browser.processes import ExitWatch, kill, processes_of
 
 SPAWN_POLL_S = 0.005
 STOP_S = 1.0
+FORGOTTEN = (
+    "Connection closed while reading from the driver",
+    "Cannot launch Node.js executable",
+)
 
 
 class Driver:
@@ -87,11 +91,9 @@ def _environment(name: str, value: str) -> Iterator[None]:
 
 
 def is_driver_death(context: dict[str, Any]) -> bool:
-    """Whether an asyncio report is Playwright's own forgotten future of a driver that ended."""
-    error = context.get("exception")
-    return str(error) == "Connection closed while reading from the driver" and str(
-        context.get("message", "")
-    ).startswith("Future exception was never retrieved")
+    """Whether an asyncio report is of the future that Playwright forgets when its driver ends."""
+    forgotten = str(context.get("message", "")).startswith("Future exception was never retrieved")
+    return forgotten and str(context.get("exception")).startswith(FORGOTTEN)
 
 
 def silence_driver_deaths(loop: asyncio.AbstractEventLoop) -> None:

@@ -17,10 +17,14 @@ from playwright.async_api import BrowserContext, Page, WebSocket, WebSocketRoute
 
 Listener = Callable[..., Any]
 
-BURST = 1000
-RATE_PER_S = 500
-"""Events a listener may get: at once, and for long. Ordinary pages stay far below; a flood is
-noticed within its first milliseconds, when a driver still has no more than that in hand."""
+BUDGETS = {"console": (500, 50), "pageerror": (500, 50), "weberror": (500, 50)}
+DEFAULT_BUDGET = (2000, 500)
+"""(at once, per second for long): how many events a listener may get.
+
+A script can log tens of thousands of lines a second at no cost, and on a busy machine we read only
+some hundreds of them: so few have to be enough to call it a flood. The other events cost the page
+something, and a page may have good reason for many.
+"""
 
 HANDLER_AT = {
     "on": 1,
@@ -116,7 +120,7 @@ class ListenerGuard:
         return self._wrapped[key]
 
     def _guarded(self, target: Any, event: str, listener: Listener) -> Listener:
-        budget = Budget(BURST, RATE_PER_S)
+        budget = Budget(*BUDGETS.get(event, DEFAULT_BUDGET))
         flooded = False
 
         def guarded(*args: Any) -> Any:

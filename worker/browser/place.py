@@ -81,8 +81,9 @@ class Place:
             self._spawn(keep_spares(process, self._share))
             ending = await self._watch(process)
             self.restarts[ending] += 1
-            log.warning("browser.replacing", pid=process.chromium.pid, reason=ending)
             planned = ending in PLANNED
+            tell = log.info if planned else log.warning
+            tell("browser.replacing", pid=process.chromium.pid, reason=ending)
             if not planned:
                 self._spawn(self._destroy(process))
             async with self._recycling.turn if planned else nullcontext():

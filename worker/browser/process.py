@@ -1,6 +1,7 @@
 """One browser process: a Chromium with a Playwright driver of its own."""
 
 import asyncio
+import contextlib
 import shutil
 from collections import deque
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from playwright.async_api import Browser, CDPSession
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from worker.browser.context import TaskContext
@@ -21,6 +22,8 @@ from worker.browser.processes import ExitWatch, alive, kill, kill_group, process
 from worker.browser.states import MOVES, BrowserState, Ending, Lost
 
 KILLED_WITHIN_S = 1.0
+PING_TRIES = 3
+OPEN_TRIES = 2
 
 
 class BrowserProcess:
@@ -58,14 +61,12 @@ class BrowserProcess:
         self._folder = folder
         self._limits = limits
         self._given_up: Ending | None = None
+        self._driver_given_up = False
         self._opening = 0
         self._changed = asyncio.Event()
         self._exit = ExitWatch(self.chromium)
         driver.exit.ended.add_done_callback(lambda _: self._end(Lost.DRIVER))
-        # A browser goes with its driver, and both ends may be seen in the same moment.
-        self._exit.ended.add_done_callback(
-            lambda _: self._end(Lost.BROWSER if alive(driver.process) else Lost.DRIVER)
-        )
+        self._exit.ended.add_done_callback(lambda _: self._end(self._lost_with_browser()))
 
     @classmethod
     async def start(
@@ -160,24 +161,30 @@ class BrowserProcess:
         self.notify()
 
     async def _open(self, options: Mapping[str, Any]) -> TaskContext:
-        try:
-            context = await self._browser.new_context(**options)
-        except (TypeError, PlaywrightError) as cause:
-            ping = self.ping()
-            if not await done_within(ping, self._limits.ping_s) or not ping.result():
-                raise PlaywrightError("the browser ended while a context was opened") from cause
-            raise ContextOptionsRefused(f"Playwright refuses these options: {cause}") from cause
-        try:
-            page = await context.new_page()
-        except PlaywrightError:
-            closing = asyncio.ensure_future(context.close())
-            closing.add_done_callback(consume)
-            raise
+        context, page = await self._open_with_page(options)
         opened = TaskContext(self, context, page, self._limits)
         self.contexts.add(opened)
         if self.ended.done():  # while the page opened; nobody would tell it otherwise
             opened.lose(self.ended.result())
         return opened
+
+    async def _open_with_page(self, options: Mapping[str, Any]) -> tuple[BrowserContext, Page]:
+        # Tried again, as the first error may be one that lay waiting in the connection (see _ping).
+        for attempt in range(1, OPEN_TRIES + 1):
+            context = None
+            try:
+                context = await self._browser.new_context(**options)
+                return context, await context.new_page()
+            except Exception as cause:
+                ping = self.ping()
+                if not await done_within(ping, self._limits.ping_s) or not ping.result():
+                    raise PlaywrightError("the browser ended while a context was opened") from cause
+                if context is not None:
+                    closing = asyncio.ensure_future(context.close())
+                    closing.add_done_callback(consume)
+                if attempt == OPEN_TRIES:
+                    raise ContextOptionsRefused(f"Playwright refuses: {cause}") from cause
+        raise AssertionError("the last attempt returns or raises")
 
     def _drop_broken_spares(self) -> None:
         """A spare page may crash too, when memory is short."""
@@ -187,9 +194,10 @@ class BrowserProcess:
             spare.close_soon()
 
     def ping(self) -> asyncio.Future[bool]:
-        """Asks driver and browser for a sign of life: True, or False when it failed.
+        """Asks driver and browser for a sign of life: True, or False when they are dead.
 
-        It may never come; nobody has to wait for it.
+        It may never come; nobody has to wait for it. Whatever error lay waiting in the connection
+        for the next call is gone afterwards.
         """
         return asyncio.ensure_future(self._ping())
 
@@ -205,6 +213,7 @@ class BrowserProcess:
     def give_up_driver(self, ending: Ending) -> None:
         """SIGKILL to the driver, when killing Chromium released nobody; Chromium then goes too."""
         self._given_up = self._given_up or ending
+        self._driver_given_up = True
         kill(self.driver.process)
 
     def give_up_hung(self) -> None:
@@ -245,11 +254,18 @@ class BrowserProcess:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _ping(self) -> bool:
-        try:
-            await self._cdp.send("Browser.getVersion")
-        except PlaywrightError:
-            return False
-        return True
+        # The connection keeps an error that it could not place, and the next call raises it: one
+        # that fails says nothing yet. A dead driver or browser fails each time.
+        for _ in range(PING_TRIES):
+            with contextlib.suppress(Exception):
+                await self._cdp.send("Browser.getVersion")
+                return True
+        return False
+
+    def _lost_with_browser(self) -> Lost:
+        """A browser goes with its driver, and both ends may be seen in the same moment."""
+        driver_gone = self._driver_given_up or not alive(self.driver.process)
+        return Lost.DRIVER if driver_gone else Lost.BROWSER
 
     def _end(self, lost: Lost) -> None:
         """One of the two processes has gone: every context of this browser is lost."""

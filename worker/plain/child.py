@@ -21,7 +21,7 @@ from typing import Any, Literal, TextIO
 import msgspec
 
 from slotgrid.core.errors import InvalidInput
-from slotgrid.core.events import NotJson
+from slotgrid.core.events import NotJson, well_formed
 from slotgrid.function import FunctionOptions
 from worker.plain.context import ChildContext
 from worker.plain.messages import (
@@ -40,10 +40,11 @@ from worker.plain.messages import (
     ToChild,
     encode,
 )
-from worker.registry.binding import plain_json, read_binding
+from worker.registry.binding import json_bytes, read_binding
 from worker.registry.generation import Generation
 from worker.registry.marks import marked_in
 from worker.registry.sources import Snapshot, Source
+from worker.tracebacks import text_of, told
 
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LINE = 64 * 1024
@@ -169,7 +170,7 @@ class Function:
         except BaseException as error:
             return self.raised(error)
         try:
-            return Returned(msgspec.json.encode(plain_json(returned)))
+            return Returned(json_bytes(returned))
         except NotJson as error:
             return self.raised(error, cause="not-json")
 
@@ -182,8 +183,8 @@ class Function:
         violations = error.errors if isinstance(error, InvalidInput) else ()
         return Raised(
             error=type(error).__name__,
-            message=str(error),
-            traceback="".join(traceback.format_exception(error)),
+            message=well_formed(text_of(error)),
+            traceback=well_formed(told(error)),
             retryable=cause == "function" and isinstance(error, self._options.retry_on),
             cause=cause,
             violations=tuple((fault.pointer, fault.message) for fault in violations),
@@ -197,8 +198,8 @@ def serve(channel: Channel, streams: tuple[Lines, Lines]) -> None:
     try:
         function = Function.load(start)
     except (Exception, SystemExit) as error:
-        text = f"{type(error).__name__}: {error}"
-        channel.tell(NotStarted(text, "".join(traceback.format_exception(error))))
+        text = f"{type(error).__name__}: {text_of(error)}"
+        channel.tell(NotStarted(well_formed(text), well_formed(told(error))))
         return
     channel.tell(Started())
     while True:

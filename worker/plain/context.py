@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
-import msgspec
-
+from slotgrid.core.events import well_formed
 from slotgrid.core.task import Artifact, Deadline
 from worker.plain.messages import Answer, Run, SavedFile, Say
-from worker.registry.binding import plain_json
+from worker.registry.binding import json_bytes
 
 
 class Speaker(Protocol):
@@ -33,7 +32,7 @@ class ChildContext:
 
     def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
         """Say something of one's own kind. Raises ValueError for what is not JSON."""
-        self._say("emit", kind=kind, text=text, data=plain_json(data))
+        self._say("emit", kind=kind, text=text, data=data)
 
     def status(self, text: str) -> None:
         """Say in words what is going on."""
@@ -53,7 +52,7 @@ class ChildContext:
 
     def save(self, name: str, data: bytes | str) -> Artifact:
         """Keep a file with the task."""
-        content = data.encode() if isinstance(data, str) else bytes(data)
+        content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
         file = self._say("save", content=content, name=name)
         assert file is not None
         return Artifact(file.name, file.size, file.content_type, file.url)
@@ -66,7 +65,7 @@ class ChildContext:
     ) -> SavedFile | None:
         if self._speaker is None:
             raise RuntimeError("the task has ended; nobody hears what it says any more")
-        answer = self._speaker.say(Say(method, msgspec.json.encode(arguments), content))
+        answer = self._speaker.say(Say(method, json_bytes(arguments), content))
         if answer.refused is not None:
             raise ValueError(answer.refused)
         return answer.file

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from slotgrid.core.errors import InvalidInput, Violation
-from slotgrid.core.events import NotJson
+from slotgrid.core.events import NotJson, encode_json
 
 ANY: Any = Any
 
@@ -81,12 +81,20 @@ def read_binding(function: Callable[..., Any], *, converted: bool = True) -> Bin
 
 
 def plain_json(value: Any) -> Any:
-    """`value` as JSON would give it back: dataclasses as objects, enums as their values.
+    """`value` as JSON would give it back: see `json_bytes`."""
+    return msgspec.json.decode(json_bytes(value))
 
-    Raises NotJson for what has no JSON form.
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as JSON: dataclasses as objects, enums as their values.
+
+    Raises NotJson for what has no JSON form. Half a surrogate pair becomes U+FFFD.
     """
     try:
-        return msgspec.json.decode(msgspec.json.encode(value))
+        try:
+            return msgspec.json.encode(value)
+        except UnicodeEncodeError:
+            return encode_json(msgspec.to_builtins(value, str_keys=True))
     except (TypeError, ValueError, OverflowError, RecursionError) as cause:
         raise NotJson(f"not JSON: {cause}") from cause
 

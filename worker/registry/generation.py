@@ -5,7 +5,7 @@ beside each other: running tasks end with the old code while new ones start with
 """
 
 import importlib
-import importlib.util
+import itertools
 import sys
 import weakref
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ class Generation:
     inside the running function still finds the text it was written against.
     """
 
-    def __init__(self, snapshot: Snapshot, number: int = 1) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         finder = _installed_finder()
         self._modules = _Modules(snapshot)
-        self.package = finder.claim(self._modules, number)
+        self.package = finder.claim(self._modules)
         self._forget = weakref.finalize(self, _forget, finder, self.package)
         # What is left of a process that ends needs no tidying.
         self._forget.atexit = False
@@ -120,12 +120,13 @@ class _Finder(MetaPathFinder):
 
     def __init__(self) -> None:
         self._packages: dict[str, _Modules] = {}
+        self._numbers = itertools.count(1)
 
-    def claim(self, modules: _Modules, number: int) -> str:
-        """Take the first free package name from `number` on."""
-        while self._packages.setdefault(f"{PREFIX}{number}", modules) is not modules:
-            number += 1
-        return f"{PREFIX}{number}"
+    def claim(self, modules: _Modules) -> str:
+        """A package name that no generation of this process ever had."""
+        package = f"{PREFIX}{next(self._numbers)}"
+        self._packages[package] = modules
+        return package
 
     def release(self, package: str) -> None:
         self._packages.pop(package, None)

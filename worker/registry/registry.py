@@ -1,7 +1,6 @@
 """The functions that this worker offers: found, checked, kept up to date."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -68,7 +67,6 @@ class Registry:
             environment=environment,
         )
         self._import_timeout_s = import_timeout_s
-        self._numbers = itertools.count(1)
         self._snapshot = Snapshot(self._folder, {})
         self._tried: dict[str, _Tried] = {}
         self._assembly = Assembly()
@@ -150,7 +148,7 @@ class Registry:
                 tried[str(path)] = before
                 continue
             if generation is None:
-                generation = Generation(snapshot, next(self._numbers))
+                generation = Generation(snapshot)
             tried[str(path)] = await self._try_file(generation, path, revision)
         return tried
 

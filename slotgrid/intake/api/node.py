@@ -148,7 +148,7 @@ async def switch_off(request: web.Request) -> web.Response:
     changed = node.status.move_to(NodeState.MAINTENANCE)
     left = len(node.supervisor.live)
     message = "was in maintenance already" if not changed else "refuses new tasks"
-    return _switched(node.status.state, f"{message}; {left} tasks still to finish")
+    return _switched(node.status.state, f"{message}; tasks still to finish: {left}")
 
 
 @endpoint(
@@ -172,7 +172,7 @@ async def drain(request: web.Request) -> web.Response:
     node.status.move_to(NodeState.DRAINING)  # no task is accepted after this answer
     node.drain(body.get("deadline_s"))
     left = len(node.supervisor.live)
-    return _switched(node.status.state, f"exits when {left} tasks have finished")
+    return _switched(node.status.state, f"exits when its tasks have finished: {left} are left")
 
 
 def _switched(state: NodeState, message: str) -> web.Response:

@@ -22,6 +22,7 @@ from slotgrid.core.errors import (
     WaitExceeded,
 )
 from slotgrid.core.submission import Mode, Submission
+from slotgrid.core.task import API, Source
 from slotgrid.intake import documents as d
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import read_json
@@ -63,7 +64,7 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
 async def submit(request: web.Request) -> web.StreamResponse:
     """`POST /task`: check, queue, run and answer in the mode asked for."""
     body, size = await read_json(request)
-    return await _run(request, Submission.parse(body, trace=_trace(request), size=size))
+    return await run(request, Submission.parse(body, trace=_trace(request), size=size))
 
 
 @endpoint(
@@ -86,13 +87,16 @@ async def submit_to_function(request: web.Request) -> web.StreamResponse:
         query["mode"] = Mode.STREAM
     name = request.match_info["name"]
     submission = Submission.from_query(name, input_, query, trace=_trace(request), size=size)
-    return await _run(request, submission)
+    return await run(request, submission)
 
 
-async def _run(request: web.Request, submission: Submission) -> web.StreamResponse:
+async def run(
+    request: web.Request, submission: Submission, source: Source = API
+) -> web.StreamResponse:
+    """Admit the submission as the asker's own, run it, and answer in its mode."""
     node = request.app[NODE]
     try:
-        task = node.admission.admit(submission, owner=request[PRINCIPAL].name)
+        task = node.admission.admit(submission, owner=request[PRINCIPAL].name, source=source)
     except ServiceError as refusal:
         node.refused(refusal.name)
         raise

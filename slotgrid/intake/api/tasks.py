@@ -17,11 +17,11 @@ from slotgrid.core.errors import (
 from slotgrid.core.events import Event, Reader
 from slotgrid.core.task import Source, Task, log_line
 from slotgrid.intake import documents as d
-from slotgrid.intake.api.submit import OUTCOMES
+from slotgrid.intake.api.submit import OUTCOMES, run
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import bad_parameter, flag, paging, seconds
 from slotgrid.intake.filters import LIVE, task_filter
-from slotgrid.intake.modes import EVENT_STREAM, NDJSON, answer, as_sse, open_stream, pump
+from slotgrid.intake.modes import EVENT_STREAM, NDJSON, as_sse, open_stream, pump
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint, json_answer
 from slotgrid.records.views import task_detail, task_summary
@@ -151,12 +151,10 @@ async def cancel_tasks(request: web.Request) -> web.Response:
 )
 async def retry_task(request: web.Request) -> web.StreamResponse:
     """`POST /tasks/{id}/retry`: answers as `POST /task` does, in the mode of the first one."""
-    node, first = request.app[NODE], task_of(request)
+    first = task_of(request)
     if not first.state.terminal:
         raise Conflict(f"the task is {first.state}; only a finished one can run again")
-    owner = request[PRINCIPAL].name
-    task = node.admission.admit(first.submission, owner=owner, source=Source("retry", first.id))
-    return await answer(node, task, request)
+    return await run(request, first.submission, Source("retry", first.id))
 
 
 @endpoint(

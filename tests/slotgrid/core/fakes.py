@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slotgrid.core.dispatcher import Dispatcher, Lease, class_of
+from slotgrid.core.dispatcher import Dispatcher, Lease, LeaseRequest, class_of
 from slotgrid.core.errors import FunctionFailed, ServiceError
 from slotgrid.core.events import Event
 from slotgrid.core.gates import Gates
@@ -16,7 +16,7 @@ from slotgrid.core.slots import Slots
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import AttemptFailed, Refused, Supervisor
-from slotgrid.core.task import Task
+from slotgrid.core.task import Task, TaskState
 
 ANY_OBJECT = Schema({"type": "object"})
 PLAIN = FunctionSpec(
@@ -280,3 +280,37 @@ async def until(condition: Callable[[], bool], *, turns: int = 100) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("it did not come true")
+
+
+async def ended(node: FakeNode, task: Task, state: TaskState) -> None:
+    """Wait for the end, then check that it was one, and that nothing is left of the task."""
+    await task.wait_finished()
+    await node.supervisor.wait_idle()
+    assert task.state is state
+    assert node.observer.count("finished", task) == 1
+    (last,) = terminal_events(task)
+    assert last.id == task.events.last_id
+    assert last.kind == ("done" if state is TaskState.COMPLETED else "error")
+    node.assert_nothing_leaked()
+
+
+async def ended_with_others(node: FakeNode, task: Task, error: type[Exception]) -> None:
+    """Wait for the end of a task while others go on."""
+    await task.wait_finished()
+    assert isinstance(task.error, error)
+    assert len(terminal_events(task)) == 1
+
+
+async def hold(request: LeaseRequest) -> Lease:
+    """A lease that its taker gives back by hand."""
+    return await request.__aenter__()
+
+
+def wait_for(node: FakeNode, task: Task, wait_s: float | None = None) -> "asyncio.Task[Lease]":
+    return asyncio.create_task(hold(node.dispatcher.lease(task, wait_s=wait_s)))
+
+
+async def queued(node: FakeNode, task: Task) -> Any:
+    """The task's entry, once it waits."""
+    await until(lambda: node.dispatcher.position(task) > 0)
+    return next(entry for entry in node.queue.entries() if entry.item.task is task)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from slotgrid.core.dispatcher import Dispatcher, Lease, LeaseRequest, class_of
+from slotgrid.core.dispatcher import Dispatcher, class_of
 from slotgrid.core.errors import QueueFull, WaitExceeded
 from slotgrid.core.gates import Gates
 from slotgrid.core.queue import TaskQueue
@@ -16,24 +16,12 @@ from tests.slotgrid.core.fakes import (
     FakeNode,
     ManualClock,
     function,
+    hold,
     make_node,
+    queued,
     until,
+    wait_for,
 )
-
-
-async def hold(request: LeaseRequest) -> Lease:
-    """A lease that its taker gives back by hand."""
-    return await request.__aenter__()
-
-
-def wait_for(node: FakeNode, task: Task, wait_s: float | None = None) -> "asyncio.Task[Lease]":
-    return asyncio.create_task(hold(node.dispatcher.lease(task, wait_s=wait_s)))
-
-
-async def queued(node: FakeNode, task: Task) -> Any:
-    """The task's entry, once it waits."""
-    await until(lambda: node.dispatcher.position(task) > 0)
-    return next(entry for entry in node.queue.entries() if entry.item.task is task)
 
 
 async def test_a_free_slot_is_taken_without_waiting(node: FakeNode) -> None:
@@ -211,89 +199,6 @@ async def test_a_newcomer_does_not_pass_those_of_its_class_who_wait(clock: Manua
     assert node.dispatcher.take_now(class_of(node.task())) is None
     node.dispatcher.wake()
     node.dispatcher.give_back(await waiter)
-    node.assert_nothing_leaked()
-
-
-# Races, each made by doing the two things in the same turn of the loop.
-
-
-async def test_a_cancel_between_the_grant_and_the_resumption_gives_the_slot_back(
-    node: FakeNode,
-) -> None:
-    lease = await node.take()
-    task = node.task()
-    waiter = wait_for(node, task, wait_s=3600)
-    await queued(node, task)
-    node.dispatcher.give_back(lease)
-    assert node.slots.used == 1  # granted already
-    waiter.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiter
-    node.assert_nothing_leaked()
-
-
-async def test_a_slot_that_comes_free_passes_over_a_waiter_who_is_being_cancelled(
-    node: FakeNode,
-) -> None:
-    lease = await node.take()
-    leaving, staying = node.task(), node.task()
-    waiters = [wait_for(node, leaving), wait_for(node, staying)]
-    await queued(node, staying)
-    waiters[0].cancel()
-    node.dispatcher.give_back(lease)
-    node.dispatcher.give_back(await waiters[1])
-    with pytest.raises(asyncio.CancelledError):
-        await waiters[0]
-    node.assert_nothing_leaked()
-
-
-async def test_a_wait_that_expires_after_the_grant_keeps_its_lease(node: FakeNode) -> None:
-    lease = await node.take()
-    task = node.task()
-    waiter = wait_for(node, task)
-    entry = await queued(node, task)
-    node.dispatcher.give_back(lease)
-    node.dispatcher.expire(entry)
-    node.dispatcher.give_back(await waiter)
-    node.assert_nothing_leaked()
-
-
-async def test_a_wait_that_expires_while_it_is_cancelled_ends_as_cancelled(node: FakeNode) -> None:
-    lease = await node.take()
-    task = node.task()
-    waiter = wait_for(node, task)
-    entry = await queued(node, task)
-    waiter.cancel()
-    node.dispatcher.expire(entry)
-    with pytest.raises(asyncio.CancelledError):
-        await waiter
-    node.dispatcher.give_back(lease)
-    node.assert_nothing_leaked()
-
-
-async def test_a_cancel_right_after_the_wait_expired_leaves_nothing_behind(node: FakeNode) -> None:
-    lease = await node.take()
-    task = node.task()
-    waiter = wait_for(node, task)
-    entry = await queued(node, task)
-    node.dispatcher.expire(entry)
-    waiter.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiter
-    node.dispatcher.give_back(lease)
-    node.assert_nothing_leaked()
-
-
-async def test_a_cancel_while_waiting_takes_the_task_out_of_the_queue(node: FakeNode) -> None:
-    lease = await node.take()
-    task = node.task()
-    waiter = wait_for(node, task, wait_s=3600)
-    await queued(node, task)
-    waiter.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiter
-    assert node.dispatcher.waiting == 0
-    node.dispatcher.give_back(lease)
     node.assert_nothing_leaked()
 
 

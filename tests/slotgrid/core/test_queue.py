@@ -1,4 +1,5 @@
 import math
+import weakref
 from typing import Any
 
 from hypothesis import given, settings
@@ -25,6 +26,18 @@ def pop_all(queue: TaskQueue[Any], among: set[TaskClass] | None = None) -> list[
     while (entry := queue.pop(lambda cls: among is None or cls in among)) is not None:
         popped.append(entry)
     return popped
+
+
+def asked_by(queue: TaskQueue[Any]) -> list[TaskClass]:
+    """The classes about which a pop asks when none can be served."""
+    asked: list[TaskClass] = []
+
+    def no(cls: TaskClass) -> bool:
+        asked.append(cls)
+        return False
+
+    assert queue.pop(no) is None
+    return asked
 
 
 @given(st.lists(st.tuples(classes, priorities, arrivals, st.booleans())), st.sets(classes))
@@ -131,6 +144,38 @@ def test_the_queue_is_full_at_its_limit_and_a_removal_makes_room() -> None:
     assert not queue.remove(entries[0])
 
 
+class Item:
+    """Something that a test can see go."""
+
+
+def test_those_who_remain_after_many_have_left_keep_their_order_and_the_others_are_forgotten() -> (
+    None
+):
+    queue, kept = make_queue(), weakref.WeakSet[Item]()
+
+    def push(number: int) -> Entry[Any]:
+        item = Item()
+        kept.add(item)
+        arrival = number * 7919 % 1009  # a different one each, in no order
+        return queue.push(ANYTHING, item, priority=5, arrival=arrival)
+
+    stay, leave = [push(n) for n in range(50)], [push(n) for n in range(50, 1000)]
+    while leave:
+        assert queue.remove(leave.pop())
+    assert len(kept) <= 2 * len(stay) + 32
+    assert pop_all(queue) == sorted(stay)
+
+
+def test_a_class_that_everybody_has_left_is_no_longer_asked_about() -> None:
+    queue = make_queue()
+    leavers = [queue.push(CLASSES[1], n, priority=5, arrival=n) for n in range(10)]
+    others = [queue.push(ANYTHING, n, priority=5, arrival=n) for n in range(40)]
+    for entry in leavers + others[:35]:
+        assert queue.remove(entry)
+    assert asked_by(queue) == [ANYTHING]
+    assert [entry.item for entry in pop_all(queue)] == [35, 36, 37, 38, 39]
+
+
 class QueueAgainstModel(RuleBasedStateMachine):
     """Push, remove and pop in any order; the model is a plain list that is searched."""
 
@@ -229,14 +274,7 @@ def test_a_decision_asks_each_waiting_class_at_most_once_however_many_wait_in_it
     queue = make_queue(limit=10_000)
     for number in range(10_000):
         queue.push(CLASSES[number % 4], None, priority=5, arrival=number)
-    asked: list[TaskClass] = []
-
-    def no(cls: TaskClass) -> bool:
-        asked.append(cls)
-        return False
-
-    assert queue.pop(no) is None
-    assert sorted(asked, key=str) == sorted(CLASSES, key=str)
+    assert sorted(asked_by(queue), key=str) == sorted(CLASSES, key=str)
 
 
 def test_removing_everybody_costs_a_constant_each() -> None:

@@ -199,8 +199,19 @@ def test_an_unknown_field_is_pointed_at_with_the_nearest_known() -> None:
     assert fault("a/b~c", 1) == {"/a~1b~0c": "unknown field"}
 
 
-def test_a_name_too_long_to_be_a_typing_error_is_compared_with_nothing() -> None:
+def test_a_name_too_long_to_be_a_typing_error_is_compared_with_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+
+    def noted(name: str, known: object, n: int) -> list[str]:
+        compared.append(name)
+        return []
+
+    monkeypatch.setattr("difflib.get_close_matches", noted)
     assert list(fault("priority" * 100, 1).values()) == ["unknown field"]
+    assert list(fault("priorty", 1).values()) == ["unknown field"]
+    assert compared == ["priorty"]
 
 
 def test_the_number_of_faults_is_bounded() -> None:

@@ -84,6 +84,12 @@ class RunningNode:
                 await reader.next()
         return task
 
+    async def queued(self, count: int = 1) -> None:
+        """Return when so many tasks wait."""
+        async with asyncio.timeout(GIVE_UP_S):
+            while self.node.dispatcher.waiting < count:  # noqa: ASYNC110  the queue tells nobody
+                await asyncio.sleep(0.001)
+
     async def idle(self) -> None:
         """Return when every task has ended and its slot is back."""
         async with asyncio.timeout(GIVE_UP_S):

@@ -1,7 +1,8 @@
 """Running browsers that may leave nothing behind, and a small site for them."""
 
 import contextlib
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,6 +41,15 @@ async def browsers_leaving_nothing(temp_dir: Path) -> AsyncIterator[StartBrowser
         yield start
     assert processes_of(temp_dir) == []
     assert list(temp_dir.glob("*")) == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_forgotten(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No task or future of a test may end with an error that nobody read."""
+    yield
+    gc.collect()
+    for phase in ("setup", "call", "teardown"):
+        assert [one for one in caplog.get_records(phase) if one.name == "asyncio"] == []
 
 
 @pytest.fixture

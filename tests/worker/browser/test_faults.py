@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Error as PlaywrightError
 
 from tests.worker.browser.conftest import StartBrowsers
-from tests.worker.browser.waiting import live_processes, until, until_whole
+from tests.worker.browser.waiting import PATIENT, live_processes, until, until_whole
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
 from worker.browser.limits import Limits
@@ -17,7 +17,7 @@ from worker.browser.states import Ending, FreedBy, Lost
 
 # So patient that only the fault's own way of being noticed can be what noticed it.
 PING_NEVER = Limits(ping_interval_s=600)
-CLOSE_NEVER = Limits(close_s=600)
+CLOSE_NEVER = Limits(close_s=600, ping_s=2)
 
 
 def _pids(browsers: Browsers, task: TaskContext) -> tuple[int, int]:
@@ -45,9 +45,9 @@ async def test_a_killed_process_is_told_to_its_task_and_replaced_without_the_oth
 
     os.kill(_pids(browsers, hit)[victim], signal.SIGKILL)
 
-    assert await asyncio.wait_for(hit.lost, 5) is lost
+    assert await asyncio.wait_for(hit.lost, 30) is lost
     with pytest.raises(PlaywrightError):
-        await asyncio.wait_for(call, 5)
+        await asyncio.wait_for(call, 30)
     assert await hit.close() is FreedBy.CLOSE
     await unhurt.page.goto(str(site.make_url("/page")))
     assert await unhurt.page.title() == "A page"
@@ -65,38 +65,42 @@ async def test_a_process_that_stands_still_is_found_by_the_ping_and_replaced(
     victim: int, lost: Lost, start: StartBrowsers
 ) -> None:
     browsers = await start(limits=CLOSE_NEVER)
+    await until_whole(browsers, count=1, slots=2)
     task = await browsers.context()
 
     os.kill(_pids(browsers, task)[victim], signal.SIGSTOP)
 
-    assert await asyncio.wait_for(task.lost, 15) is lost
+    assert await asyncio.wait_for(task.lost, 30) is lost
     await task.close()
     await until_whole(browsers, count=1, slots=2)
     assert browsers.stats().restarts == {Ending.HUNG: 1}
 
 
 @pytest.mark.parametrize(
-    ("victim", "freed_by"),
-    [(0, FreedBy.BROWSER_KILLED), (1, FreedBy.DRIVER_KILLED)],
+    ("victim", "freed_by", "limits"),
+    [
+        (0, FreedBy.BROWSER_KILLED, Limits(ping_interval_s=600, close_s=1, browser_kill_s=30)),
+        (1, FreedBy.DRIVER_KILLED, Limits(ping_interval_s=600, close_s=1)),
+    ],
     ids=["browser", "driver"],
 )
 async def test_a_close_that_hangs_ends_by_force_and_the_others_of_that_browser_are_told(
-    victim: int, freed_by: FreedBy, start: StartBrowsers
+    victim: int, freed_by: FreedBy, limits: Limits, start: StartBrowsers
 ) -> None:
-    browsers = await start(slots=3, limits=PING_NEVER)
+    browsers = await start(slots=3, limits=limits)
     task, neighbour = await browsers.context(), await browsers.context()
 
     os.kill(_pids(browsers, task)[victim], signal.SIGSTOP)
 
-    assert await asyncio.wait_for(task.close(), 10) is freed_by
-    assert await asyncio.wait_for(neighbour.lost, 5) in (Lost.BROWSER, Lost.DRIVER)
+    assert await asyncio.wait_for(task.close(), 30) is freed_by
+    assert await asyncio.wait_for(neighbour.lost, 30) in (Lost.BROWSER, Lost.DRIVER)
     assert await neighbour.close() is FreedBy.CLOSE
     await until_whole(browsers, count=1, slots=3)
     assert browsers.stats().restarts == {Ending.CLOSE_HUNG: 1}
 
 
 async def test_a_close_whose_caller_gives_up_still_goes_to_its_end(start: StartBrowsers) -> None:
-    browsers = await start()
+    browsers = await start(limits=PATIENT)
     task = await browsers.context()
     closing = asyncio.ensure_future(task.close())
     await asyncio.sleep(0)
@@ -147,9 +151,55 @@ async def test_the_supervisor_takes_a_browser_that_ended_out_of_the_choice_at_on
     first = await browsers.context()
     os.kill(first.browser_pid, signal.SIGKILL)
     await first.lost
-    second = await asyncio.wait_for(browsers.context(), 20)
+    second = await asyncio.wait_for(browsers.context(), 30)
     assert second.browser_pid != first.browser_pid
     await second.page.set_content("<title>alive</title>")
     assert await second.page.title() == "alive"
     await first.close()
     await second.close()
+
+
+async def test_a_context_that_was_being_opened_in_a_browser_that_dies_comes_from_another(
+    start: StartBrowsers,
+) -> None:
+    browsers = await start(limits=PING_NEVER)
+    await until_whole(browsers, count=1, slots=2)
+    [browser] = browsers.stats().browsers
+    os.kill(browser.pid, signal.SIGSTOP)
+    opening = asyncio.ensure_future(browsers.context({"locale": "de-DE"}))
+    await until(lambda: browsers.stats().contexts_in_use == 1)
+    os.kill(browser.pid, signal.SIGKILL)
+    task = await asyncio.wait_for(opening, 30)
+    assert task.browser_pid != browser.pid
+    assert await task.page.evaluate("navigator.language") == "de-DE"
+    await task.close()
+    await until_whole(browsers, count=1, slots=2)
+
+
+async def test_an_error_that_lies_waiting_in_the_connection_costs_no_browser_and_no_context(
+    start: StartBrowsers,
+) -> None:
+    browsers = await start(limits=Limits(ping_interval_s=0.2))
+    await until_whole(browsers, count=1, slots=2)
+    task = await browsers.context()
+
+    async def leave_error() -> None:
+        """As an unguarded listener of some object would: the next call raises it."""
+        page = await task.context.new_page()
+        type(page).on(page, "close", _raise)
+        await page.close()
+
+    await leave_error()
+    other = await browsers.context({"locale": "de-DE"})
+    await leave_error()
+    assert await other.close() is FreedBy.CLOSE
+    await leave_error()
+    await asyncio.sleep(0.5)  # some pings
+    assert not task.lost.done()
+    assert await task.close() is FreedBy.CLOSE
+    await until_whole(browsers, count=1, slots=2)
+    assert browsers.stats().restarts == {}
+
+
+def _raise(_: object) -> None:
+    raise ZeroDivisionError

@@ -10,7 +10,7 @@ from playwright.async_api import Page
 
 from tests.worker.browser.conftest import StartBrowsers
 from tests.worker.browser.site import HOSTILE
-from tests.worker.browser.waiting import live_processes, until, until_whole
+from tests.worker.browser.waiting import PATIENT, live_processes, until, until_whole
 from worker.browser.launch import LaunchPlan
 from worker.browser.states import FreedBy, Lost
 
@@ -29,7 +29,7 @@ async def _visit(page: Page, url: str) -> None:
 async def test_a_task_on_a_hostile_page_can_be_cancelled_and_its_context_closes(
     name: str, start: StartBrowsers, site: TestServer
 ) -> None:
-    browsers = await start()
+    browsers = await start(limits=PATIENT)
     await until_whole(browsers, count=1, slots=2)
     before = live_processes()
     task, neighbour = await browsers.context(), await browsers.context()
@@ -39,7 +39,7 @@ async def test_a_task_on_a_hostile_page_can_be_cancelled_and_its_context_closes(
     await asyncio.wait({work}, timeout=5)
     assert work.done()
     assert await task.close() is FreedBy.CLOSE
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await neighbour.page.goto(str(site.make_url("/page")))
     assert not neighbour.lost.done()
     await neighbour.close()
@@ -51,11 +51,11 @@ async def test_a_task_on_a_hostile_page_can_be_cancelled_and_its_context_closes(
 async def test_a_crashed_tab_is_told_to_its_task_alone(
     start: StartBrowsers, site: TestServer
 ) -> None:
-    browsers = await start()
+    browsers = await start(limits=PATIENT)
     task, neighbour = await browsers.context(), await browsers.context()
     with pytest.raises(PlaywrightError):
         await task.page.goto("chrome://crash")
-    assert await asyncio.wait_for(task.lost, 5) is Lost.PAGE
+    assert await asyncio.wait_for(task.lost, 30) is Lost.PAGE
     assert await task.close() is FreedBy.CLOSE
     await neighbour.page.goto(str(site.make_url("/page")))
     assert not neighbour.lost.done()
@@ -66,7 +66,7 @@ async def test_a_crashed_tab_is_told_to_its_task_alone(
 async def test_calls_on_another_tab_that_crashes_fail_but_the_task_may_go_on(
     start: StartBrowsers,
 ) -> None:
-    browsers = await start()
+    browsers = await start(limits=PATIENT)
     task = await browsers.context()
     second = await task.context.new_page()
     waiting = asyncio.ensure_future(second.evaluate("new Promise(() => {})"))
@@ -74,7 +74,7 @@ async def test_calls_on_another_tab_that_crashes_fail_but_the_task_may_go_on(
     with pytest.raises(PlaywrightError):
         await second.goto("chrome://crash")
     with pytest.raises(PlaywrightError):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 30)
     assert not task.lost.done()
     assert await task.page.title() == ""
     await task.close()
@@ -83,7 +83,7 @@ async def test_calls_on_another_tab_that_crashes_fail_but_the_task_may_go_on(
 async def test_a_page_that_fills_memory_loses_its_tab_and_not_the_machine_its_memory(
     start: StartBrowsers, site: TestServer
 ) -> None:
-    browsers = await start(LaunchPlan(page_heap_mb=64))
+    browsers = await start(LaunchPlan(page_heap_mb=64), limits=PATIENT)
     task, neighbour = await browsers.context(), await browsers.context()
     await task.page.goto(str(site.make_url("/hostile/fills-memory")), wait_until="commit")
     assert await asyncio.wait_for(task.lost, 30) is Lost.PAGE
@@ -94,7 +94,7 @@ async def test_a_page_that_fills_memory_loses_its_tab_and_not_the_machine_its_me
 
 
 async def test_a_spare_whose_tab_crashed_is_not_given_to_anyone(start: StartBrowsers) -> None:
-    browsers = await start(slots=1)
+    browsers = await start(slots=1, limits=PATIENT)
     await until_whole(browsers, count=1, slots=1)
     spare = browsers.spares()[0]
     with pytest.raises(PlaywrightError):

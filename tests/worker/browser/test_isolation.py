@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestServer
 from tests.worker.browser.conftest import browsers_leaving_nothing
 from tests.worker.browser.site import make_site
 from tests.worker.browser.tricks import TRICKS, Trick, Visit
+from tests.worker.browser.waiting import PATIENT
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
 
@@ -20,7 +21,7 @@ each_trick = pytest.mark.parametrize("trick", TRICKS, ids=[trick.name for trick 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def one_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browsers]:
     async with browsers_leaving_nothing(tmp_path_factory.mktemp("isolation") / "temp") as start:
-        yield await start(count=1, slots=2)
+        yield await start(count=1, slots=2, limits=PATIENT)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import subprocess
 from collections.abc import AsyncIterator
 
 import psutil
@@ -175,6 +176,16 @@ def test_the_switches_name_the_boot_and_bound_a_pages_memory() -> None:
 def test_root_runs_without_the_sandbox_unless_told_otherwise() -> None:
     assert not LaunchPlan().sandboxed
     assert LaunchPlan(sandbox=True).sandboxed
+
+
+def test_others_run_with_it_where_namespaces_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert not LaunchPlan().sandboxed, "what cannot be tried is taken for impossible"
+    monkeypatch.undo()
+    allowed = subprocess.run(["unshare", "--user", "--map-root-user", "--net", "true"], check=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert LaunchPlan().sandboxed == (allowed.returncode == 0)
 
 
 async def test_a_browser_carries_the_mark_of_its_boot(start: StartBrowsers) -> None:

@@ -54,7 +54,7 @@ async def test_until_its_replacement_is_ready_a_browser_past_its_ceiling_still_s
 ) -> None:
     browsers = await start(slots=4, limits=SOON, max_tasks=2)
     for _ in range(8):
-        task = await asyncio.wait_for(browsers.context(), 10)
+        task = await asyncio.wait_for(browsers.context(), 30)
         assert not task.lost.done()
         await task.page.set_content("<title>served</title>")
         assert await task.page.title() == "served"
@@ -87,7 +87,7 @@ async def test_a_chromium_that_ends_at_once_is_a_problem_and_leaves_nothing(
     broken.chmod(0o755)
     browsers = await start(LaunchPlan(chromium_path=broken))
     with pytest.raises(BrowserUnavailable, match="no library"):
-        await asyncio.wait_for(browsers.context(), 20)
+        await asyncio.wait_for(browsers.context(), 30)
 
 
 async def test_whoever_still_waits_at_the_end_is_told(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ async def test_whoever_still_waits_at_the_end_is_told(tmp_path: Path) -> None:
     async with browsers.running():
         waiting = asyncio.ensure_future(browsers.context())
         await asyncio.sleep(0)
-    with pytest.raises(BrowserUnavailable, match="being ended"):
+    with pytest.raises(BrowserUnavailable, match="not running"):
         await waiting
     with pytest.raises(BrowserUnavailable):
         await browsers.context()
@@ -123,20 +123,6 @@ async def test_options_are_those_of_the_context(start: StartBrowsers) -> None:
     task = await browsers.context({"locale": "de-DE", "viewport": {"width": 300, "height": 200}})
     assert await task.page.evaluate("[navigator.language, innerWidth]") == ["de-DE", 300]
     await task.close()
-
-
-async def test_tasks_spread_over_the_browsers_and_spares_never_exceed_the_slots(
-    start: StartBrowsers,
-) -> None:
-    browsers = await start(count=2, slots=5)
-    await until_whole(browsers, count=2, slots=5)
-    tasks = [await browsers.context() for _ in range(4)]
-    assert sorted(one.contexts_in_use for one in browsers.stats().browsers) == [2, 2]
-    assert browsers.stats().spares <= 5
-    assert browsers.stats().contexts_in_use == 4
-    for task in tasks:
-        await task.close()
-    await until_whole(browsers, count=2, slots=5)
 
 
 def test_more_browsers_than_slots_make_no_sense(tmp_path: Path) -> None:

@@ -6,10 +6,14 @@ from collections.abc import Callable
 import psutil
 
 from worker.browser.browsers import Browsers
+from worker.browser.limits import Limits
 from worker.browser.states import BrowserState
 
+PATIENT = Limits(ping_s=30, close_s=30)
+"""For tests in which nothing may be killed, however slow the machine is."""
 
-async def until(condition: Callable[[], bool], within_s: float = 20) -> None:
+
+async def until(condition: Callable[[], bool], within_s: float = 60) -> None:
     """Returns when `condition` holds; fails the test when it does not within a long time."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110

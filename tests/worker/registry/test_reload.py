@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import importlib
 import shutil
 import sys
 from collections.abc import Callable
@@ -92,6 +93,8 @@ async def test_old_code_goes_when_nobody_holds_it(folder: Folder, registry: Regi
     await registry.load()
     gc.collect()
     assert module not in sys.modules
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(module)
 
 
 async def test_a_changed_helper_reloads_all_that_import_it(
@@ -202,6 +205,8 @@ async def test_a_folder_that_comes_later_or_is_replaced_is_watched(
     changes = Changes(registry)
     async with registry.watching():
         if replaced:
+            folder.write_function("now_the_watch_stands.py")
+            await changes.until(lambda: registry.find("now_the_watch_stands") is not None)
             shutil.rmtree(folder.path)
             await changes.until(lambda: not registry.specs())
         folder.write_function("a.py")

@@ -1,0 +1,105 @@
+"""Starts the processes that are measured, and reads what they cost."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+START_S = 60.0
+END_S = 30.0
+KEY = "bench-key-of-no-use-elsewhere-0123456789"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that listens on loopback."""
+
+    name: str
+    pid: int
+    port: int
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU that the process and its living descendants have used so far.
+
+        A dead child counts in whoever waited for it. Steadier than time on a busy machine.
+        """
+        tree = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
+        return sum(_cpu_s(process) for process in tree)
+
+
+@asynccontextmanager
+async def started(module: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Server]:
+    """`python -m module`, which says its port as JSON on its first line of standard output."""
+    async with _process(module, env or {}, stdout=asyncio.subprocess.PIPE) as process:
+        assert process.stdout is not None
+        async with asyncio.timeout(START_S):
+            said = json.loads(await process.stdout.readline())
+        yield Server(module, process.pid, said["port"])
+
+
+@asynccontextmanager
+async def worker(folder: Path, functions: Path, *, slots: int) -> AsyncIterator[Server]:
+    """A worker as an operator starts it, with its data, log and temporary files in `folder`."""
+    env = {
+        "AUTH_KEY": KEY,
+        "PORT": "0",
+        "NODE_NAME": "bench",
+        "SLOTS": str(slots),
+        "FUNCTIONS_DIR": str(functions),
+        "DATA_DIR": str(folder / "data"),
+        "TMPDIR": str(folder / "tmp"),
+        "LOG_FORMAT": "json",
+    }
+    (folder / "tmp").mkdir(parents=True)
+    log = folder / "worker.log"
+    with log.open("wb") as lines:
+        async with _process("worker", env, stderr=lines.fileno()) as process:
+            yield Server("worker", process.pid, await _listening(process, log))
+
+
+@asynccontextmanager
+async def _process(
+    module: str, env: Mapping[str, str], *, stdout: int | None = None, stderr: int | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, env={**os.environ, **env}, stdout=stdout, stderr=stderr
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(END_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _listening(process: asyncio.subprocess.Process, log: Path) -> int:
+    """The port that the worker's log tells; it says so when the first task may come."""
+    async with asyncio.timeout(START_S):
+        while process.returncode is None:
+            for line in _lines(log):
+                if b'"worker.listening"' in line:
+                    return int(json.loads(line)["port"])
+            await asyncio.sleep(0.05)
+    raise RuntimeError(b"\n".join([b"the worker did not start:", *_lines(log)]).decode())
+
+
+def _lines(log: Path) -> list[bytes]:
+    return log.read_bytes().splitlines()
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        return sum(process.cpu_times()[:4])
+    except psutil.NoSuchProcess:
+        return 0.0

@@ -1,0 +1,36 @@
+"""What is printed: one table, a row for each thing measured."""
+
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: ours, what it stands beside, and the target with whether it was met."""
+
+    what: str
+    ours: str
+    beside: str = ""
+    ratio: str = ""
+    target: str = ""
+    met: bool | None = None
+
+
+def print_table(rows: Iterable[Row], *, note: str) -> None:
+    """Print the rows as Markdown, for a terminal and for a page alike."""
+    print(f"{_machine()}; {note}\n")
+    print("| measured | Slotgrid | beside | ratio | target | met |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        met = {True: "yes", False: "no", None: ""}[row.met]
+        print(f"| {row.what} | {row.ours} | {row.beside} | {row.ratio} | {row.target} | {met} |")
+
+
+def _machine() -> str:
+    return (
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"aiohttp {version('aiohttp')}, Playwright {version('playwright')}"
+    )

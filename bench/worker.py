@@ -1,0 +1,73 @@
+"""`python -m bench.worker [--quick]`: the worker beside what it is built on, as one table."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import uvloop
+
+from bench import context_wait, leftovers, no_browser, titles
+from bench.processes import started, worker
+from bench.table import Row, print_table
+
+SLOTS = 4
+ROOT = Path(__file__).parent.parent
+SHIPPED, OURS = ROOT / "functions", ROOT / "bench" / "functions"
+
+
+async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[Row]:
+    """Every measurement, one after the other; `folder` is for the workers' files."""
+    rounds, seconds = (3, 3.0) if quick else (7, 10.0)
+    async with started("bench.pages") as pages:
+        url = f"http://127.0.0.1:{pages.port}/"
+        say("browser tasks and the bare loop")
+        async with (
+            worker(folder / "titles", SHIPPED, slots=SLOTS) as node,
+            started("bench.bare_loop") as bare,
+        ):
+            rows, per_s = await titles.measure(
+                node, bare, url, slots=SLOTS, rounds=rounds, seconds=seconds
+            )
+        say("tasks without a browser and the bare handler")
+        async with (
+            worker(folder / "no browser", OURS, slots=SLOTS) as node,
+            started("bench.echo") as echo,
+        ):
+            rows += await no_browser.measure(node, echo, rounds=rounds, seconds=seconds)
+        say("the wait for a context")
+        async with worker(folder / "waits", OURS, slots=SLOTS) as node:
+            rows += await context_wait.measure(
+                node, url, capacity_per_s=per_s, rounds=rounds, tasks=20 if quick else 50
+            )
+        tasks = 200 if quick else 1000
+        say(f"{tasks} tasks, some of which go wrong")
+        async with worker(folder / "leftovers", OURS, slots=SLOTS) as node:
+            data_dir = folder / "leftovers" / "data"
+            rows += await leftovers.measure(node, data_dir, url, slots=SLOTS, tasks=tasks)
+            tree = leftovers.tree_of(node)
+        rows.append(leftovers.measure_end(tree, folder / "leftovers"))
+    return rows
+
+
+def main() -> int:
+    """Measure and print; the status is 1 when a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.worker", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two minutes instead of ten")
+    quick = parser.parse_args().quick
+    began = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - began:4.0f} s  {what}", flush=True)
+
+    with TemporaryDirectory(prefix="slotgrid-bench-") as folder:
+        rows = uvloop.run(run(Path(folder), quick=quick, say=say))
+    print()
+    print_table(rows, note="quick" if quick else "")
+    return 0 if all(row.met is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,288 @@
+"""A whole worker in this process: real HTTP on a free port, real Chromium, and nothing left after.
+
+Every test that uses it ends in its check: slots, leases, contexts, attempts, processes and
+temporary files are all given back, and nothing failed unseen.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import psutil
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector
+
+from slotgrid.core.events import Reader
+from slotgrid.core.task import Task, TaskState
+from slotgrid.records.history import TaskFilter
+from slotgrid.runtime.logs import LogRing, configure_logs
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.settings import Settings
+from tests.worker.browser.waiting import until
+from tests.worker.registry.conftest import Folder
+from worker.app import Worker
+from worker.serving import Stop, serving
+
+KEY = "a-key-of-the-tests-7Qm2"
+GIVE_UP_S = 60.0
+NO_CHROMIUM = "/nonexistent/chromium"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request was answered with."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A task under way, and the answer that its caller is going to get."""
+
+    task: Task
+    answering: asyncio.Task[Answer]
+
+    async def answer(self) -> Answer:
+        async with asyncio.timeout(GIVE_UP_S):
+            return await self.answering
+
+    async def result(self) -> Any:
+        answer = await self.answer()
+        assert answer.status == 200, answer.body
+        return answer.json["result"]
+
+    async def problem(self, status: int) -> Any:
+        answer = await self.answer()
+        assert answer.status == status, answer.body
+        return answer.json
+
+    async def says(self, kind: str) -> Any:
+        """The payload of its first event of that kind, as soon as it has said it."""
+        async with asyncio.timeout(GIVE_UP_S), Reader(self.task.events) as reader:
+            while (event := await reader.next()) is not None:
+                if event.kind == kind:
+                    return orjson.loads(event.payload)
+        raise AssertionError(f"the task ended without saying {kind}")
+
+    async def ended(self) -> TaskState:
+        async with asyncio.timeout(GIVE_UP_S):
+            await self.task.wait_finished()
+        return self.task.state
+
+    async def hang_up(self) -> None:
+        """Close the connection before the answer."""
+        self.answering.cancel()
+        await asyncio.wait({self.answering})
+
+
+@dataclass(frozen=True)
+class RunningWorker:
+    """A worker that listens at `url`, and a caller that has its key."""
+
+    url: str
+    worker: Worker
+    folder: Folder
+    caller: ClientSession
+    logs: LogRing
+    _answering: set[asyncio.Task[Answer]] = field(default_factory=set)
+
+    async def request(self, method: str, path: str, **asked: Any) -> Answer:
+        async with self.caller.request(method, path, **asked) as response:
+            return Answer(response.status, dict(response.headers), await response.read())
+
+    async def get(self, path: str, **params: str) -> Any:
+        """The JSON at a path that is there."""
+        answer = await self.request("GET", path, params=params)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    async def submit(self, function: str, **fields: Any) -> Answer:
+        """The answer to a task, whatever it is; `fields` as of `POST /task`."""
+        return await self.request("POST", "/task", json={"function": function, **fields})
+
+    async def call(self, function: str, **given: Any) -> Any:
+        """The result of a task that goes well."""
+        answer = await self.submit(function, input=given)
+        assert answer.status == 200, answer.body
+        return answer.json["result"]
+
+    async def problem(self, function: str, status: int = 500, **given: Any) -> Any:
+        """The problem of a task that does not."""
+        answer = await self.submit(function, input=given)
+        assert answer.status == status, answer.body
+        return answer.json
+
+    async def start(
+        self, function: str, *, fields: Mapping[str, Any] | None = None, **given: Any
+    ) -> Submitted:
+        """A task that has been accepted; its caller waits for the answer."""
+        mark = {"mark": uuid4().hex}
+        request = self.submit(function, input=given, metadata=mark, **(fields or {}))
+        answering = asyncio.create_task(request, name=f"caller of {function}")
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
+
+        def found() -> Task | None:
+            of_function = TaskFilter(function=function)
+            tasks, _ = self.worker.history.select(of_function, limit=100, offset=0)
+            return next((task for task in tasks if task.submission.metadata == mark), None)
+
+        await until(lambda: found() is not None or answering.done(), GIVE_UP_S)
+        task = found()
+        assert task is not None, await answering
+        return Submitted(task, answering)
+
+    async def stream(self, function: str, **given: Any) -> list[tuple[str, Any]]:
+        """Every event of a task in mode stream, as kind and payload."""
+        body = {"function": function, "input": given, "mode": "stream"}
+        async with self.caller.post("/task", json=body) as response:
+            return await events_of(response)
+
+    async def task(self, task_id: str) -> Any:
+        """The record of a task."""
+        return (await self.get(f"/tasks/{task_id}"))["task"]
+
+    async def log_of(self, task_id: str) -> str:
+        """The lines of a task's log, one below the other."""
+        answer = await self.request("GET", f"/tasks/{task_id}/logs")
+        return "\n".join(orjson.loads(line)["line"] for line in answer.body.splitlines())
+
+    async def artifact(self, task_id: str, name: str) -> bytes:
+        answer = await self.request("GET", f"/tasks/{task_id}/artifacts/{name}")
+        assert answer.status == 200, answer.body
+        return answer.body
+
+    async def changed(self, holds: Callable[[], bool]) -> None:
+        """Return when the registry has seen a change of the folder that makes `holds` true."""
+        await until(holds, GIVE_UP_S)
+
+    async def reload(self) -> None:
+        """Have the registry read the folder now."""
+        await self.worker.registry.load()
+
+    def events_logged(self, event: str) -> list[dict[str, Any]]:
+        """The worker's log lines of that event."""
+        return [line for line in self.logs.entries() if line["event"] == event]
+
+    async def idle(self) -> None:
+        """Return when no task is live; assert that everything they had is back."""
+        worker = self.worker
+        async with asyncio.timeout(GIVE_UP_S):
+            await worker.supervisor.wait_idle()
+        # A context whose task was cancelled while it opened is closed a moment later.
+        await until(lambda: worker.browsers.stats().contexts_in_use == 0)
+        assert worker.slots.used == 0
+        assert worker.dispatcher.leased == 0
+        assert worker.dispatcher.waiting == 0
+        assert worker.runner.attempts == 0
+        assert worker.health.mismatch() == 0
+
+    async def end(self) -> None:
+        """Cancel what still runs, and assert that it leaves nothing."""
+        self.worker.cancel_everything("the test is over")
+        await self.idle()
+        for answering in list(self._answering):
+            answering.cancel()
+        if self._answering:
+            await asyncio.wait(self._answering)
+
+
+async def events_of(response: ClientResponse) -> list[tuple[str, Any]]:
+    """Every event of a server-sent stream, when it has ended."""
+    assert response.status == 200, await response.text()
+    text = await response.text()
+    frames = [frame for frame in text.split("\n\n") if frame and not frame.startswith(":")]
+    events = []
+    for frame in frames:
+        lines = dict(line.split(": ", 1) for line in frame.splitlines())
+        events.append((lines["event"], orjson.loads(lines["data"])))
+    return events
+
+
+@asynccontextmanager
+async def running_worker(
+    tmp_path: Path, functions: Mapping[str, str] | Path, **env: object
+) -> AsyncIterator[RunningWorker]:
+    """A worker that is ready, with these functions: texts by file, or a folder of files.
+
+    `env` are settings by their environment names.
+    """
+    before = _children()
+    folder = Folder(functions if isinstance(functions, Path) else tmp_path / "functions")
+    folder.path.mkdir(exist_ok=True)
+    if not isinstance(functions, Path):
+        for name, text in functions.items():
+            folder.write(name, text)
+    settings = Settings.from_env(
+        {
+            "PORT": "0",
+            "SLOTS": "2",
+            "AUTH_KEY": KEY,
+            "NODE_NAME": "test-worker",
+            "FUNCTIONS_DIR": str(folder.path),
+            "DATA_DIR": str(tmp_path / "data"),
+            # Others use this machine too; a test of it sets its own.
+            "MEMORY_LIMIT_PERCENT": "100",
+            "LOG_LEVEL": "debug",
+            "LOG_FORMAT": "json",
+            **{name: str(value) for name, value in env.items()},
+        }
+    )
+    redactor = Redactor([settings.auth_key])
+    with (
+        Path(os.devnull).open("wb") as nowhere,
+        configure_logs(
+            level=settings.log_level,
+            log_format=settings.log_format,
+            ring_size=5000,
+            stream=nowhere,
+            redactor=redactor,
+        ) as logs,
+    ):
+        async with serving(settings, logs=logs, redactor=redactor, stop=Stop()) as (worker, port):
+            url = f"http://127.0.0.1:{port}"
+            async with _caller(url) as caller:
+                running = RunningWorker(url, worker, folder, caller, logs)
+                yield running
+                await running.end()
+        assert worker.plain.pids == ()
+        assert list((settings.data_dir / "tmp").glob("*")) == []
+        await until(lambda: _children() <= before)
+        unseen = [line for line in logs.entries() if line.get("logger") == "asyncio"]
+        assert unseen == []
+
+
+def browserless_worker(
+    tmp_path: Path, functions: Mapping[str, str] | Path, **env: object
+) -> AbstractAsyncContextManager[RunningWorker]:
+    """As `running_worker`, on a machine without Chromium: it starts in no time."""
+    return running_worker(tmp_path, functions, CHROMIUM_PATH=NO_CHROMIUM, **env)
+
+
+def _caller(url: str) -> ClientSession:
+    return ClientSession(
+        url,
+        headers={"Authorization": KEY},
+        timeout=ClientTimeout(total=GIVE_UP_S),
+        connector=TCPConnector(limit=0),
+    )
+
+
+def _children() -> set[int]:
+    """The processes that descend from this one, but for zombies nobody has reaped yet."""
+    return {
+        child.pid
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE
+    }

@@ -1,0 +1,45 @@
+"""Exceptions in words; a traceback as the author of a function wants it: their frames, not ours."""
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from traceback import StackSummary, TracebackException
+
+LIMIT_CHARS = 64 * 1024
+"""Of one traceback: an exception's message may be a whole page."""
+
+# Found, not imported: a child process of a plain function has no use for Playwright.
+_OURS = tuple(
+    f"{folder}{os.sep}"
+    for name in ("worker", "slotgrid", "playwright", "asyncio")
+    if (package := find_spec(name)) is not None
+    for folder in package.submodule_search_locations or ()
+)
+
+
+def told(error: BaseException) -> str:
+    """The traceback of `error` and of what caused it, without the frames of what runs it."""
+    told = TracebackException.from_exception(error)
+    for each in _with_causes(told):
+        frames = [frame for frame in each.stack if not frame.filename.startswith(_OURS)]
+        each.stack = StackSummary.from_list(frames)
+    text = "".join(told.format())
+    half = LIMIT_CHARS // 2
+    return text if len(text) <= LIMIT_CHARS else f"{text[:half]}\n…\n{text[-half:]}"
+
+
+def text_of(error: BaseException) -> str:
+    """What the exception says; an author's class may fail even at that."""
+    try:
+        return str(error)
+    except Exception as fault:
+        return f"<{type(fault).__name__} in __str__>"
+
+
+def _with_causes(error: TracebackException) -> Iterator[TracebackException]:
+    waiting = [error]
+    while waiting:
+        error = waiting.pop()
+        yield error
+        waiting += [cause for cause in (error.__cause__, error.__context__) if cause is not None]
+        waiting += error.exceptions or []
