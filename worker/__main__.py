@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvloop
 
+from slotgrid.records.database import DatabaseFault
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
@@ -33,7 +34,7 @@ def main() -> int:
         settings = load_settings()
     except SettingsError as error:
         return _refuse(*error.problems)
-    redactor = Redactor([settings.auth_key])
+    redactor = Redactor(filter(None, [settings.auth_key, settings.webhook_secret]))
     with configure_logs(
         level=settings.log_level,
         log_format=settings.log_format,
@@ -43,6 +44,8 @@ def main() -> int:
     ) as logs:
         try:
             return _serve(settings, logs, redactor)
+        except DatabaseFault as error:
+            return _refuse(str(error))
         except OSError as error:
             return _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
 

@@ -93,7 +93,11 @@ async def serve(settings: Settings, *, logs: LogRing, redactor: Redactor) -> int
         for name in (signal.SIGTERM, signal.SIGINT):  # asked again: finish no more, cancel
             loop.add_signal_handler(name, worker.cancel_everything, f"signal {name.name}")
         report = await drain(
-            worker.status, worker.supervisor, deadline_s=deadline_s, on_end=_log_outcome
+            worker.status,
+            worker.supervisor,
+            deadline_s=deadline_s,
+            on_end=_log_outcome,
+            release=worker.durability.tasks.release_queued,
         )
         log.info("worker.drained", **report.outcomes, cancelled_late=list(report.cancelled))
     log.info("worker.ended", reason=stop.reason)

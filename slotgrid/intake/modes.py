@@ -1,11 +1,13 @@
 """How an answer travels: one function for each mode."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping
 
 import orjson
 from aiohttp import web
 
+from slotgrid.core.errors import Conflict, InvalidSubmission
 from slotgrid.core.events import Event, Reader
 from slotgrid.core.submission import Mode
 from slotgrid.core.task import Task
@@ -27,7 +29,12 @@ Format = Callable[[Event], bytes]
 
 
 async def answer(node: Node, task: Task, request: web.Request) -> web.StreamResponse:
-    """Run the task and answer in its mode; a caller that leaves takes its task along."""
+    """Run the task and answer in its mode; a caller that leaves takes its task along.
+
+    A durable one goes on: it is accepted as soon as it is recorded.
+    """
+    if task.submission.mode.durable:
+        return await _accepted(node, task, request)
     node.supervisor.start(task)
     try:
         if task.submission.mode is Mode.STREAM:
@@ -36,6 +43,38 @@ async def answer(node: Node, task: Task, request: web.Request) -> web.StreamResp
     except (asyncio.CancelledError, ConnectionError):
         node.supervisor.cancel(task, CALLER_LEFT)
         raise
+
+
+async def _accepted(node: Node, task: Task, request: web.Request) -> web.Response:
+    assert node.durable is not None, "admission lets durable modes in only where they are offered"
+    key = idempotency_key(request)
+    body_hash = hashlib.sha256(
+        orjson.dumps(task.submission.body, option=orjson.OPT_SORT_KEYS)
+    ).hexdigest()
+    (accepted,) = await node.durable.accept([(task, key, body_hash)])
+    if accepted.conflict:
+        raise Conflict("this Idempotency-Key stands for another body", task_id=accepted.task_id)
+    return web.json_response(
+        await accepted_answer(node, accepted.task_id),
+        status=202,
+        headers={"Location": f"/tasks/{accepted.task_id}"},
+    )
+
+
+async def accepted_answer(node: Node, task_id: str) -> dict[str, object]:
+    """The body of 202: 0 is running or ended, 1 is the next to run."""
+    found = await node.ledger.find(task_id)
+    assert found is not None
+    position = node.dispatcher.position(found) if isinstance(found, Task) else None
+    return {"success": True, "id": task_id, "status": found.state, "queue_position": position}
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The header `Idempotency-Key`. Raises InvalidSubmission for one that cannot be a key."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (1 <= len(key) <= 255 and key.isprintable()):
+        raise InvalidSubmission("Idempotency-Key: expected 1 to 255 printable characters")
+    return key
 
 
 async def _sync(task: Task) -> web.Response:

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
@@ -16,8 +16,9 @@ APPLICATION_VERSION = "1"
 THREADS = 16
 """DBOS takes the loop's default executor for itself, without bound unless told one."""
 
-RunPart = Callable[[str], Awaitable[str]]
-AttemptPart = Callable[[str, int], Awaitable[dict[str, Any]]]
+T = TypeVar("T")
+RunPart = Callable[[str], Coroutine[Any, Any, str]]
+AttemptPart = Callable[[str, int], Coroutine[Any, Any, dict[str, Any]]]
 
 
 class JsonSerializer(Serializer):
@@ -52,6 +53,7 @@ class DurableEngine:
         self._run = run
         self._attempt = attempt
         self._workflow: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -69,7 +71,7 @@ class DurableEngine:
             }
         )
         self._register()
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, DBOS.launch)
         try:
             yield
@@ -85,8 +87,14 @@ class DurableEngine:
 
     def _register(self) -> None:
         # Registered here and not at import: the steps are methods of parts that are wired later.
-        run = DBOS.step(name="run")(self._run)
-        attempt = DBOS.step(name="attempt")(self._attempt)
+        async def run_here(task_id: str) -> str:
+            return await self._on_our_loop(self._run(task_id))
+
+        async def attempt_here(task_id: str, number: int) -> dict[str, Any]:
+            return await self._on_our_loop(self._attempt(task_id, number))
+
+        run = DBOS.step(name="run")(run_here)
+        attempt = DBOS.step(name="attempt")(attempt_here)
 
         async def durable_task(task_id: str, deliver_only: bool) -> str:
             state = "deliver" if deliver_only else await run(task_id)
@@ -101,6 +109,13 @@ class DurableEngine:
         self._workflow = DBOS.workflow(name="durable_task", max_recovery_attempts=1000)(
             durable_task
         )
+
+    async def _on_our_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        """What it takes up at launch, DBOS runs on a loop of its own; our parts live on ours."""
+        assert self._loop is not None
+        if asyncio.get_running_loop() is self._loop:
+            return await work
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
 
 def _destroy() -> None:

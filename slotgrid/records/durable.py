@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import structlog
@@ -44,13 +44,6 @@ number is used twice although chatter is not recorded."""
 RETRY_WRITE_S = (0.5, 15.0)
 
 
-class Deliverer(Protocol):
-    """Hands the answer of an ended task over."""
-
-    async def attempt(self, task_id: str, number: int) -> dict[str, Any]:
-        """Try once; `{again_in_s}` says after how many seconds to try again, None for never."""
-
-
 @dataclass(slots=True)
 class _Class:
     """One class of queued tasks: the keys of those in memory, and whether disk has more."""
@@ -74,7 +67,6 @@ class DurableTasks:
         ageing_s: float,
         limit: int,
         admission: Admission,
-        supervisor: Supervisor,
         engine: Callable[["DurableTasks"], DurableEngine],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -83,26 +75,34 @@ class DurableTasks:
         self._ageing_s = ageing_s
         self._limit = limit
         self._admission = admission
-        self._supervisor = supervisor
+        self._supervisor: Supervisor | None = None
         self._engine = engine(self)
         self._clock = clock
         self._loaded: dict[str, tuple[Task, str, float]] = {}
         self._classes: dict[str, _Class] = {}
         self._writes: dict[str, asyncio.Task[None]] = {}
         self._waiting = 0
+        self._released = False
         self._wake = asyncio.Event()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
         """Take up what an earlier process left, and go on until the end of the block."""
+        self._supervisor = supervisor
         async with AsyncExitStack() as stack:
             await self._recover()
             await stack.enter_async_context(self._engine.running())
             await self._resume_deliveries()
             _ = await stack.enter_async_context(background(self._pump(), name="durable tasks"))
             yield
-            for task, _, _ in list(self._loaded.values()):
-                self._supervisor.release(task)
+            self.release_queued()
+
+    def release_queued(self) -> None:
+        """Let go of what has not started: it stays recorded, for the next process or a peer."""
+        assert self._supervisor is not None
+        self._released = True
+        for task, _, _ in list(self._loaded.values()):
+            self._supervisor.release(task)
 
     # Accepting
 
@@ -151,6 +151,7 @@ class DurableTasks:
     def _load(self, task: Task, class_key: str, key: float) -> None:
         bisect.insort(self._classes.setdefault(class_key, _Class([])).keys, key)
         self._loaded[task.id] = (task, class_key, key)
+        assert self._supervisor is not None
         self._supervisor.start(task)
         self._start_workflow(task.id)
 
@@ -173,8 +174,8 @@ class DurableTasks:
             if row is None or row.node != self._node or row.status not in store.LIVE:
                 return "gone" if row is None else str(row.status)
             # Nothing tells that the pump has come to it, and nothing is lost by looking.
-            while (loaded := self._loaded.get(task_id)) is None:
-                await asyncio.sleep(PUMP_S)  # noqa: ASYNC110
+            while (loaded := self._loaded.get(task_id)) is None:  # noqa: ASYNC110
+                await asyncio.sleep(PUMP_S)
         await loaded[0].wait_finished()
         if (write := self._writes.get(task_id)) is not None:
             await asyncio.wait({write})
@@ -261,9 +262,7 @@ class DurableTasks:
 
     async def redeliver(self, task_id: str) -> None:
         """Send a task's webhook again, from the first attempt."""
-        await self._database.write(
-            lambda connection: store.note_delivery(connection, task_id, "pending", [])
-        )
+        await self._database.write(lambda c: store.deliver_again(c, task_id))
         self._start_workflow(task_id, f":again:{time.time_ns()}", deliver_only=True)
 
     async def _end_on_disk(self, task_id: str, state: TaskState, error: ServiceError) -> None:
@@ -326,6 +325,8 @@ class DurableTasks:
                 continue
 
     async def _fill(self) -> None:
+        if self._released:
+            return
         node, now = self._node, self._clock()
         for class_key, kind in list(self._classes.items()):
             room = WINDOW - len(kind.keys)

@@ -113,11 +113,14 @@ class History:
             self._bytes -= size
             self._forget(task)
 
-    def select(self, wanted: TaskFilter, *, limit: int, offset: int) -> tuple[list[Task], int]:
-        """A page of the tasks meant, newest first, and how many there are in all."""
+    def matching(self, wanted: TaskFilter) -> list[Task]:
+        """The tasks meant that are held in memory alone, newest first; durable ones are not."""
         self.expire()
-        chosen = [task for task in self._newest_first() if wanted.accepts(task)]
-        return chosen[offset : offset + limit], len(chosen)
+        return [
+            task
+            for task in self._newest_first()
+            if not task.submission.mode.durable and wanted.accepts(task)
+        ]
 
     def _newest_first(self) -> Iterator[Task]:
         tasks = [*self._live.values(), *(entry[0] for entry in self._ended.values())]

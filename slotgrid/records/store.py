@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from slotgrid.core.events import Event
 from slotgrid.core.task import Task, TaskState, iso
 from slotgrid.records.history import TaskFilter
-from slotgrid.records.tables import events, tasks
+from slotgrid.records.tables import events, meta, tasks
 from slotgrid.records.views import task_detail, task_summary
 
 LIVE = (TaskState.QUEUED, TaskState.RUNNING)
@@ -345,3 +345,23 @@ def undelivered(connection: Connection, node: str) -> list[Row]:
         (tasks.c.node == node) & (tasks.c.delivery == "pending") & tasks.c.status.not_in(LIVE)
     )
     return list(connection.execute(query))
+
+
+def deliver_again(connection: Connection, task_id: str) -> None:
+    """Note that the task's webhook is to be sent once more."""
+    connection.execute(tasks.update().where(tasks.c.id == task_id).values(delivery="pending"))
+
+
+def known(connection: Connection, task_ids: Collection[str]) -> set[str]:
+    """Which of the ids are recorded."""
+    query = sa.select(tasks.c.id).where(tasks.c.id.in_(list(task_ids)))
+    return {row.id for row in connection.execute(query)}
+
+
+def shared_secret(connection: Connection, name: str, fresh: str) -> str:
+    """The secret of that name, made at the first start and shared by all nodes since."""
+    row = connection.execute(sa.select(meta.c.value).where(meta.c.name == name)).first()
+    if row is not None:
+        return str(row.value)
+    connection.execute(meta.insert().values(name=name, value=fresh))
+    return fresh

@@ -189,6 +189,44 @@ class Settings:
         "Time for which a finished task is remembered.",
         unit="seconds",
     )
+    database_url: str | None = setting(
+        a.optional(a.text("postgresql://user:password@host/name", a.DATABASE)),
+        "a SQLite file in DATA_DIR",
+        "Database of durable tasks; nodes that share one take over from each other.",
+        derive=lambda above: None,
+        secret=True,
+        heading="Durable tasks and webhooks",
+    )
+    durable_limit: int = setting(
+        a.integer(0, 100_000_000), "100000", "Durable tasks that may wait."
+    )
+    retention_days: float = setting(
+        a.seconds(0.001, 36500),
+        "7",
+        "Time for which finished durable tasks, their events and files are kept.",
+        unit="days",
+    )
+    webhook_secret: str | None = setting(
+        a.optional(a.text("whsec_ and base64, or any text", a.KEY)),
+        "made at first start, kept in the database",
+        "Secret that signs webhooks which bring none of their own.",
+        derive=lambda above: None,
+        secret=True,
+    )
+    webhook_headers: Mapping[str, str] = setting(
+        a.headers(), "{}", "Headers of every webhook, as a JSON object."
+    )
+    webhook_retries: int = setting(
+        a.integer(0, 100), "8", "Attempts after the first; with 8, over at most 13.6 hours."
+    )
+    webhook_timeout_s: float = setting(
+        a.seconds(0.1, 3600), "15", "Time for one attempt.", unit="seconds"
+    )
+    allowed_private_networks: str = setting(
+        a.text("networks, addresses and host names, separated by commas"),
+        "",
+        "Private addresses that webhooks may be sent to: CIDRs and host names.",
+    )
     loop_stall_s: float = setting(
         a.seconds(0.5, 600),
         "5",

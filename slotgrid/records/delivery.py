@@ -1,0 +1,79 @@
+"""Delivers the answers of ended tasks: one attempt a step, every attempt on record."""
+
+from typing import Any
+
+import orjson
+import structlog
+
+from slotgrid.core.retry_schedule import RetrySchedule
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import TaskState
+from slotgrid.records import store
+from slotgrid.records.database import Database
+from slotgrid.records.webhooks import Delivery, Outcome, WebhookSender, webhook_body
+
+log = structlog.get_logger()
+
+SHOWN = (
+    "id", "function", "group", "contract", "status", "owner", "source", "worker", "created_at",
+    "started_at", "finished_at", "queued_ms", "run_ms", "metadata", "artifacts",
+)  # fmt: skip
+"""What of a task a webhook tells, beside its result or error."""
+
+ENDED = {"again_in_s": None}
+
+
+class WebhookDeliveries:
+    """Makes the attempts of deliveries. `sender` is set for as long as the node runs."""
+
+    def __init__(self, database: Database, schedule: RetrySchedule) -> None:
+        self._database = database
+        self._schedule = schedule
+        self.sender: WebhookSender | None = None
+
+    async def attempt(self, task_id: str, number: int) -> dict[str, Any]:
+        """Try once; `{again_in_s}` says after how many seconds to try again, None for never."""
+        row = await self._database.read(lambda connection: store.get(connection, task_id))
+        if row is None or row.delivery != "pending" or row.status in store.LIVE:
+            return ENDED
+        webhook = Submission.parse(orjson.loads(row.body)).webhook
+        assert webhook is not None, "a delivery is pending only where a webhook was asked for"
+        assert self.sender is not None
+        attempt = await self.sender.send(
+            Delivery(
+                id=task_id,
+                url=webhook.url,
+                body=_body(row),
+                headers=webhook.headers,
+                secret=webhook.secret,
+            )
+        )
+        again_in_s = None
+        if attempt.outcome is Outcome.RETRY:
+            again_in_s = self._schedule.delay_s(number, asked_s=attempt.asked_s)
+        state = _state(attempt.outcome, again_in_s)
+        attempts = [*orjson.loads(row.deliveries), attempt.to_json() | {"number": number}]
+        await self._database.write(
+            lambda connection: store.note_delivery(connection, task_id, state, attempts)
+        )
+        log.info(
+            "webhook.attempt", task_id=task_id, number=number, state=state, status=attempt.status
+        )
+        return {"again_in_s": again_in_s}
+
+
+def _state(outcome: Outcome, again_in_s: float | None) -> str:
+    if outcome is Outcome.DELIVERED:
+        return "delivered"
+    return "failed" if again_in_s is None else "pending"
+
+
+def _body(row: store.Row) -> bytes:
+    detail = orjson.loads(row.detail)
+    state = TaskState(row.status)
+    data = {name: detail[name] for name in SHOWN if name in detail}
+    if state is TaskState.COMPLETED:
+        data["result"] = detail["result"]
+    else:
+        data["error"] = detail["error"]
+    return webhook_body(state, row.finished_at, data)

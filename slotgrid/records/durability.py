@@ -1,0 +1,108 @@
+"""Everything durable of one node, wired: database, workflows, deliveries, retention."""
+
+import asyncio
+import base64
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import structlog
+
+from slotgrid.core.addresses import AddressPolicy
+from slotgrid.core.admission import Admission
+from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.core.retry_schedule import RetrySchedule
+from slotgrid.core.supervisor import Supervisor
+from slotgrid.records import store
+from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.database import Database, engine_of
+from slotgrid.records.dbos_engine import DurableEngine
+from slotgrid.records.delivery import WebhookDeliveries
+from slotgrid.records.durable import DurableTasks
+from slotgrid.records.webhooks import webhook_sender
+from slotgrid.runtime.background import background
+from slotgrid.runtime.settings import Settings
+
+log = structlog.get_logger()
+
+DAY_S = 86400.0
+RETENTION_EVERY_S = 60.0
+RETENTION_BATCH = 1000
+
+
+class Durability:
+    """Made with the node's parts, entered when they run."""
+
+    def __init__(self, settings: Settings, admission: Admission, artifacts: ArtifactStore) -> None:
+        self._settings = settings
+        self._artifacts = artifacts
+        url, data_dir = settings.database_url, settings.data_dir
+        on_sqlite = url is None
+        self.policy = AddressPolicy.parse(settings.allowed_private_networks)
+        self.database = Database(engine_of(url, data_dir, pool=2 if on_sqlite else 5))
+        self._deliveries = WebhookDeliveries(
+            self.database, RetrySchedule(retries=settings.webhook_retries)
+        )
+        workflows = engine_of(url, data_dir, pool=1 if on_sqlite else 5)
+        self.tasks = DurableTasks(
+            self.database,
+            node=settings.node_name,
+            ageing_s=settings.priority_ageing_s,
+            limit=settings.durable_limit,
+            admission=admission,
+            engine=lambda tasks: DurableEngine(
+                workflows,
+                executor=settings.node_name,
+                run=tasks.run_step,
+                attempt=self._deliveries.attempt,
+            ),
+        )
+
+    @asynccontextmanager
+    async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
+        """Open the database, take up what an earlier process left. Raises DatabaseFault."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.database.running())
+            await self._drop_orphaned_files()
+            self._deliveries.sender = await stack.enter_async_context(
+                webhook_sender(
+                    policy=self.policy,
+                    secret=await self._secret(),
+                    headers=tuple(self._settings.webhook_headers.items()),
+                    timeout_s=self._settings.webhook_timeout_s,
+                )
+            )
+            await stack.enter_async_context(self.tasks.running(supervisor))
+            _ = await stack.enter_async_context(background(self._retain(), name="retention"))
+            yield
+
+    async def _secret(self) -> str:
+        if self._settings.webhook_secret is not None:
+            return self._settings.webhook_secret
+        fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        return await self.database.write(
+            lambda connection: store.shared_secret(connection, "webhook_secret", fresh)
+        )
+
+    async def _drop_orphaned_files(self) -> None:
+        """Files of tasks that nobody remembers: those of an earlier process's memory."""
+        folders = await asyncio.to_thread(self._artifacts.task_ids)
+        kept = await self.database.read(lambda connection: store.known(connection, folders))
+        await asyncio.to_thread(self._artifacts.clear, keep=kept)
+
+    async def _retain(self) -> None:
+        """Remove what has been finished for longer than it is kept, in small batches."""
+        while True:
+            await asyncio.sleep(RETENTION_EVERY_S)
+            before = time.time() - self._settings.retention_days * DAY_S
+            try:
+                removed = await self.database.write(
+                    partial(store.remove_finished, before=before, limit=RETENTION_BATCH)
+                )
+            except DatabaseUnavailable:
+                continue
+            await asyncio.to_thread(self._artifacts.remove_ids, removed)
+            if removed:
+                log.info("retention.removed", tasks=len(removed))
