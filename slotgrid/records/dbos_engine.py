@@ -1,8 +1,8 @@
 """The one place that knows DBOS: workflows of ours, on our engine, in JSON, under our log."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -77,8 +77,11 @@ class DurableEngine:
             yield
         finally:
             # What still runs stays PENDING, and is taken up by the next process.
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(asyncio.to_thread(_destroy), timeout=10)
+            with ThreadPoolExecutor(1, thread_name_prefix="dbos-end") as own:
+                await loop.run_in_executor(own, _destroy)
+            # DBOS made its executor the loop's default and has just shut it down: whoever still
+            # has to end after this needs one.
+            loop.set_default_executor(ThreadPoolExecutor(THREADS))
 
     async def start(self, workflow: str, task_id: str, *, deliver_only: bool = False) -> None:
         """Start the workflow of that id, unless there is one already."""
