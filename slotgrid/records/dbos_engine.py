@@ -1,6 +1,7 @@
 """The one place that knows DBOS: workflows of ours, on our engine, in JSON, under our log."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -70,17 +71,19 @@ class DurableEngine:
                 "log_level": "WARNING",
             }
         )
+        _log_with_ours()
         self._register()
         self._loop = loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, DBOS.launch)
         try:
             yield
         finally:
-            # What still runs stays PENDING, and is taken up by the next process.
+            # DBOS made its executor the loop's default and is about to shut it down: whoever
+            # still has work for one, now and until the process ends, needs another.
+            loop.set_default_executor(ThreadPoolExecutor(THREADS))
             with ThreadPoolExecutor(1, thread_name_prefix="dbos-end") as own:
+                # What still runs stays PENDING, and is taken up by the next process.
                 await loop.run_in_executor(own, _destroy)
-            # DBOS made its executor the loop's default and has just shut it down: whoever still
-            # has to end after this needs one.
             loop.set_default_executor(ThreadPoolExecutor(THREADS))
 
     async def start(self, workflow: str, task_id: str, *, deliver_only: bool = False) -> None:
@@ -119,6 +122,14 @@ class DurableEngine:
         if asyncio.get_running_loop() is self._loop:
             return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+
+def _log_with_ours() -> None:
+    """DBOS writes to standard error by itself, in a form of its own."""
+    theirs = logging.getLogger("dbos")
+    for handler in list(theirs.handlers):
+        theirs.removeHandler(handler)
+    theirs.propagate = True
 
 
 def _destroy() -> None:

@@ -25,8 +25,8 @@ from slotgrid.core.task import TaskState, iso
 from slotgrid.core.webhooks import Headers, merged_headers, signing_key
 from slotgrid.records.guarded import GuardedConnector
 
-CONNECT_S = 5.0
-"""Longest wait for name, connection and TLS together; all of it counts into the timeout, too."""
+CONNECT_SHARE = 1 / 3
+"""Of an attempt's time, what name, connection and TLS may take together."""
 AT_ONCE = 100
 """Attempts under way at one time: each holds a socket, and a slow receiver holds it for long."""
 ANSWER_LIMIT = 64 * 1024
@@ -116,26 +116,30 @@ async def webhook_sender(
     secret: str,
     headers: Headers = (),
     timeout_s: float = 15.0,
+    at_once: int = AT_ONCE,
     resolver: AbstractResolver | None = None,
     tls: ssl.SSLContext | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator["WebhookSender"]:
     """A sender with its own connections, closed at the end.
 
-    `secret` and `headers` are for deliveries that do not bring their own. `tls` is for receivers
+    `secret` and `headers` are for deliveries that do not bring their own; of more than `at_once`
+    the others wait, before their time begins. `tls` is for receivers
     whose certificates the system's authorities do not know. Raises ValueError for a bad secret.
     """
     signing_key(secret)
     async with aiohttp.ClientSession(
         connector=GuardedConnector(policy, resolver=resolver, tls=tls),
-        timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_S, timeout_s)),
+        timeout=aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Neither a proxy nor a .netrc of the environment has a say.
         trust_env=False,
         auto_decompress=False,
         skip_auto_headers=("Accept-Encoding",),
     ) as session:
-        yield WebhookSender(session, policy, secret, headers, clock)
+        yield WebhookSender(
+            session, policy=policy, secret=secret, headers=headers, at_once=at_once, clock=clock
+        )
 
 
 class WebhookSender:
@@ -144,9 +148,11 @@ class WebhookSender:
     def __init__(
         self,
         session: aiohttp.ClientSession,
+        *,
         policy: AddressPolicy,
         secret: str,
         headers: Headers,
+        at_once: int,
         clock: Callable[[], float],
     ) -> None:
         self._session = session
@@ -154,7 +160,7 @@ class WebhookSender:
         self._secret = secret
         self._headers = headers
         self._clock = clock
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(at_once)
 
     async def send(self, delivery: Delivery) -> DeliveryAttempt:
         """Make one attempt. Never raises for what the receiver, its network or the URL is."""
