@@ -123,9 +123,9 @@ async def webhook_sender(
 ) -> AsyncIterator["WebhookSender"]:
     """A sender with its own connections, closed at the end.
 
-    `secret` and `headers` are for deliveries that do not bring their own; of more than `at_once`
-    the others wait, before their time begins. `tls` is for receivers
-    whose certificates the system's authorities do not know. Raises ValueError for a bad secret.
+    `secret` and `headers` are for deliveries that do not bring their own. More than `at_once`
+    attempts wait for each other before their time begins. `tls` is for receivers whose
+    certificates the system's authorities do not know. Raises ValueError for a bad secret.
     """
     signing_key(secret)
     async with aiohttp.ClientSession(
