@@ -37,8 +37,11 @@ class Environment:
         self.python = self.path / "bin" / "python"
 
     def version(self) -> str | None:
-        """The Python version inside, or None if there is none that runs."""
-        script = "import platform; print(platform.python_version())"
+        """The Python version inside, or None if there is none that runs and can install.
+
+        One whose making was cut short has a Python but no pip.
+        """
+        script = "import platform, pip; print(platform.python_version())"
         try:
             ran = subprocess.run(
                 [self.python, "-c", script], capture_output=True, text=True, check=True

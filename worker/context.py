@@ -9,6 +9,7 @@ from slotgrid.core.admission import checked_input, unknown_function
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
 from slotgrid.core.events import NotJson, encode_json
 from slotgrid.core.task import MAIN_STEP, Artifact, Deadline, Step, StepState
+from slotgrid.runtime.secrets import HIDDEN
 from worker import failures
 from worker.attempt import Attempt
 from worker.registry.definitions import LoadedFunction
@@ -113,7 +114,9 @@ class RunContext:
         """Keep a file with the task, and say so."""
         attempt = self._attempt
         attempt.check_open()
-        artifact = await attempt.parts.artifacts.save(attempt.task, attempt.hide_text(name), data)
+        # Without the brackets, which no plain file name has.
+        shown = attempt.hide_text(name).replace(HIDDEN, "redacted")
+        artifact = await attempt.parts.artifacts.save(attempt.task, shown, data)
         await attempt.say("artifact", {"text": artifact.name, "data": artifact})
         return artifact
 

@@ -1,4 +1,4 @@
-"""Exceptions in words; a traceback as the author of a function wants it: their frames, not ours."""
+"""Exceptions in words; a traceback as an author wants to read it: their frames, not ours."""
 
 import os
 from collections.abc import Iterator

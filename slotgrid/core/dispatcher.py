@@ -103,7 +103,8 @@ class Dispatcher:
 
     def take_now(self, cls: TaskClass) -> Lease | None:
         """A lease if one can be had without waiting."""
-        return self._take(cls) if self._servable(cls) and not self._queue.waits(cls) else None
+        overtakes = len(self._queue) and self._queue.waits(cls)
+        return self._take(cls) if not overtakes and self._servable(cls) else None
 
     def enqueue(self, task: Task, cls: TaskClass) -> Entry[_Waiter]:
         """Let the task wait. Raises QueueFull, which says for how long to stay away."""

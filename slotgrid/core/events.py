@@ -48,6 +48,7 @@ class EventLog:
         "_pacing",
         "_room",
         "_waiters",
+        "begins_after",
         "closed",
         "last_id",
         "size",
@@ -62,6 +63,7 @@ class EventLog:
         self._pacing: Reader | None = None
         self._room: asyncio.Future[None] | None = None
         self.last_id = 0
+        self.begins_after = 0  # up to there, events were said in another process
         self.closed = False
 
     def append(self, kind: str, payload: Any) -> Event:
@@ -71,13 +73,14 @@ class EventLog:
         event = Event(self.last_id, kind, time.time(), encoded)
         self._events.append(event)
         self.size += len(encoded)
-        # The newest event always stays, whatever its size: it may be the terminal one.
-        while len(self._events) > self._limit or (
-            self.size > self._bytes_limit and len(self._events) > 1
-        ):
-            self.size -= len(self._events.popleft().payload)
+        if self.size > self._bytes_limit or len(self._events) > self._limit:
+            self._drop_oldest()
         self._wake()
         return event
+
+    def begin_after(self, event_id: int) -> None:
+        """Number what comes above `event_id`: what is below was said in another process."""
+        self.last_id = self.begins_after = event_id
 
     def close(self) -> None:
         """Say that nothing more will come."""
@@ -110,7 +113,16 @@ class EventLog:
             # Shielded, since a second writer of the same task may wait for the same room.
             await asyncio.shield(self._room)
 
+    def _drop_oldest(self) -> None:
+        # The newest event always stays, whatever its size: it may be the terminal one.
+        while len(self._events) > self._limit or (
+            self.size > self._bytes_limit and len(self._events) > 1
+        ):
+            self.size -= len(self._events.popleft().payload)
+
     def _wake(self) -> None:
+        if not self._waiters:
+            return
         waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             if not waiter.done():

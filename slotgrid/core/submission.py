@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import chain
 from typing import Any
 
 import orjson
@@ -17,6 +16,7 @@ LOWEST_PRIORITY = 9
 DEFAULT_PRIORITY = 5
 NESTING_LIMIT = 100
 """Levels of arrays and objects: JSON is written 254 deep at most, and checked recursively."""
+CONTAINERS = (dict, list)
 
 
 class Mode(StrEnum):
@@ -30,7 +30,7 @@ class Mode(StrEnum):
     @property
     def durable(self) -> bool:
         """Whether the task is recorded before it is accepted."""
-        return self in {Mode.WEBHOOK, Mode.ASYNC}
+        return self in (Mode.WEBHOOK, Mode.ASYNC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +139,14 @@ def _read(
     for name, value in given.items():
         if len(faults) >= FAULTS_LIMIT:
             break
-        at = pointer([name])
         if name not in readers:
-            faults.append(Violation(at, f"unknown field{_nearest(name, readers)}"))
+            unknown = f"unknown field{_nearest(name, readers)}"
+            faults.append(Violation(pointer([name]), unknown))
             continue
         try:
             values[name] = readers[name](value)
         except _Wrong as wrong:
+            at = pointer([name])
             faults += [Violation(at + fault.pointer, fault.message) for fault in wrong.faults]
     return values, faults
 
@@ -189,8 +190,12 @@ def _object(value: object) -> dict[str, Any]:
         raise _Wrong.because(f"expected an object, got {_kind(value)}")
     level: list[Any] = [value]
     for _ in range(NESTING_LIMIT):
-        parts = (part.values() if isinstance(part, dict) else part for part in level)
-        level = [part for part in chain.from_iterable(parts) if isinstance(part, dict | list)]
+        level = [
+            part
+            for above in level
+            for part in (above.values() if isinstance(above, dict) else above)
+            if isinstance(part, CONTAINERS)
+        ]
         if not level:
             return value
     raise _Wrong.because(f"is nested deeper than {NESTING_LIMIT} levels")

@@ -149,7 +149,8 @@ class Supervisor:
 
     def _forget(self, task: Task) -> None:
         # What is cancelled before its first line never runs one, so this cannot stand there.
-        self._end_cancelled(task)
+        if not task.state.terminal:
+            self._end_cancelled(task)
         self._released.discard(task.id)
         del self._live[task.id]
         if not self._live:

@@ -257,7 +257,7 @@ class Task:
         self.created_at = created_at
         self.queued_mono = time.monotonic() - max(0.0, time.time() - created_at)
         self.lost_starts = starts
-        self.events.last_id = first_event
+        self.events.begin_after(first_event)
 
     def begin_attempt(self, worker: str, slot: int) -> None:
         """A slot was leased, and the function starts on it."""

@@ -13,11 +13,11 @@ from slotgrid.core.submission import Mode
 from slotgrid.core.task import Task
 from slotgrid.intake.accept import preferred
 from slotgrid.intake.node import Node
-from slotgrid.intake.problems import problem_response
+from slotgrid.intake.problems import BEGUN, problem_response
 
 PING_S = 15.0
-LAST_WORDS_S = 30.0
-"""How long a reader has for what its task said last; after that its connection is cut."""
+LAST_WORDS_S = 60.0
+"""How long a reader has, once its task has ended, for what it has not read yet (4 MiB at most)."""
 CALLER_LEFT = "the caller left"
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -103,7 +103,7 @@ async def _stream(task: Task, request: web.Request) -> web.StreamResponse:
         response = await open_stream(request, content_type, headers)
         if first is not None:
             await response.write(form(first))
-        await pump(reader, response, form, ping=content_type == EVENT_STREAM)
+        await pump(task, reader, request, response, form, ping=content_type == EVENT_STREAM)
     return response
 
 
@@ -115,29 +115,40 @@ async def open_stream(
     response.content_type = content_type
     if content_type == PLAIN:
         response.charset = "utf-8"
+    request[BEGUN] = True
     await response.prepare(request)
     return response
 
 
-async def pump(reader: Reader, response: web.StreamResponse, form: Format, *, ping: bool) -> None:
+async def pump(
+    task: Task,
+    reader: Reader,
+    request: web.Request,
+    response: web.StreamResponse,
+    form: Format,
+    *,
+    ping: bool,
+) -> None:
     """Write what the reader brings until nothing more comes, with a sign of life between.
 
-    Raises ConnectionError when the caller is gone, or does not take the last events in time.
+    A caller may hold up its own task by not reading, but not this node for longer than that.
+    Raises ConnectionError when the caller is gone.
     """
-    while True:
-        try:
-            event = await _next(reader)
-        except TimeoutError:
-            if ping:
-                await response.write(b": ping\n\n")
-            continue
-        if event is None:
-            break
-        if reader.at_last:
-            await _write_last(response, form(event))
-        else:
+    cutting_off = asyncio.create_task(_cut_off(task, request), name=f"cut off {task.id}")
+    try:
+        while True:
+            try:
+                event = await _next(reader)
+            except TimeoutError:
+                if ping:
+                    await response.write(b": ping\n\n")
+                continue
+            if event is None:
+                break
             await response.write(form(event))
-    await response.write_eof()
+        await response.write_eof()
+    finally:
+        cutting_off.cancel()
 
 
 async def _next(reader: Reader) -> Event | None:
@@ -146,15 +157,12 @@ async def _next(reader: Reader) -> Event | None:
         return await reader.next()
 
 
-async def _write_last(response: web.StreamResponse, piece: bytes) -> None:
-    scope = asyncio.timeout(LAST_WORDS_S)
-    try:
-        async with scope:
-            await response.write(piece)
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise ConnectionError("the caller does not read its answer") from None
+async def _cut_off(task: Task, request: web.Request) -> None:
+    """Cut the connection of a caller who has not taken everything well after the task's end."""
+    await task.wait_finished()
+    await asyncio.sleep(LAST_WORDS_S)
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _format(request: web.Request) -> tuple[str, Format]:

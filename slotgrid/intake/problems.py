@@ -25,6 +25,8 @@ from slotgrid.intake.schemas.problems import PROBLEM_JSON
 
 log = structlog.get_logger()
 
+BEGUN = web.RequestKey("begun", bool)
+"""Whether a stream has begun to answer: what fails from then on has no answer of its own."""
 RETRY_AFTER_S = 5
 """What a 429 or 503 says that does not know better."""
 
@@ -63,6 +65,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         raise  # the caller has left: there is nobody to answer
     except Exception:
         log.exception("request.defect", method=request.method, path=request.path)
+        if BEGUN in request:
+            raise  # the server then cuts the connection, which is how the caller learns of it
         return problem_response(Internal("the node failed on this request; its log says how"))
 
 

@@ -1,6 +1,7 @@
 """What `GET /tasks` shows of this node: live tasks, and the last ones that ended, in memory."""
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -73,7 +74,8 @@ class History:
         self._clock = clock
         self._live: dict[str, Task] = {}
         # Insertion order is the order of ending: the first is always the next to go.
-        self._ended: dict[str, tuple[Task, float, int]] = {}
+        # Of a plain dict, finding the first costs as much as was deleted in front of it.
+        self._ended: OrderedDict[str, tuple[Task, float, int]] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:

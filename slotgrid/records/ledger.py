@@ -75,11 +75,11 @@ class Ledger:
             detail["deliveries"] = orjson.loads(row.deliveries) if row else []
         return detail
 
-    async def events(self, task_id: str, after: int) -> list[Event]:
-        """The events of a task that the database keeps, above `after`."""
+    async def events(self, task_id: str, after: int, *, upto: int | None = None) -> list[Event]:
+        """The events of a task that the database keeps, above `after` and up to `upto`."""
         if self._database is None:
             return []
-        return await self._database.read(lambda c: store.kept_events(c, task_id, after))
+        return await self._database.read(lambda c: store.kept_events(c, task_id, after, upto))
 
     async def select(
         self, wanted: TaskFilter, *, limit: int, offset: int

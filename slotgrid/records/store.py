@@ -155,13 +155,14 @@ def keep_events(connection: Connection, task: Task, said: Sequence[Event]) -> No
         connection.execute(events.insert(), rows)
 
 
-def kept_events(connection: Connection, task_id: str, after: int) -> list[Event]:
-    """The kept events of a task above `after`."""
-    query = (
-        sa.select(events)
-        .where((events.c.task_id == task_id) & (events.c.id > after))
-        .order_by(events.c.id)
-    )
+def kept_events(
+    connection: Connection, task_id: str, after: int, upto: int | None = None
+) -> list[Event]:
+    """The kept events of a task above `after`, up to `upto`, in order."""
+    where = (events.c.task_id == task_id) & (events.c.id > after)
+    if upto is not None:
+        where &= events.c.id <= upto
+    query = sa.select(events).where(where).order_by(events.c.id)
     return [
         Event(row.id, row.kind, row.at, row.payload.encode()) for row in connection.execute(query)
     ]

@@ -1,5 +1,8 @@
 """The virtual environment: made, filled, and left alone when nothing has changed."""
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,3 +106,11 @@ def test_an_environment_without_a_python_that_runs_is_no_environment(tmp_path: P
     broken.python.parent.mkdir(parents=True)
     broken.python.symlink_to("/nothing/here")
     assert broken.version() is None
+
+
+def test_an_environment_whose_making_was_cut_short_is_made_anew(tmp_path: Path) -> None:
+    cut_short = Environment(tmp_path)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", cut_short.path], check=True)
+    assert cut_short.version() is None
+    cut_short.create()
+    assert cut_short.version() == platform.python_version()

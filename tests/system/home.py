@@ -87,6 +87,7 @@ class Home:
             left.kill()
         for process in self._started:
             process.kill()
+            process.wait()
 
     def _is_ours(self, process: psutil.Process) -> bool:
         if process.pid == os.getpid():

@@ -94,9 +94,9 @@ class Process:
         return status
 
     def kill(self) -> None:
-        """End it now, if it has not ended, and wait until it has."""
+        """End it alone and now, as `kill -9` does; what it started may still hold its output."""
         self._popen.kill()
-        self.wait()
+        self._popen.wait()
 
     def _listen(self) -> None:
         assert self._popen.stdout is not None

@@ -6,17 +6,13 @@ import pytest
 
 from tests.system.home import Home
 
-STRONG = "vIhT0Kq2ZJ8yq3mD5sXw"
-
 
 @pytest.mark.parametrize(
     ("host", "key", "why"),
     [
         ("0.0.0.0", "", "is empty"),
-        ("::", "", "is empty"),
-        ("0.0.0.0", "hunter2", "is short"),
-        ("0.0.0.0", "change-me-change-me", "looks like a default"),
-        ("worker.example", "aaaaaaaaaaaaaaaaaaaaaaaa", "looks like a default"),
+        ("::", "hunter2", "is short"),
+        ("worker.example", "change-me-change-me", "looks like a default"),
     ],
 )
 def test_a_public_address_with_a_weak_key_is_refused_with_the_reason(
@@ -53,6 +49,6 @@ def test_a_taken_port_is_told_and_nothing_is_left(home: Home) -> None:
 
 
 def test_arguments_that_mean_nothing_are_refused(home: Home) -> None:
-    refused = home.python("-m", "worker", "--port", STRONG)
+    refused = home.python("-m", "worker", "--port", "3000")
     assert refused.wait() == 2
     assert "there is only --check" in refused.said

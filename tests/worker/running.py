@@ -95,6 +95,7 @@ class RunningWorker:
     folder: Folder
     caller: ClientSession
     logs: LogRing
+    redactor: Redactor
     _answering: set[asyncio.Task[Answer]] = field(default_factory=set)
 
     async def request(self, method: str, path: str, **asked: Any) -> Answer:
@@ -253,7 +254,7 @@ async def running_worker(
         async with serving(settings, logs=logs, redactor=redactor, stop=Stop()) as (worker, port):
             url = f"http://127.0.0.1:{port}"
             async with _caller(url) as caller:
-                running = RunningWorker(url, worker, folder, caller, logs)
+                running = RunningWorker(url, worker, folder, caller, logs, redactor)
                 yield running
                 await running.end()
         assert worker.plain.pids == ()

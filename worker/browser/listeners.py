@@ -39,6 +39,9 @@ HANDLER_AT = {
 }
 """Methods of Playwright that take a callable, and which argument it is."""
 
+CAUGHT = (Exception, SystemExit, KeyboardInterrupt)
+"""A listener is called by the event loop, out of which `sys.exit()` would take the process."""
+
 LISTENING = ("on", "once", "remove_listener")
 
 
@@ -136,7 +139,7 @@ class ListenerGuard:
                     self._guard(arg)
             try:
                 answer = listener(*args)
-            except Exception as error:
+            except CAUGHT as error:
                 self._on_error(error)
                 return None
             return self._awaited(answer) if inspect.isawaitable(answer) else None
@@ -152,7 +155,7 @@ class ListenerGuard:
     async def _awaited(self, answer: Any) -> None:
         try:
             await answer
-        except Exception as error:
+        except CAUGHT as error:
             self._on_error(error)
 
     def _adopting(self, method: Listener) -> Listener:

@@ -11,13 +11,22 @@ from slotgrid.core.task import Task, log_line
 from slotgrid.intake import documents as d
 from slotgrid.intake.body import bad_parameter, flag
 from slotgrid.intake.finding import find_task
-from slotgrid.intake.modes import EVENT_STREAM, NDJSON, as_sse, open_stream, pump
+from slotgrid.intake.modes import (
+    EVENT_STREAM,
+    NDJSON,
+    PING_S,
+    Format,
+    as_sse,
+    open_stream,
+    pump,
+)
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
 from slotgrid.records.ledger import Record
 
 LOOK_AGAIN_S = 0.5
 """How often a follower of a task that waits on disk looks whether it was taken up."""
+LOOKS_A_PING = int(PING_S / LOOK_AGAIN_S)
 
 
 @endpoint(
@@ -35,43 +44,76 @@ async def task_events(request: web.Request) -> web.StreamResponse:
     found = await find_task(request)
     after = _last_event_id(request)
     response = await open_stream(request, EVENT_STREAM)
-    if isinstance(found, Record):
-        after = await _recorded_events(request, found, response, after)
-        task = await _come_to_life(request, found)
+    if isinstance(found, Task):
+        task: Task | None = found
+        if after < found.events.begins_after:
+            upto = found.events.begins_after
+            after = await _recorded_events(request, found.id, response, after, upto=upto)
     else:
-        task = found
-        if missing := task.events.missing_after(after):
-            await _say_missed(response, f"{missing} earlier events are no longer kept", missing)
+        after = await _recorded_events(request, found.id, response, after)
+        task = await _come_to_life(request, found, response)
+        if task is None:  # it has ended without, maybe since it was looked at
+            await _recorded_events(request, found.id, response, after)
     if task is None:
         await response.write_eof()
         return response
+    after = max(after, task.events.begins_after)
     async with Reader(task.events, after=after) as reader:
-        await pump(reader, response, as_sse, ping=True)
+        await pump(task, reader, request, response, _telling_gaps(after), ping=True)
     return response
 
 
-async def _say_missed(response: web.StreamResponse, text: str, missing: int | None) -> None:
-    """Without an id, so that a reader who reconnects asks again from where it was."""
-    note = orjson.dumps({"text": text, "data": missing})
-    await response.write(b"event: missed\ndata: %s\n\n" % note)
+def _telling_gaps(after: int) -> Format:
+    """Server-sent events that say how many before them are no longer kept.
+
+    Nobody waits for these readers, so the events may outrun one of them at any time.
+    """
+    position = after
+
+    def form(event: Event) -> bytes:
+        nonlocal position
+        missing, position = event.id - position - 1, event.id
+        if not missing:
+            return as_sse(event)
+        return _missed(f"{missing} earlier events are no longer kept", missing) + as_sse(event)
+
+    return form
+
+
+def _missed(text: str, missing: int | None) -> bytes:
+    """Without an id of its own: who reconnects asks from behind the last event it has."""
+    return b"event: missed\ndata: %s\n\n" % orjson.dumps({"text": text, "data": missing})
 
 
 async def _recorded_events(
-    request: web.Request, record: Record, response: web.StreamResponse, after: int
+    request: web.Request,
+    task_id: str,
+    response: web.StreamResponse,
+    after: int,
+    *,
+    upto: int | None = None,
 ) -> int:
     """Send what the database keeps of a task; returns the number of the last event sent."""
-    await _say_missed(response, "what it said in an earlier process may be missing", None)
-    for event in await request.app[NODE].ledger.events(record.id, after):
+    events = await request.app[NODE].ledger.events(task_id, after, upto=upto)
+    if events and events[-1].id - after > len(events):
+        await response.write(_missed("what it said in an earlier process may be missing", None))
+    for event in events:
         await response.write(as_sse(event))
         after = event.id
     return after
 
 
-async def _come_to_life(request: web.Request, record: Record) -> Task | None:
+async def _come_to_life(
+    request: web.Request, record: Record, response: web.StreamResponse
+) -> Task | None:
     """The task once it is taken up from disk; None when it has ended."""
     found: Task | Record | None = record
+    looked = 0
     while isinstance(found, Record) and not found.state.terminal:
         await asyncio.sleep(LOOK_AGAIN_S)
+        looked += 1
+        if looked % LOOKS_A_PING == 0:
+            await response.write(b": ping\n\n")
         found = await request.app[NODE].ledger.find(record.id)
     return found if isinstance(found, Task) else None
 
@@ -132,5 +174,5 @@ async def _logs(
         )
     response = await open_stream(request, NDJSON)
     async with Reader(task.logs) as reader:
-        await pump(reader, response, form, ping=False)
+        await pump(task, reader, request, response, form, ping=False)
     return response

@@ -26,7 +26,15 @@ function show(document_, key) {
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     validatorUrl: null, // nothing of this node leaves for anybody else's server
-    onComplete: () => key && ui.preauthorizeApiKey(SCHEME, key),
+    onComplete: () => key && authorize(ui, document_, key),
+  });
+}
+
+function authorize(ui, document_, key) {
+  // Not `preauthorizeApiKey`, which forgets the key at the next reload.
+  const schema = document_.components.securitySchemes[SCHEME];
+  ui.getSystem().authActions.authorizeWithPersistOption({
+    [SCHEME]: { name: SCHEME, schema, value: key },
   });
 }
 

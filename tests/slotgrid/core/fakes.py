@@ -273,6 +273,12 @@ def terminal_events(task: Task) -> list[Event]:
     return [event for event in task.events.after(0) if event.terminal]
 
 
+async def turns(count: int) -> None:
+    """Let the loop do what is due, for tests that something does not happen."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 async def until(condition: Callable[[], bool], *, turns: int = 100) -> None:
     """Turn the loop until the condition holds; what is due needs few turns and no time."""
     for _ in range(turns):

@@ -19,6 +19,7 @@ from tests.slotgrid.core.fakes import (
     function,
     make_node,
     terminal_events,
+    turns,
     until,
 )
 
@@ -149,11 +150,6 @@ async def test_cleaning_that_breaks_is_told_as_ours_and_gives_the_slot_back(
     node.runner.cleaning[task.id].set_exception(ZeroDivisionError())
     await ended(node, task, TaskState.COMPLETED)
     assert len(node.observer.defects) == 1
-
-
-async def turns(count: int) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 async def interrupted(work: "asyncio.Future[Any]") -> "asyncio.Task[None]":

@@ -16,6 +16,7 @@ from tests.slotgrid.core.fakes import (
     function,
     make_node,
     terminal_events,
+    turns,
     until,
 )
 
@@ -116,6 +117,8 @@ async def test_a_retry_may_wait_as_long_as_the_first_attempt_might(node: FakeNod
     holder = await node.running()
     node.naps.wake()
     await until(lambda: node.dispatcher.position(task) == 1)
+    await turns(5)  # a wait that is over would end here
+    assert node.dispatcher.position(task) == 1
     node.runner.finish(holder)
     await node.runner.started(task)
     node.runner.finish(task)

@@ -1,7 +1,7 @@
 """Holds every answer of a node against the node's own OpenAPI document."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ TERMINAL = {"done", "error"}
 def check_answers(app: web.Application) -> list[str]:
     """Check whatever the application answers from now on; the list fills with what is wrong."""
     faults: list[str] = []
-    documented = Documented(app)
+    documented = Documented(app[DOCUMENT].current)
     written: dict[int, bytearray] = {}
 
     @web.middleware
@@ -55,10 +55,10 @@ def check_answers(app: web.Application) -> list[str]:
 
 
 class Documented:
-    """What the application's document says of an answer; read again when the document changes."""
+    """What a document says of an answer; read anew with each change of the document."""
 
-    def __init__(self, app: web.Application) -> None:
-        self._app = app
+    def __init__(self, read: Callable[[], bytes]) -> None:
+        self._read = read
         self._text = b""
         self._paths: dict[str, Any] = {}
         self._registry: Registry[Any] = Registry()
@@ -66,37 +66,53 @@ class Documented:
     def faults(
         self, request: web.Request, response: web.StreamResponse, body: bytes
     ) -> Iterator[str]:
-        """Where the answer differs from what is documented."""
+        """Where the answer to a request differs from what is documented."""
         if request.method == "OPTIONS":
             return  # a preflight belongs to the browser, not to the API
-        self._read()
-        where = f"{request.method} {request.path_qs} -> {response.status}"
         if request.match_info.http_exception is not None:
-            yield from self._wrong({"$ref": "#/components/schemas/Problem"}, [body], where)
+            yield from self.problem_faults(body, f"{request.method} {request.path_qs}")
             return
         assert request.match_info.route.resource is not None
-        operations = self._paths[path_of(request.match_info.route.resource)]
-        answers = operations["get" if request.method == "HEAD" else request.method.lower()]
-        declared = answers["responses"].get(str(response.status))
+        yield from self.answer_faults(
+            "get" if request.method == "HEAD" else request.method.lower(),
+            path_of(request.match_info.route.resource),
+            response.status,
+            response.content_type,
+            body,
+        )
+
+    def problem_faults(self, body: bytes, where: str) -> Iterator[str]:
+        """Where a body differs from any problem."""
+        self._refresh()
+        yield from self._wrong({"$ref": "#/components/schemas/Problem"}, [body], where)
+
+    def answer_faults(
+        self, method: str, path: str, status: int, content_type: str, body: bytes
+    ) -> Iterator[str]:
+        """Where an answer differs from what is documented of that method of that path."""
+        self._refresh()
+        where = f"{method} {path} -> {status}"
+        answers = self._paths[path][method]["responses"]
+        declared = answers.get(str(status))
         if declared is None:
-            yield f"{where}: declared are {', '.join(answers['responses'])}"
+            yield f"{where}: declared are {', '.join(answers)}"
             return
         if not body:
             return
         content = declared.get("content", {})
-        media = content.get(response.content_type) or content.get("*/*")
+        media = content.get(content_type) or content.get("*/*")
         if media is None:
-            yield f"{where}: {response.content_type} is not declared, but {', '.join(content)}"
+            yield f"{where}: {content_type} is not declared, but {', '.join(content)}"
         elif "x-itemSchema" in media["schema"]:
-            sse = response.content_type == "text/event-stream"
+            sse = content_type == "text/event-stream"
             items = [orjson.dumps(f) for f in frames(body)] if sse else body.splitlines()
             yield from self._wrong(media["schema"]["x-itemSchema"], items, where)
             yield from _wrong_order([orjson.loads(item) for item in items], where)
-        elif response.content_type.endswith("json"):
+        elif content_type.endswith("json"):
             yield from self._wrong(media["schema"], [body], where)
 
-    def _read(self) -> None:
-        text = self._app[DOCUMENT].current()
+    def _refresh(self) -> None:
+        text = self._read()
         if text is self._text:
             return
         self._text, document = text, orjson.loads(text)

@@ -1,6 +1,7 @@
 """A node as a server on a free port, of real parts; its functions need no browser."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -83,6 +84,28 @@ class RunningNode:
             async with Reader(task.events) as reader:
                 await reader.next()
         return task
+
+    @asynccontextmanager
+    async def unread(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[asyncio.StreamReader]:
+        """The answer to a request, of which nothing is read but by the test."""
+        host, port = self.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=64 * 1024)
+        sent = json.dumps(body or {}).encode()
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            "Host: test",
+            "Connection: close",
+            "Content-Type: application/json",
+            f"Authorization: {KEY}",
+            f"Content-Length: {len(sent)}",
+        ]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + sent)
+        try:
+            yield reader
+        finally:
+            writer.transport.abort()
 
     async def queued(self, count: int = 1) -> None:
         """Return when so many tasks wait."""

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from tests.slotgrid.intake.chromium import chromium_page
+from tests.slotgrid.intake.chromium import WatchedPage, browser, watched
 from tests.slotgrid.intake.nodes import KEY, RunningNode, running_node
+
+__all__ = ["browser", "watched"]
 
 OTHER = "http://pages.example"
 FROM_OTHER = {"Origin": OTHER}
@@ -128,12 +130,10 @@ MISTAKE = """async ([url]) => {
 
 
 async def test_a_page_of_another_origin_follows_a_stream_and_reads_an_error(
-    foreign_page: str,
+    foreign_page: str, watched: WatchedPage
 ) -> None:
-    async with (
-        running_node(cors_origins=["*"]) as node,
-        chromium_page() as (page, _),
-    ):
+    page, _ = watched
+    async with running_node(cors_origins=["*"]) as node:
         await page.goto(foreign_page)
         streamed = await page.evaluate(STREAM, [node.url, KEY])
         assert streamed["status"] == 200
@@ -145,11 +145,11 @@ async def test_a_page_of_another_origin_follows_a_stream_and_reads_an_error(
 
 
 async def test_a_page_of_another_origin_reads_nothing_where_it_is_closed(
-    node: RunningNode, foreign_page: str
+    node: RunningNode, foreign_page: str, watched: WatchedPage
 ) -> None:
-    async with chromium_page() as (page, _):
-        await page.goto(foreign_page)
-        read = await page.evaluate(
-            "([url]) => fetch(url + '/health').then(a => a.text()).catch(e => e.name)", [node.url]
-        )
-        assert read == "TypeError"
+    page, _ = watched
+    await page.goto(foreign_page)
+    read = await page.evaluate(
+        "([url]) => fetch(url + '/health').then(a => a.text()).catch(e => e.name)", [node.url]
+    )
+    assert read == "TypeError"

@@ -1,23 +1,16 @@
 """`/docs` and `/openapi`: who may see them, and that calls can be tried from the page."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Page, expect
 
 from slotgrid.intake.api.docs import FILES
-from tests.slotgrid.intake.chromium import chromium_page
+from tests.slotgrid.intake.chromium import WatchedPage, browser, watched
 from tests.slotgrid.intake.functions import offer
 from tests.slotgrid.intake.nodes import KEY, RunningNode, problem_of, running_node
 
-Browsed = tuple[Page, list[str]]
-
-
-@pytest.fixture
-async def browsed() -> AsyncIterator[Browsed]:
-    async with chromium_page() as opened:
-        yield opened
+__all__ = ["browser", "watched"]
 
 
 async def authorize(page: Page, key: str) -> None:
@@ -27,8 +20,8 @@ async def authorize(page: Page, key: str) -> None:
     await page.click("button.btn-done")
 
 
-async def test_a_call_can_be_tried_from_the_page(node: RunningNode, browsed: Browsed) -> None:
-    page, faults = browsed
+async def test_a_call_can_be_tried_from_the_page(node: RunningNode, watched: WatchedPage) -> None:
+    page, faults = watched
     await page.goto(f"{node.url}/docs")
     await authorize(page, KEY)
     operation = page.locator("#operations-tasks-submit")
@@ -49,9 +42,9 @@ async def test_a_call_can_be_tried_from_the_page(node: RunningNode, browsed: Bro
 
 
 async def test_without_a_key_the_page_shows_the_refusal(
-    node: RunningNode, browsed: Browsed
+    node: RunningNode, watched: WatchedPage
 ) -> None:
-    page, _ = browsed
+    page, _ = watched
     await page.goto(f"{node.url}/docs#/tasks/list-tasks")
     operation = page.locator("#operations-tasks-list-tasks")
     await operation.locator(".try-out__btn").click()
@@ -61,8 +54,8 @@ async def test_without_a_key_the_page_shows_the_refusal(
     ).to_contain_text("401")
 
 
-async def test_a_link_to_an_operation_opens_it(node: RunningNode, browsed: Browsed) -> None:
-    page, faults = browsed
+async def test_a_link_to_an_operation_opens_it(node: RunningNode, watched: WatchedPage) -> None:
+    page, faults = watched
     await page.goto(f"{node.url}/docs#/functions/get-function")
     operation = page.locator("#operations-functions-get-function")
     await expect(operation.locator(".opblock-body")).to_be_visible()
@@ -70,8 +63,8 @@ async def test_a_link_to_an_operation_opens_it(node: RunningNode, browsed: Brows
     assert faults == []
 
 
-async def test_the_key_survives_a_reload(node: RunningNode, browsed: Browsed) -> None:
-    page, faults = browsed
+async def test_the_key_survives_a_reload(node: RunningNode, watched: WatchedPage) -> None:
+    page, faults = watched
     await page.goto(f"{node.url}/docs")
     await authorize(page, KEY)
     await page.reload()
@@ -79,8 +72,8 @@ async def test_the_key_survives_a_reload(node: RunningNode, browsed: Browsed) ->
     assert faults == []
 
 
-async def test_where_the_document_needs_a_key_the_page_asks_for_it(browsed: Browsed) -> None:
-    page, faults = browsed
+async def test_where_the_document_needs_a_key_the_page_asks_for_it(watched: WatchedPage) -> None:
+    page, faults = watched
     async with running_node(docs_public=False) as node:
         await page.goto(f"{node.url}/docs")
         await page.fill("#key", "not-the-key")
@@ -91,11 +84,14 @@ async def test_where_the_document_needs_a_key_the_page_asks_for_it(browsed: Brow
         await expect(page.locator("#operations-tasks-submit")).to_be_visible()
         await expect(page.locator("#ask")).to_be_hidden()
         await expect(page.locator("button.authorize.locked")).to_be_visible()
+        await page.reload()
+        await expect(page.locator("#operations-tasks-submit")).to_be_visible()
+        await expect(page.locator("#ask")).to_be_hidden()
     assert [fault for fault in faults if "401" not in fault] == []
 
 
-async def test_hostile_names_and_descriptions_stay_text(browsed: Browsed) -> None:
-    page, faults = browsed
+async def test_hostile_names_and_descriptions_stay_text(watched: WatchedPage) -> None:
+    page, faults = watched
 
     async def nothing(*_: object) -> None: ...
 

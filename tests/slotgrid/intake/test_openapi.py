@@ -16,7 +16,7 @@ from slotgrid.core.schema import Schema
 from slotgrid.core.submission import _FIELDS, Submission
 from slotgrid.intake.api.docs import DOCUMENT
 from slotgrid.intake.openapi import endpoint_of
-from slotgrid.intake.openapi_document import component_name, function_components, path_of
+from slotgrid.intake.openapi_document import component_name, embedded, function_components, path_of
 from slotgrid.intake.samples import sample_of
 from slotgrid.intake.schemas.submission import SUBMISSION
 from tests.slotgrid.intake.functions import OFFERED, offer, renamed
@@ -226,6 +226,17 @@ def test_what_is_data_in_a_function_s_schema_is_no_reference() -> None:
         "a": {"default": {"$ref": "#/properties"}},
         "b": True,
         "c": {"not": {"$ref": "#/components/schemas/odd.input"}},
+    }
+
+
+def test_a_schema_that_names_itself_keeps_its_references() -> None:
+    named = {"$id": "urn:named", "$schema": "https://json-schema.org/draft/2020-12/schema"}
+    schema = {**named, "$defs": {"A": {"type": "string"}}, "$ref": "#/$defs/A"}
+    assert embedded(schema, "odd.input") == schema
+    del schema["$id"]
+    assert embedded(schema, "odd.input") == {
+        "$defs": {"A": {"type": "string"}},
+        "$ref": "#/components/schemas/odd.input/$defs/A",
     }
 
 

@@ -7,6 +7,7 @@ IDLE = GaugeReadings(
     slots={("default", "free"): 3, ("default", "busy"): 1},
     queue_length={"default": 2},
     browsers=1,
+    browser_restarts={"browser-died": 2},
     memory_bytes=4096,
     loop_lag_s=0.25,
     slot_mismatch=0,
@@ -106,3 +107,7 @@ def test_new_names_do_not_grow_the_metrics_for_ever(metrics: Metrics) -> None:
 def test_a_stall_without_a_function_has_a_label_of_its_own(metrics: Metrics) -> None:
     metrics.loop_stalled(None)
     assert value(metrics, "slotgrid_loop_stalls_total", function="none") == 1
+
+
+def test_replaced_browsers_are_counted_by_reason(metrics: Metrics) -> None:
+    assert value(metrics, "slotgrid_browser_restarts_total", reason="browser-died") == 2

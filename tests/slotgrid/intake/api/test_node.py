@@ -81,6 +81,16 @@ async def test_maintenance_refuses_new_tasks_and_finishes_those_that_are_here(
     await node.submit("greet")
 
 
+async def test_a_node_that_is_starting_takes_no_tasks_and_cannot_be_hurried() -> None:
+    async with running_node() as node:
+        node.node.status.state = NodeState.STARTING
+        for path, body in (("/task", {"function": "greet"}), ("/on", {})):
+            async with node.caller.post(path, json=body) as answer:
+                problem = await problem_of(answer)
+                assert (problem["type"], problem["reason"]) == ("/problems/no-worker", "starting")
+                assert answer.headers["Retry-After"] == "1"
+
+
 async def test_a_drain_refuses_from_its_answer_on_and_cannot_be_taken_back(
     node: RunningNode,
 ) -> None:

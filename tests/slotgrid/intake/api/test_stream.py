@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from aiohttp import ClientError
 
 from slotgrid.core.task import TaskState
 from slotgrid.intake import modes
-from tests.slotgrid.intake.nodes import KEY, RunningNode, events_of, problem_of, running_node
+from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 
 NDJSON = {"Accept": "application/x-ndjson"}
 TEXT = {"Accept": "text/plain"}
@@ -159,26 +161,54 @@ async def test_a_task_cancelled_by_someone_else_says_so_in_its_stream(node: Runn
 
 async def test_a_slow_reader_pauses_its_own_task_and_no_other(node: RunningNode) -> None:
     count, size = 500, 64 * 1024
-    body = json.dumps(streamed("chatter", count=count, size=size)).encode()
-    host, port = node.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=64 * 1024)
-    writer.write(
-        b"POST /task HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
-        b"Content-Type: application/json\r\n"
-        b"Authorization: %s\r\nContent-Length: %d\r\n\r\n%s" % (KEY.encode(), len(body), body)
-    )
-    slow = await node.running_task()
-    for _ in range(20):
-        assert (await node.submit("greet"))["result"] == {"message": "Hello, World!"}
-    # What a connection holds by itself is a few MB; the task has 32 to say.
-    assert not slow.state.terminal
-    assert slow.events.last_id < count
-
-    last = b""
-    async with asyncio.timeout(60):
-        while piece := await reader.read(256 * 1024):
-            last = (last + piece)[-2000:]
-    writer.close()
-    assert b"event: done" in last
+    body = streamed("chatter", count=count, size=size)
+    async with asyncio.timeout(60), node.unread("POST", "/task", body) as answer:
+        slow = await node.running_task()
+        for _ in range(20):
+            assert (await node.submit("greet"))["result"] == {"message": "Hello, World!"}
+        # What a connection holds by itself is a few MB; the task has 32 to say.
+        assert not slow.state.terminal
+        assert slow.events.last_id < count
+        assert b"event: done" in await read_last(answer)
     assert slow.events.last_id == count + 1
+    await node.idle()
+
+
+async def test_a_reader_who_never_reads_is_cut_off_well_after_its_task_has_ended(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modes, "LAST_WORDS_S", 0.2)
+    body = streamed("chatter", count=500, size=64 * 1024) | {"timeout_s": 0.3}
+    async with asyncio.timeout(20), node.unread("POST", "/task", body) as answer:
+        task = await node.running_task()
+        await task.wait_finished()
+        cutting = [t for t in asyncio.all_tasks() if t.get_name() == f"cut off {task.id}"]
+        await asyncio.gather(*cutting, return_exceptions=True)
+        with suppress(ConnectionResetError):
+            assert b"event: error" not in await read_last(answer)
+    assert task.state is TaskState.FAILED
+    await node.idle()
+
+
+async def read_last(answer: asyncio.StreamReader) -> bytes:
+    """The last 2000 bytes, when the answer has ended."""
+    last = b""
+    while piece := await answer.read(256 * 1024):
+        last = (last + piece)[-2000:]
+    return last
+
+
+async def test_a_defect_in_the_middle_of_a_stream_breaks_it_off(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> bytes:
+        raise ZeroDivisionError
+
+    async with node.caller.post("/task", json=streamed("hold")) as answer:
+        await node.running_task()
+        await answer.content.readuntil(b"\n\n")
+        monkeypatch.setattr("slotgrid.core.events.Reader.next", broken)
+        node.runner.gate.set()
+        with pytest.raises(ClientError):
+            await answer.read()
     await node.idle()

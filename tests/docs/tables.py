@@ -1,0 +1,94 @@
+"""The tables of the documentation, made from the code: `python -m tests.docs.tables` prints them.
+
+A test compares; whoever changes a setting, a problem, a metric or a function pastes the new table.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+
+from slotgrid.core.errors import problem_types
+from slotgrid.runtime.metrics import GaugeReadings, Metrics
+from slotgrid.runtime.settings import TABLE
+from tests.docs.pages import ROOT
+from worker.registry.registry import Registry
+
+SOME_READINGS = GaugeReadings(
+    slots={("default", "free"): 1},
+    queue_length={"default": 0},
+    browsers=1,
+    browser_restarts={"hung": 1},
+    memory_bytes=1,
+    loop_lag_s=0.0,
+    slot_mismatch=0,
+    detached_functions=0,
+)
+"""A value for each, for a metric without one shows no labels."""
+
+
+def settings_table() -> list[str]:
+    """Every setting with its default, unit and purpose."""
+    rows = []
+    for row in TABLE.values():
+        default = row.default if row.derive else f"`{row.default}`" if row.default else ""
+        unit = f" Unit: {row.unit}." if row.unit else ""
+        rows.append((f"`{row.env}`", default, row.doc + unit))
+    return _table(("Setting", "Default", "What it is"), rows)
+
+
+def problems_table() -> list[str]:
+    """Every problem type with its status and what to do."""
+    kinds = sorted(problem_types().values(), key=lambda kind: kind.status)
+    rows = [(str(kind.status), f"`{kind.name}`", kind.title, kind.advice) for kind in kinds]
+    return _table(("Status", "Type", "What happened", "What to do"), rows)
+
+
+def metrics_table() -> list[str]:
+    """Every metric of ours by the name that Prometheus shows, with its labels."""
+    metrics = Metrics(lambda: SOME_READINGS)
+    metrics.task_finished(function="f", mode="sync", outcome="completed", wait_s=0, run_s=0)
+    metrics.refused("queue-full")
+    metrics.loop_stalled("f")
+    exported = metrics.render().decode()
+    rows = []
+    for name, text in re.findall(r"^# HELP (slotgrid_\w+) (.+)$", exported, re.MULTILINE):
+        kind = re.search(rf"^# TYPE {name} (\w+)$", exported, re.MULTILINE)
+        sample = re.search(rf"^{name}(?:_count)?(\{{.+\}})? ", exported, re.MULTILINE)
+        assert kind is not None
+        assert sample is not None
+        labels = re.sub(r'="[^"]*"', "", sample[1] or "")
+        rows.append((f"`{name}{labels}`", kind[1], text))
+    return _table(("Metric", "Kind", "What it says"), sorted(rows))
+
+
+def functions_table() -> list[str]:
+    """Every function that is shipped."""
+    specs = asyncio.run(_shipped()).specs()
+    rows = [
+        (f"`{spec.name}`", "yes" if "stream" in spec.modes else "", spec.description)
+        for spec in specs
+    ]
+    return _table(("Function", "Streams", "What it does"), rows)
+
+
+async def _shipped() -> Registry:
+    registry = Registry(
+        ROOT / "functions",
+        group="default",
+        contract=1,
+        default_timeout_s=30,
+        pools=["default"],
+        environment={},
+    )
+    await registry.load()
+    return registry
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    cells = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells]
+
+
+if __name__ == "__main__":
+    for table in (settings_table, functions_table, problems_table, metrics_table):
+        print("\n".join(table()), end="\n\n")

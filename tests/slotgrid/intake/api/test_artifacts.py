@@ -1,0 +1,58 @@
+"""The files that a task saved."""
+
+import pytest
+
+from tests.slotgrid.intake.api.tasks import ended
+from tests.slotgrid.intake.functions import offer
+from tests.slotgrid.intake.nodes import RunningNode, running_node
+
+
+async def test_artifacts_are_listed_and_served(node: RunningNode) -> None:
+    files = {"a.txt": "ü", "page.html": "<script>alert(1)</script>", "b c.csv": "1,2", "x.bin": ""}
+    task_id = await ended(node, "save", {"files": files})
+    listed = await node.get(f"/tasks/{task_id}/artifacts")
+    assert listed["total"] == 4
+    for artifact in listed["artifacts"]:
+        async with node.caller.get(artifact["url"]) as answer:
+            assert await answer.text("utf-8") == files[artifact["name"]]
+            assert answer.content_type == artifact["content_type"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+            attached = answer.headers["Content-Disposition"].startswith("attachment")
+            assert attached is (artifact["name"] == "page.html")
+    path = f"/tasks/{task_id}/artifacts"
+    async with node.caller.get(f"{path}/b%20c.csv", headers={"Range": "bytes=1-"}) as part:
+        assert (part.status, await part.text()) == (206, ",2")
+    async with node.caller.get(f"{path}/a.txt", headers={"Range": "bytes=99-"}) as outside:
+        assert outside.status == 416
+    async with node.caller.get(f"{path}/a.txt") as first:
+        tag = first.headers["ETag"]
+    async with node.caller.get(f"{path}/a.txt", headers={"If-None-Match": tag}) as same:
+        assert same.status == 304
+    async with node.caller.get(f"{path}/a.txt", headers={"If-Match": '"other"'}) as changed:
+        assert changed.status == 412
+
+
+@pytest.mark.parametrize("name", ["other.txt", "..%2F..%2Fetc%2Fpasswd", "%2e%2e", "a.txt%00"])
+async def test_only_what_the_task_saved_is_served(node: RunningNode, name: str) -> None:
+    task_id = await ended(node, "save", {"files": {"a.txt": "text"}})
+    assert (await node.problem("GET", f"/tasks/{task_id}/artifacts/{name}"))["status"] == 404
+
+
+async def test_a_file_that_was_removed_is_gone(node: RunningNode) -> None:
+    task_id = await ended(node, "save", {"files": {"a.txt": "text"}})
+    task = node.node.history.get(task_id)
+    assert task is not None
+    node.node.artifacts.path(task, "a.txt").unlink()
+    problem = await node.problem("GET", f"/tasks/{task_id}/artifacts/a.txt")
+    assert problem["type"] == "/problems/gone"
+
+
+async def test_a_function_s_list_of_artifacts_says_what_it_says_in_the_task() -> None:
+    async def nothing(*_: object) -> None: ...
+
+    async with running_node(offer("nothing", nothing)) as node:
+        task_id = await ended(node, "nothing")
+        assert await node.get(f"/tasks/{task_id}/artifacts") == {"artifacts": [], "total": 0}
+        task = (await node.get(f"/tasks/{task_id}"))["task"]
+        assert (task["artifacts"], task["result"], task["error"]) == ([], None, None)

@@ -1,0 +1,34 @@
+"""The documentation page of a real worker, in a real browser."""
+
+import json
+
+from playwright.async_api import Browser, expect
+
+from tests.chromium import browser
+from tests.system.home import KEY
+from tests.system.workers import RunningWorker
+
+__all__ = ["browser"]
+
+
+async def test_a_real_task_can_be_tried_from_the_page(
+    worker: RunningWorker, browser: Browser
+) -> None:
+    page = await browser.new_page()
+    await page.goto(f"{worker.url}/docs")
+    await page.click("button.authorize")
+    await page.fill("#api_key_value", KEY)
+    await page.click(".auth-container:has(#api_key_value) button.authorize")
+    await page.click("button.btn-done")
+    operation = page.locator("#operations-tasks-submit")
+    await operation.locator(".opblock-summary-control").click()
+    await operation.locator(".try-out__btn").click()
+    task = {"function": "page_title", "input": {"url": f"{worker.url}/docs"}}
+    await operation.locator("textarea.body-param__text").fill(json.dumps(task))
+    await operation.locator("button.execute").click()
+    answers = operation.locator(".live-responses-table")
+    await expect(answers.locator("tbody .response-col_status")).to_contain_text("200")
+    shown = await answers.locator(".highlight-code").inner_text()
+    answer = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])
+    assert answer["result"]["title"] == "Slotgrid worker worker-1"
+    assert answer["worker"] == "worker-1"
