@@ -21,7 +21,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
 _VALUE = re.compile(r"([!-~]([ \t!-~]*[!-~])?)?")
 _OF_THE_CONNECTION = frozenset(
     {
-        *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+        *("connection", "keep-alive", "trailer", "transfer-encoding", "upgrade"),
+        "te",  # codespell:ignore te
         *("proxy-authenticate", "proxy-authorization", "proxy-connection", "http2-settings"),
         *("host", "content-length", "content-encoding", "expect"),
     }

@@ -8,7 +8,8 @@ from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.webhooks import checked_headers, header_faults, merged_headers, signing_key
 
 REFUSED = [
-    *("Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"),
+    *("Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade"),
+    "TE",  # codespell:ignore te
     *("Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "HTTP2-Settings"),
     *("Host", "Content-Length", "Content-Encoding", "Expect"),
     *("Webhook-Id", "webhook-timestamp", "WEBHOOK-SIGNATURE", "webhook-anything"),
