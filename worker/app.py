@@ -27,6 +27,7 @@ from slotgrid.records.durability import Durability
 from slotgrid.records.durable_turns import RecordedRunner, RecordingObserver
 from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
+from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing
@@ -255,6 +256,7 @@ class Worker:
             dispatcher=self.dispatcher,
             supervisor=self.supervisor,
             history=self.history,
+            keyed=KeyedTasks(self.history.get),
             ledger=Ledger(self.history, self.dispatcher, self.durability.database),
             durable=self.durability.tasks,
             artifacts=self.artifacts,

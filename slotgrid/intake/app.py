@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from slotgrid.intake.api import artifacts, functions, speech, submit, tasks
+from slotgrid.intake.api import artifacts, batch, functions, speech, submit, tasks
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.auth import KEYS, Keys, authenticate
 from slotgrid.intake.node import NODE, Node
@@ -30,6 +30,7 @@ def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
         web.get("/functions/{name:.+}", functions.get_function),
         web.post("/functions/{name:.+}", submit.submit_to_function),
         web.get("/tasks", tasks.list_tasks),
+        web.post("/tasks", batch.submit_many),
         web.post("/tasks/cancel", tasks.cancel_tasks),
         web.get("/tasks/{id}", tasks.get_task),
         web.post("/tasks/{id}/cancel", tasks.cancel_task),

@@ -1,5 +1,7 @@
 """The task that a path names, for whoever may see it."""
 
+from collections.abc import Mapping
+
 import orjson
 from aiohttp import web
 
@@ -19,6 +21,10 @@ async def find_task(request: web.Request) -> Task | Record:
     return found
 
 
-def json_response(value: object, *, status: int = 200) -> web.Response:
+def json_response(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """An answer in JSON."""
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+    return web.Response(
+        body=orjson.dumps(value), status=status, headers=headers, content_type="application/json"
+    )

@@ -1,17 +1,19 @@
 """How an answer travels: one function for each mode."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 
 import orjson
 from aiohttp import web
 
-from slotgrid.core.errors import Conflict, InvalidSubmission
+from slotgrid.core.errors import Gone
 from slotgrid.core.events import Event, Reader
 from slotgrid.core.submission import Mode
 from slotgrid.core.task import Task
 from slotgrid.intake.accept import preferred
+from slotgrid.intake.accepted import accept
+from slotgrid.intake.finding import json_response
+from slotgrid.intake.idempotency import hash_of, idempotency_key
 from slotgrid.intake.node import Node
 from slotgrid.intake.problems import BEGUN, problem_response
 
@@ -31,50 +33,30 @@ Format = Callable[[Event], bytes]
 async def answer(node: Node, task: Task, request: web.Request) -> web.StreamResponse:
     """Run the task and answer in its mode; a caller that leaves takes its task along.
 
-    A durable one goes on: it is accepted as soon as it is recorded.
+    A durable one goes on: it is accepted as soon as it is recorded. Of callers who show the same
+    `Idempotency-Key` the first starts the task, and the last to leave takes it along.
     """
-    if task.submission.mode.durable:
-        return await _accepted(node, task, request)
-    node.supervisor.start(task)
-    try:
-        if task.submission.mode is Mode.STREAM:
-            return await _stream(task, request)
-        return await _sync(task)
-    except (asyncio.CancelledError, ConnectionError):
-        node.supervisor.cancel(task, CALLER_LEFT)
-        raise
-
-
-async def _accepted(node: Node, task: Task, request: web.Request) -> web.Response:
-    assert node.durable is not None, "admission lets durable modes in only where they are offered"
     key = idempotency_key(request)
-    body_hash = hashlib.sha256(
-        orjson.dumps(task.submission.body, option=orjson.OPT_SORT_KEYS)
-    ).hexdigest()
-    (accepted,) = await node.durable.accept([(task, key, body_hash)])
-    if accepted.conflict:
-        raise Conflict("this Idempotency-Key stands for another body", task_id=accepted.task_id)
-    return web.json_response(
-        await accepted_answer(node, accepted.task_id),
-        status=202,
-        headers={"Location": f"/tasks/{accepted.task_id}"},
-    )
-
-
-async def accepted_answer(node: Node, task_id: str) -> dict[str, object]:
-    """The body of 202: 0 is running or ended, 1 is the next to run."""
-    found = await node.ledger.find(task_id)
-    assert found is not None
-    position = node.dispatcher.position(found) if isinstance(found, Task) else None
-    return {"success": True, "id": task_id, "status": found.state, "queue_position": position}
-
-
-def idempotency_key(request: web.Request) -> str | None:
-    """The header `Idempotency-Key`. Raises InvalidSubmission for one that cannot be a key."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (1 <= len(key) <= 255 and key.isprintable()):
-        raise InvalidSubmission("Idempotency-Key: expected 1 to 255 printable characters")
-    return key
+    submission = task.submission
+    if submission.mode.durable:
+        (accepted,) = await accept(node, [task], [key], [hash_of(submission.body)])
+        location = {"Location": f"/tasks/{accepted['id']}"}
+        return json_response({"success": True, **accepted}, status=202, headers=location)
+    body_hash = "" if key is None else hash_of(submission.body)
+    answering, standing = node.keyed.claim(task, key, body_hash)
+    if answering is task:
+        node.supervisor.start(task)
+    standing.callers += 1
+    try:
+        if submission.mode is Mode.STREAM:
+            return await _stream(answering, request, replayed=answering is not task)
+        return await _sync(answering)
+    except (asyncio.CancelledError, ConnectionError):
+        if standing.callers == 1:
+            node.supervisor.cancel(answering, CALLER_LEFT)
+        raise
+    finally:
+        standing.callers -= 1
 
 
 async def _sync(task: Task) -> web.Response:
@@ -84,14 +66,19 @@ async def _sync(task: Task) -> web.Response:
     return web.Response(body=task.events.last.payload, content_type="application/json")
 
 
-async def _stream(task: Task, request: web.Request) -> web.StreamResponse:
+async def _stream(task: Task, request: web.Request, *, replayed: bool) -> web.StreamResponse:
     """Everything the task says, as it says it, and then its one terminal event.
 
     Until the task has said something, a refusal (no slot in time, a full queue) can still be
     an answer with its own status; but no caller waits longer than a ping for the headers.
+    The task waits for its first caller only: `replayed`, its events may outrun this one.
     """
     content_type, form = _format(request)
-    async with Reader(task.events, pacing=True) as reader:
+    if replayed:
+        form = _without_gaps(form, request)
+        if task.events.missing_after(0):
+            raise Gone("the stream's beginning is no longer kept", task_id=task.id)
+    async with Reader(task.events, pacing=not replayed) as reader:
         try:
             first = await _next(reader)
         except TimeoutError:
@@ -105,6 +92,22 @@ async def _stream(task: Task, request: web.Request) -> web.StreamResponse:
             await response.write(form(first))
         await pump(task, reader, request, response, form, ping=content_type == EVENT_STREAM)
     return response
+
+
+def _without_gaps(form: Format, request: web.Request) -> Format:
+    """The same form; a stream that would lack an event is cut, as no format can say so in band."""
+    position = 0
+
+    def whole(event: Event) -> bytes:
+        nonlocal position
+        if event.id != position + 1:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionError("the events have outrun their reader")
+        position = event.id
+        return form(event)
+
+    return whole
 
 
 async def open_stream(

@@ -14,6 +14,7 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.history import History
+from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.logs import LogRing
 
@@ -35,6 +36,7 @@ class Node:
     dispatcher: Dispatcher
     supervisor: Supervisor
     history: History
+    keyed: KeyedTasks
     ledger: Ledger
     durable: DurableTasks | None
     artifacts: ArtifactStore

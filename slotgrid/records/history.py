@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import Source, Task, TaskState
 
 BYTES_LIMIT = 256 * 1024 * 1024
 """What finished tasks may occupy together: results, events, inputs and logs."""
@@ -25,6 +25,7 @@ class TaskFilter:
     owner: str | None = None
     owner_only: str | None = None
     source: str | None = None
+    schedule: str | None = None
     delivery: str | None = None
     since: float | None = None
     until: float | None = None
@@ -40,6 +41,7 @@ class TaskFilter:
             and self.owner in {None, task.owner}
             and self.owner_only in {None, task.owner}
             and self.source in {None, task.source.kind}
+            and (self.schedule is None or task.source == Source("schedule", self.schedule))
             and self.delivery is None  # only durable tasks are delivered
             and (self.since is None or task.created_at >= self.since)
             and (self.until is None or task.created_at < self.until)

@@ -1,6 +1,7 @@
 """One view over what this node holds in memory and what the database holds."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,6 +16,8 @@ from slotgrid.records.history import History, TaskFilter
 from slotgrid.records.views import task_detail, task_summary
 
 Json = dict[str, Any]
+PAGE = 1000
+"""Rows read at once where all are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,20 @@ class Ledger:
             for task_id, item in page
         ]
         return shown, total + len(held)
+
+    async def on_disk(self, wanted: TaskFilter) -> list[str]:
+        """The ids of recorded tasks that this process does not hold."""
+        found: list[str] = []
+        offset = 0
+        while self._database is not None:
+            rows, _ = await self._database.read(
+                partial(store.select, wanted=wanted, limit=PAGE, offset=offset)
+            )
+            found += [row.id for row in rows if self._history.get(row.id) is None]
+            offset += len(rows)
+            if len(rows) < PAGE:
+                break
+        return found
 
     def _row(self, task: Task) -> Json:
         return task_summary(task, self._dispatcher.position(task))

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from slotgrid.core.errors import Gone, NotFound, UnknownTask
+from slotgrid.core.errors import DatabaseUnavailable, Gone, NotFound, UnknownTask
 from slotgrid.intake import documents as d
 from slotgrid.intake.finding import find_task, json_response
 from slotgrid.intake.node import NODE
@@ -21,7 +21,10 @@ RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml"
         scope=Scope.READ,
         parameters=(d.TASK_ID,),
         answers={200: json_answer("The files", d.ARTIFACT_LIST)},
-        problems=(UnknownTask,),
+        problems=(
+            UnknownTask,
+            DatabaseUnavailable,
+        ),
     )
 )
 async def list_artifacts(request: web.Request) -> web.Response:
@@ -40,7 +43,7 @@ async def list_artifacts(request: web.Request) -> web.Response:
             200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
             **d.FILE_ANSWERS,
         },
-        problems=(UnknownTask, NotFound, Gone),
+        problems=(UnknownTask, DatabaseUnavailable, NotFound, Gone),
     )
 )
 async def get_artifact(request: web.Request) -> web.StreamResponse:

@@ -5,7 +5,7 @@ import asyncio
 import orjson
 from aiohttp import web
 
-from slotgrid.core.errors import InvalidSubmission, NotFound, UnknownTask
+from slotgrid.core.errors import DatabaseUnavailable, InvalidSubmission, NotFound, UnknownTask
 from slotgrid.core.events import Event, Reader
 from slotgrid.core.task import Task, log_line
 from slotgrid.intake import documents as d
@@ -36,7 +36,7 @@ LOOKS_A_PING = int(PING_S / LOOK_AGAIN_S)
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.LAST_EVENT_ID, d.LAST_EVENT_ID_QUERY),
         answers={200: Answer("Server-sent events", {EVENT_STREAM: d.EVENTS})},
-        problems=(UnknownTask, InvalidSubmission),
+        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
     )
 )
 async def task_events(request: web.Request) -> web.StreamResponse:
@@ -132,7 +132,7 @@ def _last_event_id(request: web.Request) -> int:
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.FOLLOW),
         answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
-        problems=(UnknownTask, InvalidSubmission),
+        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
     )
 )
 async def task_logs(request: web.Request) -> web.StreamResponse:
@@ -147,7 +147,7 @@ async def task_logs(request: web.Request) -> web.StreamResponse:
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.STEP_NAME, d.FOLLOW),
         answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
-        problems=(UnknownTask, NotFound, InvalidSubmission),
+        problems=(UnknownTask, DatabaseUnavailable, NotFound, InvalidSubmission),
     )
 )
 async def step_logs(request: web.Request) -> web.StreamResponse:

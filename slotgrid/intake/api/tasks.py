@@ -2,10 +2,17 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from aiohttp import web
 
-from slotgrid.core.errors import Conflict, InvalidSubmission, TaskFinished, UnknownTask
+from slotgrid.core.errors import (
+    Conflict,
+    DatabaseUnavailable,
+    InvalidSubmission,
+    TaskFinished,
+    UnknownTask,
+)
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Source, Task
 from slotgrid.intake import documents as d
@@ -15,11 +22,14 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import paging, seconds
 from slotgrid.intake.filters import LIVE, task_filter
 from slotgrid.intake.finding import find_task, json_response
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.records.history import TaskFilter
 from slotgrid.records.ledger import Record
 
 WAIT_MOST_S = 300.0
+CANCEL_AT_ONCE = 200
+"""Recorded tasks cancelled side by side, so that they share commits."""
 CANCEL_WAIT_S = 10.0
 """How long the answer to a cancel waits for the end: longer than any slot takes to be freed."""
 
@@ -31,7 +41,7 @@ CANCEL_WAIT_S = 10.0
         scope=Scope.READ,
         parameters=(*d.TASK_FILTERS, *d.PAGING),
         answers={200: json_answer("A page of tasks, and how many there are", d.TASK_LIST)},
-        problems=(InvalidSubmission,),
+        problems=(InvalidSubmission, DatabaseUnavailable),
     )
 )
 async def list_tasks(request: web.Request) -> web.Response:
@@ -50,7 +60,7 @@ async def list_tasks(request: web.Request) -> web.Response:
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.WAIT_S),
         answers={200: json_answer("The task", d.TASK)},
-        problems=(UnknownTask, InvalidSubmission),
+        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
     )
 )
 async def get_task(request: web.Request) -> web.Response:
@@ -83,7 +93,7 @@ async def _finished_within(
         scope=Scope.SUBMIT,
         parameters=(d.TASK_ID,),
         answers={200: json_answer("It is cancelled", d.CANCELLED)},
-        problems=(UnknownTask, TaskFinished),
+        problems=(UnknownTask, DatabaseUnavailable, TaskFinished),
     )
 )
 async def cancel_task(request: web.Request) -> web.Response:
@@ -106,7 +116,7 @@ async def cancel_task(request: web.Request) -> web.Response:
         scope=Scope.SUBMIT,
         parameters=d.TASK_FILTERS,
         answers={200: json_answer("How many were cancelled", d.BULK_CANCELLED)},
-        problems=(InvalidSubmission,),
+        problems=(InvalidSubmission, DatabaseUnavailable),
     )
 )
 async def cancel_tasks(request: web.Request) -> web.Response:
@@ -114,6 +124,7 @@ async def cancel_tasks(request: web.Request) -> web.Response:
     node = request.app[NODE]
     wanted = task_filter(request, status=LIVE)
     reason = f"{request[PRINCIPAL].name} cancelled it"
+    ids = await _cancel_on_disk(node, wanted, reason)
     cancelled = [
         task
         for task in node.supervisor.live
@@ -122,8 +133,20 @@ async def cancel_tasks(request: web.Request) -> web.Response:
     if cancelled:
         waits = [asyncio.ensure_future(task.wait_finished()) for task in cancelled]
         await asyncio.wait(waits, timeout=CANCEL_WAIT_S)
-    ids = [task.id for task in cancelled]
+    ids += [task.id for task in cancelled]
     return json_response({"success": True, "cancelled": len(ids), "ids": ids})
+
+
+async def _cancel_on_disk(node: Node, wanted: TaskFilter, reason: str) -> list[str]:
+    """Cancel the recorded tasks that are meant and have not come into memory; their ids."""
+    if node.durable is None:
+        return []
+    live = replace(wanted, status=(wanted.status or LIVE) & LIVE)
+    ids = await node.ledger.on_disk(live)
+    for first in range(0, len(ids), CANCEL_AT_ONCE):
+        page = ids[first : first + CANCEL_AT_ONCE]
+        await asyncio.gather(*(node.durable.cancel(task_id, reason) for task_id in page))
+    return ids
 
 
 @endpoint(
@@ -154,8 +177,8 @@ def _submission(found: Task | Record) -> Submission:
         tag="tasks",
         scope=Scope.SUBMIT,
         parameters=(d.TASK_ID,),
-        answers={202: json_answer("It is being sent", d.CANCELLED)},
-        problems=(UnknownTask, Conflict),
+        answers={202: json_answer("It is being sent", d.REDELIVERING)},
+        problems=(UnknownTask, DatabaseUnavailable, Conflict),
     )
 )
 async def redeliver_task(request: web.Request) -> web.Response:
