@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from slotgrid.records.database import DatabaseFault
+from slotgrid.records.engines import DatabaseFault
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor

@@ -3,19 +3,20 @@
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.records.tables import SCHEMA_VERSION, meta, metadata
+from slotgrid.records.engines import BUSY_S, DatabaseFault, is_away, is_forestalled, reason
+from slotgrid.records.migrations import migrate
 
 log = structlog.get_logger()
 
@@ -25,12 +26,19 @@ Work = Callable[[sa.Connection], T]
 BATCH = 256
 """Writes that share one commit at most: the commit is what costs, not the statement."""
 READERS = 4
-BUSY_S = 15.0
-CONNECT_S = 5.0
+POOL = READERS + 1
+"""Connections that it uses at most."""
+ANSWER_S = 12.0
+"""After this, who waits is told that the database is away, whatever holds the statement up; and
+everyone else at once, until that statement has ended."""
+REST_S = 1.0
+"""After a connection that failed, nobody tries another one for so long: the answer is at once."""
+TRIES = 3
+"""Of a write that another node forestalls."""
 
 
-class DatabaseFault(Exception):
-    """The database cannot be used at start; the message says which one and why."""
+class _Away(Exception):
+    """No connection could be made a moment ago."""
 
 
 @dataclass(slots=True)
@@ -38,42 +46,6 @@ class _Write:
     work: Work[Any]
     answer: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
-
-
-def engine_of(url: str | None, data_dir: Path, *, pool: int) -> sa.Engine:
-    """An engine for `DATABASE_URL`, or for the SQLite file of `data_dir`."""
-    if url is None:
-        path = data_dir / "slotgrid.sqlite"
-        engine = sa.create_engine(
-            f"sqlite:///{path}",
-            pool_size=pool,
-            max_overflow=0,
-            connect_args={"timeout": BUSY_S, "check_same_thread": False},
-        )
-        sa.event.listen(engine, "connect", _set_up_sqlite)
-        return engine
-    return sa.create_engine(
-        _with_driver(url),
-        pool_size=pool,
-        max_overflow=0,
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": int(CONNECT_S)},
-    )
-
-
-def _with_driver(url: str) -> sa.URL:
-    parsed = sa.make_url(url)
-    if parsed.drivername in {"postgres", "postgresql"}:
-        return parsed.set(drivername="postgresql+psycopg")
-    return parsed
-
-
-def _set_up_sqlite(connection: Any, _: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # NORMAL survives the death of any process; only a power cut may take the last commits.
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
 
 
 class Database:
@@ -86,6 +58,9 @@ class Database:
         self._engine = engine
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
+        self._rest_until = 0.0
+        self._silent: set[object] = set()  # what has had no answer in time, and still has none
+        self._ended = True
 
     @property
     def is_sqlite(self) -> bool:
@@ -94,59 +69,76 @@ class Database:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Make the tables and keep the writer. Raises DatabaseFault."""
+        """Bring the tables up to date and keep the writer. Raises DatabaseFault."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._readers, self._migrate)
+            await loop.run_in_executor(self._readers, migrate, self._engine)
         except SQLAlchemyError as cause:
+            self._close()
             where = self._engine.url.render_as_string(hide_password=True)
-            reason = str(cause.__cause__ or cause).strip().splitlines()[0]
-            raise DatabaseFault(f"the database {where} cannot be used: {reason}") from cause
+            raise DatabaseFault(f"the database {where} cannot be used: {reason(cause)}") from cause
+        except DatabaseFault:
+            self._close()
+            raise
         writer = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
         writer.start()
+        self._ended = False
         try:
             yield
         finally:
+            self._ended = True
             self._writes.put(None)
-            await loop.run_in_executor(None, writer.join, BUSY_S)
-            self._readers.shutdown(wait=False, cancel_futures=True)
-            self._engine.dispose()
+            with ThreadPoolExecutor(1, thread_name_prefix="db-end") as own:
+                await loop.run_in_executor(own, writer.join, BUSY_S)
+            self._close()
+
+    def _close(self) -> None:
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._engine.dispose()
 
     async def read(self, work: Work[T]) -> T:
         """What `work` returns, on a connection of its own."""
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._readers, self._read, work)
-        except DBAPIError as cause:
-            raise _unavailable(cause) from cause
+        self._check()
+        reading = self._readers.submit(self._on_connection, work)
+        reading.add_done_callback(self._silent.discard)
+        return await self._answered(asyncio.wrap_future(reading), reading)
 
     async def write(self, work: Work[T]) -> T:
-        """What `work` returns, once it is committed; it may be run twice if a neighbour fails."""
+        """What `work` returns, once it is committed.
+
+        It may be run more than once, when a neighbour fails or another node is faster; what is
+        committed is one run. Who stops waiting before it begins has it left out.
+        """
+        self._check()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
         self._writes.put(_Write(work, answer, loop))
+        return await self._answered(answer, self._writes)
+
+    def _check(self) -> None:
+        if self._ended:
+            raise _unavailable("it is closed")
+        if self._silent:
+            raise _unavailable("what it was asked before has no answer yet")
+
+    async def _answered(self, answer: "asyncio.Future[T]", asked: object) -> T:
+        scope = asyncio.timeout(ANSWER_S)
         try:
-            return await answer
-        except OperationalError as cause:
-            raise _unavailable(cause) from cause
+            async with scope:
+                return await answer
+        except TimeoutError as cause:
+            if not scope.expired():
+                raise
+            self._silent.add(asked)
+            raise _unavailable(f"no answer within {ANSWER_S:g} s") from cause
+        except _Away as cause:
+            raise _unavailable(str(cause)) from cause
+        except SQLAlchemyError as cause:
+            if not is_away(cause):
+                raise
+            raise _unavailable(reason(cause)) from cause
 
-    def _read(self, work: Work[T]) -> T:
-        with self._engine.connect() as connection:
-            return work(connection)
-
-    def _migrate(self) -> None:
-        with self._engine.begin() as connection:
-            if self._engine.dialect.name == "postgresql":
-                # Two nodes that start at once must not both create the tables.
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7461)"))
-            metadata.create_all(connection)
-            row = connection.execute(sa.select(meta.c.value).where(meta.c.name == "schema")).first()
-            if row is None:
-                connection.execute(meta.insert().values(name="schema", value=str(SCHEMA_VERSION)))
-            elif int(row.value) > SCHEMA_VERSION:
-                raise sa.exc.InvalidRequestError(
-                    f"its tables are of version {row.value}, this program knows {SCHEMA_VERSION}"
-                )
+    # In the threads
 
     def _write_loop(self) -> None:
         while (first := self._writes.get()) is not None:
@@ -157,25 +149,56 @@ class Database:
                     ended = True
                     break
                 batch.append(item)
-            self._commit(batch)
+            self._commit([write for write in batch if not write.answer.cancelled()])
+            self._silent.discard(self._writes)
             if ended:
                 return
 
-    def _commit(self, batch: list[_Write]) -> None:
+    def _commit(self, batch: list[_Write], tries: int = 1) -> None:
+        if not batch:
+            return
+
+        def together(connection: sa.Connection) -> list[Any]:
+            return [write.work(connection) for write in batch]
+
         try:
-            results = self._together(batch)
+            results = self._on_connection(together, commit=True)
         except Exception as error:
-            if len(batch) == 1:
-                _answer(batch, [error])
-            else:  # one of them spoilt it for all: each for itself, then
+            if is_away(error) or isinstance(error, _Away):
+                _answer(batch, [error] * len(batch))
+            elif len(batch) > 1:  # one of them spoilt it for all: each for itself, then
                 for write in batch:
                     self._commit([write])
+            elif is_forestalled(error) and tries < TRIES:
+                self._commit(batch, tries + 1)
+            else:
+                _answer(batch, [error])
         else:
             _answer(batch, results)
 
-    def _together(self, batch: list[_Write]) -> list[Any]:
-        with self._engine.begin() as connection:
-            return [write.work(connection) for write in batch]
+    def _on_connection(self, work: Work[T], *, commit: bool = False) -> T:
+        """Run `work`; once more if the connection turns out to be one that was cut long ago."""
+        for fresh in (False, True):
+            with self._connect() as connection:
+                try:
+                    result = work(connection)
+                except SQLAlchemyError:
+                    if fresh or not connection.invalidated:
+                        raise
+                    continue
+                if commit:  # never tried again: its outcome would not be known
+                    connection.commit()
+                return result
+        raise AssertionError("the second try returns or raises")
+
+    def _connect(self) -> sa.Connection:
+        if time.monotonic() < self._rest_until:
+            raise _Away("a connection failed a moment ago")
+        try:
+            return self._engine.connect()
+        except SQLAlchemyError:
+            self._rest_until = time.monotonic() + REST_S
+            raise
 
 
 def _answer(batch: list[_Write], results: list[Any]) -> None:
@@ -196,8 +219,8 @@ def _answer(batch: list[_Write], results: list[Any]) -> None:
         log.warning("database.answer_lost", writes=len(batch))  # the loop has closed
 
 
-def _unavailable(cause: Exception) -> DatabaseUnavailable:
-    log.error("database.unavailable", reason=str(cause).splitlines()[0])
+def _unavailable(why: str) -> DatabaseUnavailable:
+    log.error("database.unavailable", reason=why)
     return DatabaseUnavailable(
         "the database does not answer; nothing was accepted", retry_after_s=5
     )

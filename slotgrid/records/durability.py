@@ -17,10 +17,11 @@ from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.records import store
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.database import Database, engine_of
+from slotgrid.records.database import POOL, Database
 from slotgrid.records.dbos_engine import DurableEngine
 from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.durable import DurableTasks
+from slotgrid.records.engines import engine_of
 from slotgrid.records.webhooks import webhook_sender
 from slotgrid.runtime.background import background
 from slotgrid.runtime.settings import Settings
@@ -41,7 +42,7 @@ class Durability:
         url, data_dir = settings.database_url, settings.data_dir
         on_sqlite = url is None
         self.policy = AddressPolicy.parse(settings.allowed_private_networks)
-        self.database = Database(engine_of(url, data_dir, pool=2 if on_sqlite else 5))
+        self.database = Database(engine_of(url, data_dir, pool=POOL))
         self._deliveries = WebhookDeliveries(
             self.database, RetrySchedule(retries=settings.webhook_retries)
         )
