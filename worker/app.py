@@ -132,6 +132,7 @@ class Worker:
             pools=settings.pools,
             labels=settings.labels.items(),
             modes=frozenset(Mode),
+            check_webhook=lambda webhook: self.durability.check_webhook(webhook),  # noqa: PLW0108  made below
         )
         self.durability = Durability(settings, self.admission, self.artifacts)
         self.supervisor = Supervisor(

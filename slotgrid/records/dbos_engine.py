@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
@@ -16,6 +17,9 @@ APPLICATION_VERSION = "1"
 """The contract of what is stored. Constant, since DBOS takes up only work of its own version."""
 THREADS = 16
 """DBOS takes the loop's default executor for itself, without bound unless told one."""
+
+LEAVE_S = 5.0
+"""For workflows to end when they are cancelled, which takes them no time."""
 
 T = TypeVar("T")
 RunPart = Callable[[str], Coroutine[Any, Any, str]]
@@ -59,7 +63,7 @@ class DurableEngine:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Launch; unfinished workflows of this executor are taken up at once."""
-        DBOS(
+        dbos = DBOS(
             config={
                 "name": APPLICATION,
                 "system_database_engine": self._engine,
@@ -75,9 +79,12 @@ class DurableEngine:
         self._register()
         self._loop = loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, DBOS.launch)
+        quiet = _QuietEnd()
         try:
             yield
         finally:
+            logging.getLogger("dbos").addFilter(quiet)
+            await _leave_workflows(dbos, loop)
             # DBOS made its executor the loop's default and is about to shut it down: whoever
             # still has work for one, now and until the process ends, needs another.
             loop.set_default_executor(ThreadPoolExecutor(THREADS))
@@ -85,6 +92,30 @@ class DurableEngine:
                 # What still runs stays PENDING, and is taken up by the next process.
                 await loop.run_in_executor(own, _destroy)
             loop.set_default_executor(ThreadPoolExecutor(THREADS))
+            logging.getLogger("dbos").removeFilter(quiet)
+
+    async def unfinished(self) -> set[str]:
+        """The ids of this executor's workflows that have not ended, those to be taken up too."""
+        found = await DBOS.list_workflows_async(
+            status=["PENDING", "ENQUEUED", "DELAYED"],
+            executor_id=self._executor,
+            load_input=False,
+            load_output=False,
+        )
+        return {workflow.workflow_id for workflow in found}
+
+    async def forget_ended(self, *, before: float, limit: int) -> int:
+        """Remove workflows that ended before then (seconds since the epoch); returns how many."""
+        ended = await DBOS.list_workflows_async(
+            completed_before=datetime.fromtimestamp(before, UTC).isoformat(),
+            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            limit=limit,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            await DBOS.delete_workflows_async([workflow.workflow_id for workflow in ended])
+        return len(ended)
 
     async def start(self, workflow: str, task_id: str, *, deliver_only: bool = False) -> None:
         """Start the workflow of that id, unless there is one already."""
@@ -122,6 +153,27 @@ class DurableEngine:
         if asyncio.get_running_loop() is self._loop:
             return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+
+class _QuietEnd(logging.Filter):
+    """Of each step that is left at the end, DBOS says that it was cancelled."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """All but that."""
+        return not record.getMessage().startswith("Asyncio task cancelled")
+
+
+async def _leave_workflows(dbos: DBOS, loop: asyncio.AbstractEventLoop) -> None:
+    """Leave those that run on our loop where they are: nothing of it is recorded.
+
+    Those on its own loop DBOS leaves by itself. These would go on during its end, and make its
+    executor the loop's default again.
+    """
+    left = {task for task in list(dbos._workflow_tasks) if task.get_loop() is loop}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=LEAVE_S)
 
 
 def _log_with_ours() -> None:

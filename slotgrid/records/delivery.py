@@ -1,16 +1,29 @@
 """Delivers the answers of ended tasks: one attempt a step, every attempt on record."""
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import orjson
 import structlog
 
+from slotgrid.core.addresses import AddressPolicy, AddressRefused
+from slotgrid.core.backoff import backoff_s
+from slotgrid.core.errors import DatabaseUnavailable, InvalidSubmission, Violation
 from slotgrid.core.retry_schedule import RetrySchedule
-from slotgrid.core.submission import Submission
+from slotgrid.core.submission import Submission, Webhook
 from slotgrid.core.task import TaskState
+from slotgrid.core.webhooks import header_faults, signing_key
 from slotgrid.records import store
 from slotgrid.records.database import Database
-from slotgrid.records.webhooks import Delivery, Outcome, WebhookSender, webhook_body
+from slotgrid.records.webhooks import (
+    Delivery,
+    Outcome,
+    UrlFault,
+    WebhookSender,
+    webhook_body,
+    webhook_target,
+)
 
 log = structlog.get_logger()
 
@@ -21,6 +34,31 @@ SHOWN = (
 """What of a task a webhook tells, beside its result or error."""
 
 ENDED = {"again_in_s": None}
+
+T = TypeVar("T")
+
+
+def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
+    """Whether an answer can be delivered there, as far as can be told before it is tried.
+
+    Raises InvalidSubmission with every fault.
+    """
+    faults = [
+        Violation(f"/webhook/headers{fault.pointer}", fault.message)
+        for fault in header_faults(webhook.headers)
+    ]
+    try:
+        webhook_target(webhook.url, policy)
+    except (UrlFault, AddressRefused) as fault:
+        faults.append(Violation("/webhook/url", str(fault)))
+    if webhook.secret is not None:
+        try:
+            signing_key(webhook.secret)
+        except ValueError as fault:
+            faults.append(Violation("/webhook/secret", str(fault)))
+    if faults:
+        first = faults[0]
+        raise InvalidSubmission(f"{first.pointer}: {first.message}", errors=faults)
 
 
 class WebhookDeliveries:
@@ -33,7 +71,9 @@ class WebhookDeliveries:
 
     async def attempt(self, task_id: str, number: int) -> dict[str, Any]:
         """Try once; `{again_in_s}` says after how many seconds to try again, None for never."""
-        row = await self._database.read(lambda connection: store.get(connection, task_id))
+        row = await self._surely(
+            lambda: self._database.read(lambda connection: store.get(connection, task_id))
+        )
         if row is None or row.delivery != "pending" or row.status in store.LIVE:
             return ENDED
         webhook = Submission.parse(orjson.loads(row.body)).webhook
@@ -52,14 +92,24 @@ class WebhookDeliveries:
         if attempt.outcome is Outcome.RETRY:
             again_in_s = self._schedule.delay_s(number, asked_s=attempt.asked_s)
         state = _state(attempt.outcome, again_in_s)
-        attempts = [*orjson.loads(row.deliveries), attempt.to_json() | {"number": number}]
-        await self._database.write(
-            lambda connection: store.note_delivery(connection, task_id, state, attempts)
+        made = attempt.to_json() | {"number": number}
+        await self._surely(
+            lambda: self._database.write(lambda c: store.note_attempt(c, task_id, state, made))
         )
         log.info(
             "webhook.attempt", task_id=task_id, number=number, state=state, status=attempt.status
         )
         return {"again_in_s": again_in_s}
+
+    async def _surely(self, do: Callable[[], Awaitable[T]]) -> T:
+        """Do it, however long the database is away: a step that fails would end the workflow."""
+        tries = 0
+        while True:
+            try:
+                return await do()
+            except DatabaseUnavailable:
+                tries += 1
+                await asyncio.sleep(backoff_s(tries, base_s=0.5, ceiling_s=15.0))
 
 
 def _state(outcome: Outcome, again_in_s: float | None) -> str:

@@ -60,7 +60,7 @@ class RecordingObserver:
         """An attempt failed, another follows."""
         self._observer.will_retry(task, error, delay_s)
         if task.submission.mode.durable:
-            self._durable.queued_again(task)
+            self._durable.queued_again(task, error, delay_s)
 
     def finished(self, task: Task) -> None:
         """The task has its end."""

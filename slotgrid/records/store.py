@@ -1,7 +1,7 @@
 """Task records: every statement that touches `slotgrid_tasks` and its events."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ LIVE = (TaskState.QUEUED, TaskState.RUNNING)
 IDEMPOTENT_S = 24 * 3600.0
 KEPT_KINDS = frozenset({"state", "step", "done", "error"})
 """The events of a durable task that are kept; its chatter lives in memory only."""
+
+EVENTS_A_START = 1_000_000
+"""More than a task says in one process."""
 
 Connection = sa.Connection
 Row = sa.Row[Any, Any]
@@ -44,7 +47,10 @@ class NewRecord:
 
 
 def insert(connection: Connection, node: str, records: Sequence[NewRecord]) -> list[Accepted]:
-    """Record all of them, or raise. One whose idempotency key is taken is not recorded."""
+    """Record all of them, or raise; one that an earlier task stands for already is not recorded.
+
+    None is, if the key of one stands for another body.
+    """
     answers, rows = [], []
     for record in records:
         standing = _standing(connection, record)
@@ -54,7 +60,7 @@ def insert(connection: Connection, node: str, records: Sequence[NewRecord]) -> l
         else:
             same = standing.body_hash == record.body_hash
             answers.append(Accepted(standing.id, replayed=same, conflict=not same))
-    if rows:
+    if rows and not any(answer.conflict for answer in answers):
         connection.execute(tasks.insert(), rows)
     return answers
 
@@ -110,49 +116,81 @@ def _shown(task: Task) -> dict[str, Any]:
     }
 
 
-def begin(connection: Connection, task: Task, node: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn in a task's life, as it is recorded. Made where the task lives, since the writer is
+    another thread and the task goes on.
+    """
+
+    task_id: str
+    values: Mapping[str, Any]
+    starts: int
+    said: Sequence[Event]
+
+    @classmethod
+    def of(cls, task: Task, *, after: int) -> "Turn":
+        """How the task stands, and what it said above `after` that is kept."""
+        values: dict[str, Any] = {"status": task.state, "finished_at": task.finished_at}
+        if task.error is not None:
+            values["error"] = task.error.detail
+        said = [event for event in task.events.after(after) if event.kind in KEPT_KINDS]
+        starts = task.lost_starts + len(task.attempts)
+        return cls(task.id, values | _shown(task), starts, said)
+
+
+def begin(connection: Connection, turn: Turn, node: str) -> bool:
     """Note that the task starts here and now; False when it is no longer ours to start."""
-    mine = (tasks.c.id == task.id) & (tasks.c.node == node) & (tasks.c.status.in_(LIVE))
-    values = {"status": TaskState.RUNNING, "starts": tasks.c.starts + 1} | _shown(task)
-    return connection.execute(tasks.update().where(mine).values(**values)).rowcount == 1
+    values = {**turn.values, "starts": tasks.c.starts + 1}
+    return _take(connection, turn, _ours(turn.task_id, node), values)
 
 
-def back_to_queue(connection: Connection, task: Task) -> None:
-    """Note that an attempt failed and another follows."""
-    values = {"status": TaskState.QUEUED} | _shown(task)
-    connection.execute(tasks.update().where(tasks.c.id == task.id).values(**values))
+def back_to_queue(connection: Connection, turn: Turn, node: str) -> None:
+    """Note that an attempt failed and another follows, unless that one has begun meanwhile."""
+    where = _ours(turn.task_id, node) & (tasks.c.starts <= turn.starts)
+    _take(connection, turn, where, turn.values)
 
 
-def finish(connection: Connection, task: Task, node: str) -> None:
+def finish(connection: Connection, turn: Turn, node: str) -> None:
     """Note the task's end, with its terminal event. What has an end keeps it."""
-    mine = (tasks.c.id == task.id) & (tasks.c.node == node) & (tasks.c.status.in_(LIVE))
-    values = {
-        "status": task.state,
-        "finished_at": task.finished_at,
-        "error": task.error.detail if task.error else None,
-    } | _shown(task)
-    if connection.execute(tasks.update().where(mine).values(**values)).rowcount:
-        keep_events(connection, task, task.events.after(0))
+    _take(connection, turn, _ours(turn.task_id, node), turn.values)
 
 
-def keep_events(connection: Connection, task: Task, said: Sequence[Event]) -> None:
-    """Keep those events that are kept and are not yet."""
-    kept = connection.execute(
-        sa.select(sa.func.max(events.c.id)).where(events.c.task_id == task.id)
-    ).scalar()
+def _ours(task_id: str, node: str) -> sa.ColumnElement[bool]:
+    return (tasks.c.id == task_id) & (tasks.c.node == node) & tasks.c.status.in_(LIVE)
+
+
+def _take(
+    connection: Connection, turn: Turn, where: sa.ColumnElement[bool], values: Mapping[str, Any]
+) -> bool:
+    taken = connection.execute(tasks.update().where(where).values(**values)).rowcount == 1
+    if taken:
+        keep_events(connection, turn.task_id, turn.said)
+    return taken
+
+
+def keep_events(connection: Connection, task_id: str, said: Sequence[Event]) -> None:
+    """Keep those of the events that are not kept yet."""
+    if not said:
+        return
+    kept = _last_kept(connection, task_id)
     rows = [
         {
-            "task_id": task.id,
+            "task_id": task_id,
             "id": event.id,
             "kind": event.kind,
             "at": event.at,
             "payload": event.payload.decode(),
         }
         for event in said
-        if event.kind in KEPT_KINDS and event.id > (kept or 0)
+        if event.id > kept
     ]
     if rows:
         connection.execute(events.insert(), rows)
+
+
+def _last_kept(connection: Connection, task_id: str) -> int:
+    query = sa.select(sa.func.max(events.c.id)).where(events.c.task_id == task_id)
+    return connection.execute(query).scalar() or 0
 
 
 def kept_events(
@@ -169,36 +207,46 @@ def kept_events(
 
 
 def finish_unrun(
-    connection: Connection, task_id: str, status: TaskState, error: dict[str, Any]
-) -> None:
-    """Note the end of a task that this process never held: cancelled on disk, or not runnable."""
-    row = connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).one()
-    if row.status not in LIVE:
-        return
-    now = time.time()
-    ended = {"status": status, "finished_at": iso(now)}
+    connection: Connection, task_id: str, status: TaskState, error: dict[str, Any], *, at: float
+) -> bool:
+    """Note the end, `at` then, of a task that no process runs: cancelled on disk, or not runnable.
+
+    False when it has an end already.
+    """
+    row = get(connection, task_id)
+    if row is None or row.status not in LIVE:
+        return False
+    ended = {"status": status, "finished_at": iso(at)}
     summary = orjson.loads(row.summary) | ended | {"error": error["error"]}
     detail = orjson.loads(row.detail) | ended | {"error": error}
+    if row.starts == 0:
+        waited = {"queued_ms": round((at - row.created_at) * 1000, 1)}
+        summary, detail = summary | waited, detail | waited
     connection.execute(
         tasks.update()
         .where(tasks.c.id == task_id)
         .values(
             status=status,
-            finished_at=now,
+            finished_at=at,
             error=error["error"],
             summary=orjson.dumps(summary).decode(),
             detail=orjson.dumps(detail).decode(),
         )
     )
-    connection.execute(
-        events.insert().values(
-            task_id=task_id,
-            id=1_000_000_000_000,
-            kind="error",
-            at=now,
-            payload=orjson.dumps(error).decode(),
-        )
-    )
+    # Above all that the processes before may have said.
+    last = max(_last_kept(connection, task_id), events_before(row.starts))
+    said = Event(last + 1, "error", at, orjson.dumps(error))
+    keep_events(connection, task_id, [said])
+    return True
+
+
+def events_before(starts: int) -> int:
+    """The number above which a task's events go on in a process that takes it up.
+
+    Each process that started the task counts, so no number is used twice although chatter is not
+    recorded; a task that never started has said nothing.
+    """
+    return starts * EVENTS_A_START
 
 
 def get(connection: Connection, task_id: str) -> Row | None:
@@ -241,12 +289,15 @@ def left_running(connection: Connection, node: str) -> list[Row]:
     return list(connection.execute(query))
 
 
-def next_due(connection: Connection, node: str, now: float) -> float | None:
-    """When the next task that waits for its time may start; seconds since the epoch."""
-    query = sa.select(sa.func.min(tasks.c.not_before)).where(
-        (tasks.c.node == node) & (tasks.c.status == TaskState.QUEUED) & (tasks.c.not_before > now)
+def any_early(connection: Connection, node: str, class_key: str, now: float) -> bool:
+    """Whether a task of the class waits for its time."""
+    query = sa.select(tasks.c.id).where(
+        (tasks.c.node == node)
+        & (tasks.c.status == TaskState.QUEUED)
+        & (tasks.c.class_key == class_key)
+        & (tasks.c.not_before > now)
     )
-    return connection.execute(query).scalar()
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def select(
@@ -279,6 +330,8 @@ def _conditions(wanted: TaskFilter) -> list[sa.ColumnElement[bool]]:
         (tasks.c.delivery, wanted.delivery),
     )
     found += [column == value for column, value in pairs if value is not None]
+    if wanted.schedule is not None:
+        found += [tasks.c.source == "schedule", tasks.c.source_id == wanted.schedule]
     if wanted.since is not None:
         found.append(tasks.c.created_at >= wanted.since)
     if wanted.until is not None:
@@ -295,14 +348,23 @@ def _conditions(wanted: TaskFilter) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def note_delivery(
-    connection: Connection, task_id: str, state: str, attempts: Sequence[dict[str, Any]]
+def waiting_ids(connection: Connection, node: str, wanted: TaskFilter) -> list[str]:
+    """Those of the tasks that the filter accepts which wait at that node."""
+    mine = (tasks.c.node == node) & (tasks.c.status == TaskState.QUEUED)
+    query = sa.select(tasks.c.id).where(sa.and_(mine, *_conditions(wanted)))
+    return [row.id for row in connection.execute(query)]
+
+
+def note_attempt(
+    connection: Connection, task_id: str, state: str, attempt: Mapping[str, Any]
 ) -> None:
-    """Note how the delivery of a task's webhook stands."""
+    """Note an attempt at delivering a task's webhook, and how the delivery stands since."""
+    query = sa.select(tasks.c.deliveries).where(tasks.c.id == task_id)
+    if (made := connection.execute(query).scalar()) is None:
+        return  # it was removed meanwhile
+    attempts = orjson.dumps([*orjson.loads(made), attempt]).decode()
     connection.execute(
-        tasks.update()
-        .where(tasks.c.id == task_id)
-        .values(delivery=state, deliveries=orjson.dumps(list(attempts)).decode())
+        tasks.update().where(tasks.c.id == task_id).values(delivery=state, deliveries=attempts)
     )
 
 
@@ -325,9 +387,12 @@ def requeue(connection: Connection, task_id: str) -> None:
     connection.execute(tasks.update().where(tasks.c.id == task_id).values(status=TaskState.QUEUED))
 
 
-def note_restore(connection: Connection, task_id: str, restores: int) -> None:
-    """Note that another process has taken the task up."""
-    connection.execute(tasks.update().where(tasks.c.id == task_id).values(restores=restores))
+def claim(connection: Connection, node: str, task_ids: Collection[str]) -> set[str]:
+    """Note that this process takes the tasks up; the ids of those that still wait here."""
+    waits = (tasks.c.node == node) & (tasks.c.status == TaskState.QUEUED)
+    mine = tasks.c.id.in_(list(task_ids)) & waits
+    connection.execute(tasks.update().where(mine).values(restores=tasks.c.restores + 1))
+    return {row.id for row in connection.execute(sa.select(tasks.c.id).where(mine))}
 
 
 def overdue(connection: Connection, node: str, now: float) -> list[Row]:
