@@ -1,5 +1,6 @@
 """One view over what this node holds in memory and what the database holds."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import orjson
 
 from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.events import Event
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Artifact, Task, TaskState
@@ -106,6 +108,15 @@ class Ledger:
             for task_id, item in page
         ]
         return shown, total + len(held)
+
+    async def settled(self) -> None:
+        """Return when the ends that were announced so far are recorded, or cannot be for now.
+
+        Writes are committed in their order, so one that does nothing comes behind them.
+        """
+        if self._database is not None:
+            with suppress(DatabaseUnavailable):
+                await self._database.write(lambda _: None)
 
     async def on_disk(self, wanted: TaskFilter) -> list[str]:
         """The ids of recorded tasks that this process does not hold."""

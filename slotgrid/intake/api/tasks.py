@@ -133,6 +133,7 @@ async def cancel_tasks(request: web.Request) -> web.Response:
     if cancelled:
         waits = [asyncio.ensure_future(task.wait_finished()) for task in cancelled]
         await asyncio.wait(waits, timeout=CANCEL_WAIT_S)
+        await node.ledger.settled()  # a list asked for next shows them as what they are
     ids += [task.id for task in cancelled]
     return json_response({"success": True, "cancelled": len(ids), "ids": ids})
 
