@@ -74,7 +74,7 @@ class Submission:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     trace: tuple[tuple[str, str], ...] = ()
     size: int = 0
-    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    body: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(
