@@ -134,7 +134,9 @@ class Worker:
             modes=frozenset(Mode),
             check_webhook=lambda webhook: self.durability.check_webhook(webhook),  # noqa: PLW0108  made below
         )
-        self.durability = Durability(settings, self.admission, self.artifacts)
+        self.durability = Durability(
+            settings, self.admission, self.artifacts, forget=self.history.remove
+        )
         self.supervisor = Supervisor(
             self.dispatcher,
             RecordedRunner(self.runner, self.durability.tasks),

@@ -21,6 +21,8 @@ THREADS = 16
 LEAVE_S = 5.0
 """For workflows to end when they are cancelled, which takes them no time."""
 
+UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
+
 T = TypeVar("T")
 RunPart = Callable[[str], Coroutine[Any, Any, str]]
 AttemptPart = Callable[[str, int], Coroutine[Any, Any, dict[str, Any]]]
@@ -97,7 +99,7 @@ class DurableEngine:
     async def unfinished(self) -> set[str]:
         """The ids of this executor's workflows that have not ended, those to be taken up too."""
         found = await DBOS.list_workflows_async(
-            status=["PENDING", "ENQUEUED", "DELAYED"],
+            status=UNFINISHED,
             executor_id=self._executor,
             load_input=False,
             load_output=False,
@@ -116,6 +118,14 @@ class DurableEngine:
         if ended:
             await DBOS.delete_workflows_async([workflow.workflow_id for workflow in ended])
         return len(ended)
+
+    async def forsake(self, executor: str) -> None:
+        """Remove what a dead executor has not finished, so that its tasks can have new ones."""
+        left = await DBOS.list_workflows_async(
+            status=UNFINISHED, executor_id=executor, load_input=False, load_output=False
+        )
+        if left:
+            await DBOS.delete_workflows_async([workflow.workflow_id for workflow in left])
 
     async def start(self, workflow: str, task_id: str, *, deliver_only: bool = False) -> None:
         """Start the workflow of that id, unless there is one already."""

@@ -62,10 +62,11 @@ def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
 
 
 class WebhookDeliveries:
-    """Makes the attempts of deliveries. `sender` is set for as long as the node runs."""
+    """Makes the attempts of this node's deliveries. `sender` is set for as long as it runs."""
 
-    def __init__(self, database: Database, schedule: RetrySchedule) -> None:
+    def __init__(self, database: Database, node: str, schedule: RetrySchedule) -> None:
         self._database = database
+        self._node = node
         self._schedule = schedule
         self.sender: WebhookSender | None = None
 
@@ -76,6 +77,8 @@ class WebhookDeliveries:
         )
         if row is None or row.delivery != "pending" or row.status in store.LIVE:
             return ENDED
+        if row.node != self._node:
+            return ENDED  # while we were silent, a peer has taken it over
         webhook = Submission.parse(orjson.loads(row.body)).webhook
         assert webhook is not None, "a delivery is pending only where a webhook was asked for"
         assert self.sender is not None

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -15,6 +15,7 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.submission import Webhook
 from slotgrid.core.supervisor import Supervisor
+from slotgrid.core.task import Task
 from slotgrid.records import store
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.database import POOL, Database
@@ -22,6 +23,8 @@ from slotgrid.records.dbos_engine import DurableEngine
 from slotgrid.records.delivery import WebhookDeliveries, check_webhook
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.engines import engine_of
+from slotgrid.records.peers import Identity, Peers
+from slotgrid.records.sole_process import sole_process
 from slotgrid.records.webhooks import webhook_sender
 from slotgrid.runtime.background import background
 from slotgrid.runtime.settings import Settings
@@ -36,7 +39,14 @@ RETENTION_BATCH = 1000
 class Durability:
     """Made with the node's parts, entered when they run."""
 
-    def __init__(self, settings: Settings, admission: Admission, artifacts: ArtifactStore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission,
+        artifacts: ArtifactStore,
+        *,
+        forget: Callable[[Task], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._artifacts = artifacts
         url, data_dir = settings.database_url, settings.data_dir
@@ -44,7 +54,9 @@ class Durability:
         self.policy = AddressPolicy.parse(settings.allowed_private_networks)
         self.database = Database(engine_of(url, data_dir, pool=POOL))
         self._deliveries = WebhookDeliveries(
-            self.database, RetrySchedule(retries=settings.webhook_retries)
+            self.database,
+            settings.node_name,
+            RetrySchedule(retries=settings.webhook_retries),
         )
         workflows = engine_of(url, data_dir, pool=1 if on_sqlite else 5)
         self.tasks = DurableTasks(
@@ -53,12 +65,21 @@ class Durability:
             ageing_s=settings.priority_ageing_s,
             limit=settings.durable_limit,
             admission=admission,
+            forget=forget,
             engine=lambda tasks: DurableEngine(
                 workflows,
                 executor=settings.node_name,
                 run=tasks.run_step,
                 attempt=self._deliveries.attempt,
             ),
+        )
+
+        self._peers = Peers(
+            self.database,
+            Identity.of_this_process(
+                settings.node_name, group=settings.group, contract=settings.contract
+            ),
+            self.tasks,
         )
 
     def check_webhook(self, webhook: Webhook) -> None:
@@ -69,7 +90,12 @@ class Durability:
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
         """Open the database, take up what an earlier process left. Raises DatabaseFault."""
         async with AsyncExitStack() as stack:
+            # First of all: a second process of this name must touch nothing.
+            if self.database.is_sqlite:
+                stack.enter_context(sole_process(self._settings.data_dir, self._settings.node_name))
             await stack.enter_async_context(self.database.running())
+            if not self.database.is_sqlite:
+                await stack.enter_async_context(self._peers.known())
             await self._drop_orphaned_files()
             self._deliveries.sender = await stack.enter_async_context(
                 webhook_sender(
@@ -80,6 +106,7 @@ class Durability:
                 )
             )
             await stack.enter_async_context(self.tasks.running(supervisor))
+            stack.enter_context(self._peers.surviving())
             _ = await stack.enter_async_context(background(self._retain(), name="retention"))
             yield
 

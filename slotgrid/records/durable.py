@@ -59,9 +59,11 @@ class DurableTasks:
         limit: int,
         admission: Admission,
         engine: Callable[["DurableTasks"], DurableEngine],
+        forget: Callable[[Task], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
+        self._forget = forget
         self._node = node
         self._ageing_s = ageing_s
         self._limit = limit
@@ -92,7 +94,7 @@ class DurableTasks:
             await self.take_up()
             await stack.enter_async_context(self._engine.running())
             stack.push_async_callback(self._write_the_rest)
-            await self._resume_deliveries()
+            await self.resume_deliveries()
             _ = await stack.enter_async_context(background(self._pump(), name="durable tasks"))
             yield
             self.release_queued()
@@ -317,7 +319,7 @@ class DurableTasks:
 
     async def redeliver(self, task_id: str) -> None:
         """Send a task's webhook again, from the first attempt."""
-        await self._database.write(lambda c: store.deliver_again(c, task_id))
+        await self._database.write(lambda c: store.deliver_again(c, task_id, self._node))
         self._deliver(task_id)
 
     def _deliver(self, task_id: str) -> None:
@@ -326,10 +328,12 @@ class DurableTasks:
 
     async def _end_on_disk(self, task_id: str, state: TaskState, error: ServiceError) -> None:
         problem, now = error.to_problem(), self._clock()
-        ended = await self._database.write(
-            lambda c: store.finish_unrun(c, task_id, state, problem, at=now)
+        owner = await self._database.write(
+            lambda c: store.finish_unrun(c, self._node, task_id, state, problem, at=now)
         )
-        if ended and task_id not in self._window:
+        if owner is not None and owner != self._node:
+            self._deliver(task_id)  # the workflow of its own node ends without
+        elif owner is not None and task_id not in self._window:
             self._waiting -= 1
             self._start_workflow(task_id)
         self._tell_end(task_id)
@@ -355,7 +359,7 @@ class DurableTasks:
         spec = self._admission.known(row.function)
         retries = spec.retries if spec is not None else 0
         if row.starts <= retries:
-            await self._database.write(partial(store.requeue, task_id=row.id))
+            await self._database.write(partial(store.requeue, row=row))
             log.info("durable.runs_again", task_id=row.id, starts=row.starts)
             return
         error = WorkerLost(
@@ -365,7 +369,7 @@ class DurableTasks:
         )
         problem, now = error.to_problem(), self._clock()
         await self._database.write(
-            lambda c: store.finish_unrun(c, row.id, TaskState.FAILED, problem, at=now)
+            lambda c: store.finish_unrun(c, self._node, row.id, TaskState.FAILED, problem, at=now)
         )
 
     async def take_up(self) -> None:
@@ -378,7 +382,7 @@ class DurableTasks:
             self._window.note_more(class_key)
         self._wake.set()
 
-    async def _resume_deliveries(self) -> None:
+    async def resume_deliveries(self) -> None:
         """Those whose workflow is unfinished go on by themselves; the others get a new one."""
         node = self._node
         rows = await self._database.read(lambda c: store.undelivered(c, node))
@@ -388,6 +392,39 @@ class DurableTasks:
         for row in rows:
             if row.id not in unfinished:
                 self._deliver(row.id)
+
+    # What becomes of tasks when nodes die (slotgrid.records.peers.Survivor)
+
+    async def forsake(self, node: str) -> None:
+        """Make sure that nothing of what drove that node's deliveries goes on."""
+        await self._engine.forsake(node)
+
+    async def settle(self, rows: Sequence[store.Row]) -> None:
+        """Go on with tasks that are ours from now on, as they stood when their node died."""
+        for row in rows:
+            if row.status == TaskState.RUNNING:
+                await self.end_or_requeue(row)
+        await self.take_up()
+        await self.resume_deliveries()
+
+    async def let_go(self) -> None:
+        """Drop what is held in memory and is no longer ours: a peer took it over or ended it."""
+        assert self._supervisor is not None
+        node, held = self._node, list(self._window)
+        if not held:
+            return
+        ids = [each.task.id for each in held]
+        ours = await self._database.read(lambda c: store.owned(c, node, ids))
+        for each in held:
+            if each.task.id in ours:
+                continue
+            if not self._supervisor.release(each.task):
+                self._supervisor.cancel(each.task, "another node has taken it over")
+            log.warning("durable.let_go", task_id=each.task.id)
+            self._leave_queue(each)
+            self._window.drop(each.task.id)
+            self._tell_end(each.task.id)
+            self._forget(each.task)
 
     async def _pump(self) -> None:
         """Bring the next tasks of each class into memory; end those that waited too long."""

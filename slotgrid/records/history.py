@@ -89,11 +89,16 @@ class History:
 
     def end(self, task: Task) -> None:
         """A task has ended; it stays for a while."""
-        del self._live[task.id]
+        if self._live.pop(task.id, None) is None:
+            return  # it was removed
         size = task.footprint()
         self._ended[task.id] = (task, self._clock(), size)
         self._bytes += size
         self.expire()
+
+    def remove(self, task: Task) -> None:
+        """The task is another node's now."""
+        self._live.pop(task.id, None)
 
     def get(self, task_id: str) -> Task | None:
         """The task of that id, if it is live or still remembered."""

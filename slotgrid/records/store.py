@@ -207,37 +207,47 @@ def kept_events(
 
 
 def finish_unrun(
-    connection: Connection, task_id: str, status: TaskState, error: dict[str, Any], *, at: float
-) -> bool:
-    """Note the end, `at` then, of a task that no process runs: cancelled on disk, or not runnable.
+    connection: Connection,
+    node: str,
+    task_id: str,
+    status: TaskState,
+    error: dict[str, Any],
+    *,
+    at: float,
+) -> str | None:
+    """Note the end, `at` then, of a task that this process does not run: cancelled on disk or at
+    another node, or not runnable. It is this node's from then on, which delivers it.
 
-    False when it has an end already.
+    Returns whose it was; None when it had an end already.
     """
     row = get(connection, task_id)
     if row is None or row.status not in LIVE:
-        return False
+        return None
     ended = {"status": status, "finished_at": iso(at)}
     summary = orjson.loads(row.summary) | ended | {"error": error["error"]}
     detail = orjson.loads(row.detail) | ended | {"error": error}
     if row.starts == 0:
         waited = {"queued_ms": round((at - row.created_at) * 1000, 1)}
         summary, detail = summary | waited, detail | waited
-    connection.execute(
-        tasks.update()
-        .where(tasks.c.id == task_id)
-        .values(
-            status=status,
-            finished_at=at,
-            error=error["error"],
-            summary=orjson.dumps(summary).decode(),
-            detail=orjson.dumps(detail).decode(),
-        )
-    )
+    values = {
+        "node": node,
+        "status": status,
+        "finished_at": at,
+        "error": error["error"],
+        "summary": orjson.dumps(summary).decode(),
+        "detail": orjson.dumps(detail).decode(),
+    }
+    # Its node may be recording an end of its own in this moment: the first one counts.
+    if (
+        connection.execute(tasks.update().where(_ours(task_id, row.node)).values(**values)).rowcount
+        == 0
+    ):
+        return None
     # Above all that the processes before may have said.
     last = max(_last_kept(connection, task_id), events_before(row.starts))
     said = Event(last + 1, "error", at, orjson.dumps(error))
     keep_events(connection, task_id, [said])
-    return True
+    return str(row.node)
 
 
 def events_before(starts: int) -> int:
@@ -382,9 +392,11 @@ def remove_finished(connection: Connection, before: float, limit: int) -> Collec
     return ids
 
 
-def requeue(connection: Connection, task_id: str) -> None:
-    """Put a task whose process died back into the queue, at its own place."""
-    connection.execute(tasks.update().where(tasks.c.id == task_id).values(status=TaskState.QUEUED))
+def requeue(connection: Connection, row: Row) -> None:
+    """Put a task whose process died back into the queue, at its own place; once for each start."""
+    lost = (tasks.c.id == row.id) & (tasks.c.status == TaskState.RUNNING)
+    same = lost & (tasks.c.starts == row.starts)
+    connection.execute(tasks.update().where(same).values(status=TaskState.QUEUED))
 
 
 def claim(connection: Connection, node: str, task_ids: Collection[str]) -> set[str]:
@@ -392,6 +404,12 @@ def claim(connection: Connection, node: str, task_ids: Collection[str]) -> set[s
     waits = (tasks.c.node == node) & (tasks.c.status == TaskState.QUEUED)
     mine = tasks.c.id.in_(list(task_ids)) & waits
     connection.execute(tasks.update().where(mine).values(restores=tasks.c.restores + 1))
+    return {row.id for row in connection.execute(sa.select(tasks.c.id).where(mine))}
+
+
+def owned(connection: Connection, node: str, task_ids: Collection[str]) -> set[str]:
+    """Which of the tasks are that node's."""
+    mine = tasks.c.id.in_(list(task_ids)) & (tasks.c.node == node)
     return {row.id for row in connection.execute(sa.select(tasks.c.id).where(mine))}
 
 
@@ -413,9 +431,10 @@ def undelivered(connection: Connection, node: str) -> list[Row]:
     return list(connection.execute(query))
 
 
-def deliver_again(connection: Connection, task_id: str) -> None:
-    """Note that the task's webhook is to be sent once more."""
-    connection.execute(tasks.update().where(tasks.c.id == task_id).values(delivery="pending"))
+def deliver_again(connection: Connection, task_id: str, node: str) -> None:
+    """Note that the task's webhook is to be sent once more, by that node."""
+    again = {"delivery": "pending", "node": node}
+    connection.execute(tasks.update().where(tasks.c.id == task_id).values(**again))
 
 
 def known(connection: Connection, task_ids: Collection[str]) -> set[str]:
