@@ -155,6 +155,7 @@ async def running_node(
     cors_origins: Collection[str] = (),
     durable: bool = False,
     data_dir: Path | None = None,
+    port: int = 0,
 ) -> AsyncIterator[RunningNode]:
     """A node that is ready. At the end nothing is left of its tasks, and every answer that it
     gave was as documented.
@@ -202,7 +203,7 @@ async def running_node(
         faults = check_answers(app) if docs_enabled else []
         async with (
             running_durability,
-            _listening(app) as url,
+            _listening(app, port) as url,
             _session(url, {"Authorization": KEY}) as caller,
             _session(url, {}) as stranger,
         ):
@@ -331,11 +332,11 @@ def _readings(slots: Slots, dispatcher: Dispatcher) -> GaugeReadings:
 
 
 @asynccontextmanager
-async def _listening(app: web.Application) -> AsyncIterator[str]:
+async def _listening(app: web.Application, port: int) -> AsyncIterator[str]:
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
