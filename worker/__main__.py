@@ -34,7 +34,7 @@ def main() -> int:
         settings = load_settings()
     except SettingsError as error:
         return _refuse(*error.problems)
-    redactor = Redactor(filter(None, [settings.auth_key, settings.webhook_secret]))
+    redactor = Redactor(settings.secrets())
     with configure_logs(
         level=settings.log_level,
         log_format=settings.log_format,

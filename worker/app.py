@@ -135,7 +135,12 @@ class Worker:
             check_webhook=lambda webhook: self.durability.check_webhook(webhook),  # noqa: PLW0108  made below
         )
         self.durability = Durability(
-            settings, self.admission, self.artifacts, forget=self.history.remove
+            settings,
+            self.admission,
+            self.artifacts,
+            forget=self.history.remove,
+            count_delivery=self.metrics.delivery_attempted,
+            redactor=redactor,
         )
         self.supervisor = Supervisor(
             self.dispatcher,
@@ -158,6 +163,7 @@ class Worker:
             parts=parts,
             tags=self.tags,
             lag=self.watchdog,
+            durable=self.durability.health,
         )
         self.node = self._node(logs)
         # What holds tasks back may have gone: a service came up, a function was changed.

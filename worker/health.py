@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -44,6 +44,7 @@ class WorkerHealth:
         parts: Parts,
         tags: Tags,
         lag: Lag,
+        durable: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._settings = settings
         self._status = status
@@ -54,6 +55,7 @@ class WorkerHealth:
         self._parts = parts
         self._tags = tags
         self._lag = lag
+        self._durable = durable
         self._started = time.monotonic()
         self._version = version("slotgrid")
 
@@ -80,6 +82,7 @@ class WorkerHealth:
                 "held": self._slots.held,
             },
             "pools": self._slots.pools,
+            "durable": self._durable(),
             "services": [report.to_json() for report in self._parts.services.snapshot()],
             "tags": self._tags.values(),
             "browsers": {

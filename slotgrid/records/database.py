@@ -61,6 +61,12 @@ class Database:
         self._rest_until = 0.0
         self._silent: set[object] = set()  # what has had no answer in time, and still has none
         self._ended = True
+        self._away = False  # whether the last connection asked for could not be had
+
+    @property
+    def available(self) -> bool:
+        """Whether it answered when it was asked last; nothing is asked now."""
+        return not (self._ended or self._away or self._silent)
 
     @property
     def is_sqlite(self) -> bool:
@@ -195,10 +201,13 @@ class Database:
         if time.monotonic() < self._rest_until:
             raise _Away("a connection failed a moment ago")
         try:
-            return self._engine.connect()
+            connection = self._engine.connect()
         except SQLAlchemyError:
+            self._away = True
             self._rest_until = time.monotonic() + REST_S
             raise
+        self._away = False
+        return connection
 
 
 def _answer(batch: list[_Write], results: list[Any]) -> None:

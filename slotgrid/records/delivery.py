@@ -62,12 +62,23 @@ def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
 
 
 class WebhookDeliveries:
-    """Makes the attempts of this node's deliveries. `sender` is set for as long as it runs."""
+    """Makes the attempts of this node's deliveries. `sender` is set for as long as it runs.
 
-    def __init__(self, database: Database, node: str, schedule: RetrySchedule) -> None:
+    `count` is told of each attempt what follows it: `delivered`, `retry` or `failed`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        node: str,
+        schedule: RetrySchedule,
+        *,
+        count: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._database = database
         self._node = node
         self._schedule = schedule
+        self._count = count
         self.sender: WebhookSender | None = None
 
     async def attempt(self, task_id: str, number: int) -> dict[str, Any]:
@@ -99,6 +110,7 @@ class WebhookDeliveries:
         await self._surely(
             lambda: self._database.write(lambda c: store.note_attempt(c, task_id, state, made))
         )
+        self._count("retry" if state == "pending" else state)
         log.info(
             "webhook.attempt", task_id=task_id, number=number, state=state, status=attempt.status
         )

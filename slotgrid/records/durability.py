@@ -4,8 +4,9 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -27,6 +28,7 @@ from slotgrid.records.peers import Identity, Peers
 from slotgrid.records.sole_process import sole_process
 from slotgrid.records.webhooks import webhook_sender
 from slotgrid.runtime.background import background
+from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -46,7 +48,10 @@ class Durability:
         artifacts: ArtifactStore,
         *,
         forget: Callable[[Task], None] = lambda _: None,
+        count_delivery: Callable[[str], None] = lambda _: None,
+        redactor: Redactor | None = None,
     ) -> None:
+        self._redactor = redactor or Redactor()
         self._settings = settings
         self._artifacts = artifacts
         url, data_dir = settings.database_url, settings.data_dir
@@ -57,6 +62,7 @@ class Durability:
             self.database,
             settings.node_name,
             RetrySchedule(retries=settings.webhook_retries),
+            count=count_delivery,
         )
         workflows = engine_of(url, data_dir, pool=1 if on_sqlite else 5)
         self.tasks = DurableTasks(
@@ -86,6 +92,11 @@ class Durability:
         """Raises InvalidSubmission for one that could never be delivered."""
         check_webhook(webhook, self.policy)
 
+    def health(self) -> Mapping[str, Any]:
+        """What `/health` says of durable work."""
+        database = "available" if self.database.available else "unavailable"
+        return {"waiting": self.tasks.waiting, "database": database}
+
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
         """Open the database, take up what an earlier process left. Raises DatabaseFault."""
@@ -97,10 +108,12 @@ class Durability:
             if not self.database.is_sqlite:
                 await stack.enter_async_context(self._peers.known())
             await self._drop_orphaned_files()
+            secret = await self._secret()
+            stack.enter_context(self._redactor.scope(secret))
             self._deliveries.sender = await stack.enter_async_context(
                 webhook_sender(
                     policy=self.policy,
-                    secret=await self._secret(),
+                    secret=secret,
                     headers=tuple(self._settings.webhook_headers.items()),
                     timeout_s=self._settings.webhook_timeout_s,
                 )

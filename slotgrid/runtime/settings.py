@@ -7,13 +7,14 @@ Each setting stands once, in the class below: its name, type, default, unit and 
 import math
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -313,6 +314,15 @@ class Settings:
         if problems:
             raise SettingsError(tuple(problems))
         return settings
+
+    def secrets(self) -> Iterator[str]:
+        """What must reach no log: keys, and the password inside of a database's URL."""
+        yield self.auth_key
+        if self.webhook_secret is not None:
+            yield self.webhook_secret
+        if self.database_url is not None and (password := urlsplit(self.database_url).password):
+            yield password
+            yield unquote(password)
 
     @property
     def is_public(self) -> bool:
