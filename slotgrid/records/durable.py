@@ -1,6 +1,7 @@
 """Durable tasks: recorded before they are accepted, run, delivered, taken up after any crash."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -76,6 +77,7 @@ class DurableTasks:
         self._window = Window()
         self._writes: set[asyncio.Task[Any]] = set()
         self._ends: dict[str, asyncio.Event] = {}
+        self._driven: frozenset[str] = frozenset()  # tasks whose workflow an earlier process began
         self._waiting = 0
         self._released = False
         self._wake = asyncio.Event()
@@ -94,6 +96,7 @@ class DurableTasks:
             await self.take_up()
             await stack.enter_async_context(self._engine.running())
             stack.push_async_callback(self._write_the_rest)
+            self._driven = _tasks_of(await self._engine.unfinished())
             await self.resume_deliveries()
             _ = await stack.enter_async_context(background(self._pump(), name="durable tasks"))
             yield
@@ -154,9 +157,10 @@ class DurableTasks:
         """Hold a new task in memory if it is among the next of its class, else leave it on disk."""
         task, class_key = record.task, record.class_key
         not_before = task.submission.not_before
-        early = not_before is not None and not_before.timestamp() > self._clock()
-        if self._released or early:
-            self._window.note_more(class_key)
+        if not_before is not None and not_before.timestamp() > self._clock():
+            self._window.note_early(class_key, not_before.timestamp())
+        elif self._released:
+            self._window.note_disk(class_key, record.queue_key)
         elif self._window.admits(class_key, record.queue_key):
             self._load(task, class_key, record.queue_key)
         if self._window.short(class_key):
@@ -170,7 +174,8 @@ class DurableTasks:
         task.queued_mono = self._epoch_mono + task.created_at
         self._window.hold(task, class_key, key)
         self._supervisor.start(task)
-        self._start_workflow(task.id)
+        if task.id not in self._driven:
+            self._start_workflow(task.id)
 
     def _start_workflow(
         self, task_id: str, suffix: str = "", *, deliver_only: bool = False
@@ -379,7 +384,8 @@ class DurableTasks:
         held = sum(each.waits for each in self._window)
         self._waiting = max(held, sum(counts.values()))
         for class_key in counts:
-            self._window.note_more(class_key)
+            self._window.note_disk(class_key, -math.inf)
+            await self._look_for_early(class_key, self._clock())
         self._wake.set()
 
     async def resume_deliveries(self) -> None:
@@ -388,7 +394,7 @@ class DurableTasks:
         rows = await self._database.read(lambda c: store.undelivered(c, node))
         if not rows:
             return
-        unfinished = {workflow.split(":")[0] for workflow in await self._engine.unfinished()}
+        unfinished = _tasks_of(await self._engine.unfinished())
         for row in rows:
             if row.id not in unfinished:
                 self._deliver(row.id)
@@ -432,8 +438,8 @@ class DurableTasks:
             self._wake.clear()
             try:
                 if not self._released:
-                    await self._fill()
                     await self._expire()
+                    await self._fill()
                 await self._keep_said()
             except DatabaseUnavailable:
                 log.warning("durable.pump_waits")
@@ -445,17 +451,29 @@ class DurableTasks:
 
     async def _fill(self) -> None:
         node, now = self._node, self._clock()
-        for class_key, room, held in self._window.wanting():
+        for class_key in self._window.come_due(now):
+            await self._look_for_early(class_key, now)
+        for class_key in self._window.wanting():
+            room, held, disk = self._window.begin_read(class_key)
             limit = room + held
-            rows = await self._database.read(
-                partial(store.next_queued, node=node, class_key=class_key, limit=limit, now=now)
-            )
-            fresh = [row for row in rows if row.id not in self._window]
-            more = len(rows) == limit or await self._database.read(
-                partial(store.any_early, node=node, class_key=class_key, now=now)
-            )
-            await self._take(fresh[:room])
-            self._window.note_read(class_key, more=more or len(fresh) > room)
+            try:
+                rows = await self._database.read(
+                    partial(store.next_queued, node=node, class_key=class_key, limit=limit, now=now)
+                )
+                fresh = [row for row in rows if row.id not in self._window]
+                await self._take(fresh[:room])
+            except DatabaseUnavailable:
+                self._window.note_disk(class_key, disk)
+                raise
+            if len(fresh) > room:
+                self._window.note_disk(class_key, fresh[room].queue_key)
+            elif len(rows) == limit:
+                self._window.note_disk(class_key, rows[-1].queue_key)
+
+    async def _look_for_early(self, class_key: str, now: float) -> None:
+        at = await self._database.read(lambda c: store.next_early(c, self._node, class_key, now))
+        if at is not None:
+            self._window.note_early(class_key, at)
 
     async def _take(self, rows: Sequence[store.Row]) -> None:
         """Hold tasks of disk, if they still wait there, each on its function as it is now."""
@@ -493,3 +511,8 @@ class DurableTasks:
                     partial(store.keep_events, task_id=held.task.id, said=said)
                 )
             held.kept = last
+
+
+def _tasks_of(workflows: Collection[str]) -> frozenset[str]:
+    """The tasks that workflows are for; a redelivery has more than the task in its id."""
+    return frozenset(workflow.split(":")[0] for workflow in workflows)

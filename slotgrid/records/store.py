@@ -267,7 +267,7 @@ def get(connection: Connection, task_id: str) -> Row | None:
 def next_queued(
     connection: Connection, node: str, class_key: str, *, limit: int, now: float
 ) -> list[Row]:
-    """The next tasks of a class, smallest key first, that may start by now."""
+    """The next tasks of a class, smallest key first, that may start now."""
     due = tasks.c.not_before.is_(None) | (tasks.c.not_before <= now)
     query = (
         sa.select(tasks)
@@ -276,11 +276,19 @@ def next_queued(
             & (tasks.c.status == TaskState.QUEUED)
             & (tasks.c.class_key == class_key)
             & due
+            & sa.not_(_too_late(now))
         )
         .order_by(tasks.c.queue_key, tasks.c.id)
         .limit(limit)
     )
     return list(connection.execute(query))
+
+
+def _too_late(now: float) -> sa.ColumnElement[bool]:
+    """Whether a task has waited as long as it may. Without a limit it never has."""
+    return sa.func.coalesce(tasks.c.wait_until < now, sa.false()) | sa.func.coalesce(
+        tasks.c.expires_at < now, sa.false()
+    )
 
 
 def queued_classes(connection: Connection, node: str) -> dict[str, int]:
@@ -299,15 +307,15 @@ def left_running(connection: Connection, node: str) -> list[Row]:
     return list(connection.execute(query))
 
 
-def any_early(connection: Connection, node: str, class_key: str, now: float) -> bool:
-    """Whether a task of the class waits for its time."""
-    query = sa.select(tasks.c.id).where(
+def next_early(connection: Connection, node: str, class_key: str, now: float) -> float | None:
+    """When the next task of the class that waits for its time may start, since the epoch."""
+    query = sa.select(sa.func.min(tasks.c.not_before)).where(
         (tasks.c.node == node)
         & (tasks.c.status == TaskState.QUEUED)
         & (tasks.c.class_key == class_key)
         & (tasks.c.not_before > now)
     )
-    return connection.execute(query.limit(1)).first() is not None
+    return connection.execute(query).scalar()
 
 
 def select(

@@ -1,6 +1,7 @@
 """Which durable tasks are held in memory to wait for slots, and which stay on disk. No I/O."""
 
 import bisect
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -27,19 +28,27 @@ class Held:
 
 @dataclass(slots=True)
 class _Class:
-    """The keys of those that wait in memory, how many are held at all, and whether disk has more.
+    """The keys of those that wait in memory, how many are held at all, and what disk has.
 
-    `more` is never False while disk holds one that may start.
+    `disk` is no larger than the smallest key of those that lie on disk and may start; None when
+    there are none. `early_at` is when the next of those that wait for their time may start,
+    in seconds since the epoch.
     """
 
     keys: list[float] = field(default_factory=list)
     held: int = 0
-    more: bool = False
+    disk: float | None = None
+    early_at: float | None = None
+
+    @property
+    def ahead(self) -> int:
+        """How many of those held come before what lies on disk."""
+        return len(self.keys) if self.disk is None else bisect.bisect_left(self.keys, self.disk)
 
 
 class Window:
-    """The next tasks of each class. What is held has smaller keys than what disk holds, so that
-    the order of the queue is kept over both.
+    """The next tasks of each class. Before those held that come before all that lie on disk run
+    out, the next ones are to be read: so the order of the queue is kept over both.
     """
 
     def __init__(self, *, size: int = WINDOW) -> None:
@@ -60,19 +69,33 @@ class Window:
     def admits(self, class_key: str, key: float) -> bool:
         """Whether a new task is among the next of its class; if not, disk is noted to have it."""
         kind = self._class(class_key)
-        ahead = bisect.bisect_right(kind.keys, key)
-        # What lies on disk comes before whatever is behind the last one held.
-        admitted = ahead < self._size and (not kind.more or ahead < len(kind.keys))
-        kind.more = kind.more or not admitted
-        return admitted
+        behind = bisect.bisect_right(kind.keys, key)
+        if behind < self._size and (kind.disk is None or key < kind.disk):
+            return True
+        self.note_disk(class_key, key)
+        return False
 
-    def note_more(self, class_key: str) -> None:
-        """Disk has tasks of that class."""
-        self._class(class_key).more = True
+    def note_disk(self, class_key: str, key: float) -> None:
+        """Disk has tasks of that class, none of which comes before that key."""
+        kind = self._class(class_key)
+        kind.disk = key if kind.disk is None else min(kind.disk, key)
 
-    def note_read(self, class_key: str, *, more: bool) -> None:
-        """Disk was read, and has more of that class than was taken, or not."""
-        self._class(class_key).more = more
+    def note_early(self, class_key: str, at: float) -> None:
+        """Disk has one that may not start before then (seconds since the epoch)."""
+        kind = self._class(class_key)
+        kind.early_at = at if kind.early_at is None else min(kind.early_at, at)
+
+    def come_due(self, now: float) -> list[str]:
+        """The classes of which one may start by now that could not before; noted to be on disk."""
+        due = [
+            class_key
+            for class_key, kind in self._classes.items()
+            if kind.early_at is not None and kind.early_at <= now
+        ]
+        for class_key in due:
+            self._classes[class_key].early_at = None
+            self.note_disk(class_key, -math.inf)
+        return due
 
     def hold(self, task: Task, class_key: str, key: float) -> Held:
         """Hold a task that waits. It must not be held yet."""
@@ -101,15 +124,22 @@ class Window:
     def short(self, class_key: str) -> bool:
         """Whether it is time to read the next ones of that class from disk."""
         kind = self._class(class_key)
-        return kind.more and len(kind.keys) <= self._size // 2
+        return kind.disk is not None and kind.ahead <= self._size // 2
 
-    def wanting(self) -> list[tuple[str, int, int]]:
-        """Classes to be read from disk: how many more each takes, and how many it holds."""
-        return [
-            (class_key, self._size - len(kind.keys), kind.held)
-            for class_key, kind in self._classes.items()
-            if self.short(class_key)
-        ]
+    def wanting(self) -> list[str]:
+        """The classes to be read from disk."""
+        return [class_key for class_key in self._classes if self.short(class_key)]
+
+    def begin_read(self, class_key: str) -> tuple[int, int, float]:
+        """How many more tasks of the class are to be held, how many are, and what was on disk.
+
+        What is noted from here on is on disk beside what the read will find.
+        """
+        kind = self._class(class_key)
+        assert kind.disk is not None
+        room, disk = self._size - kind.ahead, kind.disk
+        kind.disk = None
+        return room, kind.held, disk
 
     def _class(self, class_key: str) -> _Class:
         kind = self._classes.get(class_key)
