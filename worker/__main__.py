@@ -44,8 +44,8 @@ def main() -> int:
     ) as logs:
         try:
             return _serve(settings, logs, redactor)
-        except DatabaseFault as error:
-            return _refuse(str(error))
+        except (SettingsError, DatabaseFault) as error:
+            return _refuse(*getattr(error, "problems", (str(error),)))
         except OSError as error:
             return _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
 

@@ -17,6 +17,7 @@ from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.submission import Webhook
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.core.webhooks import header_faults, signing_key
 from slotgrid.records import store
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.database import POOL, Database
@@ -29,7 +30,7 @@ from slotgrid.records.sole_process import sole_process
 from slotgrid.records.webhooks import webhook_sender
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import Settings
+from slotgrid.runtime.settings import Settings, SettingsError
 
 log = structlog.get_logger()
 
@@ -39,7 +40,7 @@ RETENTION_BATCH = 1000
 
 
 class Durability:
-    """Made with the node's parts, entered when they run."""
+    """Made with the node's parts, entered when they run. Raises SettingsError for its settings."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Durability:
         count_delivery: Callable[[str], None] = lambda _: None,
         redactor: Redactor | None = None,
     ) -> None:
+        _check(settings)
         self._redactor = redactor or Redactor()
         self._settings = settings
         self._artifacts = artifacts
@@ -157,3 +159,18 @@ class Durability:
                 log.info("retention.removed", tasks=len(removed))
             if len(removed) < RETENTION_BATCH:
                 return
+
+
+def _check(settings: Settings) -> None:
+    """What could never be sent or sign anything is told at the start, not at the first webhook."""
+    problems = [
+        f"WEBHOOK_HEADERS: {fault.pointer.removeprefix('/')}: {fault.message}"
+        for fault in header_faults(tuple(settings.webhook_headers.items()))
+    ]
+    if settings.webhook_secret is not None:
+        try:
+            signing_key(settings.webhook_secret)
+        except ValueError as error:
+            problems.append(f"WEBHOOK_SECRET: {error}")
+    if problems:
+        raise SettingsError(tuple(problems))

@@ -21,6 +21,7 @@ from dotenv import dotenv_values
 from slotgrid.runtime import setting_values as a
 from slotgrid.runtime.exposure import PUBLIC_KEY_MIN_LENGTH, is_loopback, weakness
 from slotgrid.runtime.other_spellings import respelled
+from slotgrid.runtime.secrets import is_secret_name
 from slotgrid.runtime.setting_table import setting, table_of
 
 # ruff: noqa: RUF009  `setting(...)` is how a field is declared, not a default that is shared
@@ -215,7 +216,7 @@ class Settings:
         secret=True,
     )
     webhook_headers: Mapping[str, str] = setting(
-        a.headers(), "{}", "Headers of every webhook, as a JSON object."
+        a.headers(), "{}", "Headers of every webhook, as a JSON object.", secret=True
     )
     webhook_retries: int = setting(
         a.integer(0, 100), "8", "Attempts after the first; with 8, over at most 13.6 hours."
@@ -323,6 +324,9 @@ class Settings:
         if self.database_url is not None and (password := urlsplit(self.database_url).password):
             yield password
             yield unquote(password)
+        for name, value in self.webhook_headers.items():
+            if is_secret_name(name):
+                yield value
 
     @property
     def is_public(self) -> bool:

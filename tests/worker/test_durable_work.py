@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from slotgrid.runtime.settings import Settings
+from slotgrid.runtime.settings import Settings, SettingsError
 from tests.worker.running import RunningWorker, browserless_worker
 
 GREET = """
@@ -76,13 +77,31 @@ async def test_the_secret_that_was_made_at_first_start_is_hidden_from_every_log(
         assert worker.redactor.known.hide_text(f"signed with {made}") == "signed with [redacted]"
 
 
-def test_a_database_url_gives_its_password_away_to_no_log() -> None:
+def test_what_is_secret_in_the_settings_is_told_to_whoever_hides_it() -> None:
     settings = Settings.from_env(
         {
             "AUTH_KEY": "a-key",
             "WEBHOOK_SECRET": "signing",
             "DATABASE_URL": "postgresql://user:p%40ss%2Fword@db/name",
+            "WEBHOOK_HEADERS": '{"X-From": "us", "Authorization": "Bearer abc"}',
         }
     )
-    assert set(settings.secrets()) == {"a-key", "signing", "p%40ss%2Fword", "p@ss/word"}
-    assert "p%40ss" not in repr(settings)
+    hidden = {"a-key", "signing", "p%40ss%2Fword", "p@ss/word", "Bearer abc"}
+    assert set(settings.secrets()) == hidden
+    assert not any(secret in repr(settings) for secret in hidden)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEBHOOK_SECRET", "whsec_*"),
+        ("WEBHOOK_HEADERS", '{"Host": "elsewhere"}'),
+        ("WEBHOOK_HEADERS", '{"X-Two": "a\\r\\nX-Three: b"}'),
+    ],
+)
+async def test_settings_that_could_send_nothing_are_refused_at_the_start(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    with pytest.raises(SettingsError, match=name):
+        async with browserless_worker(tmp_path, {}, **{name: value}):
+            raise AssertionError("it started")
