@@ -92,7 +92,10 @@ def _postgresql(url: str) -> sa.URL:
 
 def _bounds(url: sa.URL) -> dict[str, Any]:
     """What keeps a server or network that has gone silent from holding us up."""
-    limits = f"-c statement_timeout={STATEMENT_S}s -c lock_timeout={LOCK_S}s"
+    limits = (
+        f"-c statement_timeout={STATEMENT_S}s -c lock_timeout={LOCK_S}s"
+        f" -c idle_in_transaction_session_timeout={STATEMENT_S}s"  # of a node that was stopped
+    )
     bounds = {
         "application_name": "slotgrid",
         "connect_timeout": CONNECT_S,
