@@ -108,6 +108,29 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A task that is recorded. `queue_position`: 0 runs, 1 is next, None waits on disk."""
+
+    id: str
+    status: str
+    queue_position: int | None
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "Accepted":
+        """Read the answer 202, or one of a batch. Raises UnexpectedAnswer."""
+        with expecting("an accepted task"):
+            return cls(body["id"], body["status"], body["queue_position"])
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """A page of a list of tasks, and how many there are in all."""
+
+    tasks: list[JsonObject]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One thing a task said: a line, a chunk, how far it is, or, last, that it is `done`."""
 

@@ -8,16 +8,17 @@ Every method raises `Problem` when the node says no, `NodeUnreachable` when nobo
 `UnexpectedAnswer` when whoever answers is not a node; all three are `ClientError`.
 """
 
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Self, TypedDict, Unpack
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, TypedDict, Unpack
 from urllib.parse import quote
 
-from aiohttp import ClientConnectorError, ClientResponse, ClientSession, ClientTimeout
-from aiohttp import ClientError as TransportError
+from aiohttp import ClientTimeout
 
 from slotgrid.answers import (
+    Accepted,
     Answer,
     ArtifactInfo,
     ClientError,
@@ -26,31 +27,33 @@ from slotgrid.answers import (
     JsonObject,
     NodeUnreachable,
     Problem,
+    TaskPage,
     UnexpectedAnswer,
     expecting,
     parse_object,
     read_events,
-    refusal,
 )
+from slotgrid.exchange import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, STREAM_TIMEOUT, Exchange
 
 __all__ = [
+    "Accepted",
     "Answer",
     "ArtifactInfo",
     "Client",
     "ClientError",
+    "DurableFields",
     "Event",
     "Fault",
     "JsonObject",
     "NodeUnreachable",
     "Problem",
     "TaskFields",
+    "TaskFilters",
+    "TaskPage",
     "UnexpectedAnswer",
 ]
 
-CONNECT_TIMEOUT_S = 5.0
-ANSWER_TIMEOUT_S = 30.0
-# A stream pings every 15 s; after three missed ones nobody is there any more.
-SILENCE_S = 50.0
+RECONNECT_S = 1.0
 
 
 class TaskFields(TypedDict, total=False):
@@ -65,27 +68,36 @@ class TaskFields(TypedDict, total=False):
     metadata: Mapping[str, Any] | None
 
 
-class Client:
+class DurableFields(TaskFields, total=False):
+    """Those of the durable modes; a `webhook` (`{url, headers?, secret?}`) asks for that mode."""
+
+    webhook: Mapping[str, Any] | None
+    not_before: str | None
+    expires_at: str | None
+
+
+class TaskFilters(TypedDict, total=False):
+    """The filters of `GET /tasks`; None counts as omitted, times are ISO 8601."""
+
+    status: str | None
+    function: str | None
+    group: str | None
+    worker: str | None
+    owner: str | None
+    source: str | None
+    schedule: str | None
+    delivery: str | None
+    since: str | None
+    until: str | None
+    q: str | None
+
+
+class Client(Exchange):
     """Speaks to one node, worker or balancer. Use as `async with`; one serves many calls at once.
 
     `url` is where the node is, with the path prefix of a proxy if there is one. Raises ValueError
     for a `url` that is not one.
     """
-
-    def __init__(self, url: str, key: str = "") -> None:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError(f"{url!r} is no URL of a node, expected http:// or https:// in front")
-        self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._session: ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._session = ClientSession(headers=self._headers)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._session is not None
-        await self._session.close()
 
     async def call(
         self,
@@ -113,22 +125,35 @@ class Client:
         the task: wrap the call in `contextlib.aclosing` when you may leave before the end.
         """
         body = _submission("stream", function, input, fields)
-        asked = {
-            "json": body,
-            "headers": {"Accept": "text/event-stream"},
-            "timeout": ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_S),
-        }
-        async with (
-            self._exchange("POST", "/task", **asked) as response,
-            aclosing(read_events(response.content)) as events,
-        ):
+        async with aclosing(self._events("POST", "/task", json=body)) as events:
             async for event in events:
-                if event.kind == "error":
-                    raise Problem.parse(event.payload)
                 yield event
-                if event.kind == "done":
-                    return
-        raise NodeUnreachable(self.url, "the stream broke off before the task had ended")
+
+    async def submit(
+        self,
+        function: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002  the word of the API
+        *,
+        idempotency_key: str | None = None,
+        **fields: Unpack[DurableFields],
+    ) -> Accepted:
+        """Hand a task over: it is recorded, and goes on whatever becomes of this call.
+
+        With `idempotency_key` a call that got no answer can be made again: it is one task.
+        """
+        mode = "webhook" if fields.get("webhook") is not None else "async"
+        body = _submission(mode, function, input, fields)
+        asked = {"json": body, "headers": _keyed(idempotency_key)}
+        return Accepted.parse(await self._object("POST", "/task", **asked))
+
+    async def submit_many(
+        self, tasks: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> list[Accepted]:
+        """Hand up to 1,000 tasks over, each a body of `POST /task`: all are recorded or none is."""
+        asked = {"json": {"tasks": list(tasks)}, "headers": _keyed(idempotency_key)}
+        answer = await self._object("POST", "/tasks", timeout_s=None, **asked)
+        with expecting("a list of accepted tasks"):
+            return [Accepted.parse(one) for one in answer["tasks"]]
 
     async def functions(self) -> list[JsonObject]:
         """Every function that the node offers, as `GET /functions` shows it."""
@@ -157,6 +182,71 @@ class Client:
     async def cancel(self, task_id: str) -> JsonObject:
         """Cancel a queued or running task. Raises Problem `task-finished` when it is too late."""
         return await self._object("POST", f"/tasks/{quote(task_id)}/cancel")
+
+    async def tasks(
+        self, *, limit: int = 50, offset: int = 0, **filters: Unpack[TaskFilters]
+    ) -> TaskPage:
+        """A page of tasks, newest first."""
+        params = {"limit": str(limit), "offset": str(offset), **_given(filters)}
+        answer = await self._object("GET", "/tasks", params=params)
+        with expecting("a page of tasks"):
+            return TaskPage([dict(one) for one in answer["tasks"]], int(answer["total"]))
+
+    async def cancel_all(self, **filters: Unpack[TaskFilters]) -> list[str]:
+        """Cancel every queued and running task that the filters mean; their ids."""
+        asked = {"params": _given(filters), "timeout_s": None}
+        answer = await self._object("POST", "/tasks/cancel", **asked)
+        with expecting("a list of cancelled tasks"):
+            return [str(task_id) for task_id in answer["ids"]]
+
+    async def retry(self, task_id: str) -> Answer | Accepted:
+        """Run a finished task's input again, as a new task and in the same mode.
+
+        Gives the result, or what was accepted in a durable mode. Raises Problem where it fails.
+        """
+        path = f"/tasks/{quote(task_id)}/retry"
+        timeout = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+        async with self._exchange("POST", path, timeout=timeout) as response:
+            if response.content_type == "text/event-stream":
+                async with aclosing(self._until_end(read_events(response.content))) as events:
+                    async for event in events:
+                        if event.kind == "done":
+                            return Answer.parse(event.payload)
+            body = parse_object(await response.read())
+            return Accepted.parse(body) if response.status == 202 else Answer.parse(body)
+
+    async def redeliver(self, task_id: str) -> JsonObject:
+        """Send a finished task's webhook again. Raises Problem `conflict` if it has none."""
+        return await self._object("POST", f"/tasks/{quote(task_id)}/redeliver")
+
+    async def events(
+        self, task_id: str, *, after: int = 0, patience_s: float = 0.0
+    ) -> AsyncGenerator[Event]:
+        """What a task said behind the event `after`, then what it says; the last is `done`.
+
+        Leaving does the task no harm. A connection that breaks is made again for `patience_s`,
+        which outlasts a restart of the node; what a durable task said before may be missing then.
+        Raises Problem where the task failed or was cancelled.
+        """
+        path = f"/tasks/{quote(task_id)}/events"
+        broken_since = None
+        while True:
+            asked_at = time.monotonic()
+            headers = {"Last-Event-ID": str(after)}
+            try:
+                async with aclosing(self._events("GET", path, headers=headers)) as events:
+                    async for event in events:
+                        # What tells of a gap has no number, and is no place to go on from.
+                        after = max(after, event.id)
+                        yield event
+                return  # noqa: TRY300  the loop is for those that broke
+            except NodeUnreachable:
+                now = time.monotonic()
+                if broken_since is None or now - asked_at > CONNECT_TIMEOUT_S:
+                    broken_since = now  # this connection was a good one for a while
+                if now - broken_since >= patience_s:
+                    raise
+            await asyncio.sleep(RECONNECT_S)
 
     async def artifacts(self, task_id: str) -> list[ArtifactInfo]:
         """The files that a task saved."""
@@ -197,50 +287,44 @@ class Client:
         body = {} if deadline_s is None else {"deadline_s": deadline_s}
         return await self._object("POST", "/drain", json=body)
 
-    async def _items(self, path: str, name: str, **asked: Any) -> list[JsonObject]:
-        answer = await self._object("GET", path, **asked)
-        with expecting(f"a list of {name}"):
-            return [dict(item) for item in answer[name]]
+    async def _events(self, method: str, path: str, **asked: Any) -> AsyncGenerator[Event]:
+        """The events of a stream, up to its `done`."""
+        headers = {"Accept": "text/event-stream", **asked.pop("headers", {})}
+        async with (
+            self._exchange(
+                method, path, headers=headers, timeout=STREAM_TIMEOUT, **asked
+            ) as response,
+            aclosing(self._until_end(read_events(response.content))) as events,
+        ):
+            async for event in events:
+                yield event
 
-    async def _object(self, method: str, path: str, **asked: Any) -> JsonObject:
-        timeout_s: float | None = asked.pop("timeout_s", ANSWER_TIMEOUT_S)
-        timeout = ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
-        async with self._exchange(method, path, timeout=timeout, **asked) as response:
-            return parse_object(await response.read())
+    async def _until_end(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
+        """The events up to `done`. Raises Problem for `error`, NodeUnreachable for neither."""
+        async with aclosing(events):
+            async for event in events:
+                if event.kind == "error":
+                    raise Problem.parse(event.payload)
+                yield event
+                if event.kind == "done":
+                    return
+        raise NodeUnreachable(self.url, "the stream broke off before the task had ended")
 
-    @asynccontextmanager
-    async def _exchange(
-        self, method: str, path: str, **asked: Any
-    ) -> AsyncIterator[ClientResponse]:
-        """Ask, and translate what can go wrong until the answer has been read."""
-        if self._session is None:
-            raise RuntimeError("the client is not open: use `async with Client(...)`")
-        try:
-            # A node redirects no API path, and a followed redirect would turn POST into GET.
-            async with self._session.request(
-                method, self.url + path, allow_redirects=False, **asked
-            ) as response:
-                if response.status >= 300:
-                    raise await refusal(response)
-                yield response
-        except TransportError as cause:
-            raise NodeUnreachable(self.url, _reason(cause)) from cause
-        except TimeoutError as cause:
-            raise NodeUnreachable(self.url, "the answer did not come in time") from cause
+
+def _given(filters: TaskFilters) -> dict[str, str]:
+    return {name: str(value) for name, value in filters.items() if value is not None}
+
+
+def _keyed(idempotency_key: str | None) -> dict[str, str]:
+    return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
 
 
 def _submission(
-    mode: str, function: str, given: Mapping[str, Any] | None, fields: TaskFields
+    mode: str,
+    function: str,
+    given: Mapping[str, Any] | None,
+    fields: TaskFields | DurableFields,
 ) -> JsonObject:
     """The body of `POST /task`."""
     wanted = {name: value for name, value in fields.items() if value is not None}
     return {"function": function, "input": dict(given or {}), "mode": mode, **wanted}
-
-
-def _reason(cause: TransportError) -> str:
-    """What went wrong on the way, without the library's own words around it."""
-    if isinstance(cause, ClientConnectorError):
-        # One address of several is as good as all: who listens on neither refuses both.
-        errno = cause.os_error.errno
-        return os.strerror(errno) if errno else str(cause.os_error)
-    return str(cause) or type(cause).__name__

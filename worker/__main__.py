@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import uvloop
 
+from slotgrid.records.engines import DatabaseFault
 from slotgrid.runtime.data_folder import DataFolderTaken, data_folder
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.logs import LogRing, configure_logs
@@ -36,7 +37,7 @@ def main() -> int:
         settings = load_settings()
     except SettingsError as error:
         return _refuse(*error.problems)
-    redactor = Redactor([settings.auth_key])
+    redactor = Redactor(settings.secrets())
     with configure_logs(
         level=settings.log_level,
         log_format=settings.log_format,
@@ -47,8 +48,8 @@ def main() -> int:
         try:
             with data_folder(settings.data_dir):
                 return _serve(settings, logs, redactor)
-        except DataFolderTaken as taken:
-            return _refuse(str(taken))
+        except (SettingsError, DatabaseFault, DataFolderTaken) as error:
+            return _refuse(*getattr(error, "problems", (str(error),)))
         except OSError as error:
             return _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -17,13 +16,18 @@ from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.submission import Mode
 from slotgrid.core.supervisor import Supervisor
+from slotgrid.core.task import Task
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.app import make_app
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
 from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.durability import Durability
+from slotgrid.records.durable_turns import RecordedRunner, RecordingObserver
 from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
+from slotgrid.records.keyed import KeyedTasks
+from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
@@ -46,8 +50,6 @@ from worker.runner import LocalRunner
 
 log = structlog.get_logger()
 
-MODES = frozenset({Mode.SYNC, Mode.STREAM})
-"""Durable modes come with a database; this worker has none."""
 BROWSERS_SETTLED_S = 30.0
 
 
@@ -108,7 +110,7 @@ class Worker:
         self.history = History(
             limit=settings.history_limit,
             ttl_s=settings.history_ttl_s,
-            forget=self.artifacts.remove,
+            forget=self._forget,
         )
         self.metrics = Metrics(lambda: self.health.gauges())  # noqa: PLW0108  health is made below
         self.slots = Slots(settings.pools, worker=settings.node_name)
@@ -125,10 +127,29 @@ class Worker:
             artifacts=self.artifacts,
         )
         self.runner = LocalRunner(parts, redactor)
+        self.admission = Admission(
+            self.registry,
+            self.status,
+            node=settings.node_name,
+            group=settings.group,
+            contract=settings.contract,
+            pools=settings.pools,
+            labels=settings.labels.items(),
+            modes=frozenset(Mode),
+            check_webhook=lambda webhook: self.durability.check_webhook(webhook),  # noqa: PLW0108  made below
+        )
+        self.durability = Durability(
+            settings,
+            self.admission,
+            self.artifacts,
+            forget=self.history.remove,
+            count_delivery=self.metrics.delivery_attempted,
+            redactor=redactor,
+        )
         self.supervisor = Supervisor(
             self.dispatcher,
-            self.runner,
-            Journal(self.history, self.metrics),
+            RecordedRunner(self.runner, self.durability.tasks),
+            RecordingObserver(Journal(self.history, self.metrics), self.durability.tasks),
             max_wait_s=settings.max_wait_s,
         )
         self.watchdog = LoopWatchdog(
@@ -147,6 +168,7 @@ class Worker:
             tags=self.tags,
             lag=self.watchdog,
             used_percent=used_percent,
+            durable=self.durability.health,
         )
         self.node = self._node(logs)
         # What holds tasks back may have gone: a service came up, a function was changed.
@@ -185,7 +207,7 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         """Start every part in the order of dependence; end them in reverse."""
         async with AsyncExitStack() as stack:
-            await asyncio.to_thread(_fresh_data_dir, self.settings.data_dir, self.artifacts)
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True)
             await stack.enter_async_context(self.watchdog)
             await stack.enter_async_context(self.browsers.running())
             await stack.enter_async_context(self.plain.running())
@@ -205,6 +227,8 @@ class Worker:
                 (self._expire(), "history"),
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
+            # Last, for what an earlier process accepted starts to run with it.
+            await stack.enter_async_context(self.durability.running(self.supervisor))
             yield
 
     async def get_ready(self) -> None:
@@ -217,6 +241,11 @@ class Worker:
         await self.tags.refresh()  # those of the browser could not be told before
         if self.status.state is NodeState.STARTING:
             self.status.move_to(NodeState.READY)
+
+    def _forget(self, task: Task) -> None:
+        """A task leaves memory; the files of a durable one stay with its record."""
+        if not task.submission.mode.durable:
+            self.artifacts.remove(task)
 
     def drain(self, deadline_s: float | None) -> None:
         """Refuse new tasks from here on, and have whoever serves this worker drain it."""
@@ -242,19 +271,13 @@ class Worker:
             contract=settings.contract,
             status=self.status,
             catalog=self.registry,
-            admission=Admission(
-                self.registry,
-                self.status,
-                node=settings.node_name,
-                group=settings.group,
-                contract=settings.contract,
-                pools=settings.pools,
-                labels=settings.labels.items(),
-                modes=MODES,
-            ),
+            admission=self.admission,
             dispatcher=self.dispatcher,
             supervisor=self.supervisor,
             history=self.history,
+            keyed=KeyedTasks(self.history.get),
+            ledger=Ledger(self.history, self.dispatcher, self.durability.database),
+            durable=self.durability.tasks,
             artifacts=self.artifacts,
             logs=logs,
             health=self.health.detail,
@@ -273,9 +296,3 @@ def launch_plan(settings: Settings) -> LaunchPlan:
         headless=settings.headless,
         sandbox=sandbox,
     )
-
-
-def _fresh_data_dir(data_dir: Path, artifacts: ArtifactStore) -> None:
-    """Make the folder, and remove files of tasks that nobody remembers any more."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    artifacts.clear()

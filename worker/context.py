@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
 CALL_DEPTH = 10
-RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk"})
+RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk", "state", "step"})
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 
@@ -52,7 +52,7 @@ class RunContext:
     @property
     def attempt(self) -> int:
         """1 for the first run of the task."""
-        return len(self._attempt.task.attempts)
+        return self._attempt.task.attempts[-1].number
 
     @property
     def deadline(self) -> Deadline:
@@ -138,6 +138,7 @@ class RunContext:
         task = attempt.task
         step = Step(f"{function}-{len(task.steps) + 1}", function)
         task.steps.append(step)
+        await self._say_step(step)
         try:
             returned = await run_function(
                 RunContext(attempt, loaded, step=step.name, stack=self._stack), filled
@@ -148,9 +149,16 @@ class RunContext:
             raise
         except BaseException as error:  # `SystemExit` too: the step has ended
             step.end(StepState.FAILED, error=attempt.hide_text(failures.in_words(error)))
+            if not attempt.closed:
+                await self._say_step(step)
             raise
         step.end(StepState.COMPLETED, output=attempt.hide(result))
+        await self._say_step(step)
         return result
+
+    async def _say_step(self, step: Step) -> None:
+        """Say how a step stands, as `steps` of the task shows it."""
+        await self._attempt.say("step", {"text": step.name, "data": step.to_json()})
 
     def _callee(self, name: str) -> LoadedFunction:
         parts = self._attempt.parts

@@ -48,6 +48,7 @@ class WorkerHealth:
         tags: Tags,
         lag: Lag,
         used_percent: Callable[[], float],
+        durable: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._settings = settings
         self._status = status
@@ -59,6 +60,7 @@ class WorkerHealth:
         self._tags = tags
         self._lag = lag
         self._used_percent = used_percent
+        self._durable = durable
         self._started = time.monotonic()
         self._version = version("slotgrid")
         self._memory_bytes = 0
@@ -86,6 +88,7 @@ class WorkerHealth:
                 "held": self._slots.held,
             },
             "pools": self._slots.pools,
+            "durable": self._durable(),
             "services": [report.to_json() for report in self._parts.services.snapshot()],
             "tags": self._tags.values(),
             "browsers": {

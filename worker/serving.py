@@ -115,7 +115,11 @@ async def serve(settings: Settings, *, logs: LogRing, redactor: Redactor) -> int
         log.info("worker.draining", reason=stop.reason, deadline_s=deadline_s)
         on_ending(loop, worker.cancel_everything)  # asked again: finish no more, cancel
         report = await drain(
-            worker.status, worker.supervisor, deadline_s=deadline_s, on_end=_log_outcome
+            worker.status,
+            worker.supervisor,
+            deadline_s=deadline_s,
+            on_end=_log_outcome,
+            release=worker.durability.tasks.release_queued,
         )
         log.info("worker.drained", **report.outcomes, cancelled_late=list(report.cancelled))
     log.info("worker.ended", reason=stop.reason)

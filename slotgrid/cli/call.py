@@ -16,9 +16,13 @@ from slotgrid.cli.failure import Exit, Failure
 from slotgrid.cli.live import View, view_on
 from slotgrid.cli.node import Node, node_options
 from slotgrid.cli.output import duration_text, print_json, say, screen
+from slotgrid.cli.tasks import show_accepted
 from slotgrid.cli.tracebacks import show_traceback
 from slotgrid.cli.values import InvalidWords, read_input
-from slotgrid.client import Answer, Client, Problem, TaskFields
+from slotgrid.client import Accepted, Answer, Client, DurableFields, Problem, TaskFields
+
+HANDED_OVER = ("async", "webhook")
+DURABLE_OPTIONS = ("webhook", "not_before", "expires_at")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +32,9 @@ class Call:
     function: str
     words: tuple[str, ...]
     given: dict[str, Any]
-    streaming: bool
-    fields: TaskFields
+    mode: str
+    fields: DurableFields
+    idempotency_key: str | None
     save_to: Path | None
 
 
@@ -38,15 +43,20 @@ class Call:
 @click.argument("words", metavar="[NAME=VALUE | NAME:=JSON]...", nargs=-1)
 @click.option(
     "--mode",
-    type=click.Choice(["sync", "stream"]),
-    default="sync",
-    show_default=True,
-    help="Wait for the result, or follow what the task says as well.",
+    type=click.Choice(["sync", "stream", "async", "webhook"]),
+    help="Wait for the result (sync), follow what the task says as well (stream), or hand it over "
+    "for good (async, webhook).  [default: sync; webhook with --webhook]",
 )
 @click.option("--input", "source", metavar="JSON|@FILE|-", help="The input as a JSON object.")
 @click.option("--priority", type=int, help="1, the highest, to 9.  [default: 5]")
 @click.option("--timeout-s", type=float, help="Seconds one attempt may run.")
 @click.option("--wait-s", type=float, help="Seconds it may wait for a slot.")
+@click.option("--webhook", metavar="URL", help="Where the result of a task handed over is sent.")
+@click.option("--not-before", metavar="TIME", help="Handed over: run it then or later, ISO 8601.")
+@click.option("--expires-at", metavar="TIME", help="Handed over: do not start it later.")
+@click.option(
+    "--idempotency-key", metavar="TEXT", help="Handed over: the same key twice is one task."
+)
 @click.option("--group", help="Group of the function.")
 @click.option("--contract", type=int, help="Contract of the group.")
 @click.option(
@@ -64,8 +74,10 @@ def call(
     *,
     function: str,
     words: tuple[str, ...],
-    mode: str,
+    mode: str | None,
     source: str | None,
+    webhook: str | None,
+    idempotency_key: str | None,
     save_to: Path | None,
     plain: bool,
     **fields: Any,
@@ -76,6 +88,9 @@ def call(
     whatever the schema says. Only the result goes to stdout; what the task says on its way goes to
     stderr. Ctrl-C cancels the task.
 
+    A task that is handed over (--mode async or webhook) goes on by itself, whatever happens here:
+    its id goes to stdout, and `slotgrid tasks` shows what becomes of it.
+
     Exit codes: 0 done, 1 the task failed, 2 wrong input or usage, 3 the node was not reached or
     did not let it in, 130 interrupted.
     """
@@ -83,19 +98,49 @@ def call(
         function=function,
         words=words,
         given=_read_source(source),
-        streaming=mode == "stream",
-        fields=cast(TaskFields, fields),
+        mode=mode or ("webhook" if webhook else "sync"),
+        fields=cast(DurableFields, fields | {"webhook": {"url": webhook} if webhook else None}),
+        idempotency_key=idempotency_key,
         save_to=save_to,
     )
+    _check_mode(request)
+    if request.mode in HANDED_OVER:
+        show_accepted(node.ask(lambda client: _hand_over(client, request)))
+        return
     answer = node.ask(lambda client: _run(client, request, screen(err=True)))
     print_json(answer.result, plain=plain)
 
 
-async def _run(client: Client, request: Call, console: Console) -> Answer:
-    """The whole call; the artifacts of a task that failed are shown too."""
+def _check_mode(request: Call) -> None:
+    """Options that the mode does not take are a mistake. Raises UsageError."""
+    if request.mode in HANDED_OVER:
+        if (request.mode == "webhook") != (request.fields["webhook"] is not None):
+            raise click.UsageError("--webhook goes with --mode webhook, and that with --webhook.")
+        if request.save_to is not None:
+            raise click.UsageError(
+                "Nothing is saved yet of a task handed over: "
+                "`slotgrid tasks follow ID --save` does it."
+            )
+        return
+    given = {**request.fields, "idempotency_key": request.idempotency_key}
+    wrong = [name for name in (*DURABLE_OPTIONS, "idempotency_key") if given.get(name) is not None]
+    if wrong:
+        option = wrong[0].replace("_", "-")
+        raise click.UsageError(f"--{option} goes with --mode async or webhook.")
+
+
+async def _hand_over(client: Client, request: Call) -> Accepted:
+    values = await _values(client, request)
+    return await client.submit(
+        request.function, values, idempotency_key=request.idempotency_key, **request.fields
+    )
+
+
+async def _values(client: Client, request: Call) -> dict[str, Any]:
+    """The input, as the function's schema reads the words. Raises Failure."""
     described = await client.function(request.function)
     try:
-        values = read_input(request.words, request.given, described["input"])
+        return read_input(request.words, request.given, described["input"])
     except InvalidWords as error:
         raise Failure(
             f"The input does not fit {request.function}",
@@ -103,6 +148,11 @@ async def _run(client: Client, request: Call, console: Console) -> Answer:
             faults=error.faults,
             advice=f"`slotgrid functions {request.function}` shows its fields.",
         ) from error
+
+
+async def _run(client: Client, request: Call, console: Console) -> Answer:
+    """The whole call; the artifacts of a task that failed are shown too."""
+    values = await _values(client, request)
     try:
         with view_on(console, request.function) as view:
             answer = await _finish(client, request, values, view)
@@ -123,10 +173,11 @@ async def _run(client: Client, request: Call, console: Console) -> Answer:
 
 
 async def _finish(client: Client, request: Call, values: dict[str, Any], view: View) -> Answer:
-    if not request.streaming:
-        return await client.call(request.function, values, **request.fields)
+    fields = cast(TaskFields, {n: v for n, v in request.fields.items() if n not in DURABLE_OPTIONS})
+    if request.mode == "sync":
+        return await client.call(request.function, values, **fields)
     last = None
-    async with aclosing(client.stream(request.function, values, **request.fields)) as events:
+    async with aclosing(client.stream(request.function, values, **fields)) as events:
         async for event in events:
             view.show(event)
             last = event

@@ -14,6 +14,7 @@ from slotgrid.cli.logs import logs
 from slotgrid.cli.node import node_options
 from slotgrid.cli.operate import drain, off, on
 from slotgrid.cli.processes import check, worker
+from slotgrid.cli.tasks import tasks
 
 
 class Commands(click.Group):
@@ -48,7 +49,7 @@ def cli() -> None:
     """
 
 
-for command in (worker, check, call, functions, health, logs, on, off, drain):
+for command in (worker, check, call, tasks, functions, health, logs, on, off, drain):
     cli.add_command(command)
 
 

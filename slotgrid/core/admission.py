@@ -1,7 +1,7 @@
 """Whether a submission may become a task of this node; decided before anything queues."""
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from slotgrid.core.errors import (
@@ -16,14 +16,15 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.node import NodeStatus
 from slotgrid.core.spec import Catalog, FunctionSpec
-from slotgrid.core.submission import Submission
+from slotgrid.core.submission import Submission, Webhook
 from slotgrid.core.task import API, Source, Task
 
 
 class Admission:
     """Checks submissions against what this node offers, and makes tasks of them.
 
-    `labels` are this node's own; `modes` those that it can serve at all.
+    `labels` are this node's own; `modes` those that it can serve at all; `check_webhook` raises
+    InvalidSubmission for a webhook that could never be delivered.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Admission:
         pools: Collection[str],
         labels: Collection[tuple[str, str]],
         modes: Collection[str],
+        check_webhook: Callable[[Webhook], None] = lambda _: None,
     ) -> None:
         self._catalog = catalog
         self._status = status
@@ -46,6 +48,7 @@ class Admission:
         self._pools = frozenset(pools)
         self._labels = frozenset(labels)
         self._modes = frozenset(modes)
+        self._check_webhook = check_webhook
 
     def admit(self, submission: Submission, *, owner: str, source: Source = API) -> Task:
         """A new task in state queued, its defaults filled in. Raises the reason why not."""
@@ -55,6 +58,8 @@ class Admission:
         self._check_mode(submission, spec)
         self._check_place(submission, spec)
         _check_timeout(submission, spec)
+        if submission.webhook is not None:
+            self._check_webhook(submission.webhook)
         return Task(
             submission,
             spec,
@@ -62,6 +67,25 @@ class Admission:
             source=source,
             input=checked_input(spec, submission.input),
         )
+
+    def readmit(self, submission: Submission, *, owner: str, source: Source, id: str) -> Task:  # noqa: A002
+        """The task that was accepted under that id, checked against the function as it is now.
+
+        Raises UnknownFunction or InvalidInput. The node's state does not matter: it is ours.
+        """
+        spec = self.function(submission.function)
+        return Task(
+            submission,
+            spec,
+            owner=owner,
+            source=source,
+            input=checked_input(spec, submission.input),
+            id=id,
+        )
+
+    def known(self, name: str) -> FunctionSpec | None:
+        """The function of that name, if there is one."""
+        return self._catalog.find(name)
 
     def modes(self, spec: FunctionSpec) -> tuple[str, ...]:
         """The modes in which this node runs the function."""

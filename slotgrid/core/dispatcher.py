@@ -111,7 +111,8 @@ class Dispatcher:
 
     def enqueue(self, task: Task, cls: TaskClass) -> Entry[_Waiter]:
         """Let the task wait. Raises QueueFull, which says for how long to stay away."""
-        if self._queue.full:
+        durable = task.submission.mode.durable
+        if self._queue.full and not durable:
             wait_s = self.expected_wait_s(cls.pool, len(self._queue))
             raise QueueFull(
                 f"{len(self._queue)} tasks are waiting, which is the limit",
@@ -124,6 +125,7 @@ class Dispatcher:
             _Waiter(task, future),
             priority=task.submission.priority,
             arrival=task.queued_mono,
+            bounded=not durable,
         )
         self._entries[task.id] = entry
         self._arm_rate_timer()

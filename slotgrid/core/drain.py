@@ -27,9 +27,14 @@ async def drain(
     *,
     deadline_s: float,
     on_end: Callable[[Task], None],
+    release: Callable[[], None] = lambda: None,
 ) -> DrainReport:
-    """Refuse new tasks, wait for the live ones, cancel the rest; `on_end` gets each of them."""
+    """Refuse new tasks, wait for the live ones, cancel the rest; `on_end` gets each of them.
+
+    `release` lets go of durable tasks that have not started: they are recorded.
+    """
     status.move_to(NodeState.DRAINING)  # new tasks are refused from this line on
+    release()
     tasks = list(supervisor.live)
     idle = asyncio.ensure_future(supervisor.wait_idle())
     await asyncio.wait({idle}, timeout=deadline_s)

@@ -53,6 +53,7 @@ class EventLog:
         "_pacing",
         "_room",
         "_waiters",
+        "begins_after",
         "closed",
         "last_id",
         "size",
@@ -67,6 +68,7 @@ class EventLog:
         self._pacing: Reader | None = None
         self._room: asyncio.Future[None] | None = None
         self.last_id = 0
+        self.begins_after = 0  # up to there, events were said in another process
         self.closed = False
 
     def append(self, kind: str, payload: Any) -> Event:
@@ -80,6 +82,10 @@ class EventLog:
             self._drop_oldest()
         self._wake()
         return event
+
+    def begin_after(self, event_id: int) -> None:
+        """Number what comes above `event_id`: what is below was said in another process."""
+        self.last_id = self.begins_after = event_id
 
     def close(self) -> None:
         """Say that nothing more will come."""

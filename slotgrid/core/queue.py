@@ -32,6 +32,7 @@ class Entry(Generic[T]):
     sequence: int
     cls: TaskClass = field(compare=False)
     item: T = field(compare=False)
+    bounded: bool = field(default=True, compare=False)
     waiting: bool = field(default=True, compare=False)
 
 
@@ -39,7 +40,8 @@ class TaskQueue(Generic[T]):
     """Waiting items by class, smallest key first: `arrival + (priority - 1) * ageing_s`.
 
     FIFO within a priority, and nobody is overtaken by what arrives more than
-    8 * `ageing_s` later; no entry ever has to be sorted again. `limit` bounds the entries.
+    8 * `ageing_s` later; no entry ever has to be sorted again. `limit` bounds the entries, those
+    apart that were pushed as not bounded (they wait on disk as well).
     A pop costs log(entries of its class) plus the number of classes that wait.
     """
 
@@ -48,6 +50,7 @@ class TaskQueue(Generic[T]):
         self._ageing_s = ageing_s
         self._heaps: dict[TaskClass, list[Entry[T]]] = {}
         self._length = 0
+        self._bounded = 0
         self._dead = 0
         self._sequence = 0
 
@@ -57,18 +60,21 @@ class TaskQueue(Generic[T]):
     @property
     def full(self) -> bool:
         """Whether a push would be refused."""
-        return self._length >= self.limit
+        return self._bounded >= self.limit
 
-    def push(self, cls: TaskClass, item: T, *, priority: int, arrival: float) -> Entry[T]:
+    def push(
+        self, cls: TaskClass, item: T, *, priority: int, arrival: float, bounded: bool = True
+    ) -> Entry[T]:
         """Add an item that arrived at `arrival` (monotonic seconds); the caller checks `full`.
 
         An item that comes back with its first arrival returns to its own place.
         """
         self._sequence += 1
         key = arrival + (priority - 1) * self._ageing_s
-        entry = Entry(key, self._sequence, cls, item)
+        entry = Entry(key, self._sequence, cls, item, bounded)
         heapq.heappush(self._heaps.setdefault(cls, []), entry)
         self._length += 1
+        self._bounded += bounded
         return entry
 
     def remove(self, entry: Entry[T]) -> bool:
@@ -77,6 +83,7 @@ class TaskQueue(Generic[T]):
             return False
         entry.waiting = False
         self._length -= 1
+        self._bounded -= entry.bounded
         self._dead += 1
         # Removed entries stay in their heap until they surface. When they are the larger half
         # of everything, all heaps are swept: a constant per removal, on average.
@@ -99,6 +106,7 @@ class TaskQueue(Generic[T]):
             del self._heaps[best.cls]
         best.waiting = False
         self._length -= 1
+        self._bounded -= best.bounded
         return best
 
     def waits(self, cls: TaskClass) -> bool:

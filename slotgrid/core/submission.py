@@ -55,7 +55,8 @@ class Webhook:
 class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request to run one function; the fields are those of `POST /task`.
 
-    `trace` holds the headers that are carried through, `size` the bytes of the body.
+    `trace` holds the headers that are carried through, `size` the bytes of the body, and `body`
+    is what it was parsed from, so that it can be recorded and parsed again.
     A struct, as a frozen dataclass of so many fields takes longer to make than to read.
     """
 
@@ -74,6 +75,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     metadata: Mapping[str, Any] = {}
     trace: tuple[tuple[str, str], ...] = ()
     size: int = 0
+    body: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:
         # Not the input: nobody knows yet what in it is secret.
@@ -90,7 +92,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         faults += _contradictions(body, values)
         if faults:
             raise _invalid(faults)
-        return cls(**values, trace=trace, size=size)
+        return cls(**values, trace=trace, size=size, body=body)
 
     @classmethod
     def from_query(

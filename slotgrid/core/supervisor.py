@@ -83,6 +83,7 @@ class Supervisor:
         self._max_wait_s = max_wait_s
         self._sleep = sleep
         self._live: dict[str, tuple[Task, asyncio.Task[None]]] = {}
+        self._released: set[str] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.cleaning = 0
@@ -119,6 +120,17 @@ class Supervisor:
             self._live[task.id][1].cancel()
         return True
 
+    def release(self, task: Task) -> bool:
+        """Let go of a queued task without ending it: it is recorded, and will be taken up again.
+
+        False when it has started or ended.
+        """
+        if task.state is not TaskState.QUEUED or task.id not in self._live:
+            return False
+        self._released.add(task.id)
+        self._live[task.id][1].cancel()
+        return True
+
     async def wait_idle(self) -> None:
         """Return when no task is live and every slot is clean."""
         await self._idle.wait()
@@ -139,6 +151,7 @@ class Supervisor:
         # What is cancelled before its first line never runs one, so this cannot stand there.
         if not task.state.terminal:
             self._end_cancelled(task)
+        self._released.discard(task.id)
         del self._live[task.id]
         if not self._live:
             self._idle.set()
@@ -164,12 +177,14 @@ class Supervisor:
 
     def _wait(self, task: Task) -> Deadline | None:
         """Until when the task may wait for a slot, however often one refuses it."""
-        wait_s = task.submission.wait_s
-        if wait_s is None:
-            if task.submission.mode.durable:
-                return None
+        submission = task.submission
+        wait_s = submission.wait_s
+        if wait_s is None and not submission.mode.durable:
             wait_s = self._max_wait_s
-        return Deadline(task.queued_mono + wait_s)
+        ends = [] if wait_s is None else [task.queued_mono + wait_s]
+        if submission.expires_at is not None:
+            ends.append(time.monotonic() + submission.expires_at.timestamp() - time.time())
+        return Deadline(min(ends)) if ends else None
 
     async def _attempt(self, task: Task, wait: Deadline | None) -> None:
         """One wait for a slot and one run on it; raises what ended it, after the slot is back."""
@@ -181,7 +196,7 @@ class Supervisor:
             try:
                 self._end(task, TaskState.COMPLETED, result=await self._runner.run(task, lease))
             except AttemptFailed as failure:
-                if failure.retryable and len(task.attempts) <= task.spec.retries:
+                if failure.retryable and task.attempts[-1].number <= task.spec.retries:
                     task.end_attempt(failure.error)
                     task.move_to(TaskState.QUEUED)
                 else:
@@ -207,6 +222,8 @@ class Supervisor:
             self.cleaning -= 1
 
     def _end_cancelled(self, task: Task) -> None:
+        if task.id in self._released and task.state is TaskState.QUEUED:
+            return
         reason = task.cancel_reason or "the node is stopping"
         error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason)
         self._end(task, TaskState.CANCELLED, error=error)

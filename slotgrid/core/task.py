@@ -179,6 +179,7 @@ class Task:
         "id",
         "input",
         "logs",
+        "lost_starts",
         "owner",
         "queued_mono",
         "queued_s",
@@ -202,8 +203,9 @@ class Task:
         owner: str,
         source: Source = API,
         input: Any = None,  # noqa: A002  the word of the API
+        id: str | None = None,  # noqa: A002  likewise
     ) -> None:
-        self.id = str(uuid_utils.uuid7())
+        self.id = id or str(uuid_utils.uuid7())
         self.input = submission.input if input is None else input
         self.submission = submission
         self.spec = spec
@@ -217,6 +219,7 @@ class Task:
         self.started_mono = 0.0
         self.queued_s = 0.0
         self.run_s = 0.0
+        self.lost_starts = 0
         self.attempts: list[Attempt] = []
         self.steps: list[Step] = []
         self.events = EventLog()
@@ -246,11 +249,22 @@ class Task:
         if state.terminal:
             self.finished_at = time.time()
 
+    def restore(self, *, created_at: float, starts: int, first_event: int) -> None:
+        """Become the task that an earlier process accepted, and began `starts` times.
+
+        It waits since `created_at`, and what it says goes on above `first_event`.
+        """
+        self.created_at = created_at
+        self.queued_mono = time.monotonic() - max(0.0, time.time() - created_at)
+        self.lost_starts = starts
+        self.events.begin_after(first_event)
+
     def begin_attempt(self, worker: str, slot: int) -> None:
         """A slot was leased, and the function starts on it."""
         self.move_to(TaskState.RUNNING)
         self.worker = worker
-        self.attempts.append(Attempt(len(self.attempts) + 1, time.time(), worker, slot))
+        number = self.lost_starts + len(self.attempts) + 1
+        self.attempts.append(Attempt(number, time.time(), worker, slot))
 
     def end_attempt(self, error: ServiceError | None) -> None:
         """The last attempt, if it is still open, has ended."""

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from slotgrid.intake.api import functions, submit, tasks
+from slotgrid.intake.api import artifacts, batch, functions, speech, submit, tasks
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.audit import TRUSTED, Networks
 from slotgrid.intake.auth import KEYS, Keys, authenticate
@@ -40,15 +40,17 @@ def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
         web.get("/functions/{name:.+}", functions.get_function),
         web.post("/functions/{name:.+}", submit.submit_to_function),
         web.get("/tasks", tasks.list_tasks),
+        web.post("/tasks", batch.submit_many),
         web.post("/tasks/cancel", tasks.cancel_tasks),
         web.get("/tasks/{id}", tasks.get_task),
         web.post("/tasks/{id}/cancel", tasks.cancel_task),
         web.post("/tasks/{id}/retry", tasks.retry_task),
-        web.get("/tasks/{id}/events", tasks.task_events),
-        web.get("/tasks/{id}/logs", tasks.task_logs),
-        web.get("/tasks/{id}/steps/{step:.+}/logs", tasks.step_logs),
-        web.get("/tasks/{id}/artifacts", tasks.list_artifacts),
-        web.get("/tasks/{id}/artifacts/{name}", tasks.get_artifact),
+        web.post("/tasks/{id}/redeliver", tasks.redeliver_task),
+        web.get("/tasks/{id}/events", speech.task_events),
+        web.get("/tasks/{id}/logs", speech.task_logs),
+        web.get("/tasks/{id}/steps/{step:.+}/logs", speech.step_logs),
+        web.get("/tasks/{id}/artifacts", artifacts.list_artifacts),
+        web.get("/tasks/{id}/artifacts/{name}", artifacts.get_artifact),
         web.get("/health", node_api.health),
         web.get("/livez", node_api.livez),
         web.get("/readyz", node_api.readyz),

@@ -8,7 +8,6 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from slotgrid.core.errors import Forbidden, Unauthorized
-from slotgrid.core.task import Task
 from slotgrid.intake.openapi import Scope, endpoint_of
 
 ROOT = "root"
@@ -26,9 +25,9 @@ class Principal:
         """Whether the principal has the scope."""
         return scope in self.scopes or scope is Scope.PUBLIC
 
-    def may_see(self, task: Task) -> bool:
-        """Whether the task is the principal's own, or everyone's are."""
-        return task.owner == self.name or Scope.OPERATE in self.scopes
+    def may_see(self, owner: str) -> bool:
+        """Whether the owner's tasks are the principal's own, or everyone's are."""
+        return owner == self.name or Scope.OPERATE in self.scopes
 
 
 ANONYMOUS = Principal(NOBODY)

@@ -14,6 +14,7 @@ ITEM = "x-itemSchema"
 
 COMPONENTS: Mapping[str, JsonSchema] = {
     "Submission": submission.SUBMISSION,
+    "Batch": submission.BATCH,
     **tasks.COMPONENTS,
     **events.COMPONENTS,
     **node.COMPONENTS,
@@ -23,6 +24,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
 
 SUBMISSION: Mapping[str, JsonSchema] = {JSON: ref("Submission")}
 FUNCTION_INPUT: Mapping[str, JsonSchema] = {JSON: ref("FunctionInput")}
+BATCH: Mapping[str, JsonSchema] = {JSON: ref("Batch")}
+BATCH_MOST = submission.BATCH_MOST
 DRAIN: Mapping[str, JsonSchema] = {JSON: ref("Drain")}
 
 FUNCTION_NAME = Parameter(
@@ -36,6 +39,13 @@ SUBMISSION_QUERY: tuple[Parameter, ...] = tuple(
     Parameter(name, str(schema["description"]), schema, as_json=schema["type"] == "object")
     for name, schema in submission.FIELDS.items()
 )
+IDEMPOTENCY_KEY = Parameter(
+    "Idempotency-Key",
+    "The same key with the same body is the same task and is answered alike; with another body "
+    "409. In durable modes for 24 hours, else for as long as this node remembers the task",
+    {"type": "string", "minLength": 1, "maxLength": 255},
+    "header",
+)
 TRACE_HEADERS: tuple[Parameter, ...] = (
     Parameter("traceparent", "Carried through (W3C Trace Context)", TEXT, "header"),
     Parameter("tracestate", "Carried through", TEXT, "header"),
@@ -47,6 +57,12 @@ TASK_FILTERS: tuple[Parameter, ...] = (
     Parameter("worker", "Where it ran last", TEXT),
     Parameter("owner", "Who submitted it", TEXT),
     Parameter("source", "The kind of what started it", TEXT),
+    Parameter(
+        "delivery",
+        "How the webhook of a durable task stands",
+        {"type": "string", "enum": list(tasks.DELIVERY_STATES)},
+    ),
+    Parameter("schedule", "The schedule that started it", TEXT),
     Parameter("since", "Created at this time or later", MOMENT),
     Parameter("until", "Created before this time", MOMENT),
     Parameter("q", "A part of the id, the function's name, or the error", TEXT),
@@ -90,7 +106,12 @@ TASK_ANSWERS: Mapping[int, Answer] = {
             },
         },
         {"Content-Location": "Of a stream: the task's own address"},
-    )
+    ),
+    202: Answer(
+        "Modes `webhook` and `async`: the task is recorded, and survives whatever happens here",
+        {JSON: ref("Accepted")},
+        {"Location": "The task's own address"},
+    ),
 }
 FILE_ANSWERS: Mapping[int, Answer] = {
     206: Answer("The part that `Range` asked for", {"*/*": TEXT}),
@@ -103,6 +124,8 @@ LOG_LINES: JsonSchema = {"type": "string", ITEM: ref("LogLine")}
 TASK = ref("TaskDocument")
 TASK_LIST = ref("TaskList")
 CANCELLED = ref("Cancelled")
+REDELIVERING = ref("Redelivering")
+BATCH_ACCEPTED = ref("BatchAccepted")
 BULK_CANCELLED = ref("BulkCancelled")
 ARTIFACT_LIST = ref("ArtifactList")
 FUNCTION = ref("Function")

@@ -9,9 +9,10 @@ from slotgrid.core.task import TaskState
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import bad_parameter
 from slotgrid.intake.openapi import Scope
+from slotgrid.intake.schemas.tasks import DELIVERY_STATES
 from slotgrid.records.history import TaskFilter
 
-TEXTS = ("function", "group", "worker", "owner", "source", "q")
+TEXTS = ("function", "group", "worker", "owner", "source", "schedule", "q")
 TIMES = ("since", "until")
 LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
 
@@ -28,7 +29,7 @@ def task_filter(
     Raises InvalidSubmission for a parameter that is not known or cannot be read.
     """
     query = request.query
-    known = {"status", *TEXTS, *TIMES, *also}
+    known = {"status", "delivery", *TEXTS, *TIMES, *also}
     for name in query:
         if name not in known:
             raise bad_parameter(name, f"unknown parameter; known are {', '.join(sorted(known))}")
@@ -36,6 +37,7 @@ def task_filter(
     return TaskFilter(
         status=_states(query["status"]) if "status" in query else status,
         owner_only=None if principal.may(Scope.OPERATE) else principal.name,
+        delivery=_delivery(query.get("delivery")),
         since=_moment("since", query.get("since")),
         until=_moment("until", query.get("until")),
         **{name: query[name] for name in TEXTS if name in query},
@@ -49,6 +51,14 @@ def _states(text: str) -> frozenset[TaskState]:
         raise bad_parameter(
             "status", f"expected one or more of {','.join(TaskState)}, got {text!r}"
         ) from None
+
+
+def _delivery(text: str | None) -> str | None:
+    if text is not None and text not in DELIVERY_STATES:
+        raise bad_parameter(
+            "delivery", f"expected one of {', '.join(DELIVERY_STATES)}, got {text!r}"
+        )
+    return text
 
 
 def _moment(name: str, text: str | None) -> float | None:

@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 import orjson
 from aiohttp import web
 
+from slotgrid.core.errors import Gone
 from slotgrid.core.events import Event, Reader
 from slotgrid.core.submission import Mode
 from slotgrid.core.task import Task
 from slotgrid.intake.accept import preferred
+from slotgrid.intake.accepted import accept
+from slotgrid.intake.finding import json_response
+from slotgrid.intake.idempotency import hash_of, idempotency_key
 from slotgrid.intake.node import Node
 from slotgrid.intake.problems import BEGUN, problem_response
 
@@ -27,15 +31,32 @@ Format = Callable[[Event], bytes]
 
 
 async def answer(node: Node, task: Task, request: web.Request) -> web.StreamResponse:
-    """Run the task and answer in its mode; a caller that leaves takes its task along."""
-    node.supervisor.start(task)
+    """Run the task and answer in its mode; a caller that leaves takes its task along.
+
+    A durable one goes on: it is accepted as soon as it is recorded. Of callers who show the same
+    `Idempotency-Key` the first starts the task, and the last to leave takes it along.
+    """
+    key = idempotency_key(request)
+    submission = task.submission
+    if submission.mode.durable:
+        (accepted,) = await accept(node, [task], [key], [hash_of(submission.body)])
+        location = {"Location": f"/tasks/{accepted['id']}"}
+        return json_response({"success": True, **accepted}, status=202, headers=location)
+    body_hash = "" if key is None else hash_of(submission.body)
+    answering, standing = node.keyed.claim(task, key, body_hash)
+    if answering is task:
+        node.supervisor.start(task)
+    standing.callers += 1
     try:
-        if task.submission.mode is Mode.STREAM:
-            return await _stream(task, request)
-        return await _sync(task)
+        if submission.mode is Mode.STREAM:
+            return await _stream(answering, request, replayed=answering is not task)
+        return await _sync(answering)
     except (asyncio.CancelledError, ConnectionError):
-        node.supervisor.cancel(task, CALLER_LEFT)
+        if standing.callers == 1:
+            node.supervisor.cancel(answering, CALLER_LEFT)
         raise
+    finally:
+        standing.callers -= 1
 
 
 async def _sync(task: Task) -> web.Response:
@@ -45,14 +66,19 @@ async def _sync(task: Task) -> web.Response:
     return web.Response(body=task.events.last.payload, content_type="application/json")
 
 
-async def _stream(task: Task, request: web.Request) -> web.StreamResponse:
+async def _stream(task: Task, request: web.Request, *, replayed: bool) -> web.StreamResponse:
     """Everything the task says, as it says it, and then its one terminal event.
 
     Until the task has said something, a refusal (no slot in time, a full queue) can still be
     an answer with its own status; but no caller waits longer than a ping for the headers.
+    The task waits for its first caller only: `replayed`, its events may outrun this one.
     """
     content_type, form = _format(request)
-    async with Reader(task.events, pacing=True) as reader:
+    if replayed:
+        form = _without_gaps(form, request)
+        if task.events.missing_after(0):
+            raise Gone("the stream's beginning is no longer kept", task_id=task.id)
+    async with Reader(task.events, pacing=not replayed) as reader:
         try:
             first = await _next(reader)
         except TimeoutError:
@@ -66,6 +92,22 @@ async def _stream(task: Task, request: web.Request) -> web.StreamResponse:
             await response.write(form(first))
         await pump(task, reader, request, response, form, ping=content_type == EVENT_STREAM)
     return response
+
+
+def _without_gaps(form: Format, request: web.Request) -> Format:
+    """The same form; a stream that would lack an event is cut, as no format can say so in band."""
+    position = 0
+
+    def whole(event: Event) -> bytes:
+        nonlocal position
+        if event.id != position + 1:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionError("the events have outrun their reader")
+        position = event.id
+        return form(event)
+
+    return whole
 
 
 async def open_stream(

@@ -12,7 +12,10 @@ from slotgrid.core.node import NodeStatus
 from slotgrid.core.spec import Catalog
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.durable import DurableTasks
 from slotgrid.records.history import History
+from slotgrid.records.keyed import KeyedTasks
+from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.logs import LogRing
 
 
@@ -33,6 +36,9 @@ class Node:
     dispatcher: Dispatcher
     supervisor: Supervisor
     history: History
+    keyed: KeyedTasks
+    ledger: Ledger
+    durable: DurableTasks | None
     artifacts: ArtifactStore
     logs: LogRing
     health: Callable[[], Mapping[str, Any]]

@@ -4,6 +4,7 @@ import asyncio
 import mimetypes
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,9 +35,23 @@ class ArtifactStore:
         self._file_limit = file_limit
         self._task_limit = task_limit
 
-    def clear(self) -> None:
-        """Remove every file, for instance those of an earlier process."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def clear(self, *, keep: Collection[str] = ()) -> None:
+        """Remove the files of every task but those named, for instance of an earlier process."""
+        if not self._folder.is_dir():
+            return
+        kept = frozenset(keep)
+        for folder in self._folder.iterdir():
+            if folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def task_ids(self) -> list[str]:
+        """The tasks that have a folder here."""
+        return [folder.name for folder in self._folder.iterdir()] if self._folder.is_dir() else []
+
+    def remove_ids(self, task_ids: Collection[str]) -> None:
+        """Remove the files of those tasks."""
+        for task_id in task_ids:
+            shutil.rmtree(self._folder / task_id, ignore_errors=True)
 
     async def save(self, task: Task, name: str, data: bytes | str) -> Artifact:
         """Keep a file with the task; one of the same name is replaced.
@@ -71,9 +86,9 @@ class ArtifactStore:
         """Count a file written at `new_path` among the task's."""
         return _noted(task, path.name, path.stat().st_size)
 
-    def path(self, task: Task, name: str) -> Path:
-        """Where a file that the task saved lies. Raises KeyError if it saved none of the name."""
-        return self._folder / task.id / task.artifacts[name].name
+    def path(self, task_id: str, name: str) -> Path:
+        """Where a file lies that the task saved under that name."""
+        return self._folder / task_id / name
 
     def remove(self, task: Task) -> None:
         """Remove the task's files."""

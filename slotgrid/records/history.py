@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import Source, Task, TaskState
 
 BYTES_LIMIT = 256 * 1024 * 1024
 """What finished tasks may occupy together: results, events, inputs and logs."""
@@ -25,6 +25,8 @@ class TaskFilter:
     owner: str | None = None
     owner_only: str | None = None
     source: str | None = None
+    schedule: str | None = None
+    delivery: str | None = None
     since: float | None = None
     until: float | None = None
     q: str | None = None
@@ -39,6 +41,8 @@ class TaskFilter:
             and self.owner in {None, task.owner}
             and self.owner_only in {None, task.owner}
             and self.source in {None, task.source.kind}
+            and (self.schedule is None or task.source == Source("schedule", self.schedule))
+            and self.delivery is None  # only durable tasks are delivered
             and (self.since is None or task.created_at >= self.since)
             and (self.until is None or task.created_at < self.until)
             and (self.q is None or self._mentions(task, self.q.lower()))
@@ -85,11 +89,16 @@ class History:
 
     def end(self, task: Task) -> None:
         """A task has ended; it stays for a while."""
-        del self._live[task.id]
+        if self._live.pop(task.id, None) is None:
+            return  # it was removed
         size = task.footprint()
         self._ended[task.id] = (task, self._clock(), size)
         self._bytes += size
         self.expire()
+
+    def remove(self, task: Task) -> None:
+        """The task is another node's now."""
+        self._live.pop(task.id, None)
 
     def get(self, task_id: str) -> Task | None:
         """The task of that id, if it is live or still remembered."""
@@ -113,11 +122,14 @@ class History:
             self._bytes -= size
             self._forget(task)
 
-    def select(self, wanted: TaskFilter, *, limit: int, offset: int) -> tuple[list[Task], int]:
-        """A page of the tasks meant, newest first, and how many there are in all."""
+    def matching(self, wanted: TaskFilter) -> list[Task]:
+        """The tasks meant that are held in memory alone, newest first; durable ones are not."""
         self.expire()
-        chosen = [task for task in self._newest_first() if wanted.accepts(task)]
-        return chosen[offset : offset + limit], len(chosen)
+        return [
+            task
+            for task in self._newest_first()
+            if not task.submission.mode.durable and wanted.accepts(task)
+        ]
 
     def _newest_first(self) -> Iterator[Task]:
         tasks = [*self._live.values(), *(entry[0] for entry in self._ended.values())]

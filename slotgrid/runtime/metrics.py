@@ -64,6 +64,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._deliveries = Counter(
+            "slotgrid_deliveries",
+            "Attempts to deliver webhooks, by what followed: delivered, retry or failed.",
+            ["outcome"],
+            registry=registry,
+        )
         self._stalls = Counter(
             "slotgrid_loop_stalls",
             "Times the event loop was blocked, by the function that ran.",
@@ -90,6 +96,10 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """Count a request that was not accepted; `reason` as in the problem's type."""
         self._refused.labels(reason).inc()
+
+    def delivery_attempted(self, outcome: str) -> None:
+        """Count an attempt to deliver a webhook; `failed` means that no other one follows."""
+        self._deliveries.labels(outcome).inc()
 
     def loop_stalled(self, function: str | None) -> None:
         """Count a blocked event loop; None if no function ran. Any thread may call this."""

@@ -4,6 +4,7 @@ Each reader raises ValueError for text that it does not accept; what was expecte
 beside it, so that a message never depends on how a library phrases its errors.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 KEY = re.compile(r"[!-~]*")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+DATABASE = re.compile(r"(postgresql|postgres)(\+psycopg)?://\S+")
 ORIGIN = re.compile(r"https?://[^/\s,*]+")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|kb|mb|gb)?", re.IGNORECASE)
 # 1 kb is 1024 bytes, as in the systems whose `10mb` this reads.
@@ -129,6 +131,18 @@ def origins() -> Reader[tuple[str, ...]]:
 def labels() -> Reader[Mapping[str, str]]:
     """`name=value` pairs, separated by commas."""
     return Reader("name=value pairs, separated by commas", _pairs)
+
+
+def headers() -> Reader[Mapping[str, str]]:
+    """A JSON object of strings, since the values of headers hold commas and equal signs."""
+
+    def read(given: str) -> Mapping[str, str]:
+        value = json.loads(given)
+        if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
+            raise ValueError(given)
+        return MappingProxyType(value)
+
+    return Reader('a JSON object of strings such as {"X-From": "slotgrid"}', read)
 
 
 def sizes() -> Reader[Mapping[str, int]]:

@@ -7,19 +7,21 @@ Each setting stands once, in the class below: its name, type, default, unit and 
 import math
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 
 from slotgrid.runtime import setting_values as a
 from slotgrid.runtime.exposure import PUBLIC_KEY_MIN_LENGTH, is_loopback, weakness
 from slotgrid.runtime.other_spellings import respelled
+from slotgrid.runtime.secrets import is_secret_name
 from slotgrid.runtime.setting_table import setting, table_of
 
 # ruff: noqa: RUF009  `setting(...)` is how a field is declared, not a default that is shared
@@ -189,6 +191,44 @@ class Settings:
         "Time for which a finished task is remembered.",
         unit="seconds",
     )
+    database_url: str | None = setting(
+        a.optional(a.text("postgresql://user:password@host/name", a.DATABASE)),
+        "a SQLite file in DATA_DIR",
+        "Database of durable tasks; nodes that share one take over from each other.",
+        derive=lambda above: None,
+        secret=True,
+        heading="Durable tasks and webhooks",
+    )
+    durable_limit: int = setting(
+        a.integer(0, 100_000_000), "100000", "Durable tasks that may wait."
+    )
+    retention_days: float = setting(
+        a.seconds(0.001, 36500),
+        "7",
+        "Time for which finished durable tasks, their events and files are kept.",
+        unit="days",
+    )
+    webhook_secret: str | None = setting(
+        a.optional(a.text("whsec_ and base64, or any text", a.KEY)),
+        "made at first start, kept in the database",
+        "Secret that signs webhooks which bring none of their own.",
+        derive=lambda above: None,
+        secret=True,
+    )
+    webhook_headers: Mapping[str, str] = setting(
+        a.headers(), "{}", "Headers of every webhook, as a JSON object.", secret=True
+    )
+    webhook_retries: int = setting(
+        a.integer(0, 100), "8", "Attempts after the first; with 8, over at most 13.6 hours."
+    )
+    webhook_timeout_s: float = setting(
+        a.seconds(0.1, 3600), "15", "Time for one attempt.", unit="seconds"
+    )
+    allowed_private_networks: str = setting(
+        a.text("networks, addresses and host names, separated by commas"),
+        "",
+        "Private addresses that webhooks may be sent to: CIDRs and host names.",
+    )
     loop_stall_s: float = setting(
         a.seconds(0.5, 600),
         "5",
@@ -275,6 +315,18 @@ class Settings:
         if problems:
             raise SettingsError(tuple(problems))
         return settings
+
+    def secrets(self) -> Iterator[str]:
+        """What must reach no log: keys, and the password inside of a database's URL."""
+        yield self.auth_key
+        if self.webhook_secret is not None:
+            yield self.webhook_secret
+        if self.database_url is not None and (password := urlsplit(self.database_url).password):
+            yield password
+            yield unquote(password)
+        for name, value in self.webhook_headers.items():
+            if is_secret_name(name):
+                yield value
 
     @property
     def is_public(self) -> bool:

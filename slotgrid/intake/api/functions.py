@@ -8,7 +8,7 @@ from slotgrid.intake import documents as d
 from slotgrid.intake.body import paging
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
-from slotgrid.intake.views import function_detail
+from slotgrid.records.views import function_detail
 
 
 @endpoint(

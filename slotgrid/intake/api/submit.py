@@ -4,10 +4,13 @@ from aiohttp import web
 
 from slotgrid.core.errors import (
     BrowserCrashed,
+    Conflict,
     ContractMismatch,
+    DatabaseUnavailable,
     DeadlineExceeded,
     Draining,
     FunctionFailed,
+    Gone,
     InMaintenance,
     InvalidInput,
     InvalidSubmission,
@@ -37,7 +40,9 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
     ModeUnsupported,
     UnknownFunction,
     UnknownGroup,
+    Conflict,
     TaskCancelled,
+    Gone,
     FunctionFailed,
     OutputInvalid,
     BrowserCrashed,
@@ -45,6 +50,7 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
     Draining,
     QueueFull,
     NoWorker,
+    DatabaseUnavailable,
     WaitExceeded,
     DeadlineExceeded,
 )
@@ -56,7 +62,7 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
         tag="tasks",
         scope=Scope.SUBMIT,
         body=d.SUBMISSION,
-        parameters=d.TRACE_HEADERS,
+        parameters=(d.IDEMPOTENCY_KEY, *d.TRACE_HEADERS),
         answers=d.TASK_ANSWERS,
         problems=OUTCOMES,
     )
@@ -64,7 +70,7 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
 async def submit(request: web.Request) -> web.StreamResponse:
     """`POST /task`: check, queue, run and answer in the mode asked for."""
     body, size = await read_json(request)
-    return await run(request, Submission.parse(body, trace=_trace(request), size=size))
+    return await run(request, Submission.parse(body, trace=trace_of(request), size=size))
 
 
 @endpoint(
@@ -74,7 +80,12 @@ async def submit(request: web.Request) -> web.StreamResponse:
         scope=Scope.SUBMIT,
         body=d.FUNCTION_INPUT,
         body_required=False,
-        parameters=(d.FUNCTION_NAME, *d.SUBMISSION_QUERY, *d.TRACE_HEADERS),
+        parameters=(
+            d.FUNCTION_NAME,
+            *d.SUBMISSION_QUERY,
+            d.IDEMPOTENCY_KEY,
+            *d.TRACE_HEADERS,
+        ),
         answers=d.TASK_ANSWERS,
         problems=OUTCOMES,
     )
@@ -86,7 +97,7 @@ async def submit_to_function(request: web.Request) -> web.StreamResponse:
     if "mode" not in query and EVENT_STREAM in request.headers.get("Accept", ""):
         query["mode"] = Mode.STREAM
     name = request.match_info["name"]
-    submission = Submission.from_query(name, input_, query, trace=_trace(request), size=size)
+    submission = Submission.from_query(name, input_, query, trace=trace_of(request), size=size)
     return await run(request, submission)
 
 
@@ -103,6 +114,7 @@ async def run(
     return await answer(node, task, request)
 
 
-def _trace(request: web.Request) -> tuple[tuple[str, str], ...]:
+def trace_of(request: web.Request) -> tuple[tuple[str, str], ...]:
+    """The headers that are carried through."""
     headers = request.headers
     return tuple((name, headers[name]) for name in ("traceparent", "tracestate") if name in headers)

@@ -1,49 +1,38 @@
 """`/tasks` and below: the record of tasks, and what can be done with one."""
 
 import asyncio
-from collections.abc import Collection
+import contextlib
+from dataclasses import replace
 
-import orjson
 from aiohttp import web
 
 from slotgrid.core.errors import (
     Conflict,
-    Gone,
+    DatabaseUnavailable,
     InvalidSubmission,
-    NotFound,
     TaskFinished,
     UnknownTask,
 )
-from slotgrid.core.events import Event, Reader
-from slotgrid.core.task import Source, Task, log_line
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import Source, Task
 from slotgrid.intake import documents as d
+from slotgrid.intake.api.speech import LOOK_AGAIN_S
 from slotgrid.intake.api.submit import OUTCOMES, run
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import bad_parameter, flag, paging, seconds
+from slotgrid.intake.body import paging, seconds
 from slotgrid.intake.filters import LIVE, task_filter
-from slotgrid.intake.modes import EVENT_STREAM, NDJSON, Format, as_sse, open_stream, pump
-from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint, json_answer
-from slotgrid.intake.views import task_detail, task_summary
+from slotgrid.intake.finding import find_task, json_response
+from slotgrid.intake.node import NODE, Node
+from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.records.history import TaskFilter
+from slotgrid.records.ledger import Record
 
 WAIT_MOST_S = 300.0
+CANCEL_AT_ONCE = 200
+"""Recorded tasks cancelled side by side, so that they share commits."""
 CANCEL_WAIT_S = 10.0
 """How long the answer to a cancel waits for the end: longer than any slot takes to be freed."""
-RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")
-
-
-def task_of(request: web.Request) -> Task:
-    """The task that the path names. Raises UnknownTask, also for what the key may not see."""
-    task_id = request.match_info["id"]
-    task = request.app[NODE].history.get(task_id)
-    if task is None or not request[PRINCIPAL].may_see(task):
-        raise UnknownTask(f"there is no task {task_id}", task_id=task_id)
-    return task
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=orjson.dumps(value), content_type="application/json")
 
 
 @endpoint(
@@ -53,17 +42,16 @@ def _json(value: object) -> web.Response:
         scope=Scope.READ,
         parameters=(*d.TASK_FILTERS, *d.PAGING),
         answers={200: json_answer("A page of tasks, and how many there are", d.TASK_LIST)},
-        problems=(InvalidSubmission,),
+        problems=(InvalidSubmission, DatabaseUnavailable),
     )
 )
 async def list_tasks(request: web.Request) -> web.Response:
-    """`GET /tasks`: live and recent tasks of this node."""
+    """`GET /tasks`: live and recent tasks of this node, and all durable ones."""
     node = request.app[NODE]
     limit, offset = paging(request)
     wanted = task_filter(request, also={"limit", "offset"})
-    tasks, total = node.history.select(wanted, limit=limit, offset=offset)
-    rows = [task_summary(task, node.dispatcher) for task in tasks]
-    return _json({"tasks": rows, "total": total})
+    rows, total = await node.ledger.select(wanted, limit=limit, offset=offset)
+    return json_response({"tasks": rows, "total": total})
 
 
 @endpoint(
@@ -73,24 +61,30 @@ async def list_tasks(request: web.Request) -> web.Response:
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.WAIT_S),
         answers={200: json_answer("The task", d.TASK)},
-        problems=(UnknownTask, InvalidSubmission),
+        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
     )
 )
 async def get_task(request: web.Request) -> web.Response:
     """`GET /tasks/{id}`; `?wait_s` answers when it has finished or the time is up."""
-    task = task_of(request)
+    found = await find_task(request)
     wait_s = seconds(request, "wait_s", most=WAIT_MOST_S)
     if wait_s:
-        await _finished_within(task, wait_s)
-    return _json({"task": task_detail(task, request.app[NODE].dispatcher)})
+        found = await _finished_within(request, found, wait_s)
+    return json_response({"task": await request.app[NODE].ledger.show(found)})
 
 
-async def _finished_within(task: Task, wait_s: float) -> None:
-    waiting = asyncio.ensure_future(task.wait_finished())
-    try:
-        await asyncio.wait({waiting}, timeout=wait_s)
-    finally:
-        waiting.cancel()
+async def _finished_within(
+    request: web.Request, found: Task | Record, wait_s: float
+) -> Task | Record:
+    """The task when it has ended, or as it is after `wait_s`."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(wait_s):
+            while isinstance(found, Record) and not found.state.terminal:
+                await asyncio.sleep(LOOK_AGAIN_S)
+                found = await find_task(request)
+            if isinstance(found, Task):
+                await found.wait_finished()
+    return found
 
 
 @endpoint(
@@ -100,18 +94,21 @@ async def _finished_within(task: Task, wait_s: float) -> None:
         scope=Scope.SUBMIT,
         parameters=(d.TASK_ID,),
         answers={200: json_answer("It is cancelled", d.CANCELLED)},
-        problems=(UnknownTask, TaskFinished),
+        problems=(UnknownTask, DatabaseUnavailable, TaskFinished),
     )
 )
 async def cancel_task(request: web.Request) -> web.Response:
     """`POST /tasks/{id}/cancel`: answers when the task has ended."""
-    task = task_of(request)
+    node, found = request.app[NODE], await find_task(request)
     reason = f"{request[PRINCIPAL].name} cancelled it"
-    if not request.app[NODE].supervisor.cancel(task, reason):
-        raise TaskFinished(f"the task has already {task.state}", task_id=task.id)
-    audit(request, "cancel", cancelled=[task.id])
-    await _finished_within(task, CANCEL_WAIT_S)
-    return _json({"success": True, "id": task.id, "status": task.state})
+    if isinstance(found, Record) and not found.state.terminal and node.durable is not None:
+        await node.durable.cancel(found.id, reason)
+        found = await find_task(request)
+    elif isinstance(found, Record) or not node.supervisor.cancel(found, reason):
+        raise TaskFinished(f"the task has already {found.state}", task_id=found.id)
+    audit(request, "cancel", cancelled=[found.id])
+    found = await _finished_within(request, found, CANCEL_WAIT_S)
+    return json_response({"success": True, "id": found.id, "status": found.state})
 
 
 @endpoint(
@@ -121,7 +118,7 @@ async def cancel_task(request: web.Request) -> web.Response:
         scope=Scope.SUBMIT,
         parameters=d.TASK_FILTERS,
         answers={200: json_answer("How many were cancelled", d.BULK_CANCELLED)},
-        problems=(InvalidSubmission,),
+        problems=(InvalidSubmission, DatabaseUnavailable),
     )
 )
 async def cancel_tasks(request: web.Request) -> web.Response:
@@ -129,6 +126,7 @@ async def cancel_tasks(request: web.Request) -> web.Response:
     node = request.app[NODE]
     wanted = task_filter(request, status=LIVE)
     reason = f"{request[PRINCIPAL].name} cancelled it"
+    ids = await _cancel_on_disk(node, wanted, reason)
     cancelled = [
         task
         for task in node.supervisor.live
@@ -137,9 +135,22 @@ async def cancel_tasks(request: web.Request) -> web.Response:
     if cancelled:
         waits = [asyncio.ensure_future(task.wait_finished()) for task in cancelled]
         await asyncio.wait(waits, timeout=CANCEL_WAIT_S)
-    ids = [task.id for task in cancelled]
+        await node.ledger.settled()  # a list asked for next shows them as what they are
+    ids += [task.id for task in cancelled]
     audit(request, "cancel", cancelled=ids)
-    return _json({"success": True, "cancelled": len(ids), "ids": ids})
+    return json_response({"success": True, "cancelled": len(ids), "ids": ids})
+
+
+async def _cancel_on_disk(node: Node, wanted: TaskFilter, reason: str) -> list[str]:
+    """Cancel the recorded tasks that are meant and have not come into memory; their ids."""
+    if node.durable is None:
+        return []
+    live = replace(wanted, status=(wanted.status or LIVE) & LIVE)
+    ids = await node.ledger.on_disk(live)
+    for first in range(0, len(ids), CANCEL_AT_ONCE):
+        page = ids[first : first + CANCEL_AT_ONCE]
+        await asyncio.gather(*(node.durable.cancel(task_id, reason) for task_id in page))
+    return ids
 
 
 @endpoint(
@@ -154,150 +165,30 @@ async def cancel_tasks(request: web.Request) -> web.Response:
 )
 async def retry_task(request: web.Request) -> web.StreamResponse:
     """`POST /tasks/{id}/retry`: answers as `POST /task` does, in the mode of the first one."""
-    first = task_of(request)
+    first = await find_task(request)
     if not first.state.terminal:
         raise Conflict(f"the task is {first.state}; only a finished one can run again")
-    return await run(request, first.submission, Source("retry", first.id))
+    return await run(request, _submission(first), Source("retry", first.id))
+
+
+def _submission(found: Task | Record) -> Submission:
+    return found.submission() if isinstance(found, Record) else found.submission
 
 
 @endpoint(
     Endpoint(
-        summary="What a task said so far, then what it says",
+        summary="Send the task's webhook again",
         tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.LAST_EVENT_ID, d.LAST_EVENT_ID_QUERY),
-        answers={200: Answer("Server-sent events", {EVENT_STREAM: d.EVENTS})},
-        problems=(UnknownTask, InvalidSubmission),
-    )
-)
-async def task_events(request: web.Request) -> web.StreamResponse:
-    """`GET /tasks/{id}/events`; `Last-Event-ID` resumes behind that event."""
-    task = task_of(request)
-    after = _last_event_id(request)
-    response = await open_stream(request, EVENT_STREAM)
-    async with Reader(task.events, after=after) as reader:
-        await pump(task, reader, request, response, _telling_gaps(after), ping=True)
-    return response
-
-
-def _telling_gaps(after: int) -> Format:
-    """Server-sent events that say how many before them are no longer kept.
-
-    Nobody waits for these readers, so the events may outrun one of them at any time.
-    """
-    position = after
-
-    def form(event: Event) -> bytes:
-        nonlocal position
-        missing, position = event.id - position - 1, event.id
-        if not missing:
-            return as_sse(event)
-        note = {"text": f"{missing} earlier events are no longer kept", "data": missing}
-        # Without an id of its own: who reconnects asks from behind the last event it has.
-        return b"event: missed\ndata: %s\n\n" % orjson.dumps(note) + as_sse(event)
-
-    return form
-
-
-def _last_event_id(request: web.Request) -> int:
-    text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id") or "0"
-    if not text.isdecimal():
-        raise bad_parameter("last_event_id", f"expected the number of an event, got {text!r}")
-    return int(text)
-
-
-@endpoint(
-    Endpoint(
-        summary="The lines that a task wrote",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.FOLLOW),
-        answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
-        problems=(UnknownTask, InvalidSubmission),
-    )
-)
-async def task_logs(request: web.Request) -> web.StreamResponse:
-    """`GET /tasks/{id}/logs`; step `_node` holds what the node did with the task."""
-    return await _logs(request, task_of(request), step=None)
-
-
-@endpoint(
-    Endpoint(
-        summary="The lines that one step of a task wrote",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.STEP_NAME, d.FOLLOW),
-        answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
-        problems=(UnknownTask, NotFound, InvalidSubmission),
-    )
-)
-async def step_logs(request: web.Request) -> web.StreamResponse:
-    """`GET /tasks/{id}/steps/{step}/logs`."""
-    task, step = task_of(request), request.match_info["step"]
-    if step not in task.step_names():
-        raise NotFound(f"the task has no step {step!r}; it has {', '.join(task.step_names())}")
-    return await _logs(request, task, step=step)
-
-
-async def _logs(request: web.Request, task: Task, *, step: str | None) -> web.StreamResponse:
-    def form(line: Event) -> bytes:
-        return log_line(line) + b"\n" if step in {None, line.kind} else b""
-
-    if not flag(request, "follow"):
-        return web.Response(
-            body=b"".join(form(line) for line in task.logs.after(0)), content_type=NDJSON
-        )
-    response = await open_stream(request, NDJSON)
-    async with Reader(task.logs) as reader:
-        await pump(task, reader, request, response, form, ping=False)
-    return response
-
-
-@endpoint(
-    Endpoint(
-        summary="The files that a task saved",
-        tag="tasks",
-        scope=Scope.READ,
+        scope=Scope.SUBMIT,
         parameters=(d.TASK_ID,),
-        answers={200: json_answer("The files", d.ARTIFACT_LIST)},
-        problems=(UnknownTask,),
+        answers={202: json_answer("It is being sent", d.REDELIVERING)},
+        problems=(UnknownTask, DatabaseUnavailable, Conflict),
     )
 )
-async def list_artifacts(request: web.Request) -> web.Response:
-    """`GET /tasks/{id}/artifacts`."""
-    files: Collection[object] = task_of(request).artifacts.values()
-    return _json({"artifacts": list(files), "total": len(files)})
-
-
-@endpoint(
-    Endpoint(
-        summary="One file that a task saved",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.ARTIFACT_NAME),
-        answers={
-            200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
-            **d.FILE_ANSWERS,
-        },
-        problems=(UnknownTask, NotFound, Gone),
-    )
-)
-async def get_artifact(request: web.Request) -> web.StreamResponse:
-    """`GET /tasks/{id}/artifacts/{name}`. What could run as a page of ours is only downloaded."""
-    task, name = task_of(request), request.match_info["name"]
-    if name not in task.artifacts:
-        raise NotFound(f"the task saved no file {name!r}")
-    path = request.app[NODE].artifacts.path(task, name)
-    if not await asyncio.to_thread(path.is_file):
-        raise Gone(f"the file {name!r} was removed")
-    kind = task.artifacts[name].content_type
-    disposition = "attachment" if kind in RISKY_TYPES else "inline"
-    return web.FileResponse(
-        path,
-        headers={
-            "Content-Type": kind,
-            "Content-Disposition": f'{disposition}; filename="{name}"',
-            "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+async def redeliver_task(request: web.Request) -> web.Response:
+    """`POST /tasks/{id}/redeliver`: from the first attempt, whatever became of the last."""
+    node, found = request.app[NODE], await find_task(request)
+    if not found.state.terminal or node.durable is None or _submission(found).webhook is None:
+        raise Conflict("only a finished task of mode webhook can be delivered again")
+    await node.durable.redeliver(found.id)
+    return json_response({"success": True, "id": found.id, "status": found.state}, status=202)

@@ -41,10 +41,11 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
     ),
     "MissedEvent": record(
-        "So many earlier events are no longer kept; it has no `id` of its own",
+        "So many earlier events are no longer kept; null where nobody knows how many, as they were "
+        "said in an earlier process. It has no `id` of its own",
         {
             "event": {"type": "string", "const": "missed"},
-            "data": record("", {"text": TEXT, "data": {"type": "integer", "minimum": 1}}),
+            "data": record("", {"text": TEXT, "data": {"type": ["integer", "null"], "minimum": 1}}),
         },
     ),
     "DoneEvent": _event("The last event of a task that went well", "done", ref("TaskAnswer")),

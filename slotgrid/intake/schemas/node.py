@@ -73,6 +73,13 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 },
             ),
             "pools": {"type": "object", "additionalProperties": ref("PoolCount")},
+            "durable": record(
+                "Durable tasks that wait, on disk or in memory, and whether the database answers",
+                {
+                    "waiting": WHOLE,
+                    "database": {"type": "string", "enum": ["available", "unavailable"]},
+                },
+            ),
             "services": list_of(ref("Service")),
             "tags": _OPEN,
             "browsers": said(_OPEN, "Its browsers, one by one"),
@@ -80,7 +87,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
-            *("slots", "pools", "services", "tags", "browsers", "system"),
+            *("slots", "pools", "durable", "services", "tags", "browsers", "system"),
         ),
     ),
     "PoolCount": record("How full a pool is", {"size": WHOLE, "free": WHOLE, "busy": WHOLE}),

@@ -6,6 +6,9 @@ from slotgrid.core.schema import JsonSchema
 from slotgrid.core.submission import DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode
 from slotgrid.intake.schemas.basics import TEXT, ref
 
+BATCH_MOST = 1000
+"""Submissions in one `POST /tasks`."""
+
 _NAME: JsonSchema = {"type": "string", "minLength": 1}
 _STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
 _MOMENT: JsonSchema = {"type": "string", "format": "date-time"}
@@ -77,5 +80,20 @@ SUBMISSION: JsonSchema = {
         "function": ref("FunctionName"),
         "input": ref("FunctionInput"),
         **FIELDS,
+    },
+}
+
+BATCH: JsonSchema = {
+    "type": "object",
+    "description": "Durable submissions that are accepted together or not at all",
+    "required": ["tasks"],
+    "additionalProperties": False,
+    "properties": {
+        "tasks": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": BATCH_MOST,
+            "items": ref("Submission"),
+        }
     },
 }

@@ -22,6 +22,7 @@ from slotgrid.intake.schemas.basics import (
 
 STATUS: JsonSchema = {"type": "string", "enum": [str(state) for state in TaskState]}
 KIND: JsonSchema = {"type": "string", "enum": ["python", "recipe", "flow"]}
+DELIVERY_STATES = ("pending", "delivered", "failed")
 SUCCESS: JsonSchema = {"type": "boolean", "const": True}
 
 _SUMMARY: Mapping[str, JsonSchema] = {
@@ -50,7 +51,21 @@ _SUMMARY: Mapping[str, JsonSchema] = {
     "finished_at": or_null(MOMENT),
     "queued_ms": said(MILLISECONDS, "Waiting for slots, up to now"),
     "run_ms": said(MILLISECONDS, "Running, over all attempts, up to now"),
-    "queue_position": or_null(said(WHOLE, "1 is the next; null unless it is queued")),
+    "queue_position": or_null(
+        said(WHOLE, "1 is the next; null unless it is queued, in memory and not on disk")
+    ),
+}
+
+_STATE_OF_ACCEPTED: Mapping[str, JsonSchema] = {
+    "id": TASK_ID,
+    "status": STATUS,
+    "queue_position": or_null(
+        said(
+            WHOLE,
+            "0 runs or has ended, 1 is the next; null where it waits on disk, behind those in "
+            "memory",
+        )
+    ),
 }
 
 COMPONENTS: Mapping[str, JsonSchema] = {
@@ -79,7 +94,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "attempts": list_of(ref("Attempt")),
             "steps": list_of(ref("Step")),
             "artifacts": list_of(ref("Artifact")),
-            "deliveries": list_of({"type": "object"}),
+            "lost_starts": said(WHOLE, "Runs that ended with their process, before those here"),
+            "deliveries": said(list_of(ref("DeliveryAttempt")), "Attempts to send its webhook"),
             "result": said(ANYTHING, "What the function returned; null unless completed"),
             "error": or_null(ref("Problem")),
         },
@@ -127,6 +143,27 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "step": said(TEXT, "Who wrote it; `_node` is the node itself"),
             "line": TEXT,
         },
+    ),
+    "Accepted": record("A durable task is recorded", {"success": SUCCESS, **_STATE_OF_ACCEPTED}),
+    "BatchAccepted": record(
+        "Every task is recorded",
+        {
+            "success": SUCCESS,
+            "tasks": said(list_of(record("", _STATE_OF_ACCEPTED)), "In the order they came in"),
+        },
+    ),
+    "DeliveryAttempt": record(
+        "One attempt to send a task's webhook",
+        {
+            "number": {"type": "integer", "minimum": 1},
+            "at": MOMENT,
+            "duration_ms": MILLISECONDS,
+            "status": or_null(said(WHOLE, "The receiver's HTTP status")),
+            "error": or_null(TEXT),
+        },
+    ),
+    "Redelivering": record(
+        "The webhook is being sent again", {"success": SUCCESS, "id": TASK_ID, "status": STATUS}
     ),
     "Cancelled": record(
         "The task has ended", {"success": SUCCESS, "id": TASK_ID, "status": STATUS}

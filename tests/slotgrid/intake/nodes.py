@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
+from slotgrid.core.submission import Mode
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.intake.api.docs import add_docs
@@ -26,12 +27,16 @@ from slotgrid.intake.app import make_app
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
 from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.durability import Durability
+from slotgrid.records.durable_turns import RecordedRunner, RecordingObserver
 from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
+from slotgrid.records.keyed import KeyedTasks
+from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import LogFormat, LogLevel
+from slotgrid.runtime.settings import LogFormat, LogLevel, Settings
 from tests.slotgrid.intake.checking import check_answers, frames
 from tests.slotgrid.intake.functions import OFFERED, CoroutineRunner, ListedCatalog, Offered
 
@@ -148,9 +153,14 @@ async def running_node(
     root_path: str = "",
     metrics_public: bool = False,
     cors_origins: Collection[str] = (),
+    durable: bool = False,
+    data_dir: Path | None = None,
+    port: int = 0,
 ) -> AsyncIterator[RunningNode]:
     """A node that is ready. At the end nothing is left of its tasks, and every answer that it
     gave was as documented.
+
+    `durable` gives it a database, in `data_dir` if a later node is to find it there.
     """
     with (
         TemporaryDirectory() as folder,
@@ -168,7 +178,7 @@ async def running_node(
         runner = CoroutineRunner(catalog, artifacts)
         slot_source = Slots({"default": slots}, worker=NAME)
         drains: list[float | None] = []
-        node = _node(
+        node, running_durability = _node(
             catalog=catalog,
             runner=runner,
             artifacts=artifacts,
@@ -177,6 +187,7 @@ async def running_node(
             drains=drains,
             queue_limit=queue_limit,
             max_wait_s=max_wait_s,
+            data_dir=(data_dir or Path(folder)) if durable else None,
         )
         app = make_app(node, auth_key=KEY, body_limit=body_limit, metrics_public=metrics_public)
         add_docs(
@@ -191,7 +202,8 @@ async def running_node(
             add_cors(app, cors_origins)
         faults = check_answers(app) if docs_enabled else []
         async with (
-            _listening(app) as url,
+            running_durability,
+            _listening(app, port) as url,
             _session(url, {"Authorization": KEY}) as caller,
             _session(url, {}) as stranger,
         ):
@@ -223,7 +235,8 @@ def _node(
     drains: list[float | None],
     queue_limit: int,
     max_wait_s: float,
-) -> Node:
+    data_dir: Path | None,
+) -> tuple[Node, AbstractAsyncContextManager[None]]:
     status = NodeStatus()
     status.move_to(NodeState.READY)
     history = History(limit=1000, ttl_s=3600, forget=artifacts.remove)
@@ -232,31 +245,61 @@ def _node(
     dispatcher = Dispatcher(queue, slots, gates)
     metrics = Metrics(lambda: _readings(slots, dispatcher))
     journal = Journal(history, metrics)
-    return Node(
+    admission = Admission(
+        catalog,
+        status,
+        node=NAME,
+        group="default",
+        contract=1,
+        pools={"default"},
+        labels=(),
+        modes={"sync", "stream"} if data_dir is None else set(Mode),
+    )
+    supervisor = Supervisor(dispatcher, runner, journal, max_wait_s=max_wait_s)
+    running: AbstractAsyncContextManager[None] = nullcontext()
+    durability = None
+    if data_dir is not None:
+        durability = Durability(_settings(data_dir), admission, artifacts)
+        supervisor = Supervisor(
+            dispatcher,
+            RecordedRunner(runner, durability.tasks),
+            RecordingObserver(journal, durability.tasks),
+            max_wait_s=max_wait_s,
+        )
+        running = durability.running(supervisor)
+    database = None if durability is None else durability.database
+    node = Node(
         name=NAME,
         group="default",
         contract=1,
         status=status,
         catalog=catalog,
-        admission=Admission(
-            catalog,
-            status,
-            node=NAME,
-            group="default",
-            contract=1,
-            pools={"default"},
-            labels=(),
-            modes={"sync", "stream"},
-        ),
+        admission=admission,
         dispatcher=dispatcher,
-        supervisor=Supervisor(dispatcher, runner, journal, max_wait_s=max_wait_s),
+        supervisor=supervisor,
         history=history,
+        keyed=KeyedTasks(history.get),
+        ledger=Ledger(history, dispatcher, database),
+        durable=None if durability is None else durability.tasks,
         artifacts=artifacts,
         logs=logs,
         health=lambda: _health(slots, dispatcher, catalog),
         metrics=lambda: (metrics.render(), CONTENT_TYPE),
         drain=drains.append,
         refused=metrics.refused,
+    )
+    return node, running
+
+
+def _settings(data_dir: Path) -> Settings:
+    return Settings.from_env(
+        {
+            "PORT": "0",
+            "NODE_NAME": NAME,
+            "DATA_DIR": str(data_dir),
+            "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
+            "WEBHOOK_RETRIES": "0",
+        }
     )
 
 
@@ -289,11 +332,11 @@ def _readings(slots: Slots, dispatcher: Dispatcher) -> GaugeReadings:
 
 
 @asynccontextmanager
-async def _listening(app: web.Application) -> AsyncIterator[str]:
+async def _listening(app: web.Application, port: int) -> AsyncIterator[str]:
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:

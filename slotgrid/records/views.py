@@ -5,7 +5,6 @@ from typing import Any
 import orjson
 
 from slotgrid.core.admission import Admission
-from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.task import Task, TaskState, iso
 
@@ -15,7 +14,7 @@ def function_detail(spec: FunctionSpec, admission: Admission) -> dict[str, Any]:
     return spec.to_json() | {"modes": admission.modes(spec)}
 
 
-def task_summary(task: Task, dispatcher: Dispatcher) -> dict[str, Any]:
+def task_summary(task: Task, position: int | None) -> dict[str, Any]:
     """A task as a row of `GET /tasks`."""
     submission = task.submission
     return {
@@ -35,15 +34,15 @@ def task_summary(task: Task, dispatcher: Dispatcher) -> dict[str, Any]:
         "finished_at": iso(task.finished_at),
         "queued_ms": task.queued_ms,
         "run_ms": task.run_ms,
-        "queue_position": dispatcher.position(task) if task.state is TaskState.QUEUED else None,
+        "queue_position": position if task.state is TaskState.QUEUED else None,
         "error": task.error.detail if task.error else None,
     }
 
 
-def task_detail(task: Task, dispatcher: Dispatcher) -> dict[str, Any]:
+def task_detail(task: Task, position: int | None) -> dict[str, Any]:
     """A task as `GET /tasks/{id}` shows it. What its schema marks `writeOnly` is hidden."""
     submission, spec = task.submission, task.spec
-    return task_summary(task, dispatcher) | {
+    return task_summary(task, position) | {
         "input": spec.input.redacted(task.input),
         "metadata": submission.metadata,
         "timeout_s": submission.timeout_s or spec.timeout_s,
@@ -51,6 +50,7 @@ def task_detail(task: Task, dispatcher: Dispatcher) -> dict[str, Any]:
         "attempts": [attempt.to_json() for attempt in task.attempts],
         "steps": [step.to_json() for step in task.steps],
         "artifacts": list(task.artifacts.values()),
+        "lost_starts": task.lost_starts,
         "deliveries": [],
         "result": orjson.Fragment(task.result) if task.state is TaskState.COMPLETED else None,
         "error": task.error.to_problem() if task.error else None,

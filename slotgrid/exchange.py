@@ -1,0 +1,76 @@
+"""Asks one node over HTTP, and says in our words what can go wrong on the way."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from aiohttp import ClientConnectorError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import ClientError as TransportError
+
+from slotgrid.answers import JsonObject, NodeUnreachable, expecting, parse_object, refusal
+
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 30.0
+# A stream pings every 15 s; after three missed ones nobody is there any more.
+SILENCE_S = 50.0
+STREAM_TIMEOUT = ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_S)
+
+
+class Exchange:
+    """The connections to one node; see `slotgrid.client.Client`, which is made of it."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} is no URL of a node, expected http:// or https:// in front")
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._session: ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(headers=self._headers)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def _items(self, path: str, name: str, **asked: Any) -> list[JsonObject]:
+        answer = await self._object("GET", path, **asked)
+        with expecting(f"a list of {name}"):
+            return [dict(item) for item in answer[name]]
+
+    async def _object(self, method: str, path: str, **asked: Any) -> JsonObject:
+        timeout_s: float | None = asked.pop("timeout_s", ANSWER_TIMEOUT_S)
+        timeout = ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
+        async with self._exchange(method, path, timeout=timeout, **asked) as response:
+            return parse_object(await response.read())
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, path: str, **asked: Any
+    ) -> AsyncIterator[ClientResponse]:
+        """Ask, and translate what can go wrong until the answer has been read."""
+        if self._session is None:
+            raise RuntimeError("the client is not open: use `async with Client(...)`")
+        try:
+            # A node redirects no API path, and a followed redirect would turn POST into GET.
+            async with self._session.request(
+                method, self.url + path, allow_redirects=False, **asked
+            ) as response:
+                if response.status >= 300:
+                    raise await refusal(response)
+                yield response
+        except TransportError as cause:
+            raise NodeUnreachable(self.url, _reason(cause)) from cause
+        except TimeoutError as cause:
+            raise NodeUnreachable(self.url, "the answer did not come in time") from cause
+
+
+def _reason(cause: TransportError) -> str:
+    """What went wrong on the way, without the library's own words around it."""
+    if isinstance(cause, ClientConnectorError):
+        # One address of several is as good as all: who listens on neither refuses both.
+        errno = cause.os_error.errno
+        return os.strerror(errno) if errno else str(cause.os_error)
+    return str(cause) or type(cause).__name__

@@ -1,0 +1,30 @@
+"""The task that a path names, for whoever may see it."""
+
+from collections.abc import Mapping
+
+import orjson
+from aiohttp import web
+
+from slotgrid.core.errors import UnknownTask
+from slotgrid.core.task import Task
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.node import NODE
+from slotgrid.records.ledger import Record
+
+
+async def find_task(request: web.Request) -> Task | Record:
+    """The task of the path. Raises UnknownTask, also for what the key may not see."""
+    task_id = request.match_info["id"]
+    found = await request.app[NODE].ledger.find(task_id)
+    if found is None or not request[PRINCIPAL].may_see(found.owner):
+        raise UnknownTask(f"there is no task {task_id}", task_id=task_id)
+    return found
+
+
+def json_response(
+    value: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """An answer in JSON."""
+    return web.Response(
+        body=orjson.dumps(value), status=status, headers=headers, content_type="application/json"
+    )

@@ -1,0 +1,176 @@
+"""Everything durable of one node, wired: database, workflows, deliveries, retention."""
+
+import asyncio
+import base64
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+
+from slotgrid.core.addresses import AddressPolicy
+from slotgrid.core.admission import Admission
+from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.core.retry_schedule import RetrySchedule
+from slotgrid.core.submission import Webhook
+from slotgrid.core.supervisor import Supervisor
+from slotgrid.core.task import Task
+from slotgrid.core.webhooks import header_faults, signing_key
+from slotgrid.records import store
+from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.database import POOL, Database
+from slotgrid.records.dbos_engine import DurableEngine
+from slotgrid.records.delivery import WebhookDeliveries, check_webhook
+from slotgrid.records.durable import DurableTasks
+from slotgrid.records.engines import engine_of
+from slotgrid.records.peers import Identity, Peers
+from slotgrid.records.sole_process import sole_process
+from slotgrid.records.webhooks import webhook_sender
+from slotgrid.runtime.background import background
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.settings import Settings, SettingsError
+
+log = structlog.get_logger()
+
+DAY_S = 86400.0
+RETENTION_EVERY_S = 60.0
+RETENTION_BATCH = 1000
+
+
+class Durability:
+    """Made with the node's parts, entered when they run. Raises SettingsError for its settings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        admission: Admission,
+        artifacts: ArtifactStore,
+        *,
+        forget: Callable[[Task], None] = lambda _: None,
+        count_delivery: Callable[[str], None] = lambda _: None,
+        redactor: Redactor | None = None,
+    ) -> None:
+        _check(settings)
+        self._redactor = redactor or Redactor()
+        self._settings = settings
+        self._artifacts = artifacts
+        url, data_dir = settings.database_url, settings.data_dir
+        on_sqlite = url is None
+        self.policy = AddressPolicy.parse(settings.allowed_private_networks)
+        self.database = Database(engine_of(url, data_dir, pool=POOL))
+        self._deliveries = WebhookDeliveries(
+            self.database,
+            settings.node_name,
+            RetrySchedule(retries=settings.webhook_retries),
+            count=count_delivery,
+        )
+        workflows = engine_of(url, data_dir, pool=1 if on_sqlite else 5)
+        self.tasks = DurableTasks(
+            self.database,
+            node=settings.node_name,
+            ageing_s=settings.priority_ageing_s,
+            limit=settings.durable_limit,
+            admission=admission,
+            forget=forget,
+            engine=lambda tasks: DurableEngine(
+                workflows,
+                executor=settings.node_name,
+                run=tasks.run_step,
+                attempt=self._deliveries.attempt,
+            ),
+        )
+
+        self._peers = Peers(
+            self.database,
+            Identity.of_this_process(
+                settings.node_name, group=settings.group, contract=settings.contract
+            ),
+            self.tasks,
+        )
+
+    def check_webhook(self, webhook: Webhook) -> None:
+        """Raises InvalidSubmission for one that could never be delivered."""
+        check_webhook(webhook, self.policy)
+
+    def health(self) -> Mapping[str, Any]:
+        """What `/health` says of durable work."""
+        database = "available" if self.database.available else "unavailable"
+        return {"waiting": self.tasks.waiting, "database": database}
+
+    @asynccontextmanager
+    async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
+        """Open the database, take up what an earlier process left. Raises DatabaseFault."""
+        async with AsyncExitStack() as stack:
+            # First of all: a second process of this name must touch nothing.
+            if self.database.is_sqlite:
+                stack.enter_context(sole_process(self._settings.data_dir, self._settings.node_name))
+            await stack.enter_async_context(self.database.running())
+            if not self.database.is_sqlite:
+                await stack.enter_async_context(self._peers.known())
+            await self._drop_orphaned_files()
+            secret = await self._secret()
+            stack.enter_context(self._redactor.scope(secret))
+            self._deliveries.sender = await stack.enter_async_context(
+                webhook_sender(
+                    policy=self.policy,
+                    secret=secret,
+                    headers=tuple(self._settings.webhook_headers.items()),
+                    timeout_s=self._settings.webhook_timeout_s,
+                )
+            )
+            await stack.enter_async_context(self.tasks.running(supervisor))
+            stack.enter_context(self._peers.surviving())
+            _ = await stack.enter_async_context(background(self._retain(), name="retention"))
+            yield
+
+    async def _secret(self) -> str:
+        if self._settings.webhook_secret is not None:
+            return self._settings.webhook_secret
+        fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        return await self.database.write(
+            lambda connection: store.shared_secret(connection, "webhook_secret", fresh)
+        )
+
+    async def _drop_orphaned_files(self) -> None:
+        """Files of tasks that nobody remembers: those of an earlier process's memory."""
+        folders = await asyncio.to_thread(self._artifacts.task_ids)
+        kept = await self.database.read(lambda connection: store.known(connection, folders))
+        await asyncio.to_thread(self._artifacts.clear, keep=kept)
+
+    async def _retain(self) -> None:
+        """Remove what has been finished for longer than it is kept."""
+        while True:
+            await asyncio.sleep(RETENTION_EVERY_S)
+            try:
+                await self.remove_old(time.time() - self._settings.retention_days * DAY_S)
+            except DatabaseUnavailable:
+                continue
+            except Exception:  # the edge of the loop: tasks go on while old ones stay
+                log.exception("retention.failed")
+
+    async def remove_old(self, before: float) -> None:
+        """Remove tasks that ended before that moment, in batches between which others have a go."""
+        while True:
+            removed = await self.tasks.forget(before=before, limit=RETENTION_BATCH)
+            await asyncio.to_thread(self._artifacts.remove_ids, removed)
+            if removed:
+                log.info("retention.removed", tasks=len(removed))
+            if len(removed) < RETENTION_BATCH:
+                return
+
+
+def _check(settings: Settings) -> None:
+    """What could never be sent or sign anything is told at the start, not at the first webhook."""
+    problems = [
+        f"WEBHOOK_HEADERS: {fault.pointer.removeprefix('/')}: {fault.message}"
+        for fault in header_faults(tuple(settings.webhook_headers.items()))
+    ]
+    if settings.webhook_secret is not None:
+        try:
+            signing_key(settings.webhook_secret)
+        except ValueError as error:
+            problems.append(f"WEBHOOK_SECRET: {error}")
+    if problems:
+        raise SettingsError(tuple(problems))

@@ -1,0 +1,32 @@
+"""Records become tasks again, and tasks of one class are told by a text."""
+
+import orjson
+
+from slotgrid.core.admission import Admission
+from slotgrid.core.dispatcher import class_of
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import Source, Task
+from slotgrid.records import store
+
+
+def restored(row: store.Row, admission: Admission) -> Task:
+    """The task that was recorded, on its function as it is now.
+
+    Raises UnknownFunction, InvalidInput or InvalidSubmission when it can no longer run.
+    """
+    submission = Submission.parse(orjson.loads(row.body), size=len(row.body))
+    source = Source(row.source, row.source_id)
+    task = admission.readmit(submission, owner=row.owner, source=source, id=row.id)
+    task.restore(
+        created_at=row.created_at,
+        starts=row.starts,
+        first_event=store.events_before(row.starts),
+    )
+    return task
+
+
+def class_key_of(task: Task) -> str:
+    """The class that the task waits in (`slotgrid.core.queue.TaskClass`) as text."""
+    cls = class_of(task)
+    place = [cls.place.worker, cls.place.pool, *map(list, cls.place.labels)]
+    return orjson.dumps([cls.group, cls.contract, cls.pool, place, cls.gate]).decode()

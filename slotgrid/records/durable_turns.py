@@ -1,0 +1,73 @@
+"""What durable tasks add to the turns of a task's life: each is recorded as it is taken."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from slotgrid.core.dispatcher import Lease
+from slotgrid.core.errors import Conflict, DatabaseUnavailable, ServiceError
+from slotgrid.core.supervisor import AttemptFailed, Observer, Refused, Runner
+from slotgrid.core.task import Task
+from slotgrid.records.durable import DurableTasks
+
+DATABASE_AWAY_S = 1.0
+"""Pause before a task whose start cannot be recorded goes back to its place in the queue."""
+
+
+class RecordedRunner:
+    """Fulfils `Runner` around another: the start of a durable task is recorded before its run.
+
+    Without the record a task could run twice, for after a crash nobody would know that it did.
+    """
+
+    def __init__(self, runner: Runner, durable: DurableTasks) -> None:
+        self._runner = runner
+        self._durable = durable
+
+    async def run(self, task: Task, lease: Lease) -> bytes:
+        """As the inner runner; Refused while the database is away."""
+        if task.submission.mode.durable:
+            try:
+                ours = await self._durable.begin(task)
+            except DatabaseUnavailable as away:
+                await asyncio.sleep(DATABASE_AWAY_S)
+                raise Refused from away
+            if not ours:
+                raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
+        return await self._runner.run(task, lease)
+
+    def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
+        """As the inner runner."""
+        return self._runner.clean(task, lease)
+
+
+class RecordingObserver:
+    """Fulfils `Observer` around another: the turns of durable tasks are recorded as well."""
+
+    def __init__(self, observer: Observer, durable: DurableTasks) -> None:
+        self._observer = observer
+        self._durable = durable
+
+    def accepted(self, task: Task) -> None:
+        """The task is ours; its record is there already."""
+        self._observer.accepted(task)
+
+    def leased(self, task: Task, lease: Lease) -> None:
+        """The task has a slot."""
+        self._observer.leased(task, lease)
+
+    def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
+        """An attempt failed, another follows."""
+        self._observer.will_retry(task, error, delay_s)
+        if task.submission.mode.durable:
+            self._durable.queued_again(task, error, delay_s)
+
+    def finished(self, task: Task) -> None:
+        """The task has its end."""
+        self._observer.finished(task)
+        if task.submission.mode.durable:
+            self._durable.ended(task)
+
+    def defect(self, task: Task, error: Exception) -> None:
+        """Something of ours broke."""
+        self._observer.defect(task, error)

@@ -1,0 +1,114 @@
+"""Engines of the two databases, and what their errors mean to us."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+BUSY_S = 15.0
+"""How long SQLite waits for another process that writes."""
+CONNECT_S = 5
+STATEMENT_S = 10
+"""How long PostgreSQL may take for a statement; a connection that is cut ends as fast."""
+LOCK_S = 5
+
+FORESTALLED = {"40P01", "40001"}
+"""SQLSTATE of a deadlock and of a serialization failure: run again, it goes through."""
+
+
+class DatabaseFault(Exception):
+    """The database cannot be used at start; the message says which one and why."""
+
+
+def engine_of(url: str | None, data_dir: Path, *, pool: int) -> sa.Engine:
+    """An engine for `DATABASE_URL`, or for the SQLite file of `data_dir`. Raises DatabaseFault."""
+    if url is None:
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(data_dir / "slotgrid.sqlite")),
+            pool_size=pool,
+            max_overflow=0,
+            pool_timeout=BUSY_S,
+            connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        )
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        return engine
+    parsed = _postgresql(url)
+    return sa.create_engine(
+        parsed,
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=CONNECT_S,
+        connect_args=_bounds(parsed),
+    )
+
+
+def reason(error: BaseException) -> str:
+    """What the database said, in one line."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    lines = str(cause).strip().splitlines()
+    return lines[0] if lines else type(cause).__name__
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database does not do its work, whatever it was asked; else the asking is wrong.
+
+    Away, locked for too long, full, read-only, broken: for whoever asks, all the same.
+    """
+    if isinstance(error, OperationalError):
+        return not is_forestalled(error)
+    return isinstance(error, InterfaceError | InternalError | PoolTimeout) or (
+        type(error) is DatabaseError
+    )
+
+
+def is_forestalled(error: BaseException) -> bool:
+    """Whether another node was faster, so that the same work finds another state now."""
+    if isinstance(error, sa.exc.IntegrityError):
+        return True
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in FORESTALLED
+
+
+def _postgresql(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError as cause:
+        raise DatabaseFault("DATABASE_URL is no URL of a database") from cause
+    if parsed.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise DatabaseFault(
+            f"DATABASE_URL begins with {parsed.drivername}://, expected postgresql://"
+        )
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _bounds(url: sa.URL) -> dict[str, Any]:
+    """What keeps a server or network that has gone silent from holding us up."""
+    limits = (
+        f"-c statement_timeout={STATEMENT_S}s -c lock_timeout={LOCK_S}s"
+        f" -c idle_in_transaction_session_timeout={STATEMENT_S}s"  # of a node that was stopped
+    )
+    bounds = {
+        "application_name": "slotgrid",
+        "connect_timeout": CONNECT_S,
+        "keepalives_idle": STATEMENT_S,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": STATEMENT_S * 1000,
+    }
+    own = {name: value for name, value in bounds.items() if name not in url.query}
+    return own | {"options": f"{limits} {url.query.get('options', '')}".strip()}
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    # NORMAL survives the death of any process; only a power cut may take the last commits.
+    connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,0 +1,141 @@
+"""One view over what this node holds in memory and what the database holds."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+
+from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.core.events import Event
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import Artifact, Task, TaskState
+from slotgrid.records import store
+from slotgrid.records.database import Database
+from slotgrid.records.history import History, TaskFilter
+from slotgrid.records.views import task_detail, task_summary
+
+Json = dict[str, Any]
+PAGE = 1000
+"""Rows read at once where all are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A durable task that this process does not hold: what the database knows of it."""
+
+    id: str
+    owner: str
+    state: TaskState
+    detail: Json
+    body: Json
+    delivery: str | None
+
+    def submission(self) -> Submission:
+        """What was submitted."""
+        return Submission.parse(self.body)
+
+    @property
+    def artifacts(self) -> dict[str, Artifact]:
+        """The files that the task saved, by name."""
+        return {file["name"]: Artifact(**file) for file in self.detail["artifacts"]}
+
+
+class Ledger:
+    """Finds and lists tasks, wherever they are recorded; `database` is None without durable work.
+
+    Durable tasks are listed from the database alone, the others from memory alone: none twice.
+    """
+
+    def __init__(
+        self, history: History, dispatcher: Dispatcher, database: Database | None = None
+    ) -> None:
+        self._history = history
+        self._dispatcher = dispatcher
+        self._database = database
+
+    async def find(self, task_id: str) -> Task | Record | None:
+        """The task of that id: live or recent here, else as recorded."""
+        task = self._history.get(task_id)
+        if task is not None or self._database is None:
+            return task
+        row = await self._database.read(lambda connection: store.get(connection, task_id))
+        if row is None:
+            return None
+        detail = orjson.loads(row.detail)
+        detail["status"] = row.status
+        detail["deliveries"] = orjson.loads(row.deliveries)
+        body = orjson.loads(row.body)
+        return Record(row.id, row.owner, TaskState(row.status), detail, body, row.delivery)
+
+    async def show(self, found: Task | Record) -> Json:
+        """The task as `GET /tasks/{id}` shows it."""
+        if isinstance(found, Record):
+            return found.detail
+        detail = task_detail(found, self._dispatcher.position(found))
+        if found.submission.mode.durable and self._database is not None:
+            row = await self._database.read(lambda connection: store.get(connection, found.id))
+            detail["deliveries"] = orjson.loads(row.deliveries) if row else []
+        return detail
+
+    async def events(self, task_id: str, after: int, *, upto: int | None = None) -> list[Event]:
+        """The events of a task that the database keeps, above `after` and up to `upto`."""
+        if self._database is None:
+            return []
+        return await self._database.read(lambda c: store.kept_events(c, task_id, after, upto))
+
+    async def select(
+        self, wanted: TaskFilter, *, limit: int, offset: int
+    ) -> tuple[list[object], int]:
+        """A page of tasks, newest first, and how many there are in all."""
+        held = self._history.matching(wanted)
+        if self._database is None:
+            return [self._row(task) for task in held[offset : offset + limit]], len(held)
+        # Whatever the two lists hold, the page lies within these rows of the database.
+        first = max(0, offset - len(held))
+        count = offset + limit - first
+        rows, total = await self._database.read(
+            lambda c: store.select(c, wanted, limit=count, offset=first)
+        )
+        merged: list[tuple[str, object]] = [(row.id, row.summary) for row in rows]
+        merged += [(task.id, task) for task in held]
+        merged.sort(key=lambda item: item[0], reverse=True)
+        page = merged[offset - first : offset - first + limit]
+        shown = [
+            self._row(item) if isinstance(item, Task) else self._recorded(task_id, item)
+            for task_id, item in page
+        ]
+        return shown, total + len(held)
+
+    async def settled(self) -> None:
+        """Return when the ends that were announced so far are recorded, or cannot be for now.
+
+        Writes are committed in their order, so one that does nothing comes behind them.
+        """
+        if self._database is not None:
+            with suppress(DatabaseUnavailable):
+                await self._database.write(lambda _: None)
+
+    async def on_disk(self, wanted: TaskFilter) -> list[str]:
+        """The ids of recorded tasks that this process does not hold."""
+        found: list[str] = []
+        offset = 0
+        while self._database is not None:
+            rows, _ = await self._database.read(
+                partial(store.select, wanted=wanted, limit=PAGE, offset=offset)
+            )
+            found += [row.id for row in rows if self._history.get(row.id) is None]
+            offset += len(rows)
+            if len(rows) < PAGE:
+                break
+        return found
+
+    def _row(self, task: Task) -> Json:
+        return task_summary(task, self._dispatcher.position(task))
+
+    def _recorded(self, task_id: str, summary: object) -> object:
+        """A recorded row; of a task that lives here, as it stands now."""
+        live = self._history.get(task_id)
+        return self._row(live) if live is not None else orjson.Fragment(str(summary))

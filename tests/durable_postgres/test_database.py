@@ -1,0 +1,216 @@
+"""The database under durable work, on PostgreSQL: races, outages, versions."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.records import database as database_module
+from slotgrid.records.database import POOL, Database
+from slotgrid.records.engines import DatabaseFault, engine_of
+from slotgrid.records.tables import SCHEMA_VERSION, meta
+from tests.durable_postgres.server import Postgres
+
+AT_ONCE_S = 3.0
+"""Far below every time limit of ours, far above what a busy machine needs."""
+
+
+def note(name: str, value: str = "x") -> Callable[[sa.Connection], None]:
+    def work(connection: sa.Connection) -> None:
+        connection.execute(meta.insert().values(name=name, value=value))
+
+    return work
+
+
+def names(connection: sa.Connection) -> set[str]:
+    return {row.name for row in connection.execute(sa.select(meta.c.name))} - {"schema"}
+
+
+def opened(url: str) -> Database:
+    return Database(engine_of(url, Path(), pool=POOL))
+
+
+async def test_writes_that_wait_together_are_each_answered(database_url: str) -> None:
+    database = opened(database_url)
+    async with database.running():
+        await asyncio.gather(*(database.write(note(f"n{n}")) for n in range(300)))
+        assert await database.read(names) == {f"n{n}" for n in range(300)}
+
+
+async def test_a_write_that_fails_spoils_none_of_its_neighbours(database_url: str) -> None:
+    def wrong(connection: sa.Connection) -> None:
+        connection.execute(sa.text("SELECT no_such_column"))
+
+    database = opened(database_url)
+    async with database.running():
+        works = [note("a"), wrong, note("b")]
+        answers = await asyncio.gather(*map(database.write, works), return_exceptions=True)
+        assert [type(answer).__name__ for answer in answers] == [
+            "NoneType",
+            "ProgrammingError",
+            "NoneType",
+        ]
+        assert await database.read(names) == {"a", "b"}
+
+
+async def test_of_two_nodes_that_take_a_name_at_once_the_second_sees_the_first(
+    database_url: str,
+) -> None:
+    def take(value: str) -> Callable[[sa.Connection], str]:
+        def work(connection: sa.Connection) -> str:
+            query = sa.select(meta.c.value).where(meta.c.name == "taken")
+            row = connection.execute(query).first()
+            if row is not None:
+                return str(row.value)
+            # Both are here before either goes on: the race, without a guess.
+            gate.wait(5)
+            note("taken", value)(connection)
+            return value
+
+        return work
+
+    gate = threading.Barrier(2)
+    one, two = opened(database_url), opened(database_url)
+    async with one.running(), two.running():
+        answers = await asyncio.gather(one.write(take("one")), two.write(take("two")))
+    assert len(set(answers)) == 1
+
+
+async def test_two_nodes_may_start_on_an_empty_database_at_once(database_url: str) -> None:
+    databases = [opened(database_url) for _ in range(4)]
+
+    async def start(database: Database) -> None:
+        async with database.running():
+            await database.read(names)
+
+    await asyncio.gather(*map(start, databases))
+
+
+async def test_an_outage_is_told_at_once_and_over_as_soon_as_the_server_is_back(
+    own_server: Postgres,
+) -> None:
+    database = opened(own_server.create_database())
+    async with database.running():
+        await database.write(note("before"))
+        own_server.kill()
+        began = time.monotonic()
+        for _ in range(5):
+            with pytest.raises(DatabaseUnavailable):
+                await database.write(note("lost"))
+            with pytest.raises(DatabaseUnavailable):
+                await database.read(names)
+        assert time.monotonic() - began < AT_ONCE_S
+        own_server.start()
+        await _until_it_takes(database, note("after"))
+        assert await database.read(names) == {"before", "after"}
+
+
+async def test_a_server_that_was_restarted_between_two_writes_is_not_noticed(
+    own_server: Postgres,
+) -> None:
+    database = opened(own_server.create_database())
+    async with database.running():
+        await database.write(note("before"))
+        await asyncio.gather(*(database.read(names) for _ in range(8)))
+        own_server.stop()
+        own_server.start()
+        await database.write(note("after"))
+        assert await database.read(names) == {"before", "after"}
+
+
+async def test_a_server_that_answers_nothing_holds_nobody_up_for_long(
+    own_server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "ANSWER_S", 0.5)
+    database = opened(own_server.create_database())
+    async with database.running():
+        await database.write(note("before"))
+        with own_server.frozen():
+            with pytest.raises(DatabaseUnavailable):
+                await database.write(note("silent"))
+            monkeypatch.setattr(database_module, "ANSWER_S", 60.0)
+            began = time.monotonic()
+            for _ in range(10):  # while that one has no answer, no other is tried
+                with pytest.raises(DatabaseUnavailable):
+                    await database.write(note("lost"))
+                with pytest.raises(DatabaseUnavailable):
+                    await database.read(names)
+            assert time.monotonic() - began < AT_ONCE_S
+        await _until_it_takes(database, note("after"))
+        # Nobody can tell of a commit that was under way; what was not begun is not there.
+        assert await database.read(names) - {"silent"} == {"before", "after"}
+
+
+async def test_a_lock_that_is_held_by_another_is_not_waited_for_without_end(
+    database_url: str,
+) -> None:
+    database = opened(database_url)
+    other = engine_of(database_url, Path(), pool=1)
+    async with database.running():
+        with other.begin() as connection:
+            connection.execute(sa.text("LOCK TABLE slotgrid_meta IN ACCESS EXCLUSIVE MODE"))
+            with pytest.raises(DatabaseUnavailable):
+                await database.write(note("late"))
+        await database.write(note("after"))
+    other.dispose()
+
+
+async def test_what_is_asked_after_the_end_is_answered(database_url: str) -> None:
+    database = opened(database_url)
+    async with database.running():
+        await database.write(note("a"))
+    with pytest.raises(DatabaseUnavailable):
+        await database.write(note("b"))
+    with pytest.raises(DatabaseUnavailable):
+        await database.read(names)
+
+
+async def test_tables_of_a_newer_program_are_refused_and_left_alone(database_url: str) -> None:
+    database = opened(database_url)
+    newer = str(SCHEMA_VERSION + 1)
+    async with database.running():
+        await database.write(lambda c: c.execute(meta.update().values(value=newer)) and None)
+    with pytest.raises(DatabaseFault, match=f"of version {newer}, this program knows"):
+        async with opened(database_url).running():
+            pass
+    engine = engine_of(database_url, Path(), pool=1)
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(meta.c.value)).scalar() == newer
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://postgres@127.0.0.1:1/none", "refused"),
+        ("mysql://somewhere/base", "expected postgresql://"),
+        ("no url", "is no URL"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_a_fault_that_says_why(url: str, why: str) -> None:
+    with pytest.raises(DatabaseFault, match=why):
+        async with opened(url).running():
+            pass
+
+
+async def test_a_password_is_in_no_fault() -> None:
+    with pytest.raises(DatabaseFault) as told:
+        async with opened("postgresql://me:s3cret@127.0.0.1:1/none").running():
+            pass
+    assert "s3cret" not in str(told.value)
+
+
+async def _until_it_takes(database: Database, work: Callable[[sa.Connection], None]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await database.write(work)
+            except DatabaseUnavailable:
+                await asyncio.sleep(0.05)  # nothing tells of the return but another try
+            else:
+                return

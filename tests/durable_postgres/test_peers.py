@@ -1,0 +1,268 @@
+"""Nodes on one PostgreSQL: who is dead, and who takes over. Time passes in the database only."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from slotgrid.records import store
+from slotgrid.records.database import POOL, Database
+from slotgrid.records.engines import engine_of
+from slotgrid.records.peers import DEAD_S, Identity, NameTaken, Peers, Replaced
+from slotgrid.records.tables import nodes, tasks
+
+LONG_S = DEAD_S + 1
+
+
+class Watch:
+    """A monotonic clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Noting:
+    """Fulfils `Survivor`: notes what it is told."""
+
+    def __init__(self) -> None:
+        self.forsaken: list[str] = []
+        self.settled: list[str] = []
+        self.let_go_times = 0
+        self.breaks = False
+
+    async def forsake(self, node: str) -> None:
+        self.forsaken.append(node)
+        if self.breaks:
+            raise Dies
+
+    async def settle(self, rows: Sequence[store.Row]) -> None:
+        self.settled += [row.id for row in rows]
+
+    async def let_go(self) -> None:
+        self.let_go_times += 1
+
+
+class Dies(Exception):
+    """Stands for the end of the process at this point."""
+
+
+class Node:
+    """One node's part in it."""
+
+    def __init__(self, database: Database, name: str, contract: int = 1) -> None:
+        self.database = database
+        self.survivor = Noting()
+        self.clock = Watch()
+        identity = Identity.of_this_process(name, group="default", contract=contract)
+        self.naps: list[float] = []
+        self.peers = Peers(database, identity, self.survivor, clock=self.clock, sleep=self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        if seconds == 2.0:  # the heartbeat: the tests call for each turn themselves
+            await asyncio.Event().wait()
+
+    async def turn(self, *, after_s: float = 0.0) -> None:
+        self.clock.now += after_s
+        with self.peers.surviving():
+            await self.peers.turn()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(engine_of(database_url, Path(), pool=POOL))
+    async with database.running():
+        yield database
+
+
+@asynccontextmanager
+async def known(database: Database, *names: str) -> AsyncIterator[list[Node]]:
+    """Nodes of these names that have been heard for long."""
+    found = [Node(database, name) for name in names]
+    async with found[0].peers.known():
+        if len(found) == 1:
+            yield found
+        else:
+            async with found[1].peers.known():
+                yield found
+    # A task that is never awaited here would be a warning, and fail the test.
+
+
+async def silence(database: Database, name: str, seconds: float) -> None:
+    """That node has not been heard for so long."""
+    query = nodes.update().where(nodes.c.name == name)
+    await database.write(
+        lambda c: c.execute(query.values(seen_at=nodes.c.seen_at - seconds)) and None
+    )
+
+
+async def give(database: Database, node: str, *states: str, delivery: str | None = None) -> None:
+    """That node has tasks in these states; the id of each is its node and state."""
+    rows = [
+        {
+            "id": f"{node}-{state}",
+            "status": state,
+            "function": "f",
+            "group_name": "default",
+            "contract": 1,
+            "owner": "root",
+            "source": "api",
+            "node": node,
+            "created_at": 0.0,
+            "queue_key": 0.0,
+            "class_key": "c",
+            "body": "{}",
+            "delivery": delivery,
+            "summary": "{}",
+            "detail": "{}",
+        }
+        for state in states
+    ]
+    await database.write(lambda c: c.execute(tasks.insert(), rows) and None)
+
+
+async def owners(database: Database) -> dict[str, str]:
+    def work(connection: sa.Connection) -> dict[str, str]:
+        return {row.id: row.node for row in connection.execute(sa.select(tasks))}
+
+    return await database.read(work)
+
+
+async def test_a_node_that_is_silent_for_long_enough_is_taken_over(database: Database) -> None:
+    await give(database, "b", "queued", "running", "completed")
+    async with known(database, "a", "b") as (a, _):
+        await a.turn(after_s=LONG_S)
+        assert a.survivor.settled == []
+        await silence(database, "b", LONG_S)
+        await a.turn()
+        assert a.survivor.forsaken == ["b"]
+        assert sorted(a.survivor.settled) == ["b-queued", "b-running"]
+        assert await owners(database) == {
+            "b-queued": "a",
+            "b-running": "a",
+            "b-completed": "b",
+        }
+
+
+async def test_what_it_had_still_to_deliver_is_taken_over_too(database: Database) -> None:
+    await give(database, "b", "completed", delivery="pending")
+    async with known(database, "a", "b") as (a, _):
+        await silence(database, "b", LONG_S)
+        await a.turn(after_s=LONG_S)
+        assert await owners(database) == {"b-completed": "a"}
+
+
+async def test_of_two_survivors_one_takes_over(database: Database) -> None:
+    await give(database, "c", "queued", "running")
+    async with known(database, "a", "b") as (a, b), known(database, "c"):
+        await silence(database, "c", LONG_S)
+        await asyncio.gather(a.turn(after_s=LONG_S), b.turn(after_s=LONG_S))
+        settled = [sorted(node.survivor.settled) for node in (a, b)]
+        assert sorted(settled) == [[], ["c-queued", "c-running"]]
+
+
+async def test_who_serves_another_contract_takes_nothing(database: Database) -> None:
+    await give(database, "b", "queued")
+    other = Node(database, "a", contract=2)
+    async with other.peers.known(), known(database, "b"):
+        await silence(database, "b", LONG_S)
+        await other.turn(after_s=LONG_S)
+        assert await owners(database) == {"b-queued": "b"}
+
+
+async def test_a_node_that_ended_by_itself_is_taken_over_at_once(database: Database) -> None:
+    await give(database, "b", "queued")
+    async with known(database, "a") as (a,):
+        async with known(database, "b"):
+            await a.turn()
+            assert a.survivor.settled == []
+        await a.turn()
+        assert a.survivor.settled == ["b-queued"]
+
+
+async def test_after_an_outage_nobody_is_called_dead_by_who_was_deaf_too(
+    database: Database,
+) -> None:
+    await give(database, "b", "queued")
+    async with known(database, "a", "b") as (a, b):
+        for name in ("a", "b"):
+            await silence(database, name, LONG_S)  # nobody could be heard for long
+        await a.turn(after_s=0.0)
+        assert a.survivor.settled == []
+        await b.turn()
+        await a.turn(after_s=LONG_S)
+        assert a.survivor.settled == []
+
+
+async def test_if_the_survivor_dies_at_it_the_next_one_does_it(database: Database) -> None:
+    await give(database, "c", "queued")
+    async with known(database, "a", "b") as (a, b), known(database, "c"):
+        await silence(database, "c", LONG_S)
+        a.survivor.breaks = True
+        with pytest.raises(Dies):
+            await a.turn(after_s=LONG_S)
+        await b.turn(after_s=LONG_S)
+        assert b.survivor.settled == []  # it may still be at it
+        await silence(database, "c", LONG_S)
+        await b.turn()
+        assert b.survivor.settled == ["c-queued"]
+
+
+async def test_a_node_that_comes_back_finds_what_is_still_its_own(database: Database) -> None:
+    await give(database, "b", "queued")
+    async with known(database, "a", "b") as (a, b):
+        await silence(database, "b", LONG_S)
+        await a.turn(after_s=LONG_S)
+        await b.turn()
+        assert b.survivor.let_go_times == 1
+        await give(database, "b", "running")
+        await silence(database, "b", 1.0)
+        await a.turn()
+        assert (await owners(database))["b-running"] == "b"
+
+
+async def test_a_node_that_comes_back_amid_its_takeover_keeps_its_tasks(
+    database: Database,
+) -> None:
+    await give(database, "b", "queued")
+    async with known(database, "a", "b") as (a, b):
+
+        async def back(node: str) -> None:
+            await b.turn()
+
+        a.survivor.forsake = back  # type: ignore[method-assign]
+        await silence(database, "b", LONG_S)
+        await a.turn(after_s=LONG_S)
+        assert a.survivor.settled == []
+        assert await owners(database) == {"b-queued": "b"}
+
+
+async def test_a_second_node_of_a_name_is_refused_with_the_reason(database: Database) -> None:
+    async with known(database, "a") as (first,):
+        second = Node(database, "a")
+
+        async def nap(seconds: float) -> None:
+            await first.turn()  # the first one lives on meanwhile
+
+        second.peers._sleep = nap
+        with pytest.raises(NameTaken, match="another node named a lives on this database"):
+            async with second.peers.known():
+                pass
+        await first.turn()
+
+
+async def test_a_process_that_was_killed_makes_way_for_the_next_one(database: Database) -> None:
+    killed = Node(database, "a")
+    await killed.peers._join()
+    after = Node(database, "a")
+    async with after.peers.known():
+        assert 0 < after.naps[0] <= 5.0
+        with pytest.raises(Replaced):  # if it was only held up, it ends itself
+            await killed.turn()
+        await after.turn()
