@@ -44,6 +44,7 @@ def test_a_function_is_enough_and_the_rest_has_defaults() -> None:
         metadata={},
         trace=(),
         size=0,
+        body={"function": "f"},
     )
 
 
@@ -80,6 +81,7 @@ def test_every_field_is_read() -> None:
         metadata={"order": 7},
         trace=trace,
         size=99,
+        body=body,
     )
 
 
@@ -282,7 +284,11 @@ def test_the_query_gives_every_field_but_the_input() -> None:
         metadata={"order": 7},
         trace=trace,
         size=9,
+        body=got.body,
     )
+    assert got.body["input"] == {"x": 1}
+    assert got.body["function"] == "a/b"
+    assert Submission.parse(dict(got.body), trace=trace, size=9) == got
 
 
 @pytest.mark.parametrize(
