@@ -22,8 +22,9 @@ BLOCKS = """
 async def test_a_function_that_blocks_for_a_while_is_named_in_log_and_metrics(
     tmp_path: Path,
 ) -> None:
-    async with browserless_worker(tmp_path, {"blocks.py": BLOCKS}, LOOP_STALL_S=0.5) as worker:
-        assert await worker.call("blocks", seconds=0.8) == 42
+    async with browserless_worker(tmp_path, {"blocks.py": BLOCKS}, LOOP_STALL_S=1) as worker:
+        # Twice the time of a stall; three times it would end the process, which runs the tests.
+        assert await worker.call("blocks", seconds=2) == 42
         await until(lambda: bool(worker.events_logged("loop.turns_again")))
         [line] = worker.events_logged("loop.blocked")
         assert line["function"] == "blocks"
