@@ -153,7 +153,7 @@ async def task_logs(request: web.Request) -> web.StreamResponse:
 async def step_logs(request: web.Request) -> web.StreamResponse:
     """`GET /tasks/{id}/steps/{step}/logs`."""
     task, step = await find_task(request), request.match_info["step"]
-    names = task.step_names() if isinstance(task, Task) else [step]
+    names = task.step_names()
     if step not in names:
         raise NotFound(f"the task has no step {step!r}; it has {', '.join(names)}")
     return await _logs(request, task, step=step)

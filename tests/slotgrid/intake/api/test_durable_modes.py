@@ -192,6 +192,10 @@ async def test_tasks_of_an_earlier_process_are_shown_followed_and_listed(tmp_pat
         ) as answer:
             assert list(frames(await answer.read())) == []
         assert (await node.get(f"{path}/artifacts"))["total"] == 0
+        async with node.caller.get(f"{path}/steps/main/logs") as answer:
+            assert await answer.text() == ""
+        problem = await node.problem("GET", f"{path}/steps/other/logs")
+        assert problem["type"] == "/problems/not-found"
         problem = await node.problem("POST", f"{path}/cancel")
         assert problem["type"] == "/problems/task-finished"
         async with node.caller.post(f"{path}/retry") as answer:
