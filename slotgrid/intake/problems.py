@@ -56,6 +56,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except ServiceError as error:
+        if BEGUN in request:
+            raise ConnectionError("a stream that has begun can give no other answer") from error
         return problem_response(error)
     except web.HTTPException as answer:
         if answer.status < 400:

@@ -74,6 +74,8 @@ class DurableEngine:
                 "serializer": JsonSerializer(),
                 "max_executor_threads": THREADS,
                 "scheduler_polling_interval_sec": 1.0,
+                # Nothing is notified here: this is how long the end waits for who listens.
+                "notification_listener_polling_interval_sec": 0.1,
                 "log_level": "WARNING",
             }
         )

@@ -11,7 +11,7 @@ from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.events import Event
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import Artifact, Task, TaskState
+from slotgrid.core.task import MAIN_STEP, NODE_STEP, Artifact, Task, TaskState
 from slotgrid.records import store
 from slotgrid.records.database import Database
 from slotgrid.records.history import History, TaskFilter
@@ -36,6 +36,10 @@ class Record:
     def submission(self) -> Submission:
         """What was submitted."""
         return Submission.parse(self.body)
+
+    def step_names(self) -> list[str]:
+        """The names under which lines of its log stood."""
+        return [NODE_STEP, MAIN_STEP, *(step["name"] for step in self.detail["steps"])]
 
     @property
     def artifacts(self) -> dict[str, Artifact]:

@@ -49,6 +49,7 @@ def metrics_table() -> list[str]:
     metrics = Metrics(lambda: SOME_READINGS)
     metrics.task_finished(function="f", mode="sync", outcome="completed", wait_s=0, run_s=0)
     metrics.refused("queue-full")
+    metrics.delivery_attempted("delivered")
     metrics.loop_stalled("f")
     exported = metrics.render().decode()
     rows = []

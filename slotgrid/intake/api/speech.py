@@ -1,6 +1,7 @@
 """What a task says: its events and its log, so far and as they come."""
 
 import asyncio
+from contextlib import suppress
 
 import orjson
 from aiohttp import web
@@ -48,7 +49,9 @@ async def task_events(request: web.Request) -> web.StreamResponse:
         task: Task | None = found
         if after < found.events.begins_after:
             upto = found.events.begins_after
-            after = await _recorded_events(request, found.id, response, after, upto=upto)
+            await _recorded_events(
+                request, found.id, response, after, upto=upto, cut_off=found.lost_starts > 0
+            )
     else:
         after = await _recorded_events(request, found.id, response, after)
         task = await _come_to_life(request, found, response)
@@ -92,10 +95,14 @@ async def _recorded_events(
     after: int,
     *,
     upto: int | None = None,
+    cut_off: bool = False,
 ) -> int:
-    """Send what the database keeps of a task; returns the number of the last event sent."""
+    """Send what the database keeps of a task; returns the number of the last event sent.
+
+    Its numbers show what is missing, but not what a run said last that was `cut_off`.
+    """
     events = await request.app[NODE].ledger.events(task_id, after, upto=upto)
-    if events and events[-1].id - after > len(events):
+    if cut_off or (events and events[-1].id - after > len(events)):
         await response.write(_missed("what it said in an earlier process may be missing", None))
     for event in events:
         await response.write(as_sse(event))
@@ -114,7 +121,8 @@ async def _come_to_life(
         looked += 1
         if looked % LOOKS_A_PING == 0:
             await response.write(b": ping\n\n")
-        found = await request.app[NODE].ledger.find(record.id)
+        with suppress(DatabaseUnavailable):  # it comes back, and this reader has time
+            found = await request.app[NODE].ledger.find(record.id)
     return found if isinstance(found, Task) else None
 
 
@@ -153,7 +161,7 @@ async def task_logs(request: web.Request) -> web.StreamResponse:
 async def step_logs(request: web.Request) -> web.StreamResponse:
     """`GET /tasks/{id}/steps/{step}/logs`."""
     task, step = await find_task(request), request.match_info["step"]
-    names = task.step_names() if isinstance(task, Task) else [step]
+    names = task.step_names()
     if step not in names:
         raise NotFound(f"the task has no step {step!r}; it has {', '.join(names)}")
     return await _logs(request, task, step=step)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestServer
 
+from slotgrid.core.errors import DatabaseUnavailable
 from tests.slotgrid.intake.checking import frames
 from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 
@@ -192,6 +193,10 @@ async def test_tasks_of_an_earlier_process_are_shown_followed_and_listed(tmp_pat
         ) as answer:
             assert list(frames(await answer.read())) == []
         assert (await node.get(f"{path}/artifacts"))["total"] == 0
+        async with node.caller.get(f"{path}/steps/main/logs") as answer:
+            assert await answer.text() == ""
+        problem = await node.problem("GET", f"{path}/steps/other/logs")
+        assert problem["type"] == "/problems/not-found"
         problem = await node.problem("POST", f"{path}/cancel")
         assert problem["type"] == "/problems/task-finished"
         async with node.caller.post(f"{path}/retry") as answer:
@@ -233,3 +238,39 @@ async def test_a_key_that_may_not_submit_and_a_stranger_are_refused(node: Runnin
     for path in ("/task", "/tasks"):
         async with node.stranger.post(path, json=ECHO) as answer:
             assert (await problem_of(answer))["status"] == 401
+
+
+async def test_who_follows_a_task_whose_run_was_cut_off_is_told_that_something_may_be_missing(
+    node: RunningNode,
+) -> None:
+    await _accept(node, {"function": "hold", "mode": "async"})
+    await node.running_task()
+    waiting = await _accept(node, {"function": "greet", "mode": "async"})
+    task = node.node.history.get(waiting["id"])
+    assert task is not None
+    # As the pump makes one of a record whose run was cut off by the end of its process.
+    task.restore(created_at=task.created_at, starts=1, first_event=1_000_000)
+    node.runner.gate.set()
+    for after in ("0", "14"):
+        headers = {"Last-Event-ID": after}
+        async with node.caller.get(f"/tasks/{task.id}/events", headers=headers) as answer:
+            events = await events_of(answer)
+        assert [event["event"] for event in events].count("missed") == 1
+        assert events[0]["data"]["data"] is None
+        assert events[-1]["event"] == "done"
+
+
+async def test_a_stream_that_has_begun_is_cut_when_the_database_goes_away(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted = await _accept(node, ECHO)
+    await _ended(node, accepted["id"])
+    monkeypatch.setattr(node.node.history, "get", lambda _: None)  # as after a restart
+
+    async def away(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("the test's")
+
+    monkeypatch.setattr(node.node.ledger, "events", away)
+    with pytest.raises(ClientPayloadError):
+        async with node.caller.get(f"/tasks/{accepted['id']}/events") as answer:
+            await answer.read()

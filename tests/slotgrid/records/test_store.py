@@ -1,0 +1,240 @@
+"""Every statement about task records, on a database of their own."""
+
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import orjson
+import pytest
+
+from slotgrid.core.errors import FunctionFailed
+from slotgrid.core.task import Task, TaskState
+from slotgrid.records import store
+from slotgrid.records.database import Database
+from slotgrid.records.engines import engine_of
+from slotgrid.records.history import TaskFilter
+from slotgrid.records.store import Accepted, Turn
+from slotgrid.records.tables import tasks
+from tests.slotgrid.records.recorded import NODE, async_task, record
+
+LOST = FunctionFailed("it is lost").to_problem()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(engine_of(None, tmp_path, pool=2))
+    async with database.running():
+        yield database
+
+
+async def insert(database: Database, *added: Task, node: str = NODE) -> None:
+    await database.write(lambda c: store.insert(c, node, [record(task) for task in added]))
+
+
+async def row_of(database: Database, task: Task) -> store.Row:
+    row = await database.read(lambda c: store.get(c, task.id))
+    assert row is not None
+    return row
+
+
+async def end_unrun(database: Database, task: Task, state: TaskState, *, at: float) -> str | None:
+    return await database.write(lambda c: store.finish_unrun(c, NODE, task.id, state, LOST, at=at))
+
+
+def started(task: Task) -> Task:
+    task.begin_attempt(NODE, 0)
+    task.events.append("state", {"text": "running", "data": {}})
+    return task
+
+
+def ended(task: Task) -> Task:
+    task.end_attempt(None)
+    task.move_to(TaskState.COMPLETED)
+    task.result = b'"done"'
+    task.events.append("done", task.answer())
+    return task
+
+
+async def test_a_task_begins_once_for_whoever_it_belongs_to(database: Database) -> None:
+    task = async_task()
+    await insert(database, task)
+    turn = Turn.of(started(task), after=0)
+    assert not await database.write(lambda c: store.begin(c, turn, "another-node"))
+    assert await database.write(lambda c: store.begin(c, turn, NODE))
+    row = await row_of(database, task)
+    assert (row.status, row.starts, row.worker) == ("running", 1, NODE)
+    events = await database.read(lambda c: store.kept_events(c, task.id, 0))
+    assert [event.kind for event in events] == ["state"]
+
+
+async def test_what_has_an_end_keeps_it(database: Database) -> None:
+    task = async_task()
+    await insert(database, task)
+    turn = Turn.of(started(task), after=0)
+    await database.write(lambda c: store.begin(c, turn, NODE))
+    end = Turn.of(ended(task), after=0)
+    await database.write(lambda c: store.finish(c, end, NODE))
+    for state in (TaskState.FAILED, TaskState.CANCELLED):
+        assert await end_unrun(database, task, state, at=1.0) is None
+    assert not await database.write(lambda c: store.begin(c, turn, NODE))
+    row = await row_of(database, task)
+    assert row.status == "completed"
+    assert orjson.loads(row.detail)["result"] == "done"
+    events = await database.read(lambda c: store.kept_events(c, task.id, 0))
+    assert [(event.id, event.kind) for event in events] == [(1, "state"), (2, "done")]
+
+
+async def test_a_late_note_of_a_failed_attempt_does_not_undo_the_next(database: Database) -> None:
+    task = async_task()
+    await insert(database, task)
+    first = Turn.of(started(task), after=0)
+    await database.write(lambda c: store.begin(c, first, NODE))
+    task.end_attempt(None)
+    task.move_to(TaskState.QUEUED)
+    failed = Turn.of(task, after=0)
+    second = Turn.of(started(task), after=0)
+    await database.write(lambda c: store.begin(c, second, NODE))
+    await database.write(lambda c: store.back_to_queue(c, failed, NODE))
+    row = await row_of(database, task)
+    assert (row.status, row.starts) == ("running", 2)
+
+
+async def test_the_end_of_a_task_that_never_ran_is_its_only_event(database: Database) -> None:
+    task = async_task(created_at=100.0)
+    await insert(database, task)
+    owner = await database.write(
+        lambda c: store.finish_unrun(c, NODE, task.id, TaskState.CANCELLED, LOST, at=102.5)
+    )
+    assert owner == NODE
+    row = await row_of(database, task)
+    detail = orjson.loads(row.detail)
+    assert (row.status, row.finished_at, detail["queued_ms"]) == ("cancelled", 102.5, 2500.0)
+    assert detail["error"] == LOST
+    (event,) = await database.read(lambda c: store.kept_events(c, task.id, 0))
+    assert (event.id, event.kind) == (1, "error")
+
+
+async def test_events_of_a_later_process_come_after_all_that_were_said(database: Database) -> None:
+    task = async_task()
+    await insert(database, task)
+    turn = Turn.of(started(task), after=0)
+    await database.write(lambda c: store.begin(c, turn, NODE))
+    await database.write(
+        lambda c: store.finish_unrun(c, NODE, task.id, TaskState.FAILED, LOST, at=1.0)
+    )
+    events = await database.read(lambda c: store.kept_events(c, task.id, 0))
+    assert [event.id for event in events] == [1, store.EVENTS_A_START + 1]
+    assert await database.read(lambda c: store.kept_events(c, task.id, 0, 1)) == events[:1]
+
+
+async def test_a_key_stands_for_its_task_for_a_day(database: Database) -> None:
+    old = async_task(created_at=time.time() - store.IDEMPOTENT_S - 1)
+    first, second, other = async_task(), async_task(), async_task(owner="bob")
+
+    async def accept(task: Task, body_hash: str) -> Accepted:
+        added = [record(task, "key", body_hash)]
+        (accepted,) = await database.write(lambda c: store.insert(c, NODE, added))
+        return accepted
+
+    assert await accept(old, "a") == Accepted(old.id)
+    assert await accept(first, "b") == Accepted(first.id)
+    assert await accept(second, "b") == Accepted(first.id, replayed=True)
+    assert await accept(second, "c") == Accepted(first.id, conflict=True)
+    assert await accept(other, "c") == Accepted(other.id)
+
+
+async def test_the_next_ones_are_those_that_may_start_now(database: Database) -> None:
+    now = time.time()
+    early = async_task(not_before="2100-01-01T00:00:00Z")
+    waited = async_task(created_at=now - 10, wait_s=5)
+    expired = async_task(expires_at="2000-01-01T00:00:00Z")
+    later = async_task(created_at=now + 1)
+    first = async_task(created_at=now, wait_s=100)
+    elsewhere = async_task()
+    await insert(database, early, waited, expired, later, first)
+    await insert(database, elsewhere, node="another-node")
+    class_key = record(first).class_key
+
+    found = await database.read(
+        lambda c: store.next_queued(c, NODE, class_key, limit=10, now=now + 2)
+    )
+    assert [row.id for row in found] == [first.id, later.id]
+    overdue = await database.read(lambda c: store.overdue(c, NODE, now))
+    assert {row.id for row in overdue} == {waited.id, expired.id}
+    at = await database.read(lambda c: store.next_early(c, NODE, class_key, now))
+    assert at == early.submission.not_before.timestamp()  # type: ignore[union-attr]
+
+
+async def test_only_what_still_waits_here_is_claimed(database: Database) -> None:
+    waits, runs, elsewhere = async_task(), async_task(), async_task()
+    await insert(database, waits, runs)
+    await insert(database, elsewhere, node="another-node")
+    turn = Turn.of(started(runs), after=0)
+    await database.write(lambda c: store.begin(c, turn, NODE))
+    ids = [waits.id, runs.id, elsewhere.id]
+    assert await database.write(lambda c: store.claim(c, NODE, ids)) == {waits.id}
+
+
+async def test_what_is_delivered_and_old_is_removed_with_its_events(database: Database) -> None:
+    old, young = async_task(), async_task()
+    owed = async_task(mode="webhook", webhook={"url": "http://example.com"})
+    await insert(database, old, young, owed)
+    for task, at in ((old, 10.0), (young, 30.0), (owed, 10.0)):
+        await end_unrun(database, task, TaskState.FAILED, at=at)
+    removed = await database.write(lambda c: store.remove_finished(c, before=20.0, limit=10))
+    assert list(removed) == [old.id]
+    assert await database.read(lambda c: store.get(c, old.id)) is None
+    assert await database.read(lambda c: store.kept_events(c, old.id, 0)) == []
+    made = {"number": 1, "status": 200}
+    await database.write(lambda c: store.note_attempt(c, owed.id, "delivered", made))
+    assert orjson.loads((await row_of(database, owed)).deliveries) == [made]
+    removed = await database.write(lambda c: store.remove_finished(c, before=20.0, limit=10))
+    assert list(removed) == [owed.id]
+
+
+def _insert_rows(connection: store.Connection, rows: list[dict[str, object]]) -> None:
+    connection.execute(tasks.insert(), rows)
+
+
+async def test_a_hundred_thousand_tasks_are_paged_and_filtered(database: Database) -> None:
+    many = 100_000
+    task = async_task()
+    await insert(database, task)
+    like = dict((await row_of(database, task))._mapping) | {"idempotency_key": None}
+
+    def row(n: int) -> dict[str, object]:
+        return like | {
+            "id": f"{n:036d}",
+            "status": "failed" if n % 1000 == 0 else "completed",
+            "function": f"f{n % 10}",
+            "owner": "bob" if n % 500 == 1 else "alice",
+            "error": f"reason {n}" if n % 1000 == 0 else None,
+            "finished_at": float(n),
+        }
+
+    await database.write(lambda c: c.execute(tasks.delete()))
+    for first in range(0, many, 5000):
+        rows = [row(n) for n in range(first, first + 5000)]
+        await database.write(partial(_insert_rows, rows=rows))
+
+    async def page(limit: int = 3, offset: int = 0, **wanted: object) -> tuple[list[int], int]:
+        rows, total = await database.read(
+            lambda c: store.select(c, TaskFilter(**wanted), limit=limit, offset=offset)  # type: ignore[arg-type]
+        )
+        return [int(row.id) for row in rows], total
+
+    began = time.monotonic()
+    assert await page() == ([99_999, 99_998, 99_997], many)
+    assert await page(offset=99_999) == ([0], many)
+    failed = frozenset({TaskState.FAILED})
+    assert await page(status=failed) == ([99_000, 98_000, 97_000], 100)
+    assert await page(status=failed, function="f1") == ([], 0)
+    assert await page(owner_only="bob") == ([99_501, 99_001, 98_501], 200)
+    assert await page(q="REASON 42000") == ([42_000], 1)
+    assert await page(status=frozenset({TaskState.QUEUED})) == ([], 0)
+    took_s = time.monotonic() - began
+    assert took_s < 20.0, "seven pages take a fraction of a second on an idle machine"
+    removed = await database.write(lambda c: store.remove_finished(c, before=500.0, limit=1000))
+    assert len(removed) == 500
+    assert (await page())[1] == many - 500
