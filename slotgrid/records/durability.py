@@ -26,7 +26,6 @@ from slotgrid.records.delivery import WebhookDeliveries, check_webhook
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.engines import engine_of
 from slotgrid.records.peers import Identity, Peers
-from slotgrid.records.sole_process import sole_process
 from slotgrid.records.webhooks import webhook_sender
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
@@ -103,9 +102,6 @@ class Durability:
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
         """Open the database, take up what an earlier process left. Raises DatabaseFault."""
         async with AsyncExitStack() as stack:
-            # First of all: a second process of this name must touch nothing.
-            if self.database.is_sqlite:
-                stack.enter_context(sole_process(self._settings.data_dir, self._settings.node_name))
             await stack.enter_async_context(self.database.running())
             if not self.database.is_sqlite:
                 await stack.enter_async_context(self._peers.known())
