@@ -19,8 +19,9 @@ help: ## List the targets
 run: runtime ## Set up what is missing and start a worker on port 3000 (PORT=3001 make run)
 	@exec $(BIN)/python -m scripts.run
 
-test: dev ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/core" for some)
+test: dev ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/slotgrid/core" for some)
 	@$(BIN)/python -m scripts.browser
+	@BROWSER=chromium $(BIN)/python -m scripts.browser
 	@$(BIN)/pytest $(PYTEST_FLAGS)
 
 check: lint test ## What CI runs, in its order: the linters, then every test

@@ -6,16 +6,18 @@ It runs in the bench's own process; what is measured runs in others.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import quantiles
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 
 from bench.processes import KEY, Server
 
+T = TypeVar("T")
+OK = 200
 HEAD = b"%s %s HTTP/1.1\r\nHost: bench\r\nAuthorization: %s\r\n"
 BODY = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
 
@@ -48,11 +50,13 @@ class Connection(asyncio.Protocol):
     """One keep-alive connection, one question at a time.
 
     It reads what the measured servers answer: a status, `Content-Length`, a body.
+    `on_answer` is called with each, so that asking again costs neither a task nor a future.
     """
 
     def __init__(self) -> None:
+        self.on_answer: Callable[[int, bytes], None] = lambda *_: None
         self._transport: asyncio.WriteTransport | None = None
-        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -64,20 +68,32 @@ class Connection(asyncio.Protocol):
         if not separator:
             return
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        if len(body) == length and self._answer is not None:
+        if len(body) == length:
             self._received = b""
-            self._answer.set_result((int(head[9:12]), body))
+            self.on_answer(int(head[9:12]), body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(exc or ConnectionResetError("the server hung up"))
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    def send(self, request: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(request)
 
     async def ask(self, request: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer. Raises ConnectionError."""
-        assert self._transport is not None
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        return await self._answer
+        """Status and body of the answer. Raises ConnectionResetError."""
+        answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        self.on_answer = lambda status, body: answer.set_result((status, body))
+        self.send(request)
+        return await self.unless_lost(answer)
+
+    async def unless_lost(self, future: asyncio.Future[T]) -> T:
+        """What the future brings. Raises ConnectionResetError when the server hangs up first."""
+        either: set[asyncio.Future[Any]] = {future, self._lost}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done():
+            raise ConnectionResetError("the server hung up")
+        return future.result()
 
     def close(self) -> None:
         if self._transport is not None:
@@ -124,22 +140,39 @@ async def ask(server: Server, request: bytes) -> Any:
 async def closed_load(server: Server, request: bytes, *, clients: int, seconds: float) -> Load:
     """Each client asks again as soon as it has its answer. Raises RuntimeError for a refusal."""
     load = Load()
-    cpu_s = server.cpu_s()
-    began = time.perf_counter()
-    until = began + seconds
-
-    async def client(connection: Connection) -> None:
-        while (asked := time.perf_counter()) < until:
-            _require_ok(*await connection.ask(request))
-            load.latencies_ms.append((time.perf_counter() - asked) * 1000)
-
-    async with connections(server, clients) as opened, asyncio.TaskGroup() as group:
-        for connection in opened:
-            group.create_task(client(connection))
+    async with connections(server, clients) as opened:
+        cpu_s = server.cpu_s()
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for connection in opened:
+                group.create_task(_repeat(connection, request, began + seconds, load.latencies_ms))
     load.tasks = len(load.latencies_ms)
     load.elapsed_s = time.perf_counter() - began
     load.cpu_s = server.cpu_s() - cpu_s
     return load
+
+
+async def _repeat(
+    connection: Connection, request: bytes, until: float, latencies_ms: list[float]
+) -> None:
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asked = time.perf_counter()
+
+    def answered(status: int, body: bytes) -> None:
+        nonlocal asked
+        now = time.perf_counter()
+        latencies_ms.append((now - asked) * 1000)
+        asked = now
+        if status != OK:
+            ended.set_exception(_refusal(status, body))
+        elif now < until:
+            connection.send(request)
+        else:
+            ended.set_result(None)
+
+    connection.on_answer = answered
+    connection.send(request)
+    await connection.unless_lost(ended)
 
 
 async def open_load(server: Server, request: bytes, *, per_s: float, count: int) -> list[Any]:
@@ -182,6 +215,10 @@ def _head(method: str, path: str) -> bytes:
 
 def _require_ok(status: int, body: bytes) -> bytes:
     """The body of an answer that counts: a refusal is fast, and would be counted as speed."""
-    if status != 200:
-        raise RuntimeError(f"the server answered {status}: {body.decode(errors='replace')}")
+    if status != OK:
+        raise _refusal(status, body)
     return body
+
+
+def _refusal(status: int, body: bytes) -> RuntimeError:
+    return RuntimeError(f"the server answered {status}: {body.decode(errors='replace')}")

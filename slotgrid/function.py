@@ -14,7 +14,7 @@ A decorated function stays a plain function: the decorators only attach what the
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Never, Protocol, TypeVar, overload
 
 from msgspec import Meta
 
@@ -124,7 +124,7 @@ class NodeFacts(Protocol):
 
     @property
     def browser_version(self) -> str | None:
-        """For example `Chromium 156.0.8078.79`; None while no browser could be had."""
+        """For example `156.0.8078.79`; None while no browser could be had."""
 
 
 class Service(Protocol):
@@ -237,7 +237,7 @@ class PlainContext(Protocol):
 
 
 def function(
-    *,
+    *bare: Never,
     timeout_s: float | None = None,
     streaming: bool = False,
     modes: tuple[Mode, ...] | None = None,
@@ -264,8 +264,10 @@ def function(
     context_options: what Playwright's `new_context` takes.
     on_failure: what an open page leaves as an artifact when the task fails.
     input, output: JSON Schemas; by default they come from the signature.
-    Raises ValueError for an option that cannot be.
+    Raises ValueError for an option that cannot be, TypeError for a bare `@function`.
     """
+    if bare:
+        raise TypeError("write `@function()`, with the parentheses")
     options = FunctionOptions(
         timeout_s=timeout_s,
         streaming=streaming,

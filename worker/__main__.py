@@ -4,12 +4,15 @@
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 
 from slotgrid.records.engines import DatabaseFault
+from slotgrid.runtime.data_folder import DataFolderTaken, data_folder
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
@@ -43,16 +46,19 @@ def main() -> int:
         redactor=redactor,
     ) as logs:
         try:
-            return _serve(settings, logs, redactor)
-        except (SettingsError, DatabaseFault) as error:
+            with data_folder(settings.data_dir):
+                return _serve(settings, logs, redactor)
+        except (SettingsError, DatabaseFault, DataFolderTaken) as error:
             return _refuse(*getattr(error, "problems", (str(error),)))
         except OSError as error:
             return _refuse(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
 
 
 def _serve(settings: Settings, logs: LogRing, redactor: Redactor) -> int:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, logs=logs, redactor=redactor))
+    # Never closed: that waits for every asyncio task and thread, and functions may have left some
+    # that do not end. All that is ours has ended with `serve`.
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    return runner.run(serve(settings, logs=logs, redactor=redactor))
 
 
 def _refuse(*reasons: str) -> int:
@@ -61,5 +67,12 @@ def _refuse(*reasons: str) -> int:
     return USAGE
 
 
+def _end(status: int) -> NoReturn:
+    """End the process, whatever threads functions have left: Python itself would wait for them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

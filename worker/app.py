@@ -1,7 +1,6 @@
 """A worker: its parts, wired; and the order in which they start and end."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
@@ -33,13 +32,14 @@ from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import Sandbox, Settings
+from slotgrid.runtime.settings import Sandbox, Settings, environment
 from slotgrid.runtime.watchdog import LoopWatchdog
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
 from worker.browser.find import BrowserKind
 from worker.browser.launch import LaunchPlan
 from worker.browser.memory import memory_used_percent
+from worker.browser.sweep import temporary_base
 from worker.health import WorkerHealth
 from worker.memory_guard import guard_memory
 from worker.plain.processes import PlainProcesses
@@ -62,7 +62,7 @@ class _Facts:
 
     @property
     def browser_version(self) -> str | None:
-        """For example `Chromium 156.0.8078.79`."""
+        """For example `156.0.8078.79`."""
         return self._browsers.stats().version
 
 
@@ -70,6 +70,7 @@ class Worker:
     """The parts of one worker, made from its settings; `running` starts and ends them.
 
     `drain` is called when a caller asks the worker to drain, with the deadline in seconds.
+    `used_percent` says how much of the memory that this worker may have is in use.
     """
 
     def __init__(
@@ -79,9 +80,11 @@ class Worker:
         logs: LogRing,
         redactor: Redactor,
         drain: Callable[[float | None], None],
+        used_percent: Callable[[], float] = memory_used_percent,
     ) -> None:
         self.settings = settings
         self._drain = drain
+        self._used_percent = used_percent
         self.status = NodeStatus(lambda state: log.info("node.state", state=state))
         self.registry = Registry(
             settings.functions_dir,
@@ -89,14 +92,15 @@ class Worker:
             contract=settings.contract,
             default_timeout_s=settings.default_timeout_s,
             pools=settings.pools,
-            environment=os.environ,
+            environment=environment(),
         )
         self.services = Services(self.registry)
+        plan = launch_plan(settings)
         self.browsers = Browsers(
-            launch_plan(settings),
+            plan,
             count=settings.browsers,
             slots=settings.slots,
-            temp_dir=settings.data_dir / "tmp",
+            temp_dir=temporary_base(settings.data_dir, plan.kind_here()),
             max_tasks=settings.browser_max_tasks,
             max_memory_mb=settings.browser_max_memory_mb,
         )
@@ -164,6 +168,7 @@ class Worker:
             tags=self.tags,
             lag=self.watchdog,
             durable=self.durability.health,
+            used_percent=used_percent,
         )
         self.node = self._node(logs)
         # What holds tasks back may have gone: a service came up, a function was changed.
@@ -178,6 +183,7 @@ class Worker:
             auth_key=settings.auth_key,
             body_limit=settings.request_body_limit_bytes,
             metrics_public=settings.metrics_public,
+            trusted_proxies=settings.trusted_proxies,
         )
         add_docs(
             app,
@@ -212,10 +218,14 @@ class Worker:
             memory = guard_memory(
                 self.slots,
                 limit_percent=self.settings.memory_limit_percent,
-                used_percent=memory_used_percent,
+                used_percent=self._used_percent,
                 wake=self.dispatcher.wake,
             )
-            for loop, name in ((memory, "memory guard"), (self._expire(), "history")):
+            for loop, name in (
+                (memory, "memory guard"),
+                (self.health.keep_measuring(), "memory measure"),
+                (self._expire(), "history"),
+            ):
                 _ = await stack.enter_async_context(background(loop, name=name))
             # Last, for what an earlier process accepted starts to run with it.
             await stack.enter_async_context(self.durability.running(self.supervisor))

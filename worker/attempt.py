@@ -60,6 +60,7 @@ class Attempt:
         "_opening",
         "_redactor",
         "_scopes",
+        "asked_for_page",
         "browser",
         "closed",
         "deadline",
@@ -85,6 +86,7 @@ class Attempt:
         self.timeout_s = timeout_s
         self.deadline = Deadline.after(timeout_s)
         self.browser: TaskContext | None = None
+        self.asked_for_page = False
         self.function: asyncio.Task[Any] | None = None
         self.closed = False
         self.tracing = False
@@ -112,6 +114,7 @@ class Attempt:
         """The first page of the attempt's browser context, which is taken at the first call."""
         if self.browser is None:
             self.check_open()
+            self.asked_for_page = True
             if self._opening is None:
                 self._opening = asyncio.Lock()
             async with self._opening:

@@ -13,7 +13,7 @@ import structlog
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
-from slotgrid.runtime.settings import Settings, SettingsError, load_settings
+from slotgrid.runtime.settings import Settings, SettingsError, environment, load_settings
 from worker.app import launch_plan
 from worker.browser.errors import BrowserMissing
 from worker.browser.find import browser_version
@@ -110,7 +110,7 @@ async def _functions(settings: Settings) -> list[Check]:
         contract=settings.contract,
         default_timeout_s=settings.default_timeout_s,
         pools=settings.pools,
-        environment=os.environ,
+        environment=environment(),
     )
     await registry.load()
     checks = [

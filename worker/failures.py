@@ -30,6 +30,9 @@ DETAIL_LIMIT = 500
 KEEPSAKE_S = 3.0
 """For each thing that a failed task leaves: the answer waits for it."""
 
+SIGNS_OF_LOSS = ("crashed", "net::ERR_ABORTED")
+"""In Playwright's words; the second: a navigation that the tab did not survive, or a download."""
+
 LOST_IN_WORDS = {
     Lost.PAGE: "the tab crashed",
     Lost.BROWSER: "the browser died or was killed",
@@ -64,6 +67,21 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
             error = Exited("it cancelled itself")
     detail = f"{name} failed: {in_words(error)}"
     return AttemptFailed(FunctionFailed(attempt.hide_text(detail)), retryable=retryable)
+
+
+def tells_of_loss(error: BaseException | None) -> bool:
+    """Whether a call failed because its tab or browser was gone, as far as one can see from it.
+
+    The function may have wrapped what Playwright raised.
+    """
+    while error is not None:
+        if isinstance(error, PlaywrightError):
+            # By name, for Playwright exports the class under none but a private one.
+            if type(error).__name__ == "TargetClosedError":
+                return True
+            return any(sign in str(error) for sign in SIGNS_OF_LOSS)
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def of_deadline(attempt: Attempt) -> AttemptFailed:
@@ -107,9 +125,9 @@ async def leave_keepsakes(attempt: Attempt) -> None:
             async with asyncio.timeout(KEEPSAKE_S):
                 await _keep(attempt, browser, kind, suffix)
         except Exception as error:  # a page that just failed may fail at this as well
-            reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-            attempt.task.log(f"no {kind} of the failure: {reason[0]}")
-            log.info("task.keepsake_failed", kind=kind, reason=reason[0])
+            reason = attempt.hide_text(in_words(error))
+            attempt.task.log(f"no {kind} of the failure: {reason}")
+            log.info("task.keepsake_failed", kind=kind, reason=reason)
 
 
 async def _keep(attempt: Attempt, browser: TaskContext, kind: str, suffix: str) -> None:

@@ -1,5 +1,6 @@
 """What a worker says about itself: the detail of `/health`, and the gauges of `/metrics`."""
 
+import asyncio
 import os
 import platform
 import time
@@ -16,9 +17,11 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.runtime.metrics import GaugeReadings
 from slotgrid.runtime.settings import Settings
 from worker.attempt import Parts
-from worker.browser.memory import memory_used_percent
+from worker.browser.memory import MIB, tree_memory_mb
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
+
+MEASURE_EVERY_S = 10.0
 
 
 class Lag(Protocol):
@@ -45,6 +48,7 @@ class WorkerHealth:
         tags: Tags,
         lag: Lag,
         durable: Callable[[], Mapping[str, Any]],
+        used_percent: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._status = status
@@ -56,8 +60,10 @@ class WorkerHealth:
         self._tags = tags
         self._lag = lag
         self._durable = durable
+        self._used_percent = used_percent
         self._started = time.monotonic()
         self._version = version("slotgrid")
+        self._memory_bytes = 0
 
     def detail(self) -> Mapping[str, Any]:
         """What `/health` shows to a key."""
@@ -90,12 +96,12 @@ class WorkerHealth:
                 "problem": browsers.problem,
                 "spares": browsers.spares,
                 "contexts_in_use": browsers.contexts_in_use,
-                "restarts": dict(browsers.restarts),
+                "restarts": {str(why): count for why, count in browsers.restarts.items()},
                 "processes": browsers.browsers,
             },
             "system": {
                 "uptime_s": round(time.monotonic() - self._started, 1),
-                "used_memory_percent": round(memory_used_percent(), 1),
+                "used_memory_percent": round(self._used_percent(), 1),
                 "cpu_load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
                 "loop_lag_ms": round(self._lag.lag_s * 1000, 1),
                 "python": platform.python_version(),
@@ -108,26 +114,38 @@ class WorkerHealth:
         slots: dict[tuple[str, str], int] = {}
         for name, pool in self._slots.pools.items():
             slots[name, "free"], slots[name, "busy"] = pool.free, pool.busy
-        own = psutil.Process().memory_info().rss
-        children = sum(browser.memory_mb for browser in browsers.browsers) * 1024 * 1024
         return GaugeReadings(
             slots=slots,
             queue_length={self._settings.group: self._dispatcher.waiting},
             browsers=len(browsers.browsers),
-            browser_restarts={str(k): count for k, count in browsers.restarts.items()},
-            memory_bytes=own + children,
+            browser_restarts={str(why): count for why, count in browsers.restarts.items()},
+            memory_bytes=self._memory_bytes,
             loop_lag_s=self._lag.lag_s,
             slot_mismatch=self.mismatch(),
             detached_functions=self._runner.detached,
         )
 
+    async def keep_measuring(self) -> None:
+        """Measure the memory of the whole process tree, for as long as the worker runs.
+
+        In a thread and not at the scrape: the kernel walks page tables for the answer.
+        """
+        root = psutil.Process()
+        while True:
+            self._memory_bytes = await asyncio.to_thread(tree_memory_mb, root) * MIB
+            await asyncio.sleep(MEASURE_EVERY_S)
+
     def mismatch(self) -> int:
-        """How far leases, slots and contexts disagree; 0, or something leaks."""
+        """How far leases, slots and contexts disagree; 0, or something leaks.
+
+        A context whose caller left while it was being opened counts until it is closed again.
+        """
         leased = self._dispatcher.leased
-        running = self._supervisor.running + self._supervisor.cleaning
+        started = self._supervisor.running + self._supervisor.cleaning
         contexts = self._parts.browsers.stats().contexts_in_use
         return (
             abs(leased - self._slots.used)
-            + abs(leased - running)
-            + abs(contexts - self._runner.contexts_open)
+            + abs(leased - self._dispatcher.handed - started)
+            # Fewer are no leak: one is waited for, or went with its browser.
+            + max(0, contexts - self._runner.contexts_open)
         )

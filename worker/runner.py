@@ -1,7 +1,7 @@
 """Runs a task on this machine: one attempt, one lease, one deadline."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import Enum, auto
 from typing import Any
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 CANCEL_GRACE_S = 1.0
 """The first rung of the ladder: how long a cancelled function has to wind up."""
 LOSS_NOTICE_S = 1.0
-"""How long after a closed-target error the news of a lost browser may take to arrive."""
+"""How long after a call that failed for it the news of a lost browser may take to arrive."""
 
 
 class _End(Enum):
@@ -52,8 +52,8 @@ class LocalRunner:
 
     @property
     def contexts_open(self) -> int:
-        """Browser contexts that running tasks hold."""
-        return sum(attempt.browser is not None for attempt in self._attempts.values())
+        """Attempts that have a browser context, or are about to get theirs."""
+        return sum(attempt.asked_for_page for attempt in self._attempts.values())
 
     @property
     def detached(self) -> int:
@@ -114,9 +114,8 @@ class LocalRunner:
         # Its name is what the loop's watchdog accuses when the function blocks.
         name = function_task_name(loaded.spec.name)
         context = RunContext(attempt, loaded)
-        function = loop.create_task(_contained(context, task.input), name=name)
+        function = loop.create_task(_contained(context, task.input, end), name=name)
         attempt.function = function
-        function.add_done_callback(lambda _: end(_End.RETURNED))
         try:
             how = await ended
         finally:
@@ -170,12 +169,15 @@ class LocalRunner:
             function.add_done_callback(lambda _: attempt.forget_secrets())
 
 
-async def _contained(context: RunContext, filled: Any) -> Any:
+async def _contained(context: RunContext, filled: Any, end: Callable[[_End], None]) -> Any:
     """What the function returns; it may fail, but not end the process."""
     try:
         return await run_function(context, filled)
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
+    finally:
+        # Here, for a callback of the asyncio task would come a turn of the loop later.
+        end(_End.RETURNED)
 
 
 async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
@@ -183,7 +185,6 @@ async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
     browser = attempt.browser
     if browser is None:
         return None
-    # By name, for Playwright exports the class under none but a private one.
-    if type(error).__name__ == "TargetClosedError" and not browser.lost.done():
+    if not browser.lost.done() and failures.tells_of_loss(error):
         await asyncio.wait({browser.lost}, timeout=LOSS_NOTICE_S)
     return browser.lost.result() if browser.lost.done() else None

@@ -1,8 +1,9 @@
 """Serves a worker on its port, from ready to drained."""
 
 import asyncio
+import gc
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -15,11 +16,24 @@ from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from worker.app import Worker
+from worker.browser.memory import memory_used_percent
 
 log = structlog.get_logger()
 
 CLOSE_CONNECTIONS_S = 2.0
 """For open connections at the end, when every task has had its answer."""
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""SIGHUP too: a terminal that is closed must not end tasks any harder than Ctrl-C."""
+
+
+def on_ending(loop: asyncio.AbstractEventLoop, act: Callable[[str], None]) -> None:
+    """Call `act` with the reason at each signal that ends the process.
+
+    One that it was started to ignore (`nohup`) it goes on to ignore.
+    """
+    for name in ENDING:
+        if signal.getsignal(name) is not signal.SIG_IGN:
+            loop.add_signal_handler(name, act, f"signal {name.name}")
 
 
 class Stop:
@@ -44,7 +58,12 @@ class Stop:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, logs: LogRing, redactor: Redactor, stop: Stop
+    settings: Settings,
+    *,
+    logs: LogRing,
+    redactor: Redactor,
+    stop: Stop,
+    used_percent: Callable[[], float] = memory_used_percent,
 ) -> AsyncIterator[tuple[Worker, int]]:
     """A worker that listens and accepts tasks, and its port; everything ends with the block.
 
@@ -55,6 +74,7 @@ async def serving(
         logs=logs,
         redactor=redactor,
         drain=lambda deadline_s: stop.ask("a caller asked for it", deadline_s),
+        used_percent=used_percent,
     )
     runner = web.AppRunner(
         worker.application(),
@@ -82,16 +102,18 @@ async def serve(settings: Settings, *, logs: LogRing, redactor: Redactor) -> int
         deaths.append(reason)
         stop.ask(reason)
 
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.ask, f"signal {name.name}")
+    on_ending(loop, stop.ask)
     stop_on_death(died)
     async with serving(settings, logs=logs, redactor=redactor, stop=stop) as (worker, port):
+        # What start-up made is there for good: left in, it would be two thirds of what each full
+        # collection looks through, with every task waiting meanwhile.
+        gc.collect()
+        gc.freeze()
         log.info("worker.listening", host=settings.host, port=port, slots=settings.slots)
         await stop.wait()
         deadline_s = settings.drain_s if stop.deadline_s is None else stop.deadline_s
         log.info("worker.draining", reason=stop.reason, deadline_s=deadline_s)
-        for name in (signal.SIGTERM, signal.SIGINT):  # asked again: finish no more, cancel
-            loop.add_signal_handler(name, worker.cancel_everything, f"signal {name.name}")
+        on_ending(loop, worker.cancel_everything)  # asked again: finish no more, cancel
         report = await drain(
             worker.status,
             worker.supervisor,

@@ -17,6 +17,7 @@ from slotgrid.cli.live import View, view_on
 from slotgrid.cli.node import Node, node_options
 from slotgrid.cli.output import duration_text, print_json, say, screen
 from slotgrid.cli.tasks import show_accepted
+from slotgrid.cli.tracebacks import show_traceback
 from slotgrid.cli.values import InvalidWords, read_input
 from slotgrid.client import Accepted, Answer, Client, DurableFields, Problem, TaskFields
 
@@ -157,6 +158,8 @@ async def _run(client: Client, request: Call, console: Console) -> Answer:
             answer = await _finish(client, request, values, view)
     except Problem as problem:
         if problem.task_id is not None:
+            if problem.name == "function-failed":
+                await show_traceback(client, problem.task_id, console)
             await show_artifacts(client, problem.task_id, request.save_to, console)
         raise
     except asyncio.CancelledError:

@@ -22,7 +22,7 @@ ADVICE = {
     "unauthorized": "Give the node's key: AUTH_KEY in the environment or in .env, or --key.",
     "forbidden": "Use a key that has the scope.",
     "unknown-function": "`slotgrid functions` lists the functions.",
-    "function-failed": "`slotgrid logs` and the task's artifacts show what happened.",
+    "function-failed": "What stands above says where; the task's artifacts may show more.",
     "output-invalid": "Mend the function: what it returns must be JSON and match its schema.",
     "browser-crashed": "The slot has a fresh browser; try again.",
     "unknown-task": "`slotgrid tasks` lists the tasks that the node knows.",

@@ -61,6 +61,8 @@ class Dispatcher:
         self._rate_timer: asyncio.TimerHandle | None = None
         self.leased = 0
         """Leases that are out at this moment."""
+        self.handed = 0
+        """Those of them whose tasks have yet to notice: they run in the loop's next turn."""
 
     def lease(self, task: Task, *, wait_s: float | None) -> "LeaseRequest":
         """A lease for the task, to be entered with `async with`; None waits without end.
@@ -77,6 +79,7 @@ class Dispatcher:
             # future is done already, and the slot goes to the one behind it.
             if not entry.item.lease.done():
                 entry.item.lease.set_result(self._take(entry.cls))
+                self.handed += 1
         self._arm_rate_timer()
 
     def position(self, task: Task) -> int:
@@ -134,6 +137,7 @@ class Dispatcher:
         if not self._queue.remove(entry):
             lease = entry.item.lease
             if lease.done() and not lease.cancelled() and lease.exception() is None:
+                self.handed -= 1
                 self.give_back(lease.result())
 
     def expire(self, entry: Entry[_Waiter]) -> None:
@@ -229,10 +233,13 @@ class LeaseRequest:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(self._wait_s, dispatcher.expire, entry)
         try:
-            return await entry.item.lease
+            lease = await entry.item.lease
         except asyncio.CancelledError:
             dispatcher.withdraw(entry)
             raise
+        else:
+            dispatcher.handed -= 1
+            return lease
         finally:
             if timer is not None:
                 timer.cancel()

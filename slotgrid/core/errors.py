@@ -157,7 +157,7 @@ class Conflict(ServiceError):
     """The request contradicts what is already there."""
 
     name, title, status = "conflict", "The request conflicts with what is there", 409
-    advice = "Read `detail`; the same Idempotency-Key stands for the same body."
+    advice = "`detail` says what stands against it, and what has to happen first."
 
 
 class TaskFinished(ServiceError):
@@ -262,7 +262,7 @@ class NoWorker(ServiceError):
     """Nobody who could run the task is there."""
 
     name, title, status = "no-worker", "There is no worker for this task", 503
-    advice = "`GET /workers` shows which workers are known and in what state."
+    advice = "`GET /health` with a key tells what this node offers; `reason` what is missing."
 
 
 class DatabaseUnavailable(ServiceError):

@@ -12,7 +12,7 @@ import orjson
 import uuid_utils
 
 from slotgrid.core.errors import ServiceError
-from slotgrid.core.events import Event, EventLog
+from slotgrid.core.events import NOBODY, Event, EventLog
 
 if TYPE_CHECKING:
     from slotgrid.core.spec import FunctionSpec
@@ -229,7 +229,7 @@ class Task:
         self.result: bytes = b"null"
         self.error: ServiceError | None = None
         self.cancel_reason: str | None = None
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._waiters = NOBODY
 
     def move_to(self, state: TaskState) -> None:
         """Take a legal step in the task's life. Raises IllegalMove for any other."""
@@ -290,7 +290,8 @@ class Task:
         """Wake everyone who waits for the terminal state; called once, after it is recorded."""
         self.events.close()
         self.logs.close()
-        for waiter in self._waiters:
+        waiters, self._waiters = self._waiters, NOBODY
+        for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -299,11 +300,12 @@ class Task:
         if self.events.closed:
             return
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
+        self._waiters |= {waiter}
         try:
             await waiter
         finally:
-            self._waiters.discard(waiter)
+            if waiter in self._waiters:
+                self._waiters -= {waiter}
 
     def log(self, line: str, *, stream: str = "stdout", step: str = NODE_STEP) -> None:
         """Add a line to the task's log: an event whose kind is the step; see `log_line`."""

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from slotgrid.intake.api import artifacts, batch, functions, speech, submit, tasks
 from slotgrid.intake.api import node as node_api
+from slotgrid.intake.audit import TRUSTED, Networks
 from slotgrid.intake.auth import KEYS, Keys, authenticate
 from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import Scope, with_scope
@@ -11,12 +12,21 @@ from slotgrid.intake.problems import problem_page, problems
 
 
 def make_app(
-    node: Node, *, auth_key: str, body_limit: int, metrics_public: bool = False
+    node: Node,
+    *,
+    auth_key: str,
+    body_limit: int,
+    metrics_public: bool = False,
+    trusted_proxies: Networks = (),
 ) -> web.Application:
-    """An application that answers for the node. `body_limit` is in bytes."""
+    """An application that answers for the node. `body_limit` is in bytes.
+
+    `trusted_proxies` are believed when they say for whom they ask.
+    """
     app = web.Application(client_max_size=body_limit, middlewares=[problems, authenticate])
     app[NODE] = node
     app[KEYS] = Keys(auth_key)
+    app[TRUSTED] = trusted_proxies
     app.add_routes(routes(metrics=Scope.PUBLIC if metrics_public else Scope.READ))
     return app
 

@@ -1,12 +1,12 @@
 """Writes down the turns in a task's life: history, metrics, log, and the task's own log."""
 
 import structlog
-from structlog.contextvars import bind_contextvars
 
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import QueueFull, ServiceError
 from slotgrid.core.task import Task, TaskState
 from slotgrid.records.history import History
+from slotgrid.runtime.logs import bind_fields
 from slotgrid.runtime.metrics import Metrics
 
 
@@ -30,9 +30,7 @@ class Journal:
     def leased(self, task: Task, lease: Lease) -> None:
         """The task has a slot and starts."""
         slot = lease.slot
-        bind_contextvars(
-            task_id=task.id, function=task.spec.name, slot=slot.index, worker=slot.worker
-        )
+        bind_fields(task_id=task.id, function=task.spec.name, slot=slot.index, worker=slot.worker)
         number = len(task.attempts)
         task.log(f"attempt {number} on slot {slot.index} of {slot.worker}")
         self._log.debug("task.started", attempt=number)

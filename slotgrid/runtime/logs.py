@@ -10,9 +10,11 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from traceback import format_exception
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Any, Protocol
 
 import orjson
@@ -34,7 +36,8 @@ DUMP = (
     # Objects are shown by their `repr`, which knows what to keep to itself, not field by field.
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
-SCALARS = (str, int, float, datetime, NoneType)
+_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=MappingProxyType({}))
+SCALARS = frozenset({str, int, float, bool, datetime, NoneType})
 
 
 class Stream(Protocol):
@@ -97,14 +100,10 @@ class LogPipeline:
         return (str(self._console(None, level, shown)) + "\n").encode("utf-8", "replace")
 
     def _without_secrets(self, line: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        plain = True
-        for name, value in line.items():
-            if is_secret_name(name):
-                line[name] = HIDDEN
-            elif not isinstance(value, SCALARS):
-                plain = False
+        for name in _secret_names(tuple(line)):
+            line[name] = HIDDEN
         secrets = self._redactor.known
-        if plain:
+        if SCALARS.issuperset(map(type, line.values())):
             rendered = _dump(line)
             # Searching the rendered line once is several times cheaper than walking its fields.
             if not secrets.occur_in(rendered):
@@ -114,6 +113,25 @@ class LogPipeline:
             for name, value in line.items()
         }
         return hidden, _dump(hidden)
+
+
+def bind_fields(**fields: object) -> None:
+    """Put these on every line from here on, of this asyncio task and of those it starts.
+
+    What structlog's `bound_contextvars` binds stands on its lines as well; that is one variable
+    for each field, all of which are gone through at every line.
+    """
+    _FIELDS.set({**_FIELDS.get(), **fields})
+
+
+def _with_fields(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {**_FIELDS.get(), **event}
+
+
+@lru_cache(maxsize=1024)
+def _secret_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that hide what stands under them. Events have few shapes, and many lines each."""
+    return tuple(name for name in names if is_secret_name(name))
 
 
 class StandardLogs(logging.Handler):
@@ -131,7 +149,8 @@ class StandardLogs(logging.Handler):
             message = record.getMessage()
         except (TypeError, ValueError):  # arguments that do not fit the message
             message = str(record.msg)
-        fields = {"logger": record.name, "exc_info": record.exc_info, **get_contextvars()}
+        fields = {**_FIELDS.get(), **get_contextvars()}
+        fields |= {"logger": record.name, "exc_info": record.exc_info}
         self._sink.write(self._pipeline.render(level, {"event": message, **fields}))
 
 
@@ -167,7 +186,11 @@ def configure_logs(
     root = logging.getLogger()
     before, root_level = structlog.get_config(), root.level
     structlog.configure(
-        processors=[merge_contextvars, lambda _, name, event: pipeline.render(name, event)],
+        processors=[
+            merge_contextvars,
+            _with_fields,
+            lambda _, name, event: pipeline.render(name, event),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(RANKS[level]),
         logger_factory=lambda *_: _SinkLogger(sink),
         # Not cached, for 2 µs a line: a cached logger would outlive this set-up.
@@ -193,7 +216,9 @@ class _SinkLogger:
 
 def _dump(line: Mapping[str, Any]) -> bytes:
     try:
-        return orjson.dumps(line, option=DUMP)
+        # A copy, for orjson's own bytes keep the 4 KiB that they were written into, and the ring
+        # keeps the line.
+        return memoryview(orjson.dumps(line, option=DUMP)).tobytes()
     except TypeError:
         # Lone surrogates, integers past 64 bits: as text, what can be shown of them is shown.
         return orjson.dumps({name: _clean(value) for name, value in line.items()}, option=DUMP)

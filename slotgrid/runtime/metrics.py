@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
@@ -18,9 +17,9 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from slotgrid.runtime.tallies import TaskTallies
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-WAIT_BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-RUN_BUCKETS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 # Each function costs a time series per mode, outcome and bucket, and hot reload can bring new names
 # for as long as the process lives.
 MAX_FUNCTIONS = 1000
@@ -57,22 +56,8 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         registry.register(_Gauges(read_gauges))
-        self._wait = Histogram(
-            "slotgrid_wait_seconds",
-            "Time from acceptance to a slot.",
-            buckets=WAIT_BUCKETS_S,
-            registry=registry,
-        )
-        self._run = Histogram(
-            "slotgrid_run_seconds",
-            "Time in a slot.",
-            ["function", "outcome"],
-            buckets=RUN_BUCKETS_S,
-            registry=registry,
-        )
-        self._tasks = Counter(
-            "slotgrid_tasks", "Tasks ended.", ["function", "mode", "outcome"], registry=registry
-        )
+        self._tasks = TaskTallies()
+        registry.register(self._tasks)
         self._refused = Counter(
             "slotgrid_refused",
             "Requests refused before they queued.",
@@ -92,8 +77,6 @@ class Metrics:
             registry=registry,
         )
         self._functions: set[str] = set()
-        # Looking children up in the library costs more than all the rest of counting a task.
-        self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
     def task_finished(
         self,
@@ -108,13 +91,7 @@ class Metrics:
 
         `function` is the name of one that exists: anything a caller made up is refused instead.
         """
-        key = (function, mode, outcome)
-        tasks, run = self._children.get(key) or self._children_of(*key)
-        tasks.inc()
-        if wait_s is not None:
-            self._wait.observe(wait_s)
-        if run_s is not None:
-            run.observe(run_s)
+        self._tasks.count(self._function_label(function), mode, outcome, wait_s, run_s)
 
     def refused(self, reason: str) -> None:
         """Count a request that was not accepted; `reason` as in the problem's type."""
@@ -131,16 +108,6 @@ class Metrics:
     def render(self) -> bytes:
         """Everything, as Prometheus reads it; its type is `CONTENT_TYPE`."""
         return generate_latest(self._registry)
-
-    def _children_of(self, function: str, mode: str, outcome: str) -> tuple[Counter, Histogram]:
-        label = self._function_label(function)
-        children = (
-            self._tasks.labels(label, mode, outcome),
-            self._run.labels(label, outcome),
-        )
-        if label == function:
-            self._children[function, mode, outcome] = children
-        return children
 
     def _function_label(self, function: str) -> str:
         if function in self._functions or len(self._functions) < MAX_FUNCTIONS:

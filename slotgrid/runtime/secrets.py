@@ -64,7 +64,10 @@ class SecretValues:
 
     def occur_in(self, line: bytes) -> bool:
         """Whether a JSON line, not escaped to ASCII, may hold a secret."""
-        return any(needle in line for needle in self.needles)
+        for needle in self.needles:  # noqa: SIM110  `any` costs more than it looks for
+            if needle in line:
+                return True
+        return False
 
     def hide_text(self, text: str) -> str:
         """The text without secrets."""

@@ -339,14 +339,19 @@ TABLE = table_of(Settings)
 
 
 def load_settings(env_file: Path = Path(".env")) -> Settings:
-    """Read `env_file`, if it is there, and the environment, which wins.
+    """Read the settings of `environment(env_file)`.
 
     Raises SettingsError with every fault at once.
     """
+    return Settings.from_env(environment(env_file))
+
+
+def environment(env_file: Path = Path(".env")) -> Mapping[str, str]:
+    """What stands in `env_file`, if it is there, and in the environment, which wins."""
     # No interpolation: a `$` in a key is a `$`.
     from_file = dotenv_values(env_file, interpolate=False)
     written = {name: value for name, value in from_file.items() if value is not None}
-    return Settings.from_env({**written, **os.environ})
+    return {**written, **os.environ}
 
 
 def _broken_rules(settings: Settings) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from slotgrid.core.schema import Schema
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
 from worker.registry.definitions import ServiceDefinition
@@ -45,19 +46,20 @@ async def run(
 
 async def test_the_whole_folder_loads(registry: Registry) -> None:
     assert registry.broken == ()
-    assert {spec.name for spec in registry.specs()} == SHIPPED
-    assert [tag.name for tag in registry.tags_defined] == ["chromium"]
-    assert [service.name for service in registry.services_defined] == ["static_server"]
+    # More may be there: whoever adds a function of their own has no test to change.
+    assert {spec.name for spec in registry.specs()} >= SHIPPED
+    assert "chromium" in [tag.name for tag in registry.tags_defined]
+    assert "static_server" in [service.name for service in registry.services_defined]
 
 
 async def test_every_function_and_every_example_is_documented_truly(registry: Registry) -> None:
-    for spec in registry.specs():
+    for spec in (spec for spec in registry.specs() if spec.name in SHIPPED):
         assert spec.description.endswith("."), spec.name
         assert spec.output is not None, spec.name
         for name, schema in spec.input.document["properties"].items():
             whole = {"$defs": spec.input.document.get("$defs", {}), **schema}
             for example in schema.get("examples", ()):
-                assert type(spec.input)(whole).violations(example) == [], (spec.name, name)
+                assert Schema(whole).violations(example) == [], (spec.name, name)
 
 
 async def test_wrong_inputs_are_refused_with_their_places(registry: Registry) -> None:

@@ -43,9 +43,9 @@ def test_a_worker_is_started_used_and_drained_by_the_command_line(
     assert "Hello, Ada!" in streamed.stderr
 
     folder = tmp_path / "pictures"
-    docs = f"url={worker.url}/docs"
-    taken = slotgrid("call", "screenshot", docs, "--save", str(folder), **at)
-    assert "worker-1" in str(result(taken))
+    page = f"url={worker.url}/problems/gone"
+    taken = slotgrid("call", "screenshot", page, "--save", str(folder), **at)
+    assert "It is no longer here" in str(result(taken))
     assert (folder / "screenshot.png").read_bytes().startswith(PNG)
 
     wrong = slotgrid("call", "helo", **at)

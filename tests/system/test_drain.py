@@ -55,7 +55,7 @@ def test_past_the_deadline_of_a_drain_every_task_is_cancelled_and_its_caller_tol
         assert worker.process.events("worker.draining")[0]["deadline_s"] == 0.2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_second_signal_cancels_what_the_drain_still_waits_for(
     home: Home, number: signal.Signals
 ) -> None:

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from tests.system.home import Home
+from tests.system.workers import running_worker
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,12 @@ def test_arguments_that_mean_nothing_are_refused(home: Home) -> None:
     refused = home.python("-m", "worker", "--port", "3000")
     assert refused.wait() == 2
     assert "there is only --check" in refused.said
+
+
+def test_a_data_folder_in_use_is_refused_and_its_worker_goes_on(home: Home) -> None:
+    with running_worker(home) as worker:
+        refused = home.python("-m", "worker", PORT="0")
+        assert refused.wait() == 2
+        assert "is used by another node" in refused.said
+        assert "DATA_DIR" in refused.said
+        assert worker.get("/health")["status"] == "ready"

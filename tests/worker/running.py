@@ -213,7 +213,12 @@ async def events_of(response: ClientResponse) -> list[tuple[str, Any]]:
 
 @asynccontextmanager
 async def running_worker(
-    tmp_path: Path, functions: Mapping[str, str] | Path, **env: object
+    tmp_path: Path,
+    functions: Mapping[str, str] | Path,
+    *,
+    # Others use this machine too: how full it is is no matter of a test that does not ask.
+    used_percent: Callable[[], float] = lambda: 50.0,
+    **env: object,
 ) -> AsyncIterator[RunningWorker]:
     """A worker that is ready, with these functions: texts by file, or a folder of files.
 
@@ -233,8 +238,6 @@ async def running_worker(
             "NODE_NAME": "test-worker",
             "FUNCTIONS_DIR": str(folder.path),
             "DATA_DIR": str(tmp_path / "data"),
-            # Others use this machine too; a test of it sets its own.
-            "MEMORY_LIMIT_PERCENT": "100",
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "json",
             **{name: str(value) for name, value in env.items()},
@@ -251,7 +254,9 @@ async def running_worker(
             redactor=redactor,
         ) as logs,
     ):
-        async with serving(settings, logs=logs, redactor=redactor, stop=Stop()) as (worker, port):
+        async with serving(
+            settings, logs=logs, redactor=redactor, stop=Stop(), used_percent=used_percent
+        ) as (worker, port):
             url = f"http://127.0.0.1:{port}"
             async with _caller(url) as caller:
                 running = RunningWorker(url, worker, folder, caller, logs, redactor)
@@ -270,10 +275,10 @@ async def running_worker(
 
 
 def browserless_worker(
-    tmp_path: Path, functions: Mapping[str, str] | Path, **env: object
+    tmp_path: Path, functions: Mapping[str, str] | Path, **terms: Any
 ) -> AbstractAsyncContextManager[RunningWorker]:
     """As `running_worker`, on a machine without Chromium: it starts in no time."""
-    return running_worker(tmp_path, functions, CHROMIUM_PATH=NO_CHROMIUM, **env)
+    return running_worker(tmp_path, functions, CHROMIUM_PATH=NO_CHROMIUM, **terms)
 
 
 def _caller(url: str) -> ClientSession:

@@ -107,8 +107,8 @@ async def test_unknown_names_circles_and_depths_are_errors(tmp_path: Path) -> No
     """
     functions["back.py"] = functions["there.py"].replace('"back"', '"there"')
     async with browserless_worker(tmp_path, functions) as worker:
-        unknown = await worker.problem("calls", name="duble")
-        assert "there is no function 'duble'; did you mean 'double'?" in unknown["detail"]
+        unknown = await worker.problem("calls", name="dopple")
+        assert "there is no function 'dopple'; did you mean 'double'?" in unknown["detail"]
         circle = await worker.problem("there")
         assert "the calls form a circle: there -> back -> there" in circle["detail"]
         itself = await worker.problem("calls", name="calls")

@@ -78,7 +78,7 @@ async def test_concurrency_holds_a_function_back_and_nobody_else(tmp_path: Path)
         assert await second.result() is None
 
 
-async def test_a_rate_holds_the_next_start_back_gothe_window_has_room(tmp_path: Path) -> None:
+async def test_a_rate_holds_the_next_start_back_until_the_window_has_room(tmp_path: Path) -> None:
     functions = {
         "rated.py": """
             import time
@@ -128,7 +128,7 @@ async def test_tasks_wait_for_their_service_and_others_go_on(tmp_path: Path) -> 
         assert report["restarts"] >= 1
 
 
-async def test_a_service_that_is_down_from_the_start_holds_its_tasks_goit_comes(
+async def test_a_service_that_is_down_from_the_start_holds_its_tasks_until_it_comes(
     tmp_path: Path,
 ) -> None:
     functions = {"helper.py": SERVICE, "needy.py": NEEDY, "quick.py": QUICK}

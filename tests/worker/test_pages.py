@@ -9,188 +9,10 @@ import pytest_asyncio
 
 from slotgrid.core.task import TaskState
 from tests.worker.browser.waiting import until
+from tests.worker.page_functions import FUNCTIONS, each_in_its_file
 from tests.worker.running import RunningWorker, running_worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-FUNCTIONS = """
-@function(timeout_s=20)
-async def twice(context: Context) -> list[bool]:
-    first, second = await asyncio.gather(context.page(), context.page())
-    third = await context.page()
-    return [first is second, first is third, context.browser_context is first.context]
-
-@function(timeout_s=20)
-async def too_early(context: Context) -> None:
-    context.browser_context
-
-@function(timeout_s=20)
-async def closes_page(context: Context) -> bool:
-    page = await context.page()
-    await page.close()
-    return page.is_closed()
-
-@function(timeout_s=20)
-async def closes_page_and_fails(context: Context) -> None:
-    await (await context.page()).close()
-    raise ValueError("after the page")
-
-@function(timeout_s=20)
-async def goes_on_with_a_closed_page(context: Context) -> None:
-    page = await context.page()
-    await page.close()
-    await page.goto("data:,late")
-
-@function(timeout_s=20)
-async def closes_context(context: Context) -> int:
-    await context.page()
-    await context.browser_context.close()
-    return 1
-
-@function(timeout_s=20)
-async def closes_browser(context: Context) -> int:
-    await context.page()
-    await context.browser_context.browser.close()
-    return 1
-
-@function(timeout_s=20)
-async def opens_many(context: Context) -> int:
-    page = await context.page()
-    for _ in range(5):
-        await context.browser_context.new_page()
-    async with page.expect_popup():
-        await page.evaluate("open('about:blank')")
-    return len(context.browser_context.pages)
-
-@function(timeout_s=20)
-async def bad_listeners(context: Context) -> int:
-    page = await context.page()
-    def raises(message):
-        raise ValueError("in a listener")
-    async def raises_later(message):
-        raise ValueError("in an async listener")
-    page.on("console", raises)
-    page.on("console", raises_later)
-    await page.evaluate("console.log(1)")
-    return await page.evaluate("6 * 7")
-
-@function(timeout_s=20)
-async def exits_in_a_listener(context: Context) -> int:
-    page = await context.page()
-    page.on("console", lambda _: sys.exit(3))
-    await page.evaluate("console.log(1)")
-    return await page.evaluate("6 * 7")
-
-@function(timeout_s=20)
-async def exits_in_an_async_listener(context: Context) -> int:
-    page = await context.page()
-
-    async def exits(message) -> None:
-        sys.exit(3)
-
-    page.on("console", exits)
-    await page.evaluate("console.log(1)")
-    return await page.evaluate("6 * 7")
-
-@function(timeout_s=20)
-async def floods(context: Context) -> int:
-    page = await context.page()
-    heard = []
-    page.on("console", lambda message: heard.append(message.text))
-    await page.goto("data:text/html,<script>setTimeout(flood);"
-                    "function flood() { for (let i = 0; i < 3e4; i++) console.log(i) }</script>")
-    await asyncio.sleep(1)
-    return len(heard)
-
-@function(timeout_s=20)
-async def never_resolves(context: Context) -> None:
-    page = await context.page()
-    await context.status("evaluating")
-    await page.evaluate("new Promise(() => {})")
-
-@function(timeout_s=20)
-async def never_yields(context: Context) -> None:
-    page = await context.page()
-    await context.status("evaluating")
-    await page.evaluate("() => { while (true); }")
-
-@function(timeout_s=20)
-async def fails(context: Context) -> None:
-    page = await context.page()
-    await page.goto("data:text/html,<title>seen</title><h1>What was there</h1>")
-    raise ValueError("with a page open")
-
-@function(timeout_s=20)
-async def title(context: Context) -> str:
-    page = await context.page()
-    await page.goto("data:text/html,<title>A title</title>")
-    return await page.title()
-
-@function(timeout_s=20)
-async def half_a_pair(context: Context) -> str:
-    page = await context.page()
-    return await page.evaluate("'a\\\\ud800b'")
-
-@function(timeout_s=20)
-async def playwright_fails(context: Context) -> None:
-    page = await context.page()
-    await page.click("#nowhere", timeout=100)
-
-@function(timeout_s=20)
-async def leaves_work_behind(context: Context) -> int:
-    page = await context.page()
-    left = asyncio.ensure_future(page.wait_for_timeout(60_000))
-    left.add_done_callback(lambda left: left.exception())
-    await asyncio.sleep(0)
-    return 1
-
-@function(on_failure=("screenshot", "html", "trace"), retries=1)
-async def keeps_all(context: Context) -> None:
-    page = await context.page()
-    await page.goto("data:text/html,<title>seen</title><h1>What was there</h1>")
-    raise ValueError("with a page open")
-
-@function(on_failure=())
-async def keeps_nothing(context: Context) -> None:
-    page = await context.page()
-    await page.goto("data:text/html,<title>seen</title><h1>What was there</h1>")
-    raise ValueError("with a page open")
-
-@function(on_failure=("html", "trace"))
-async def keeps_a_secret(context: Context, password: Secret) -> None:
-    page = await context.page()
-    await page.set_content(f"<p>{password}</p>")
-    raise ValueError("with a secret on the page")
-
-@function(context_options={"viewport": {"width": 321, "height": 400}, "locale": "de-DE"})
-async def mobile(context: Context) -> list:
-    page = await context.page()
-    return await page.evaluate("[innerWidth, navigator.language]")
-
-@function(context_options={"locale": 5}, retries=2)
-async def refused(context: Context) -> None:
-    await context.page()
-
-@function()
-async def shares(context: Context) -> list:
-    page = await context.page()
-    await page.set_content("<title>of the caller</title>")
-    return await context.call("looks")
-
-@function(context_options={"locale": "fr-FR"})
-async def looks(context: Context) -> list:
-    page = await context.page()
-    return [await page.title(), context.browser_context is page.context]
-"""
-
-
-def each_in_its_file(text: str) -> dict[str, str]:
-    """Functions that stand below each other, as files named after them."""
-    parts = [f"@function{part}" for part in text.split("@function")[1:]]
-    return {
-        f"{part.split('async def ')[1].split('(')[0]}.py": f"import asyncio, sys\n\n\n{part}"
-        for part in parts
-    }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -280,10 +102,13 @@ async def test_a_listener_cannot_end_the_process(worker: RunningWorker, name: st
     assert "a listener failed: SystemExit: 3" in await worker.log_of(answer.json["id"])
 
 
-async def test_a_flood_costs_its_own_listener_and_nobody_else(worker: RunningWorker) -> None:
-    flooding = await worker.start("floods")
-    for _ in range(5):
-        assert await worker.call("title") == "A title"
+async def test_a_flood_costs_its_own_listener_and_no_task_of_another_browser(
+    worker: RunningWorker,
+) -> None:
+    working = await worker.start("works_for_a_while")
+    await working.says("status")
+    flooding = await worker.start("floods")  # in the browser with the fewest tasks: the other one
+    assert await working.result() == 30
     heard = await flooding.result()
     assert 0 < heard < 10_000
     assert "`console` came too often" in await worker.log_of(flooding.task.id)
@@ -367,3 +192,36 @@ async def test_calls_that_a_function_leaves_behind_end_with_its_context(
     worker: RunningWorker,
 ) -> None:
     assert await worker.call("leaves_work_behind") == 1
+
+
+async def test_a_cancel_while_a_failure_is_recorded_ends_the_task(worker: RunningWorker) -> None:
+    # The page cannot be painted, so its screenshot takes until its own time is up.
+    running = await worker.start("fails_while_busy")
+    await running.says("status")
+    await until(lambda: b"ValueError" in b"".join(e.payload for e in running.task.logs.after(0)))
+    await running.hang_up()
+    assert await running.ended() is TaskState.CANCELLED
+    assert running.task.artifacts == {}
+
+
+async def test_the_record_of_a_browser_task_tells_all_of_it(worker: RunningWorker) -> None:
+    answer = await worker.submit("shares", metadata={"order": 7}, priority=2, timeout_s=9)
+    task = await worker.task(answer.json["id"])
+    assert (task["status"], task["function"], task["worker"]) == (
+        "completed",
+        "shares",
+        "test-worker",
+    )
+    assert (task["metadata"], task["priority"], task["timeout_s"]) == ({"order": 7}, 2, 9)
+    assert task["source"] == {"kind": "api", "id": None}
+    assert task["result"] == answer.json["result"] == ["of the caller", True]
+    assert task["created_at"] <= task["started_at"] <= task["finished_at"]
+    assert task["run_ms"] == answer.json["run_ms"] > 0
+    assert [step["name"] for step in task["steps"]] == ["looks-1"]
+    [attempt] = task["attempts"]
+    assert (attempt["number"], attempt["worker"], attempt["error"]) == (1, "test-worker", None)
+    log = await worker.log_of(task["id"])
+    assert log.splitlines()[0] == f"attempt 1 on slot {attempt['slot']} of test-worker"
+    assert log.splitlines()[-1] == "completed"
+    events = await worker.request("GET", f"/tasks/{task['id']}/events")
+    assert events.body.count(b"event: done") == 1

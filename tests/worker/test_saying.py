@@ -5,38 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.worker.running import browserless_worker
-
-TALKS = """
-    @function(streaming=True)
-    async def talks(context: Context, kind: str = "note", data: JSON = None) -> int:
-        await context.emit(kind, "said", data)
-        return 1
-"""
-HEADER = "from typing import Any\nJSON = Any\n"
-
-
-def _function(body: str, *, options: str = "streaming=True", returns: str = "Any") -> str:
-    lines = "\n".join(f"        {line}" for line in body.strip().splitlines())
-    return f"""
-    import asyncio, enum, sys
-    from dataclasses import dataclass
-    from datetime import date, datetime
-    from typing import Any
-    from slotgrid.function import Artifact, PlainContext
-
-    @dataclass
-    class Point:
-        x: int
-        y: int = 2
-
-    class Broken:
-        def __str__(self) -> str:
-            raise ValueError("no text of me")
-
-    @function({options})
-    async def talks(context: Context) -> {returns}:
-{lines}
-    """
+from tests.worker.talks import talks
 
 
 async def test_everything_said_arrives_in_order_and_ends_in_one_done(tmp_path: Path) -> None:
@@ -49,7 +18,7 @@ await context.log("a line", stream="stderr")
 await context.emit("found", data=Point(1))
 return "over"
 """
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         events = await worker.stream("talks")
         assert events[:-1] == [
             ("status", {"text": "begun", "data": None}),
@@ -74,7 +43,7 @@ for kind in ("done", "error", "missed", "chunk", "", "Loud", "a b", "a" * 65, "x
         refused.append(str(error))
 return refused
 """
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         [(kind, done)] = await worker.stream("talks")
         assert kind == "done"
         assert len(done["result"]) == 9
@@ -87,7 +56,7 @@ try:
 except ValueError as error:
     return str(error)
 """
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         assert "not JSON" in await worker.call("talks")
 
 
@@ -95,31 +64,29 @@ async def test_results_of_every_kind_that_json_can_hold(tmp_path: Path) -> None:
     body = """
 return [Point(1), date(2026, 1, 2), enum.Enum("Size", {"BIG": "big"}).BIG, (1, 2), {"a": None}]
 """
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         result = await worker.call("talks")
         assert result == [{"x": 1, "y": 2}, "2026-01-02", "big", [1, 2], {"a": None}]
 
 
-async def test_a_result_that_is_not_json_is_a_fault_of_the_function(tmp_path: Path) -> None:
+async def test_a_result_that_is_not_json_is_a_fault_of_thetalks(tmp_path: Path) -> None:
     for returned in ("object()", "Broken()", "lambda: 1", "{(1, 2): 3}", "10 ** 400"):
         body = f"return {returned}"
-        async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+        async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
             problem = await worker.problem("talks")
             assert problem["type"] == "/problems/output-invalid", returned
             assert problem["detail"].startswith("talks returned what is not JSON"), returned
 
 
-async def test_a_result_that_contains_itself_is_a_fault_of_the_function(tmp_path: Path) -> None:
+async def test_a_result_that_contains_itself_is_a_fault_of_thetalks(tmp_path: Path) -> None:
     body = "loop = []\nloop.append(loop)\nreturn loop"
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         assert (await worker.problem("talks"))["type"] == "/problems/output-invalid"
 
 
 async def test_a_result_is_held_against_the_output_schema(tmp_path: Path) -> None:
     body = "return {'x': 'one', 'y': 2}"
-    async with browserless_worker(
-        tmp_path, {"talks.py": _function(body, returns="Point")}
-    ) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body, returns="Point")}) as worker:
         problem = await worker.problem("talks")
         assert problem["type"] == "/problems/output-invalid"
         assert problem["errors"] == [{"pointer": "/x", "message": "'one' is not of type 'integer'"}]
@@ -134,7 +101,7 @@ await context.stream(half)
 await context.save("page.txt", half)
 return {half: [half]}
 """
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         events = await worker.stream("talks")
         assert events[0] == ("status", {"text": "a\ufffdb", "data": None})
         kind, done = events[-1]
@@ -170,7 +137,7 @@ async def test_half_a_surrogate_pair_is_replaced_in_a_plain_function_too(tmp_pat
 
 async def test_half_a_surrogate_pair_in_an_error_is_replaced(tmp_path: Path) -> None:
     body = "raise ValueError('a\\ud800b')"
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         problem = await worker.problem("talks")
         assert problem["detail"] == "talks failed: ValueError: a\ufffdb"
         assert (await worker.task(problem["task_id"]))["error"]["detail"] == problem["detail"]
@@ -178,7 +145,7 @@ async def test_half_a_surrogate_pair_in_an_error_is_replaced(tmp_path: Path) -> 
 
 async def test_a_large_result_arrives_whole(tmp_path: Path) -> None:
     body = "return ['x' * 1000] * 20_000"
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         result = await worker.call("talks")
         assert (len(result), len(result[0])) == (20_000, 1000)
         events = await worker.stream("talks")
@@ -187,7 +154,7 @@ async def test_a_large_result_arrives_whole(tmp_path: Path) -> None:
 
 async def test_an_error_with_a_book_for_a_message_is_cut(tmp_path: Path) -> None:
     body = "raise ValueError('x' * 10_000_000)"
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         problem = await worker.problem("talks")
         assert problem["detail"].startswith("talks failed: ValueError: xxx")
         assert len(problem["detail"]) < 1000
@@ -206,7 +173,7 @@ async def test_a_function_cannot_end_the_process(tmp_path: Path) -> None:
         ("raise GeneratorExit", "GeneratorExit"),
         ("raise StopIteration(1)", "coroutine raised StopIteration"),
     ):
-        async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+        async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
             problem = await worker.problem("talks")
             assert problem["type"] == "/problems/function-failed", body
             assert words in problem["detail"], body
@@ -214,7 +181,7 @@ async def test_a_function_cannot_end_the_process(tmp_path: Path) -> None:
 
 async def test_an_error_that_cannot_be_printed_is_still_told(tmp_path: Path) -> None:
     body = "class Mute(Exception):\n    def __str__(self): raise ValueError('mute')\nraise Mute"
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         problem = await worker.problem("talks")
         assert problem["type"] == "/problems/function-failed"
         assert "Mute" in problem["detail"]
@@ -261,55 +228,9 @@ async def test_a_traceback_begins_where_the_authors_code_does(tmp_path: Path) ->
             assert {file.parent for file in files} == {worker.folder.path}, log
 
 
-async def test_files_are_kept_with_their_task(tmp_path: Path) -> None:
-    body = """
-artifact = await context.save("notes é 1.txt", "text")
-await context.save("page.html", b"<script>alert(1)</script>")
-await context.save("page.html", b"<b>again</b>")
-return artifact
-"""
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
-        events = await worker.stream("talks")
-        assert [kind for kind, _ in events] == ["artifact", "artifact", "artifact", "done"]
-        done = events[-1][1]
-        assert done["result"] == events[0][1]["data"]
-        assert await worker.artifact(done["id"], "notes é 1.txt") == b"text"
-        page = await worker.request("GET", f"/tasks/{done['id']}/artifacts/page.html")
-        assert page.body == b"<b>again</b>"
-        assert page.headers["Content-Disposition"].startswith("attachment")
-        listed = await worker.get(f"/tasks/{done['id']}/artifacts")
-        assert [file["name"] for file in listed["artifacts"]] == ["notes é 1.txt", "page.html"]
-
-
-async def test_names_that_are_no_plain_file_names_are_refused(tmp_path: Path) -> None:
-    body = """
-refused = 0
-for name in ("../up", "/etc/passwd", "a/b", "", ".", "..", ".hidden", "a" * 201, "a\\0b", "a\\nb"):
-    try:
-        await context.save(name, b"")
-    except ValueError:
-        refused += 1
-return refused
-"""
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
-        assert await worker.call("talks") == 10
-
-
-async def test_a_file_beyond_the_limit_is_refused(tmp_path: Path) -> None:
-    body = """
-try:
-    await context.save("big.bin", bytes(100 * 1024 * 1024 + 1))
-except ValueError as error:
-    return str(error)
-"""
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
-        said = await worker.call("talks")
-        assert said.startswith("big.bin has 104857601 bytes; a file may have 104857600")
-
-
 async def test_a_function_that_only_talks_lets_others_run(tmp_path: Path) -> None:
     functions = {
-        "talks.py": _function("while True:\n    await context.status('on and on')"),
+        "talks.py": talks("while True:\n    await context.status('on and on')"),
         "quick.py": "\n@function()\nasync def quick(context: Context) -> int:\n    return 42\n",
     }
     async with browserless_worker(tmp_path, functions) as worker:
@@ -328,7 +249,7 @@ async def test_tasks_that_talk_in_a_wrong_way_are_told_apart_from_those_that_fai
     tmp_path: Path,
 ) -> None:
     body = "await context.status(text=object())"
-    async with browserless_worker(tmp_path, {"talks.py": _function(body)}) as worker:
+    async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         problem: dict[str, Any] = await worker.problem("talks")
         assert problem["type"] == "/problems/function-failed"
         assert "NotJson" in problem["detail"]

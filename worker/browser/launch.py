@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from worker.browser.errors import BrowserMissing
 from worker.browser.find import BrowserKind, Executable, find_executable
 
 BOOT_SWITCH = "--slotgrid-boot="
@@ -37,6 +38,13 @@ class LaunchPlan:
         Raises BrowserMissing.
         """
         return find_executable(self.kind, self.chromium_path)
+
+    def kind_here(self) -> BrowserKind:
+        """Which kind would start now: a full Chromium may have to stand in for the shell."""
+        try:
+            return self.executable().kind
+        except BrowserMissing:
+            return self.kind
 
     @cached_property
     def sandboxed(self) -> bool:

@@ -2,7 +2,9 @@
 
 import contextlib
 import fcntl
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +12,16 @@ from typing import IO
 
 import psutil
 
+from worker.browser.find import BrowserKind
 from worker.browser.launch import BOOT_SWITCH
 from worker.browser.processes import kill, kill_group, leads_a_group, processes_of
 
 PREFIX = "slotgrid-"
 LOCK = "lock"
 GONE_WITHIN_S = 2.0
+LONGEST_BASE = 28
+"""The full Chromium keeps a socket 78 characters below the base, and the kernel refuses longer
+paths for a socket than 107. The shell keeps none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,17 @@ class Swept:
 
     processes: int = 0
     folders: int = 0
+
+
+def temporary_base(data_dir: Path, kind: BrowserKind) -> Path:
+    """Where workers of this data folder make their temporary folders: the same at each boot.
+
+    Inside of the data folder, unless that lies too deep for the full Chromium.
+    """
+    inside = data_dir.absolute() / "tmp"
+    if kind is BrowserKind.SHELL or len(os.fsencode(inside)) <= LONGEST_BASE:
+        return inside
+    return Path(tempfile.gettempdir()) / f"{PREFIX}{os.getuid()}"
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ Apart from the schemas, for a child process that runs a function has no use for 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_type_hints
 
 import msgspec
@@ -48,15 +49,21 @@ class Binding:
         """What a JSON Schema cannot say: a date that is none, a name that is not taken."""
         return self._convert(given)[1]
 
+    @cached_property
+    def _boxes(self) -> Mapping[str, Any]:
+        """Each type in a struct of one value: any but a struct's is analysed anew at each call."""
+        return {name: _box(kind) for name, kind in self.types.items()}
+
     def _convert(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
         arguments: dict[str, Any] = {}
         faults: list[Violation] = []
+        boxes = self._boxes
         for name, value in given.items():
             if not self.open_ended and name not in self.types:
                 faults.append(Violation(f"/{name}", "the function has no such parameter"))
                 continue
             try:
-                arguments[name] = msgspec.convert(value, self.types.get(name, ANY))
+                arguments[name] = msgspec.convert((value,), boxes.get(name, _ANY_BOX)).value
             except Exception as cause:  # an author's `__post_init__` may raise anything
                 faults.append(Violation(f"/{name}", _in_words(cause)))
         return arguments, faults
@@ -127,7 +134,15 @@ def annotation_of(function: Callable[..., Any], name: str, annotation: Any) -> A
         raise SignatureFault(f"`{name}`: the annotation {annotation!r} fails: {cause}") from cause
 
 
+def _box(kind: Any) -> Any:
+    return msgspec.defstruct("Box", [("value", kind)], array_like=True)
+
+
+_ANY_BOX = _box(ANY)
+
+
 def _in_words(error: Exception) -> str:
     if isinstance(error, msgspec.ValidationError):
-        return str(error).replace("`", "").replace("$.", "").replace("$", "")
+        text = str(error).removesuffix(" - at `$[0]`").replace("$[0]", "$")
+        return text.replace("`", "").replace("$.", "").replace("$", "")
     return f"{type(error).__name__}: {error}"

@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def in_thread(work: Callable[[], T], *, timeout_s: float, name: str) -> T:
+async def in_thread(
+    work: Callable[[], T], *, timeout_s: float, name: str, interrupted: bool = True
+) -> T:
     """Run `work` in a thread of its own and return what it returns.
 
     Raises TimeoutError when it takes longer, and asks the thread to end: Python code does at its
-    next line, a blocking call when it returns. A daemon thread, as the interpreter waits for
-    the others before it exits.
+    next line, a blocking call when it returns. Work of ours, which only ever waits for a file
+    system, is better not `interrupted`: it could not let go of its open files. A daemon thread,
+    as the interpreter waits for the others before it exits.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
@@ -46,7 +49,7 @@ async def in_thread(work: Callable[[], T], *, timeout_s: float, name: str) -> T:
         async with asyncio.timeout(timeout_s):
             return await outcome
     finally:
-        if outcome.cancelled():  # by the timeout, or because nobody waits any more
+        if interrupted and outcome.cancelled():  # by the timeout, or because nobody waits any more
             _ask_to_end(thread)
 
 

@@ -119,6 +119,7 @@ class Registry:
                 lambda: Snapshot.read(self._folder, before),
                 timeout_s=READ_TIMEOUT_S,
                 name="functions-read",
+                interrupted=False,
             )
             tried = await self._try_files(snapshot)
             assembly = assemble({path: look.offer for path, look in tried.items()})

@@ -7,6 +7,7 @@ from slotgrid.core.errors import Conflict, InvalidSubmission, NoWorker
 from slotgrid.core.node import NodeState
 from slotgrid.core.schema import Schema
 from slotgrid.intake import documents as d
+from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import bad_parameter, read_json, whole
 from slotgrid.intake.node import NODE
@@ -129,6 +130,7 @@ async def switch_on(request: web.Request) -> web.Response:
     if node.status.state is NodeState.STARTING:
         raise NoWorker("the node is still starting", retry_after_s=1, reason="starting")
     changed = node.status.move_to(NodeState.READY)
+    audit(request, "on", changed=changed)
     node.dispatcher.wake()
     return _switched(node.status.state, "accepts tasks again" if changed else "was ready already")
 
@@ -146,6 +148,7 @@ async def switch_off(request: web.Request) -> web.Response:
     """`POST /off`, idempotent; queued and running tasks finish."""
     node = request.app[NODE]
     changed = node.status.move_to(NodeState.MAINTENANCE)
+    audit(request, "off", changed=changed)
     left = len(node.supervisor.live)
     message = "was in maintenance already" if not changed else "refuses new tasks"
     return _switched(node.status.state, f"{message}; tasks still to finish: {left}")
@@ -169,6 +172,7 @@ async def drain(request: web.Request) -> web.Response:
     faults = DRAIN.violations(body)
     if faults:
         raise InvalidSubmission(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
+    audit(request, "drain", deadline_s=body.get("deadline_s"))
     node.status.move_to(NodeState.DRAINING)  # no task is accepted after this answer
     node.drain(body.get("deadline_s"))
     left = len(node.supervisor.live)

@@ -18,6 +18,7 @@ from slotgrid.core.task import Source, Task
 from slotgrid.intake import documents as d
 from slotgrid.intake.api.speech import LOOK_AGAIN_S
 from slotgrid.intake.api.submit import OUTCOMES, run
+from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import paging, seconds
 from slotgrid.intake.filters import LIVE, task_filter
@@ -105,6 +106,7 @@ async def cancel_task(request: web.Request) -> web.Response:
         found = await find_task(request)
     elif isinstance(found, Record) or not node.supervisor.cancel(found, reason):
         raise TaskFinished(f"the task has already {found.state}", task_id=found.id)
+    audit(request, "cancel", cancelled=[found.id])
     found = await _finished_within(request, found, CANCEL_WAIT_S)
     return json_response({"success": True, "id": found.id, "status": found.state})
 
@@ -135,6 +137,7 @@ async def cancel_tasks(request: web.Request) -> web.Response:
         await asyncio.wait(waits, timeout=CANCEL_WAIT_S)
         await node.ledger.settled()  # a list asked for next shows them as what they are
     ids += [task.id for task in cancelled]
+    audit(request, "cancel", cancelled=ids)
     return json_response({"success": True, "cancelled": len(ids), "ids": ids})
 
 

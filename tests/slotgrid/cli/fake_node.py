@@ -57,6 +57,7 @@ class FakeNode:
         self.submissions: list[dict[str, Any]] = []
         self.posted: list[str] = []
         self.artifacts: dict[str, bytes] = {}
+        self.task_log: list[dict[str, Any]] = []
         self.remembers = True
         self.logs: list[dict[str, Any]] = []
         self.health: dict[str, Any] = {"status": "ready"}
@@ -70,6 +71,7 @@ class FakeNode:
                 web.get("/functions", self._functions),
                 web.get("/functions/{name:.+}", self._function),
                 web.get("/tasks/{id}", self._record),
+                web.get("/tasks/{id}/logs", self._task_log),
                 web.get("/tasks/{id}/artifacts", self._artifacts),
                 web.get("/tasks/{id}/artifacts/{name:.+}", self._artifact),
                 web.post("/tasks/{id}/cancel", self._switch),
@@ -123,6 +125,12 @@ class FakeNode:
 
     async def _record(self, request: web.Request) -> web.Response:
         return web.json_response({"task": {"id": request.match_info["id"], **request.query}})
+
+    async def _task_log(self, _: web.Request) -> web.Response:
+        if not self.remembers:
+            return _refused(problem("unknown-task", 404, "There is no such task", "forgotten"))
+        lines = "".join(f"{json.dumps(line)}\n" for line in self.task_log)
+        return web.Response(text=lines, content_type="application/x-ndjson")
 
     async def _artifacts(self, request: web.Request) -> web.Response:
         if not self.remembers:

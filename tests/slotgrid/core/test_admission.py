@@ -1,6 +1,6 @@
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from slotgrid.core.admission import Admission
@@ -206,4 +206,4 @@ def test_every_violation_of_the_input_is_told_under_input(admission: Admission) 
 def test_what_was_sent_stays_as_it_was(admission: Admission) -> None:
     sent = submission()
     admission.admit(sent, owner="ann")
-    assert sent == replace(sent, input={"url": "u"})
+    assert sent == msgspec.structs.replace(sent, input={"url": "u"})

@@ -71,19 +71,13 @@ def test_an_empty_log_has_nothing_and_misses_nothing() -> None:
         _ = log.last
 
 
-def test_only_what_is_newer_is_looked_at_however_much_is_kept() -> None:
-    log = EventLog()
-    fill(log, EVENTS_LIMIT)
-    looks = 0
-
-    class Counted(int):
-        def __lt__(self, other: int) -> bool:
-            nonlocal looks
-            looks += 1
-            return int(self) < other
-
-    assert ids(log.after(Counted(EVENTS_LIMIT - 2))) == [EVENTS_LIMIT - 1, EVENTS_LIMIT]
-    assert looks == 3
+@pytest.mark.parametrize(
+    ("after", "newer"), [(0, [4, 5, 6, 7, 8]), (5, [6, 7, 8]), (7, [8]), (8, []), (99, [])]
+)
+def test_what_is_newer_is_what_is_kept_of_it(after: int, newer: list[int]) -> None:
+    log = EventLog(limit=5)
+    fill(log, 8)
+    assert ids(log.after(after)) == newer
 
 
 async def test_several_readers_each_get_everything_in_order() -> None:

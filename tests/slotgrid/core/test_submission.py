@@ -28,8 +28,10 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 def test_a_function_is_enough_and_the_rest_has_defaults() -> None:
-    assert Submission.parse({"function": "f"}) == Submission(
+    body = {"function": "f"}
+    assert Submission.parse(body) == Submission(
         function="f",
+        body=body,
         input={},
         group=None,
         contract=None,
@@ -80,6 +82,7 @@ def test_every_field_is_read() -> None:
         metadata={"order": 7},
         trace=trace,
         size=99,
+        body=body,
     )
 
 
@@ -194,7 +197,7 @@ def test_a_body_that_is_no_object_is_one_fault_at_its_root(body: object, kind: s
 
 
 def test_an_unknown_field_is_pointed_at_with_the_nearest_known() -> None:
-    assert fault("priorty", 1) == {"/priorty": 'unknown field; did you mean "priority"?'}
+    assert fault("prioritee", 1) == {"/prioritee": 'unknown field; did you mean "priority"?'}
     assert fault("zzz", 1) == {"/zzz": "unknown field"}
     assert fault("a/b~c", 1) == {"/a~1b~0c": "unknown field"}
 
@@ -210,8 +213,8 @@ def test_a_name_too_long_to_be_a_typing_error_is_compared_with_nothing(
 
     monkeypatch.setattr("difflib.get_close_matches", noted)
     assert list(fault("priority" * 100, 1).values()) == ["unknown field"]
-    assert list(fault("priorty", 1).values()) == ["unknown field"]
-    assert compared == ["priorty"]
+    assert list(fault("prioritee", 1).values()) == ["unknown field"]
+    assert compared == ["prioritee"]
 
 
 def test_the_number_of_faults_is_bounded() -> None:
@@ -282,7 +285,10 @@ def test_the_query_gives_every_field_but_the_input() -> None:
         metadata={"order": 7},
         trace=trace,
         size=9,
+        body=got.body,
     )
+    # What is recorded of it reads the same as a body of `POST /task`.
+    assert Submission.parse(got.body, trace=trace, size=9) == got
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import os
 from collections.abc import Iterator
@@ -11,7 +12,13 @@ import pytest
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from slotgrid.runtime.logs import MAX_LINE_BYTES, LogRing, StandardLogs, configure_logs
+from slotgrid.runtime.logs import (
+    MAX_LINE_BYTES,
+    LogRing,
+    StandardLogs,
+    bind_fields,
+    configure_logs,
+)
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import LogFormat, LogLevel
 
@@ -80,6 +87,25 @@ def test_what_is_bound_for_a_task_is_on_each_of_its_lines(logs: RunningLogs) -> 
     one, two, three = logs.lines()
     assert one["task_id"] == two["task_id"] == "t1"
     assert "task_id" not in three
+
+
+async def test_fields_of_a_task_are_on_its_lines_and_on_those_of_tasks_that_it_starts(
+    logs: RunningLogs,
+) -> None:
+    async def child() -> None:
+        log.info("child", slot=3)
+        logging.getLogger("library").warning("child")
+
+    async def parent() -> None:
+        bind_fields(task_id="t1")
+        bind_fields(slot=2)
+        await asyncio.create_task(child())
+        log.info("parent")
+
+    await asyncio.create_task(parent())
+    log.info("other")
+    bound = [(line.get("task_id"), line.get("slot")) for line in logs.lines()]
+    assert bound == [("t1", 3), ("t1", 2), ("t1", 2), (None, None)]
 
 
 def test_lines_below_the_level_are_not_written(logs: RunningLogs) -> None:

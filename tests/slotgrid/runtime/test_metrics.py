@@ -81,6 +81,16 @@ def test_a_task_that_never_ran_has_no_run_time(metrics: Metrics) -> None:
     assert value(metrics, "slotgrid_run_seconds_count", function="hello", outcome="cancelled") == 0
 
 
+def test_a_bucket_holds_its_bound_and_all_that_is_smaller(metrics: Metrics) -> None:
+    for wait_s in (0.0005, 0.005, 0.0051, 61):
+        metrics.task_finished(function="hello", mode="sync", outcome="completed", wait_s=wait_s)
+    held = [
+        value(metrics, "slotgrid_wait_seconds_bucket", le=le)
+        for le in ("0.001", "0.005", "0.01", "60.0", "+Inf")
+    ]
+    assert held == [1, 2, 3, 3, 4]
+
+
 def test_gauges_are_read_when_somebody_asks() -> None:
     readings = iter([IDLE, GaugeReadings(**{**vars(IDLE), "slots": {("default", "free"): 4}})])
     metrics = Metrics(lambda: next(readings))

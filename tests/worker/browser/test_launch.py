@@ -4,17 +4,19 @@ import asyncio
 import contextlib
 import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psutil
 import pytest
 from aiohttp.test_utils import TestServer
 
-from tests.worker.browser.conftest import StartBrowsers
+from tests.worker.browser.conftest import StartBrowsers, browsers_leaving_nothing
 from worker.browser.browsers import Browsers
-from worker.browser.errors import BrowserMissing
 from worker.browser.find import BrowserKind, find_executable
 from worker.browser.launch import LaunchPlan
+from worker.browser.sweep import temporary_base
 
 OTHER_WAYS = """async target => {
     const settled = promise => Promise.race([
@@ -172,8 +174,10 @@ def test_the_switches_name_the_boot_and_bound_a_pages_memory() -> None:
     assert "proxy" not in options
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has no sandbox")
-def test_root_runs_without_the_sandbox_unless_told_otherwise() -> None:
+def test_root_runs_without_the_sandbox_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert not LaunchPlan().sandboxed
     assert LaunchPlan(sandbox=True).sandboxed
 
@@ -194,13 +198,30 @@ async def test_a_browser_carries_the_mark_of_its_boot(start: StartBrowsers) -> N
     assert "--slotgrid-boot=marked" in psutil.Process(browser.pid).cmdline()
 
 
-async def test_the_full_browser_works_too_where_there_is_one(start: StartBrowsers) -> None:
-    try:
-        find_executable(BrowserKind.CHROMIUM)
-    except BrowserMissing:
-        pytest.skip("no full Chromium on this machine")
-    browsers = await start(LaunchPlan(kind=BrowserKind.CHROMIUM))
-    task = await browsers.context()
-    await task.page.set_content("<title>full</title>")
-    assert await task.page.title() == "full"
-    await task.close()
+async def test_the_full_browser_works_too() -> None:
+    # Its socket needs a short path, which a worker sees to by `temporary_base`.
+    with tempfile.TemporaryDirectory(prefix="sg", dir="/tmp") as base:
+        async with browsers_leaving_nothing(Path(base) / "t") as start:
+            browsers = await start(LaunchPlan(kind=BrowserKind.CHROMIUM))
+            task = await browsers.context()
+            await task.page.set_content("<title>full</title>")
+            assert await task.page.title() == "full"
+            await task.close()
+
+
+def test_a_deep_data_folder_is_left_for_the_full_browsers_sake(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 40)
+    assert temporary_base(deep, BrowserKind.SHELL) == deep / "tmp"
+    base = temporary_base(deep, BrowserKind.CHROMIUM)
+    assert base == temporary_base(deep, BrowserKind.CHROMIUM) != deep / "tmp"
+    socket = base / f"slotgrid-{'b' * 12}/browser-999/org.chromium.Chromium.AbCdEf/SingletonSocket"
+    assert len(str(socket)) <= 107
+    assert temporary_base(Path("/srv/slotgrid"), BrowserKind.CHROMIUM) == Path("/srv/slotgrid/tmp")
+
+
+def test_the_kind_that_starts_is_that_of_the_file_that_was_found(tmp_path: Path) -> None:
+    full = tmp_path / "chromium"
+    full.write_text("#!/bin/sh\n")
+    full.chmod(0o755)
+    assert LaunchPlan(chromium_path=full).kind_here() is BrowserKind.CHROMIUM
+    assert LaunchPlan(chromium_path=tmp_path / "none").kind_here() is BrowserKind.SHELL

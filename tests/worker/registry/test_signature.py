@@ -239,7 +239,13 @@ def circle() -> list[Any]:
     return ring
 
 
-@pytest.mark.parametrize("value", [object(), {(1, 2): 3}, circle(), lambda: 1, "\ud800"])
+def test_half_a_surrogate_pair_is_replaced_wherever_it_stands() -> None:
+    assert plain_json({"a\ud800": [Point(x=1.0, size=Size(1)), "\ud800"]}) == {
+        "a\ufffd": [{"x": 1.0, "size": {"width": 1, "height": 2}}, "\ufffd"]
+    }
+
+
+@pytest.mark.parametrize("value", [object(), {(1, 2): 3}, circle(), lambda: 1])
 def test_what_is_not_json_is_refused(value: object) -> None:
     with pytest.raises(NotJson, match="not JSON"):
         plain_json(value)

@@ -1,0 +1,42 @@
+"""Who did what to the node: a log line `audit.*` with user and address for each operation."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+import structlog
+from aiohttp import web
+
+from slotgrid.intake.auth import PRINCIPAL
+
+log = structlog.get_logger()
+
+Networks = Sequence[IPv4Network | IPv6Network]
+TRUSTED = web.AppKey[Networks]("trusted_proxies")
+
+
+def audit(request: web.Request, action: str, **facts: object) -> None:
+    """Log that the asker did this; the event's name is `audit.` and the action."""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    address = caller_address(request.remote, forwarded, request.app[TRUSTED])
+    log.info(f"audit.{action}", user=request[PRINCIPAL].name, address=address, **facts)
+
+
+def caller_address(remote: str | None, forwarded: str, trusted: Networks) -> str | None:
+    """The address that a request came from; behind trusted proxies, the last that is none.
+
+    `forwarded` is `X-Forwarded-For`, in which each proxy adds to the right whom it was asked by:
+    what stands further left than a trusted one wrote, the caller may have made up.
+    """
+    address = remote
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    while address is not None and hops and _within(address, trusted):
+        address = hops.pop()
+    return address
+
+
+def _within(address: str, networks: Networks) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks if network.version == parsed.version)

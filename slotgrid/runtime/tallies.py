@@ -1,0 +1,80 @@
+"""Counts and times of tasks that ended, for one thread alone.
+
+The library's counters may be used by any thread and take a lock for each value, five for a task
+that ends; these are for the event loop, and become the library's own only when they are read.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+WAIT_BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+RUN_BUCKETS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class Durations:
+    """Times in seconds, counted by the smallest of `bounds_s` that they do not exceed."""
+
+    __slots__ = ("_bounds_s", "_counts", "_sum_s")
+
+    def __init__(self, bounds_s: Sequence[float]) -> None:
+        self._bounds_s = bounds_s
+        self._counts = [0] * (len(bounds_s) + 1)
+        self._sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self._counts[bisect_left(self._bounds_s, seconds)] += 1
+        self._sum_s += seconds
+
+    def add_to(self, family: HistogramMetricFamily, labels: Sequence[str] = ()) -> None:
+        """Tell them to Prometheus, whose buckets hold all that is smaller, too."""
+        bounds = [str(float(bound)) for bound in self._bounds_s]
+        up_to = accumulate(self._counts)
+        family.add_metric(labels, list(zip([*bounds, "+Inf"], up_to, strict=True)), self._sum_s)
+
+
+class TaskTallies(Collector):
+    """What is counted of each task that ended."""
+
+    def __init__(self) -> None:
+        self._wait = Durations(WAIT_BUCKETS_S)
+        #: (function, outcome) -> times in a slot
+        self._run: dict[tuple[str, str], Durations] = {}
+        #: (function, mode, outcome) -> number
+        self._tasks: Counter[tuple[str, str, str]] = Counter()
+
+    def count(
+        self, function: str, mode: str, outcome: str, wait_s: float | None, run_s: float | None
+    ) -> None:
+        """Count one task; None for a time that it never began."""
+        self._tasks[function, mode, outcome] += 1
+        run = self._run.get((function, outcome))
+        if run is None:
+            run = self._run[function, outcome] = Durations(RUN_BUCKETS_S)
+        if wait_s is not None:
+            self._wait.observe(wait_s)
+        if run_s is not None:
+            run.observe(run_s)
+
+    def collect(self) -> Iterator[Metric]:
+        """All of it, as the library's own metrics would say it."""
+        wait = HistogramMetricFamily("slotgrid_wait_seconds", "Time from acceptance to a slot.")
+        self._wait.add_to(wait)
+        yield wait
+        run = HistogramMetricFamily(
+            "slotgrid_run_seconds", "Time in a slot.", labels=["function", "outcome"]
+        )
+        for labels, durations in self._run.items():
+            durations.add_to(run, labels)
+        yield run
+        tasks = CounterMetricFamily(
+            "slotgrid_tasks", "Tasks ended.", labels=["function", "mode", "outcome"]
+        )
+        for key, number in self._tasks.items():
+            tasks.add_metric(key, number)
+        yield tasks
