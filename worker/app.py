@@ -167,8 +167,8 @@ class Worker:
             parts=parts,
             tags=self.tags,
             lag=self.watchdog,
-            used_percent=used_percent,
             durable=self.durability.health,
+            used_percent=used_percent,
         )
         self.node = self._node(logs)
         # What holds tasks back may have gone: a service came up, a function was changed.

@@ -47,8 +47,8 @@ class WorkerHealth:
         parts: Parts,
         tags: Tags,
         lag: Lag,
-        used_percent: Callable[[], float],
         durable: Callable[[], Mapping[str, Any]],
+        used_percent: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._status = status
@@ -59,8 +59,8 @@ class WorkerHealth:
         self._parts = parts
         self._tags = tags
         self._lag = lag
-        self._used_percent = used_percent
         self._durable = durable
+        self._used_percent = used_percent
         self._started = time.monotonic()
         self._version = version("slotgrid")
         self._memory_bytes = 0

@@ -80,7 +80,8 @@ class EventLog:
         self.size += len(encoded)
         if self.size > self._bytes_limit or len(self._events) > self._limit:
             self._drop_oldest()
-        self._wake()
+        if self._waiters:
+            self._wake()
         return event
 
     def begin_after(self, event_id: int) -> None:
@@ -125,8 +126,6 @@ class EventLog:
             self.size -= len(self._events.pop(0).payload)
 
     def _wake(self) -> None:
-        if not self._waiters:
-            return
         waiters, self._waiters = self._waiters, NOBODY
         for waiter in waiters:
             if not waiter.done():

@@ -55,8 +55,8 @@ class Webhook:
 class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request to run one function; the fields are those of `POST /task`.
 
-    `trace` holds the headers that are carried through, `size` the bytes of the body, and `body`
-    is what it was parsed from, so that it can be recorded and parsed again.
+    `trace` holds the headers that are carried through, `size` the bytes of the body,
+    and `body` is what it was parsed from, so that it can be recorded and parsed again.
     A struct, as a frozen dataclass of so many fields takes longer to make than to read.
     """
 

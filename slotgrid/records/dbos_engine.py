@@ -95,6 +95,7 @@ class DurableEngine:
             with ThreadPoolExecutor(1, thread_name_prefix="dbos-end") as own:
                 # What still runs stays PENDING, and is taken up by the next process.
                 await loop.run_in_executor(own, _destroy)
+                await loop.run_in_executor(own, self._engine.dispose)  # it is ours, not DBOS's
             loop.set_default_executor(ThreadPoolExecutor(THREADS))
             logging.getLogger("dbos").removeFilter(quiet)
 

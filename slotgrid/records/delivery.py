@@ -1,15 +1,13 @@
 """Delivers the answers of ended tasks: one attempt a step, every attempt on record."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 import structlog
 
 from slotgrid.core.addresses import AddressPolicy, AddressRefused
-from slotgrid.core.backoff import backoff_s
-from slotgrid.core.errors import DatabaseUnavailable, InvalidSubmission, Violation
+from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.submission import Submission, Webhook
 from slotgrid.core.task import TaskState
@@ -24,6 +22,7 @@ from slotgrid.records.webhooks import (
     webhook_body,
     webhook_target,
 )
+from slotgrid.records.writes import surely
 
 log = structlog.get_logger()
 
@@ -34,8 +33,6 @@ SHOWN = (
 """What of a task a webhook tells, beside its result or error."""
 
 ENDED = {"again_in_s": None}
-
-T = TypeVar("T")
 
 
 def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
@@ -83,8 +80,8 @@ class WebhookDeliveries:
 
     async def attempt(self, task_id: str, number: int) -> dict[str, Any]:
         """Try once; `{again_in_s}` says after how many seconds to try again, None for never."""
-        row = await self._surely(
-            lambda: self._database.read(lambda connection: store.get(connection, task_id))
+        row = await surely(
+            lambda: self._database.read(lambda connection: store.get(connection, task_id)), task_id
         )
         if row is None or row.delivery != "pending" or row.status in store.LIVE:
             return ENDED
@@ -107,24 +104,15 @@ class WebhookDeliveries:
             again_in_s = self._schedule.delay_s(number, asked_s=attempt.asked_s)
         state = _state(attempt.outcome, again_in_s)
         made = attempt.to_json() | {"number": number}
-        await self._surely(
-            lambda: self._database.write(lambda c: store.note_attempt(c, task_id, state, made))
+        await surely(
+            lambda: self._database.write(lambda c: store.note_attempt(c, task_id, state, made)),
+            task_id,
         )
         self._count("retry" if state == "pending" else state)
         log.info(
             "webhook.attempt", task_id=task_id, number=number, state=state, status=attempt.status
         )
         return {"again_in_s": again_in_s}
-
-    async def _surely(self, do: Callable[[], Awaitable[T]]) -> T:
-        """Do it, however long the database is away: a step that fails would end the workflow."""
-        tries = 0
-        while True:
-            try:
-                return await do()
-            except DatabaseUnavailable:
-                tries += 1
-                await asyncio.sleep(backoff_s(tries, base_s=0.5, ceiling_s=15.0))
 
 
 def _state(outcome: Outcome, again_in_s: float | None) -> str:

@@ -1,23 +1,19 @@
 """Durable tasks: recorded before they are accepted, run, delivered, taken up after any crash."""
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
 from slotgrid.core.admission import Admission
-from slotgrid.core.backoff import backoff_s
 from slotgrid.core.errors import (
-    DatabaseUnavailable,
     QueueFull,
     ServiceError,
     TaskCancelled,
-    WaitExceeded,
     WorkerLost,
 )
 from slotgrid.core.supervisor import Supervisor
@@ -25,23 +21,18 @@ from slotgrid.core.task import Task, TaskState
 from slotgrid.records import store
 from slotgrid.records.database import Database
 from slotgrid.records.dbos_engine import DurableEngine
-from slotgrid.records.durable_restoring import class_key_of, restored
+from slotgrid.records.durable_restoring import class_key_of
 from slotgrid.records.history import TaskFilter
+from slotgrid.records.pump import Pump
 from slotgrid.records.store import Accepted, NewRecord, Turn
 from slotgrid.records.window import Held, Window
+from slotgrid.records.writes import Writes, surely
 from slotgrid.runtime.background import background
 
 log = structlog.get_logger()
 
-PUMP_S = 1.0
-"""How often the pump looks for what waited too long or whose time has come."""
 LOOK_AGAIN_S = 30.0
 """How often a workflow looks at the record of a task that another process may have ended."""
-RETRY_WRITE_S = (0.5, 15.0)
-LAST_WRITES_S = 10.0
-"""At the end of the process: for ends that are not on disk yet."""
-
-T = TypeVar("T")
 
 
 class DurableTasks:
@@ -75,12 +66,19 @@ class DurableTasks:
         # One for all, or two tasks might change places between the two clocks.
         self._epoch_mono = time.monotonic() - clock()
         self._window = Window()
-        self._writes: set[asyncio.Task[Any]] = set()
+        self._writes = Writes()
         self._ends: dict[str, asyncio.Event] = {}
         self._driven: frozenset[str] = frozenset()  # tasks whose workflow an earlier process began
         self._waiting = 0
-        self._released = False
-        self._wake = asyncio.Event()
+        self._pump = Pump(
+            database,
+            self._window,
+            node=node,
+            admission=admission,
+            clock=clock,
+            load=self._load,
+            fail=self._fail_on_disk,
+        )
 
     @property
     def waiting(self) -> int:
@@ -95,17 +93,17 @@ class DurableTasks:
             await self._end_lost()
             await self.take_up()
             await stack.enter_async_context(self._engine.running())
-            stack.push_async_callback(self._write_the_rest)
+            stack.push_async_callback(self._writes.finish)
             self._driven = _tasks_of(await self._engine.unfinished())
             await self.resume_deliveries()
-            _ = await stack.enter_async_context(background(self._pump(), name="durable tasks"))
+            _ = await stack.enter_async_context(background(self._pump.run(), name="durable tasks"))
             yield
             self.release_queued()
 
     def release_queued(self) -> None:
         """Let go of what has not started: it stays recorded, for the next process or a peer."""
         assert self._supervisor is not None
-        self._released = True
+        self._pump.stopped = True
         for held in self._window:
             self._supervisor.release(held.task)
 
@@ -130,7 +128,7 @@ class DurableTasks:
         # Counted before they are written, so that those who come meanwhile see the limit.
         self._waiting += len(records)
         # Shielded: a caller may leave while its task is being recorded, which is then ours.
-        return await asyncio.shield(self._keep(self._record(records), "accept"))
+        return await asyncio.shield(self._writes.keep(self._record(records), "accept"))
 
     async def _record(self, records: Sequence[NewRecord]) -> list[Accepted]:
         new: list[NewRecord] = []
@@ -159,12 +157,11 @@ class DurableTasks:
         not_before = task.submission.not_before
         if not_before is not None and not_before.timestamp() > self._clock():
             self._window.note_early(class_key, not_before.timestamp())
-        elif self._released:
+        elif self._pump.stopped:
             self._window.note_disk(class_key, record.queue_key)
         elif self._window.admits(class_key, record.queue_key):
             self._load(task, class_key, record.queue_key)
-        if self._window.short(class_key):
-            self._wake.set()
+        self._pump.look(class_key)
 
     def _load(self, task: Task, class_key: str, key: float) -> None:
         """Let a recorded task wait for a slot. Whoever comes second with it does nothing."""
@@ -183,7 +180,7 @@ class DurableTasks:
         def start() -> Coroutine[Any, Any, None]:
             return self._engine.start(f"{task_id}{suffix}", task_id, deliver_only=deliver_only)
 
-        _ = self._keep(self._persist(start, task_id), f"workflow {task_id}")
+        _ = self._writes.keep(surely(start, task_id), f"workflow {task_id}")
 
     # Steps of the workflow
 
@@ -192,7 +189,7 @@ class DurableTasks:
         ended = self._ends.setdefault(task_id, asyncio.Event())
         try:
             while True:
-                row = await self._persist(
+                row = await surely(
                     lambda: self._database.read(lambda c: store.get(c, task_id)), task_id
                 )
                 if row is None or row.node != self._node:
@@ -240,7 +237,7 @@ class DurableTasks:
         held.said = False
         turn = self._turn(held)
         write = partial(self._database.write, lambda c: store.back_to_queue(c, turn, node))
-        _ = self._keep(self._persist(write, task.id), f"retry {task.id}")
+        _ = self._writes.keep(surely(write, task.id), f"retry {task.id}")
 
     def ended(self, task: Task) -> None:
         """Record the end of a task, however long the database needs."""
@@ -251,13 +248,13 @@ class DurableTasks:
         turn = self._turn(held)
 
         async def write() -> None:
-            await self._persist(
+            await surely(
                 lambda: self._database.write(lambda c: store.finish(c, turn, node)), task.id
             )
             self._window.drop(task.id)
             self._tell_end(task.id)
 
-        _ = self._keep(write(), f"end {task.id}")
+        _ = self._writes.keep(write(), f"end {task.id}")
 
     def _turn(self, held: Held) -> Turn:
         return Turn.of(held.task, after=held.kept)
@@ -265,44 +262,7 @@ class DurableTasks:
     def _leave_queue(self, held: Held) -> None:
         if self._window.leave_queue(held):
             self._waiting -= 1
-            if self._window.short(held.class_key):
-                self._wake.set()
-
-    # Writes that nobody waits for
-
-    def _keep(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
-        """Hold a write until it is done."""
-        writing = asyncio.get_running_loop().create_task(work, name=f"durable: {name}")
-        self._writes.add(writing)
-        writing.add_done_callback(self._writes.discard)
-        # Retrieved: who waited for it may have left.
-        writing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return writing
-
-    async def _persist(self, do: Callable[[], Awaitable[T]], task_id: str) -> T:
-        """Do it again and again until the database takes it."""
-        tries = 0
-        while True:
-            try:
-                return await do()
-            except DatabaseUnavailable:
-                tries += 1
-            except Exception:
-                log.exception("durable.write_failed", task_id=task_id)
-                tries += 1
-            base_s, ceiling_s = RETRY_WRITE_S
-            await asyncio.sleep(backoff_s(tries, base_s=base_s, ceiling_s=ceiling_s))
-
-    async def _write_the_rest(self) -> None:
-        """Wait for what is being written; what cannot be is as after a crash."""
-        deadline = time.monotonic() + LAST_WRITES_S
-        while self._writes and (left_s := deadline - time.monotonic()) > 0:
-            await asyncio.wait(set(self._writes), timeout=left_s)
-        if lost := set(self._writes):
-            log.error("durable.unwritten", writes=sorted(each.get_name() for each in lost))
-            for writing in lost:
-                writing.cancel()
-            await asyncio.wait(lost, timeout=1.0)
+            self._pump.look(held.class_key)
 
     # Cancelling what waits on disk, and sending again
 
@@ -330,6 +290,9 @@ class DurableTasks:
     def _deliver(self, task_id: str) -> None:
         """Deliver by a workflow of its own, as that of the task has ended."""
         self._start_workflow(task_id, f":again:{time.time_ns()}", deliver_only=True)
+
+    async def _fail_on_disk(self, task_id: str, error: ServiceError) -> None:
+        await self._end_on_disk(task_id, TaskState.FAILED, error)
 
     async def _end_on_disk(self, task_id: str, state: TaskState, error: ServiceError) -> None:
         problem, now = error.to_problem(), self._clock()
@@ -379,14 +342,9 @@ class DurableTasks:
 
     async def take_up(self) -> None:
         """Count what waits on disk for this node, for the pump to bring it in."""
-        node = self._node
-        counts = await self._database.read(lambda c: store.queued_classes(c, node))
-        held = sum(each.waits for each in self._window)
-        self._waiting = max(held, sum(counts.values()))
-        for class_key in counts:
-            self._window.note_disk(class_key, -math.inf)
-            await self._look_for_early(class_key, self._clock())
-        self._wake.set()
+        waiting = await self._pump.count()
+        # Of those held, some may have started since they were counted: the limit is no law.
+        self._waiting = max(waiting, sum(held.waits for held in self._window))
 
     async def resume_deliveries(self) -> None:
         """Those whose workflow is unfinished go on by themselves; the others get a new one."""
@@ -431,86 +389,6 @@ class DurableTasks:
             self._window.drop(each.task.id)
             self._tell_end(each.task.id)
             self._forget(each.task)
-
-    async def _pump(self) -> None:
-        """Bring the next tasks of each class into memory; end those that waited too long."""
-        while True:
-            self._wake.clear()
-            try:
-                if not self._released:
-                    await self._expire()
-                    await self._fill()
-                await self._keep_said()
-            except DatabaseUnavailable:
-                log.warning("durable.pump_waits")
-            try:
-                async with asyncio.timeout(PUMP_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-
-    async def _fill(self) -> None:
-        node, now = self._node, self._clock()
-        for class_key in self._window.come_due(now):
-            await self._look_for_early(class_key, now)
-        for class_key in self._window.wanting():
-            room, held, disk = self._window.begin_read(class_key)
-            limit = room + held
-            try:
-                rows = await self._database.read(
-                    partial(store.next_queued, node=node, class_key=class_key, limit=limit, now=now)
-                )
-                fresh = [row for row in rows if row.id not in self._window]
-                await self._take(fresh[:room])
-            except DatabaseUnavailable:
-                self._window.note_disk(class_key, disk)
-                raise
-            if len(fresh) > room:
-                self._window.note_disk(class_key, fresh[room].queue_key)
-            elif len(rows) == limit:
-                self._window.note_disk(class_key, rows[-1].queue_key)
-
-    async def _look_for_early(self, class_key: str, now: float) -> None:
-        at = await self._database.read(lambda c: store.next_early(c, self._node, class_key, now))
-        if at is not None:
-            self._window.note_early(class_key, at)
-
-    async def _take(self, rows: Sequence[store.Row]) -> None:
-        """Hold tasks of disk, if they still wait there, each on its function as it is now."""
-        if not rows:
-            return
-        ids = [row.id for row in rows]
-        still = await self._database.write(partial(store.claim, node=self._node, task_ids=ids))
-        for row in rows:
-            if row.id not in still or self._released:
-                continue
-            try:
-                task = restored(row, self._admission)
-            except ServiceError as error:  # its function is gone, or would refuse it now
-                error.task_id = row.id
-                await self._end_on_disk(row.id, TaskState.FAILED, error)
-            else:
-                self._load(task, row.class_key, row.queue_key)
-
-    async def _expire(self) -> None:
-        """A task on disk may wait no longer than one in memory."""
-        node, now = self._node, self._clock()
-        for row in await self._database.read(lambda c: store.overdue(c, node, now)):
-            if row.id not in self._window:
-                error = WaitExceeded("no slot came free in time", task_id=row.id)
-                await self._end_on_disk(row.id, TaskState.FAILED, error)
-
-    async def _keep_said(self) -> None:
-        """Record what running tasks said that is kept, so that a crash takes a second of it."""
-        for held in self._window:
-            if held.waits or held.task.events.last_id == held.kept:
-                continue
-            said, last = self._turn(held).said, held.task.events.last_id
-            if said:
-                await self._database.write(
-                    partial(store.keep_events, task_id=held.task.id, said=said)
-                )
-            held.kept = last
 
 
 def _tasks_of(workflows: Collection[str]) -> frozenset[str]:

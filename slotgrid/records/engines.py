@@ -4,7 +4,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
+from psycopg.types.string import StrDumper
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -43,13 +45,15 @@ def engine_of(url: str | None, data_dir: Path, *, pool: int) -> sa.Engine:
         sa.event.listen(engine, "connect", _set_up_sqlite)
         return engine
     parsed = _postgresql(url)
-    return sa.create_engine(
+    engine = sa.create_engine(
         parsed,
         pool_size=pool,
         max_overflow=0,
         pool_timeout=CONNECT_S,
         connect_args=_bounds(parsed),
     )
+    sa.event.listen(engine, "connect", _set_up_postgresql)
+    return engine
 
 
 def reason(error: BaseException) -> str:
@@ -112,3 +116,14 @@ def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     # NORMAL survives the death of any process; only a power cut may take the last commits.
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+class _TextDumper(StrDumper):
+    """PostgreSQL keeps no NUL; an error's text or a caller's filter may have one."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+def _set_up_postgresql(connection: psycopg.Connection[Any], _: object) -> None:
+    connection.adapters.register_dumper(str, _TextDumper)

@@ -133,9 +133,13 @@ class Turn:
         values: dict[str, Any] = {"status": task.state, "finished_at": task.finished_at}
         if task.error is not None:
             values["error"] = task.error.detail
-        said = [event for event in task.events.after(after) if event.kind in KEPT_KINDS]
         starts = task.lost_starts + len(task.attempts)
-        return cls(task.id, values | _shown(task), starts, said)
+        return cls(task.id, values | _shown(task), starts, kept_of(task, after=after))
+
+
+def kept_of(task: Task, *, after: int) -> Sequence[Event]:
+    """What the task said above `after` that is kept."""
+    return [event for event in task.events.after(after) if event.kind in KEPT_KINDS]
 
 
 def begin(connection: Connection, turn: Turn, node: str) -> bool:

@@ -118,8 +118,13 @@ class Window:
     def drop(self, task_id: str) -> None:
         """Hold the task no longer: its end is recorded."""
         held = self._held.pop(task_id, None)
-        if held is not None:
-            self._classes[held.class_key].held -= 1
+        if held is None:
+            return
+        self.leave_queue(held)
+        kind = self._classes[held.class_key]
+        kind.held -= 1
+        if kind == _Class():  # callers may name ever new places, and each is a class
+            del self._classes[held.class_key]
 
     def short(self, class_key: str) -> bool:
         """Whether it is time to read the next ones of that class from disk."""

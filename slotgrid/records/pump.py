@@ -1,0 +1,144 @@
+"""Brings the next durable tasks of each class from disk into memory, as their turn comes near."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import structlog
+
+from slotgrid.core.admission import Admission
+from slotgrid.core.errors import DatabaseUnavailable, ServiceError, WaitExceeded
+from slotgrid.core.task import Task
+from slotgrid.records import store
+from slotgrid.records.database import Database
+from slotgrid.records.durable_restoring import restored
+from slotgrid.records.window import Window
+
+log = structlog.get_logger()
+
+EVERY_S = 1.0
+"""How often the pump looks for what waited too long or whose time has come."""
+
+
+class Pump:
+    """Fills the window from disk. `load` is given each task whose turn comes near; `fail` ends
+    one that can no longer run, or has waited too long.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        window: Window,
+        *,
+        node: str,
+        admission: Admission,
+        clock: Callable[[], float],
+        load: Callable[[Task, str, float], None],
+        fail: Callable[[str, ServiceError], Awaitable[None]],
+    ) -> None:
+        self._database = database
+        self._window = window
+        self._node = node
+        self._admission = admission
+        self._clock = clock
+        self._load = load
+        self._fail = fail
+        self._wake = asyncio.Event()
+        self.stopped = False
+        """Set when nothing more is to be taken up."""
+
+    def look(self, class_key: str) -> None:
+        """Wake the pump if it is time to read the next ones of that class."""
+        if self._window.short(class_key):
+            self._wake.set()
+
+    async def count(self) -> int:
+        """How many wait for this node, in memory and on disk; the pump will come to all of them."""
+        counts = await self._database.read(lambda c: store.queued_classes(c, self._node))
+        for class_key in counts:
+            self._window.note_disk(class_key, -math.inf)
+            await self._look_for_early(class_key, self._clock())
+        self._wake.set()
+        return sum(counts.values())
+
+    async def run(self) -> None:
+        """Bring the next tasks of each class into memory; end those that waited too long."""
+        while True:
+            self._wake.clear()
+            try:
+                if not self.stopped:
+                    await self._expire()
+                    await self._fill()
+                await self._keep_said()
+            except DatabaseUnavailable:
+                log.warning("durable.pump_waits")
+            try:
+                async with asyncio.timeout(EVERY_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _fill(self) -> None:
+        node, now = self._node, self._clock()
+        for class_key in self._window.come_due(now):
+            await self._look_for_early(class_key, now)
+        for class_key in self._window.wanting():
+            room, held, disk = self._window.begin_read(class_key)
+            limit = room + held
+            try:
+                rows = await self._database.read(
+                    partial(store.next_queued, node=node, class_key=class_key, limit=limit, now=now)
+                )
+                fresh = [row for row in rows if row.id not in self._window]
+                await self._take(fresh[:room])
+            except DatabaseUnavailable:
+                self._window.note_disk(class_key, disk)
+                raise
+            if len(fresh) > room:
+                self._window.note_disk(class_key, fresh[room].queue_key)
+            elif len(rows) == limit:
+                self._window.note_disk(class_key, rows[-1].queue_key)
+
+    async def _look_for_early(self, class_key: str, now: float) -> None:
+        at = await self._database.read(lambda c: store.next_early(c, self._node, class_key, now))
+        if at is not None:
+            self._window.note_early(class_key, at)
+
+    async def _take(self, rows: Sequence[store.Row]) -> None:
+        """Hold tasks of disk, if they still wait there, each on its function as it is now."""
+        if not rows:
+            return
+        ids = [row.id for row in rows]
+        still = await self._database.write(partial(store.claim, node=self._node, task_ids=ids))
+        for row in rows:
+            if row.id not in still or self.stopped:
+                continue
+            try:
+                task = restored(row, self._admission)
+            except ServiceError as error:  # its function is gone, or would refuse it now
+                error.task_id = row.id
+                await self._fail(row.id, error)
+            else:
+                self._load(task, row.class_key, row.queue_key)
+
+    async def _expire(self) -> None:
+        """A task on disk may wait no longer than one in memory."""
+        node, now = self._node, self._clock()
+        for row in await self._database.read(lambda c: store.overdue(c, node, now)):
+            if row.id not in self._window:
+                error = WaitExceeded("no slot came free in time", task_id=row.id)
+                await self._fail(row.id, error)
+
+    async def _keep_said(self) -> None:
+        """Record what running tasks said that is kept, so that a crash takes a second of it."""
+        for held in self._window:
+            events = held.task.events
+            if held.waits or events.closed or events.last_id == held.kept:
+                continue
+            last, said = events.last_id, store.kept_of(held.task, after=held.kept)
+            if said:
+                await self._database.write(
+                    partial(store.keep_events, task_id=held.task.id, said=said)
+                )
+            held.kept = last

@@ -1,0 +1,61 @@
+"""Writes that nobody waits for: held until they are done, however long the database is away."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+from slotgrid.core.backoff import backoff_s
+from slotgrid.core.errors import DatabaseUnavailable
+
+log = structlog.get_logger()
+
+RETRY_S = (0.5, 15.0)
+LAST_WRITES_S = 10.0
+"""At the end of the process: for what is not on disk yet."""
+
+T = TypeVar("T")
+
+
+async def surely(do: Callable[[], Awaitable[T]], task_id: str) -> T:
+    """Do it again and again until the database takes it."""
+    tries = 0
+    while True:
+        try:
+            return await do()
+        except DatabaseUnavailable:
+            tries += 1
+        except Exception:  # whatever it is, giving up would lose a task
+            log.exception("durable.write_failed", task_id=task_id)
+            tries += 1
+        base_s, ceiling_s = RETRY_S
+        await asyncio.sleep(backoff_s(tries, base_s=base_s, ceiling_s=ceiling_s))
+
+
+class Writes:
+    """Those under way."""
+
+    def __init__(self) -> None:
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    def keep(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
+        """Hold a write until it is done."""
+        writing = asyncio.get_running_loop().create_task(work, name=f"durable: {name}")
+        self._under_way.add(writing)
+        writing.add_done_callback(self._under_way.discard)
+        # Retrieved: who waited for it may have left.
+        writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return writing
+
+    async def finish(self) -> None:
+        """Wait for what is being written; what cannot be written in time is as after a crash."""
+        deadline = time.monotonic() + LAST_WRITES_S
+        while self._under_way and (left_s := deadline - time.monotonic()) > 0:
+            await asyncio.wait(set(self._under_way), timeout=left_s)
+        if lost := set(self._under_way):
+            log.error("durable.unwritten", writes=sorted(each.get_name() for each in lost))
+            for writing in lost:
+                writing.cancel()
+            await asyncio.wait(lost, timeout=1.0)
