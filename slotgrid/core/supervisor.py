@@ -24,7 +24,14 @@ class AttemptFailed(Exception):
 
 
 class Refused(Exception):
-    """The slot turned out not to be free. Not a failure: the task has not started."""
+    """The slot turned out not to be free. Not a failure: the task has not started.
+
+    It returns to its own place in the queue, after `pause_s` seconds in which it holds no slot.
+    """
+
+    def __init__(self, *, pause_s: float = 0.0) -> None:
+        super().__init__(pause_s)
+        self.pause_s = pause_s
 
 
 class Runner(Protocol):
@@ -162,8 +169,9 @@ class Supervisor:
         while True:
             try:
                 await self._attempt(task, wait)
-            except Refused:
-                await asyncio.sleep(0)  # slots that refuse on the spot must not stop the loop
+            except Refused as refused:
+                # Even without a pause: slots that refuse on the spot must not stop the loop.
+                await asyncio.sleep(refused.pause_s)
                 continue
             except AttemptFailed as failure:
                 error = failure.error

@@ -1,6 +1,5 @@
 """What durable tasks add to the turns of a task's life: each is recorded as it is taken."""
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -11,7 +10,8 @@ from slotgrid.core.task import Task
 from slotgrid.records.durable import DurableTasks
 
 DATABASE_AWAY_S = 1.0
-"""Pause before a task whose start cannot be recorded goes back to its place in the queue."""
+"""Pause before a task whose start cannot be recorded goes back to its place in the queue. It
+holds no slot meanwhile, so that callers who need no database are served."""
 
 
 class RecordedRunner:
@@ -30,8 +30,7 @@ class RecordedRunner:
             try:
                 ours = await self._durable.begin(task)
             except DatabaseUnavailable as away:
-                await asyncio.sleep(DATABASE_AWAY_S)
-                raise Refused from away
+                raise Refused(pause_s=DATABASE_AWAY_S) from away
             if not ours:
                 raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
         return await self._runner.run(task, lease)

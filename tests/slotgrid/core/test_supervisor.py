@@ -269,3 +269,16 @@ async def test_an_observer_that_breaks_leaves_nobody_waiting(node: FakeNode, tur
     assert len(terminal_events(task)) == 1
     assert len(node.observer.defects) == 1
     node.assert_nothing_leaked()
+
+
+async def test_a_refused_task_holds_no_slot_while_it_pauses(node: FakeNode) -> None:
+    node.runner.on_the_spot.append(Refused(pause_s=0.2))
+    refused = node.submit()
+    while node.runner.runs[refused.id] == 0 or node.slots.used:
+        await asyncio.sleep(0)
+    other = await node.running()
+    node.runner.finish(other)
+    await ended(node, other, TaskState.COMPLETED)
+    await node.runner.started(refused)
+    node.runner.finish(refused)
+    await ended(node, refused, TaskState.COMPLETED)
