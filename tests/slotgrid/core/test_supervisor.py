@@ -1,3 +1,5 @@
+import asyncio
+
 import orjson
 import pytest
 
