@@ -1,5 +1,3 @@
-import asyncio
-
 import orjson
 import pytest
 
@@ -276,11 +274,10 @@ async def test_an_observer_that_breaks_leaves_nobody_waiting(node: FakeNode, tur
 async def test_a_refused_task_holds_no_slot_while_it_pauses(node: FakeNode) -> None:
     node.runner.on_the_spot.append(Refused(pause_s=0.2))
     refused = node.submit()
-    while node.runner.runs[refused.id] == 0 or node.slots.used:
-        await asyncio.sleep(0)
-    other = await node.running()
+    await until(lambda: node.runner.runs[refused.id] == 1)
+    other = await node.running()  # on the one slot that there is
+    assert node.runner.runs[refused.id] == 1
     node.runner.finish(other)
-    await ended(node, other, TaskState.COMPLETED)
     await node.runner.started(refused)
     node.runner.finish(refused)
     await ended(node, refused, TaskState.COMPLETED)
