@@ -19,9 +19,9 @@ class Row:
     met: bool | None = None
 
 
-def print_table(rows: Iterable[Row], *, note: str) -> None:
+def print_table(rows: Iterable[Row]) -> None:
     """Print the rows as Markdown, for a terminal and for a page alike."""
-    print(f"{_machine()}; {note}\n")
+    print(f"{_machine()}\n")
     print("| measured | Slotgrid | beside | ratio | target | met |")
     print("|---|---|---|---|---|---|")
     for row in rows:

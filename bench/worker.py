@@ -65,7 +65,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="slotgrid-bench-") as folder:
         rows = uvloop.run(run(Path(folder), quick=quick, say=say))
     print()
-    print_table(rows, note="quick" if quick else "")
+    print_table(rows)
     return 0 if all(row.met is not False for row in rows) else 1
 
 
