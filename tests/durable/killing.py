@@ -79,10 +79,10 @@ class Killed:
         return self.root / "lines"
 
     @asynccontextmanager
-    async def node(self, *point: str) -> AsyncIterator["KilledNode"]:
-        """The node as a process, until the end of the block or its own."""
+    async def node(self, *point: str, **env: str) -> AsyncIterator["KilledNode"]:
+        """The node as a process, until the end of the block or its own; `env` are settings."""
         command = [sys.executable, "-m", "tests.durable.faulty_node", *point]
-        process = Process(command, cwd=ROOT, env=self._env)
+        process = Process(command, cwd=ROOT, env={**self._env, **env})
         try:
             listening = await asyncio.to_thread(process.until_event, "worker.listening")
             url = f"http://127.0.0.1:{listening['port']}"

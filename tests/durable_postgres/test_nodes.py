@@ -160,7 +160,7 @@ async def test_a_second_node_of_a_name_does_not_start_and_says_why(
 ) -> None:
     async with fleet(tmp_path, database_url, "a") as (home,), home.node() as first:
         with pytest.raises(pytest.fail.Exception) as told:
-            async with home.node():
+            async with home.node(DATA_DIR=str(tmp_path / "other")):
                 pass
         assert "it ended with 2" in str(told.value)
         assert "another node named a lives on this database" in str(told.value)

@@ -84,6 +84,8 @@ async def _finished_within(
                 found = await find_task(request)
             if isinstance(found, Task):
                 await found.wait_finished()
+                if found.submission.mode.durable:  # a list asked for next shows the end as well
+                    await request.app[NODE].ledger.settled()
     return found
 
 
