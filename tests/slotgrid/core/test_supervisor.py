@@ -280,7 +280,7 @@ async def test_a_refused_task_holds_no_slot_while_it_pauses(node: FakeNode) -> N
     other = await node.running()  # on the one slot that there is
     assert node.runner.runs[refused.id] == 1
     node.runner.finish(other)
-    while node.runner.runs[refused.id] == 1:
+    while node.runner.runs[refused.id] == 1:  # noqa: ASYNC110  only a first start is told
         await asyncio.sleep(0.01)
     node.runner.finish(refused)
     await ended(node, refused, TaskState.COMPLETED)
