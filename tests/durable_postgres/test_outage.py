@@ -73,8 +73,8 @@ async def test_while_the_database_is_away_only_durable_modes_are_refused(
         assert await worker.call("note", **live) == "sync"
         gate.touch()  # it ends while nobody can write that down
         own_server.start()
+        again = await accepted_again(worker, note)  # until the server answers, so does not /tasks
         assert (await delivered(worker, running))["status"] == "completed"
-        again = await accepted_again(worker, note)
         assert (await finished(worker, again))["status"] == "completed"
         assert (tmp_path / "lines").read_text() == "durable\n"
         assert [request.headers["webhook-id"] for request in told.received] == [running]
