@@ -8,8 +8,6 @@ from asyncio.subprocess import PIPE
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from slotgrid.core.task import TaskState
 from tests.faults.files import allow_open_files
 from tests.worker.browser.waiting import until
@@ -38,8 +36,7 @@ POURS = f"""
 async def test_ten_thousand_tasks_at_once_each_get_an_answer_and_the_counts_add_up(
     tmp_path: Path,
 ) -> None:
-    if not allow_open_files(CROWD + 500):
-        pytest.skip(f"this machine does not allow {CROWD} open connections")
+    assert allow_open_files(CROWD + 500), f"{CROWD} connections need a higher `ulimit -Hn`"
     async with browserless_worker(
         tmp_path, {"quick.py": QUICK}, SLOTS=4, QUEUE_LIMIT=500, LOG_LEVEL="warning"
     ) as worker:
