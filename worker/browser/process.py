@@ -18,7 +18,7 @@ from worker.browser.errors import ContextOptionsRefused
 from worker.browser.launch import LaunchPlan
 from worker.browser.limits import Limits
 from worker.browser.patience import consume, done_within
-from worker.browser.processes import ExitWatch, alive, kill, kill_group, processes_of, stopped
+from worker.browser.processes import ExitWatch, is_ending, kill, kill_group, processes_of, stopped
 from worker.browser.states import MOVES, BrowserState, Ending, Lost
 
 KILLED_WITHIN_S = 1.0
@@ -264,7 +264,7 @@ class BrowserProcess:
 
     def _lost_with_browser(self) -> Lost:
         """A browser goes with its driver, and both ends may be seen in the same moment."""
-        driver_gone = self._driver_given_up or not alive(self.driver.process)
+        driver_gone = self._driver_given_up or is_ending(self.driver.process)
         return Lost.DRIVER if driver_gone else Lost.BROWSER
 
     def _end(self, lost: Lost) -> None:

@@ -35,6 +35,16 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
+def is_ending(process: psutil.Process) -> bool:
+    """Whether it has ended or is about to: an ending process gives its files back first, so
+    whoever was at the other end of a pipe may be gone before it is.
+    """
+    try:
+        return not alive(process) or process.num_fds() == 0
+    except psutil.NoSuchProcess:
+        return True
+
+
 def stopped(process: psutil.Process) -> bool:
     """Whether it stands still by a signal (SIGSTOP)."""
     try:
