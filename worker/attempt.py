@@ -1,10 +1,12 @@
 """One attempt at a task: what its contexts share, from the lease to the clean slot."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 import structlog
 
@@ -47,56 +49,47 @@ class Parts:
         self.artifacts = artifacts
 
 
-class Attempt:
+class End(Enum):
+    """Why waiting for the function ended."""
+
+    RETURNED = auto()
+    OUT_OF_TIME = auto()
+    BROWSER_LOST = auto()
+
+
+class Attempt(msgspec.Struct, eq=False, weakref=True):
     """The state of one attempt; the contexts that functions are given stand on it.
 
-    `on_browser` is called once, when the attempt gets its browser context. `closed` is set when
-    the attempt has ended: from then on a function that goes on all the same is not heard.
+    `ended` resolves with why waiting for its function ends. `cancelled` says that its task was,
+    or that its caller left. `closed` is set when the attempt has ended: from then on
+    a function that goes on all the same is not heard.
     """
 
-    __slots__ = (
-        "_emitted",
-        "_known",
-        "_opening",
-        "_redactor",
-        "_scopes",
-        "asked_for_page",
-        "browser",
-        "closed",
-        "deadline",
-        "function",
-        "loaded",
-        "on_browser",
-        "parts",
-        "task",
-        "timeout_s",
-        "tracing",
-    )
+    task: Task
+    loaded: LoadedFunction
+    parts: Parts
+    timeout_s: float
+    deadline: Deadline
+    redactor: Redactor
+    browser: TaskContext | None = None
+    asked_for_page: bool = False
+    function: "asyncio.Task[Any] | None" = None
+    cancelled: bool = False
+    closed: bool = False
+    tracing: bool = False
+    ended: "asyncio.Future[End] | None" = None
+    _scopes: ExitStack | None = None
+    _known: SecretValues | None = None
+    _opening: asyncio.Lock | None = None
+    _emitted: int = 0
 
-    def __init__(
-        self,
-        task: Task,
-        loaded: LoadedFunction,
-        parts: Parts,
-        timeout_s: float,
-        redactor: Redactor,
-    ) -> None:
-        self.task = task
-        self.loaded = loaded
-        self.timeout_s = timeout_s
-        self.deadline = Deadline.after(timeout_s)
-        self.browser: TaskContext | None = None
-        self.asked_for_page = False
-        self.function: asyncio.Task[Any] | None = None
-        self.closed = False
-        self.tracing = False
-        self.on_browser: Callable[[TaskContext], None] = lambda _: None
-        self.parts = parts
-        self._redactor = redactor
-        self._scopes: ExitStack | None = None
-        self._known: SecretValues | None = None
-        self._opening: asyncio.Lock | None = None
-        self._emitted = 0
+    def __repr__(self) -> str:
+        return f"Attempt({self.task!r})"
+
+    def end(self, how: End) -> None:
+        """Wait no longer for the function; the first reason counts."""
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result(how)
 
     def check_open(self) -> None:
         """Raises RuntimeError when the attempt has ended."""
@@ -131,7 +124,7 @@ class Attempt:
         self.browser = browser
         browser.on_listener_error = self._listener_failed
         browser.on_listener_flood = self._listener_flooded
-        self.on_browser(browser)
+        browser.lost.add_done_callback(lambda _: self.end(End.BROWSER_LOST))
         if "trace" in self.loaded.options.on_failure:
             await browser.context.tracing.start(screenshots=True, snapshots=True)
             self.tracing = True
@@ -168,7 +161,7 @@ class Attempt:
         if self._scopes is None:
             self._scopes = ExitStack()
         known = () if self._known is None else self._known.whole
-        self._known = self._scopes.enter_context(self._redactor.scope([*known, *values]))
+        self._known = self._scopes.enter_context(self.redactor.scope([*known, *values]))
 
     def forget_secrets(self) -> None:
         """Log lines may hold them again, for nobody is left who could write them there."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from slotgrid.core.admission import checked_input, unknown_function
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
@@ -12,6 +14,7 @@ from slotgrid.core.task import MAIN_STEP, Artifact, Deadline, Step, StepState
 from slotgrid.runtime.secrets import HIDDEN
 from worker import failures
 from worker.attempt import Attempt
+from worker.registry.binding import plain_json
 from worker.registry.definitions import LoadedFunction
 
 if TYPE_CHECKING:
@@ -22,27 +25,20 @@ RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk", "state", "step"}
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 
-class RunContext:
+class RunContext(msgspec.Struct, eq=False):
     """Fulfils `slotgrid.function.Context` for one function of an attempt.
 
-    `stack` holds the functions that are under way, outermost first; a called function shares
+    `_stack` holds the functions that called this one, outermost first; a called function shares
     everything but its name and its step with its caller.
     """
 
-    __slots__ = ("_attempt", "_loaded", "_stack", "_step")
+    _attempt: Attempt
+    _loaded: LoadedFunction
+    _step: str = MAIN_STEP
+    _stack: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        attempt: Attempt,
-        loaded: LoadedFunction,
-        *,
-        step: str = MAIN_STEP,
-        stack: tuple[str, ...] = (),
-    ) -> None:
-        self._attempt = attempt
-        self._loaded = loaded
-        self._step = step
-        self._stack = (*stack, loaded.spec.name)
+    def __repr__(self) -> str:
+        return f"Context(task_id={self.task_id!r}, function={self._loaded.spec.name!r})"
 
     @property
     def task_id(self) -> str:
@@ -62,7 +58,8 @@ class RunContext:
     @property
     def cancelled(self) -> bool:
         """Whether the task was cancelled."""
-        return self._attempt.task.cancel_reason is not None
+        attempt = self._attempt
+        return attempt.cancelled or attempt.task.cancel_reason is not None
 
     @property
     def secrets(self) -> Mapping[str, str]:
@@ -141,7 +138,7 @@ class RunContext:
         await self._say_step(step)
         try:
             returned = await run_function(
-                RunContext(attempt, loaded, step=step.name, stack=self._stack), filled
+                RunContext(attempt, loaded, step.name, self._path), filled
             )
             result, _ = checked_output(loaded, returned)
         except asyncio.CancelledError:
@@ -160,14 +157,20 @@ class RunContext:
         """Say how a step stands, as `steps` of the task shows it."""
         await self._attempt.say("step", {"text": step.name, "data": step.to_json()})
 
+    @property
+    def _path(self) -> tuple[str, ...]:
+        """The functions that are under way, outermost first."""
+        return (*self._stack, self._loaded.spec.name)
+
     def _callee(self, name: str) -> LoadedFunction:
         parts = self._attempt.parts
         loaded = parts.registry.loaded(name)
         if loaded is None:
             raise unknown_function(name, parts.registry)
-        if name in self._stack:
-            raise FunctionFailed(f"the calls form a circle: {' -> '.join((*self._stack, name))}")
-        if len(self._stack) >= CALL_DEPTH:
+        path = self._path
+        if name in path:
+            raise FunctionFailed(f"the calls form a circle: {' -> '.join((*path, name))}")
+        if len(path) >= CALL_DEPTH:
             raise FunctionFailed(f"calls are nested deeper than {CALL_DEPTH}")
         for service in loaded.options.requires:
             if not parts.services.is_up(service):
@@ -175,19 +178,20 @@ class RunContext:
         return loaded
 
 
-async def run_function(context: RunContext, filled: Mapping[str, Any]) -> Any:
-    """What the function of that context returns for a valid input."""
+def run_function(context: RunContext, filled: Mapping[str, Any]) -> Awaitable[Any]:
+    """What the function of that context returns for a valid input, to be awaited."""
     attempt, loaded = context._attempt, context._loaded
     if loaded.is_coroutine:
-        return await loaded.callable(context, **loaded.bind(filled))
-    return await attempt.parts.plain.run(loaded, context, filled)
+        awaitable: Awaitable[Any] = loaded.callable(context, **loaded.bind(filled))
+        return awaitable
+    return attempt.parts.plain.run(loaded, context, filled)
 
 
 def checked_output(loaded: LoadedFunction, returned: Any) -> tuple[Any, bytes]:
     """A result as plain values and as JSON. Raises OutputInvalid for what is not allowed."""
     spec = loaded.spec
     try:
-        plain = loaded.to_json(returned)
+        plain = plain_json(returned)
         encoded = encode_json(plain)
     except NotJson as cause:
         raise OutputInvalid(f"{spec.name} returned what is not JSON: {cause}") from cause

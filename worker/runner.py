@@ -1,8 +1,7 @@
 """Runs a task on this machine: one attempt, one lease, one deadline."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from enum import Enum, auto
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -10,12 +9,11 @@ import structlog
 from slotgrid.core.admission import checked_input, unknown_function
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import ServiceError
-from slotgrid.core.supervisor import AttemptFailed
-from slotgrid.core.task import Task
+from slotgrid.core.supervisor import AttemptFailed, uninterrupted
+from slotgrid.core.task import Deadline, Task
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.watchdog import function_task_name
 from worker import failures
-from worker.attempt import Attempt, Parts
+from worker.attempt import Attempt, End, Parts
 from worker.browser.context import TaskContext
 from worker.browser.states import FreedBy, Lost
 from worker.context import RunContext, checked_output, run_function
@@ -28,21 +26,13 @@ LOSS_NOTICE_S = 1.0
 """How long after a call that failed for it the news of a lost browser may take to arrive."""
 
 
-class _End(Enum):
-    """Why waiting for the function ended."""
-
-    RETURNED = auto()
-    OUT_OF_TIME = auto()
-    BROWSER_LOST = auto()
-
-
 class LocalRunner:
     """Fulfils `slotgrid.core.supervisor.Runner` with functions of the registry."""
 
     def __init__(self, parts: Parts, redactor: Redactor) -> None:
         self._parts = parts
         self._redactor = redactor
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: dict[Lease, Attempt] = {}
         self._detached: set[asyncio.Task[Any]] = set()
 
     @property
@@ -62,23 +52,44 @@ class LocalRunner:
 
     async def run(self, task: Task, lease: Lease) -> bytes:
         """The function's result as JSON. Raises AttemptFailed or CancelledError."""
-        attempt = self._begin(task)
+        attempt = self._attempts[lease] = self._begin(task)
+        loaded = attempt.loaded
+        loop = asyncio.get_running_loop()
+        attempt.ended = loop.create_future()
+        timer = loop.call_later(attempt.timeout_s, attempt.end, End.OUT_OF_TIME)
+        # Its name is what the loop's watchdog accuses when the function blocks.
+        function = loop.create_task(_contained(attempt, task.input), name=loaded.task_name)
+        attempt.function = function
         try:
-            return await self._run(attempt)
+            how = await attempt.ended
+        except asyncio.CancelledError:
+            attempt.cancelled = True
+            raise
+        finally:
+            timer.cancel()
+            if not function.done():
+                await uninterrupted(self._stop(attempt, function))
+        try:
+            if how is End.RETURNED:
+                return await self._result(attempt, function)
+            if how is End.OUT_OF_TIME:
+                raise failures.of_deadline(attempt)
+            assert attempt.browser is not None
+            raise failures.of_loss(attempt, attempt.browser.lost.result())
         except AttemptFailed:
             await failures.leave_keepsakes(attempt)
             raise
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
         """Close the attempt's browser context; None when it never had one."""
-        attempt = self._attempts.get(task.id)
+        attempt = self._attempts.get(lease)
         if attempt is None:
             return None
         attempt.close()
         if attempt.browser is None:
-            self._forget(attempt)
+            self._forget(lease, attempt)
             return None
-        return self._close(attempt, attempt.browser)
+        return self._close(lease, attempt, attempt.browser)
 
     def _begin(self, task: Task) -> Attempt:
         """The attempt, on the function as it is now. Raises AttemptFailed if it cannot be."""
@@ -92,41 +103,12 @@ class LocalRunner:
             except ServiceError as error:
                 raise AttemptFailed(error, retryable=False) from error
             task.spec = loaded.spec
-        timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
-        attempt = Attempt(task, loaded, self._parts, timeout_s, self._redactor)
+        asked_s, most_s = task.submission.timeout_s, loaded.spec.timeout_s
+        timeout_s = most_s if asked_s is None else min(asked_s, most_s)
+        deadline = Deadline.after(timeout_s)
+        attempt = Attempt(task, loaded, self._parts, timeout_s, deadline, self._redactor)
         attempt.keep_secret(loaded, task.input)
-        self._attempts[task.id] = attempt
         return attempt
-
-    async def _run(self, attempt: Attempt) -> bytes:
-        loop = asyncio.get_running_loop()
-        task, loaded = attempt.task, attempt.loaded
-        ended: asyncio.Future[_End] = loop.create_future()
-
-        def end(how: _End) -> None:
-            if not ended.done():
-                ended.set_result(how)
-
-        attempt.on_browser = lambda browser: browser.lost.add_done_callback(
-            lambda _: end(_End.BROWSER_LOST)
-        )
-        timer = loop.call_later(attempt.deadline.remaining_s, end, _End.OUT_OF_TIME)
-        # Its name is what the loop's watchdog accuses when the function blocks.
-        name = function_task_name(loaded.spec.name)
-        context = RunContext(attempt, loaded)
-        function = loop.create_task(_contained(context, task.input, end), name=name)
-        attempt.function = function
-        try:
-            how = await ended
-        finally:
-            timer.cancel()
-            if not function.done():
-                await self._stop(attempt, function)
-        if how is _End.OUT_OF_TIME:
-            raise failures.of_deadline(attempt)
-        if how is _End.BROWSER_LOST and attempt.browser is not None:
-            raise failures.of_loss(attempt, attempt.browser.lost.result())
-        return await self._result(attempt, function)
 
     async def _result(self, attempt: Attempt, function: "asyncio.Task[Any]") -> bytes:
         try:
@@ -151,17 +133,17 @@ class LocalRunner:
         log.error("function.detached", function=attempt.loaded.spec.name, task_id=attempt.task.id)
         attempt.task.log("the function goes on although it was cancelled; its slot is taken away")
 
-    async def _close(self, attempt: Attempt, browser: TaskContext) -> None:
+    async def _close(self, lease: Lease, attempt: Attempt, browser: TaskContext) -> None:
         try:
             freed_by = await browser.close()
             if freed_by is not FreedBy.CLOSE:
                 attempt.task.log(f"the slot was freed by force: {freed_by}")
                 log.warning("slot.freed_by_force", by=freed_by, task_id=attempt.task.id)
         finally:
-            self._forget(attempt)
+            self._forget(lease, attempt)
 
-    def _forget(self, attempt: Attempt) -> None:
-        del self._attempts[attempt.task.id]
+    def _forget(self, lease: Lease, attempt: Attempt) -> None:
+        del self._attempts[lease]
         function = attempt.function
         if function is None or function.done():
             attempt.forget_secrets()
@@ -169,15 +151,15 @@ class LocalRunner:
             function.add_done_callback(lambda _: attempt.forget_secrets())
 
 
-async def _contained(context: RunContext, filled: Any, end: Callable[[_End], None]) -> Any:
+async def _contained(attempt: Attempt, filled: Any) -> Any:
     """What the function returns; it may fail, but not end the process."""
     try:
-        return await run_function(context, filled)
+        return await run_function(RunContext(attempt, attempt.loaded), filled)
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
     finally:
         # Here, for a callback of the asyncio task would come a turn of the loop later.
-        end(_End.RETURNED)
+        attempt.end(End.RETURNED)
 
 
 async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:

@@ -22,6 +22,9 @@ log = structlog.get_logger()
 
 CLOSE_CONNECTIONS_S = 2.0
 """For open connections at the end, when every task has had its answer."""
+GARBAGE = (10_000, 20, 20)
+"""After how many new objects, and so on, Python looks for cycles. Its 700 are meant for scripts:
+here thousands of ended tasks are remembered, and going through them over and over finds nothing."""
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """SIGHUP too: a terminal that is closed must not end tasks any harder than Ctrl-C."""
 
@@ -109,6 +112,7 @@ async def serve(settings: Settings, *, logs: LogRing, redactor: Redactor) -> int
         # collection looks through, with every task waiting meanwhile.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE)
         log.info("worker.listening", host=settings.host, port=port, slots=settings.slots)
         await stop.wait()
         deadline_s = settings.drain_s if stop.deadline_s is None else stop.deadline_s

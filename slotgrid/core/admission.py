@@ -16,7 +16,7 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.node import NodeStatus
 from slotgrid.core.spec import Catalog, FunctionSpec
-from slotgrid.core.submission import Submission, Webhook
+from slotgrid.core.submission import ANYWHERE, Submission, Webhook
 from slotgrid.core.task import API, Source, Task
 
 
@@ -125,6 +125,8 @@ class Admission:
 
     def _check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         place = submission.place
+        if place is ANYWHERE and spec.pool in self._pools:
+            return
         if place.pool is None and spec.pool not in self._pools:
             raise NoWorker(
                 f'the function "{spec.name}" runs in the pool "{spec.pool}", '

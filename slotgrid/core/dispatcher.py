@@ -5,10 +5,13 @@ import math
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from slotgrid.core.errors import QueueFull, ServiceError, WaitExceeded
 from slotgrid.core.gates import Gates
 from slotgrid.core.queue import Entry, TaskClass, TaskQueue
 from slotgrid.core.slots import Slot, SlotSource
+from slotgrid.core.submission import ANYWHERE
 from slotgrid.core.task import Task
 
 SMOOTHING = 0.1
@@ -16,15 +19,22 @@ SMOOTHING = 0.1
 RETRY_AFTER_CEILING_S = 60
 
 
-class Lease:
+class Lease(msgspec.Struct, eq=False):
     """The right to a slot; only the dispatcher makes and takes back leases."""
 
-    __slots__ = ("cls", "slot", "taken_at")
+    dispatcher: "Dispatcher"
+    slot: Slot
+    cls: TaskClass
+    taken_at: float
+    kept: bool = False
 
-    def __init__(self, slot: Slot, cls: TaskClass, taken_at: float) -> None:
-        self.slot = slot
-        self.cls = cls
-        self.taken_at = taken_at
+    def keep(self) -> None:
+        """Hold it beyond its `async with`, up to `give_back`."""
+        self.kept = True
+
+    def give_back(self) -> None:
+        """End a lease that was kept."""
+        self.dispatcher.give_back(self)
 
 
 class _Waiter:
@@ -64,12 +74,13 @@ class Dispatcher:
         self.handed = 0
         """Those of them whose tasks have yet to notice: they run in the loop's next turn."""
 
-    def lease(self, task: Task, *, wait_s: float | None) -> "LeaseRequest":
-        """A lease for the task, to be entered with `async with`; None waits without end.
+    def lease(self, task: Task, *, wait_until: float | None) -> "LeaseRequest":
+        """A lease for the task, to be entered with `async with`.
 
-        Entering raises QueueFull at once, or WaitExceeded after `wait_s`.
+        Entering raises QueueFull at once, or WaitExceeded when `wait_until` has passed on the
+        monotonic clock; None waits without end.
         """
-        return LeaseRequest(self, task, wait_s)
+        return LeaseRequest(self, task, wait_until)
 
     def wake(self) -> None:
         """Give every free slot to the first task that can use it; call it after any change."""
@@ -183,7 +194,7 @@ class Dispatcher:
         self.leased += 1
         if cls.gate is not None:
             self._gates.passed(cls.gate)
-        return Lease(slot, cls, self._clock())
+        return Lease(self, slot, cls, self._clock())
 
     def _arm_rate_timer(self) -> None:
         """A rate window opens by time alone, so nothing else would wake its tasks."""
@@ -202,36 +213,34 @@ class Dispatcher:
             self._rate_timer = asyncio.get_running_loop().call_later(min(delays), self.wake)
 
 
-class LeaseRequest:
+class LeaseRequest(msgspec.Struct, eq=False):
     """`async with` that waits for a slot on entry and gives it back on exit."""
 
-    __slots__ = ("_dispatcher", "_lease", "_task", "_wait_s")
-
-    def __init__(self, dispatcher: Dispatcher, task: Task, wait_s: float | None) -> None:
-        self._dispatcher = dispatcher
-        self._task = task
-        self._wait_s = wait_s
-        self._lease: Lease | None = None
+    _dispatcher: Dispatcher
+    _task: Task
+    _wait_until: float | None
+    _lease: Lease | None = None
 
     async def __aenter__(self) -> Lease:
         dispatcher, task = self._dispatcher, self._task
         cls = class_of(task)
-        self._lease = dispatcher.take_now(cls)
-        if self._lease is None:
-            self._lease = await self._wait(dispatcher.enqueue(task, cls))
-        return self._lease
+        lease = dispatcher.take_now(cls)
+        if lease is None:
+            lease = await self._wait(dispatcher.enqueue(task, cls))
+        self._lease = lease
+        return lease
 
     async def __aexit__(self, *_: object) -> None:
-        if self._lease is not None:
-            lease, self._lease = self._lease, None
+        lease = self._lease
+        if lease is not None and not lease.kept:
             self._dispatcher.give_back(lease)
 
     async def _wait(self, entry: Entry[_Waiter]) -> Lease:
         dispatcher = self._dispatcher
         timer: asyncio.TimerHandle | None = None
-        if self._wait_s is not None:
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(self._wait_s, dispatcher.expire, entry)
+        if self._wait_until is not None:
+            loop, wait_s = asyncio.get_running_loop(), self._wait_until - time.monotonic()
+            timer = loop.call_later(max(0.0, wait_s), dispatcher.expire, entry)
         try:
             lease = await entry.item.lease
         except asyncio.CancelledError:
@@ -248,6 +257,8 @@ class LeaseRequest:
 def class_of(task: Task) -> TaskClass:
     """The class that the task waits in."""
     spec, place = task.spec, task.submission.place
+    if place is ANYWHERE:
+        return spec.cls
     return TaskClass(
         spec.group,
         spec.contract,

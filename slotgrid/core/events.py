@@ -39,46 +39,39 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return self.kind in TERMINAL_KINDS
 
 
-class EventLog:
+class EventLog(msgspec.Struct, eq=False):
     """The last events of a task (or lines of its log), bounded by number and bytes.
 
     Any number of readers may follow it. One of them may be *pacing*: the writer then waits
     while that reader is behind, so a stream nobody reads stops its own task and nothing else.
     """
 
-    __slots__ = (
-        "_bytes_limit",
-        "_events",
-        "_limit",
-        "_pacing",
-        "_room",
-        "_waiters",
-        "begins_after",
-        "closed",
-        "last_id",
-        "size",
-    )
+    limit: int = EVENTS_LIMIT
+    bytes_limit: int = BYTES_LIMIT
+    size: int = 0
+    last_id: int = 0
+    begins_after: int = 0  # up to there, events were said in another process
+    closed: bool = False
+    _events: list[Event] = []
+    _waiters: frozenset[asyncio.Future[None]] = NOBODY
+    _pacing: "Reader | None" = None
+    _room: asyncio.Future[None] | None = None
 
-    def __init__(self, *, limit: int = EVENTS_LIMIT, bytes_limit: int = BYTES_LIMIT) -> None:
-        self._limit = limit
-        self._bytes_limit = bytes_limit
-        self._events: list[Event] = []
-        self.size = 0
-        self._waiters = NOBODY
-        self._pacing: Reader | None = None
-        self._room: asyncio.Future[None] | None = None
-        self.last_id = 0
-        self.begins_after = 0  # up to there, events were said in another process
-        self.closed = False
+    def __repr__(self) -> str:
+        # Not what was said, which is long.
+        return f"EventLog(last_id={self.last_id}, closed={self.closed})"
 
-    def append(self, kind: str, payload: Any) -> Event:
-        """Record an event and wake its readers. Raises NotJson when `payload` is not JSON."""
+    def append(self, kind: str, payload: Any, *, at: float | None = None) -> Event:
+        """Record an event, of now or of `at`, and wake its readers.
+
+        Raises NotJson when `payload` is not JSON.
+        """
         encoded = encode_json(payload)
-        self.last_id += 1
-        event = Event(self.last_id, kind, time.time(), encoded)
+        number = self.last_id = self.last_id + 1
+        event = Event(number, kind, at or time.time(), encoded)
         self._events.append(event)
         self.size += len(encoded)
-        if self.size > self._bytes_limit or len(self._events) > self._limit:
+        if self.size > self.bytes_limit or number - self.begins_after > self.limit:
             self._drop_oldest()
         if self._waiters:
             self._wake()
@@ -91,8 +84,10 @@ class EventLog:
     def close(self) -> None:
         """Say that nothing more will come."""
         self.closed = True
-        self._wake()
-        self._release_writer()
+        if self._waiters:
+            self._wake()
+        if self._room is not None:
+            self._release_writer()
 
     @property
     def last(self) -> Event:
@@ -120,8 +115,8 @@ class EventLog:
 
     def _drop_oldest(self) -> None:
         # The newest event always stays, whatever its size: it may be the terminal one.
-        while len(self._events) > self._limit or (
-            self.size > self._bytes_limit and len(self._events) > 1
+        while len(self._events) > self.limit or (
+            self.size > self.bytes_limit and len(self._events) > 1
         ):
             self.size -= len(self._events.pop(0).payload)
 

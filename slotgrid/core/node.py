@@ -15,6 +15,7 @@ class NodeState(StrEnum):
     DRAINING = "draining"
 
 
+READY = NodeState.READY
 MOVES: Mapping[NodeState, frozenset[NodeState]] = {
     NodeState.STARTING: frozenset({NodeState.READY, NodeState.MAINTENANCE, NodeState.DRAINING}),
     NodeState.READY: frozenset({NodeState.MAINTENANCE, NodeState.DRAINING}),
@@ -46,9 +47,9 @@ class NodeStatus:
 
     def check_accepts(self) -> None:
         """Return if new tasks are accepted. Raises the reason why not."""
+        if self.state is READY:
+            return
         match self.state:
-            case NodeState.READY:
-                return
             case NodeState.MAINTENANCE:
                 raise InMaintenance(
                     "the node is in maintenance and accepts no new tasks", retry_after_s=30

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from slotgrid.core.queue import TaskClass
 
 
@@ -11,8 +13,7 @@ class NoSlotFree(RuntimeError):
     """A slot was taken where none was free: the caller did not ask `can_serve` first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True):
     """One place where one task can run."""
 
     index: int

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
+from slotgrid.core.queue import TaskClass
 from slotgrid.core.schema import Schema
+from slotgrid.core.submission import ANYWHERE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +38,12 @@ class FunctionSpec:
     def gated(self) -> bool:
         """Whether something beside a free slot decides when it may start."""
         return bool(self.requires) or self.concurrency is not None or self.rate is not None
+
+    @cached_property
+    def cls(self) -> TaskClass:
+        """The class of those of its tasks that may run anywhere."""
+        gate = self.name if self.gated else None
+        return TaskClass(self.group, self.contract, self.pool, ANYWHERE, gate)
 
     def to_json(self) -> dict[str, Any]:
         """The function as `GET /functions/{name}` shows it."""

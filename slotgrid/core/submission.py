@@ -2,11 +2,12 @@
 
 import difflib
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -21,26 +22,28 @@ CONTAINERS = (dict, list)
 
 
 class Mode(StrEnum):
-    """How the answer travels."""
+    """How the answer travels. `durable`: the task is recorded before it is accepted."""
+
+    durable: bool
 
     SYNC = "sync"
     STREAM = "stream"
     WEBHOOK = "webhook"
     ASYNC = "async"
 
-    @property
-    def durable(self) -> bool:
-        """Whether the task is recorded before it is accepted."""
-        return self in (Mode.WEBHOOK, Mode.ASYNC)
+    def __init__(self, word: str) -> None:
+        self.durable = word in {"webhook", "async"}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a task must run; what is None does not matter."""
 
     worker: str | None = None
     pool: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
+
+
+ANYWHERE = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     wait_s: float | None = None
     not_before: datetime | None = None
     expires_at: datetime | None = None
-    place: Place = Place()
+    place: Place = ANYWHERE
     metadata: Mapping[str, Any] = {}
     trace: tuple[tuple[str, str], ...] = ()
     size: int = 0
@@ -83,9 +86,32 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @classmethod
     def parse(
-        cls, body: object, *, trace: tuple[tuple[str, str], ...] = (), size: int = 0
+        cls,
+        body: object,
+        *,
+        trace: tuple[tuple[str, str], ...] = (),
+        size: int = 0,
+        shallow: bool = False,
     ) -> "Submission":
-        """Read the body of `POST /task`. Raises InvalidSubmission with every fault at once."""
+        """Read the body of `POST /task`. Raises InvalidSubmission with every fault at once.
+
+        `shallow`: it is known that nothing in it is nested deeper than NESTING_LIMIT levels.
+        """
+        if shallow and (plain := _read_at_once(body)) is not None:
+            return cls(
+                function=plain.function,
+                input=plain.input,
+                group=plain.group,
+                contract=plain.contract,
+                priority=min(plain.priority, LOWEST_PRIORITY),
+                mode=plain.mode,
+                timeout_s=plain.timeout_s,
+                wait_s=plain.wait_s,
+                metadata=plain.metadata,
+                trace=trace,
+                size=size,
+                body=body,  # type: ignore[arg-type]  # an object, or it could not be read
+            )
         if not isinstance(body, dict):
             raise _invalid([Violation("", f"expected an object, got {_kind(body)}")])
         values, faults = _read(body, _FIELDS, required="function")
@@ -115,6 +141,34 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 [Violation(f"/{name}", "is given by the path and the body") for name in taken]
             )
         return cls.parse(body | {"function": function, "input": input_}, trace=trace, size=size)
+
+
+_Word = Annotated[str, msgspec.Meta(min_length=1)]
+_NOT_GIVEN: Any = None
+"""The default of what may not be null: defaults are not checked."""
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What most submissions are: of these fields, and without a fault."""
+
+    function: _Word
+    input: dict[str, Any] = {}
+    group: _Word = _NOT_GIVEN
+    contract: Annotated[int, msgspec.Meta(ge=1)] = _NOT_GIVEN
+    priority: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_PRIORITY
+    mode: Mode = Mode.SYNC
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=sys.float_info.max)] = _NOT_GIVEN
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)] = _NOT_GIVEN
+    metadata: dict[str, Any] = {}
+
+
+def _read_at_once(body: object) -> _Plain | None:
+    """The body, if it is a plain one; anything else is for the readers below, who have words."""
+    try:
+        plain = msgspec.convert(body, _Plain)
+    except msgspec.ValidationError:
+        return None
+    return None if plain.mode.durable else plain
 
 
 class _Wrong(ValueError):

@@ -5,13 +5,16 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, Protocol
 
+import msgspec
+
 from slotgrid.core.backoff import backoff_s
 from slotgrid.core.dispatcher import Dispatcher, Lease
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
-from slotgrid.core.task import Deadline, Task, TaskState
+from slotgrid.core.task import CANCELLED, COMPLETED, FAILED, QUEUED, RUNNING, Task, TaskState
 
 RETRY_BASE_S = 0.5
 RETRY_CEILING_S = 30.0
+NODE_STOPS = "the node is stopping"
 
 
 class AttemptFailed(Exception):
@@ -69,10 +72,22 @@ class Observer(Protocol):
         """Something of ours broke while seeing the task through."""
 
 
-class Supervisor:
-    """One asyncio task for each live task, from acceptance to its end.
+class _Live(msgspec.Struct, eq=False):
+    """A task that has not ended, and the asyncio task it lives in.
 
-    A caller waits on the task, so whoever leaves or cancels, the work is wound up here.
+    `otherwise` is the reason when somebody else than `cancel` cancels that.
+    """
+
+    task: Task
+    own: "asyncio.Task[Any]"
+    otherwise: str
+    asked: bool = False
+
+
+class Supervisor:
+    """Sees tasks through, each in an asyncio task, from acceptance to the end.
+
+    That is one of its own (`start`), or its caller's (`run`).
     """
 
     def __init__(
@@ -89,30 +104,52 @@ class Supervisor:
         self._observer = observer
         self._max_wait_s = max_wait_s
         self._sleep = sleep
-        self._live: dict[str, tuple[Task, asyncio.Task[None]]] = {}
+        self._live: dict[str, _Live] = {}
+        self._cleaning: dict[Lease, tuple[Task, asyncio.Task[None]]] = {}
         self._released: set[str] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self.cleaning = 0
-        """Leases whose task has ended while its slot is still made clean."""
+        self._idle: asyncio.Future[None] | None = None
 
     @property
     def live(self) -> Collection[Task]:
         """The tasks that have not ended, and those whose slot is being cleaned."""
-        return [task for task, _ in self._live.values()]
+        tasks = {live.task.id: live.task for live in self._live.values()}
+        return (tasks | {task.id: task for task, _ in self._cleaning.values()}).values()
 
     @property
     def running(self) -> int:
         """How many tasks run at this moment."""
-        return sum(task.state is TaskState.RUNNING for task, _ in self._live.values())
+        return sum(live.task.state is RUNNING for live in self._live.values())
+
+    @property
+    def cleaning(self) -> int:
+        """Leases whose attempt has ended while its slot is still made clean."""
+        return len(self._cleaning)
 
     def start(self, task: Task) -> None:
         """Take the task on; returns at once."""
         self._observer.accepted(task)
-        worker = asyncio.get_running_loop().create_task(self._see_through(task), name=task.id)
-        worker.add_done_callback(lambda _: self._forget(task))
-        self._live[task.id] = (task, worker)
-        self._idle.clear()
+        own = asyncio.get_running_loop().create_task(self._see_through(task), name=task.id)
+        own.add_done_callback(lambda _: self._forget(task))
+        self._live[task.id] = _Live(task, own, NODE_STOPS)
+
+    async def run(self, task: Task, *, left: str) -> None:
+        """Take the task on, and return when it has ended.
+
+        Whoever cancels this cancels the task, for the reason `left`: it is for a caller that
+        nobody else waits with, and saves an asyncio task of its own.
+        """
+        self._observer.accepted(task)
+        own = asyncio.current_task()
+        assert own is not None
+        live = self._live[task.id] = _Live(task, own, left)
+        try:
+            await self._see_through(task)
+        except asyncio.CancelledError:
+            # Cancelled by `cancel` and by nobody else: the caller is still there, and is told.
+            if not live.asked or own.uncancel():
+                raise
+        finally:
+            self._forget(task)
 
     def cancel(self, task: Task, reason: str) -> bool:
         """End the task because of `reason`, in words; False when it has already ended.
@@ -124,7 +161,9 @@ class Supervisor:
         # Cancelling twice would interrupt the winding up that the first has begun.
         if task.cancel_reason is None:
             task.cancel_reason = reason
-            self._live[task.id][1].cancel()
+            live = self._live[task.id]
+            live.asked = True
+            live.own.cancel()
         return True
 
     def release(self, task: Task) -> bool:
@@ -132,43 +171,52 @@ class Supervisor:
 
         False when it has started or ended.
         """
-        if task.state is not TaskState.QUEUED or task.id not in self._live:
+        if task.state is not QUEUED or task.id not in self._live:
             return False
         self._released.add(task.id)
-        self._live[task.id][1].cancel()
+        self._live[task.id].own.cancel()
         return True
 
     async def wait_idle(self) -> None:
         """Return when no task is live and every slot is clean."""
-        await self._idle.wait()
+        while self._live or self._cleaning:
+            if self._idle is None:
+                self._idle = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._idle)
 
     async def _see_through(self, task: Task) -> None:
         try:
             await self._attempts(task)
         except asyncio.CancelledError:
-            # Swallowed on purpose: this is the end of the task's own asyncio task.
             self._end_cancelled(task)
+            raise
         except ServiceError as error:
-            self._end(task, TaskState.FAILED, error=error)
+            self._end(task, FAILED, error=error)
         except Exception as defect:  # the edge of the loop: whatever breaks, the caller is told
             self._observer.defect(task, defect)
-            self._end(task, TaskState.FAILED, error=Internal("the node failed on this task"))
+            self._end(task, FAILED, error=Internal("the node failed on this task"))
 
     def _forget(self, task: Task) -> None:
         # What is cancelled before its first line never runs one, so this cannot stand there.
         if not task.state.terminal:
             self._end_cancelled(task)
-        self._released.discard(task.id)
+        if self._released:
+            self._released.discard(task.id)
         del self._live[task.id]
-        if not self._live:
-            self._idle.set()
+        if self._idle is not None:
+            self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if self._idle is not None and not self._live and not self._cleaning:
+            self._idle.set_result(None)
+            self._idle = None
 
     async def _attempts(self, task: Task) -> None:
         error: ServiceError
-        wait = self._wait(task)
+        wait_until = self._wait_until(task)
         while True:
             try:
-                await self._attempt(task, wait)
+                await self._attempt(task, wait_until)
             except Refused as refused:
                 # Even without a pause: slots that refuse on the spot must not stop the loop.
                 await asyncio.sleep(refused.pause_s)
@@ -181,34 +229,34 @@ class Supervisor:
             self._observer.will_retry(task, error, delay_s)
             await self._sleep(delay_s)
             task.queued_mono = time.monotonic()  # a retry queues behind those who came meanwhile
-            wait = self._wait(task)
+            wait_until = self._wait_until(task)
 
-    def _wait(self, task: Task) -> Deadline | None:
-        """Until when the task may wait for a slot, however often one refuses it."""
+    def _wait_until(self, task: Task) -> float | None:
+        """When the task stops waiting for a slot, however often one refuses it (monotonic)."""
         submission = task.submission
         wait_s = submission.wait_s
         if wait_s is None and not submission.mode.durable:
             wait_s = self._max_wait_s
-        ends = [] if wait_s is None else [task.queued_mono + wait_s]
+        until = None if wait_s is None else task.queued_mono + wait_s
         if submission.expires_at is not None:
-            ends.append(time.monotonic() + submission.expires_at.timestamp() - time.time())
-        return Deadline(min(ends)) if ends else None
+            expiry = time.monotonic() + submission.expires_at.timestamp() - time.time()
+            until = expiry if until is None else min(until, expiry)
+        return until
 
-    async def _attempt(self, task: Task, wait: Deadline | None) -> None:
-        """One wait for a slot and one run on it; raises what ended it, after the slot is back."""
-        wait_s = None if wait is None else wait.remaining_s
-        async with self._dispatcher.lease(task, wait_s=wait_s) as lease:
-            task.begin_attempt(lease.slot.worker, lease.slot.index)
+    async def _attempt(self, task: Task, wait_until: float | None) -> None:
+        """One wait for a slot and one run on it; raises what ended it."""
+        async with self._dispatcher.lease(task, wait_until=wait_until) as lease:
+            slot = lease.slot
+            task.begin_attempt(slot.worker, slot.index)
             self._observer.leased(task, lease)
-            # In each case the task's end comes first: its answer waits for no cleaning.
             try:
-                self._end(task, TaskState.COMPLETED, result=await self._runner.run(task, lease))
+                self._end(task, COMPLETED, result=await self._runner.run(task, lease))
             except AttemptFailed as failure:
                 if failure.retryable and task.attempts[-1].number <= task.spec.retries:
                     task.end_attempt(failure.error)
-                    task.move_to(TaskState.QUEUED)
+                    task.move_to(QUEUED)
                 else:
-                    self._end(task, TaskState.FAILED, error=failure.error)
+                    self._end(task, FAILED, error=failure.error)
                 raise
             except Refused:
                 task.undo_attempt()
@@ -217,24 +265,34 @@ class Supervisor:
                 self._end_cancelled(task)
                 raise
             finally:
-                await self._clean(task, lease)
+                # The task's end came first: its answer waits for no cleaning.
+                cleaning = self._runner.clean(task, lease)
+                if cleaning is not None:
+                    self._clean(task, lease, cleaning)
 
-    async def _clean(self, task: Task, lease: Lease) -> None:
-        cleaning = self._runner.clean(task, lease)
-        if cleaning is None:
-            return
-        self.cleaning += 1
+    def _clean(self, task: Task, lease: Lease, cleaning: Coroutine[Any, Any, None]) -> None:
+        """Make the slot clean and then give its lease back, whoever is cancelled meanwhile."""
+        lease.keep()
+        work = self._cleaned(task, lease, cleaning)
+        own = asyncio.get_running_loop().create_task(work, name=f"clean {task.id}")
+        self._cleaning[lease] = (task, own)
+
+    async def _cleaned(self, task: Task, lease: Lease, cleaning: Coroutine[Any, Any, None]) -> None:
         try:
-            await uninterrupted(cleaning)
+            await cleaning
+        except Exception as defect:  # it never raises; if it does, the slot comes back all the same
+            self._observer.defect(task, defect)
         finally:
-            self.cleaning -= 1
+            del self._cleaning[lease]
+            lease.give_back()
+            self._tell_idle()
 
     def _end_cancelled(self, task: Task) -> None:
-        if task.id in self._released and task.state is TaskState.QUEUED:
+        if task.id in self._released and task.state is QUEUED:
             return
-        reason = task.cancel_reason or "the node is stopping"
+        reason = task.cancel_reason = task.cancel_reason or self._live[task.id].otherwise
         error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason)
-        self._end(task, TaskState.CANCELLED, error=error)
+        self._end(task, CANCELLED, error=error)
 
     def _end(
         self,

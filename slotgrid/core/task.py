@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 import uuid_utils
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 LOG_LINES_LIMIT = 2000
 LOG_BYTES_LIMIT = 1024 * 1024
+NOTES_LIMIT = 8
+NOTE_CHARS = 200
+"""What is noted of a task before its log is made: so many lines, each shorter than that."""
 NODE_STEP = "_node"
 """The step under which the node itself writes into a task's log."""
 MAIN_STEP = "main"
@@ -27,7 +32,9 @@ MAIN_STEP = "main"
 
 
 class TaskState(StrEnum):
-    """Where a task stands."""
+    """Where a task stands. `terminal` says whether nothing can follow."""
+
+    terminal: bool
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -35,21 +42,26 @@ class TaskState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def terminal(self) -> bool:
-        """Whether nothing can follow."""
-        return not MOVES[self]
+    def __init__(self, word: str) -> None:
+        # Not looked up in `MOVES`: it is asked several times of each task.
+        self.terminal = word in {"completed", "failed", "cancelled"}
 
 
-MOVES: Mapping[TaskState, frozenset[TaskState]] = {
-    TaskState.QUEUED: frozenset({TaskState.RUNNING, TaskState.FAILED, TaskState.CANCELLED}),
+QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = TaskState
+"""The same by names of their own, since Python 3.11 is slow to look up a member of an enum."""
+
+MOVES: Mapping[TaskState, tuple[TaskState, ...]] = {
+    QUEUED: (RUNNING, FAILED, CANCELLED),
     # Back to queued: an attempt failed and another is allowed, or the slot refused the task.
-    TaskState.RUNNING: frozenset(
-        {TaskState.QUEUED, TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELLED}
+    RUNNING: (
+        COMPLETED,
+        FAILED,
+        CANCELLED,
+        QUEUED,
     ),
-    TaskState.COMPLETED: frozenset(),
-    TaskState.FAILED: frozenset(),
-    TaskState.CANCELLED: frozenset(),
+    COMPLETED: (),
+    FAILED: (),
+    CANCELLED: (),
 }
 
 
@@ -69,8 +81,7 @@ class StepState(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True):
     """A moment on the monotonic clock, fixed when the wait for it begins."""
 
     at: float
@@ -107,8 +118,7 @@ class Source:
 API = Source("api")
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """One run of a task; times are seconds since the epoch."""
 
     number: int
@@ -117,6 +127,10 @@ class Attempt:
     slot: int
     ended_at: float | None = None
     error: ServiceError | None = None
+
+    def line(self) -> str:
+        """What the task's log says of it."""
+        return f"attempt {self.number} on slot {self.slot} of {self.worker}"
 
     def to_json(self) -> dict[str, Any]:
         """The attempt as `GET /tasks/{id}` shows it."""
@@ -160,94 +174,62 @@ class Step:
         }
 
 
-class Task:
+def new_id() -> str:
+    """An id for a task: a UUIDv7, which sorts by the time it was made."""
+    return str(uuid_utils.uuid7())
+
+
+class Task(msgspec.Struct, eq=False):
     """A task and everything that is known of it. Only the supervisor moves it.
 
     `input` has its defaults filled in; `result` is JSON. Times ending in `_at` are seconds
     since the epoch, for showing; durations come from the monotonic clock.
+    A struct, as most of it stands at its default, and filling that in is where the time would go.
     """
 
-    __slots__ = (
-        "_waiters",
-        "artifacts",
-        "attempts",
-        "cancel_reason",
-        "created_at",
-        "error",
-        "events",
-        "finished_at",
-        "id",
-        "input",
-        "logs",
-        "lost_starts",
-        "owner",
-        "queued_mono",
-        "queued_s",
-        "result",
-        "run_s",
-        "source",
-        "spec",
-        "started_at",
-        "started_mono",
-        "state",
-        "steps",
-        "submission",
-        "worker",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        submission: "Submission",
-        spec: "FunctionSpec",
-        *,
-        owner: str,
-        source: Source = API,
-        input: Any = None,  # noqa: A002  the word of the API
-        id: str | None = None,  # noqa: A002  likewise
-    ) -> None:
-        self.id = id or str(uuid_utils.uuid7())
-        self.input = submission.input if input is None else input
-        self.submission = submission
-        self.spec = spec
-        self.owner = owner
-        self.source = source
-        self.state = TaskState.QUEUED
-        self.created_at = time.time()
-        self.started_at: float | None = None
-        self.finished_at: float | None = None
-        self.queued_mono = time.monotonic()
-        self.started_mono = 0.0
-        self.queued_s = 0.0
-        self.run_s = 0.0
-        self.lost_starts = 0
-        self.attempts: list[Attempt] = []
-        self.steps: list[Step] = []
-        self.events = EventLog()
-        self.logs = EventLog(limit=LOG_LINES_LIMIT, bytes_limit=LOG_BYTES_LIMIT)
-        self.artifacts: dict[str, Artifact] = {}
-        self.worker: str | None = None
-        self.result: bytes = b"null"
-        self.error: ServiceError | None = None
-        self.cancel_reason: str | None = None
-        self._waiters = NOBODY
+    submission: "Submission"
+    spec: "FunctionSpec"
+    owner: str
+    input: Any
+    source: Source = API
+    id: str = msgspec.field(default_factory=new_id)
+    state: TaskState = QUEUED
+    created_at: float = msgspec.field(default_factory=time.time)
+    started_at: float | None = None
+    finished_at: float | None = None
+    queued_mono: float = msgspec.field(default_factory=time.monotonic)
+    started_mono: float = 0.0
+    queued_s: float = 0.0
+    run_s: float = 0.0
+    lost_starts: int = 0
+    attempts: list[Attempt] = []
+    steps: list[Step] = []
+    events: EventLog = msgspec.field(default_factory=EventLog)
+    artifacts: dict[str, Artifact] = {}
+    worker: str | None = None
+    result: bytes = b"null"
+    error: ServiceError | None = None
+    cancel_reason: str | None = None
+    _notes: list[tuple[float, str, str, str]] = []
+    _logs: EventLog | None = None
+    _waiters: frozenset[asyncio.Future[None]] = NOBODY
 
     def move_to(self, state: TaskState) -> None:
         """Take a legal step in the task's life. Raises IllegalMove for any other."""
         if state not in MOVES[self.state]:
             raise IllegalMove(f"{self.id}: {self.state} -> {state}")
         now = time.monotonic()
-        if state is TaskState.RUNNING:
-            self.queued_s += now - self.queued_mono
-            self.started_mono = now
-            self.started_at = self.started_at or time.time()
-        elif self.state is TaskState.QUEUED:
-            self.queued_s += now - self.queued_mono
-        else:
+        if self.state is RUNNING:
             self.run_s += now - self.started_mono
             self.queued_mono = now
-        self.state = state
-        if state.terminal:
+        else:
+            self.queued_s += now - self.queued_mono
+        if state is RUNNING:
+            self.started_mono = now
+            self.started_at = self.started_at or time.time()
+        elif state.terminal:
             self.finished_at = time.time()
+        self.state = state
 
     def restore(self, *, created_at: float, starts: int, first_event: int) -> None:
         """Become the task that an earlier process accepted, and began `starts` times.
@@ -261,16 +243,19 @@ class Task:
 
     def begin_attempt(self, worker: str, slot: int) -> None:
         """A slot was leased, and the function starts on it."""
-        self.move_to(TaskState.RUNNING)
+        self.move_to(RUNNING)
         self.worker = worker
         number = self.lost_starts + len(self.attempts) + 1
-        self.attempts.append(Attempt(number, time.time(), worker, slot))
+        attempt = Attempt(number, time.time(), worker, slot)
+        self.attempts.append(attempt)
+        if self._logs is not None:
+            self.log(attempt.line())
 
     def end_attempt(self, error: ServiceError | None) -> None:
         """The last attempt, if it is still open, has ended."""
-        if self.attempts and self.attempts[-1].ended_at is None:
-            self.attempts[-1].ended_at = time.time()
-            self.attempts[-1].error = error
+        if self.attempts and (attempt := self.attempts[-1]).ended_at is None:
+            attempt.ended_at = time.time()
+            attempt.error = error
 
     def undo_attempt(self) -> None:
         """The slot refused the task: as if it had never been offered, so the task keeps its place.
@@ -278,7 +263,7 @@ class Task:
         The place is `queued_mono`, the arrival that the queue orders by.
         """
         queued_mono, offered_mono = self.queued_mono, self.started_mono
-        self.move_to(TaskState.QUEUED)
+        self.move_to(QUEUED)
         self.queued_s -= offered_mono - queued_mono
         self.run_s -= self.queued_mono - offered_mono
         self.queued_mono = queued_mono
@@ -289,7 +274,11 @@ class Task:
     def announce_end(self) -> None:
         """Wake everyone who waits for the terminal state; called once, after it is recorded."""
         self.events.close()
-        self.logs.close()
+        if self._logs is not None:
+            self.log(self._last_line())
+            self._logs.close()
+        if not self._waiters:
+            return
         waiters, self._waiters = self._waiters, NOBODY
         for waiter in waiters:
             if not waiter.done():
@@ -309,7 +298,36 @@ class Task:
 
     def log(self, line: str, *, stream: str = "stdout", step: str = NODE_STEP) -> None:
         """Add a line to the task's log: an event whose kind is the step; see `log_line`."""
-        self.logs.append(step, (stream, line))
+        if self._logs is None and len(self._notes) < NOTES_LIMIT and len(line) < NOTE_CHARS:
+            self._notes.append((time.time(), step, stream, line))
+        else:
+            self.logs.append(step, (stream, line))
+
+    @property
+    def logs(self) -> EventLog:
+        """The task's log, to be read and followed.
+
+        It is made when somebody asks or there is much of it: of a task that went well few ever
+        ask, and what the node did with it stands in its attempts.
+        """
+        if self._logs is None:
+            self._logs = EventLog(limit=LOG_LINES_LIMIT, bytes_limit=LOG_BYTES_LIMIT)
+            did = [(one.started_at, NODE_STEP, "stdout", one.line()) for one in self.attempts]
+            if self.finished_at is not None:
+                did.append((self.finished_at, NODE_STEP, "stdout", self._last_line()))
+            for at, step, stream, line in sorted(did + self._notes, key=itemgetter(0)):
+                self._logs.append(step, (stream, line), at=at)
+            self._notes = []
+            if self.events.closed:
+                self._logs.close()
+        return self._logs
+
+    def _last_line(self) -> str:
+        return f"{self.state}: {self.error.detail}" if self.error else str(self.state)
+
+    def __repr__(self) -> str:
+        # Not the input: some of it may be secret.
+        return f"Task({self.id!r}, {self.spec.name!r}, {self.state!r})"
 
     def step_names(self) -> list[str]:
         """The names under which lines of the log may stand."""
@@ -317,22 +335,22 @@ class Task:
 
     def footprint(self) -> int:
         """Bytes that remembering the task takes, roughly."""
-        kept = self.events.size + self.logs.size + self.submission.size + len(self.result)
-        return 4096 + kept
+        logs = 0 if self._logs is None else self._logs.size
+        return 4096 + self.events.size + logs + self.submission.size + len(self.result)
 
     @property
     def queued_ms(self) -> float:
         """Milliseconds spent waiting for slots, up to now."""
-        waiting = self.state is TaskState.QUEUED
-        extra = time.monotonic() - self.queued_mono if waiting else 0.0
-        return round((self.queued_s + extra) * 1000, 1)
+        if self.state is QUEUED:
+            return to_ms(self.queued_s + time.monotonic() - self.queued_mono)
+        return to_ms(self.queued_s)
 
     @property
     def run_ms(self) -> float:
         """Milliseconds spent running, over all attempts, up to now."""
-        running = self.state is TaskState.RUNNING
-        extra = time.monotonic() - self.started_mono if running else 0.0
-        return round((self.run_s + extra) * 1000, 1)
+        if self.state is RUNNING:
+            return to_ms(self.run_s + time.monotonic() - self.started_mono)
+        return to_ms(self.run_s)
 
     def answer(self) -> dict[str, Any]:
         """The answer of mode `sync`, and the payload of the event `done`."""
@@ -344,6 +362,11 @@ class Task:
             "queued_ms": self.queued_ms,
             "run_ms": self.run_ms,
         }
+
+
+def to_ms(seconds: float) -> float:
+    """Milliseconds to one decimal. `round` with digits goes by way of text, ten times as slow."""
+    return int(seconds * 10_000 + 0.5) / 10
 
 
 def log_line(event: Event) -> bytes:

@@ -1,6 +1,7 @@
 """The aiohttp application of a node: its routes, and the middlewares in front of them."""
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from slotgrid.intake.api import artifacts, batch, functions, speech, submit, tasks
 from slotgrid.intake.api import node as node_api
@@ -8,7 +9,17 @@ from slotgrid.intake.audit import TRUSTED, Networks
 from slotgrid.intake.auth import KEYS, Keys, authenticate
 from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import Scope, with_scope
-from slotgrid.intake.problems import problem_page, problems
+from slotgrid.intake.problems import answer_to, problem_page
+
+
+@web.middleware
+async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who asks, let the handler answer, and turn whatever is raised into its answer."""
+    try:
+        authenticate(request)
+        return await handler(request)
+    except Exception as error:  # whatever it is: a caller never sees a traceback, nor nothing
+        return answer_to(error, request)
 
 
 def make_app(
@@ -23,7 +34,7 @@ def make_app(
 
     `trusted_proxies` are believed when they say for whom they ask.
     """
-    app = web.Application(client_max_size=body_limit, middlewares=[problems, authenticate])
+    app = web.Application(client_max_size=body_limit, middlewares=[answering])
     app[NODE] = node
     app[KEYS] = Keys(auth_key)
     app[TRUSTED] = trusted_proxies

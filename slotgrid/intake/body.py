@@ -1,31 +1,44 @@
 """Reading a request: its JSON body, and the query parameters of lists."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, UnsupportedMediaType, Violation
+from slotgrid.core.submission import NESTING_LIMIT
 
 LIMIT_DEFAULT = 50
 LIMIT_MOST = 1000
 
 
-async def read_json(request: web.Request, *, empty: object = None) -> tuple[Any, int]:
-    """The JSON body and its size in bytes; `empty` stands for a body of none.
+class Body(NamedTuple):
+    """A JSON body, its size in bytes, and whether nothing in it can be nested too deep."""
+
+    value: Any
+    size: int = 0
+    shallow: bool = True
+
+
+async def read_json(request: web.Request, *, empty: object = None) -> Body:
+    """The JSON body; `empty` stands for a body of none.
 
     Raises UnsupportedMediaType for another content type, InvalidSubmission for what is not JSON.
     """
     raw = await request.read()
     if not raw and empty is not None:
-        return empty, 0
-    kind = request.content_type
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaType(
-            f"the body's content type is {kind}; send JSON with `Content-Type: application/json`"
-        )
+        return Body(empty)
+    if request.headers.get("Content-Type") != "application/json":
+        kind = request.content_type
+        if kind != "application/json" and not kind.endswith("+json"):
+            raise UnsupportedMediaType(
+                f"the body's content type is {kind}; send JSON with "
+                "`Content-Type: application/json`"
+            )
     try:
-        return orjson.loads(raw), len(raw)
+        # Counting brackets is cheap, and with fewer than that nothing can stand so deep.
+        shallow = raw.count(b"{") + raw.count(b"[") <= NESTING_LIMIT
+        return Body(orjson.loads(raw), len(raw), shallow)
     except orjson.JSONDecodeError as cause:
         message = f"the body is not JSON: {cause}"
         raise InvalidSubmission(message, errors=[Violation("", message)]) from cause

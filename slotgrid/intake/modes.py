@@ -27,6 +27,8 @@ EVENT_STREAM = "text/event-stream"
 NDJSON = "application/x-ndjson"
 PLAIN = "text/plain"
 
+SYNC = Mode.SYNC
+
 Format = Callable[[Event], bytes]
 
 
@@ -43,6 +45,9 @@ async def answer(node: Node, task: Task, request: web.Request) -> web.StreamResp
         location = {"Location": f"/tasks/{accepted['id']}"}
         return json_response({"success": True, **accepted}, status=202, headers=location)
     body_hash = "" if key is None else hash_of(submission.body)
+    if key is None and submission.mode is SYNC:
+        await node.supervisor.run(task, left=CALLER_LEFT)
+        return _sync(task)
     answering, standing = node.keyed.claim(task, key, body_hash)
     if answering is task:
         node.supervisor.start(task)
@@ -50,7 +55,8 @@ async def answer(node: Node, task: Task, request: web.Request) -> web.StreamResp
     try:
         if submission.mode is Mode.STREAM:
             return await _stream(answering, request, replayed=answering is not task)
-        return await _sync(answering)
+        await answering.wait_finished()
+        return _sync(answering)
     except (asyncio.CancelledError, ConnectionError):
         if standing.callers == 1:
             node.supervisor.cancel(answering, CALLER_LEFT)
@@ -59,8 +65,8 @@ async def answer(node: Node, task: Task, request: web.Request) -> web.StreamResp
         standing.callers -= 1
 
 
-async def _sync(task: Task) -> web.Response:
-    await task.wait_finished()
+def _sync(task: Task) -> web.Response:
+    """The answer of a task that has ended."""
     if task.error is not None:
         return problem_response(task.error)
     return web.Response(body=task.events.last.payload, content_type="application/json")

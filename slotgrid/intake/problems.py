@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from slotgrid.core.errors import (
     BodyTooLarge,
@@ -50,26 +49,22 @@ def problem_response(
     )
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into its answer."""
-    try:
-        return await handler(request)
-    except ServiceError as error:
+def answer_to(error: Exception, request: web.Request) -> web.Response:
+    """The answer for whatever a handler raised. Raises where there can be none."""
+    if isinstance(error, ServiceError):
         if BEGUN in request:
             raise ConnectionError("a stream that has begun can give no other answer") from error
         return problem_response(error)
-    except web.HTTPException as answer:
-        if answer.status < 400:
-            raise
-        return problem_response(_translated(answer, request), headers=_kept_headers(answer))
-    except ConnectionError:
-        raise  # the caller has left: there is nobody to answer
-    except Exception:
-        log.exception("request.defect", method=request.method, path=request.path)
-        if BEGUN in request:
-            raise  # the server then cuts the connection, which is how the caller learns of it
-        return problem_response(Internal("the node failed on this request; its log says how"))
+    if isinstance(error, web.HTTPException):
+        if error.status < 400:
+            raise error
+        return problem_response(_translated(error, request), headers=_kept_headers(error))
+    if isinstance(error, ConnectionError):
+        raise error  # the caller has left: there is nobody to answer
+    log.error("request.defect", method=request.method, path=request.path, exc_info=error)
+    if BEGUN in request:
+        raise error  # the server then cuts the connection, which is how the caller learns of it
+    return problem_response(Internal("the node failed on this request; its log says how"))
 
 
 def _translated(answer: web.HTTPException, request: web.Request) -> ServiceError:

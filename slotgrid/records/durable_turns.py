@@ -24,15 +24,19 @@ class RecordedRunner:
         self._runner = runner
         self._durable = durable
 
-    async def run(self, task: Task, lease: Lease) -> bytes:
+    def run(self, task: Task, lease: Lease) -> Coroutine[Any, Any, bytes]:
         """As the inner runner; Refused while the database is away."""
         if task.submission.mode.durable:
-            try:
-                ours = await self._durable.begin(task)
-            except DatabaseUnavailable as away:
-                raise Refused(pause_s=DATABASE_AWAY_S) from away
-            if not ours:
-                raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
+            return self._run_recorded(task, lease)
+        return self._runner.run(task, lease)
+
+    async def _run_recorded(self, task: Task, lease: Lease) -> bytes:
+        try:
+            ours = await self._durable.begin(task)
+        except DatabaseUnavailable as away:
+            raise Refused(pause_s=DATABASE_AWAY_S) from away
+        if not ours:
+            raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
         return await self._runner.run(task, lease)
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:

@@ -94,7 +94,7 @@ class History:
         size = task.footprint()
         self._ended[task.id] = (task, self._clock(), size)
         self._bytes += size
-        self.expire()
+        self._drop_excess()
 
     def remove(self, task: Task) -> None:
         """The task is another node's now."""
@@ -108,19 +108,20 @@ class History:
         return task
 
     def expire(self) -> None:
-        """Drop what is too old or too much; called at each end of a task and now and then."""
+        """Drop what is too old or too much; called now and then."""
+        self._drop_excess()
         oldest_allowed = self._clock() - self._ttl_s
-        while self._ended:
-            task, ended_at, size = next(iter(self._ended.values()))
-            if (
-                ended_at >= oldest_allowed
-                and len(self._ended) <= self._limit
-                and self._bytes <= self._bytes_limit
-            ):
-                return
-            del self._ended[task.id]
-            self._bytes -= size
-            self._forget(task)
+        while self._ended and next(iter(self._ended.values()))[1] < oldest_allowed:
+            self._drop_oldest()
+
+    def _drop_excess(self) -> None:
+        while len(self._ended) > self._limit or self._bytes > self._bytes_limit:
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        _, (task, _, size) = self._ended.popitem(last=False)
+        self._bytes -= size
+        self._forget(task)
 
     def matching(self, wanted: TaskFilter) -> list[Task]:
         """The tasks meant that are held in memory alone, newest first; durable ones are not."""

@@ -4,7 +4,7 @@ import structlog
 
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import QueueFull, ServiceError
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import FAILED, Task
 from slotgrid.records.history import History
 from slotgrid.runtime.logs import bind_fields
 from slotgrid.runtime.metrics import Metrics
@@ -31,9 +31,7 @@ class Journal:
         """The task has a slot and starts."""
         slot = lease.slot
         bind_fields(task_id=task.id, function=task.spec.name, slot=slot.index, worker=slot.worker)
-        number = len(task.attempts)
-        task.log(f"attempt {number} on slot {slot.index} of {slot.worker}")
-        self._log.debug("task.started", attempt=number)
+        self._log.debug("task.started", attempt=task.attempts[-1].number)
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
         """An attempt failed, another follows."""
@@ -45,7 +43,6 @@ class Journal:
     def finished(self, task: Task) -> None:
         """The task has reached its end."""
         error = task.error
-        task.log(f"{task.state}: {error.detail}" if error else str(task.state))
         self._history.end(task)
         started = bool(task.attempts)
         self._metrics.task_finished(
@@ -55,7 +52,7 @@ class Journal:
             wait_s=task.queued_s if started else None,
             run_s=task.run_s if started else None,
         )
-        write = self._log.warning if task.state is TaskState.FAILED else self._log.info
+        write = self._log.warning if task.state is FAILED else self._log.info
         facts = {"error": error.detail, "problem": error.name} if error else {}
         if not started:  # nothing is bound yet
             facts |= {"task_id": task.id, "function": task.spec.name}

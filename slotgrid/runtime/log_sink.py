@@ -7,6 +7,7 @@ costs anything. When it does not, a thread takes the lines over until it has cau
 
 import os
 import select
+import stat
 from collections import deque
 from collections.abc import Callable
 from threading import RLock, Thread
@@ -38,6 +39,8 @@ class LogSink:
         self._lock = RLock()
         self._ready = select.poll()
         self._ready.register(descriptor, select.POLLOUT)
+        # A file takes whatever it is given, so there is nothing to ask it.
+        self._is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._backlog: deque[bytes] = deque()
         self._backlog_size = 0
         self._lost = 0
@@ -83,7 +86,7 @@ class LogSink:
 
     def _write_ready(self, data: bytes) -> bytes:
         """Write as much as goes without waiting and return the rest. Needs the lock."""
-        while data and self._ready.poll(0):
+        while data and (self._is_file or self._ready.poll(0)):
             try:
                 written = os.write(self._descriptor, data[:CHUNK])
             except BlockingIOError:

@@ -10,6 +10,7 @@ import pytest
 from slotgrid.core.schema import Schema
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
+from worker.registry.binding import plain_json
 from worker.registry.definitions import ServiceDefinition
 from worker.registry.registry import Registry
 
@@ -39,7 +40,7 @@ async def run(
     assert loaded.spec.output is not None
     filled = loaded.spec.input.with_defaults(given)
     assert loaded.spec.input.violations(filled) == []
-    result = loaded.to_json(await loaded.callable(context, **loaded.bind(filled)))
+    result = plain_json(await loaded.callable(context, **loaded.bind(filled)))
     assert loaded.spec.output.violations(result) == []
     return result
 

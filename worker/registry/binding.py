@@ -40,6 +40,9 @@ class Binding:
 
         Raises InvalidInput for what `faults` names.
         """
+        whole = self._at_once(given)
+        if whole is not None:
+            return {name: getattr(whole, name) for name in given}
         arguments, faults = self._convert(given)
         if faults:
             raise InvalidInput(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
@@ -47,12 +50,29 @@ class Binding:
 
     def faults(self, given: Mapping[str, Any]) -> list[Violation]:
         """What a JSON Schema cannot say: a date that is none, a name that is not taken."""
-        return self._convert(given)[1]
+        return [] if self._at_once(given) is not None else self._convert(given)[1]
 
     @cached_property
     def _boxes(self) -> Mapping[str, Any]:
         """Each type in a struct of one value: any but a struct's is analysed anew at each call."""
         return {name: _box(kind) for name, kind in self.types.items()}
+
+    @cached_property
+    def _whole(self) -> Any:
+        """All types in one struct; None where names beyond them are taken."""
+        if self.open_ended:
+            return None
+        fields = [(name, kind, msgspec.UNSET) for name, kind in self.types.items()]
+        return msgspec.defstruct("Arguments", fields, forbid_unknown_fields=True)
+
+    def _at_once(self, given: Mapping[str, Any]) -> Any:
+        """What nearly every input is: right as a whole. None when it must be looked at in parts."""
+        if self._whole is None:
+            return None
+        try:
+            return msgspec.convert(given, self._whole)
+        except Exception:  # whatever it is, `_convert` finds it again, and has words for it
+            return None
 
     def _convert(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
         arguments: dict[str, Any] = {}

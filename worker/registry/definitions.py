@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.function import FunctionOptions, ServiceOptions
-from worker.registry.binding import Binding, plain_json
+from slotgrid.runtime.watchdog import function_task_name
+from worker.registry.binding import Binding
 from worker.registry.generation import Generation
 from worker.registry.sources import Snapshot
 
@@ -31,13 +33,14 @@ class LoadedFunction:
     sources: Snapshot = field(repr=False)
     generation: Generation = field(repr=False)
 
+    @cached_property
+    def task_name(self) -> str:
+        """The name of the asyncio tasks that it runs in."""
+        return function_task_name(self.spec.name)
+
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The keyword arguments for a valid input. Raises InvalidInput; see `Binding.bind`."""
         return self.binding.bind(given)
-
-    def to_json(self, returned: Any) -> Any:
-        """What the function returned, as plain JSON values. Raises NotJson."""
-        return plain_json(returned)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

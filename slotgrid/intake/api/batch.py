@@ -74,7 +74,7 @@ async def submit_many(request: web.Request) -> web.Response:
     """`POST /tasks`."""
     node = request.app[NODE]
     key = idempotency_key(request)
-    body, size = await read_json(request)
+    body, size, _ = await read_json(request)
     try:
         items = _items(body)
         tasks = await _admitted(

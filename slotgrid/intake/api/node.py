@@ -168,7 +168,7 @@ async def switch_off(request: web.Request) -> web.Response:
 async def drain(request: web.Request) -> web.Response:
     """`POST /drain {deadline_s?}`, idempotent."""
     node = request.app[NODE]
-    body, _ = await read_json(request, empty={})
+    body = (await read_json(request, empty={})).value
     faults = DRAIN.violations(body)
     if faults:
         raise InvalidSubmission(f"{faults[0].pointer}: {faults[0].message}", errors=faults)

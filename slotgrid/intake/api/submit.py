@@ -1,5 +1,7 @@
 """`POST /task` and `POST /functions/{name}`: run a function."""
 
+from collections.abc import Awaitable
+
 from aiohttp import web
 
 from slotgrid.core.errors import (
@@ -69,8 +71,9 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
 )
 async def submit(request: web.Request) -> web.StreamResponse:
     """`POST /task`: check, queue, run and answer in the mode asked for."""
-    body, size = await read_json(request)
-    return await run(request, Submission.parse(body, trace=trace_of(request), size=size))
+    body, size, shallow = await read_json(request)
+    submission = Submission.parse(body, trace=trace_of(request), size=size, shallow=shallow)
+    return await run(request, submission)
 
 
 @endpoint(
@@ -92,7 +95,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
 )
 async def submit_to_function(request: web.Request) -> web.StreamResponse:
     """`POST /functions/{name}`: the other fields stand in the query."""
-    input_, size = await read_json(request, empty={})
+    input_, size, _ = await read_json(request, empty={})
     query = dict(request.query)
     if "mode" not in query and EVENT_STREAM in request.headers.get("Accept", ""):
         query["mode"] = Mode.STREAM
@@ -101,20 +104,22 @@ async def submit_to_function(request: web.Request) -> web.StreamResponse:
     return await run(request, submission)
 
 
-async def run(
+def run(
     request: web.Request, submission: Submission, source: Source = API
-) -> web.StreamResponse:
-    """Admit the submission as the asker's own, run it, and answer in its mode."""
+) -> Awaitable[web.StreamResponse]:
+    """Admit the submission as the asker's own; awaited, run it, and answer in its mode."""
     node = request.app[NODE]
     try:
         task = node.admission.admit(submission, owner=request[PRINCIPAL].name, source=source)
     except ServiceError as refusal:
         node.refused(refusal.name)
         raise
-    return await answer(node, task, request)
+    return answer(node, task, request)
 
 
 def trace_of(request: web.Request) -> tuple[tuple[str, str], ...]:
     """The headers that are carried through."""
     headers = request.headers
+    if "traceparent" not in headers and "tracestate" not in headers:
+        return ()
     return tuple((name, headers[name]) for name in ("traceparent", "tracestate") if name in headers)

@@ -1,6 +1,7 @@
 """Parts that stand where a worker's own would stand, and do what the test tells them."""
 
 import asyncio
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -313,7 +314,8 @@ async def hold(request: LeaseRequest) -> Lease:
 
 
 def wait_for(node: FakeNode, task: Task, wait_s: float | None = None) -> "asyncio.Task[Lease]":
-    return asyncio.create_task(hold(node.dispatcher.lease(task, wait_s=wait_s)))
+    until = None if wait_s is None else time.monotonic() + wait_s
+    return asyncio.create_task(hold(node.dispatcher.lease(task, wait_until=until)))
 
 
 async def queued(node: FakeNode, task: Task) -> Any:

@@ -25,7 +25,7 @@ from tests.slotgrid.core.fakes import (
 
 
 async def test_a_free_slot_is_taken_without_waiting(node: FakeNode) -> None:
-    async with node.dispatcher.lease(node.task(), wait_s=0) as lease:
+    async with node.dispatcher.lease(node.task(), wait_until=0.0) as lease:
         assert lease.slot.worker == "w1"
         assert node.dispatcher.leased == node.slots.used == 1
     node.assert_nothing_leaked()
@@ -33,13 +33,13 @@ async def test_a_free_slot_is_taken_without_waiting(node: FakeNode) -> None:
 
 async def test_a_body_that_raises_gives_its_slot_back(node: FakeNode) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with node.dispatcher.lease(node.task(), wait_s=None):
+        async with node.dispatcher.lease(node.task(), wait_until=None):
             raise ZeroDivisionError
     node.assert_nothing_leaked()
 
 
 async def test_a_request_that_never_had_a_lease_gives_nothing_back(node: FakeNode) -> None:
-    await node.dispatcher.lease(node.task(), wait_s=None).__aexit__(None, None, None)
+    await node.dispatcher.lease(node.task(), wait_until=None).__aexit__(None, None, None)
     node.assert_nothing_leaked()
 
 
@@ -48,7 +48,7 @@ async def test_waiting_tasks_get_the_slot_in_their_order(node: FakeNode) -> None
     order: list[int] = []
 
     async def use(task: Task) -> None:
-        async with node.dispatcher.lease(task, wait_s=None):
+        async with node.dispatcher.lease(task, wait_until=None):
             order.append(task.submission.priority)
 
     async with asyncio.TaskGroup() as group:
@@ -98,7 +98,7 @@ async def test_a_full_queue_refuses_at_once_and_says_for_how_long(clock: ManualC
     waiter = wait_for(node, node.task())
     await until(lambda: node.dispatcher.waiting == 1)
     with pytest.raises(QueueFull, match="1 tasks are waiting") as caught:
-        await hold(node.dispatcher.lease(node.task(), wait_s=None))
+        await hold(node.dispatcher.lease(node.task(), wait_until=None))
     assert caught.value.retry_after_s == 7
     assert caught.value.expected_wait_s == 7.0
     node.dispatcher.give_back(lease)
@@ -110,7 +110,7 @@ async def test_the_time_to_stay_away_from_a_full_queue_is_bounded(clock: ManualC
     node = make_node(queue_limit=0, clock=clock)
     lease = await node.take()
     with pytest.raises(QueueFull) as caught:
-        await hold(node.dispatcher.lease(node.task(), wait_s=None))
+        await hold(node.dispatcher.lease(node.task(), wait_until=None))
     assert caught.value.retry_after_s == 1  # nothing is known yet
     node.dispatcher.give_back(lease)
     node.assert_nothing_leaked()
@@ -119,12 +119,12 @@ async def test_the_time_to_stay_away_from_a_full_queue_is_bounded(clock: ManualC
 async def test_who_may_not_wait_gets_a_free_slot_or_an_error(node: FakeNode) -> None:
     lease = await node.take()
     with pytest.raises(WaitExceeded) as caught:
-        await hold(node.dispatcher.lease(node.task(), wait_s=0))
+        await hold(node.dispatcher.lease(node.task(), wait_until=0.0))
     assert caught.value.position == 1
     assert caught.value.reason == "every slot is busy"
     assert caught.value.retry_after_s is None
     node.dispatcher.give_back(lease)
-    node.dispatcher.give_back(await hold(node.dispatcher.lease(node.task(), wait_s=0)))
+    node.dispatcher.give_back(await hold(node.dispatcher.lease(node.task(), wait_until=0.0)))
     node.assert_nothing_leaked()
 
 
@@ -136,12 +136,12 @@ async def test_a_wait_in_vain_says_what_it_waited_for(clock: ManualClock) -> Non
     node.dispatcher.give_back(lease)
     node.services_down.add("db")
     with pytest.raises(WaitExceeded) as caught:
-        await hold(node.dispatcher.lease(node.task(gated), wait_s=0))
+        await hold(node.dispatcher.lease(node.task(gated), wait_until=0.0))
     assert caught.value.reason == "the service db is down"
     assert caught.value.retry_after_s == 3
     node.slots.held = "memory is short"
     with pytest.raises(WaitExceeded) as caught:
-        await hold(node.dispatcher.lease(node.task(), wait_s=0))
+        await hold(node.dispatcher.lease(node.task(), wait_until=0.0))
     assert caught.value.reason == "memory is short"
     node.slots.held = None
     node.assert_nothing_leaked()
@@ -154,7 +154,7 @@ async def test_a_closed_gate_delays_only_its_own_function() -> None:
     blocked = node.task(gated, priority=1)
     waiter = wait_for(node, blocked)
     await queued(node, blocked)
-    async with node.dispatcher.lease(node.task(priority=9), wait_s=0):
+    async with node.dispatcher.lease(node.task(priority=9), wait_until=0.0):
         assert node.dispatcher.leased == 1
     node.services_down.clear()
     node.dispatcher.wake()
@@ -164,11 +164,11 @@ async def test_a_closed_gate_delays_only_its_own_function() -> None:
 
 async def test_a_full_pool_delays_only_its_own_tasks() -> None:
     node = make_node(pools={"default": 1, "logins": 1})
-    held = await hold(node.dispatcher.lease(node.task(place={"pool": "logins"}), wait_s=0))
+    held = await hold(node.dispatcher.lease(node.task(place={"pool": "logins"}), wait_until=0.0))
     blocked = node.task(place={"pool": "logins"}, priority=1)
     waiter = wait_for(node, blocked)
     await queued(node, blocked)
-    async with node.dispatcher.lease(node.task(priority=9), wait_s=0) as lease:
+    async with node.dispatcher.lease(node.task(priority=9), wait_until=0.0) as lease:
         assert lease.slot.pool == "default"
     assert node.dispatcher.position(blocked) == 1
     node.dispatcher.give_back(held)
@@ -179,7 +179,7 @@ async def test_a_full_pool_delays_only_its_own_tasks() -> None:
 async def test_concurrency_is_held_and_its_next_task_starts_when_one_leaves() -> None:
     single = function("single", concurrency=1)
     node = make_node(single, pools={"default": 3})
-    lease = await hold(node.dispatcher.lease(node.task(single), wait_s=0))
+    lease = await hold(node.dispatcher.lease(node.task(single), wait_until=0.0))
     task = node.task(single)
     waiter = wait_for(node, task)
     await queued(node, task)
@@ -211,7 +211,7 @@ async def test_a_task_held_back_by_a_rate_starts_when_its_window_opens() -> None
     node = make_node(paced, clock=loop.time)
     starts = []
     for _ in range(4):
-        async with node.dispatcher.lease(node.task(paced), wait_s=None) as lease:
+        async with node.dispatcher.lease(node.task(paced), wait_until=None) as lease:
             starts.append(lease.taken_at)
     # The lease is dated a moment after the gate was passed, so the gaps are not exact here.
     assert all(later - sooner > 0.015 for sooner, later in itertools.pairwise(starts))
@@ -240,9 +240,9 @@ async def test_a_window_that_opens_between_two_looks_strands_nobody() -> None:
     gates = Gates(catalog, lambda _: True, clock=clock)
     dispatcher = Dispatcher(TaskQueue(limit=9, ageing_s=30.0), slots, gates, clock=clock)
     node = make_node(paced)
-    async with dispatcher.lease(node.task(paced), wait_s=0):
+    async with dispatcher.lease(node.task(paced), wait_until=0.0):
         pass
-    waiter = asyncio.create_task(hold(dispatcher.lease(node.task(paced), wait_s=None)))
+    waiter = asyncio.create_task(hold(dispatcher.lease(node.task(paced), wait_until=None)))
     await until(lambda: dispatcher.waiting == 1)
     clock.jumps = [60.0]  # closed at the first look, open at the second
     dispatcher.wake()

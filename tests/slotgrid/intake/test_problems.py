@@ -6,22 +6,18 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from slotgrid.core.errors import Conflict, NoWorker, OverQuota, Unauthorized, WaitExceeded
-from slotgrid.intake.problems import problem_response, problems
+from slotgrid.intake.problems import answer_to, problem_response
 
 
 @pytest.mark.parametrize(
     ("status", "name"),
     [(403, "forbidden"), (404, "not-found"), (406, "invalid-request"), (502, "internal")],
 )
-async def test_what_the_server_library_refuses_is_told_in_our_words(status: int, name: str) -> None:
+def test_what_the_server_library_refuses_is_told_in_our_words(status: int, name: str) -> None:
     class Refusal(web.HTTPException):
         status_code = status
 
-    async def refuse(_: web.Request) -> web.Response:
-        raise Refusal(text="for a reason")
-
-    answer = await problems(make_mocked_request("GET", "/path"), refuse)
-    assert isinstance(answer, web.Response)
+    answer = answer_to(Refusal(text="for a reason"), make_mocked_request("GET", "/path"))
     assert isinstance(answer.body, bytes)
     assert orjson.loads(answer.body)["type"] == f"/problems/{name}"
 
@@ -41,9 +37,6 @@ def test_half_a_surrogate_pair_in_an_error_is_no_second_error() -> None:
     assert b"\xef\xbf\xbd" in bytes(problem_response(Conflict("half: \ud800")).body or b"")  # type: ignore[arg-type]
 
 
-async def test_a_caller_who_has_left_is_no_defect() -> None:
-    async def gone(_: web.Request) -> web.Response:
-        raise ConnectionResetError
-
+def test_a_caller_who_has_left_is_no_defect() -> None:
     with pytest.raises(ConnectionResetError):
-        await problems(make_mocked_request("GET", "/path"), gone)
+        answer_to(ConnectionResetError(), make_mocked_request("GET", "/path"))

@@ -14,7 +14,7 @@ NODE = "node-1"
 def async_task(*, owner: str = "alice", created_at: float | None = None, **fields: Any) -> Task:
     """A task of mode async; `fields` as of `POST /task`."""
     submission = Submission.parse({"function": "plain", "mode": "async"} | fields)
-    task = Task(submission, PLAIN, owner=owner)
+    task = Task(submission, PLAIN, owner=owner, input=submission.input)
     if created_at is not None:
         task.created_at = created_at
     return task

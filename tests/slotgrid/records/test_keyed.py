@@ -7,7 +7,7 @@ from tests.slotgrid.core.fakes import PLAIN
 
 
 def _task(owner: str = "root") -> Task:
-    return Task(Submission(function="plain"), PLAIN, owner=owner)
+    return Task(Submission(function="plain"), PLAIN, owner=owner, input={})
 
 
 def test_keys_of_two_owners_are_two_keys() -> None:
