@@ -1,7 +1,6 @@
 """A request to run a function, parsed: past this line no one sees a raw body."""
 
 import difflib
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ DEFAULT_PRIORITY = 5
 NESTING_LIMIT = 100
 """Levels of arrays and objects: JSON is written 254 deep at most, and checked recursively."""
 CONTAINERS = (dict, list)
+MOST = sys.float_info.max
 
 
 class Mode(StrEnum):
@@ -157,8 +157,8 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     contract: Annotated[int, msgspec.Meta(ge=1)] = _NOT_GIVEN
     priority: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_PRIORITY
     mode: Mode = Mode.SYNC
-    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=sys.float_info.max)] = _NOT_GIVEN
-    wait_s: Annotated[float, msgspec.Meta(ge=0, le=sys.float_info.max)] = _NOT_GIVEN
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=MOST)] = _NOT_GIVEN
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=MOST)] = _NOT_GIVEN
     metadata: dict[str, Any] = {}
 
 
@@ -268,7 +268,7 @@ def _whole(value: object) -> int:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
         raise _Wrong.because(f"expected a number of seconds, got {_kind(value)}")
     return float(value)
 

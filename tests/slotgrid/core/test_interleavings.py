@@ -23,9 +23,10 @@ POOLS = {"default": 2, "logins": 1}
 Step = tuple[str, int, int]
 steps = st.tuples(
     st.sampled_from(
-        ["submit"] * 6
+        ["submit", "ask"] * 4
         + ["turn"] * 6
-        + ["finish", "fail", "refuse", "break", "cancel", "expire", "wake_nap", "clean", "service"]
+        + ["finish", "fail", "refuse", "break", "cancel", "leave", "expire", "wake_nap", "clean"]
+        + ["service"]
     ),
     st.integers(0, 20),
     st.integers(1, 9),
@@ -39,15 +40,24 @@ class Story:
         self.node = make_node(*SPECS, pools=POOLS, queue_limit=6)
         self.node.runner.cleans = cleans
         self.tasks: list[Task] = []
+        self.callers: dict[str, asyncio.Task[None]] = {}
+        self.left: set[str] = set()
 
     async def run(self, story: list[Step]) -> None:
         for name, index, priority in story:
             if name == "turn":
                 await asyncio.sleep(0)
-            elif name == "submit":
+            elif name in {"submit", "ask"}:
                 spec = SPECS[index % len(SPECS)]
                 fields = {"wait_s": 0} if index > 17 else {}
-                self.tasks.append(self.node.submit(spec, priority=priority, **fields))
+                task = self.node.task(spec, priority=priority, **fields)
+                self.tasks.append(task)
+                if name == "submit":
+                    self.node.supervisor.start(task)
+                else:
+                    asking = self.node.supervisor.run(task, left="the caller left")
+                    self.callers[task.id] = asyncio.create_task(asking)
+                    await asyncio.sleep(0)  # a caller who leaves before has never asked
             else:
                 self._happen(name, index)
             self._look()
@@ -63,6 +73,7 @@ class Story:
             "refuse": (running, lambda task: runner.end(task, Refused())),
             "break": (running, lambda task: runner.end(task, ZeroDivisionError())),
             "cancel": (self.tasks, lambda task: node.supervisor.cancel(task, "the story says so")),
+            "leave": (list(self.callers), self._leave),
             "expire": (list(node.queue.entries()), node.dispatcher.expire),
             "wake_nap": (list(range(len(node.naps.sleeping))), node.naps.wake),
             "clean": (list(runner.cleaning.values()), lambda c: c.done() or c.set_result(None)),
@@ -71,6 +82,10 @@ class Story:
         those, happen = happenings[name]
         if those:
             happen(those[index % len(those)])
+
+    def _leave(self, task_id: str) -> None:
+        if self.callers[task_id].cancel():
+            self.left.add(task_id)
 
     def _toggle_service(self) -> None:
         self.node.services_down ^= {"db"}
@@ -103,6 +118,9 @@ class Story:
 
         await until(all_ended, turns=50 + 20 * len(self.tasks))
         node.assert_nothing_leaked()
+        await asyncio.gather(*self.callers.values(), return_exceptions=True)
+        for task_id, caller in self.callers.items():
+            assert caller.cancelled() == (task_id in self.left)
         for spec in SPECS:
             assert node.gates.closed_by(spec.name) is None
         for task in self.tasks:
@@ -126,14 +144,16 @@ def test_slots_add_up_and_every_task_ends_exactly_once(story: list[Step], cleans
 
 
 def test_a_story_with_every_happening_in_it_is_told_to_its_end() -> None:
-    names = ("turn", "finish", "fail", "refuse", "break", "cancel", "expire", "wake_nap", "clean")
+    names = ("turn", "finish", "fail", "refuse", "break", "cancel", "leave", "expire", "wake_nap")
     story: list[Step] = []
     for number, name in enumerate(names * 4):
         story += [("submit", number, 1 + number % 9), ("turn", 0, 1), ("turn", 0, 1)]
-        story += [(name, number, 1), ("service", 0, 1), ("turn", 0, 1)]
+        story += [("ask", number + 1, 5), (name, number, 1), ("clean", 0, 1)]
+        story += [("service", 0, 1), ("turn", 0, 1)]
     told = Story(cleans=True)
     asyncio.run(told.run(story))
-    assert len(told.tasks) == 36
+    assert len(told.tasks) == 72
+    assert told.left
     assert {task.state for task in told.tasks} == {
         TaskState.COMPLETED,
         TaskState.FAILED,

@@ -2,6 +2,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slotgrid.core.errors import FAULTS_LIMIT, InvalidSubmission
 from slotgrid.core.submission import NESTING_LIMIT, Mode, Place, Submission, Webhook
@@ -25,6 +27,38 @@ def nested(levels: int) -> dict[str, Any]:
     for _ in range(levels - 1):
         value = {"a": value}
     return value
+
+
+WORDS = st.text("fab ", max_size=3)
+NUMBERS = st.one_of(st.integers(-1, 12), st.floats(-1, 20), st.just(10**400), st.booleans())
+ANYTHING = st.one_of(st.none(), WORDS, NUMBERS, st.dictionaries(WORDS, NUMBERS, max_size=2))
+MODES = st.sampled_from(["sync", "stream", "async", "webhook", "soon"])
+NEARLY_BODIES = st.fixed_dictionaries(
+    {"function": st.one_of(WORDS, st.just("f"))},
+    optional={
+        "mode": st.one_of(MODES, ANYTHING),
+        "input": st.one_of(st.dictionaries(WORDS, ANYTHING, max_size=2), ANYTHING),
+        "metadata": st.one_of(st.dictionaries(WORDS, ANYTHING, max_size=2), ANYTHING),
+        "webhook": st.one_of(st.just({"url": "http://h/"}), ANYTHING),
+        "place": st.one_of(st.just({"pool": "p"}), ANYTHING),
+        **{name: st.one_of(NUMBERS, ANYTHING) for name in ("timeout_s", "wait_s", "priority")},
+        **dict.fromkeys(("contract", "group", "not_before", "trace", "body", "size"), ANYTHING),
+    },
+)
+
+
+@given(body=NEARLY_BODIES)
+def test_what_is_read_at_once_is_what_is_read_in_parts(body: dict[str, Any]) -> None:
+    try:
+        expected = Submission.parse(body, size=7)
+    except InvalidSubmission as invalid:
+        with pytest.raises(InvalidSubmission) as caught:
+            Submission.parse(body, size=7, shallow=True)
+        assert caught.value.to_problem() == invalid.to_problem()
+    else:
+        read = Submission.parse(body, size=7, shallow=True)
+        assert read == expected
+        assert type(read.timeout_s) is type(expected.timeout_s)
 
 
 def test_a_function_is_enough_and_the_rest_has_defaults() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from slotgrid.core.errors import (
     FunctionFailed,
+    Internal,
 )
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import (
@@ -167,6 +168,33 @@ def test_the_log_keeps_the_newest_lines_and_says_how_many_went() -> None:
     line = orjson.loads(log_line(task.logs.last))
     assert line.pop("ts").endswith("Z")
     assert line == {"stream": "stderr", "step": "main", "line": f"line {LOG_LINES_LIMIT + 1}"}
+
+
+def test_the_log_tells_what_the_node_did_whenever_it_is_first_read() -> None:
+    early, late = make_task(), make_task()
+    assert early.logs.last_id == 0
+    for task in (early, late):
+        task.begin_attempt("w1", 3)
+        task.log("from the function", step="main")
+        task.end_attempt(Internal("the first one broke"))
+        task.move_to(TaskState.QUEUED)
+        task.log("attempt failed: the first one broke; trying again in 0.5 s")
+        task.begin_attempt("w2", 0)
+        task.end_attempt(None)
+        task.move_to(TaskState.COMPLETED)
+        task.announce_end()
+    told = [[orjson.loads(log_line(event)) for event in t.logs.after(0)] for t in (early, late)]
+    for lines in told:
+        assert [(line["step"], line["line"]) for line in lines] == [
+            ("_node", "attempt 1 on slot 3 of w1"),
+            ("main", "from the function"),
+            ("_node", "attempt failed: the first one broke; trying again in 0.5 s"),
+            ("_node", "attempt 2 on slot 0 of w2"),
+            ("_node", "completed"),
+        ]
+        assert sorted(line["ts"] for line in lines) == [line["ts"] for line in lines]
+    assert early.logs.closed
+    assert late.logs.closed
 
 
 def test_what_a_task_takes_grows_with_what_it_says() -> None:
