@@ -93,7 +93,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
 
     def check_open(self) -> None:
         """Raises RuntimeError when the attempt has ended."""
-        if self.closed or self.task.events.closed:
+        if self.closed or self.task.said_all:
             raise RuntimeError("the task has ended; nobody hears what it says any more")
 
     def close(self) -> None:

@@ -152,14 +152,14 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """What most submissions are: of these fields, and without a fault."""
 
     function: _Word
-    input: dict[str, Any] = {}
+    input: Any = {}  # not typed as an object, for those are copied
     group: _Word = _NOT_GIVEN
     contract: Annotated[int, msgspec.Meta(ge=1)] = _NOT_GIVEN
     priority: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_PRIORITY
     mode: Mode = Mode.SYNC
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=MOST)] = _NOT_GIVEN
     wait_s: Annotated[float, msgspec.Meta(ge=0, le=MOST)] = _NOT_GIVEN
-    metadata: dict[str, Any] = {}
+    metadata: Any = {}
 
 
 def _read_at_once(body: object) -> _Plain | None:
@@ -168,7 +168,8 @@ def _read_at_once(body: object) -> _Plain | None:
         plain = msgspec.convert(body, _Plain)
     except msgspec.ValidationError:
         return None
-    return None if plain.mode.durable else plain
+    objects = type(plain.input) is dict and type(plain.metadata) is dict
+    return plain if objects and not plain.mode.durable else None
 
 
 class _Wrong(ValueError):

@@ -10,7 +10,7 @@ import msgspec
 from slotgrid.core.backoff import backoff_s
 from slotgrid.core.dispatcher import Dispatcher, Lease
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
-from slotgrid.core.task import CANCELLED, COMPLETED, FAILED, QUEUED, RUNNING, Task, TaskState
+from slotgrid.core.task import CANCELLED, FAILED, QUEUED, RUNNING, Task, TaskState
 
 RETRY_BASE_S = 0.5
 RETRY_CEILING_S = 30.0
@@ -191,10 +191,10 @@ class Supervisor:
             self._end_cancelled(task)
             raise
         except ServiceError as error:
-            self._end(task, FAILED, error=error)
+            self._end(task, FAILED, error)
         except Exception as defect:  # the edge of the loop: whatever breaks, the caller is told
             self._observer.defect(task, defect)
-            self._end(task, FAILED, error=Internal("the node failed on this task"))
+            self._end(task, FAILED, Internal("the node failed on this task"))
 
     def _forget(self, task: Task) -> None:
         # What is cancelled before its first line never runs one, so this cannot stand there.
@@ -250,13 +250,13 @@ class Supervisor:
             task.begin_attempt(slot.worker, slot.index)
             self._observer.leased(task, lease)
             try:
-                self._end(task, COMPLETED, result=await self._runner.run(task, lease))
+                self._complete(task, await self._runner.run(task, lease))
             except AttemptFailed as failure:
                 if failure.retryable and task.attempts[-1].number <= task.spec.retries:
                     task.end_attempt(failure.error)
                     task.move_to(QUEUED)
                 else:
-                    self._end(task, FAILED, error=failure.error)
+                    self._end(task, FAILED, failure.error)
                 raise
             except Refused:
                 task.undo_attempt()
@@ -292,29 +292,25 @@ class Supervisor:
             return
         reason = task.cancel_reason = task.cancel_reason or self._live[task.id].otherwise
         error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason)
-        self._end(task, CANCELLED, error=error)
+        self._end(task, CANCELLED, error)
 
-    def _end(
-        self,
-        task: Task,
-        state: TaskState,
-        *,
-        result: bytes = b"null",
-        error: ServiceError | None = None,
-    ) -> None:
-        """The one place where a task gets its terminal state and its terminal event."""
+    def _complete(self, task: Task, result: bytes) -> None:
+        task.complete(result)
+        self._announce(task)
+
+    def _end(self, task: Task, state: TaskState, error: ServiceError) -> None:
         if task.state.terminal:
             return
-        if error is not None:
-            error.task_id = task.id
-            # Said first: an error that no JSON can carry leaves the task open for `Internal`.
-            task.events.append("error", error.to_problem())
-            task.error = error
+        error.task_id = task.id
+        # Said first: an error that no JSON can carry leaves the task open for `Internal`.
+        task.events.append("error", error.to_problem())
+        task.error = error
         task.end_attempt(error)
         task.move_to(state)
-        if error is None:
-            task.result = result
-            task.events.append("done", task.answer())
+        self._announce(task)
+
+    def _announce(self, task: Task) -> None:
+        """The one place where an end, once it is written down, is told to those who wait for it."""
         try:
             self._observer.finished(task)
         finally:

@@ -182,7 +182,8 @@ def new_id() -> str:
 class Task(msgspec.Struct, eq=False):
     """A task and everything that is known of it. Only the supervisor moves it.
 
-    `input` has its defaults filled in; `result` is JSON. Times ending in `_at` are seconds
+    `input` has its defaults filled in; `result` is JSON. `said_all`: it has ended and its waiters
+    were told. Times ending in `_at` are seconds
     since the epoch, for showing; durations come from the monotonic clock.
     A struct, as most of it stands at its default, and filling that in is where the time would go.
     """
@@ -204,15 +205,27 @@ class Task(msgspec.Struct, eq=False):
     lost_starts: int = 0
     attempts: list[Attempt] = []
     steps: list[Step] = []
-    events: EventLog = msgspec.field(default_factory=EventLog)
     artifacts: dict[str, Artifact] = {}
     worker: str | None = None
     result: bytes = b"null"
     error: ServiceError | None = None
     cancel_reason: str | None = None
+    said_all: bool = False
+    _events: EventLog | None = None
     _notes: list[tuple[float, str, str, str]] = []
     _logs: EventLog | None = None
     _waiters: frozenset[asyncio.Future[None]] = NOBODY
+
+    @property
+    def events(self) -> EventLog:
+        """What the task says; made when it speaks or somebody listens, which few ever do."""
+        if self._events is None:
+            self._events = EventLog()
+            if self.state is COMPLETED:
+                self._events.append("done", self.answer(), at=self.finished_at)
+            if self.said_all:
+                self._events.close()
+        return self._events
 
     def move_to(self, state: TaskState) -> None:
         """Take a legal step in the task's life. Raises IllegalMove for any other."""
@@ -271,9 +284,19 @@ class Task(msgspec.Struct, eq=False):
         self.worker = self.attempts[-1].worker if self.attempts else None
         self.started_at = self.started_at if self.attempts else None
 
+    def complete(self, result: bytes) -> None:
+        """The function has returned `result`, as JSON."""
+        self.move_to(COMPLETED)
+        self.result = result
+        self.attempts[-1].ended_at = self.finished_at
+        if self._events is not None:
+            self._events.append("done", self.answer())
+
     def announce_end(self) -> None:
         """Wake everyone who waits for the terminal state; called once, after it is recorded."""
-        self.events.close()
+        self.said_all = True
+        if self._events is not None:
+            self._events.close()
         if self._logs is not None:
             self.log(self._last_line())
             self._logs.close()
@@ -286,7 +309,7 @@ class Task(msgspec.Struct, eq=False):
 
     async def wait_finished(self) -> None:
         """Return when the task has reached its terminal state and said its last word."""
-        if self.events.closed:
+        if self.said_all:
             return
         waiter = asyncio.get_running_loop().create_future()
         self._waiters |= {waiter}
@@ -318,7 +341,7 @@ class Task(msgspec.Struct, eq=False):
             for at, step, stream, line in sorted(did + self._notes, key=itemgetter(0)):
                 self._logs.append(step, (stream, line), at=at)
             self._notes = []
-            if self.events.closed:
+            if self.said_all:
                 self._logs.close()
         return self._logs
 
@@ -335,8 +358,11 @@ class Task(msgspec.Struct, eq=False):
 
     def footprint(self) -> int:
         """Bytes that remembering the task takes, roughly."""
-        logs = 0 if self._logs is None else self._logs.size
-        return 4096 + self.events.size + logs + self.submission.size + len(self.result)
+        size = 4096 + self.submission.size + len(self.result)
+        for spoken in (self._events, self._logs):
+            if spoken is not None:
+                size += spoken.size
+        return size
 
     @property
     def queued_ms(self) -> float:

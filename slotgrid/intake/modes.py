@@ -7,7 +7,7 @@ import orjson
 from aiohttp import web
 
 from slotgrid.core.errors import Gone
-from slotgrid.core.events import Event, Reader
+from slotgrid.core.events import Event, Reader, encode_json
 from slotgrid.core.submission import Mode
 from slotgrid.core.task import Task
 from slotgrid.intake.accept import preferred
@@ -69,7 +69,7 @@ def _sync(task: Task) -> web.Response:
     """The answer of a task that has ended."""
     if task.error is not None:
         return problem_response(task.error)
-    return web.Response(body=task.events.last.payload, content_type="application/json")
+    return web.Response(body=encode_json(task.answer()), content_type="application/json")
 
 
 async def _stream(task: Task, request: web.Request, *, replayed: bool) -> web.StreamResponse:

@@ -42,7 +42,6 @@ class Journal:
 
     def finished(self, task: Task) -> None:
         """The task has reached its end."""
-        error = task.error
         self._history.end(task)
         started = bool(task.attempts)
         self._metrics.task_finished(
@@ -52,10 +51,14 @@ class Journal:
             wait_s=task.queued_s if started else None,
             run_s=task.run_s if started else None,
         )
-        write = self._log.warning if task.state is FAILED else self._log.info
-        facts = {"error": error.detail, "problem": error.name} if error else {}
+        error = task.error
+        if error is None:
+            self._log.info("task.completed", queued_ms=task.queued_ms, run_ms=task.run_ms)
+            return
+        facts: dict[str, object] = {"error": error.detail, "problem": error.name}
         if not started:  # nothing is bound yet
             facts |= {"task_id": task.id, "function": task.spec.name}
+        write = self._log.warning if task.state is FAILED else self._log.info
         if isinstance(error, QueueFull):
             self._metrics.refused(error.name)
             write = self._log.debug  # at a full queue, a line a refusal would be a flood of its own

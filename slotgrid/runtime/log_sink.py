@@ -53,10 +53,8 @@ class LogSink:
             if self._closed:
                 return
             if not self._backlog:
-                rest = self._write_ready(line)
-                if not rest:
-                    return
-                self._append(rest)
+                if rest := self._write_ready(line):
+                    self._append(rest)
             elif self._lost or self._backlog_size + len(line) > self._limit:
                 # Once a line is lost the next ones are too, up to the mark: no gap goes unmarked.
                 self._lost += 1

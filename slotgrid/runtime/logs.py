@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ import orjson
 import structlog
 from structlog.contextvars import get_contextvars
 from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.typing import FilteringBoundLogger
 
 from slotgrid.runtime.log_sink import LogSink
 from slotgrid.runtime.secrets import HIDDEN, Redactor, is_secret_name
@@ -38,6 +39,9 @@ DUMP = (
 )
 _FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=MappingProxyType({}))
 SCALARS = frozenset({str, int, float, bool, datetime, NoneType})
+
+
+Render = Callable[[object, str, MutableMapping[str, Any]], bytes]
 
 
 class Stream(Protocol):
@@ -181,14 +185,13 @@ def configure_logs(
     handler = StandardLogs(pipeline, sink)
     root = logging.getLogger()
     before, root_level = structlog.get_config(), root.level
+
+    def render(_: object, name: str, event: MutableMapping[str, Any]) -> bytes:
+        return pipeline.render(name, {**_FIELDS.get(), **get_contextvars(), **event})
+
     structlog.configure(
-        # One instead of structlog's usual row of them, each of which costs a call a line.
-        processors=[
-            lambda _, name, event: pipeline.render(
-                name, {**_FIELDS.get(), **get_contextvars(), **event}
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(RANKS[level]),
+        processors=[render],
+        wrapper_class=_logger_class(RANKS[level], render, sink),
         logger_factory=lambda *_: _SinkLogger(sink),
         # Not cached, for 2 µs a line: a cached logger would outlive this set-up.
         cache_logger_on_first_use=False,
@@ -202,6 +205,21 @@ def configure_logs(
         root.setLevel(root_level)
         structlog.configure(**before)
         sink.close()
+
+
+def _logger_class(rank: int, render: Render, sink: LogSink) -> type[FilteringBoundLogger]:
+    """structlog's logger, but with `render` called as it is, not by way of a row of processors."""
+
+    class Logger(structlog.make_filtering_bound_logger(rank)):  # type: ignore[misc]  # made at run time
+        def _proxy_to_logger(
+            self, method_name: str, event: str | None = None, **fields: Any
+        ) -> Any:
+            if self._processors[0] is not render:  # a test captures what is logged
+                return super()._proxy_to_logger(method_name, event, **fields)
+            sink.write(render(None, method_name, {**self._context, **fields, "event": event}))
+            return None
+
+    return Logger
 
 
 class _SinkLogger:

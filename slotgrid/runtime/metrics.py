@@ -110,7 +110,9 @@ class Metrics:
         return generate_latest(self._registry)
 
     def _function_label(self, function: str) -> str:
-        if function in self._functions or len(self._functions) < MAX_FUNCTIONS:
+        if function in self._functions:
+            return function
+        if len(self._functions) < MAX_FUNCTIONS:
             self._functions.add(function)
             return function
         return OTHER_FUNCTIONS

@@ -5,7 +5,6 @@ that ends; these are for the event loop, and become the library's own only when 
 """
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -46,18 +45,19 @@ class TaskTallies(Collector):
         #: (function, outcome) -> times in a slot
         self._run: dict[tuple[str, str], Durations] = {}
         #: (function, mode, outcome) -> number
-        self._tasks: Counter[tuple[str, str, str]] = Counter()
+        self._tasks: dict[tuple[str, str, str], int] = {}
 
     def count(
         self, function: str, mode: str, outcome: str, wait_s: float | None, run_s: float | None
     ) -> None:
         """Count one task; None for a time that it never began."""
-        self._tasks[function, mode, outcome] += 1
+        key = function, mode, outcome
+        self._tasks[key] = self._tasks.get(key, 0) + 1
+        if wait_s is not None:
+            self._wait.observe(wait_s)
         run = self._run.get((function, outcome))
         if run is None:
             run = self._run[function, outcome] = Durations(RUN_BUCKETS_S)
-        if wait_s is not None:
-            self._wait.observe(wait_s)
         if run_s is not None:
             run.observe(run_s)
 
