@@ -12,6 +12,7 @@ from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.offer import LocalOffer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.submission import Mode
@@ -127,14 +128,17 @@ class Worker:
             artifacts=self.artifacts,
         )
         self.runner = LocalRunner(parts, redactor)
-        self.admission = Admission(
+        offer = LocalOffer(
             self.registry,
-            self.status,
             node=settings.node_name,
             group=settings.group,
             contract=settings.contract,
             pools=settings.pools,
             labels=settings.labels.items(),
+        )
+        self.admission = Admission(
+            offer,
+            self.status,
             modes=frozenset(Mode),
             check_webhook=lambda webhook: self.durability.check_webhook(webhook),  # noqa: PLW0108  made below
         )

@@ -114,9 +114,16 @@ class Fleet:
         self._settle(worker, offers_anew=True)
 
     def adjust(
-        self, worker: Worker, *, weight: float, labels: Collection[tuple[str, str]] = ()
+        self,
+        worker: Worker,
+        *,
+        address: str,
+        weight: float,
+        labels: Collection[tuple[str, str]] = (),
     ) -> None:
-        """What the list says of the worker has changed."""
+        """What the list says of the worker has changed, or it turned out to be a listed one."""
+        worker.address = address
+        self._heard.add(address)
         worker.weight, worker.labels = weight, worker.own_labels | frozenset(labels)
         self._settle(worker)
 
@@ -178,6 +185,11 @@ class Fleet:
         else:
             flight.worker.ejection.succeeded(self._clock())
         self._answer(flight, counts)
+
+    def target(self, slot: Slot) -> Worker | None:
+        """The worker that a task may be sent to by that right; None when its link is another."""
+        flight = self._flights.get(slot.index)
+        return flight.worker if flight is not None and self.roster.has(flight.worker) else None
 
     # SlotSource
 

@@ -13,6 +13,10 @@ LOST_KEPT_S = 300.0
 """How long a worker that dialled in is remembered as lost; one that is listed is while it is."""
 
 
+def _order(spec: FunctionSpec) -> tuple[str, bool, str, int]:
+    return (spec.name, spec.group == DEFAULT_GROUP, spec.group, spec.contract)
+
+
 class Roster:
     """All workers that are known, lost ones too. Fulfils core's `Catalog`.
 
@@ -41,14 +45,17 @@ class Roster:
         return None if members is None else members.agreement.functions.get(name)
 
     def specs(self) -> Sequence[FunctionSpec]:
-        """The functions of all groups and contracts, by name."""
+        """The functions of all groups and contracts, by name; the group `default` after others.
+
+        So what a caller gets who names neither comes last.
+        """
         found = [
             spec
             for contracts in self._groups.values()
             for members in contracts.values()
             for spec in members.agreement.functions.values()
         ]
-        return sorted(found, key=lambda spec: (spec.name, spec.group, spec.contract))
+        return sorted(found, key=_order)
 
     # What can be asked
 

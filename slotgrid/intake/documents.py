@@ -31,6 +31,10 @@ DRAIN: Mapping[str, JsonSchema] = {JSON: ref("Drain")}
 FUNCTION_NAME = Parameter(
     "name", "The function; names may have slashes", ref("FunctionName"), "path"
 )
+FUNCTION_FILTERS: tuple[Parameter, ...] = (
+    Parameter("group", "The group that serves it", TEXT),
+    Parameter("contract", "The version of the group", {"type": "integer", "minimum": 1}),
+)
 TASK_ID = Parameter("id", "The task", UUID, "path")
 STEP_NAME = Parameter("step", "The step; `_node` is what the node did with the task", TEXT, "path")
 ARTIFACT_NAME = Parameter("name", "The file", TEXT, "path")

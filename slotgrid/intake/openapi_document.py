@@ -60,7 +60,8 @@ class OpenApiDocument:
 
     def build(self) -> dict[str, Any]:
         """The document; the same application and functions give the same, in the same order."""
-        specs = self._catalog.specs()
+        # Of a name that several groups or contracts have, the one that comes last stands for all.
+        specs = list({spec.name: spec for spec in self._catalog.specs()}.values())
         examples = _examples(specs)
         paths: dict[str, dict[str, Any]] = {}
         for method, path, operation in operations(self._app):

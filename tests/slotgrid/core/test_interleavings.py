@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slotgrid.core.dispatcher import class_of
 from slotgrid.core.supervisor import Refused
 from slotgrid.core.task import Task, TaskState
 from tests.slotgrid.core.fakes import FakeNode, function, make_node, terminal_events, until
@@ -104,7 +105,7 @@ class Story:
         await until(all_ended, turns=50 + 20 * len(self.tasks))
         node.assert_nothing_leaked()
         for spec in SPECS:
-            assert node.gates.closed_by(spec.name) is None
+            assert node.gates.closed_by(class_of(node.task(spec))) is None
         for task in self.tasks:
             self._assert_ended_once(node, task)
 
