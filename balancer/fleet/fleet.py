@@ -113,6 +113,12 @@ class Fleet:
         worker.functions, worker.tags = tuple(functions), dict(tags)
         self._settle(worker, offers_anew=True)
 
+    def tagged(
+        self, worker: Worker, tags: Mapping[str, object], versions: Mapping[str, str]
+    ) -> None:
+        """The worker's tags or versions have changed."""
+        worker.tags, worker.versions = dict(tags), dict(versions)
+
     def adjust(
         self,
         worker: Worker,

@@ -1,6 +1,6 @@
 """What every handler works on: the parts of one node, made in `app.py` and passed in."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +20,14 @@ from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.logs import LogRing
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How a group is served: its contracts, and by how many workers."""
+
+    contracts: Sequence[int]
+    workers: int
+
+
 class FilesElsewhere(Protocol):
     """Files of tasks that lie on other machines."""
 
@@ -35,7 +43,8 @@ class Node:
 
     `health` gives what a key may see of `GET /health`; `metrics` the Prometheus text and its
     content type; `drain` begins to drain within so many seconds (None: the setting);
-    `files_elsewhere` finds the files that are not in `artifacts`, where there are any.
+    `files_elsewhere` finds the files that are not in `artifacts`, where there are any; `groups`
+    tells who serves which group (None: this node serves its own).
     """
 
     name: str
@@ -57,6 +66,7 @@ class Node:
     drain: Callable[[float | None], None]
     refused: Callable[[str], None]
     files_elsewhere: FilesElsewhere | None = None
+    groups: Callable[[], Mapping[str, Served]] | None = None
 
 
 NODE = web.AppKey("node", Node)

@@ -1,0 +1,18 @@
+"""The routes that a balancer has beside those of every node."""
+
+from aiohttp import web
+
+from balancer.api import link, workers
+
+
+def balancer_routes() -> list[web.RouteDef]:
+    """Every route of a balancer alone. A test compares them with the document."""
+    return [
+        web.get("/link", link.link),
+        web.get("/workers", workers.list_workers),
+        web.get("/workers/{name}", workers.get_worker),
+        web.post("/workers/{name}/on", workers.switch_on),
+        web.post("/workers/{name}/off", workers.switch_off),
+        web.post("/workers/{name}/drain", workers.drain),
+        web.get("/workers/{name}/logs", workers.logs),
+    ]
