@@ -38,9 +38,8 @@ class _Message(Part, frozen=True, kw_only=True, tag_field="type"):
 class Report(_Message, frozen=True, kw_only=True, tag="report"):
     """How the worker is: on every change, those within 10 ms as one, and each second.
 
-    `free` counts the slots that could be taken now by pool, `used` those taken, `queue` who waits
-    at the worker itself. While `held` says why, no slot is given out. `seq` grows with each
-    message that carries it.
+    `free` counts the free slots by pool, `used` those taken, `queue` who waits at the worker
+    itself. While `held` says why, none is given out. `seq` grows with each message that has one.
     """
 
     seq: int
@@ -80,11 +79,18 @@ class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
 
 
 class Functions(_Message, frozen=True, kw_only=True, tag="functions"):
-    """The functions or the tags have changed; this takes the place of what was said before."""
+    """The functions have changed; this takes the place of what was said before."""
 
     functions: tuple[FunctionInfo, ...]
     broken: tuple[BrokenInfo, ...] = ()
     tags: Mapping[str, Any] = {}
+
+
+class Tags(_Message, frozen=True, kw_only=True, tag="tags"):
+    """The tags or the versions have changed; this takes the place of what was said before."""
+
+    tags: Mapping[str, Any]
+    versions: Mapping[str, str | None] = {}
 
 
 class Started(_Message, frozen=True, kw_only=True, tag="started"):
@@ -284,6 +290,7 @@ class Data(msgspec.Struct, frozen=True):
 FromWorker = (
     Hello
     | Functions
+    | Tags
     | Report
     | Started
     | Refused

@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from aiohttp import ClientError, ClientSession, ClientWSTimeout, WSServerHandshakeError, web
@@ -46,6 +47,27 @@ async def dial(session: ClientSession, base: str, key: str, reader: Reader[M]) -
     connection = socket._response.connection
     transport = connection.transport if connection is not None else None
     return Link(socket, reader, cut=transport.abort if transport else _nothing, peer=base)
+
+
+async def serve(
+    request: web.Request, reader: Reader[M], converse: Callable[[Link[M]], Awaitable[object]]
+) -> web.WebSocketResponse:
+    """Answer `GET /link`: accept, and converse until that ends.
+
+    In an asyncio task of its own, for aiohttp cancels a handler whose caller is gone, and the link
+    finds out by itself how it ended.
+    """
+    socket, link = await accept(request, reader)
+    conversing = asyncio.ensure_future(converse(link))
+    try:
+        await asyncio.wait({conversing})
+    except asyncio.CancelledError:
+        await asyncio.wait({conversing}, timeout=CLOSE_S)
+        conversing.cancel()
+        await asyncio.wait({conversing})
+        raise
+    await conversing  # raises what broke, for the log
+    return socket
 
 
 async def accept(request: web.Request, reader: Reader[M]) -> tuple[web.WebSocketResponse, Link[M]]:
