@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from uuid import uuid4
 
 import structlog
 from aiohttp import web
@@ -19,6 +20,7 @@ from slotgrid.core.submission import Mode
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.intake.api.docs import add_docs
+from slotgrid.intake.api.link import ACCEPTOR, link
 from slotgrid.intake.app import make_app
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
@@ -48,6 +50,11 @@ from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
+from worker.uplink.asking import Answers
+from worker.uplink.facts import Facts
+from worker.uplink.remote_tasks import RemoteTasks
+from worker.uplink.turns import RelayedRunner, RelayingObserver
+from worker.uplink.uplink import Uplink
 
 log = structlog.get_logger()
 
@@ -86,7 +93,7 @@ class Worker:
         self.settings = settings
         self._drain = drain
         self._used_percent = used_percent
-        self.status = NodeStatus(lambda state: log.info("node.state", state=state))
+        self.status = NodeStatus(self._status_changed)
         self.registry = Registry(
             settings.functions_dir,
             group=settings.group,
@@ -150,10 +157,35 @@ class Worker:
             count_delivery=self.metrics.delivery_attempted,
             redactor=redactor,
         )
+        facts = Facts(
+            settings,
+            boot=uuid4().hex,
+            version=version("slotgrid"),
+            status=self.status,
+            slots=self.slots,
+            dispatcher=self.dispatcher,
+            supervisor=lambda: self.supervisor,
+            registry=self.registry,
+            services=self.services,
+            tags=self.tags,
+            browsers=self.browsers,
+            system=lambda: self.health.system(),  # noqa: PLW0108  health is made below
+        )
+        self.remote = RemoteTasks(
+            contract=settings.contract,
+            status=self.status,
+            admission=self.admission,
+            dispatcher=self.dispatcher,
+            supervisor=lambda: self.supervisor,
+            history=self.history,
+            free=facts.free,
+        )
+        recorded = RecordedRunner(self.runner, self.durability.tasks)
+        recording = RecordingObserver(Journal(self.history, self.metrics), self.durability.tasks)
         self.supervisor = Supervisor(
             self.dispatcher,
-            RecordedRunner(self.runner, self.durability.tasks),
-            RecordingObserver(Journal(self.history, self.metrics), self.durability.tasks),
+            RelayedRunner(recorded, self.remote),
+            RelayingObserver(recording, self.remote),
             max_wait_s=settings.max_wait_s,
         )
         self.watchdog = LoopWatchdog(
@@ -175,9 +207,28 @@ class Worker:
             used_percent=used_percent,
         )
         self.node = self._node(logs)
+        self.uplink = Uplink(
+            name=settings.node_name,
+            key=settings.link_key,
+            addresses=settings.balancer_urls,
+            facts=facts,
+            tasks=self.remote,
+            answers=Answers(
+                status=self.status,
+                history=self.history,
+                artifacts=self.artifacts,
+                logs=logs,
+                health=self.health.detail,
+                drain=self.drain,
+                wake=self.dispatcher.wake,
+            ),
+        )
+        self.slots.on_change = self.uplink.changed
         # What holds tasks back may have gone: a service came up, a function was changed.
-        self.services.on_change(self.dispatcher.wake)
-        self.registry.on_change(self.dispatcher.wake)
+        for wake in (self.dispatcher.wake, self.uplink.changed):
+            self.services.on_change(wake)
+        for wake in (self.dispatcher.wake, self.uplink.functions_changed):
+            self.registry.on_change(wake)
 
     def application(self) -> web.Application:
         """The worker's HTTP application; it starts and ends the parts with itself."""
@@ -204,6 +255,12 @@ class Worker:
             async with self.running():
                 yield
 
+        async def end_links(_: web.Application) -> None:
+            await self.uplink.close()
+
+        app[ACCEPTOR] = self.uplink
+        app.router.add_get("/link", link)
+        app.on_shutdown.append(end_links)  # aiohttp waits for their handlers, and they for these
         app.cleanup_ctx.append(parts)
         return app
 
@@ -223,7 +280,7 @@ class Worker:
                 self.slots,
                 limit_percent=self.settings.memory_limit_percent,
                 used_percent=self._used_percent,
-                wake=self.dispatcher.wake,
+                changed=self._held_changed,
             )
             for loop, name in (
                 (memory, "memory guard"),
@@ -231,8 +288,9 @@ class Worker:
                 (self._expire(), "history"),
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
-            # Last, for what an earlier process accepted starts to run with it.
+            # For what an earlier process accepted starts to run with it.
             await stack.enter_async_context(self.durability.running(self.supervisor))
+            await stack.enter_async_context(self.uplink.running())
             yield
 
     async def get_ready(self) -> None:
@@ -245,6 +303,15 @@ class Worker:
         await self.tags.refresh()  # those of the browser could not be told before
         if self.status.state is NodeState.STARTING:
             self.status.move_to(NodeState.READY)
+
+    def _status_changed(self, state: NodeState) -> None:
+        log.info("node.state", state=state)
+        self.uplink.status_changed(state)
+
+    def _held_changed(self) -> None:
+        """Memory holds slots back, or no longer."""
+        self.dispatcher.wake()
+        self.uplink.changed()
 
     def _forget(self, task: Task) -> None:
         """A task leaves memory; the files of a durable one stay with its record."""

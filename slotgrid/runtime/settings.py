@@ -125,6 +125,13 @@ class Settings:
         "Folder for what the node keeps: artifacts, profiles, the reason of the last crash. A "
         "balancer's default is .data/balancer.",
     )
+    balancer_urls: tuple[str, ...] = setting(
+        a.urls(),
+        "",
+        "Balancers that a worker dials by itself: URLs, separated by commas. One that lists the "
+        "worker in its workers.json needs no entry here.",
+        env="BALANCER_URL",
+    )
     workers_file: Path = setting(
         a.path(),
         "workers.json",
@@ -139,6 +146,12 @@ class Settings:
         "public HOST asks for 16 characters or more.",
         secret=True,
         heading="Who may call",
+    )
+    balancer_key: str = setting(
+        a.text("printable ASCII without spaces", a.KEY),
+        "",
+        "Key that balancer and worker show each other on their link. Default: AUTH_KEY.",
+        secret=True,
     )
     openapi_enabled: bool = setting(a.boolean(), "true", "Serve /docs and /openapi.")
     openapi_public: bool = setting(
@@ -339,6 +352,7 @@ class Settings:
     def secrets(self) -> Iterator[str]:
         """What must reach no log: keys, and the password inside of a database's URL."""
         yield self.auth_key
+        yield self.balancer_key
         if self.webhook_secret is not None:
             yield self.webhook_secret
         if self.database_url is not None and (password := urlsplit(self.database_url).password):
@@ -347,6 +361,11 @@ class Settings:
         for name, value in self.webhook_headers.items():
             if is_secret_name(name):
                 yield value
+
+    @property
+    def link_key(self) -> str:
+        """What balancer and worker show each other."""
+        return self.balancer_key or self.auth_key
 
     @property
     def is_public(self) -> bool:
@@ -390,10 +409,14 @@ def _broken_rules(settings: Settings) -> list[str]:
         )
     if not settings.headless and settings.browser is not BrowserKind.CHROMIUM:
         problems.append(f"HEADLESS: {settings.browser} has no windows, expected BROWSER=chromium")
-    if settings.is_public and (why := weakness(settings.auth_key)):
-        problems.append(
-            f"AUTH_KEY: HOST={settings.host} can be reached from other machines and the key"
-            f" {why}, expected {PUBLIC_KEY_MIN_LENGTH} characters or more that nobody can"
-            ' guess: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-        )
+    keys = {"AUTH_KEY": settings.auth_key}
+    if settings.balancer_key:
+        keys["BALANCER_KEY"] = settings.balancer_key
+    for name, key in keys.items():
+        if settings.is_public and (why := weakness(key)):
+            problems.append(
+                f"{name}: HOST={settings.host} can be reached from other machines and the key"
+                f" {why}, expected {PUBLIC_KEY_MIN_LENGTH} characters or more that nobody can"
+                ' guess: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
     return problems

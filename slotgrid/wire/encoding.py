@@ -1,6 +1,6 @@
 """Messages as JSON and back: one a line, and no line holds a line break."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar, get_args
 
 import msgspec
@@ -72,7 +72,14 @@ def same_major(protocol: str, ours: str) -> bool:
     return protocol.partition(".")[0] == ours.partition(".")[0]
 
 
-encode = msgspec.json.Encoder().encode
+def _plain(value: object) -> object:
+    """What messages hold that JSON has no form for: mappings that cannot be changed."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
+
+
+encode = msgspec.json.Encoder(enc_hook=_plain).encode
 """A message as JSON bytes."""
 
 

@@ -5,15 +5,19 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import structlog
 from aiohttp import ClientError, ClientSession, ClientWSTimeout, WSServerHandshakeError, web
 from yarl import URL
 
 from slotgrid.wire.encoding import Reader
+from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.limits import CLOSE_S, FRAME_LIMIT, HANDSHAKE_S
 from slotgrid.wire.link import Link
 
 M = TypeVar("M")
 PATH = "link"
+
+log = structlog.get_logger()
 
 
 class LinkRefused(Exception):
@@ -66,7 +70,10 @@ async def serve(
         conversing.cancel()
         await asyncio.wait({conversing})
         raise
-    await conversing  # raises what broke, for the log
+    if (error := conversing.exception()) is not None:
+        # No answer is possible any more, so nobody else would tell of it.
+        log.error("link.defect", peer=link.peer, exc_info=error)
+        await socket.close(code=CloseCode.DEFECT)
     return socket
 
 

@@ -44,7 +44,7 @@ class Uplink:
         tasks: RemoteTasks,
         answers: Answers,
     ) -> None:
-        self.key = key
+        self._key = key
         self._name = name
         self._addresses = addresses
         self._facts = facts
@@ -62,7 +62,7 @@ class Uplink:
         """Dial and report while the block runs."""
         async with AsyncExitStack() as stack:
             loops = [(self._keep_reporting(), "reports")] + [
-                (keep_dialing(address, self.key, self.converse), f"link to {address}")
+                (keep_dialing(address, self._key, self.converse), f"link to {address}")
                 for address in self._addresses
             ]
             for loop, name in loops:
@@ -73,6 +73,10 @@ class Uplink:
                 await self.close()
                 for timer in self._grace.values():
                     timer.cancel()
+
+    def lets_in(self, authorization: str | None) -> bool:
+        """Whether whoever dials shows the key."""
+        return sockets.shows_key(authorization, self._key)
 
     async def accept(self, request: web.Request) -> web.WebSocketResponse:
         """A balancer dials; its key has been checked."""
