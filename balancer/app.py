@@ -30,6 +30,7 @@ from slotgrid.core.submission import Mode
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.intake.api.docs import add_docs
+from slotgrid.intake.api.link import ACCEPTOR
 from slotgrid.intake.app import make_app
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node, Served
@@ -80,7 +81,7 @@ class Balancer:
             self.fleet,
             self.inventory,
             name=settings.node_name,
-            key=settings.balancer_key or settings.auth_key,
+            key=settings.link_key,
             redactor=redactor,
             made_room=self._fleet_changed,
         )
@@ -148,7 +149,7 @@ class Balancer:
             trusted_proxies=settings.trusted_proxies,
         )
         app[FLEET] = self.fleet
-        app[LINKS] = self.links
+        app[LINKS] = app[ACCEPTOR] = self.links
         app.add_routes(balancer_routes())
         add_docs(
             app,
@@ -166,6 +167,10 @@ class Balancer:
             async with self.running():
                 yield
 
+        async def end_links(_: web.Application) -> None:
+            await self.links.close()
+
+        app.on_shutdown.append(end_links)  # aiohttp waits for their handlers, and they for these
         app.cleanup_ctx.append(parts)
         return app
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 from aiohttp import ClientSession, TCPConnector, web
 
+from balancer.fleet import states
 from balancer.fleet.call import Call, Lost
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory, Listed
@@ -67,12 +68,24 @@ class Links:
         self._dialling: dict[str, asyncio.Task[None]] = {}
         self._listed: dict[str, Listed] = {}
         self._http: ClientSession | None = None
+        self._closing = False
         self.boot = uuid4().hex
         """Another one with each start, so that a worker knows whose tasks it has."""
 
     def session(self, name: str) -> Session | None:
         """The worker of that name, if its link is up."""
         return self._sessions.get(name)
+
+    @property
+    def calls(self) -> int:
+        """Tasks of ours that are at a worker, or on their way there, or may come back."""
+        held = sum(session.calls for session in self._sessions.values())
+        return held + sum(map(len, self._orphans.values()))
+
+    @property
+    def started(self) -> int:
+        """How many of them are known to run."""
+        return sum(session.started for session in self._sessions.values())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -87,7 +100,7 @@ class Links:
             try:
                 yield
             finally:
-                await self._close_all()
+                await self.close()
 
     def lets_in(self, authorization: str | None) -> bool:
         """Whether who dials in shows the key."""
@@ -204,32 +217,42 @@ class Links:
         self, hello: m.Hello, link: Link[m.FromWorker], listed: Listed | None
     ) -> Session | None:
         """Welcome the worker, or tell it why not; None then, or when the link is down already."""
-        if not same_major(hello.protocol, m.PROTOCOL):
-            why = f"protocol {hello.protocol} is spoken there, {m.PROTOCOL} here"
-            _reject(link, CloseCode.REJECTED, why)
-            return None
-        if await self._lives(self._sessions.get(hello.name)):
-            mine = self._sessions[hello.name]
-            if mine.worker.boot == hello.boot:
-                if listed is not None:  # one that has dialled in turns out to be one of the list
-                    self._adjust(mine, listed)
-                _reject(link, CloseCode.DUPLICATE, f"{hello.name} has a link already")
-                return None
-            why = f"another worker that lives is named {hello.name}"
-            _reject(link, CloseCode.REJECTED, why)
-            return None
         try:
             said = await asyncio.to_thread(hello_of, hello, self._specs)
+            await self._check(hello, listed)
         except (SchemaFault, ValueError) as fault:
             _reject(link, CloseCode.REJECTED, f"a function cannot be used: {fault}")
-            return None
-        if link.ending is not None:
-            return None
-        if (old := self._sessions.get(hello.name)) is not None:
-            old.link.close(CloseCode.REPLACED, "the worker has a newer link")
-            self._closed(old)
+        except _Unwelcome as why:
+            _reject(link, why.code, why.reason)
+        else:
+            if link.ending is None:
+                return self._welcome(said, link, listed)
+        return None
+
+    async def _check(self, hello: m.Hello, listed: Listed | None) -> None:
+        """Return if the worker may be welcomed. Raises _Unwelcome."""
+        if self._closing:
+            raise _Unwelcome(CloseCode.GOING_AWAY, "the balancer ends")
+        if not same_major(hello.protocol, m.PROTOCOL):
+            reason = f"protocol {hello.protocol} is spoken there, {m.PROTOCOL} here"
+            raise _Unwelcome(CloseCode.REJECTED, reason)
+        while (there := self._sessions.get(hello.name)) is not None:
+            if not await _lives(there.link):
+                there.link.close(CloseCode.REPLACED, "the worker has a newer link")
+                self._closed(there)
+                continue
+            if there.worker.boot != hello.boot:
+                reason = f"another worker that lives is named {hello.name}"
+                raise _Unwelcome(CloseCode.REJECTED, reason)
+            if listed is not None:  # one that has dialled in turns out to be one of the list
+                self._adjust(there, listed)
+            raise _Unwelcome(CloseCode.DUPLICATE, f"{hello.name} has a link already")
+
+    def _welcome(
+        self, hello: states.Hello, link: Link[m.FromWorker], listed: Listed | None
+    ) -> Session:
         worker = self._fleet.joined(
-            said,
+            hello,
             address=listed.url if listed else None,
             weight=listed.weight if listed else 1.0,
             labels=listed.labels if listed else (),
@@ -238,30 +261,11 @@ class Links:
         self._sessions[worker.name] = session
         calls = self._reclaimed(worker.name, worker.boot)
         session.take_over(calls)
-        link.send(
-            m.Welcome(
-                protocol=m.PROTOCOL,
-                name=self._name,
-                boot=self.boot,
-                running=tuple(call.claim() for call in calls),
-            )
-        )
+        claims = tuple(call.claim() for call in calls)
+        link.send(m.Welcome(protocol=m.PROTOCOL, name=self._name, boot=self.boot, running=claims))
         log.info("worker.joined", worker=worker.name, boot=worker.boot, peer=link.peer)
         self._room_made()
         return session
-
-    async def _lives(self, session: Session | None) -> bool:
-        """Whether the worker behind a link is there at this moment: it has to be heard again."""
-        if session is None:
-            return False
-        since = time.monotonic()
-        while time.monotonic() < since + LOST_AFTER_S:
-            if session.link.ending is not None:
-                return False
-            if session.link.heard_at > since + TICK_S:
-                return True
-            await asyncio.sleep(TICK_S / 2)
-        return False
 
     def _adjust(self, session: Session, entry: Listed) -> None:
         self._fleet.adjust(
@@ -318,7 +322,9 @@ class Links:
 
     # The end
 
-    async def _close_all(self) -> None:
+    async def close(self) -> None:
+        """End every link; none is opened any more."""
+        self._closing = True
         dialling = list(self._dialling.values())
         for task in dialling:
             task.cancel()
@@ -338,6 +344,27 @@ class Links:
     def _woken(self) -> None:
         self._waking = False
         self._wake()
+
+
+class _Unwelcome(Exception):
+    """A worker gets no link, for that reason."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+async def _lives(link: Link[m.FromWorker]) -> bool:
+    """Whether the worker behind a link is there at this moment: it has to be heard again."""
+    since = time.monotonic()
+    while time.monotonic() < since + LOST_AFTER_S:
+        if link.ending is not None:
+            return False
+        if link.heard_at > since + TICK_S:
+            return True
+        await asyncio.sleep(TICK_S / 2)
+    return False
 
 
 def _reject(link: Link[m.FromWorker], code: CloseCode, reason: str) -> None:

@@ -73,6 +73,16 @@ class Session:
 
     # Calls
 
+    @property
+    def calls(self) -> int:
+        """How many there are."""
+        return len(self._calls)
+
+    @property
+    def started(self) -> int:
+        """How many of them run."""
+        return sum(call.started for call in self._calls.values())
+
     def call(self, task: Task, slot: Slot, message: m.TaskMessage) -> Call:
         """Send a task there. Raises MessageTooLarge."""
         call = Call(task, slot, self.link)
