@@ -117,6 +117,11 @@ class Session:
 
     # Questions
 
+    @property
+    def questions(self) -> int:
+        """How many are open."""
+        return len(self._questions)
+
     @contextmanager
     def ask(self, what: m.Wish, **terms: Any) -> Iterator[Question]:
         """Ask something that is no task. Raises WorkerGone when the link is down already."""

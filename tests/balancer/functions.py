@@ -58,7 +58,7 @@ from slotgrid.function import Context, function
 @function(timeout_s=60)
 async def save(context: Context, name: str = "file.bin", size: int = 10) -> str:
     """Saves a file and writes a line."""
-    context.log("about to save")
+    await context.log("about to save")
     artifact = await context.save(name, b"x" * size)
     return artifact.name
 ''',

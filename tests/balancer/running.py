@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +128,11 @@ class RunningBalancer:
             said = "\n".join(str(line) for line in self.logs.entries()[-30:])
             workers = "\n".join(f"{one.name}:\n{one.process.said}" for one in self._workers)
             raise AssertionError(f"{name} is not {state}:\n{said}\n{workers}") from None
+
+    def boot_of(self, name: str) -> str | None:
+        """Which process the balancer takes for the worker of that name."""
+        worker = self.balancer.fleet.roster.worker(name)
+        return None if worker is None else worker.boot
 
     def list_workers(self, *entries: object) -> None:
         """Write `workers.json`."""
@@ -277,6 +282,3 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
         ]
         assert unseen == []
         assert [line for line in logs.entries() if line["level"] == "critical"] == []
-
-
-Holds = Callable[[], bool]
