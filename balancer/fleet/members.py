@@ -89,21 +89,24 @@ class Members:
             self._review(now)
 
     def settle(self, worker: Worker, now: float, *, offers_anew: bool = False) -> bool:
-        """Something about the worker has changed; whether that changes what is offered."""
-        before, changed = worker.state, False
+        """Something about the worker has changed; whether that changes what is offered.
+
+        A worker's state does: it decides which contract is meant where none is named.
+        """
+        before, agreed_anew = worker.state, False
         self._take_on(worker, now)
         voted, votes = before in VOTERS, worker.state in VOTERS
         if offers_anew or voted != votes:
             if votes:
-                changed = self.agreement.vote(worker.name, worker.functions)
+                agreed_anew = self.agreement.vote(worker.name, worker.functions)
             else:
-                changed = self.agreement.leave(worker.name)
-            if changed:
+                agreed_anew = self.agreement.leave(worker.name)
+            if agreed_anew:
                 self._review(now)
             else:
                 worker.objection = self.agreement.objection(worker.name)
                 self._take_on(worker, now)
-        return changed
+        return agreed_anew or worker.state is not before
 
     def took(self, worker: Worker, pool: str, now: float) -> None:
         """Only the room in one pool of the worker has changed."""

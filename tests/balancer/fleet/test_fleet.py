@@ -128,6 +128,10 @@ def test_a_report_older_than_what_is_known_is_ignored(fleet: FakeFleet) -> None:
     fleet.reported(worker, report(7, 2))
     fleet.reported(worker, report(6, 4))
     assert fleet.names() == ["w1"] * 2
+    slot = fleet.take(DEFAULT)
+    fleet.started(slot, counts(6, 4))
+    assert fleet.names() == ["w1"] * 2
+    fleet.give_back(slot)
 
 
 def test_no_more_is_believed_than_a_pool_has(fleet: FakeFleet) -> None:
@@ -277,6 +281,22 @@ def test_a_contract_without_any_worker_is_forgotten(fleet: FakeFleet) -> None:
     fleet.join("w1", boot="b2", group="shop", contract=2)
     assert fleet.roster.groups() == {"shop": [2]}
     assert fleet.roster.version > version
+    fleet.join("w2", group="shop", contract=3)
+    fleet.join("w2", boot="b2", group="shop", contract=4)
+    assert fleet.roster.groups() == {"shop": [2, 4]}
+
+
+def test_every_change_of_state_is_a_new_version_of_what_is_offered(fleet: FakeFleet) -> None:
+    worker, versions = fleet.join("w1"), [fleet.roster.version]
+    fleet.reported(worker, report(1, 2, cpu_percent=50.0))
+    assert fleet.roster.version == versions[0]  # that says nothing new of what is offered
+    fleet.reported(worker, report(2, 2, status=NodeState.MAINTENANCE))
+    versions.append(fleet.roster.version)
+    fleet.drains(worker)
+    versions.append(fleet.roster.version)
+    fleet.left(worker)
+    versions.append(fleet.roster.version)
+    assert versions == sorted(set(versions))
 
 
 def test_what_the_list_says_of_a_worker_counts_at_once(fleet: FakeFleet) -> None:
