@@ -12,8 +12,8 @@ def balancer_routes() -> list[web.RouteDef]:
         web.get("/link", link),
         web.get("/workers", workers.list_workers),
         web.get("/workers/{name}", workers.get_worker),
-        web.post("/workers/{name}/on", workers.switch_on),
-        web.post("/workers/{name}/off", workers.switch_off),
-        web.post("/workers/{name}/drain", workers.drain),
-        web.get("/workers/{name}/logs", workers.logs),
+        web.post("/workers/{name}/on", workers.switch_worker_on),
+        web.post("/workers/{name}/off", workers.switch_worker_off),
+        web.post("/workers/{name}/drain", workers.drain_worker),
+        web.get("/workers/{name}/logs", workers.worker_logs),
     ]

@@ -96,7 +96,7 @@ async def get_worker(request: web.Request) -> web.Response:
         problems=(NotFound, NoWorker, Conflict),
     )
 )
-async def switch_on(request: web.Request) -> web.Response:
+async def switch_worker_on(request: web.Request) -> web.Response:
     """`POST /workers/{name}/on`."""
     return await _switch(request, "on")
 
@@ -111,7 +111,7 @@ async def switch_on(request: web.Request) -> web.Response:
         problems=(NotFound, NoWorker, Conflict),
     )
 )
-async def switch_off(request: web.Request) -> web.Response:
+async def switch_worker_off(request: web.Request) -> web.Response:
     """`POST /workers/{name}/off`."""
     return await _switch(request, "off")
 
@@ -128,7 +128,7 @@ async def switch_off(request: web.Request) -> web.Response:
         problems=(NotFound, NoWorker, InvalidSubmission),
     )
 )
-async def drain(request: web.Request) -> web.Response:
+async def drain_worker(request: web.Request) -> web.Response:
     """`POST /workers/{name}/drain {deadline_s?}`."""
     return await _switch(request, "drain", deadline_s=await asked_deadline_s(request))
 
@@ -143,7 +143,7 @@ async def drain(request: web.Request) -> web.Response:
         problems=(NotFound, NoWorker, InvalidSubmission),
     )
 )
-async def logs(request: web.Request) -> web.Response:
+async def worker_logs(request: web.Request) -> web.Response:
     """`GET /workers/{name}/logs`."""
     level, limit = asked_level(request), asked_lines(request)
     return web.Response(
@@ -236,7 +236,7 @@ async def _ask(request: web.Request, what: Wish, **terms: object) -> bytes:
             reply = await question.reply()
     except WorkerGone as gone:
         raise _away(worker, str(gone)) from gone
-    body = bytes(reply.body) if reply.body is not None else b"{}"
+    body = bytes(reply.body)
     if reply.status >= 400:
         raise from_problem(orjson.loads(body))
     return body

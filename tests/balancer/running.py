@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from balancer.app import Balancer
 from balancer.fleet.states import WorkerState
-from balancer.serving import serving
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, TABLE, Settings
-from slotgrid.serving import Stop
+from slotgrid.serving import Stop, listening
 from tests.balancer.functions import FUNCTIONS
+from tests.slotgrid.intake.checking import check_answers
 from tests.system.processes import Process
 from tests.worker.browser.waiting import until
 from tests.worker.running import Answer, events_of
@@ -69,12 +69,16 @@ class RunningBalancer:
     """A balancer that listens at `url`, and a caller that has its key."""
 
     url: str
-    balancer: Balancer
+    balancer: "_Checked"
     caller: ClientSession
     logs: LogRing
     folder: Path
     _workers: list[WorkerProcess] = field(default_factory=list)
     _callers: set["asyncio.Task[Answer]"] = field(default_factory=set)
+
+    @property
+    def app(self) -> web.Application:
+        return self.balancer.app
 
     # Workers
 
@@ -231,6 +235,15 @@ class RunningBalancer:
                 worker.kill()
 
 
+class _Checked(Balancer):
+    """Holds each of its answers against its own documentation."""
+
+    def application(self) -> web.Application:
+        app = super().application()
+        self.app, self.faults = app, check_answers(app)
+        return app
+
+
 @asynccontextmanager
 async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[RunningBalancer]:
     """A balancer that is ready; `env` are settings by their environment names."""
@@ -261,7 +274,8 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
             redactor=redactor,
         ) as logs,
     ):
-        async with serving(settings, logs=logs, redactor=redactor, stop=Stop()) as (balancer, port):
+        balancer = _Checked(settings, logs=logs, redactor=redactor, drain=Stop().by_caller)
+        async with listening(balancer) as port:
             url = f"http://127.0.0.1:{port}"
             async with ClientSession(
                 url,
@@ -275,6 +289,7 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
                     await running.end()
                 finally:
                     running.end_workers()
+        assert balancer.faults == []
         unseen = [
             line
             for line in logs.entries()
