@@ -164,13 +164,14 @@ class Draining(_Message, frozen=True, kw_only=True, tag="draining"):
 class Reply(_Message, frozen=True, kw_only=True, tag="reply"):
     """The answer to an `ask`: status as of HTTP, and its JSON; or its bytes in `data` frames.
 
-    `last` is false when `data` follows; `head` then has `content_type` and, if known, `size`.
+    `last` is false when `data` follows: `body` is then null, and `head` has `content_type` and
+    `size`.
     """
 
     ask: str
     status: int
     head: Mapping[str, Any] = {}
-    body: msgspec.Raw | None = None
+    body: msgspec.Raw
     last: bool = True
 
 

@@ -205,7 +205,8 @@ class Questions:
         """Send the reply and then what it is about, as fast as the asker takes it."""
         link, id_ = self._link, ask.ask
         head = {"content_type": content_type, "size": size}
-        link.send(Reply(ask=id_, status=200, head=head, last=False), id_)
+        nothing = msgspec.Raw(b"null")
+        link.send(Reply(ask=id_, status=200, head=head, body=nothing, last=False), id_)
         credited = self._credited[id_] = asyncio.Event()
         async for piece in pieces:
             while link.credits(id_) <= 0:

@@ -16,7 +16,7 @@ from slotgrid.wire.ending import Ending
 from slotgrid.wire.link import Link
 from slotgrid.wire.parts import Claim, SourceInfo
 
-GIVE_UP_S = 30.0
+GIVE_UP_S = 10.0
 T = TypeVar("T")
 
 
@@ -73,12 +73,18 @@ class Conversation:
         self.link.send(m.TaskMessage(id=task_id, function=function, **given), task_id)
         return task_id
 
+    async def started(self, task_id: str) -> m.Started:
+        return await self.hears(m.Started, lambda message: message.id == task_id)
+
     async def outcome(self, task_id: str) -> Any:
         """What became of a task: `done`, `failed` or `refused`."""
-        return await self.hears(
-            m.Done | m.Failed | m.Refused,  # type: ignore[arg-type]  a union tells instances too
-            lambda message: message.id == task_id,
+        message: Any = await self.hears(
+            object,
+            lambda message: (
+                isinstance(message, m.Done | m.Failed | m.Refused) and message.id == task_id
+            ),
         )
+        return message
 
     async def report(self, which: Callable[[m.Report], bool]) -> m.Report:
         return await self.hears(m.Report, which, after=len(self.heard))
