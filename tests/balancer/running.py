@@ -9,6 +9,8 @@ import json
 import os
 import signal
 import sys
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -248,7 +250,7 @@ class _Checked(Balancer):
 async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[RunningBalancer]:
     """A balancer that is ready; `env` are settings by their environment names."""
     folder = tmp_path / "fleet"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     settings = Settings.from_env(
         {
             "PORT": "0",
@@ -297,3 +299,41 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
         ]
         assert unseen == []
         assert [line for line in logs.entries() if line["level"] == "critical"] == []
+
+
+class Load:
+    """Callers that send one task after the other, for as long as the block runs."""
+
+    def __init__(self, balancer: RunningBalancer, *, callers: int, function: str = "echo") -> None:
+        self._balancer = balancer
+        self._count = callers
+        self._function = function
+        self._ending = False
+        self.answers = 0
+        self.problems: Counter[str] = Counter()
+        """What was answered instead of a result."""
+        self.workers: Counter[str] = Counter()
+        self.slowest_s = 0.0
+
+    async def __aenter__(self) -> "Load":
+        self._callers = [asyncio.create_task(self._call()) for _ in range(self._count)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._ending = True
+        await asyncio.gather(*self._callers)
+
+    async def _call(self) -> None:
+        number = 0
+        while not self._ending:
+            number += 1
+            began = time.monotonic()
+            answer = await self._balancer.submit(self._function, input={"value": number})
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+            self.answers += 1
+            if answer.status != 200:
+                self.problems[f"{answer.json['type']}: {answer.json['error']}"] += 1
+            else:
+                assert answer.json["result"] == number
+                self.workers[answer.json["worker"]] += 1
+            await asyncio.sleep(0.01)
