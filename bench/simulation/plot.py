@@ -6,7 +6,7 @@ from html import escape
 
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 64, 210, 44, 48
-LEAST_S, MOST_S = 0.001, 10.0
+LEAST_S, MOST_S = 0.0001, 10.0
 COLOURS = ("#0b6e4f", "#c2185b", "#e07b00", "#7b4bb7", "#1976d2", "#8d6e63", "#555555")
 
 Curve = Sequence[tuple[float, float]]
@@ -27,10 +27,10 @@ def svg(curves: Mapping[str, Curve], *, title: str) -> str:
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
     parts = [_text(LEFT, 24, title, size=15, weight="bold")]
-    for power in range(int(math.log10(LEAST_S)), int(math.log10(MOST_S)) + 1):
+    for power in range(round(math.log10(LEAST_S)), round(math.log10(MOST_S)) + 1):
         at = y(10.0**power)
         parts.append(_line([(LEFT, at), (WIDTH - RIGHT, at)], "#d0d0d0", 1))
-        parts.append(_text(LEFT - 8, at + 4, f"{10.0**power:g} s", anchor="end"))
+        parts.append(_text(LEFT - 8, at + 4, _duration(10.0**power), anchor="end"))
     for percent in range(math.ceil(low * 10) * 10, int(high * 100) + 1, 10):
         below = HEIGHT - BOTTOM + 18
         parts += [_text(x(percent / 100), below, f"{percent} %", anchor="middle")]
@@ -56,6 +56,10 @@ def _apart(heights: Mapping[str, float], gap: float = 17.0) -> dict[str, float]:
     for name, height in sorted(heights.items(), key=lambda item: item[1]):
         last = placed[name] = max(height, last + gap)
     return placed
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
 
 
 def _line(points: Sequence[tuple[float, float]], colour: str, width: float) -> str:
