@@ -1,8 +1,9 @@
 """A balancer that says what a test has it say, and remembers what it hears."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ from slotgrid.wire.encoding import from_worker
 from slotgrid.wire.ending import Ending
 from slotgrid.wire.link import Link
 from slotgrid.wire.parts import Claim, SourceInfo
+from tests.worker.browser.waiting import until
+from tests.worker.running import KEY, RunningWorker, browserless_worker
 
 GIVE_UP_S = 10.0
 T = TypeVar("T")
@@ -112,6 +115,25 @@ async def dialled(
         finally:
             conversation.ended.cancel()
             await asyncio.wait({conversation.ended})
+
+
+@asynccontextmanager
+async def linked(
+    tmp_path: Path,
+    functions: Mapping[str, str],
+    *,
+    boot: str | None = "b1",
+    grants: bool = True,
+    **env: object,
+) -> AsyncIterator[tuple[RunningWorker, Conversation]]:
+    """A worker, and a balancer that has dialled it; after it nothing is left of either."""
+    async with browserless_worker(tmp_path, functions, **env) as worker:
+        key = str(env.get("BALANCER_KEY", KEY))
+        async with dialled(worker.url, key, boot=boot, grants=grants) as balancer:
+            yield worker, balancer
+        worker.worker.cancel_everything("the test is over")
+        await worker.idle()
+        await until(lambda: not worker.worker.remote.running())
 
 
 def cut(conversation: Conversation) -> None:

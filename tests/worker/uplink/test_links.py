@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +17,7 @@ from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.parts import Claim
 from tests.worker.browser.waiting import until
 from tests.worker.running import KEY, RunningWorker, browserless_worker
-from tests.worker.uplink.fake_balancer import cut, dialled, listening
+from tests.worker.uplink.fake_balancer import cut, dialled, linked, listening
 from tests.worker.uplink.test_tasks import FUNCTIONS
 
 LINK_KEY = "another-key-for-links-9Wx"
@@ -32,27 +33,26 @@ async def test_the_first_message_says_all_that_a_balancer_must_know(tmp_path: Pa
                 return "vanilla"
         """,
     }
-    env = {"POOLS": "default=2,wide=3", "SLOTS": 5, "LABELS": "zone=eu", "GROUP": "shop"}
-    async with browserless_worker(tmp_path, functions, CONTRACT=4, **env) as worker:
-        async with dialled(worker.url, KEY) as balancer:
-            hello = await balancer.hello()
-            assert (hello.protocol, hello.name) == (m.PROTOCOL, "test-worker")
-            assert (hello.group, hello.contract, hello.slots) == ("shop", 4, 5)
-            assert hello.pools == {"default": 2, "wide": 3}
-            assert hello.labels == {"zone": "eu"}
-            assert hello.tags == {"flavour": "vanilla"}
-            assert [function.name for function in hello.functions] == sorted(
-                name.removesuffix(".py") for name in FUNCTIONS
-            )
-            quick = next(one for one in hello.functions if one.name == "quick")
-            spec = worker.worker.registry.find("quick")
-            assert spec is not None
-            assert quick.input == spec.input.document
-            assert quick.revision == spec.revision
-            assert [one.path for one in hello.broken] == ["broken.py"]
-            assert hello.report.status == "ready"
-            assert hello.report.free == {"default": 2, "wide": 3}
-            assert hello.running == {}
+    env: Any = {"POOLS": "default=2,wide=3", "SLOTS": 5, "LABELS": "zone=eu", "GROUP": "shop"}
+    async with linked(tmp_path, functions, CONTRACT=4, **env, boot=None) as (worker, balancer):
+        hello = await balancer.hello()
+        assert (hello.protocol, hello.name) == (m.PROTOCOL, "test-worker")
+        assert (hello.group, hello.contract, hello.slots) == ("shop", 4, 5)
+        assert hello.pools == {"default": 2, "wide": 3}
+        assert hello.labels == {"zone": "eu"}
+        assert hello.tags == {"flavour": "vanilla"}
+        assert [function.name for function in hello.functions] == sorted(
+            name.removesuffix(".py") for name in FUNCTIONS
+        )
+        quick = next(one for one in hello.functions if one.name == "quick")
+        spec = worker.worker.registry.find("quick")
+        assert spec is not None
+        assert quick.input == spec.input.document
+        assert quick.revision == spec.revision
+        assert [one.path for one in hello.broken] == ["broken.py"]
+        assert hello.report.status == "ready"
+        assert hello.report.free == {"default": 2, "wide": 3}
+        assert hello.running == {}
 
 
 async def test_the_links_key_is_asked_for_and_no_other(tmp_path: Path) -> None:
@@ -66,79 +66,73 @@ async def test_the_links_key_is_asked_for_and_no_other(tmp_path: Path) -> None:
 
 
 async def test_reports_come_with_each_change_and_each_second(tmp_path: Path) -> None:
-    async with browserless_worker(tmp_path, FUNCTIONS) as worker:
-        async with dialled(worker.url, KEY, boot="b1") as balancer:
-            first = await balancer.report(lambda _: True)
-            second = await balancer.report(lambda report: report.seq > first.seq)
-            assert second.status == "ready"
-            assert second.system.memory_percent == 50.0
-            assert (await worker.request("POST", "/off")).status == 200
-            await balancer.report(lambda report: report.status == "maintenance")
-            assert (await worker.request("POST", "/on")).status == 200
-            await balancer.report(lambda report: report.status == "ready")
-            worker.worker.slots.held = "too little memory"
-            worker.worker.uplink.changed()
-            held = await balancer.report(lambda report: report.held is not None)
-            assert held.held == "too little memory"
-            worker.worker.slots.held = None
+    async with linked(tmp_path, FUNCTIONS) as (worker, balancer):
+        first = await balancer.report(lambda _: True)
+        second = await balancer.report(lambda report: report.seq > first.seq)
+        assert second.status == "ready"
+        assert second.system.memory_percent == 50.0
+        assert (await worker.request("POST", "/off")).status == 200
+        await balancer.report(lambda report: report.status == "maintenance")
+        assert (await worker.request("POST", "/on")).status == 200
+        await balancer.report(lambda report: report.status == "ready")
+        worker.worker.slots.held = "too little memory"
+        worker.worker.uplink.changed()
+        held = await balancer.report(lambda report: report.held is not None)
+        assert held.held == "too little memory"
+        worker.worker.slots.held = None
 
 
 async def test_functions_that_change_are_told(tmp_path: Path) -> None:
-    async with browserless_worker(tmp_path, FUNCTIONS) as worker:
-        async with dialled(worker.url, KEY, boot="b1") as balancer:
-            await balancer.report(lambda _: True)
-            worker.folder.write("novel.py", FUNCTIONS["quick.py"].replace("quick", "novel"))
-            await worker.reload()
-            message = await balancer.hears(m.Functions)
-            assert "novel" in [function.name for function in message.functions]
+    async with linked(tmp_path, FUNCTIONS) as (worker, balancer):
+        await balancer.report(lambda _: True)
+        worker.folder.write("novel.py", FUNCTIONS["quick.py"].replace("quick", "novel"))
+        await worker.reload()
+        message = await balancer.hears(m.Functions)
+        assert "novel" in [function.name for function in message.functions]
 
 
 async def test_a_worker_waits_for_its_welcome_and_then_gives_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.uplink.conversation.HANDSHAKE_S", 0.2)
-    async with browserless_worker(tmp_path, FUNCTIONS) as worker:
-        async with dialled(worker.url, KEY) as balancer:
-            ending = await balancer.ending()
-            assert ending.code == CloseCode.HANDSHAKE
-            assert balancer.all(m.Report) == []
+    async with linked(tmp_path, FUNCTIONS, boot=None) as (_, balancer):
+        ending = await balancer.ending()
+        assert ending.code == CloseCode.HANDSHAKE
+        assert balancer.all(m.Report) == []
 
 
 async def test_a_task_before_the_welcome_is_a_fault(tmp_path: Path) -> None:
-    async with browserless_worker(tmp_path, FUNCTIONS) as worker:
-        async with dialled(worker.url, KEY) as balancer:
-            await balancer.hello()
-            balancer.offer("quick")
-            ending = await balancer.ending()
-            assert (ending.code, ending.by_peer) == (CloseCode.PROTOCOL, True)
-            assert "welcome" in ending.reason
+    async with linked(tmp_path, FUNCTIONS, boot=None) as (_, balancer):
+        await balancer.hello()
+        balancer.offer("quick")
+        ending = await balancer.ending()
+        assert (ending.code, ending.by_peer) == (CloseCode.PROTOCOL, True)
+        assert "welcome" in ending.reason
 
 
 @pytest.mark.parametrize("protocol", ["2.0", "0.9"])
 async def test_another_major_version_is_refused_with_the_reason(
     tmp_path: Path, protocol: str
 ) -> None:
-    async with browserless_worker(tmp_path, FUNCTIONS) as worker:
-        async with dialled(worker.url, KEY) as balancer:
-            await balancer.hello()
-            balancer.welcome("b1", protocol=protocol)
-            ending = await balancer.ending()
-            assert ending.code == CloseCode.REJECTED
-            assert ending.reason == f"this worker speaks protocol {m.PROTOCOL}, not {protocol}"
+    async with linked(tmp_path, FUNCTIONS, boot=None) as (_, balancer):
+        await balancer.hello()
+        balancer.welcome("b1", protocol=protocol)
+        ending = await balancer.ending()
+        assert ending.code == CloseCode.REJECTED
+        assert ending.reason == f"this worker speaks protocol {m.PROTOCOL}, not {protocol}"
 
 
 async def test_another_minor_version_is_understood(tmp_path: Path) -> None:
-    async with browserless_worker(tmp_path, FUNCTIONS) as worker:
-        async with dialled(worker.url, KEY) as balancer:
-            await balancer.hello()
-            balancer.welcome("b1", protocol="1.7")
-            # What a later version may add: messages and members that this one does not know.
-            balancer.link._outbox.put(b'{"type":"novelty","of":"1.7"}')
-            balancer.link._outbox.put(
-                b'{"type":"task","id":"t1","function":"quick","contract":1,"owner":"x",'
-                b'"source":{"kind":"api","novel":1},"timeout_s":30,"created_at":1,"novel":[1]}'
-            )
-            assert isinstance(await balancer.outcome("t1"), m.Done)
+    async with linked(tmp_path, FUNCTIONS, boot=None) as (_, balancer):
+        await balancer.hello()
+        balancer.welcome("b1", protocol="1.7")
+        # What a later version may add: messages and members that this one does not know.
+        balancer.link._outbox.put(b'{"type":"novelty","of":"1.7"}')
+        balancer.link._outbox.put(
+            b'{"type":"task","id":"t1","function":"quick","contract":1,"owner":"x",'
+            b'"source":{"kind":"api","novel":1},"timeout_s":30,"created_at":1,"novel":[1]}'
+        )
+        assert isinstance(await balancer.outcome("t1"), m.Done)
 
 
 @pytest.mark.parametrize(
