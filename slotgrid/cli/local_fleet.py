@@ -18,6 +18,8 @@ from typing import Any
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
 
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, not bound
+LOCAL_DEFAULTS = {"PORT": BALANCER_DEFAULTS["PORT"]}
+"""The settings of a folder are read for a balancer, but that DATA_DIR is the folder of all."""
 FIRST_WORKER_PORT = 3000
 READY_WITHIN_S = 60.0
 POLL_S = 0.1
@@ -89,8 +91,8 @@ class LocalFleet:
 
     def __init__(self, settings: Settings, workers: int, *, cwd: Path) -> None:
         host = EVERY_ADDRESS.get(settings.host, settings.host)
-        shown = f"[{host}]" if ":" in host else host
-        self.address = f"http://{shown}:{settings.port}"
+        port = settings.port or _free_port(host)
+        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._auth_key = settings.auth_key
         self._ending = 0
         data = settings.data_dir
@@ -102,7 +104,7 @@ class LocalFleet:
             "balancer",
             {
                 **common,
-                "PORT": str(settings.port),
+                "PORT": str(port),
                 "DATA_DIR": str(data / Path(BALANCER_DEFAULTS["DATA_DIR"]).name),
             },
             cwd=cwd,
@@ -114,7 +116,7 @@ class LocalFleet:
                 {
                     **common,
                     "HOST": "127.0.0.1",
-                    "PORT": str(_free_or_any(FIRST_WORKER_PORT + index, not_=settings.port)),
+                    "PORT": str(_free_or_any(FIRST_WORKER_PORT + index, not_=port)),
                     "NODE_NAME": f"{socket.gethostname()}-{name}",
                     "DATA_DIR": str(data / name),
                     "BALANCER_URL": self.address,
@@ -182,6 +184,13 @@ class LocalFleet:
         self._ending += 1
 
     def _ready_workers(self) -> int:
+        """How many are ready; without a key nobody tells, and the balancer itself has to do."""
+        if not self._auth_key:
+            try:
+                with urllib.request.urlopen(f"{self.address}/readyz", timeout=5):  # noqa: S310
+                    return len(self._workers)
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                return -1
         request = urllib.request.Request(  # noqa: S310  our own address
             f"{self.address}/workers?limit=1000", headers={"Authorization": self._auth_key}
         )
@@ -191,6 +200,13 @@ class LocalFleet:
         except (urllib.error.URLError, ConnectionError, TimeoutError, ValueError, KeyError):
             return -1
         return sum(worker["status"] == "ready" for worker in workers)
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server(
+        (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+    ) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _free_or_any(port: int, *, not_: int) -> int:
