@@ -33,6 +33,7 @@ class Ending:
     by_peer: bool = False
 
 
-def close_reason(text: str) -> bytes:
-    """The text as a close frame can carry it."""
-    return text.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+def close_payload(code: int, reason: str) -> bytes:
+    """The payload of a close frame (RFC 6455, 5.5.1), the reason cut to what it has room for."""
+    text = reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
+    return code.to_bytes(2, "big") + text

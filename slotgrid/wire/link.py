@@ -13,7 +13,7 @@ import structlog
 from aiohttp import WebSocketError, WSMsgType
 
 from slotgrid.wire.encoding import ProtocolFault, Reader, encode
-from slotgrid.wire.ending import CloseCode, Ending, close_reason
+from slotgrid.wire.ending import CloseCode, Ending, close_payload
 from slotgrid.wire.inbox import Inbox
 from slotgrid.wire.limits import (
     BACKLOG_LIMIT,
@@ -57,8 +57,8 @@ class WebSocket(Protocol):
     async def send_frame(self, message: bytes, opcode: WSMsgType) -> None:
         """Send a frame; waits while the peer does not read."""
 
-    async def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
-        """Say that this is the end, and wait for the peer to say so."""
+    async def close(self) -> bool:
+        """Let go of the connection."""
 
 
 class MessageTooLarge(ValueError):
@@ -157,7 +157,8 @@ class Link(Generic[M]):
         return self.ending
 
     async def _read(self, receive: Callable[[M | Data], None]) -> None:
-        while self.ending is None:
+        # After our own goodbye too: what still has to be sent may wait for credits.
+        while True:
             frame = await self._socket.receive()
             self._heard = True
             try:
@@ -168,6 +169,7 @@ class Link(Generic[M]):
                     self._take_piece(frame.data, receive)
                 else:
                     self._end(_ending_of(frame))
+                    return
             except ProtocolFault as fault:
                 self._end(Ending(CloseCode.PROTOCOL, str(fault)))
             except Exception:  # the edge of the loop: a defect in what `receive` does with it
@@ -175,13 +177,11 @@ class Link(Generic[M]):
                 self._end(Ending(CloseCode.DEFECT, "the node failed on a message"))
 
     def _deliver(self, message: M | Data, receive: Callable[[M | Data], None]) -> None:
-        kind = type(message)
-        if kind is Heartbeat or self.ending is not None:
-            return
         if isinstance(message, Credit):
             self._outbox.refund(message.id, message.count)
             self._wake_writer()
-        receive(message)
+        if self.ending is None and type(message) is not Heartbeat:
+            receive(message)
 
     def _take_piece(self, frame: bytes, receive: Callable[[M | Data], None]) -> None:
         message = self._inbox.piece(frame)
@@ -199,17 +199,20 @@ class Link(Generic[M]):
                     self._sent = True
                     kind = WSMsgType.TEXT if frame.text else WSMsgType.BINARY
                     await socket.send_frame(frame.data, kind)
-                elif self.ending is not None:
+                elif self.ending is not None and not outbox.backlog:
                     break
                 else:
                     self._wake = loop.create_future()
                     await self._wake
-            await socket.close(code=self.ending.code, message=close_reason(self.ending.reason))
+            # Not by the socket's own `close`, which stops reading: what the peer still sends would
+            # have the network drop this frame, and the reason with it.
+            goodbye = close_payload(self.ending.code, self.ending.reason)
+            await socket.send_frame(goodbye, WSMsgType.CLOSE)
         except ConnectionError:
             pass  # the reader is told the same, and says so
 
     async def _finish(self, writer: "asyncio.Task[None]") -> None:
-        """End the writer, which says goodbye where somebody may listen; then cut."""
+        """End the writer and the connection; one that was cancelled still says goodbye."""
         try:
             if self.ending is not None and not self.ending.by_peer:
                 await asyncio.wait({writer}, timeout=CLOSE_S)
@@ -217,6 +220,7 @@ class Link(Generic[M]):
             writer.cancel()
             self._cut()
         await asyncio.wait({writer})
+        await self._socket.close()  # of a connection that is cut: aiohttp lets go of it
 
     def _tick(self) -> None:
         """Each TICK_S: notice a silent peer, and say that we are still here."""
