@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from uuid import uuid4
 
 import structlog
 from aiohttp import web
@@ -50,11 +49,8 @@ from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
-from worker.uplink.asking import Answers
-from worker.uplink.facts import Facts
-from worker.uplink.remote_tasks import RemoteTasks
 from worker.uplink.turns import RelayedRunner, RelayingObserver
-from worker.uplink.uplink import Uplink
+from worker.uplink.wiring import wire_uplink
 
 log = structlog.get_logger()
 
@@ -157,35 +153,27 @@ class Worker:
             count_delivery=self.metrics.delivery_attempted,
             redactor=redactor,
         )
-        facts = Facts(
+        self.uplink = wire_uplink(
             settings,
-            boot=uuid4().hex,
-            version=version("slotgrid"),
             status=self.status,
             slots=self.slots,
             dispatcher=self.dispatcher,
-            supervisor=lambda: self.supervisor,
-            registry=self.registry,
-            services=self.services,
-            tags=self.tags,
-            browsers=self.browsers,
-            system=lambda: self.health.system(),  # noqa: PLW0108  health is made below
-        )
-        self.remote = RemoteTasks(
-            contract=settings.contract,
-            status=self.status,
             admission=self.admission,
-            dispatcher=self.dispatcher,
-            supervisor=lambda: self.supervisor,
             history=self.history,
-            free=facts.free,
+            parts=parts,
+            tags=self.tags,
+            logs=logs,
+            supervisor=lambda: self.supervisor,
+            system=lambda: self.health.system(),  # noqa: PLW0108  health is made below
+            health=lambda: self.health.detail(),  # noqa: PLW0108  likewise
+            drain=self.drain,
         )
         recorded = RecordedRunner(self.runner, self.durability.tasks)
         recording = RecordingObserver(Journal(self.history, self.metrics), self.durability.tasks)
         self.supervisor = Supervisor(
             self.dispatcher,
-            RelayedRunner(recorded, self.remote),
-            RelayingObserver(recording, self.remote),
+            RelayedRunner(recorded, self.uplink.tasks),
+            RelayingObserver(recording, self.uplink.tasks),
             max_wait_s=settings.max_wait_s,
         )
         self.watchdog = LoopWatchdog(
@@ -207,28 +195,9 @@ class Worker:
             used_percent=used_percent,
         )
         self.node = self._node(logs)
-        self.uplink = Uplink(
-            name=settings.node_name,
-            key=settings.link_key,
-            addresses=settings.balancer_urls,
-            facts=facts,
-            tasks=self.remote,
-            answers=Answers(
-                status=self.status,
-                history=self.history,
-                artifacts=self.artifacts,
-                logs=logs,
-                health=self.health.detail,
-                drain=self.drain,
-                wake=self.dispatcher.wake,
-            ),
-        )
-        self.slots.on_change = self.uplink.changed
         # What holds tasks back may have gone: a service came up, a function was changed.
-        for wake in (self.dispatcher.wake, self.uplink.changed):
-            self.services.on_change(wake)
-        for wake in (self.dispatcher.wake, self.uplink.functions_changed):
-            self.registry.on_change(wake)
+        self.services.on_change(self.dispatcher.wake)
+        self.registry.on_change(self.dispatcher.wake)
 
     def application(self) -> web.Application:
         """The worker's HTTP application; it starts and ends the parts with itself."""

@@ -37,7 +37,6 @@ class Uplink:
     def __init__(
         self,
         *,
-        name: str,
         key: str,
         addresses: tuple[str, ...],
         facts: Facts,
@@ -45,10 +44,10 @@ class Uplink:
         answers: Answers,
     ) -> None:
         self._key = key
-        self._name = name
         self._addresses = addresses
         self._facts = facts
-        self._tasks = tasks
+        self.tasks = tasks
+        """What the balancers sent, for whoever sees tasks through."""
         self._answers = answers
         self._balancers: dict[str, Balancer] = {}
         self._grace: dict[str, asyncio.TimerHandle] = {}
@@ -86,8 +85,8 @@ class Uplink:
         """Speak with a balancer until the link ends."""
         if self._closing:
             link.close(CloseCode.GOING_AWAY, "the worker ends")
-        conversation = Conversation(link, self._tasks, self._answers, self._welcomed)
-        link.send(self._facts.hello(self._tasks.running()))
+        conversation = Conversation(link, self.tasks, self._answers, self._welcomed)
+        link.send(self._facts.hello(self.tasks.running()))
         self._conversations.add(conversation)
         try:
             ending = await link.run(conversation.receive)
@@ -126,7 +125,7 @@ class Uplink:
         if any(balancer.link for balancer in self._balancers.values()):
             try:
                 async with asyncio.timeout(TELL_ENDS_S):
-                    await self._tasks.wait_told()
+                    await self.tasks.wait_told()
             except TimeoutError:
                 log.warning("uplink.ends_untold", waited_s=TELL_ENDS_S)
         for conversation in list(self._conversations):
@@ -143,7 +142,7 @@ class Uplink:
             balancer.link.close(CloseCode.REPLACED, "the balancer has a newer link")
         balancer.link = link
         log.info("uplink.welcomed", balancer=welcome.name, address=link.peer)
-        self._tasks.agree(balancer, welcome.running)
+        self.tasks.agree(balancer, welcome.running)
         return balancer
 
     def _lost(self, balancer: Balancer, link: Link[FromBalancer]) -> None:
@@ -158,7 +157,7 @@ class Uplink:
     def _give_up(self, balancer: Balancer) -> None:
         del self._grace[balancer.boot]
         del self._balancers[balancer.boot]
-        self._tasks.give_up(balancer)
+        self.tasks.give_up(balancer)
 
     def _links(self) -> list[Link[FromBalancer]]:
         return [

@@ -133,7 +133,7 @@ async def linked(
             yield worker, balancer
         worker.worker.cancel_everything("the test is over")
         await worker.idle()
-        await until(lambda: not worker.worker.remote.running())
+        await until(lambda: not worker.worker.uplink.tasks.running())
 
 
 def cut(conversation: Conversation) -> None:

@@ -357,5 +357,5 @@ async def test_two_balancers_see_the_same_slots(tmp_path: Path) -> None:
 
 async def leave_nothing(worker: RunningWorker) -> None:
     await worker.idle()
-    assert worker.worker.remote.running() == {}
-    await asyncio.wait_for(worker.worker.remote.wait_told(), 5)
+    assert worker.worker.uplink.tasks.running() == {}
+    await asyncio.wait_for(worker.worker.uplink.tasks.wait_told(), 5)
