@@ -32,6 +32,7 @@ RUN pip install --require-hashes --only-binary=:all: -r requirements-build.lock 
 COPY pyproject.toml README.md ./
 COPY slotgrid slotgrid
 COPY worker worker
+COPY balancer balancer
 # Bytecode that names no times: it is the same at every build, and a read-only image starts fast.
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /project . \
     && pip --python /opt/slotgrid/bin/python install --no-compile --no-index --no-deps /project/*.whl \

@@ -2,12 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scripts import debian
 from scripts.progress import Line, StepFailed, command, failures_told, step
-from slotgrid.runtime.settings import Settings, SettingsError, load_settings
+from slotgrid.runtime.settings import NO_DEFAULTS, Settings, SettingsError, load_settings
 from worker.browser.errors import BrowserMissing
 from worker.browser.find import BrowserKind, Executable, browser_version, find_executable
 
@@ -27,10 +27,10 @@ NO_BROWSER = (
 )
 
 
-def checked_settings() -> Settings:
+def checked_settings(defaults: Mapping[str, str] = NO_DEFAULTS) -> Settings:
     """The settings of this folder. Raises StepFailed with every fault that they have."""
     try:
-        return load_settings()
+        return load_settings(defaults=defaults)
     except SettingsError as error:
         problems = "\n".join(f"    {problem}" for problem in error.problems)
         raise StepFailed(f"The settings have faults:\n{problems}", remedy="edit .env.") from error

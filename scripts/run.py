@@ -1,32 +1,26 @@
-"""Starts a worker from this folder, says where it is, and stays until it ends. Runs on `.venv`."""
+"""Starts a balancer and two workers from this folder, and stays until they end. Runs on `.venv`."""
 
 import errno
 import os
 import shlex
-import signal
 import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import psutil
 
 from scripts.browser import checked_settings, ensure_browser, ensure_driver
 from scripts.progress import StepFailed, failures_told, paint, step
+from slotgrid.cli.local_fleet import LOCAL_DEFAULTS, LocalFleet, NotReady
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
-READY_WITHIN_S = 60.0
-POLL_S = 0.1
+WORKERS = 2
 FIRST_TASK = '{"function": "hello", "input": {"name": "world"}}'
-EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, not bound
 
 
 def read_settings() -> Settings:
@@ -34,7 +28,7 @@ def read_settings() -> Settings:
     with step("settings") as line:
         made = ensure_env(ENV_FILE, ROOT / ".env.example")
         line.detail = ".env made, with a key of its own" if made else ".env"
-        return checked_settings()
+        return checked_settings(defaults=LOCAL_DEFAULTS)
 
 
 def available(host: str, port: int) -> int:
@@ -62,63 +56,8 @@ def listener(port: int) -> str:
     return "another process"
 
 
-class Worker:
-    """The worker as a child process. It ends by SIGTERM, which makes it drain."""
-
-    def __init__(self, host: str, port: int) -> None:
-        host = EVERY_ADDRESS.get(host, host)
-        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._asked_to_end = False
-        # In a session of its own, so that Ctrl-C reaches this process alone and the worker hears
-        # one SIGTERM, whoever asked: the terminal, `kill`, or a closed window.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker"],
-            cwd=ROOT,
-            env={**os.environ, "PORT": str(port)},
-            start_new_session=True,
-        )
-        for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(asked, self._drain)
-
-    def wait_until_ready(self) -> None:
-        """Return once it takes tasks.
-
-        Raises StepFailed if it ends before or never gets there, SystemExit if asked to end.
-        """
-        give_up = time.monotonic() + READY_WITHIN_S
-        while not self._is_ready():
-            if self._process.poll() is not None:
-                if self._asked_to_end:
-                    raise SystemExit(self.wait())
-                raise StepFailed(
-                    f"The worker ended with {self._process.returncode} before it was ready.",
-                    remedy="its last log line, above, says why.",
-                )
-            if time.monotonic() > give_up:
-                self._process.terminate()
-                self.wait()
-                raise StepFailed(f"The worker was not ready within {READY_WITHIN_S:.0f} s.")
-            time.sleep(POLL_S)
-
-    def wait(self) -> int:
-        """Its exit status, as a shell tells it, once it has ended."""
-        status = self._process.wait()
-        return status if status >= 0 else 128 - status
-
-    def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.address}/readyz", timeout=5) as response:
-                return bool(response.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-
-    def _drain(self, _signal: int, _frame: FrameType | None) -> None:
-        self._asked_to_end = True
-        self._process.terminate()
-
-
 def welcome(address: str) -> str:
-    """What a person needs next: where the worker is, and a first task that can be pasted."""
+    """What a person needs next: where the balancer is, and a first task that can be pasted."""
     from_env = "AUTH_KEY" in os.environ
     file = shlex.quote(str(ENV_FILE))
     key = "$AUTH_KEY" if from_env else f"$(grep ^AUTH_KEY= {file} | cut -d= -f2-)"
@@ -135,18 +74,24 @@ def welcome(address: str) -> str:
 
 
 def main() -> None:
-    """Start one worker and stay with it."""
+    """Start the fleet and stay with it."""
     with failures_told():
         settings = read_settings()
         ensure_driver()
         ensure_browser(settings)
         port = available(settings.host, settings.port)
-        with step("worker", live=False) as line:
-            worker = Worker(settings.host, port)
-            worker.wait_until_ready()
-            line.detail = f"ready, {settings.slots} slots"
-    print(welcome(worker.address), flush=True)
-    sys.exit(worker.wait())
+        with step("fleet", live=False) as line:
+            fleet = LocalFleet(replace(settings, port=port), WORKERS, cwd=ROOT)
+            fleet.start()
+            try:
+                fleet.wait_until_ready()
+            except NotReady as error:
+                raise StepFailed(
+                    f"{error}.", remedy="the last log line of it, above, says why."
+                ) from error
+            line.detail = f"ready, {WORKERS} workers with {settings.slots} slots each"
+    print(welcome(fleet.address), flush=True)
+    sys.exit(fleet.stay(lambda line: print(line, file=sys.stderr, flush=True)))
 
 
 if __name__ == "__main__":

@@ -270,6 +270,10 @@ class Client(Exchange):
         """How the node is; without a valid key only its `status`."""
         return await self._object("GET", "/health")
 
+    async def workers(self) -> list[JsonObject]:
+        """Every worker that a balancer follows. Raises Problem `not-found` at a worker."""
+        return await self._items("/workers", "workers", params={"limit": "1000"})
+
     async def logs(self, *, level: str = "debug") -> list[JsonObject]:
         """The node's last log lines of this level or above, oldest first."""
         return await self._items("/logs", "logs", params={"level": level})

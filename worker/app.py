@@ -12,12 +12,14 @@ from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.offer import LocalOffer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.submission import Mode
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.intake.api.docs import add_docs
+from slotgrid.intake.api.link import ACCEPTOR, link
 from slotgrid.intake.app import make_app
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
@@ -47,6 +49,8 @@ from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
+from worker.uplink.turns import RelayedRunner, RelayingObserver
+from worker.uplink.wiring import wire_uplink
 
 log = structlog.get_logger()
 
@@ -85,7 +89,7 @@ class Worker:
         self.settings = settings
         self._drain = drain
         self._used_percent = used_percent
-        self.status = NodeStatus(lambda state: log.info("node.state", state=state))
+        self.status = NodeStatus(self._status_changed)
         self.registry = Registry(
             settings.functions_dir,
             group=settings.group,
@@ -127,14 +131,17 @@ class Worker:
             artifacts=self.artifacts,
         )
         self.runner = LocalRunner(parts, redactor)
-        self.admission = Admission(
+        offer = LocalOffer(
             self.registry,
-            self.status,
             node=settings.node_name,
             group=settings.group,
             contract=settings.contract,
             pools=settings.pools,
             labels=settings.labels.items(),
+        )
+        self.admission = Admission(
+            offer,
+            self.status,
             modes=frozenset(Mode),
             check_webhook=lambda webhook: self.durability.check_webhook(webhook),  # noqa: PLW0108  made below
         )
@@ -146,10 +153,27 @@ class Worker:
             count_delivery=self.metrics.delivery_attempted,
             redactor=redactor,
         )
+        self.uplink = wire_uplink(
+            settings,
+            status=self.status,
+            slots=self.slots,
+            dispatcher=self.dispatcher,
+            admission=self.admission,
+            history=self.history,
+            parts=parts,
+            tags=self.tags,
+            logs=logs,
+            supervisor=lambda: self.supervisor,
+            system=lambda: self.health.system(),  # noqa: PLW0108  health is made below
+            health=lambda: self.health.detail(),  # noqa: PLW0108  likewise
+            drain=self.drain,
+        )
+        recorded = RecordedRunner(self.runner, self.durability.tasks)
+        recording = RecordingObserver(Journal(self.history, self.metrics), self.durability.tasks)
         self.supervisor = Supervisor(
             self.dispatcher,
-            RecordedRunner(self.runner, self.durability.tasks),
-            RecordingObserver(Journal(self.history, self.metrics), self.durability.tasks),
+            RelayedRunner(recorded, self.uplink.tasks),
+            RelayingObserver(recording, self.uplink.tasks),
             max_wait_s=settings.max_wait_s,
         )
         self.watchdog = LoopWatchdog(
@@ -200,6 +224,12 @@ class Worker:
             async with self.running():
                 yield
 
+        async def end_links(_: web.Application) -> None:
+            await self.uplink.close()
+
+        app[ACCEPTOR] = self.uplink
+        app.router.add_get("/link", link)
+        app.on_shutdown.append(end_links)  # aiohttp waits for their handlers, and they for these
         app.cleanup_ctx.append(parts)
         return app
 
@@ -219,7 +249,7 @@ class Worker:
                 self.slots,
                 limit_percent=self.settings.memory_limit_percent,
                 used_percent=self._used_percent,
-                wake=self.dispatcher.wake,
+                changed=self._held_changed,
             )
             for loop, name in (
                 (memory, "memory guard"),
@@ -227,8 +257,9 @@ class Worker:
                 (self._expire(), "history"),
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
-            # Last, for what an earlier process accepted starts to run with it.
+            # For what an earlier process accepted starts to run with it.
             await stack.enter_async_context(self.durability.running(self.supervisor))
+            await stack.enter_async_context(self.uplink.running())
             yield
 
     async def get_ready(self) -> None:
@@ -241,6 +272,15 @@ class Worker:
         await self.tags.refresh()  # those of the browser could not be told before
         if self.status.state is NodeState.STARTING:
             self.status.move_to(NodeState.READY)
+
+    def _status_changed(self, state: NodeState) -> None:
+        log.info("node.state", state=state)
+        self.uplink.status_changed(state)
+
+    def _held_changed(self) -> None:
+        """Memory holds slots back, or no longer."""
+        self.dispatcher.wake()
+        self.uplink.changed()
 
     def _forget(self, task: Task) -> None:
         """A task leaves memory; the files of a durable one stay with its record."""

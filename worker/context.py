@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from slotgrid.core.admission import checked_input, unknown_function
+from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
 from slotgrid.core.events import NotJson, encode_json
+from slotgrid.core.spec import unknown_function
 from slotgrid.core.task import MAIN_STEP, Artifact, Deadline, Step, StepState
 from slotgrid.runtime.secrets import HIDDEN
 from worker import failures

@@ -16,12 +16,15 @@ from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.runtime.metrics import GaugeReadings
 from slotgrid.runtime.settings import Settings
+from slotgrid.wire.parts import System
 from worker.attempt import Parts
 from worker.browser.memory import MIB, tree_memory_mb
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
 
 MEASURE_EVERY_S = 10.0
+SYSTEM_EVERY_S = 0.9
+"""Below the second between two reports, so that each of these has news."""
 
 
 class Lag(Protocol):
@@ -64,6 +67,8 @@ class WorkerHealth:
         self._started = time.monotonic()
         self._version = version("slotgrid")
         self._memory_bytes = 0
+        self._system = System()
+        self._system_at = -SYSTEM_EVERY_S
 
     def detail(self) -> Mapping[str, Any]:
         """What `/health` shows to a key."""
@@ -124,6 +129,19 @@ class WorkerHealth:
             slot_mismatch=self.mismatch(),
             detached_functions=self._runner.detached,
         )
+
+    def system(self) -> System:
+        """How the machine is, for a report; at most a second old, as each takes a while to read."""
+        now = time.monotonic()
+        if now - self._system_at >= SYSTEM_EVERY_S:
+            self._system_at = now
+            self._system = System(
+                cpu_percent=psutil.cpu_percent(),
+                memory_percent=round(self._used_percent(), 1),
+                memory_bytes=self._memory_bytes,
+                loop_lag_s=round(self._lag.lag_s, 4),
+            )
+        return self._system
 
     async def keep_measuring(self) -> None:
         """Measure the memory of the whole process tree, for as long as the worker runs.

@@ -19,16 +19,19 @@ async def guard_memory(
     *,
     limit_percent: float,
     used_percent: Callable[[], float],
-    wake: Callable[[], None],
+    changed: Callable[[], None],
 ) -> None:
-    """Watch memory for as long as the worker runs; `wake` is called when leases flow again."""
+    """Watch memory for as long as the worker runs; `changed` is called when leases are held back,
+    and when they flow again.
+    """
     while True:
         used = await asyncio.to_thread(used_percent)
         if slots.held is None and used >= limit_percent:
             slots.held = f"memory is {used:.0f} % used, the limit is {limit_percent:g} %"
             log.warning("slots.held", reason=slots.held)
+            changed()
         elif slots.held is not None and used < limit_percent - HYSTERESIS_PERCENT:
             slots.held = None
             log.info("slots.released", memory_used_percent=round(used, 1))
-            wake()
+            changed()
         await asyncio.sleep(INTERVAL_S)

@@ -6,9 +6,10 @@ from typing import Any
 
 import structlog
 
-from slotgrid.core.admission import checked_input, unknown_function
+from slotgrid.core.admission import checked_input
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import ServiceError
+from slotgrid.core.spec import unknown_function
 from slotgrid.core.supervisor import AttemptFailed, uninterrupted
 from slotgrid.core.task import Deadline, Task
 from slotgrid.runtime.secrets import Redactor

@@ -1,62 +1,15 @@
-"""Serves a worker on its port, from ready to drained."""
+"""Serves a worker on its port."""
 
-import asyncio
-import gc
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-import structlog
-from aiohttp import web
-
-from slotgrid.core.drain import drain
-from slotgrid.core.task import Task
-from slotgrid.runtime.background import stop_on_death
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
+from slotgrid.serving import Stop, listening
+from slotgrid.serving import serve as serve_node
 from worker.app import Worker
 from worker.browser.memory import memory_used_percent
-
-log = structlog.get_logger()
-
-CLOSE_CONNECTIONS_S = 2.0
-"""For open connections at the end, when every task has had its answer."""
-GARBAGE = (10_000, 20, 20)
-"""After how many new objects, and so on, Python looks for cycles. Its 700 are meant for scripts:
-here thousands of ended tasks are remembered, and going through them over and over finds nothing."""
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""SIGHUP too: a terminal that is closed must not end tasks any harder than Ctrl-C."""
-
-
-def on_ending(loop: asyncio.AbstractEventLoop, act: Callable[[str], None]) -> None:
-    """Call `act` with the reason at each signal that ends the process.
-
-    One that it was started to ignore (`nohup`) it goes on to ignore.
-    """
-    for name in ENDING:
-        if signal.getsignal(name) is not signal.SIG_IGN:
-            loop.add_signal_handler(name, act, f"signal {name.name}")
-
-
-class Stop:
-    """Tells whoever serves that it is to stop; only the first one who asks counts."""
-
-    def __init__(self) -> None:
-        self._asked = asyncio.Event()
-        self.deadline_s: float | None = None
-        self.reason = ""
-
-    def ask(self, reason: str, deadline_s: float | None = None) -> None:
-        """Begin to drain, within `deadline_s`; None means the setting."""
-        if self._asked.is_set():
-            return
-        self.reason, self.deadline_s = reason, deadline_s
-        self._asked.set()
-
-    async def wait(self) -> None:
-        """Return when somebody has asked."""
-        await self._asked.wait()
 
 
 @asynccontextmanager
@@ -73,62 +26,15 @@ async def serving(
     Raises OSError when the port is taken.
     """
     worker = Worker(
-        settings,
-        logs=logs,
-        redactor=redactor,
-        drain=lambda deadline_s: stop.ask("a caller asked for it", deadline_s),
-        used_percent=used_percent,
+        settings, logs=logs, redactor=redactor, drain=stop.by_caller, used_percent=used_percent
     )
-    runner = web.AppRunner(
-        worker.application(),
-        handler_cancellation=True,  # a caller that hangs up takes its task along
-        access_log=None,
-        shutdown_timeout=CLOSE_CONNECTIONS_S,
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
-        port: int = runner.addresses[0][1]
-        await worker.get_ready()
+    async with listening(worker) as port:
         yield worker, port
-    finally:
-        await runner.cleanup()
 
 
-async def serve(settings: Settings, *, logs: LogRing, redactor: Redactor) -> int:
+async def serve(settings: Settings, logs: LogRing, redactor: Redactor) -> int:
     """Serve until SIGTERM, SIGINT or `/drain`, then drain; returns the exit status."""
-    stop, loop = Stop(), asyncio.get_running_loop()
-    deaths: list[str] = []
-
-    def died(reason: str) -> None:
-        deaths.append(reason)
-        stop.ask(reason)
-
-    on_ending(loop, stop.ask)
-    stop_on_death(died)
-    async with serving(settings, logs=logs, redactor=redactor, stop=stop) as (worker, port):
-        # What start-up made is there for good: left in, it would be two thirds of what each full
-        # collection looks through, with every task waiting meanwhile.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
-        log.info("worker.listening", host=settings.host, port=port, slots=settings.slots)
-        await stop.wait()
-        deadline_s = settings.drain_s if stop.deadline_s is None else stop.deadline_s
-        log.info("worker.draining", reason=stop.reason, deadline_s=deadline_s)
-        on_ending(loop, worker.cancel_everything)  # asked again: finish no more, cancel
-        report = await drain(
-            worker.status,
-            worker.supervisor,
-            deadline_s=deadline_s,
-            on_end=_log_outcome,
-            release=worker.durability.tasks.release_queued,
-        )
-        log.info("worker.drained", **report.outcomes, cancelled_late=list(report.cancelled))
-    log.info("worker.ended", reason=stop.reason)
-    return 1 if deaths else 0
-
-
-def _log_outcome(task: Task) -> None:
-    log.info("drain.outcome", task_id=task.id, function=task.spec.name, outcome=task.state)
+    return await serve_node(
+        "worker",
+        lambda stop: Worker(settings, logs=logs, redactor=redactor, drain=stop.by_caller),
+    )

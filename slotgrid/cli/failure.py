@@ -5,6 +5,7 @@ from enum import IntEnum
 
 from slotgrid.cli.output import say, screen
 from slotgrid.client import ClientError, NodeUnreachable, Problem
+from slotgrid.runtime.settings import SettingsError
 
 
 class Exit(IntEnum):
@@ -82,13 +83,24 @@ def failure_of(error: ClientError, *, node_url: str) -> Failure:
             f"No node can be reached at {error.url}",
             exit_code=Exit.REFUSED,
             detail=error.reason,
-            advice="Start one here with `slotgrid worker`, or name another with --url.",
+            advice="Start one here with `slotgrid up`, or name another with --url.",
         )
     return Failure(
         "What answered is not a node",
         exit_code=Exit.REFUSED,
         detail=str(error),
         advice="--url or SLOTGRID_URL is the node's own address, without any path of the API.",
+    )
+
+
+def settings_failure(error: SettingsError | OSError) -> Failure:
+    """What it means that the settings of this folder cannot be read."""
+    problems = error.problems if isinstance(error, SettingsError) else (str(error),)
+    return Failure(
+        "The settings of this folder cannot be used",
+        exit_code=Exit.USAGE,
+        faults=[("", problem) for problem in problems],
+        advice="Mend .env, or name the node with --url and --key.",
     )
 
 

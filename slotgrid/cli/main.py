@@ -13,8 +13,9 @@ from slotgrid.cli.health import health
 from slotgrid.cli.logs import logs
 from slotgrid.cli.node import node_options
 from slotgrid.cli.operate import drain, off, on
-from slotgrid.cli.processes import check, worker
+from slotgrid.cli.processes import balancer, check, up, worker
 from slotgrid.cli.tasks import tasks
+from slotgrid.cli.workers import workers
 
 
 class Commands(click.Group):
@@ -49,7 +50,10 @@ def cli() -> None:
     """
 
 
-for command in (worker, check, call, tasks, functions, health, logs, on, off, drain):
+for command in (
+    *(up, worker, balancer, check, call, tasks, functions),
+    *(workers, health, logs, on, off, drain),
+):
     cli.add_command(command)
 
 

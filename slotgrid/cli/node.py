@@ -1,19 +1,27 @@
 """Which node a command speaks to: `--url` and `--key`, before or after the command's name."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
-from slotgrid.cli.failure import Exit, Failure, failure_of
+from slotgrid.cli.failure import Exit, Failure, failure_of, settings_failure
 from slotgrid.client import Client, ClientError
-from slotgrid.runtime.settings import SettingsError, load_settings
+from slotgrid.runtime.settings import (
+    BALANCER_DEFAULTS,
+    Settings,
+    SettingsError,
+    environment,
+    load_settings,
+)
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+BALANCER_PORT = int(BALANCER_DEFAULTS["PORT"])
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, not bound
 
 
@@ -45,18 +53,25 @@ class Node:
         try:
             settings = load_settings()
         except (SettingsError, OSError) as error:
-            problems = error.problems if isinstance(error, SettingsError) else (str(error),)
-            raise Failure(
-                "The settings of this folder cannot be used",
-                exit_code=Exit.USAGE,
-                faults=[("", problem) for problem in problems],
-                advice="Mend .env, or name the node with --url and --key.",
-            ) from error
-        host = EVERY_ADDRESS.get(settings.host, settings.host)
-        here = (
-            f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-        )
-        return self.url or here, settings.auth_key if self.key is None else self.key
+            raise settings_failure(error) from error
+        url = self.url or _address_here(settings)
+        return url, settings.auth_key if self.key is None else self.key
+
+
+def _address_here(settings: Settings) -> str:
+    """Where the node of this folder listens: on PORT, or where its kind does, balancers first."""
+    host, port = EVERY_ADDRESS.get(settings.host, settings.host), settings.port
+    if not environment().get("PORT", "").strip() and _listens(host, BALANCER_PORT):
+        port = BALANCER_PORT
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def node_options(*, envvars: bool = False) -> Callable[[Command], Command]:
@@ -71,7 +86,8 @@ def node_options(*, envvars: bool = False) -> Callable[[Command], Command]:
         metavar="URL",
         expose_value=False,
         callback=_keep,
-        help="Address of the node.  [default: HOST and PORT of .env, http://127.0.0.1:3000]",
+        help="Address of the node.  [default: HOST and PORT of .env; without PORT the balancer on "
+        "4000, or the worker on 3000]",
     )
     key = click.option(
         "--key",

@@ -1,19 +1,24 @@
-"""`slotgrid worker` and `slotgrid check`: commands that start the worker as a process."""
+"""`slotgrid worker`, `balancer`, `up` and `check`: commands that start nodes as processes."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
 
-from slotgrid.cli.failure import Exit, Failure
+from slotgrid.cli.failure import Exit, Failure, settings_failure
+from slotgrid.cli.local_fleet import LOCAL_DEFAULTS, LocalFleet, NotReady
 from slotgrid.cli.output import print_json, say, screen
+from slotgrid.runtime.first_run import ensure_env
+from slotgrid.runtime.settings import SettingsError, load_settings
 
 WORKER = [sys.executable, "-m", "worker"]
+BALANCER = [sys.executable, "-m", "balancer"]
 
 
 @click.command(short_help="Start a worker here.")
@@ -32,9 +37,66 @@ def worker(**options: object) -> None:
 
     Settings come from the environment and .env; an option goes before both.
     """
+    _become(WORKER, options)
+
+
+@click.command(short_help="Start a balancer here.")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.")
+@click.option(
+    "--workers",
+    "workers_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with the list of workers.  [default: workers.json]",
+)
+@click.option("--log-level", help="Lowest level written: debug, info, warning, error.")
+def balancer(**options: object) -> None:
+    """Start a balancer in the foreground, as `python -m balancer` does.
+
+    It dials the workers of its file, and workers with its address in BALANCER_URL dial it.
+    Settings come from the environment and .env; an option goes before both.
+    """
+    _become(BALANCER, options)
+
+
+@click.command(short_help="Start a balancer and its workers here.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 100),
+    default=2,
+    show_default=True,
+    help="How many workers, each with SLOTS slots.",
+)
+def up(*, workers: int) -> None:
+    """Start a balancer and workers that dial it, and keep them all running.
+
+    A process that ends is started again. Ctrl-C drains them: first the balancer, then the workers;
+    a second one cancels what they have.
+    """
+    try:
+        example = Path(".env.example")
+        if example.is_file():
+            ensure_env(Path(".env"), example)
+        settings = load_settings(defaults=LOCAL_DEFAULTS)
+    except (SettingsError, OSError) as error:
+        raise settings_failure(error) from error
+    console = screen(err=True)
+    fleet = LocalFleet(settings, workers, cwd=Path.cwd())
+    fleet.start()
+    try:
+        fleet.wait_until_ready()
+    except NotReady as error:
+        raise Failure(
+            str(error), exit_code=Exit.TASK_FAILED, advice="Its last log line, above, says why."
+        ) from error
+    say(console, ("Slotgrid is ready", "bold green"), f"  {fleet.address}  {workers} workers")
+    sys.exit(fleet.stay(lambda line: say(console, (line, "yellow"))))
+
+
+def _become(command: list[str], options: Mapping[str, object]) -> NoReturn:
+    """Turn into the node: whoever started this has one process to watch and to signal."""
     given = {name.upper(): str(value) for name, value in options.items() if value is not None}
-    # This process becomes the worker: whoever started it has one process to watch and to signal.
-    os.execve(sys.executable, WORKER, {**os.environ, **given})  # noqa: S606  no shell is wanted
+    os.execve(sys.executable, command, {**os.environ, **given})  # noqa: S606  no shell is wanted
 
 
 @click.command(short_help="Check settings, functions and Chromium.")

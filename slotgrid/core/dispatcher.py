@@ -66,8 +66,9 @@ class Dispatcher:
         self._slots = slots
         self._gates = gates
         self._clock = clock
-        self._mean_run_s: dict[str, float] = {}
+        self._mean_run_s: dict[TaskClass, float] = {}
         self._entries: dict[str, Entry[_Waiter]] = {}
+        self._reserved: dict[str, Lease] = {}
         self._rate_timer: asyncio.TimerHandle | None = None
         self.leased = 0
         """Leases that are out at this moment."""
@@ -93,14 +94,29 @@ class Dispatcher:
                 self.handed += 1
         self._arm_rate_timer()
 
+    def reclassify(self, rethink: Callable[[Task], None]) -> None:
+        """Let tasks whose class has no slots at all be thought over, then wait where they belong.
+
+        `rethink` may give a task another function of the same name, such as a newer contract's.
+        """
+
+        def anew(waiter: _Waiter) -> TaskClass:
+            rethink(waiter.task)
+            return class_of(waiter.task)
+
+        for cls in self._queue.classes():
+            if not self._slots.size(cls):
+                self._queue.reclassify(cls, anew)
+        self.wake()
+
     def position(self, task: Task) -> int:
-        """1 = next among those waiting for its pool; 0 when it does not wait."""
+        """1 = next among those that wait for the same slots; 0 when it does not wait."""
         entry = self._entries.get(task.id)
         return self._queue.position(entry) if entry else 0
 
-    def expected_wait_s(self, pool: str, position: int) -> float | None:
+    def expected_wait_s(self, cls: TaskClass, position: int) -> float | None:
         """Seconds until the task at that position starts, if things go on as they went."""
-        mean, size = self._mean_run_s.get(pool), self._slots.size(pool)
+        mean, size = self._mean_run_s.get(cls.share), self._slots.size(cls.share)
         return round(position * mean / size, 1) if mean is not None and size else None
 
     @property
@@ -120,11 +136,35 @@ class Dispatcher:
         overtakes = len(self._queue) and self._queue.waits(cls)
         return self._take(cls) if not overtakes and self._servable(cls) else None
 
+    def reserve(self, task: Task) -> Slot | None:
+        """Take a slot now, for the task's `lease` to find; None when the task would have to wait.
+
+        Whoever reserves calls `unreserve` when the task has ended.
+        """
+        lease = self.take_now(class_of(task))
+        if lease is None:
+            return None
+        self._reserved[task.id] = lease
+        self.handed += 1
+        return lease.slot
+
+    def reserved(self, task: Task) -> Lease | None:
+        """The lease that was reserved for the task, if there is one; it is handed out once."""
+        lease = self._reserved.pop(task.id, None)
+        if lease is not None:
+            self.handed -= 1
+        return lease
+
+    def unreserve(self, task: Task) -> None:
+        """The task has ended; a lease that it never came for goes back."""
+        if (lease := self.reserved(task)) is not None:
+            self.give_back(lease)
+
     def enqueue(self, task: Task, cls: TaskClass) -> Entry[_Waiter]:
         """Let the task wait. Raises QueueFull, which says for how long to stay away."""
         durable = task.submission.mode.durable
         if self._queue.full and not durable:
-            wait_s = self.expected_wait_s(cls.pool, len(self._queue))
+            wait_s = self.expected_wait_s(cls, len(self._queue))
             raise QueueFull(
                 f"{len(self._queue)} tasks are waiting, which is the limit",
                 retry_after_s=min(RETRY_AFTER_CEILING_S, max(1, math.ceil(wait_s or 1))),
@@ -161,39 +201,44 @@ class Dispatcher:
     def wait_exceeded(self, entry: Entry[_Waiter]) -> ServiceError:
         """The error of a task that waited in vain, with all that is known of why."""
         task, position = entry.item.task, self._queue.position(entry)
-        wait_s = self.expected_wait_s(entry.cls.pool, position)
-        reason = self._gates.closed_by(entry.cls.gate) if entry.cls.gate else None
+        wait_s = self.expected_wait_s(entry.cls, position)
         return WaitExceeded(
             f"no slot came free within {self._clock() - task.queued_mono:.1f} s",
             task_id=task.id,
             position=position,
             expected_wait_s=wait_s,
             retry_after_s=max(1, math.ceil(wait_s)) if wait_s is not None else None,
-            reason=reason or self._slots.held or "every slot is busy",
+            reason=self.closed_by(entry.cls) or "every slot is busy",
         )
+
+    def closed_by(self, cls: TaskClass) -> str | None:
+        """What else than busy slots keeps the class from one, in words; None when nothing does."""
+        by_gate = self._gates.closed_by(cls) if cls.gate else None
+        return by_gate or self._slots.closed_by(cls)
 
     def give_back(self, lease: Lease) -> None:
         """End a lease and use its slot for whoever waits."""
         held_s = self._clock() - lease.taken_at
-        mean = self._mean_run_s.get(lease.cls.pool, held_s)
-        self._mean_run_s[lease.cls.pool] = mean + SMOOTHING * (held_s - mean)
+        share = lease.cls.share
+        mean = self._mean_run_s.get(share, held_s)
+        self._mean_run_s[share] = mean + SMOOTHING * (held_s - mean)
         self.leased -= 1
         self._slots.give_back(lease.slot)
         if lease.cls.gate is not None:
-            self._gates.left(lease.cls.gate)
+            self._gates.left(lease.cls)
         if len(self._queue):
             self.wake()
 
     def _servable(self, cls: TaskClass) -> bool:
         return self._slots.can_serve(cls) and (
-            cls.gate is None or self._gates.closed_by(cls.gate) is None
+            cls.gate is None or self._gates.closed_by(cls) is None
         )
 
     def _take(self, cls: TaskClass) -> Lease:
         slot = self._slots.take(cls)
         self.leased += 1
         if cls.gate is not None:
-            self._gates.passed(cls.gate)
+            self._gates.passed(cls)
         return Lease(self, slot, cls, self._clock())
 
     def _arm_rate_timer(self) -> None:
@@ -205,7 +250,7 @@ class Dispatcher:
         for cls in self._queue.classes():
             if cls.gate is None:
                 continue
-            if (delay := self._gates.opens_in_s(cls.gate)) is not None:
+            if (delay := self._gates.opens_in_s(cls)) is not None:
                 delays.append(delay)
             elif self._servable(cls):  # it opened between the look of `wake` and this one
                 delays.append(0.0)
@@ -224,7 +269,9 @@ class LeaseRequest(msgspec.Struct, eq=False):
     async def __aenter__(self) -> Lease:
         dispatcher, task = self._dispatcher, self._task
         cls = class_of(task)
-        lease = dispatcher.take_now(cls)
+        lease = dispatcher.reserved(task) if dispatcher._reserved else None
+        if lease is None:
+            lease = dispatcher.take_now(cls)
         if lease is None:
             lease = await self._wait(dispatcher.enqueue(task, cls))
         self._lease = lease

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol
 
 import msgspec
 import orjson
@@ -39,6 +39,13 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return self.kind in TERMINAL_KINDS
 
 
+class Pacer(Protocol):
+    """A reader for whom the writer waits."""
+
+    def is_behind(self) -> bool:
+        """Whether the writer should wait."""
+
+
 class EventLog(msgspec.Struct, eq=False):
     """The last events of a task (or lines of its log), bounded by number and bytes.
 
@@ -52,9 +59,11 @@ class EventLog(msgspec.Struct, eq=False):
     last_id: int = 0
     begins_after: int = 0  # up to there, events were said in another process
     closed: bool = False
+    on_news: Callable[[], None] | None = None
+    """Called after each append, for a follower that is no asyncio task."""
     _events: list[Event] = []
     _waiters: frozenset[asyncio.Future[None]] = NOBODY
-    _pacing: "Reader | None" = None
+    _pacing: Pacer | None = None
     _room: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
@@ -75,6 +84,8 @@ class EventLog(msgspec.Struct, eq=False):
             self._drop_oldest()
         if self._waiters:
             self._wake()
+        if self.on_news is not None:
+            self.on_news()
         return event
 
     def begin_after(self, event_id: int) -> None:
@@ -105,9 +116,41 @@ class EventLog(msgspec.Struct, eq=False):
         oldest = self._events[0].id if self._events else self.last_id + 1
         return max(0, oldest - event_id - 1)
 
+    def far_behind(self, position: int) -> bool:
+        """Whether a reader that has come to `position` is more than 64 events or 256 KiB behind."""
+        lag = self.last_id - position
+        if lag > READER_LAG_EVENTS:
+            return True
+        if self.size <= READER_LAG_BYTES:
+            return False
+        unread = self.after(position)
+        # One large event alone must not stop its writer for ever: it is behind from the second.
+        return len(unread) > 1 and sum(len(e.payload) for e in unread) > READER_LAG_BYTES
+
+    def pace(self, pacer: Pacer) -> None:
+        """Let the writer wait for this reader, and no longer for the one before."""
+        self._pacing = pacer
+        self._release_writer()  # it may wait for the reader that this one replaces
+
+    def unpace(self, pacer: Pacer) -> None:
+        """Wait for that reader no longer."""
+        if self._pacing is pacer:
+            self._pacing = None
+            self._release_writer()
+
+    def moved_on(self, pacer: Pacer) -> None:
+        """That reader has read on: the writer may have room now."""
+        if self._pacing is pacer and not pacer.is_behind():
+            self._release_writer()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether `room` would wait."""
+        return self._pacing is not None and self._pacing.is_behind() and not self.closed
+
     async def room(self) -> None:
         """Wait while the pacing reader is too far behind; the writer calls it after `append`."""
-        while self._pacing is not None and self._pacing.is_behind() and not self.closed:
+        while self.crowded:
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
             # Shielded, since a second writer of the same task may wait for the same room.
@@ -156,14 +199,11 @@ class Reader:
 
     async def __aenter__(self) -> "Reader":
         if self._pacing:
-            self._log._pacing = self
-            self._log._release_writer()  # it may wait for the reader that this one replaces
+            self._log.pace(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._log._pacing is self:
-            self._log._pacing = None
-            self._log._release_writer()
+        self._log.unpace(self)
 
     @property
     def at_last(self) -> bool:
@@ -172,14 +212,7 @@ class Reader:
 
     def is_behind(self) -> bool:
         """Whether the writer should wait."""
-        lag = self._log.last_id - self.position
-        if lag > READER_LAG_EVENTS:
-            return True
-        if self._log.size <= READER_LAG_BYTES:
-            return False
-        unread = self._log.after(self.position)
-        # One large event alone must not stop its writer for ever: it is behind from the second.
-        return len(unread) > 1 and sum(len(e.payload) for e in unread) > READER_LAG_BYTES
+        return self._log.far_behind(self.position)
 
     async def next(self) -> Event | None:
         """The next event, as soon as there is one; None when nothing more will come."""
@@ -192,8 +225,7 @@ class Reader:
             await self._log._news()
         event = self._pending.popleft()
         self.position = event.id
-        if self._log._pacing is self and not self.is_behind():
-            self._log._release_writer()
+        self._log.moved_on(self)
         return event
 
     async def __aiter__(self) -> AsyncIterator[Event]:

@@ -23,6 +23,11 @@ class TaskClass(NamedTuple):
     place: Place = Place()
     gate: str | None = None
 
+    @property
+    def share(self) -> "TaskClass":
+        """The class of all that compete for the same slots, whatever else they ask for."""
+        return TaskClass(self.group, self.contract, self.pool)
+
 
 @dataclass(slots=True, order=True)
 class Entry(Generic[T]):
@@ -118,12 +123,25 @@ class TaskQueue(Generic[T]):
         return [cls for cls in list(self._heaps) if self._head(cls) is not None]
 
     def position(self, entry: Entry[T]) -> int:
-        """1 when it is the next among those that wait for the same pool; 0 when it has left."""
+        """1 when it is the next among those that share slots; 0 when it has left."""
         if not entry.waiting:
             return 0
+        share = entry.cls.share
         return 1 + sum(
-            other < entry for other in self.entries() if other.cls.pool == entry.cls.pool
+            other.waiting and other < entry
+            for cls, heap in self._heaps.items()
+            if cls.share == share
+            for other in heap
         )
+
+    def reclassify(self, cls: TaskClass, class_of: Callable[[T], TaskClass]) -> None:
+        """Let all that wait in the class wait in those that `class_of` says, by the same keys."""
+        for entry in self._heaps.pop(cls, []):
+            if entry.waiting:
+                entry.cls = class_of(entry.item)
+                heapq.heappush(self._heaps.setdefault(entry.cls, []), entry)
+            else:
+                self._dead -= 1
 
     def entries(self) -> Iterator[Entry[T]]:
         """Every waiting entry, in no order."""

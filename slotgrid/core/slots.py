@@ -1,6 +1,6 @@
 """Slots: the places where tasks run. A worker's own, and what any source of slots must offer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,10 +24,6 @@ class Slot(msgspec.Struct, frozen=True):
 class SlotSource(Protocol):
     """Where free slots come from: this machine (worker) or the fleet (balancer)."""
 
-    @property
-    def held(self) -> str | None:
-        """Why no slot is handed out at all; None while they are."""
-
     def can_serve(self, cls: TaskClass) -> bool:
         """Whether a task of that class could take a slot at this instant."""
 
@@ -37,8 +33,11 @@ class SlotSource(Protocol):
     def give_back(self, slot: Slot) -> None:
         """Return a taken slot."""
 
-    def size(self, pool: str) -> int:
-        """How many slots tasks of that pool share."""
+    def size(self, cls: TaskClass) -> int:
+        """How many slots tasks of that class could use, were all free."""
+
+    def closed_by(self, cls: TaskClass) -> str | None:
+        """Why the class is handed no slot although some may be free, in words; else None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,8 @@ class Slots:
         self._free: dict[str, list[Slot]] = {}
         self._taken: set[Slot] = set()
         self.held: str | None = None
+        self.on_change: Callable[[], None] | None = None
+        """Called after a slot was taken or came back."""
         index = 0
         for pool, size in pools.items():
             slots = [Slot(index + n, pool, worker) for n in range(size)]
@@ -78,16 +79,24 @@ class Slots:
             raise NoSlotFree(cls.pool)
         slot = self._free[cls.pool].pop()
         self._taken.add(slot)
+        if self.on_change is not None:
+            self.on_change()
         return slot
 
     def give_back(self, slot: Slot) -> None:
         """Return a slot. Raises KeyError for one that was not taken."""
         self._taken.remove(slot)
         self._free[slot.pool].append(slot)
+        if self.on_change is not None:
+            self.on_change()
 
-    def size(self, pool: str) -> int:
-        """How many slots the pool has; 0 for one that does not exist."""
-        return self._sizes.get(pool, 0)
+    def size(self, cls: TaskClass) -> int:
+        """How many slots the class's pool has; 0 for one that does not exist."""
+        return self._sizes.get(cls.pool, 0)
+
+    def closed_by(self, cls: TaskClass) -> str | None:
+        """Why none is handed out; it holds for every class."""
+        return self.held
 
     @property
     def pools(self) -> dict[str, PoolCount]:
@@ -96,6 +105,11 @@ class Slots:
             pool: PoolCount(size, free := len(self._free[pool]), size - free)
             for pool, size in self._sizes.items()
         }
+
+    @property
+    def free(self) -> dict[str, int]:
+        """How many slots of each pool are free."""
+        return {pool: len(free) for pool, free in self._free.items()}
 
     @property
     def total(self) -> int:

@@ -1,10 +1,12 @@
 """What is known of a function everywhere: enough to check a task for it, and to show it."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
+from slotgrid.core.errors import UnknownFunction
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.schema import Schema
 from slotgrid.core.submission import ANYWHERE
@@ -74,8 +76,21 @@ class Catalog(Protocol):
     def version(self) -> int:
         """Grows with every change, so that what was derived from it can be made anew."""
 
-    def find(self, name: str) -> FunctionSpec | None:
-        """The function of that name, if there is one."""
+    def find(
+        self, name: str, group: str | None = None, contract: int | None = None
+    ) -> FunctionSpec | None:
+        """The function of that name, if there is one; what is omitted is the node's to choose."""
 
     def specs(self) -> Sequence[FunctionSpec]:
         """All of them, by name."""
+
+
+def unknown_function(name: str, catalog: Catalog, group: str | None = None) -> UnknownFunction:
+    """The error for a name that is not there, with the nearest that are, of that group if given."""
+    names = sorted({spec.name for spec in catalog.specs() if group in {None, spec.group}})
+    # Comparing costs by length, and a name of megabytes is a typing error of nobody.
+    near = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.5)
+    if not near:  # a path forgotten in front, or a part of the name
+        near = [known for known in names if name and name.lower() in known.lower()][:3]
+    hint = f"; did you mean {' or '.join(f'{n!r}' for n in near)}?" if near else ""
+    return UnknownFunction(f"there is no function {name!r}{hint}", extra={"suggestions": near})

@@ -3,7 +3,7 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from slotgrid.intake.api import artifacts, batch, functions, speech, submit, tasks
+from slotgrid.intake.api import artifacts, batch, functions, groups, speech, submit, tasks
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.audit import TRUSTED, Networks
 from slotgrid.intake.auth import KEYS, Keys, authenticate
@@ -50,6 +50,7 @@ def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
         # Names may have slashes, so what follows the name can only be another method.
         web.get("/functions/{name:.+}", functions.get_function),
         web.post("/functions/{name:.+}", submit.submit_to_function),
+        web.get("/groups", groups.list_groups),
         web.get("/tasks", tasks.list_tasks),
         web.post("/tasks", batch.submit_many),
         web.post("/tasks/cancel", tasks.cancel_tasks),

@@ -31,6 +31,10 @@ DRAIN: Mapping[str, JsonSchema] = {JSON: ref("Drain")}
 FUNCTION_NAME = Parameter(
     "name", "The function; names may have slashes", ref("FunctionName"), "path"
 )
+FUNCTION_FILTERS: tuple[Parameter, ...] = (
+    Parameter("group", "The group that serves it", TEXT),
+    Parameter("contract", "The version of the group", {"type": "integer", "minimum": 1}),
+)
 TASK_ID = Parameter("id", "The task", UUID, "path")
 STEP_NAME = Parameter("step", "The step; `_node` is what the node did with the task", TEXT, "path")
 ARTIFACT_NAME = Parameter("name", "The file", TEXT, "path")
@@ -130,6 +134,7 @@ BULK_CANCELLED = ref("BulkCancelled")
 ARTIFACT_LIST = ref("ArtifactList")
 FUNCTION = ref("Function")
 FUNCTION_LIST = ref("FunctionList")
+GROUP_LIST = ref("GroupList")
 HEALTH = ref("Health")
 LOGS = ref("NodeLogs")
 NODE_STATUS = ref("NodeStatus")

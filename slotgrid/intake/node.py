@@ -1,8 +1,9 @@
 """What every handler works on: the parts of one node, made in `app.py` and passed in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -19,12 +20,31 @@ from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.logs import LogRing
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How a group is served: its contracts, and by how many workers."""
+
+    contracts: Sequence[int]
+    workers: int
+
+
+class FilesElsewhere(Protocol):
+    """Files of tasks that lie on other machines."""
+
+    def open(
+        self, worker: str, task_id: str, name: str
+    ) -> AbstractAsyncContextManager[tuple[int | None, AsyncIterator[bytes]]]:
+        """Its size, if known, and its pieces. Raises Gone when the file went with its worker."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """The parts of a node that answer requests.
 
     `health` gives what a key may see of `GET /health`; `metrics` the Prometheus text and its
-    content type; `drain` begins to drain within so many seconds (None: the setting).
+    content type; `drain` begins to drain within so many seconds (None: the setting);
+    `files_elsewhere` finds the files that are not in `artifacts`, where there are any; `groups`
+    tells who serves which group (None: this node serves its own).
     """
 
     name: str
@@ -45,6 +65,8 @@ class Node:
     metrics: Callable[[], tuple[bytes, str]]
     drain: Callable[[float | None], None]
     refused: Callable[[str], None]
+    files_elsewhere: FilesElsewhere | None = None
+    groups: Callable[[], Mapping[str, Served]] | None = None
 
 
 NODE = web.AppKey("node", Node)

@@ -6,6 +6,7 @@ it reads, and apispec itself takes a schema's `true` and `false` for names of co
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from slotgrid.intake.schemas.problems import EXAMPLES
 TAGS = {
     "tasks": "Run functions, and see what became of it",
     "functions": "What can be run",
+    "workers": "The workers that a balancer follows",
     "node": "The node itself",
     "docs": "These pages",
 }
@@ -32,6 +34,7 @@ answers at once, piece by piece, or later.
 An error is always `application/problem+json`; its `type` leads to a page that says what to do. A
 path that does not exist answers 404 `not-found`, another method 405 `method-not-allowed`.
 """
+NO_COMPONENTS: Mapping[str, JsonSchema] = MappingProxyType({})
 DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
 """What stands under these is data, in which a `$ref` is no reference."""
 
@@ -39,12 +42,21 @@ DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
 class OpenApiDocument:
     """The document of one application, made when it is asked for and the functions have changed.
 
-    `root_path` is the prefix under which a proxy shows the node; `/` or empty for none.
+    `root_path` is the prefix under which a proxy shows the node; `/` or empty for none;
+    `components` are schemas that only this kind of node has.
     """
 
     def __init__(
-        self, app: web.Application, catalog: Catalog, *, title: str, version: str, root_path: str
+        self,
+        app: web.Application,
+        catalog: Catalog,
+        *,
+        title: str,
+        version: str,
+        root_path: str,
+        components: Mapping[str, JsonSchema] = NO_COMPONENTS,
     ) -> None:
+        self._components = {**COMPONENTS, **components}
         self._app = app
         self._catalog = catalog
         self._title = title
@@ -60,10 +72,13 @@ class OpenApiDocument:
 
     def build(self) -> dict[str, Any]:
         """The document; the same application and functions give the same, in the same order."""
-        specs = self._catalog.specs()
+        # Of a name that several groups or contracts have, the one that comes last stands for all.
+        specs = list({spec.name: spec for spec in self._catalog.specs()}.values())
         examples = _examples(specs)
         paths: dict[str, dict[str, Any]] = {}
+        tags: set[str] = set()
         for method, path, operation in operations(self._app):
+            tags.update(operation["tags"])
             paths.setdefault(path, {})[method] = _with_examples(operation, examples)
         return {
             "openapi": "3.1.0",
@@ -73,10 +88,12 @@ class OpenApiDocument:
                 "description": DESCRIPTION,
             },
             "servers": [{"url": self._root_path or "/"}],
-            "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+            "tags": [
+                {"name": name, "description": text} for name, text in TAGS.items() if name in tags
+            ],
             "paths": paths,
             "components": {
-                "schemas": {**COMPONENTS, **function_components(specs)},
+                "schemas": {**self._components, **function_components(specs)},
                 "examples": EXAMPLES,
                 "securitySchemes": _security_schemes(),
             },

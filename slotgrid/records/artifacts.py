@@ -4,7 +4,7 @@ import asyncio
 import mimetypes
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from urllib.parse import quote
 
@@ -58,23 +58,39 @@ class ArtifactStore:
 
         Raises ArtifactFault for a name that is no plain file name, or for too many bytes.
         """
-        if not _NAME.fullmatch(name):
-            raise ArtifactFault(
-                f"{name!r} is not a plain file name: letters, digits, dot, dash, space, at most 200"
-            )
+        _check_name(name)
         content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
-        others = sum(file.size for file in task.artifacts.values() if file.name != name)
-        if len(content) > self._file_limit or others + len(content) > self._task_limit:
-            raise ArtifactFault(
-                f"{name} has {len(content)} bytes; a file may have {self._file_limit}, "
-                f"all files of a task {self._task_limit}"
-            )
+        self._check_size(task, name, len(content))
         path = self._folder / task.id / name
         if len(content) > INLINE_LIMIT:
             await asyncio.to_thread(_write, path, content)
         else:  # cheaper than the way to a thread and back
             _write(path, content)
         return _noted(task, name, len(content))
+
+    async def receive(self, task: Task, name: str, pieces: AsyncIterator[bytes]) -> Artifact:
+        """Keep a file that comes in pieces from where the task ran. Raises ArtifactFault."""
+        _check_name(name)
+        path = self._folder / task.id / name
+        partial = _partial(path)
+        size = 0
+        try:
+            async for piece in pieces:
+                size += len(piece)
+                self._check_size(task, name, size)
+                await asyncio.to_thread(_append, partial, piece)
+            await asyncio.to_thread(_put_in_place, partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return _noted(task, name, size)
+
+    def _check_size(self, task: Task, name: str, size: int) -> None:
+        others = sum(file.size for file in task.artifacts.values() if file.name != name)
+        if size > self._file_limit or others + size > self._task_limit:
+            raise ArtifactFault(
+                f"{name} has {size} bytes; a file may have {self._file_limit}, "
+                f"all files of a task {self._task_limit}"
+            )
 
     def new_path(self, task: Task, name: str) -> Path:
         """Where another program may write a file of the task; `adopt` it afterwards."""
@@ -106,6 +122,28 @@ def _noted(task: Task, name: str, size: int) -> Artifact:
 def _write(path: Path, content: bytes) -> None:
     """Write under another name first, so that a reader never meets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
+    partial = _partial(path)
     partial.write_bytes(content)
     partial.rename(path)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _append(partial: Path, piece: bytes) -> None:
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("ab") as file:
+        file.write(piece)
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    _append(partial, b"")  # an empty file came in no pieces
+    partial.rename(path)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ArtifactFault(
+            f"{name!r} is not a plain file name: letters, digits, dot, dash, space, at most 200"
+        )

@@ -39,7 +39,10 @@ RETENTION_BATCH = 1000
 
 
 class Durability:
-    """Made with the node's parts, entered when they run. Raises SettingsError for its settings."""
+    """Made with the node's parts, entered when they run. Raises SettingsError for its settings.
+
+    `peers` names the group whose nodes take over from each other; None means the node's own.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Durability:
         forget: Callable[[Task], None] = lambda _: None,
         count_delivery: Callable[[str], None] = lambda _: None,
         redactor: Redactor | None = None,
+        peers: str | None = None,
     ) -> None:
         _check(settings)
         self._redactor = redactor or Redactor()
@@ -84,7 +88,7 @@ class Durability:
         self._peers = Peers(
             self.database,
             Identity.of_this_process(
-                settings.node_name, group=settings.group, contract=settings.contract
+                settings.node_name, group=peers or settings.group, contract=settings.contract
             ),
             self.tasks,
         )

@@ -324,7 +324,7 @@ class DurableTasks:
 
     async def end_or_requeue(self, row: store.Row) -> None:
         """Settle a task whose process is gone: queue it again, or say that it is lost."""
-        spec = self._admission.known(row.function)
+        spec = self._admission.known(row.function, row.group_name)
         retries = spec.retries if spec is not None else 0
         if row.starts <= retries:
             await self._database.write(partial(store.requeue, row=row))

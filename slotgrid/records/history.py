@@ -84,7 +84,9 @@ class History:
         return len(self._live) + len(self._ended)
 
     def add(self, task: Task) -> None:
-        """A task was accepted."""
+        """A task was accepted; or another attempt at one that a balancer sent here before."""
+        if (earlier := self._ended.pop(task.id, None)) is not None:
+            self._bytes -= earlier[2]
         self._live[task.id] = task
 
     def end(self, task: Task) -> None:

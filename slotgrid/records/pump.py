@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from slotgrid.core.admission import Admission
-from slotgrid.core.errors import DatabaseUnavailable, ServiceError, WaitExceeded
+from slotgrid.core.errors import DatabaseUnavailable, NoWorker, ServiceError, WaitExceeded
 from slotgrid.core.task import Task
 from slotgrid.records import store
 from slotgrid.records.database import Database
@@ -107,20 +107,26 @@ class Pump:
 
     async def _take(self, rows: Sequence[store.Row]) -> None:
         """Hold tasks of disk, if they still wait there, each on its function as it is now."""
-        if not rows:
-            return
-        ids = [row.id for row in rows]
-        still = await self._database.write(partial(store.claim, node=self._node, task_ids=ids))
+        restorable: list[tuple[store.Row, Task | ServiceError]] = []
         for row in rows:
+            try:
+                restorable.append((row, restored(row, self._admission)))
+            except NoWorker:  # nobody is there yet who would know its function: it stays on disk
+                self._window.note_disk(row.class_key, row.queue_key)
+            except ServiceError as error:  # its function is gone, or would refuse it now
+                restorable.append((row, error))
+        if not restorable:
+            return
+        ids = [row.id for row, _ in restorable]
+        still = await self._database.write(partial(store.claim, node=self._node, task_ids=ids))
+        for row, found in restorable:
             if row.id not in still or self.stopped:
                 continue
-            try:
-                task = restored(row, self._admission)
-            except ServiceError as error:  # its function is gone, or would refuse it now
-                error.task_id = row.id
-                await self._fail(row.id, error)
+            if isinstance(found, ServiceError):
+                found.task_id = row.id
+                await self._fail(row.id, found)
             else:
-                self._load(task, row.class_key, row.queue_key)
+                self._load(found, row.class_key, row.queue_key)
 
     async def _expire(self) -> None:
         """A task on disk may wait no longer than one in memory."""

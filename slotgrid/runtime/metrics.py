@@ -1,11 +1,11 @@
-"""Prometheus metrics of a worker. Their names are part of the contract.
+"""Prometheus metrics of a node. Their names are part of the contract.
 
 What happens is pushed, by methods in our words; how things stand is read when somebody asks, so no
 gauge can drift from what it measures.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import (
     CollectorRegistry,
@@ -35,7 +35,8 @@ class GaugeReadings:
     slots: Mapping[tuple[str, str], int]
     #: group -> tasks that wait
     queue_length: Mapping[str, int]
-    browsers: int
+    #: None on a node that has none of its own
+    browsers: int | None
     #: reason -> browsers replaced since the start
     browser_restarts: Mapping[str, int]
     memory_bytes: int
@@ -44,6 +45,10 @@ class GaugeReadings:
     slot_mismatch: int
     #: Functions that went on after their task had ended, as they did not heed the cancellation.
     detached_functions: int
+    #: state -> workers that a balancer follows
+    workers: Mapping[str, int] = field(default_factory=dict)
+    #: Seconds since the oldest of their last reports; None without workers
+    report_age_s: float | None = None
 
 
 class Metrics:
@@ -137,7 +142,19 @@ class _Gauges(Collector):
         for group, length in now.queue_length.items():
             queue.add_metric([group], length)
         yield queue
-        yield GaugeMetricFamily("slotgrid_browsers", "Browsers that run.", now.browsers)
+        if now.browsers is not None:
+            yield GaugeMetricFamily("slotgrid_browsers", "Browsers that run.", now.browsers)
+        if now.workers:
+            workers = GaugeMetricFamily("slotgrid_workers", "Workers.", labels=["state"])
+            for state, number in now.workers.items():
+                workers.add_metric([state], number)
+            yield workers
+        if now.report_age_s is not None:
+            yield GaugeMetricFamily(
+                "slotgrid_report_age_seconds",
+                "Age of the oldest of the workers' last reports.",
+                now.report_age_s,
+            )
         restarts = CounterMetricFamily(
             "slotgrid_browser_restarts", "Browsers replaced.", labels=["reason"]
         )

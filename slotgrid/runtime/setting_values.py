@@ -24,6 +24,7 @@ WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 DATABASE = re.compile(r"(postgresql|postgres)(\+psycopg)?://\S+")
 ORIGIN = re.compile(r"https?://[^/\s,*]+")
+NODE_URL = re.compile(r"https?://[^/\s,?#@]+(/[^\s,?#]*)?")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|kb|mb|gb)?", re.IGNORECASE)
 # 1 kb is 1024 bytes, as in the systems whose `10mb` this reads.
 SIZE_UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
@@ -126,6 +127,18 @@ def origins() -> Reader[tuple[str, ...]]:
         return found
 
     return Reader("origins such as https://example.org, separated by commas, or *", read)
+
+
+def urls() -> Reader[tuple[str, ...]]:
+    """Addresses of nodes (`https://host:4000/prefix`), separated by commas."""
+
+    def read(given: str) -> tuple[str, ...]:
+        found = tuple(item.rstrip("/") for item in _items(given))
+        if not all(NODE_URL.fullmatch(item) for item in found):
+            raise ValueError(given)
+        return found
+
+    return Reader("URLs such as https://example.org:4000, separated by commas", read)
 
 
 def labels() -> Reader[Mapping[str, str]]:

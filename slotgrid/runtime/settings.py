@@ -28,6 +28,11 @@ from slotgrid.runtime.setting_table import setting, table_of
 
 SLOTS_PER_BROWSER = 4
 DAY_S = 86_400
+NO_DEFAULTS: Mapping[str, str] = MappingProxyType({})
+BALANCER_DEFAULTS: Mapping[str, str] = MappingProxyType(
+    # A folder of its own: worker and balancer may be started from the same one.
+    {"PORT": "4000", "DATA_DIR": ".data/balancer"}
+)
 
 
 class BrowserKind(StrEnum):
@@ -80,7 +85,11 @@ class Settings:
         "Address to listen on. Any other than loopback asks for a strong AUTH_KEY.",
         heading="Where it listens, and what it is",
     )
-    port: int = setting(a.integer(0, 65535), "3000", "Port to listen on; 0 takes a free one.")
+    port: int = setting(
+        a.integer(0, 65535),
+        "3000",
+        "Port to listen on; 0 takes a free one. A balancer's default is 4000.",
+    )
     root_path: str = setting(
         a.text("a path such as /slotgrid, without a slash at its end", a.PATH_PREFIX),
         "",
@@ -113,7 +122,21 @@ class Settings:
     data_dir: Path = setting(
         a.path(),
         ".data",
-        "Folder for what the node keeps: artifacts, profiles, the reason of the last crash.",
+        "Folder for what the node keeps: artifacts, profiles, the reason of the last crash. A "
+        "balancer's default is .data/balancer.",
+    )
+    balancer_urls: tuple[str, ...] = setting(
+        a.urls(),
+        "",
+        "Balancers that a worker dials by itself: URLs, separated by commas. One that lists the "
+        "worker in its workers.json needs no entry here.",
+        env="BALANCER_URL",
+    )
+    workers_file: Path = setting(
+        a.path(),
+        "workers.json",
+        "A balancer's list of workers: URLs, or objects of url, key, weight, labels. Read again "
+        "when it changes.",
     )
 
     auth_key: str = setting(
@@ -123,6 +146,12 @@ class Settings:
         "public HOST asks for 16 characters or more.",
         secret=True,
         heading="Who may call",
+    )
+    balancer_key: str = setting(
+        a.text("printable ASCII without spaces", a.KEY),
+        "",
+        "Key that balancer and worker show each other on their link. Default: AUTH_KEY.",
+        secret=True,
     )
     openapi_enabled: bool = setting(a.boolean(), "true", "Serve /docs and /openapi.")
     openapi_public: bool = setting(
@@ -293,9 +322,12 @@ class Settings:
     notices: tuple[str, ...] = ()
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+    def from_env(
+        cls, environ: Mapping[str, str], *, defaults: Mapping[str, str] = NO_DEFAULTS
+    ) -> "Settings":
         """Read all settings; names that are not ours are left alone.
 
+        `defaults`, by the same names, go before those that stand above.
         Raises SettingsError with every fault at once.
         """
         given, notices = respelled(environ)
@@ -303,7 +335,8 @@ class Settings:
         problems: list[str] = []
         for name, row in TABLE.items():
             try:
-                values[name] = row.value(given.get(row.env, "").strip(), values)
+                text = given.get(row.env, "").strip() or defaults.get(row.env, "")
+                values[name] = row.value(text, values)
             except ValueError:
                 # A key must not reach a log or a terminal by way of a typing error in it.
                 shown = "a value" if row.secret else repr(given[row.env])
@@ -319,6 +352,7 @@ class Settings:
     def secrets(self) -> Iterator[str]:
         """What must reach no log: keys, and the password inside of a database's URL."""
         yield self.auth_key
+        yield self.balancer_key
         if self.webhook_secret is not None:
             yield self.webhook_secret
         if self.database_url is not None and (password := urlsplit(self.database_url).password):
@@ -327,6 +361,11 @@ class Settings:
         for name, value in self.webhook_headers.items():
             if is_secret_name(name):
                 yield value
+
+    @property
+    def link_key(self) -> str:
+        """What balancer and worker show each other."""
+        return self.balancer_key or self.auth_key
 
     @property
     def is_public(self) -> bool:
@@ -338,12 +377,14 @@ class Settings:
 TABLE = table_of(Settings)
 
 
-def load_settings(env_file: Path = Path(".env")) -> Settings:
-    """Read the settings of `environment(env_file)`.
+def load_settings(
+    env_file: Path = Path(".env"), *, defaults: Mapping[str, str] = NO_DEFAULTS
+) -> Settings:
+    """Read the settings of `environment(env_file)`; `defaults` are those of this kind of node.
 
     Raises SettingsError with every fault at once.
     """
-    return Settings.from_env(environment(env_file))
+    return Settings.from_env(environment(env_file), defaults=defaults)
 
 
 def environment(env_file: Path = Path(".env")) -> Mapping[str, str]:
@@ -368,10 +409,14 @@ def _broken_rules(settings: Settings) -> list[str]:
         )
     if not settings.headless and settings.browser is not BrowserKind.CHROMIUM:
         problems.append(f"HEADLESS: {settings.browser} has no windows, expected BROWSER=chromium")
-    if settings.is_public and (why := weakness(settings.auth_key)):
-        problems.append(
-            f"AUTH_KEY: HOST={settings.host} can be reached from other machines and the key"
-            f" {why}, expected {PUBLIC_KEY_MIN_LENGTH} characters or more that nobody can"
-            ' guess: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-        )
+    keys = {"AUTH_KEY": settings.auth_key}
+    if settings.balancer_key:
+        keys["BALANCER_KEY"] = settings.balancer_key
+    for name, key in keys.items():
+        if settings.is_public and (why := weakness(key)):
+            problems.append(
+                f"{name}: HOST={settings.host} can be reached from other machines and the key"
+                f" {why}, expected {PUBLIC_KEY_MIN_LENGTH} characters or more that nobody can"
+                ' guess: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
     return problems

@@ -23,6 +23,8 @@ SOME_READINGS = GaugeReadings(
     loop_lag_s=0.0,
     slot_mismatch=0,
     detached_functions=0,
+    workers={"ready": 1},
+    report_age_s=0.0,
 )
 """A value for each, for a metric without one shows no labels."""
 

@@ -23,10 +23,11 @@ from slotgrid.records.history import TaskFilter
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
+from slotgrid.serving import Stop
 from tests.worker.browser.waiting import until
 from tests.worker.registry.conftest import Folder
 from worker.app import Worker
-from worker.serving import Stop, serving
+from worker.serving import serving
 
 KEY = "a-key-of-the-tests-7Qm2"
 GIVE_UP_S = 60.0

@@ -79,10 +79,14 @@ class Registry:
         """Grows with every change of what is offered or broken."""
         return self._version
 
-    def find(self, name: str) -> FunctionSpec | None:
-        """The function of that name, if there is one."""
+    def find(
+        self, name: str, group: str | None = None, contract: int | None = None
+    ) -> FunctionSpec | None:
+        """The function of that name, if there is one; no group or contract means this worker's."""
         loaded = self._assembly.functions.get(name)
-        return loaded.spec if loaded else None
+        if loaded is None or group not in {None, loaded.spec.group}:
+            return None
+        return loaded.spec if contract in {None, loaded.spec.contract} else None
 
     def specs(self) -> Sequence[FunctionSpec]:
         """All functions, by name."""

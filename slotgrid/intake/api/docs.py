@@ -5,12 +5,14 @@ of this node. The page and its files are the same in every copy of Slotgrid, and
 opens an address sends no key; so they are public, and the page itself asks for the key.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from aiohttp import web
 
 from slotgrid.core.errors import NotFound
+from slotgrid.core.schema import JsonSchema
 from slotgrid.intake import documents as d
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import (
@@ -23,7 +25,7 @@ from slotgrid.intake.openapi import (
     json_answer,
     with_scope,
 )
-from slotgrid.intake.openapi_document import OpenApiDocument
+from slotgrid.intake.openapi_document import NO_COMPONENTS, OpenApiDocument
 
 STATIC = Path(__file__).parent.parent / "static"
 PAGE = STATIC / "docs.html"
@@ -62,17 +64,24 @@ def add_docs(
     version: str,
     root_path: str = "",
     at_root: bool = True,
+    components: Mapping[str, JsonSchema] = NO_COMPONENTS,
 ) -> None:
     """Give the application its documentation; call it after every other route was added.
 
     `public` says that the document needs no key; `root_path` is the prefix under which a proxy
-    shows the node; `at_root` that `/` leads to the page. Not `enabled`, all of it is 404.
+    shows the node; `at_root` that `/` leads to the page; `components` are schemas that only this
+    kind of node has. Not `enabled`, all of it is 404.
     """
     if not enabled:
         return
     prefix = root_path.rstrip("/")
     app[DOCUMENT] = OpenApiDocument(
-        app, app[NODE].catalog, title=title, version=version, root_path=prefix
+        app,
+        app[NODE].catalog,
+        title=title,
+        version=version,
+        root_path=prefix,
+        components=components,
     )
     app.add_routes(
         [

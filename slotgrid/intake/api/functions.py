@@ -5,7 +5,7 @@ from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, UnknownFunction
 from slotgrid.intake import documents as d
-from slotgrid.intake.body import paging
+from slotgrid.intake.body import paging, whole
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
 from slotgrid.records.views import function_detail
@@ -16,7 +16,7 @@ from slotgrid.records.views import function_detail
         summary="List functions, by name",
         tag="functions",
         scope=Scope.READ,
-        parameters=d.PAGING,
+        parameters=(*d.PAGING, *d.FUNCTION_FILTERS),
         answers={200: json_answer("A page of functions, and how many there are", d.FUNCTION_LIST)},
         problems=(InvalidSubmission,),
     )
@@ -25,7 +25,12 @@ async def list_functions(request: web.Request) -> web.Response:
     """`GET /functions`."""
     limit, offset = paging(request)
     node = request.app[NODE]
-    specs = node.catalog.specs()
+    group, contract = _asked(request)
+    specs = [
+        spec
+        for spec in node.catalog.specs()
+        if group in {None, spec.group} and contract in {None, spec.contract}
+    ]
     page = [function_detail(spec, node.admission) for spec in specs[offset : offset + limit]]
     body = orjson.dumps({"functions": page, "total": len(specs)})
     return web.Response(body=body, content_type="application/json")
@@ -36,14 +41,20 @@ async def list_functions(request: web.Request) -> web.Response:
         summary="One function, with the schema of its input",
         tag="functions",
         scope=Scope.READ,
-        parameters=(d.FUNCTION_NAME,),
+        parameters=(d.FUNCTION_NAME, *d.FUNCTION_FILTERS),
         answers={200: json_answer("The function", d.FUNCTION)},
-        problems=(UnknownFunction,),
+        problems=(InvalidSubmission, UnknownFunction),
     )
 )
 async def get_function(request: web.Request) -> web.Response:
     """`GET /functions/{name}`; names may have slashes."""
     admission = request.app[NODE].admission
-    spec = admission.function(request.match_info["name"])
+    spec = admission.function(request.match_info["name"], *_asked(request))
     body = orjson.dumps(function_detail(spec, admission))
     return web.Response(body=body, content_type="application/json")
+
+
+def _asked(request: web.Request) -> tuple[str | None, int | None]:
+    """The group and contract that the query names. Raises InvalidSubmission."""
+    contract = whole(request, "contract", 0, least=1, most=2**31)
+    return request.query.get("group"), contract or None

@@ -17,6 +17,14 @@ from slotgrid.runtime.settings import LogLevel
 
 LOGS_MOST = 2**31
 DRAIN = Schema(node_schemas.COMPONENTS["Drain"])
+LOG_FILTERS: tuple[Parameter, ...] = (
+    Parameter("level", "This level and above", {"type": "string", "enum": [*LogLevel]}),
+    Parameter(
+        "limit",
+        "How many of the last lines; all that are kept when omitted",
+        {"type": "integer", "minimum": 1},
+    ),
+)
 
 
 def _json(value: object) -> web.Response:
@@ -91,27 +99,14 @@ async def metrics(request: web.Request) -> web.Response:
         summary="The last log lines of the node",
         tag="node",
         scope=Scope.OPERATE,
-        parameters=(
-            Parameter("level", "This level and above", {"type": "string", "enum": [*LogLevel]}),
-            Parameter(
-                "limit",
-                "How many of the last lines; all that are kept when omitted",
-                {"type": "integer", "minimum": 1},
-            ),
-        ),
+        parameters=LOG_FILTERS,
         answers={200: json_answer("The lines, oldest first", d.LOGS)},
         problems=(InvalidSubmission,),
     )
 )
 async def logs(request: web.Request) -> web.Response:
     """`GET /logs`."""
-    text = request.query.get("level", LogLevel.DEBUG)
-    try:
-        level = LogLevel(text)
-    except ValueError:
-        expected = ", ".join(LogLevel)
-        raise bad_parameter("level", f"expected one of {expected}, got {text!r}") from None
-    limit = whole(request, "limit", LOGS_MOST, least=1, most=LOGS_MOST)
+    level, limit = asked_level(request), asked_lines(request)
     return _json({"logs": request.app[NODE].logs.entries(level, limit)})
 
 
@@ -168,16 +163,38 @@ async def switch_off(request: web.Request) -> web.Response:
 async def drain(request: web.Request) -> web.Response:
     """`POST /drain {deadline_s?}`, idempotent."""
     node = request.app[NODE]
-    body = (await read_json(request, empty={})).value
-    faults = DRAIN.violations(body)
-    if faults:
-        raise InvalidSubmission(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
-    audit(request, "drain", deadline_s=body.get("deadline_s"))
+    deadline_s = await asked_deadline_s(request)
+    audit(request, "drain", deadline_s=deadline_s)
     node.status.move_to(NodeState.DRAINING)  # no task is accepted after this answer
-    node.drain(body.get("deadline_s"))
+    node.drain(deadline_s)
     left = len(node.supervisor.live)
     return _switched(node.status.state, f"exits when its tasks have finished: {left} are left")
 
 
 def _switched(state: NodeState, message: str) -> web.Response:
     return _json({"status": state, "message": message})
+
+
+def asked_level(request: web.Request) -> LogLevel:
+    """The lowest level of lines that is asked for. Raises InvalidSubmission."""
+    text = request.query.get("level", LogLevel.DEBUG)
+    try:
+        return LogLevel(text)
+    except ValueError:
+        expected = ", ".join(LogLevel)
+        raise bad_parameter("level", f"expected one of {expected}, got {text!r}") from None
+
+
+def asked_lines(request: web.Request) -> int:
+    """How many lines are asked for. Raises InvalidSubmission."""
+    return whole(request, "limit", LOGS_MOST, least=1, most=LOGS_MOST)
+
+
+async def asked_deadline_s(request: web.Request) -> float | None:
+    """The deadline in the body of a drain; None means the node's own. Raises InvalidSubmission."""
+    body = (await read_json(request, empty={})).value
+    faults = DRAIN.violations(body)
+    if faults:
+        raise InvalidSubmission(f"{faults[0].pointer}: {faults[0].message}", errors=faults)
+    deadline_s: float | None = body.get("deadline_s")
+    return deadline_s

@@ -25,6 +25,7 @@ from slotgrid.core.errors import (
     UnknownFunction,
     UnknownGroup,
     WaitExceeded,
+    WorkerLost,
 )
 from slotgrid.core.submission import Mode, Submission
 from slotgrid.core.task import API, Source
@@ -48,6 +49,7 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
     FunctionFailed,
     OutputInvalid,
     BrowserCrashed,
+    WorkerLost,
     InMaintenance,
     Draining,
     QueueFull,

@@ -55,7 +55,10 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "version": TEXT,
             "labels": _STRINGS,
             "functions": said(
-                list_of(record("", {"name": TEXT, "revision": TEXT})), "What can be run"
+                list_of(
+                    record("", {"name": TEXT, "revision": TEXT, "group": TEXT}, optional=("group",))
+                ),
+                "What can be run; on a balancer with the group that it belongs to",
             ),
             "broken": said(
                 list_of(record("", {"path": TEXT, "error": TEXT, "kept_revision": or_null(TEXT)})),
@@ -73,6 +76,17 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 },
             ),
             "pools": {"type": "object", "additionalProperties": ref("PoolCount")},
+            "workers": record(
+                "On a balancer: its workers by state; those `listed` in its file, and those of "
+                "them that have not been heard yet; what is wrong with the file",
+                {
+                    "total": WHOLE,
+                    "listed": WHOLE,
+                    "unheard": list_of(TEXT),
+                    "states": {"type": "object", "additionalProperties": WHOLE},
+                    "file_fault": or_null(TEXT),
+                },
+            ),
             "durable": record(
                 "Durable tasks that wait, on disk or in memory, and whether the database answers",
                 {
@@ -87,9 +101,23 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
-            *("slots", "pools", "durable", "services", "tags", "browsers", "system"),
+            *("slots", "pools", "workers", "durable", "services", "tags", "browsers", "system"),
         ),
     ),
+    "Group": record(
+        "A set of functions, and who serves it",
+        {
+            "name": TEXT,
+            "contracts": said(list_of(WHOLE), "The versions that are served now"),
+            "functions_count": WHOLE,
+            "recipes_count": WHOLE,
+            "flows_count": WHOLE,
+            "schedules_count": WHOLE,
+            "revision": said(TEXT, "Changes with any of its functions"),
+            "workers": said(WHOLE, "How many workers serve it"),
+        },
+    ),
+    "GroupList": page_of("groups", ref("Group")),
     "PoolCount": record("How full a pool is", {"size": WHOLE, "free": WHOLE, "busy": WHOLE}),
     "Service": record(
         "A long-lived helper of functions",

@@ -195,7 +195,7 @@ def test_a_node_that_is_not_there_is_told_with_how_to_start_one() -> None:
     assert ran.exit_code == 3
     assert "No node can be reached at http://127.0.0.1:1" in ran.stderr
     assert "Connection refused" in ran.stderr
-    assert "`slotgrid worker`" in ran.stderr
+    assert "`slotgrid up`" in ran.stderr
 
 
 def test_a_url_that_is_none_is_a_usage_fault() -> None:

@@ -54,8 +54,13 @@ class FakeCatalog:
         self._specs = {spec.name: spec for spec in specs}
         self.version = 1
 
-    def find(self, name: str) -> FunctionSpec | None:
-        return self._specs.get(name)
+    def find(
+        self, name: str, group: str | None = None, contract: int | None = None
+    ) -> FunctionSpec | None:
+        spec = self._specs.get(name)
+        if spec is None or group not in {None, spec.group}:
+            return None
+        return spec if contract in {None, spec.contract} else None
 
     def specs(self) -> Sequence[FunctionSpec]:
         return list(self._specs.values())

@@ -16,6 +16,7 @@ from slotgrid.core.errors import (
     UnknownGroup,
 )
 from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.offer import LocalOffer
 from slotgrid.core.schema import Schema
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Source, TaskState
@@ -48,14 +49,17 @@ def admission(status: NodeStatus) -> Admission:
     catalog = FakeCatalog(PRICE, function("hello", modes=("sync", "stream")))
     catalog.put(function("elsewhere", pool="gone"))
     catalog.put(function("later", modes=("webhook",)))
-    return Admission(
+    offer = LocalOffer(
         catalog,
-        status,
         node="w1",
         group="shop",
         contract=3,
         pools=["default", "logins"],
         labels=[("zone", "b")],
+    )
+    return Admission(
+        offer,
+        status,
         modes=["sync", "stream"],
     )
 

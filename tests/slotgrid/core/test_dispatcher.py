@@ -7,7 +7,7 @@ import pytest
 from slotgrid.core.dispatcher import Dispatcher, class_of
 from slotgrid.core.errors import QueueFull, WaitExceeded
 from slotgrid.core.gates import Gates
-from slotgrid.core.queue import TaskQueue
+from slotgrid.core.queue import TaskClass, TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.task import Task
 from tests.slotgrid.core.fakes import (
@@ -77,16 +77,17 @@ async def test_the_position_is_known_while_a_task_waits_and_0_otherwise(node: Fa
 
 async def test_the_expected_wait_comes_from_how_long_slots_were_held(clock: ManualClock) -> None:
     node = make_node(pools={"default": 2}, clock=clock)
-    assert node.dispatcher.expected_wait_s("default", 1) is None
-    assert node.dispatcher.expected_wait_s("nowhere", 1) is None
+    default, nowhere = TaskClass("default", 1, "default"), TaskClass("default", 1, "nowhere")
+    assert node.dispatcher.expected_wait_s(default, 1) is None
+    assert node.dispatcher.expected_wait_s(nowhere, 1) is None
     lease = await node.take()
     clock.advance(10)
     node.dispatcher.give_back(lease)
-    assert node.dispatcher.expected_wait_s("default", 1) == 5.0
+    assert node.dispatcher.expected_wait_s(default, 1) == 5.0
     lease = await node.take()
     clock.advance(20)
     node.dispatcher.give_back(lease)
-    assert node.dispatcher.expected_wait_s("default", 4) == 22.0  # the mean moved by a tenth
+    assert node.dispatcher.expected_wait_s(default, 4) == 22.0  # the mean moved by a tenth
 
 
 async def test_a_full_queue_refuses_at_once_and_says_for_how_long(clock: ManualClock) -> None:
@@ -199,6 +200,30 @@ async def test_a_newcomer_does_not_pass_those_of_its_class_who_wait(clock: Manua
     assert node.dispatcher.take_now(class_of(node.task())) is None
     node.dispatcher.wake()
     node.dispatcher.give_back(await waiter)
+    node.assert_nothing_leaked()
+
+
+async def test_what_waits_for_slots_that_are_gone_is_thought_over_and_keeps_its_turn() -> None:
+    node = make_node(pools={"default": 1})
+    lease = await node.take()
+    gone, stays = function("gone", pool="vanished"), function("stays", pool="vanished")
+    tasks = [node.task(gone), node.task(stays), node.task()]
+    waiters = [wait_for(node, task) for task in tasks]
+    for task in tasks:
+        await queued(node, task)
+
+    def rethink(task: Task) -> None:
+        assert task is not tasks[2]
+        if task.spec is gone:
+            task.spec = PLAIN
+
+    node.dispatcher.reclassify(rethink)
+    assert [node.dispatcher.position(task) for task in tasks] == [1, 1, 2]
+    node.dispatcher.give_back(lease)
+    for waiter in (waiters[0], waiters[2]):
+        node.dispatcher.give_back(await waiter)
+    waiters[1].cancel()
+    await asyncio.wait({waiters[1]})
     node.assert_nothing_leaked()
 
 

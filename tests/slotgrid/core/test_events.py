@@ -298,3 +298,33 @@ def test_what_json_cannot_carry_is_not_json(value: object) -> None:
 def test_a_dataclass_with_half_a_surrogate_pair_is_not_json() -> None:
     with pytest.raises(NotJson):
         encode_json(Point(1, "\ud800"))
+
+
+async def test_a_follower_that_is_no_task_hears_of_each_event_and_paces_the_writer() -> None:
+    log, heard = EventLog(), []
+
+    class Follower:
+        position = 0
+
+        def is_behind(self) -> bool:
+            return log.far_behind(self.position)
+
+    follower = Follower()
+    log.on_news = lambda: heard.append(log.last_id)
+    log.pace(follower)
+    for number in range(READER_LAG_EVENTS + 1):
+        assert not log.crowded
+        log.append("said", number)
+    assert heard == [*range(1, READER_LAG_EVENTS + 2)]
+    assert log.crowded
+    waiting = asyncio.create_task(log.room())
+    await asyncio.sleep(0)
+    follower.position = 1
+    log.moved_on(follower)
+    await waiting
+    log.append("said", "more")
+    assert log.crowded
+    log.unpace(Follower())
+    assert log.crowded
+    log.unpace(follower)
+    assert not log.crowded

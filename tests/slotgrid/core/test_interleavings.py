@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slotgrid.core.dispatcher import class_of
 from slotgrid.core.supervisor import Refused
 from slotgrid.core.task import Task, TaskState
 from tests.slotgrid.core.fakes import FakeNode, function, make_node, terminal_events, until
@@ -122,7 +123,7 @@ class Story:
         for task_id, caller in self.callers.items():
             assert caller.cancelled() == (task_id in self.left)
         for spec in SPECS:
-            assert node.gates.closed_by(spec.name) is None
+            assert node.gates.closed_by(class_of(node.task(spec))) is None
         for task in self.tasks:
             self._assert_ended_once(node, task)
 

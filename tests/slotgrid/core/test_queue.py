@@ -137,6 +137,27 @@ def test_position_counts_those_before_it_in_the_same_pool() -> None:
     assert queue.position(entry) == 0
 
 
+def test_positions_are_counted_apart_for_each_group_and_contract() -> None:
+    queue = make_queue()
+    queue.push(ANYTHING._replace(group="shop"), "shop", priority=1, arrival=0)
+    queue.push(ANYTHING._replace(contract=2), "newer", priority=1, arrival=0)
+    assert queue.position(queue.push(ANYTHING, "mine", priority=5, arrival=1)) == 1
+
+
+def test_a_class_that_is_classified_anew_keeps_its_order_and_forgets_who_left() -> None:
+    queue = make_queue()
+    old, new = ANYTHING, ANYTHING._replace(contract=2)
+    queue.push(new, 2, priority=5, arrival=2)
+    entries = [queue.push(old, arrival, priority=5, arrival=arrival) for arrival in (1, 3, 4)]
+    queue.remove(entries[1])
+    queue.reclassify(old, lambda _: new)
+    assert queue.classes() == [new]
+    assert [entry.item for entry in pop_all(queue)] == [1, 2, 4]
+    assert len(queue) == 0
+    queue.reclassify(old, lambda _: new)
+    assert queue.classes() == []
+
+
 def test_the_queue_is_full_at_its_limit_and_a_removal_makes_room() -> None:
     queue = make_queue(limit=2)
     entries = [queue.push(ANYTHING, n, priority=5, arrival=n) for n in range(2)]

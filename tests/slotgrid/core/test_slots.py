@@ -13,6 +13,7 @@ NOWHERE = TaskClass("default", 1, "nowhere")
 def test_slots_are_numbered_over_all_pools_and_counted_for_each() -> None:
     slots = Slots({"default": 2, "logins": 1}, worker="w1")
     assert slots.total == 3
+    assert (slots.size(DEFAULT), slots.size(LOGINS)) == (2, 1)
     taken = slots.take(LOGINS)
     assert taken == Slot(2, "logins", "w1")
     assert slots.used == 1
@@ -33,7 +34,7 @@ def test_the_slot_used_last_is_used_next() -> None:
 
 def test_a_pool_that_does_not_exist_has_no_slots() -> None:
     slots = Slots({"default": 1}, worker="w1")
-    assert slots.size("nowhere") == 0
+    assert slots.size(NOWHERE) == 0
     assert not slots.can_serve(NOWHERE)
     with pytest.raises(NoSlotFree):
         slots.take(NOWHERE)
@@ -42,7 +43,9 @@ def test_a_pool_that_does_not_exist_has_no_slots() -> None:
 def test_while_slots_are_held_none_is_handed_out_and_those_taken_come_back() -> None:
     slots = Slots({"default": 2}, worker="w1")
     taken = slots.take(DEFAULT)
+    assert slots.closed_by(DEFAULT) is None
     slots.held = "memory is short"
+    assert slots.closed_by(DEFAULT) == "memory is short"
     with pytest.raises(NoSlotFree):
         slots.take(DEFAULT)
     slots.give_back(taken)

@@ -53,9 +53,13 @@ class ListedCatalog:
         self._offered = {one.spec.name: one for one in offered}
         self.version = 1
 
-    def find(self, name: str) -> FunctionSpec | None:
+    def find(
+        self, name: str, group: str | None = None, contract: int | None = None
+    ) -> FunctionSpec | None:
         offered = self._offered.get(name)
-        return offered.spec if offered else None
+        if offered is None or group not in {None, offered.spec.group}:
+            return None
+        return offered.spec if contract in {None, offered.spec.contract} else None
 
     def specs(self) -> Sequence[FunctionSpec]:
         return [self._offered[name].spec for name in sorted(self._offered)]

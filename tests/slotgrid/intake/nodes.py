@@ -17,6 +17,7 @@ from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.events import Reader
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.offer import LocalOffer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.submission import Mode
@@ -245,14 +246,12 @@ def _node(
     dispatcher = Dispatcher(queue, slots, gates)
     metrics = Metrics(lambda: _readings(slots, dispatcher))
     journal = Journal(history, metrics)
+    offer = LocalOffer(
+        catalog, node=NAME, group="default", contract=1, pools={"default"}, labels=()
+    )
     admission = Admission(
-        catalog,
+        offer,
         status,
-        node=NAME,
-        group="default",
-        contract=1,
-        pools={"default"},
-        labels=(),
         modes={"sync", "stream"} if data_dir is None else set(Mode),
     )
     supervisor = Supervisor(dispatcher, runner, journal, max_wait_s=max_wait_s)

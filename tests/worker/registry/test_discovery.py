@@ -127,6 +127,8 @@ async def test_the_spec_says_what_the_decorator_said(
     spec, plain = registry.find("fetch"), registry.find("plain")
     assert spec is not None
     assert plain is not None
+    assert registry.find("fetch", "shop", 4) is spec
+    assert registry.find("fetch", "other") is registry.find("fetch", "shop", 5) is None
     assert spec.description == "Fetch a thing from somewhere."
     assert spec.modes == ("sync", "stream", "webhook", "async")
     assert (spec.timeout_s, spec.retries, spec.pool, spec.concurrency) == (5, 2, "quick", 3)

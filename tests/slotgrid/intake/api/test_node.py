@@ -41,6 +41,20 @@ async def test_one_function_has_its_schema(node: RunningNode) -> None:
     assert problem["suggestions"] == ["shop/price"]
 
 
+async def test_functions_are_told_by_group_and_contract(node: RunningNode) -> None:
+    everything = await node.get("/functions")
+    assert await node.get("/functions", group="default", contract="1") == everything
+    assert await node.get("/functions", group="news") == {"functions": [], "total": 0}
+    assert await node.get("/functions", contract="2") == {"functions": [], "total": 0}
+    found = await node.get("/functions/shop/price", group="default", contract="1")
+    assert found["name"] == "shop/price"
+    for query in ("group=news", "contract=2"):
+        problem = await node.problem("GET", f"/functions/shop/price?{query}")
+        assert problem["type"] == "/problems/unknown-function"
+    problem = await node.problem("GET", "/functions?contract=newest")
+    assert problem["errors"][0]["pointer"] == "?contract"
+
+
 async def test_health_tells_strangers_its_status_only(node: RunningNode) -> None:
     async with node.stranger.get("/health") as answer:
         assert await answer.json() == {"status": "ready"}

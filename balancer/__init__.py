@@ -1,0 +1,1 @@
+"""A balancer: a node whose slots are on other machines."""

@@ -1,0 +1,18 @@
+"""`python -m balancer`: starts a balancer with the settings of `.env` and the environment."""
+
+import sys
+
+from balancer.serving import serve
+from slotgrid.runtime.settings import BALANCER_DEFAULTS
+from slotgrid.starting import end, refuse, run_node
+
+
+def main() -> int:
+    """Run a balancer until it is told to stop; returns the exit status of the process."""
+    if sys.argv[1:]:
+        return refuse("balancer", f"unknown arguments: {' '.join(sys.argv[1:])}; there are none")
+    return run_node("balancer", serve, defaults=BALANCER_DEFAULTS)
+
+
+if __name__ == "__main__":
+    end(main())

@@ -1,0 +1,1 @@
+"""What only a balancer answers: its workers, and their links."""

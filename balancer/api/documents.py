@@ -1,0 +1,86 @@
+"""What the balancer's handlers name in their descriptions, beside what every node has."""
+
+from collections.abc import Mapping
+
+from balancer.fleet.states import WorkerState
+from slotgrid.core.schema import JsonSchema
+from slotgrid.intake.openapi import Parameter
+from slotgrid.intake.schemas.basics import (
+    MOMENT,
+    TEXT,
+    WHOLE,
+    list_of,
+    or_null,
+    page_of,
+    record,
+    ref,
+    said,
+)
+
+_STATE: JsonSchema = {"type": "string", "enum": [str(state) for state in WorkerState]}
+_NUMBER: JsonSchema = {"type": "number"}
+_OPEN: JsonSchema = {"type": "object"}
+_STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
+
+_WORKER: Mapping[str, JsonSchema] = {
+    "name": TEXT,
+    "status": said(_STATE, "Only a `ready` one is given tasks"),
+    "detail": or_null(said(TEXT, "What stands behind the status, in words")),
+    "group": TEXT,
+    "contract": WHOLE,
+    "version": TEXT,
+    "versions": said(_STRINGS, "Of Python, Chromium and the like"),
+    "address": or_null(said(TEXT, "Where it is listed; null of one that dialled in")),
+    "weight": _NUMBER,
+    "labels": _STRINGS,
+    "slots": record(
+        "As it last said; `available` is what this balancer would send it now",
+        {"used": WHOLE, "available": WHOLE, "limit": WHOLE, "queue": WHOLE, "held": or_null(TEXT)},
+    ),
+    "pools": {"type": "object", "additionalProperties": ref("PoolCount")},
+    "sent": said(WHOLE, "Tasks of this balancer that are there, or on their way"),
+    "tags": _OPEN,
+    "services": {"type": "object", "additionalProperties": {"type": "boolean"}},
+    "functions_count": WHOLE,
+    "browsers": or_null(WHOLE),
+    "system": record(
+        "",
+        {
+            "cpu_percent": _NUMBER,
+            "memory_percent": _NUMBER,
+            "memory_bytes": WHOLE,
+            "loop_lag_ms": _NUMBER,
+        },
+    ),
+    "report_age_s": said(_NUMBER, "Seconds since its last report"),
+    "link_age_s": or_null(said(_NUMBER, "Seconds since its link was opened; null without one")),
+    "lost_at": or_null(MOMENT),
+}
+
+COMPONENTS: Mapping[str, JsonSchema] = {
+    "Worker": record("A worker as this balancer knows it", _WORKER),
+    "WorkerList": page_of("workers", ref("Worker")),
+    "WorkerDocument": record(
+        "",
+        {
+            "worker": record(
+                "A worker, its functions and its last tasks",
+                {
+                    **_WORKER,
+                    "functions": list_of(
+                        record("", {"name": TEXT, "description": TEXT, "revision": TEXT})
+                    ),
+                    "tasks": list_of(ref("TaskSummary")),
+                },
+            )
+        },
+    ),
+}
+
+WORKER = ref("WorkerDocument")
+WORKER_LIST = ref("WorkerList")
+WORKER_NAME = Parameter("name", "The worker", TEXT, "path")
+WORKER_FILTERS: tuple[Parameter, ...] = (
+    Parameter("group", "The group that it serves", TEXT),
+    Parameter("status", "How it stands", _STATE),
+)

@@ -1,0 +1,246 @@
+"""`/workers` and below: the fleet, one by one, and the switches of each."""
+
+import time
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from balancer.api import documents as d
+from balancer.fleet.asking import WorkerGone
+from balancer.fleet.states import WorkerState
+from balancer.fleet.workers import Worker
+from balancer.keys import FLEET, LINKS
+from slotgrid.core.errors import (
+    Conflict,
+    InvalidSubmission,
+    NotFound,
+    NoWorker,
+    ServiceError,
+    from_problem,
+)
+from slotgrid.core.task import iso
+from slotgrid.intake.api.node import LOG_FILTERS, asked_deadline_s, asked_level, asked_lines
+from slotgrid.intake.audit import audit
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.body import paging
+from slotgrid.intake.documents import DRAIN, LOGS, NODE_STATUS, PAGING
+from slotgrid.intake.finding import json_response
+from slotgrid.intake.node import NODE
+from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.records.history import TaskFilter
+from slotgrid.wire.messages import Wish
+
+LAST_TASKS = 50
+
+
+@endpoint(
+    Endpoint(
+        summary="List workers, by name",
+        tag="workers",
+        scope=Scope.OPERATE,
+        parameters=(*PAGING, *d.WORKER_FILTERS),
+        answers={200: json_answer("A page of workers, and how many there are", d.WORKER_LIST)},
+        problems=(InvalidSubmission,),
+    )
+)
+async def list_workers(request: web.Request) -> web.Response:
+    """`GET /workers`."""
+    limit, offset = paging(request)
+    group, status = request.query.get("group"), request.query.get("status")
+    found = sorted(
+        (
+            worker
+            for worker in request.app[FLEET].roster.workers()
+            if group in {None, worker.group} and status in {None, str(worker.state)}
+        ),
+        key=lambda worker: worker.name,
+    )
+    page = [shown(worker) for worker in found[offset : offset + limit]]
+    return json_response({"workers": page, "total": len(found)})
+
+
+@endpoint(
+    Endpoint(
+        summary="One worker, with its last tasks",
+        tag="workers",
+        scope=Scope.OPERATE,
+        parameters=(d.WORKER_NAME,),
+        answers={200: json_answer("The worker", d.WORKER)},
+        problems=(NotFound,),
+    )
+)
+async def get_worker(request: web.Request) -> web.Response:
+    """`GET /workers/{name}`."""
+    worker = _worker(request)
+    seen_by = request[PRINCIPAL]
+    wanted = TaskFilter(
+        worker=worker.name,
+        owner_only=None if seen_by.may(Scope.OPERATE) else seen_by.name,
+    )
+    tasks, _ = await request.app[NODE].ledger.select(wanted, limit=LAST_TASKS, offset=0)
+    functions = [
+        {"name": spec.name, "description": spec.description, "revision": spec.revision}
+        for spec in sorted(worker.functions, key=lambda spec: spec.name)
+    ]
+    return json_response({"worker": shown(worker) | {"functions": functions, "tasks": tasks}})
+
+
+@endpoint(
+    Endpoint(
+        summary="End the worker's maintenance",
+        tag="workers",
+        scope=Scope.OPERATE,
+        parameters=(d.WORKER_NAME,),
+        answers={200: json_answer("It accepts tasks", NODE_STATUS)},
+        problems=(NotFound, NoWorker, Conflict),
+    )
+)
+async def switch_worker_on(request: web.Request) -> web.Response:
+    """`POST /workers/{name}/on`."""
+    return await _switch(request, "on")
+
+
+@endpoint(
+    Endpoint(
+        summary="Begin the worker's maintenance: it finishes what it has",
+        tag="workers",
+        scope=Scope.OPERATE,
+        parameters=(d.WORKER_NAME,),
+        answers={200: json_answer("It refuses tasks", NODE_STATUS)},
+        problems=(NotFound, NoWorker, Conflict),
+    )
+)
+async def switch_worker_off(request: web.Request) -> web.Response:
+    """`POST /workers/{name}/off`."""
+    return await _switch(request, "off")
+
+
+@endpoint(
+    Endpoint(
+        summary="Let the worker finish what it has within a deadline, then exit",
+        tag="workers",
+        scope=Scope.OPERATE,
+        parameters=(d.WORKER_NAME,),
+        body=DRAIN,
+        body_required=False,
+        answers={200: json_answer("It drains", NODE_STATUS)},
+        problems=(NotFound, NoWorker, InvalidSubmission),
+    )
+)
+async def drain_worker(request: web.Request) -> web.Response:
+    """`POST /workers/{name}/drain {deadline_s?}`."""
+    return await _switch(request, "drain", deadline_s=await asked_deadline_s(request))
+
+
+@endpoint(
+    Endpoint(
+        summary="The last log lines of the worker",
+        tag="workers",
+        scope=Scope.OPERATE,
+        parameters=(d.WORKER_NAME, *LOG_FILTERS),
+        answers={200: json_answer("The lines, oldest first", LOGS)},
+        problems=(NotFound, NoWorker, InvalidSubmission),
+    )
+)
+async def worker_logs(request: web.Request) -> web.Response:
+    """`GET /workers/{name}/logs`."""
+    level, limit = asked_level(request), asked_lines(request)
+    return web.Response(
+        body=await _ask(request, "logs", level=str(level), limit=limit),
+        content_type="application/json",
+    )
+
+
+def shown(worker: Worker) -> dict[str, Any]:
+    """A worker as `GET /workers` shows it."""
+    report, now = worker.report, time.monotonic()
+    lost = worker.state is WorkerState.LOST
+    return {
+        "name": worker.name,
+        "status": worker.state,
+        "detail": _why(worker, now),
+        "group": worker.group,
+        "contract": worker.contract,
+        "version": worker.version,
+        "versions": worker.versions,
+        "address": worker.address,
+        "weight": worker.weight,
+        "labels": dict(sorted(worker.labels)),
+        "slots": {
+            "used": report.used,
+            "available": sum(worker.room(pool, now) for pool in worker.pools),
+            "limit": sum(worker.pools.values()),
+            "queue": report.queue,
+            "held": report.held,
+        },
+        "pools": {
+            pool: {"size": size, "free": (free := worker.free.get(pool, 0)), "busy": size - free}
+            for pool, size in worker.pools.items()
+        },
+        "sent": worker.flights,
+        "tags": worker.tags,
+        "services": dict(report.services),
+        "functions_count": len(worker.functions),
+        "browsers": report.browsers,
+        "system": {
+            "cpu_percent": report.cpu_percent,
+            "memory_percent": report.memory_percent,
+            "memory_bytes": report.memory_bytes,
+            "loop_lag_ms": round(report.loop_lag_s * 1000, 1),
+        },
+        "report_age_s": round(now - worker.reported_at, 3),
+        "link_age_s": None if lost else round(now - worker.joined_at, 1),
+        "lost_at": iso(time.time() - (now - worker.left_at)) if worker.left_at else None,
+    }
+
+
+def _why(worker: Worker, now: float) -> str | None:
+    """What stands behind the state, in words."""
+    match worker.state:
+        case WorkerState.EJECTED:
+            left_s = worker.ejection.remaining_s(now)
+            return f"it failed repeatedly; it is tried again in {left_s:.0f} s"
+        case WorkerState.MISMATCH:
+            return worker.objection
+        case WorkerState.REMOVED:
+            return "it is no longer listed; what it has is finished"
+        case WorkerState.LOST:
+            return "its link is down"
+        case _:
+            return worker.report.held
+
+
+def _worker(request: web.Request) -> Worker:
+    name = request.match_info["name"]
+    worker = request.app[FLEET].roster.worker(name)
+    if worker is None:
+        raise NotFound(f"there is no worker {name!r}")
+    return worker
+
+
+async def _switch(request: web.Request, what: Wish, **terms: object) -> web.Response:
+    body = await _ask(request, what, **terms)
+    audit(request, f"worker.{what}", worker=request.match_info["name"])
+    return web.Response(body=body, content_type="application/json")
+
+
+async def _ask(request: web.Request, what: Wish, **terms: object) -> bytes:
+    """The worker's answer in JSON. Raises its problem, or NoWorker when it is not there."""
+    worker = _worker(request)
+    session = request.app[LINKS].session(worker.name)
+    if session is None:
+        raise _away(worker, "its link is down")
+    try:
+        with session.ask(what, **terms) as question:
+            reply = await question.reply()
+    except WorkerGone as gone:
+        raise _away(worker, str(gone)) from gone
+    body = bytes(reply.body)
+    if reply.status >= 400:
+        raise from_problem(orjson.loads(body))
+    return body
+
+
+def _away(worker: Worker, why: str) -> ServiceError:
+    return NoWorker(f'the worker "{worker.name}" is not there: {why}', reason="lost")

@@ -1,0 +1,169 @@
+"""What the fleet can run, and where: what a balancer answers to a task that is handed in."""
+
+from balancer.fleet.fleet import Fleet
+from balancer.fleet.members import Members
+from balancer.fleet.roster import DEFAULT_GROUP
+from balancer.fleet.states import WorkerState
+from balancer.fleet.workers import Worker
+from slotgrid.core.admission import checked_input
+from slotgrid.core.errors import (
+    InvalidInput,
+    InvalidSubmission,
+    NoWorker,
+    ServiceError,
+    UnknownGroup,
+    Violation,
+)
+from slotgrid.core.queue import TaskClass
+from slotgrid.core.spec import Catalog, FunctionSpec, unknown_function
+from slotgrid.core.submission import Place, Submission
+from slotgrid.core.task import Task
+
+RETRY_AFTER_S = 5
+"""A worker that restarts is back in about that time."""
+
+
+class FleetOffer:
+    """What the workers of a fleet offer together. Fulfils core's `Offer`.
+
+    An omitted group means `default`, an omitted contract the newest with a ready worker. What
+    nobody has is unknown (404) once every listed worker was heard; until then, and while all that
+    have it are away, there is no worker (503). Workers that are busy or in maintenance are waited
+    for.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._roster = fleet.roster
+
+    @property
+    def catalog(self) -> Catalog:
+        """The functions of all groups and contracts."""
+        return self._roster
+
+    def choose(self, submission: Submission) -> FunctionSpec:
+        """As `Offer.choose`."""
+        members = self._members(submission)
+        spec = members.agreement.functions.get(submission.function)
+        if spec is None:
+            error = unknown_function(submission.function, self._roster, members.group)
+            raise self._unknown(error, f'the function "{submission.function}"')
+        if not members.states[WorkerState.READY] and not members.awaited:
+            raise NoWorker(
+                f'no worker of group "{members.group}", contract {members.contract} is there: '
+                f"{members.standing}",
+                reason="lost",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        return spec
+
+    def recorded(self, submission: Submission) -> FunctionSpec:
+        """As `Offer.recorded`. What was accepted once waits until somebody has its function."""
+        spec = self._roster.find(submission.function, submission.group, submission.contract)
+        if spec is None:
+            raise NoWorker(
+                f'no worker has the function "{submission.function}" yet',
+                reason="function",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        return spec
+
+    def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
+        """As `Offer.check_place`: one worker there must fit, though it be in maintenance now."""
+        place, pool = submission.place, submission.place.pool or spec.pool
+        members = self._roster.members(spec.group, spec.contract)
+        assert members is not None, "the function was found there"
+        if self._fleet.size(TaskClass(spec.group, spec.contract, pool, place)):
+            return
+        if not any(pool in worker.pools for worker in members.workers.values()):
+            raise self._no_such_pool(place, pool, members)
+        if not _fitting(members, pool, place):
+            raise NoWorker(
+                f'no worker of group "{spec.group}", contract {spec.contract} is there that '
+                f"the task could run on: {_in_words(pool, place)}",
+                reason="place",
+                retry_after_s=RETRY_AFTER_S,
+            )
+
+    def rethink(self, task: Task) -> None:
+        """Give a waiting task that named no contract the newest one's function, if that fits.
+
+        For tasks whose contract has no slots any more, as when a fleet is updated under them.
+        """
+        submission = task.submission
+        if submission.contract is not None:
+            return
+        spec = self._roster.find(submission.function, submission.group)
+        if spec is None or spec.contract == task.spec.contract:
+            return
+        try:
+            checked = checked_input(spec, submission.input)
+        except InvalidInput:
+            return  # it goes on waiting for the contract that it was right for
+        task.spec, task.input = spec, checked
+
+    def _members(self, submission: Submission) -> Members:
+        group = submission.group or DEFAULT_GROUP
+        members = self._roster.members(group, submission.contract)
+        if members is not None:
+            return members
+        contracts = self._roster.groups().get(group)
+        if contracts is None:
+            known = ", ".join(f'"{name}"' for name in self._roster.groups())
+            error = UnknownGroup(f'no worker serves the group "{group}"; there are {known}')
+            raise self._unknown(error, f'the group "{group}"')
+        there = ", ".join(map(str, contracts))
+        error = UnknownGroup(
+            f'no worker serves the group "{group}" under contract {submission.contract}; '
+            f"there are {there}"
+        )
+        raise self._unknown(error, f'contract {submission.contract} of the group "{group}"')
+
+    def _unknown(self, error: ServiceError, what: str) -> ServiceError:
+        """The error for what nobody has: known to be unknown once everybody was heard."""
+        unheard = self._fleet.unheard
+        if not unheard and self._roster.version:
+            return error
+        why = f"{len(unheard)} listed have not reported yet" if unheard else "none has joined yet"
+        return NoWorker(
+            f"no worker that is known has {what}; {why}",
+            reason="unheard",
+            retry_after_s=RETRY_AFTER_S,
+        )
+
+    def _no_such_pool(self, place: Place, pool: str, members: Members) -> ServiceError:
+        known = ", ".join(
+            sorted({pool for worker in members.workers.values() for pool in worker.pools})
+        )
+        if place.pool is None or self._fleet.unheard:
+            return NoWorker(
+                f'no worker of group "{members.group}" has the pool "{pool}"; there are {known}',
+                reason="pool",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        message = f'there is no pool "{pool}"; there are {known}'
+        return InvalidSubmission(
+            f"/place/pool: {message}", errors=[Violation("/place/pool", message)]
+        )
+
+
+def _fitting(members: Members, pool: str, place: Place) -> bool:
+    """Whether a task of that pool and place may wait for one of the workers."""
+
+    def fits(worker: Worker) -> bool:
+        return (
+            worker.state.waited_for
+            and pool in worker.pools
+            and all(label in worker.labels for label in place.labels)
+        )
+
+    if place.worker is not None:
+        named = members.workers.get(place.worker)
+        return named is not None and fits(named)
+    return any(map(fits, members.workers.values()))
+
+
+def _in_words(pool: str, place: Place) -> str:
+    worker = [] if place.worker is None else [f'worker "{place.worker}"']
+    labels = [f"{key}={value}" for key, value in place.labels]
+    return ", ".join([*worker, f'pool "{pool}"', *labels])

@@ -1,0 +1,171 @@
+"""Runs a task on a worker's slot: what core's supervisor calls its runner."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, cast
+from urllib.parse import quote
+
+import structlog
+
+from balancer.fleet.call import Call, Lost, Outcome
+from balancer.fleet.files import RemoteFiles
+from balancer.fleet.fleet import Fleet
+from balancer.fleet.links import Links
+from balancer.fleet.session import Session
+from slotgrid.core.dispatcher import Lease
+from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost, from_problem
+from slotgrid.core.supervisor import AttemptFailed, Refused
+from slotgrid.core.task import Artifact, Step, StepState, Task
+from slotgrid.wire import messages as m
+from slotgrid.wire.link import MessageTooLarge
+from slotgrid.wire.parts import SourceInfo
+
+log = structlog.get_logger()
+
+ANSWER_WITHIN_S = 10.0
+"""For `started` or `refused`: a worker that lives and does not answer is not waited for."""
+OVERTIME_S = 30.0
+"""Beyond `timeout_s`, which the worker itself keeps: its ladder to free a slot, and the way."""
+CANCEL_WITHIN_S = 15.0
+"""For the worker's ladder after a cancel."""
+
+
+class RemoteRunner:
+    """Fulfils `slotgrid.core.supervisor.Runner` with slots of other machines."""
+
+    def __init__(self, fleet: Fleet, links: Links, files: RemoteFiles) -> None:
+        self._fleet = fleet
+        self._links = links
+        self._files = files
+        self._calls: dict[str, tuple[Call, Session]] = {}
+
+    async def run(self, task: Task, lease: Lease) -> bytes:
+        """The function's result as JSON. Raises AttemptFailed, Refused or CancelledError."""
+        session = self._links.session(lease.slot.worker)
+        if session is None or self._fleet.target(lease.slot) is not session.worker:
+            raise Refused  # its link was lost between the choice and now
+        timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
+        try:
+            call = session.call(task, lease.slot, _message(task, timeout_s))
+        except MessageTooLarge as error:
+            raise AttemptFailed(BodyTooLarge(str(error)), retryable=False) from error
+        self._calls[task.id] = call, session
+        watch = _Watch(call, timeout_s)
+        try:
+            outcome = await call.outcome
+        finally:
+            watch.end()
+        if isinstance(outcome, m.Done | m.Failed):
+            _note(task, outcome)
+            if task.submission.mode.durable and task.artifacts:
+                await self._files.keep(task)
+        return _result(task, call, outcome)
+
+    def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
+        """Of a task that was given up here: have the worker end it, and wait until it has."""
+        found = self._calls.pop(task.id, None)
+        if found is None:
+            return None
+        call, session = found
+        if call.over:
+            session.forget(call)
+            return None
+        return self._give_up(call, session)
+
+    async def _give_up(self, call: Call, session: Session) -> None:
+        """The slot comes back when the worker says so, or when it is gone."""
+        reason = call.task.cancel_reason or "the balancer gave it up"
+        call.link.send(m.Cancel(id=call.task.id, reason=reason), lane=call.task.id)
+        try:
+            async with asyncio.timeout(CANCEL_WITHIN_S):
+                await call.wait_over()
+        except TimeoutError:
+            log.error("worker.does_not_cancel", worker=call.slot.worker, task_id=call.task.id)  # noqa: TRY400
+            self._fleet.ended(call.slot, fault=True)
+        session.forget(call)
+
+
+class _Watch:
+    """One timer for a call: first for the worker's answer, then for the end of the task."""
+
+    __slots__ = ("_call", "_timeout_s", "_timer")
+
+    def __init__(self, call: Call, timeout_s: float) -> None:
+        self._call = call
+        self._timeout_s = timeout_s
+        self._timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, self._answered)
+
+    def end(self) -> None:
+        """The call is no longer waited for."""
+        self._timer.cancel()
+
+    def _answered(self) -> None:
+        if not self._call.started:
+            self._call.give_up(Lost(f"it has not answered within {ANSWER_WITHIN_S:g} s"))
+            return
+        left_s = self._timeout_s + OVERTIME_S - ANSWER_WITHIN_S
+        self._timer = asyncio.get_running_loop().call_later(left_s, self._overdue)
+
+    def _overdue(self) -> None:
+        self._call.give_up(Lost("it did not end the task in time"))
+
+
+def _result(task: Task, call: Call, outcome: Outcome) -> bytes:
+    match outcome:
+        case m.Done():
+            return bytes(outcome.result)
+        case m.Failed():
+            raise AttemptFailed(from_problem(outcome.problem), retryable=outcome.retryable)
+        case m.Refused():
+            task.log(f"{task.worker} refused it ({outcome.kind}): {outcome.reason}")
+            raise Refused
+        case Lost() if not call.started:
+            task.log(f"{task.worker} was lost before it started: {outcome.reason}")
+            raise Refused
+        case Lost():
+            raise AttemptFailed(_lost(task, outcome), retryable=True)
+
+
+def _message(task: Task, timeout_s: float) -> m.TaskMessage:
+    submission = task.submission
+    return m.TaskMessage(
+        id=task.id,
+        function=task.spec.name,
+        contract=task.spec.contract,
+        input=task.input,
+        pool=submission.place.pool,
+        owner=task.owner,
+        source=SourceInfo(kind=task.source.kind, id=task.source.id),
+        priority=submission.priority,
+        timeout_s=timeout_s,
+        attempt=task.attempts[-1].number,
+        metadata=submission.metadata,
+        trace=submission.trace,
+        mode=cast(m.ModeName, submission.mode.value),
+        created_at=task.created_at,
+    )
+
+
+def _lost(task: Task, lost: Lost) -> ServiceError:
+    return WorkerLost(
+        f"the worker {task.worker} was lost while the task ran: {lost.reason}", reason=lost.reason
+    )
+
+
+def _note(task: Task, end: m.Done | m.Failed) -> None:
+    """What the worker says of the task beside its result."""
+    for file in end.artifacts:
+        url = f"/tasks/{task.id}/artifacts/{quote(file.name)}"
+        task.artifacts[file.name] = Artifact(file.name, file.size, file.content_type, url)
+    task.steps = [
+        Step(
+            step.name,
+            step.function,
+            StepState(step.status),
+            step.started_at,
+            step.ended_at,
+            step.output,
+            step.error,
+        )
+        for step in end.steps
+    ]

@@ -1,0 +1,146 @@
+"""Who is in the fleet, by name and by group and contract, and what they offer together."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from balancer.fleet.members import Members
+from balancer.fleet.states import WorkerState
+from balancer.fleet.workers import Worker
+from slotgrid.core.spec import FunctionSpec
+
+DEFAULT_GROUP = "default"
+LOST_KEPT_S = 300.0
+"""How long a worker that dialled in is remembered as lost; one that is listed is while it is."""
+
+
+def _order(spec: FunctionSpec) -> tuple[str, bool, str, int]:
+    return (spec.name, spec.group == DEFAULT_GROUP, spec.group, spec.contract)
+
+
+class Roster:
+    """All workers that are known, lost ones too. Fulfils core's `Catalog`.
+
+    Only the fleet changes it.
+    """
+
+    def __init__(self, *, chance: Callable[[], float]) -> None:
+        self._chance = chance
+        self._workers: dict[str, Worker] = {}
+        self._lost: dict[str, Worker] = {}  # in the order in which they were lost
+        self._groups: dict[str, dict[int, Members]] = {}
+        self._version = 0
+
+    # Catalog
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of what the fleet offers; 0 until the first worker joins."""
+        return self._version
+
+    def find(
+        self, name: str, group: str | None = None, contract: int | None = None
+    ) -> FunctionSpec | None:
+        """The function of that name; no group means `default`, no contract the newest ready."""
+        members = self.members(group or DEFAULT_GROUP, contract)
+        return None if members is None else members.agreement.functions.get(name)
+
+    def specs(self) -> Sequence[FunctionSpec]:
+        """The functions of all groups and contracts, by name; the group `default` after others.
+
+        So what a caller gets who names neither comes last.
+        """
+        found = [
+            spec
+            for contracts in self._groups.values()
+            for members in contracts.values()
+            for spec in members.agreement.functions.values()
+        ]
+        return sorted(found, key=_order)
+
+    # What can be asked
+
+    def members(self, group: str, contract: int | None) -> Members | None:
+        """The workers of that group and contract; of the newest that is ready when it is None.
+
+        When none is ready, of the newest for which tasks may wait; failing that, of the newest.
+        """
+        contracts = self._groups.get(group, {})
+        if contract is not None:
+            return contracts.get(contract)
+        newest = [contracts[number] for number in sorted(contracts, reverse=True)]
+        for members in newest:
+            if members.states[WorkerState.READY]:
+                return members
+        for members in newest:
+            if members.awaited:
+                return members
+        return newest[0] if newest else None
+
+    def groups(self) -> Mapping[str, Sequence[int]]:
+        """Each group with its contracts."""
+        return {group: sorted(contracts) for group, contracts in sorted(self._groups.items())}
+
+    def worker(self, name: str) -> Worker | None:
+        """What is known of the worker of that name."""
+        return self._workers.get(name)
+
+    def workers(self) -> Iterator[Worker]:
+        """Every worker, in the order in which they joined."""
+        yield from list(self._workers.values())
+
+    def states(self) -> Counter[WorkerState]:
+        """How many workers are in each state."""
+        return Counter(worker.state for worker in self._workers.values())
+
+    def has(self, worker: Worker) -> bool:
+        """Whether that record is the present one of its name."""
+        return self._workers.get(worker.name) is worker
+
+    def members_of(self, worker: Worker) -> Members:
+        """Those of its group and contract. The record must be the present one."""
+        return self._groups[worker.group][worker.contract]
+
+    # What the fleet changes
+
+    def add(self, worker: Worker, now: float) -> None:
+        """A worker that is not known yet."""
+        self._forget_long_lost(now)
+        self._workers[worker.name] = worker
+        contracts = self._groups.setdefault(worker.group, {})
+        members = contracts.get(worker.contract)
+        if members is None:
+            members = Members(worker.group, worker.contract, chance=self._chance)
+            contracts[worker.contract] = members
+        members.add(worker, now)
+        self._version += 1
+
+    def settle(self, worker: Worker, now: float, *, offers_anew: bool = False) -> None:
+        """Something about the worker has changed."""
+        changed = self.members_of(worker).settle(worker, now, offers_anew=offers_anew)
+        self._version += changed
+
+    def lose(self, worker: Worker, now: float) -> None:
+        """Its link is down; it is remembered, for it may come back."""
+        worker.left_at = now
+        self._lost[worker.name] = worker
+        self.settle(worker, now)
+
+    def forget(self, worker: Worker, now: float) -> None:
+        """As if it had never been there."""
+        del self._workers[worker.name]
+        self._lost.pop(worker.name, None)
+        members = self.members_of(worker)
+        members.remove(worker, now)
+        if not members.workers:
+            del self._groups[worker.group][worker.contract]
+            if not self._groups[worker.group]:
+                del self._groups[worker.group]
+        self._version += 1
+
+    def _forget_long_lost(self, now: float) -> None:
+        for worker in list(self._lost.values()):
+            assert worker.left_at is not None
+            if now - worker.left_at <= LOST_KEPT_S:
+                return
+            if worker.address is None:
+                self.forget(worker, now)

@@ -1,0 +1,208 @@
+"""One worker on one link: what it says goes to the fleet and to the calls that it is about."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from balancer.fleet import states
+from balancer.fleet.asking import Question, WorkerGone
+from balancer.fleet.call import Call, Lost
+from balancer.fleet.fleet import Fleet
+from balancer.fleet.translation import counts_of, functions_of, report_of, versions_of
+from balancer.fleet.workers import Worker
+from slotgrid.core.schema import SchemaFault
+from slotgrid.core.slots import Slot
+from slotgrid.core.task import Task
+from slotgrid.wire import messages as m
+from slotgrid.wire.functions import SpecReader
+from slotgrid.wire.link import Link
+
+log = structlog.get_logger()
+
+BROWSER_CRASHED = "/problems/browser-crashed"
+
+
+class Session:
+    """The messages of one worker, from its welcome to the end of its link.
+
+    `made_room` is called after each message that may let a waiting task start.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        link: Link[m.FromWorker],
+        fleet: Fleet,
+        specs: SpecReader,
+        *,
+        made_room: Callable[[], None],
+    ) -> None:
+        self.worker = worker
+        self.link = link
+        self.ended = asyncio.Event()
+        """Set by the links when the link is down."""
+        self._fleet = fleet
+        self._specs = specs
+        self._made_room = made_room
+        self._calls: dict[str, Call] = {}
+        self._questions: dict[str, Question] = {}
+        self._on: Mapping[type[object], Callable[[Any], None]] = {
+            m.Report: self._reported,
+            m.Started: self._started,
+            m.EventMessage: self._said,
+            m.LogMessage: self._wrote,
+            m.Done: self._ended,
+            m.Failed: self._ended,
+            m.Refused: self._refused,
+            m.Functions: self._offers,
+            m.Tags: self._tagged,
+            m.Draining: self._drains,
+            m.Reply: self._replied,
+            m.Data: self._sent_data,
+        }
+
+    def receive(self, message: object) -> None:
+        """Act on a message; those that are not for us are left out."""
+        act = self._on.get(type(message))
+        if act is not None:
+            act(message)
+
+    # Calls
+
+    @property
+    def calls(self) -> int:
+        """How many there are."""
+        return len(self._calls)
+
+    @property
+    def started(self) -> int:
+        """How many of them run."""
+        return sum(call.started for call in self._calls.values())
+
+    def call(self, task: Task, slot: Slot, message: m.TaskMessage) -> Call:
+        """Send a task there. Raises MessageTooLarge."""
+        call = Call(task, slot, self.link)
+        self.link.send(message, lane=task.id)
+        self._calls[task.id] = call
+        return call
+
+    def take_over(self, calls: Collection[Call]) -> None:
+        """Calls of the link before: the worker goes on with them."""
+        for call in calls:
+            call.link = self.link
+            self._calls[call.task.id] = call
+
+    def forget(self, call: Call) -> None:
+        """Nobody waits for the call any more."""
+        if self._calls.get(call.task.id) is call:
+            del self._calls[call.task.id]
+        self.link.forget(call.task.id)
+
+    def lost(self) -> list[Call]:
+        """The link is down. What was not started is free to go elsewhere; the rest is returned."""
+        for question in self._questions.values():
+            question.lost()
+        started = []
+        for call in self._calls.values():
+            if call.started and not call.outcome.done():
+                started.append(call)
+            else:
+                call.end(Lost("its link was lost"))
+        self._calls.clear()
+        return started
+
+    # Questions
+
+    @property
+    def questions(self) -> int:
+        """How many are open."""
+        return len(self._questions)
+
+    @contextmanager
+    def ask(self, what: m.Wish, **terms: Any) -> Iterator[Question]:
+        """Ask something that is no task. Raises WorkerGone when the link is down already."""
+        if self.link.ending is not None:
+            raise WorkerGone("its link was lost")
+        question = Question(uuid4().hex, self.link)
+        self._questions[question.id] = question
+        self.link.send(m.Ask(ask=question.id, what=what, **terms))
+        try:
+            yield question
+        finally:
+            del self._questions[question.id]
+            if not question.complete:
+                self.link.send(m.StopAsking(ask=question.id))
+            self.link.forget(question.id)
+
+    # Messages
+
+    def _reported(self, report: m.Report) -> None:
+        self._fleet.reported(self.worker, report_of(report))
+        self._made_room()
+
+    def _started(self, message: m.Started) -> None:
+        call = self._calls.get(message.id)
+        if call is None:
+            return
+        call.started = True
+        if call.task.attempts:
+            call.task.attempts[-1].slot = message.slot
+        self._fleet.started(call.slot, counts_of(message))
+        self._made_room()
+
+    def _said(self, message: m.EventMessage) -> None:
+        if (call := self._calls.get(message.id)) is not None:
+            call.said(message)
+
+    def _wrote(self, message: m.LogMessage) -> None:
+        if (call := self._calls.get(message.id)) is not None:
+            call.wrote(message)
+
+    def _ended(self, message: m.Done | m.Failed) -> None:
+        call = self._calls.pop(message.id, None)
+        if call is None:
+            # Said again after a reconnect, or of a task that was given up: the count is news.
+            return
+        fault = isinstance(message, m.Failed) and message.problem.get("type") == BROWSER_CRASHED
+        self._fleet.ended(call.slot, counts_of(message), fault=fault)
+        call.end(message)
+        self._made_room()
+
+    def _refused(self, message: m.Refused) -> None:
+        call = self._calls.pop(message.id, None)
+        if call is None:
+            return
+        self._fleet.refused(call.slot, states.Refusal(message.kind))
+        call.end(message)
+        self._made_room()
+
+    def _offers(self, message: m.Functions) -> None:
+        worker = self.worker
+        try:
+            functions = functions_of(
+                message.functions, self._specs, group=worker.group, contract=worker.contract
+            )
+        except SchemaFault as fault:
+            log.warning("worker.functions_unusable", worker=worker.name, fault=str(fault))
+            return
+        self._fleet.offers(worker, functions, message.tags)
+        self._made_room()
+
+    def _tagged(self, message: m.Tags) -> None:
+        self._fleet.tagged(self.worker, message.tags, versions_of(message.versions))
+
+    def _drains(self, _: m.Draining) -> None:
+        self._fleet.drains(self.worker)
+        log.info("worker.draining", worker=self.worker.name)
+
+    def _replied(self, reply: m.Reply) -> None:
+        if (question := self._questions.get(reply.ask)) is not None:
+            question.answered(reply)
+
+    def _sent_data(self, piece: m.Data) -> None:
+        if (question := self._questions.get(piece.ask)) is not None:
+            question.add(piece)

@@ -1,0 +1,9 @@
+"""What the balancer's own handlers work on."""
+
+from aiohttp import web
+
+from balancer.fleet.fleet import Fleet
+from balancer.fleet.links import Links
+
+FLEET = web.AppKey("fleet", Fleet)
+LINKS = web.AppKey("links", Links)

@@ -1,0 +1,114 @@
+"""What a decision and a report cost at fleets of growing size."""
+
+import random
+import time
+from collections.abc import Callable
+from statistics import median
+
+from balancer.fleet.fleet import Fleet
+from balancer.fleet.states import Counts, Hello, Report
+from balancer.fleet.workers import Worker
+from bench.simulation.slotgrid_fleet import FUNCTION, POOL
+from slotgrid.core.queue import TaskClass
+from slotgrid.core.slots import Slot
+from slotgrid.core.submission import Place
+
+SIZES = (10, 100, 1_000, 10_000)
+SLOTS = 4
+USED = 0.9
+ROUNDS = 7
+PER_ROUND = 2_000
+PLAIN = TaskClass("default", 1, POOL)
+LABELLED = PLAIN._replace(place=Place(labels=(("zone", "a"),)))
+
+
+class BusyFleet:
+    """A fleet of so many workers, nine tenths of whose slots are taken; half are in each zone."""
+
+    def __init__(self, size: int) -> None:
+        self._chance = random.Random(size)
+        self.fleet = Fleet(chance=self._chance.random)
+        self._free: dict[str, int] = {}
+        self._seq = 0
+        self._workers = [self._join(number) for number in range(size)]
+        self._running: dict[str, list[Slot]] = {"a": [], "b": []}
+        for _ in range(int(size * SLOTS * USED)):
+            self._start(PLAIN)
+
+    def decide(self) -> None:
+        """One task ends, and its slot comes back; another: chosen for, sent, started."""
+        self._end(self._chance.choice("ab"))
+        self._start(PLAIN)
+
+    def decide_labelled(self) -> None:
+        """The same for tasks that ask for one of the zones."""
+        self._end("a")
+        self._start(LABELLED)
+
+    def report(self) -> None:
+        """One report, which differs from the last by its load."""
+        worker = self._chance.choice(self._workers)
+        load = self._chance.uniform(0, 100)
+        self.fleet.reported(worker, Report(counts=self._counts(worker.name), cpu_percent=load))
+
+    def _start(self, cls: TaskClass) -> None:
+        assert self.fleet.can_serve(cls)
+        slot = self.fleet.take(cls)
+        self._free[slot.worker] -= 1
+        self.fleet.started(slot, self._counts(slot.worker))
+        self._running[_zone(slot.worker)].append(slot)
+
+    def _end(self, zone: str) -> None:
+        running = self._running[zone]
+        number = self._chance.randrange(len(running))
+        running[number], slot = running[-1], running[number]
+        running.pop()
+        self._free[slot.worker] += 1
+        self.fleet.ended(slot, self._counts(slot.worker))
+        self.fleet.give_back(slot)
+
+    def _join(self, number: int) -> Worker:
+        name = f"w{number}"
+        self._free[name] = SLOTS
+        hello = Hello(
+            name=name,
+            boot="1",
+            group="default",
+            contract=1,
+            pools={POOL: SLOTS},
+            labels=[("zone", _zone(name))],
+            functions=[FUNCTION],
+            report=Report(counts=self._counts(name)),
+        )
+        return self.fleet.joined(hello)
+
+    def _counts(self, name: str) -> Counts:
+        self._seq += 1
+        return Counts(self._seq, {POOL: self._free[name]})
+
+
+def cost_us(deed: Callable[[], None]) -> float:
+    """Microseconds of CPU for one, the median of several rounds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        for _ in range(PER_ROUND):
+            deed()
+        rounds.append((time.process_time() - began) / PER_ROUND * 1e6)
+    return median(rounds)
+
+
+def growth() -> list[tuple[int, float, float, float]]:
+    """For each size: µs for a task, for a task that asks for labels, for a report."""
+    return [_costs_at(size) for size in SIZES]
+
+
+def _costs_at(size: int) -> tuple[int, float, float, float]:
+    busy = BusyFleet(size)
+    plain = cost_us(busy.decide)
+    busy.decide_labelled()  # builds the index, once
+    return size, plain, cost_us(busy.decide_labelled), cost_us(busy.report)
+
+
+def _zone(name: str) -> str:
+    return "ab"[int(name[1:]) % 2]

@@ -1,0 +1,52 @@
+"""`slotgrid workers`: the fleet of a balancer, a line each."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from slotgrid.cli.node import Node, node_options
+from slotgrid.cli.output import print_json, say, screen, styled
+
+STATUS_STYLES = {
+    "ready": "green",
+    "starting": "yellow",
+    "maintenance": "yellow",
+    "draining": "yellow",
+    "removed": "yellow",
+}
+
+
+@click.command(short_help="List the workers of a balancer.")
+@click.option("--json", "plain", is_flag=True, help="The balancer's own answer as JSON.")
+@node_options()
+@click.pass_obj
+def workers(node: Node, /, *, plain: bool) -> None:
+    """List the workers that a balancer follows: how each stands, and how busy it is."""
+    found = node.ask(lambda client: client.workers())
+    if plain:
+        print_json(found, plain=True)
+    else:
+        _show(screen(), found)
+
+
+def _show(console: Console, found: list[dict[str, Any]]) -> None:
+    if not found:
+        say(console, "No worker has joined. List one in workers.json, or give it a BALANCER_URL.")
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    for heading in ("Worker", "Status", "Group", "Slots", "CPU", "Memory", "Detail"):
+        table.add_column(heading)
+    for one in found:
+        slots, system = one["slots"], one["system"]
+        table.add_row(
+            styled((one["name"], "bold")),
+            styled((one["status"], STATUS_STYLES.get(one["status"], "red"))),
+            styled(f"{one['group']} {one['contract']}"),
+            styled(f"{slots['used']} of {slots['limit']}"),
+            styled(f"{system['cpu_percent']:.0f} %"),
+            styled(f"{system['memory_percent']:.0f} %"),
+            styled((one["detail"] or "", "dim")),
+        )
+    console.print(table)

@@ -1,0 +1,55 @@
+"""`GET /groups`: the sets of functions that can be run here, and who serves them."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from slotgrid.core.errors import InvalidSubmission
+from slotgrid.core.spec import FunctionSpec
+from slotgrid.intake import documents as d
+from slotgrid.intake.body import paging
+from slotgrid.intake.finding import json_response
+from slotgrid.intake.node import NODE, Served
+from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+
+
+@endpoint(
+    Endpoint(
+        summary="List groups, by name",
+        tag="functions",
+        scope=Scope.READ,
+        parameters=d.PAGING,
+        answers={200: json_answer("A page of groups, and how many there are", d.GROUP_LIST)},
+        problems=(InvalidSubmission,),
+    )
+)
+async def list_groups(request: web.Request) -> web.Response:
+    """`GET /groups`."""
+    limit, offset = paging(request)
+    node = request.app[NODE]
+    own = {node.group: Served((node.contract,), 1)}
+    groups = sorted((own if node.groups is None else node.groups()).items())
+    specs = node.catalog.specs()
+    page = [
+        _shown(name, served, [spec for spec in specs if spec.group == name])
+        for name, served in groups[offset : offset + limit]
+    ]
+    return json_response({"groups": page, "total": len(groups)})
+
+
+def _shown(name: str, served: Served, specs: Sequence[FunctionSpec]) -> dict[str, Any]:
+    kinds = Counter(kind for kind, _ in {(spec.kind, spec.name) for spec in specs})
+    revisions = "\n".join(f"{spec.contract} {spec.name} {spec.revision}" for spec in specs)
+    return {
+        "name": name,
+        "contracts": served.contracts,
+        "functions_count": kinds["python"],
+        "recipes_count": kinds["recipe"],
+        "flows_count": kinds["flow"],
+        "schedules_count": 0,
+        "revision": hashlib.sha256(revisions.encode()).hexdigest()[:12],
+        "workers": served.workers,
+    }

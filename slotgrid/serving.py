@@ -1,0 +1,158 @@
+"""Serves a node on its port, from ready to drained; what a node is made of is its own matter."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+
+from slotgrid.core.drain import drain
+from slotgrid.core.node import NodeStatus
+from slotgrid.core.supervisor import Supervisor
+from slotgrid.core.task import Task
+from slotgrid.records.durability import Durability
+from slotgrid.runtime.background import stop_on_death
+from slotgrid.runtime.settings import Settings
+
+log = structlog.get_logger()
+
+CLOSE_CONNECTIONS_S = 2.0
+"""For open connections at the end, when every task has had its answer."""
+GARBAGE = (10_000, 20, 20)
+"""After how many new objects, and so on, Python looks for cycles. Its 700 are meant for scripts:
+here thousands of ended tasks are remembered, and going through them over and over finds nothing."""
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""SIGHUP too: a terminal that is closed must not end tasks any harder than Ctrl-C."""
+
+
+class NodeProcess(Protocol):
+    """The parts of a node that its serving works on."""
+
+    @property
+    def settings(self) -> Settings:
+        """What it was made from."""
+
+    @property
+    def status(self) -> NodeStatus:
+        """Whether it accepts tasks."""
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Its live tasks."""
+
+    @property
+    def durability(self) -> Durability:
+        """Its durable ones."""
+
+    def application(self) -> web.Application:
+        """Its HTTP application, which starts and ends its parts with itself."""
+
+    async def get_ready(self) -> None:
+        """Accept tasks as soon as that makes sense; called when the port listens."""
+
+    def cancel_everything(self, reason: str) -> None:
+        """Cancel every live task."""
+
+
+def on_ending(loop: asyncio.AbstractEventLoop, act: Callable[[str], None]) -> None:
+    """Call `act` with the reason at each signal that ends the process.
+
+    One that it was started to ignore (`nohup`) it goes on to ignore.
+    """
+    for name in ENDING:
+        if signal.getsignal(name) is not signal.SIG_IGN:
+            loop.add_signal_handler(name, act, f"signal {name.name}")
+
+
+class Stop:
+    """Tells whoever serves that it is to stop; only the first one who asks counts."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.deadline_s: float | None = None
+        self.reason = ""
+
+    def ask(self, reason: str, deadline_s: float | None = None) -> None:
+        """Begin to drain, within `deadline_s`; None means the setting."""
+        if self._asked.is_set():
+            return
+        self.reason, self.deadline_s = reason, deadline_s
+        self._asked.set()
+
+    def by_caller(self, deadline_s: float | None) -> None:
+        """The same, for `POST /drain`."""
+        self.ask("a caller asked for it", deadline_s)
+
+    async def wait(self) -> None:
+        """Return when somebody has asked."""
+        await self._asked.wait()
+
+
+@asynccontextmanager
+async def listening(node: NodeProcess) -> AsyncIterator[int]:
+    """The port of the node, which listens and accepts tasks; everything ends with the block.
+
+    Raises OSError when the port is taken.
+    """
+    runner = web.AppRunner(
+        node.application(),
+        handler_cancellation=True,  # a caller that hangs up takes its task along
+        access_log=None,
+        shutdown_timeout=CLOSE_CONNECTIONS_S,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, node.settings.host, node.settings.port)
+        await site.start()
+        port: int = runner.addresses[0][1]
+        await node.get_ready()
+        yield port
+    finally:
+        await runner.cleanup()
+
+
+async def serve(kind: str, make: Callable[[Stop], NodeProcess]) -> int:
+    """Serve until SIGTERM, SIGINT or `/drain`, then drain; returns the exit status.
+
+    `kind` is the word that the log's events begin with: worker or balancer.
+    """
+    stop, loop = Stop(), asyncio.get_running_loop()
+    deaths: list[str] = []
+
+    def died(reason: str) -> None:
+        deaths.append(reason)
+        stop.ask(reason)
+
+    on_ending(loop, stop.ask)
+    stop_on_death(died)
+    node = make(stop)
+    settings = node.settings
+    async with listening(node) as port:
+        # What start-up made is there for good: left in, it would be two thirds of what each full
+        # collection looks through, with every task waiting meanwhile.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
+        log.info(f"{kind}.listening", host=settings.host, port=port, name=settings.node_name)
+        await stop.wait()
+        deadline_s = settings.drain_s if stop.deadline_s is None else stop.deadline_s
+        log.info(f"{kind}.draining", reason=stop.reason, deadline_s=deadline_s)
+        on_ending(loop, node.cancel_everything)  # asked again: finish no more, cancel
+        report = await drain(
+            node.status,
+            node.supervisor,
+            deadline_s=deadline_s,
+            on_end=_log_outcome,
+            release=node.durability.tasks.release_queued,
+        )
+        log.info(f"{kind}.drained", **report.outcomes, cancelled_late=list(report.cancelled))
+    log.info(f"{kind}.ended", reason=stop.reason)
+    return 1 if deaths else 0
+
+
+def _log_outcome(task: Task) -> None:
+    log.info("drain.outcome", task_id=task.id, function=task.spec.name, outcome=task.state)

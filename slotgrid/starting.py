@@ -1,0 +1,71 @@
+"""How the process of a node starts: settings, log, data folder, loop; and how it ends."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+import uvloop
+
+from slotgrid.records.engines import DatabaseFault
+from slotgrid.runtime.data_folder import DataFolderTaken, data_folder
+from slotgrid.runtime.first_run import ensure_env
+from slotgrid.runtime.logs import LogRing, configure_logs
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.settings import Settings, SettingsError, load_settings
+
+USAGE = 2
+"""Exit status of a process that cannot start as it is set up."""
+NONE: Mapping[str, str] = MappingProxyType({})
+
+Serve = Callable[[Settings, LogRing, Redactor], Coroutine[Any, Any, int]]
+
+
+def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> int:
+    """Run a node until it is told to stop; returns the exit status of the process.
+
+    `defaults` are settings, by their environment names, that this kind of node begins with.
+    """
+    example = Path(".env.example")
+    if example.is_file():
+        ensure_env(Path(".env"), example)
+    try:
+        settings = load_settings(defaults=defaults)
+    except SettingsError as error:
+        return refuse(kind, *error.problems)
+    redactor = Redactor(settings.secrets())
+    with configure_logs(
+        level=settings.log_level,
+        log_format=settings.log_format,
+        ring_size=settings.max_logs,
+        stream=sys.stderr,
+        redactor=redactor,
+    ) as logs:
+        try:
+            with data_folder(settings.data_dir):
+                # Never closed: that waits for every asyncio task and thread, and functions may
+                # have left some that do not end. All that is ours has ended with `serve`.
+                runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+                return runner.run(serve(settings, logs, redactor))
+        except (SettingsError, DatabaseFault, DataFolderTaken) as error:
+            return refuse(kind, *getattr(error, "problems", (str(error),)))
+        except OSError as error:
+            address = f"{settings.host}:{settings.port}"
+            return refuse(kind, f"cannot listen on {address}: {error.strerror}")
+
+
+def refuse(kind: str, *reasons: str) -> int:
+    """Say why there is no node, a line for each reason."""
+    for reason in reasons:
+        print(f"{kind}: {reason}", file=sys.stderr)
+    return USAGE
+
+
+def end(status: int) -> NoReturn:
+    """End the process, whatever threads functions have left: Python itself would wait for them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

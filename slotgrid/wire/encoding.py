@@ -1,0 +1,88 @@
+"""Messages as JSON and back: one a line, and no line holds a line break."""
+
+from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar, get_args
+
+import msgspec
+
+from slotgrid.wire.messages import FromBalancer, FromWorker, Message
+
+M = TypeVar("M")
+
+
+class ProtocolFault(ValueError):
+    """The peer sent what the protocol does not allow; the text says what, in one sentence."""
+
+
+class _Typed(msgspec.Struct):
+    """Any message at all: it has a type."""
+
+    type: str
+
+
+class Reader(Generic[M]):
+    """Reads the messages of one direction. What is of a type that is not known is left out."""
+
+    def __init__(self, messages: object) -> None:
+        self._decoder: msgspec.json.Decoder[M] = msgspec.json.Decoder(messages)
+        self._typed = msgspec.json.Decoder(_Typed)
+        self._known = frozenset(str(part.__struct_config__.tag) for part in get_args(messages))
+
+    def lines(self, frame: bytes) -> list[M]:
+        """The messages of a frame. Raises ProtocolFault."""
+        try:
+            return self._decoder.decode_lines(frame)
+        except (msgspec.DecodeError, RecursionError):
+            # One of them is of a later version, or wrong: look at each.
+            return [*self._known_ones(frame.split(b"\n"))]
+
+    def one(self, message: bytes | bytearray) -> M | None:
+        """One message; None when its type is not known. Raises ProtocolFault."""
+        return next(self._known_ones([message]), None)
+
+    def _known_ones(self, lines: list[bytes] | list[bytes | bytearray]) -> Iterator[M]:
+        for line in lines:
+            if not line:
+                continue
+            try:
+                yield self._decoder.decode(line)
+            except (msgspec.DecodeError, RecursionError) as cause:
+                if self._type(line) in self._known:
+                    raise ProtocolFault(f"cannot be read: {cause}") from cause
+
+    def _type(self, line: bytes | bytearray) -> str:
+        try:
+            return self._typed.decode(line).type
+        except (msgspec.DecodeError, RecursionError) as cause:
+            raise ProtocolFault(f"no message: {cause}") from cause
+
+
+def from_worker() -> Reader[FromWorker]:
+    """A reader of what workers say."""
+    return Reader(FromWorker)
+
+
+def from_balancer() -> Reader[FromBalancer]:
+    """A reader of what balancers say."""
+    return Reader(FromBalancer)
+
+
+def same_major(protocol: str, ours: str) -> bool:
+    """Whether two versions of the protocol understand each other."""
+    return protocol.partition(".")[0] == ours.partition(".")[0]
+
+
+def _plain(value: object) -> object:
+    """What messages hold that JSON has no form for: mappings that cannot be changed."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} has no JSON form")
+
+
+encode = msgspec.json.Encoder(enc_hook=_plain).encode
+"""A message as JSON bytes."""
+
+
+def known_messages() -> tuple[type[Message], ...]:
+    """Every type of message that is sent as a line, each once."""
+    return tuple(dict.fromkeys((*get_args(FromWorker), *get_args(FromBalancer))))

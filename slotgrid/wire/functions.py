@@ -1,0 +1,73 @@
+"""Functions as the link carries them, and back."""
+
+from collections import OrderedDict
+
+from slotgrid.core.schema import Schema
+from slotgrid.core.spec import FunctionSpec
+from slotgrid.wire.encoding import encode
+from slotgrid.wire.parts import FunctionInfo, Rate
+
+SPECS_KEPT = 5000
+
+
+def info_of(spec: FunctionSpec) -> FunctionInfo:
+    """All that there is to know of a function, but for its group and contract."""
+    return FunctionInfo(
+        name=spec.name,
+        description=spec.description,
+        kind=spec.kind,
+        revision=spec.revision,
+        input=spec.input.document,
+        output=spec.output.document if spec.output else None,
+        modes=spec.modes,
+        timeout_s=spec.timeout_s,
+        pool=spec.pool,
+        isolation=spec.isolation,
+        retries=spec.retries,
+        requires=spec.requires,
+        concurrency=spec.concurrency,
+        rate=Rate(count=spec.rate[0], period_s=spec.rate[1]) if spec.rate else None,
+    )
+
+
+class SpecReader:
+    """Makes the specs of functions; those of equal functions are one and the same object.
+
+    Compiling a schema takes milliseconds, and a thousand workers may offer the same functions.
+    """
+
+    def __init__(self, *, kept: int = SPECS_KEPT) -> None:
+        self._kept = kept
+        self._specs: OrderedDict[tuple[str, int, bytes], FunctionSpec] = OrderedDict()
+
+    def spec(self, info: FunctionInfo, *, group: str, contract: int) -> FunctionSpec:
+        """The function's spec. Raises SchemaFault when one of its schemas is none."""
+        key = group, contract, encode(info)
+        spec = self._specs.get(key)
+        if spec is None:
+            spec = self._specs[key] = _spec_of(info, group=group, contract=contract)
+            if len(self._specs) > self._kept:
+                self._specs.popitem(last=False)
+        self._specs.move_to_end(key)
+        return spec
+
+
+def _spec_of(info: FunctionInfo, *, group: str, contract: int) -> FunctionSpec:
+    return FunctionSpec(
+        name=info.name,
+        description=info.description,
+        kind=info.kind,
+        group=group,
+        contract=contract,
+        revision=info.revision,
+        input=Schema(info.input),
+        output=Schema(info.output) if info.output is not None else None,
+        modes=info.modes,
+        timeout_s=info.timeout_s,
+        pool=info.pool,
+        isolation=info.isolation,
+        retries=info.retries,
+        requires=info.requires,
+        concurrency=info.concurrency,
+        rate=(info.rate.count, info.rate.period_s) if info.rate else None,
+    )

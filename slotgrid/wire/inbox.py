@@ -1,0 +1,88 @@
+"""Frames in, messages out: puts the pieces of large messages together; no I/O."""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+from slotgrid.wire.encoding import ProtocolFault, Reader
+from slotgrid.wire.limits import ASSEMBLY_LIMIT, CREDITS, GRANT_EVERY, MESSAGE_LIMIT
+from slotgrid.wire.messages import Data, DataHeader, PartHeader
+
+M = TypeVar("M")
+
+_HEADER = msgspec.json.Decoder(PartHeader | DataHeader)
+
+
+class _Unfinished:
+    """The pieces of a message so far, and the credits its sender has not got back for them."""
+
+    __slots__ = ("data", "owed")
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.owed = 0
+
+
+class Inbox(Generic[M]):
+    """Reads the frames of a peer. `granted` has the credits to be sent, by lane, until taken.
+
+    Above ASSEMBLY_LIMIT only the oldest unfinished message gets credits, so memory is bounded and
+    each is finished in the end.
+    """
+
+    def __init__(self, reader: Reader[M]) -> None:
+        self._reader = reader
+        self._unfinished: dict[str, _Unfinished] = {}
+        self._size = 0
+        self._granted: dict[str, int] = {}
+
+    def lines(self, frame: bytes) -> list[M]:
+        """The messages of a text frame. Raises ProtocolFault."""
+        return self._reader.lines(frame)
+
+    def piece(self, frame: bytes) -> M | Data | None:
+        """What a binary frame completes, if it does. Raises ProtocolFault."""
+        end = frame.find(b"\n")
+        try:
+            header = _HEADER.decode(frame[:end] if end >= 0 else frame)
+        except (msgspec.DecodeError, RecursionError) as cause:
+            raise ProtocolFault(f"no header of a binary frame: {cause}") from cause
+        body = frame[end + 1 :] if end >= 0 else b""
+        if isinstance(header, DataHeader):
+            return Data(header.ask, body, header.last)
+        return self._part(header, body)
+
+    def take_granted(self) -> dict[str, int]:
+        """The credits that go back to the peer now."""
+        granted, self._granted = self._granted, {}
+        return granted
+
+    def _part(self, header: PartHeader, body: bytes) -> M | None:
+        lane = header.id
+        message = self._unfinished.get(lane)
+        if message is None:
+            message = self._unfinished[lane] = _Unfinished()
+        message.data += body
+        message.owed += 1
+        self._size += len(body)
+        if len(message.data) > MESSAGE_LIMIT:
+            raise ProtocolFault(f"a message is larger than {MESSAGE_LIMIT} bytes")
+        if message.owed > CREDITS:
+            raise ProtocolFault("more pieces of a message than there were credits for")
+        if not header.last:
+            self._grant(lane, message, at_least=GRANT_EVERY)
+            return None
+        del self._unfinished[lane]
+        self._size -= len(message.data)
+        self._granted[lane] = self._granted.get(lane, 0) + message.owed
+        for other, waiting in self._unfinished.items():
+            self._grant(other, waiting, at_least=GRANT_EVERY)
+        return self._reader.one(message.data)
+
+    def _grant(self, lane: str, message: _Unfinished, *, at_least: int) -> None:
+        if message.owed < at_least:
+            return
+        if self._size > ASSEMBLY_LIMIT and next(iter(self._unfinished)) != lane:
+            return
+        self._granted[lane] = self._granted.get(lane, 0) + message.owed
+        message.owed = 0

@@ -1,0 +1,32 @@
+"""The numbers of the link. Those that both ends must keep to stand in `docs/protocol.md` too."""
+
+FRAME_LIMIT = 64 * 1024
+"""Bytes in a frame, at most: a peer closes the link for a longer one."""
+PIECE_BYTES = 32 * 1024
+"""Bytes of a large message in one frame: what is urgent waits for the piece before it."""
+CREDITS = 32
+"""Messages or pieces about one task that may be under way: 1 MiB of a large message."""
+GRANT_EVERY = CREDITS // 4
+"""Credits are given back in such portions, so that pieces never wait for those owed."""
+MESSAGE_LIMIT = 128 * 1024 * 1024
+"""Bytes in a message, at most."""
+ASSEMBLY_LIMIT = 256 * 1024 * 1024
+"""Bytes of unfinished messages above which only the oldest of them goes on."""
+BACKLOG_LIMIT = 256 * 1024 * 1024
+"""Bytes that may wait for a peer that does not read; with more, the link is given up."""
+
+HEARTBEAT_S = 1.0
+"""A link on which nothing else was sent for so long carries a heartbeat."""
+TICK_S = 0.5
+SILENT_TICKS = 6
+"""Ticks without a word from the peer, after which it counts as lost: three heartbeats. Counted
+and not measured: a loop that stood still has one late tick, and has not listened meanwhile."""
+HANDSHAKE_S = 5.0
+"""From the open WebSocket to `hello`, and from `hello` to `welcome`."""
+CLOSE_S = 1.0
+"""For what waits to be sent and the closing handshake; then the connection is cut."""
+GRACE_S = 5.0
+"""For how long a worker keeps the tasks of a balancer whose link was lost."""
+REPORT_EVERY_S = 1.0
+REPORT_WITHIN_S = 0.01
+"""Changes of a worker that are this close together go in one report."""

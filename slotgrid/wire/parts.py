@@ -1,0 +1,87 @@
+"""What stands inside of the messages."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of what stands inside of messages."""
+
+
+class Rate(Part, frozen=True, kw_only=True):
+    """At most `count` starts in any window of `period_s` seconds."""
+
+    count: int
+    period_s: float
+
+
+class FunctionInfo(Part, frozen=True, kw_only=True):
+    """One function that the worker serves, its schemas as JSON Schema documents."""
+
+    name: str
+    description: str
+    kind: Literal["python", "recipe", "flow"]
+    revision: str
+    input: Mapping[str, Any]
+    output: Mapping[str, Any] | None = None
+    modes: tuple[str, ...]
+    timeout_s: float
+    pool: str = "default"
+    isolation: str = "context"
+    retries: int = 0
+    requires: tuple[str, ...] = ()
+    concurrency: int | None = None
+    rate: Rate | None = None
+
+
+class BrokenInfo(Part, frozen=True, kw_only=True):
+    """A file of functions that cannot be used as it is, and why."""
+
+    path: str
+    error: str
+
+
+class System(Part, frozen=True, kw_only=True):
+    """How the worker's machine is; percents from 0 to 100, the memory of its process tree."""
+
+    cpu_percent: float = 0.0
+    memory_percent: float = 0.0
+    memory_bytes: int = 0
+    loop_lag_s: float = 0.0
+
+
+class SourceInfo(Part, frozen=True, kw_only=True):
+    """What started a task."""
+
+    kind: str
+    id: str | None = None
+
+
+class ArtifactInfo(Part, frozen=True, kw_only=True):
+    """A file that the task saved; it stays at the worker, and `ask` fetches it."""
+
+    name: str
+    size: int
+    content_type: str
+
+
+class StepInfo(Part, frozen=True, kw_only=True):
+    """One part of the task."""
+
+    name: str
+    function: str
+    status: Literal["pending", "ready", "running", "completed", "failed", "skipped", "cancelled"]
+    started_at: float
+    ended_at: float | None = None
+    output: Any = None
+    error: str | None = None
+
+
+class Claim(Part, frozen=True, kw_only=True):
+    """A task that the balancer takes for running, and the last event and line it has of it."""
+
+    id: str
+    events: int = 0
+    logs: int = 0

@@ -1,0 +1,107 @@
+"""Opens links: dials the other node's `GET /link`, or accepts a node that dials."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from aiohttp import ClientError, ClientSession, ClientWSTimeout, WSServerHandshakeError, web
+from yarl import URL
+
+from slotgrid.wire.encoding import Reader
+from slotgrid.wire.ending import CloseCode
+from slotgrid.wire.limits import CLOSE_S, FRAME_LIMIT, HANDSHAKE_S
+from slotgrid.wire.link import Link
+
+M = TypeVar("M")
+PATH = "link"
+
+log = structlog.get_logger()
+
+
+class LinkRefused(Exception):
+    """No link could be opened; the text says why, in one sentence."""
+
+
+def link_url(base: str) -> URL:
+    """Where a node of that base URL accepts links; `https` means `wss`."""
+    url = URL(base)
+    return url.with_scheme({"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)) / PATH
+
+
+async def dial(session: ClientSession, base: str, key: str, reader: Reader[M]) -> Link[M]:
+    """A link to the node at `base`, to be run. Raises LinkRefused."""
+    try:
+        async with asyncio.timeout(HANDSHAKE_S):
+            socket = await session.ws_connect(
+                link_url(base),
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=ClientWSTimeout(ws_close=CLOSE_S),
+                max_msg_size=FRAME_LIMIT + 1,
+                decode_text=False,
+            )
+    except TimeoutError as cause:
+        raise LinkRefused(f"no answer within {HANDSHAKE_S:g} s") from cause
+    except WSServerHandshakeError as cause:
+        raise LinkRefused(f"answered {cause.status}{_MEANINGS.get(cause.status, '')}") from cause
+    except (ClientError, OSError, ValueError) as cause:
+        raise LinkRefused(f"{type(cause).__name__}: {cause}") from cause
+    # The only way to the transport, and without it a peer that stands still holds the socket.
+    connection = socket._response.connection
+    transport = connection.transport if connection is not None else None
+    return Link(socket, reader, cut=transport.abort if transport else _nothing, peer=base)
+
+
+async def serve(
+    request: web.Request, reader: Reader[M], converse: Callable[[Link[M]], Awaitable[object]]
+) -> web.WebSocketResponse:
+    """Answer `GET /link`: accept, and converse until that ends.
+
+    In an asyncio task of its own, for aiohttp cancels a handler whose caller is gone, and the link
+    finds out by itself how it ended.
+    """
+    socket, link = await accept(request, reader)
+    conversing = asyncio.ensure_future(converse(link))
+    try:
+        await asyncio.wait({conversing})
+    except asyncio.CancelledError:
+        await asyncio.wait({conversing}, timeout=CLOSE_S)
+        conversing.cancel()
+        await asyncio.wait({conversing})
+        raise
+    if (error := conversing.exception()) is not None:
+        # No answer is possible any more, so nobody else would tell of it.
+        log.error("link.defect", peer=link.peer, exc_info=error)
+        await socket.close(code=CloseCode.DEFECT)
+    return socket
+
+
+async def accept(request: web.Request, reader: Reader[M]) -> tuple[web.WebSocketResponse, Link[M]]:
+    """A link to the node that asks, to be run; the handler then returns the response."""
+    socket = web.WebSocketResponse(
+        timeout=CLOSE_S, compress=False, max_msg_size=FRAME_LIMIT + 1, decode_text=False
+    )
+    await socket.prepare(request)
+    transport = request.transport
+    cut = transport.abort if transport is not None else _nothing
+    return socket, Link(socket, reader, cut=cut, peer=request.remote or "an unknown address")
+
+
+def shows_key(authorization: str | None, key: str) -> bool:
+    """Whether the header `Authorization` holds the key, raw or after `Bearer`; an empty key
+    lets nobody in.
+    """
+    if not authorization or not key:
+        return False
+    scheme, _, rest = authorization.partition(" ")
+    shown = rest.strip() if scheme.lower() == "bearer" else authorization.strip()
+    # Compared as bytes, for text may only hold ASCII; in constant time.
+    return hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode())
+
+
+def _nothing() -> None:
+    """The connection is gone already."""
+
+
+_MEANINGS = {401: ": the key is not the right one", 404: ": no node, or one without links"}

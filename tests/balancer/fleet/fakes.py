@@ -1,0 +1,63 @@
+"""A fleet on a clock of the test's, and workers as their links would describe them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from balancer.fleet.fleet import Fleet
+from balancer.fleet.states import Counts, Hello, Report
+from balancer.fleet.workers import Worker
+from slotgrid.core.queue import TaskClass
+from slotgrid.core.slots import Slot
+from slotgrid.core.spec import FunctionSpec
+from slotgrid.core.submission import Place
+from tests.slotgrid.core.fakes import PLAIN, ManualClock
+
+DEFAULT = TaskClass("default", 1, "default")
+
+
+class FakeFleet(Fleet):
+    """A fleet with a clock that the test moves, in which the first that joined wins a draw."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        super().__init__(clock=self.clock, chance=lambda: 0.0)
+
+    def join(
+        self, name: str, *, boot: str = "b1", free: int | None = None, **fields: Any
+    ) -> Worker:
+        """A worker of four slots in one pool, unless the fields say otherwise."""
+        keys = ("address", "weight", "added")
+        listing: dict[str, Any] = {key: fields.pop(key) for key in keys if key in fields}
+        if "added" in listing:
+            listing["labels"] = listing.pop("added")
+        pools = fields.pop("pools", {"default": 4})
+        said = report(0, pools if free is None else {"default": free}, **fields.pop("report", {}))
+        facts: dict[str, Any] = {"group": "default", "contract": 1, "functions": [PLAIN]}
+        return self.joined(
+            Hello(name=name, boot=boot, pools=pools, report=said, **(facts | fields)), **listing
+        )
+
+    def names(self, cls: TaskClass = DEFAULT) -> list[str]:
+        """The workers that get the next tasks, for as long as there is room."""
+        slots: list[Slot] = []
+        while self.can_serve(cls):
+            slots.append(self.take(cls))
+        for slot in slots:
+            self.give_back(slot)
+        return [slot.worker for slot in slots]
+
+
+def report(seq: int, free: Mapping[str, int] | int, **fields: Any) -> Report:
+    return Report(counts=counts(seq, free), **fields)
+
+
+def counts(seq: int, free: Mapping[str, int] | int) -> Counts:
+    return Counts(seq, {"default": free} if isinstance(free, int) else free)
+
+
+def placed(cls: TaskClass = DEFAULT, **place: Any) -> TaskClass:
+    return cls._replace(place=Place(**place), pool=place.get("pool", cls.pool))
+
+
+def gated(spec: FunctionSpec) -> TaskClass:
+    return TaskClass(spec.group, spec.contract, spec.pool, gate=spec.name)

@@ -1,0 +1,232 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from balancer.fleet.offer import FleetOffer
+from slotgrid.core.admission import Admission
+from slotgrid.core.errors import (
+    InvalidSubmission,
+    NoWorker,
+    ServiceError,
+    UnknownFunction,
+    UnknownGroup,
+)
+from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.schema import Schema
+from slotgrid.core.submission import Mode, Submission
+from slotgrid.core.task import API, Task
+from tests.balancer.fleet.fakes import FakeFleet, report
+from tests.slotgrid.core.fakes import PLAIN, function
+
+SHOP = replace(PLAIN, group="shop")
+
+
+@pytest.fixture
+def fleet() -> FakeFleet:
+    return FakeFleet()
+
+
+@pytest.fixture
+def admission(fleet: FakeFleet) -> Admission:
+    status = NodeStatus()
+    status.move_to(NodeState.READY)
+    return Admission(FleetOffer(fleet), status, modes=frozenset(Mode))
+
+
+def submission(**fields: Any) -> Submission:
+    return Submission.parse({"function": "plain"} | fields)
+
+
+def admitted(admission: Admission, **fields: Any) -> Task:
+    return admission.admit(submission(**fields), owner="ann")
+
+
+def refusal(admission: Admission, **fields: Any) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        admitted(admission, **fields)
+    return caught.value
+
+
+def test_what_is_omitted_is_the_group_default_and_the_newest_contract_that_is_ready(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    fleet.join("w1")
+    newer = fleet.join("w2", contract=2, functions=[replace(PLAIN, contract=2)])
+    fleet.join("w3", group="shop", contract=9, functions=[replace(SHOP, contract=9)])
+    assert admitted(admission).spec.contract == 2
+    assert admitted(admission, contract=1).spec.contract == 1
+    assert admitted(admission, group="shop").spec.contract == 9
+    fleet.reported(newer, report(1, 4, status=NodeState.MAINTENANCE))
+    assert admitted(admission).spec.contract == 1
+
+
+def test_nobody_who_ever_joined_is_no_worker(fleet: FakeFleet, admission: Admission) -> None:
+    error = refusal(admission)
+    assert isinstance(error, NoWorker)
+    assert (error.reason, error.retry_after_s) == ("unheard", 5)
+    assert error.detail.endswith("none has joined yet")
+
+
+@pytest.mark.parametrize(
+    ("fields", "unknown", "named"),
+    [
+        ({"group": "news"}, UnknownGroup, 'the group "news"; there are "default", "shop"'),
+        ({"contract": 7}, UnknownGroup, "under contract 7; there are 1, 2"),
+        ({"function": "plane"}, UnknownFunction, "did you mean 'plain'"),
+        ({"function": "plain", "group": "shop", "contract": 2}, UnknownGroup, "there are 1"),
+    ],
+)
+def test_what_nobody_has_is_unknown_once_every_listed_worker_was_heard(
+    fleet: FakeFleet,
+    admission: Admission,
+    fields: dict[str, Any],
+    unknown: type[ServiceError],
+    named: str,
+) -> None:
+    fleet.expect(["a1", "a2"])
+    fleet.join("w1", address="a1")
+    fleet.join("w2", contract=2, functions=[replace(PLAIN, contract=2)])
+    fleet.join("w3", group="shop", functions=[SHOP])
+    error = refusal(admission, **fields)
+    assert isinstance(error, NoWorker)
+    assert error.detail.endswith("1 listed have not reported yet")
+    fleet.expect(["a1"])
+    error = refusal(admission, **fields)
+    assert isinstance(error, unknown)
+    assert error.status == 404
+    assert named in error.detail
+
+
+def test_the_nearest_names_are_those_of_the_group(fleet: FakeFleet, admission: Admission) -> None:
+    fleet.join("w1", functions=[PLAIN, function("planes")])
+    fleet.join("w2", group="shop", functions=[SHOP])
+    shown = refusal(admission, function="plane", group="shop").to_problem()
+    assert shown["suggestions"] == ["plain"]
+
+
+def test_workers_that_are_busy_or_in_maintenance_are_waited_for(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    worker = fleet.join("w1", free=0)
+    assert admitted(admission)
+    for seq, status in enumerate((NodeState.MAINTENANCE, NodeState.STARTING), start=1):
+        fleet.reported(worker, report(seq, 0, status=status))
+        assert admitted(admission)
+
+
+def test_while_all_that_have_it_are_away_there_is_no_worker(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    w1, w2 = fleet.join("w1"), fleet.join("w2")
+    fleet.left(w1)
+    assert admitted(admission)
+    fleet.drains(w2)
+    error = refusal(admission)
+    assert isinstance(error, NoWorker)
+    assert error.reason == "lost"
+    assert error.detail.endswith("is there: 1 lost, 1 draining") or error.detail.endswith(
+        "is there: 1 draining, 1 lost"
+    )
+
+
+def test_a_place_must_be_one_that_some_worker_is(fleet: FakeFleet, admission: Admission) -> None:
+    w1 = fleet.join("w1", labels=[("zone", "a")], pools={"default": 1, "logins": 1})
+    fleet.join("w2", labels=[("zone", "b")])
+    for place in (
+        {"worker": "w1"},
+        {"labels": {"zone": "b"}},
+        {"pool": "logins", "labels": {"zone": "a"}},
+        {"pool": "logins", "worker": "w1"},
+    ):
+        assert admitted(admission, place=place)
+    for place in (
+        {"worker": "w9"},
+        {"worker": "w1", "labels": {"zone": "b"}},
+        {"pool": "logins", "labels": {"zone": "b"}},
+        {"pool": "logins", "worker": "w2"},
+    ):
+        error = refusal(admission, place=place)
+        assert isinstance(error, NoWorker)
+        assert error.reason == "place"
+    fleet.reported(w1, report(1, {}, status=NodeState.MAINTENANCE))
+    assert admitted(admission, place={"worker": "w1"})  # it will be back by itself
+    fleet.left(w1)
+    assert 'worker "w1", pool "default", zone=a' in (
+        refusal(admission, place={"worker": "w1", "labels": {"zone": "a"}}).detail
+    )
+
+
+def test_a_pool_that_nobody_has_is_a_fault_of_the_request_once_all_were_heard(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    fleet.expect(["a1", "a2"])
+    fleet.join("w1", address="a1", functions=[PLAIN, function("elsewhere", pool="gone")])
+    assert isinstance(refusal(admission, place={"pool": "fast"}), NoWorker)
+    fleet.expect(["a1"])
+    error = refusal(admission, place={"pool": "fast"})
+    assert isinstance(error, InvalidSubmission)
+    assert error.errors[0].pointer == "/place/pool"
+    assert error.detail == '/place/pool: there is no pool "fast"; there are default'
+    own = refusal(admission, function="elsewhere")
+    assert isinstance(own, NoWorker)
+    assert own.reason == "pool"
+
+
+def test_what_was_accepted_once_waits_until_somebody_has_its_function(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    fleet.join("w1", group="shop", functions=[SHOP])
+    with pytest.raises(NoWorker, match="no worker has the function"):
+        admission.readmit(submission(), owner="ann", source=API, id="t1")
+    fleet.left(fleet.join("w2"))
+    assert admission.readmit(submission(), owner="ann", source=API, id="t1").id == "t1"
+
+
+def test_functions_are_shown_by_group_and_contract(fleet: FakeFleet, admission: Admission) -> None:
+    fleet.join("w1", group="shop", functions=[SHOP])
+    assert admission.function("plain", "shop") is SHOP
+    assert admission.known("plain") is None
+    with pytest.raises(UnknownFunction):
+        admission.function("plain")
+
+
+# A fleet that is updated under tasks that wait
+
+
+STRICT = replace(PLAIN, contract=2, input=Schema({"type": "object", "required": ["url"]}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "newer", "contract"),
+    [
+        ({}, [replace(PLAIN, contract=2)], 2),
+        ({"contract": 1}, [replace(PLAIN, contract=2)], 1),
+        ({}, [STRICT], 1),
+        ({"input": {"url": "u"}}, [STRICT], 2),
+        ({}, [function("other", contract=2)], 1),
+        ({}, [], 1),
+    ],
+)
+def test_a_waiting_task_moves_to_the_newest_contract_if_it_named_none_and_fits(
+    fleet: FakeFleet,
+    admission: Admission,
+    fields: dict[str, Any],
+    newer: list[Any],
+    contract: int,
+) -> None:
+    older = fleet.join("w1")
+    task = admitted(admission, **fields)
+    fleet.drains(older)
+    fleet.join("w2", contract=2, functions=newer)
+    FleetOffer(fleet).rethink(task)
+    assert task.spec.contract == contract
+
+
+def test_without_a_newer_contract_a_task_stays_where_it_is(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    fleet.join("w1")
+    task = admitted(admission)
+    FleetOffer(fleet).rethink(task)
+    assert task.spec is PLAIN

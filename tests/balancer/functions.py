@@ -1,0 +1,65 @@
+"""Functions for workers of these tests; none needs a browser."""
+
+FUNCTIONS = {
+    "echo.py": '''
+from typing import Any
+from slotgrid.function import Context, function
+
+@function(streaming=True)
+async def echo(context: Context, value: Any = None) -> Any:
+    """Gives back what it is given."""
+    return value
+''',
+    "nap.py": '''
+import asyncio
+from slotgrid.function import Context, function
+
+@function(timeout_s=60, streaming=True)
+async def nap(context: Context, seconds: float = 60) -> str:
+    """Says that it sleeps, and sleeps."""
+    await context.status("asleep")
+    await asyncio.sleep(seconds)
+    return "rested"
+''',
+    "sure_nap.py": '''
+import asyncio
+from slotgrid.function import Context, function
+
+@function(timeout_s=60, retries=3)
+async def sure_nap(context: Context, seconds: float = 60) -> int:
+    """Sleeps; may run twice."""
+    await asyncio.sleep(seconds if context.attempt == 1 else 0)
+    return context.attempt
+''',
+    "talk.py": '''
+import asyncio
+from slotgrid.function import Context, function
+
+@function(timeout_s=60, streaming=True)
+async def talk(context: Context, pieces: int = 3, size: int = 1, pause_s: float = 0) -> int:
+    """Streams pieces."""
+    for number in range(pieces):
+        await context.stream(chr(ord("a") + number % 26) * size)
+        if pause_s:
+            await asyncio.sleep(pause_s)
+    return pieces
+''',
+    "fail.py": '''
+from slotgrid.function import Context, function
+
+@function()
+async def fail(context: Context) -> None:
+    """Raises."""
+    raise RuntimeError("it never works")
+''',
+    "save.py": '''
+from slotgrid.function import Context, function
+
+@function(timeout_s=60)
+async def save(context: Context, name: str = "file.bin", size: int = 10) -> str:
+    """Saves a file and writes a line."""
+    await context.log("about to save")
+    artifact = await context.save(name, b"x" * size)
+    return artifact.name
+''',
+}

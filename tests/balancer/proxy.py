@@ -1,0 +1,79 @@
+"""A TCP proxy that can cut, hold and delay what goes through it, each direction by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+
+class Proxy:
+    """Stands between a dialler and a node; both directions flow until a test says otherwise."""
+
+    def __init__(self, target: str) -> None:
+        parts = urlsplit(target)
+        self._target = (parts.hostname, parts.port)
+        self.url = ""
+        self._flows = {"there": asyncio.Event(), "back": asyncio.Event()}
+        self.delay_s = 0.0
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.refuses = False
+        self.flow()
+
+    def hold(self, *directions: str) -> None:
+        """Let nothing through: `there` is what the dialler sends, `back` what it gets."""
+        for direction in directions or ("there", "back"):
+            self._flows[direction].clear()
+
+    def flow(self) -> None:
+        """Let everything through again."""
+        self.refuses = False
+        for flow in self._flows.values():
+            flow.set()
+
+    def cut(self) -> None:
+        """Break every connection as a cable that is pulled from a router does: by a reset."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Proxy"]:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            server.close()
+            self.flow()
+            self.cut()
+            for task in list(self._tasks):
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses:
+            writer.transport.abort()
+            return
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, far_writer}
+        for source, sink, direction in (
+            (reader, far_writer, "there"),
+            (far_reader, writer, "back"),
+        ):
+            task = asyncio.create_task(self._pump(source, sink, direction))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: str
+    ) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65536):
+                await self._flows[direction].wait()
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                sink.write(data)
+                await sink.drain()
+        self._writers.discard(sink)
+        sink.transport.abort()

@@ -1,0 +1,71 @@
+"""Files that tasks saved on a worker, asked for at the balancer."""
+
+import asyncio
+import time
+
+from balancer.fleet.states import WorkerState
+from tests.balancer.running import RunningBalancer
+from tests.worker.browser.waiting import until
+
+MIB = 1024 * 1024
+
+
+async def test_a_file_is_fetched_through_the_link(balancer: RunningBalancer) -> None:
+    await balancer.worker()
+    answer = await balancer.submit("save", input={"name": "a file.txt", "size": 200_000})
+    task_id = answer.json["id"]
+    (file,) = (await balancer.get(f"/tasks/{task_id}/artifacts"))["artifacts"]
+    assert file["size"] == 200_000
+    got = await balancer.request("GET", file["url"])
+    assert (got.status, got.body) == (200, b"x" * 200_000)
+    assert got.headers["Content-Type"] == "text/plain"
+    assert "sandbox" in got.headers["Content-Security-Policy"]
+
+
+async def test_a_file_goes_with_its_worker(balancer: RunningBalancer) -> None:
+    worker = await balancer.worker()
+    answer = await balancer.submit("save")
+    worker.kill()
+    await balancer.until_worker("worker-1", WorkerState.LOST)
+    got = await balancer.request("GET", f"/tasks/{answer.json['id']}/artifacts/file.bin")
+    assert got.status == 410, got.body
+
+
+async def test_a_file_of_a_durable_task_outlives_its_worker(balancer: RunningBalancer) -> None:
+    worker = await balancer.worker()
+    accepted = await balancer.submit("save", input={"size": 100_000}, mode="async")
+    assert accepted.status == 202, accepted.body
+    task_id = accepted.json["id"]
+    task = (await balancer.get(f"/tasks/{task_id}", wait_s="20"))["task"]
+    assert task["status"] == "completed", task
+    worker.kill()
+    await balancer.until_worker("worker-1", WorkerState.LOST)
+    got = await balancer.request("GET", f"/tasks/{task_id}/artifacts/file.bin")
+    assert (got.status, len(got.body)) == (200, 100_000)
+
+
+async def test_a_caller_who_leaves_a_file_stops_its_way_here(balancer: RunningBalancer) -> None:
+    await balancer.worker()
+    answer = await balancer.submit("save", input={"size": 40 * MIB})
+    path = f"/tasks/{answer.json['id']}/artifacts/file.bin"
+    async with balancer.caller.get(path) as response:
+        assert await response.content.read(10) == b"x" * 10
+        # Nobody reads on: the worker sends no more than its credits allow.
+        assert await balancer.call("echo", value=1) == 1
+    session = balancer.balancer.links.session("worker-1")
+    assert session is not None
+    await until(lambda: session.questions == 0)
+
+
+async def test_tasks_go_on_quickly_while_a_large_file_is_fetched(balancer: RunningBalancer) -> None:
+    await balancer.worker()
+    answer = await balancer.submit("save", input={"size": 50 * MIB})
+    path = f"/tasks/{answer.json['id']}/artifacts/file.bin"
+    fetching = asyncio.create_task(balancer.request("GET", path))
+    worst_s = 0.0
+    while not fetching.done():
+        began = time.monotonic()
+        await balancer.call("echo", value=1)
+        worst_s = max(worst_s, time.monotonic() - began)
+    assert len((await fetching).body) == 50 * MIB
+    assert worst_s < 2.0

@@ -1,0 +1,298 @@
+"""A link between two ends: nothing waits for a slow peer, and every end has a reason."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import psutil
+import pytest
+from aiohttp import ClientSession, web
+
+from slotgrid.wire import messages as m
+from slotgrid.wire.encoding import from_balancer, from_worker
+from slotgrid.wire.ending import CloseCode, close_payload
+from slotgrid.wire.limits import FRAME_LIMIT, SILENT_TICKS, TICK_S
+from slotgrid.wire.link import Link, MessageTooLarge
+from slotgrid.wire.sockets import LinkRefused, accept, dial, link_url, shows_key
+from tests.slotgrid.wire.links import End, two_ends
+
+LOST_S = SILENT_TICKS * TICK_S
+MIB = 1024 * 1024
+
+
+def done(task: str, result: bytes) -> m.Done:
+    return m.Done(id=task, result=msgspec.Raw(result), free={"default": 1}, seq=1)
+
+
+def answer_each_cancel(far: End) -> None:
+    """The far end says `refused` for each `cancel`: a round trip."""
+
+    def answer(message: object) -> None:
+        if isinstance(message, m.Cancel):
+            far.link.send(m.Refused(id=message.id, kind="busy", reason=""), message.id)
+
+    far.on_message = answer
+
+
+async def round_trip_s(near: End, name: str) -> float:
+    before = time.perf_counter()
+    near.link.send(m.Cancel(id=name, reason=""))
+    await near.hears(m.Refused, lambda message: message.id == name)
+    return time.perf_counter() - before
+
+
+async def test_messages_go_both_ways_in_order() -> None:
+    async with two_ends() as (near, far):
+        for number in range(2000):
+            near.link.send(m.Cancel(id=str(number), reason="x" * number))
+            far.link.send(m.Refused(id=str(number), kind="busy", reason="y" * number))
+        await far.hears(m.Cancel, lambda message: message.id == "1999")
+        await near.hears(m.Refused, lambda message: message.id == "1999")
+        assert [message.id for message in far.heard] == [*map(str, range(2000))]
+        assert [message.id for message in near.heard] == [*map(str, range(2000))]
+
+
+async def test_a_message_of_50_mb_arrives_whole_while_small_ones_pass() -> None:
+    async with two_ends() as (near, far):
+        answer_each_cancel(far)
+        quiet = sorted([await round_trip_s(near, f"before {n}") for n in range(200)])
+        result = b'"' + b"x" * (50 * MIB) + b'"'
+        far.link.send(done("large", result), "large")
+        trips: list[float] = []
+        while not any(isinstance(message, m.Done) for message in near.heard):
+            trips.append(await round_trip_s(near, f"during {len(trips)}"))
+        arrived = await near.hears(m.Done)
+        assert bytes(arrived.result) == result
+        assert len(trips) > 20
+        trips.sort()
+        # Generous, for the machine is shared: without turns it is the whole 50 MB.
+        assert trips[len(trips) * 99 // 100] < max(0.25, 20 * quiet[-2])
+        assert far.link._outbox.backlog == 0
+
+
+async def test_a_message_above_the_limit_is_not_sent_and_the_sender_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slotgrid.wire.link.MESSAGE_LIMIT", 1000)
+    async with two_ends() as (near, far):
+        with pytest.raises(MessageTooLarge):
+            far.link.send(done("t", b'"' + b"x" * 1000 + b'"'))
+        far.link.send(m.Draining())
+        await near.hears(m.Draining)
+
+
+async def test_a_frame_above_the_limit_is_refused() -> None:
+    async with two_ends() as (near, far):
+        await near.link._socket.send_frame(b"x" * (FRAME_LIMIT + 2), 1)  # type: ignore[arg-type]
+        assert (await far.ending()).code == CloseCode.TOO_BIG
+        assert (await near.ending()).code == CloseCode.TOO_BIG
+
+
+async def test_garbage_closes_the_link_with_a_reason_for_both() -> None:
+    async with two_ends() as (near, far):
+        near.link._outbox.put(b"garbage")
+        near.link.send(m.Cancel(id="t", reason=""))
+        ours, theirs = await near.ending(), await far.ending()
+        assert (theirs.code, theirs.by_peer) == (CloseCode.PROTOCOL, False)
+        assert (ours.code, ours.by_peer) == (CloseCode.PROTOCOL, True)
+        assert ours.reason.startswith("no message: ")
+
+
+async def test_what_was_sent_before_the_end_still_arrives() -> None:
+    async with two_ends() as (near, far):
+        far.link.send(done("t", b'"' + b"x" * MIB + b'"'), "t")
+        far.link.send(m.Draining())
+        far.link.close(CloseCode.GOING_AWAY, "the worker ends")
+        far.link.send(m.Draining())
+        ending = await near.ending()
+        assert (ending.code, ending.reason) == (CloseCode.GOING_AWAY, "the worker ends")
+        assert len(near.heard) == 2
+        assert (await far.ending()).by_peer is False
+
+
+async def test_a_defect_in_what_is_done_with_a_message_ends_the_link_and_is_said() -> None:
+    async with two_ends() as (near, far):
+
+        def fail(message: object) -> None:
+            raise ZeroDivisionError
+
+        far.on_message = fail
+        near.link.send(m.Cancel(id="t", reason=""))
+        assert (await near.ending()).code == CloseCode.DEFECT
+        assert (await far.ending()).code == CloseCode.DEFECT
+
+
+async def test_a_cut_connection_is_noticed_at_once() -> None:
+    async with two_ends() as (near, far):
+        near.link._cut()
+        assert (await near.ending()).code == CloseCode.CUT
+        assert (await far.ending()).code == CloseCode.CUT
+
+
+async def test_an_idle_link_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slotgrid.wire.link.TICK_S", 0.02)
+    async with two_ends() as (near, far):
+        await asyncio.sleep(0.6)
+        assert near.link.ending is far.link.ending is None
+        assert time.monotonic() - near.link.heard_at < 0.5
+        assert near.heard == far.heard == []  # heartbeats are the link's own matter
+
+
+async def test_a_loop_that_stood_still_does_not_take_its_peers_for_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slotgrid.wire.link.TICK_S", 0.05)
+    async with two_ends() as (near, far):
+        for _ in range(3):
+            time.sleep(0.6)  # noqa: ASYNC251  that is the point
+            await asyncio.sleep(0.2)
+        assert near.link.ending is far.link.ending is None
+
+
+PEER = """
+import asyncio, sys
+from aiohttp import ClientSession
+from slotgrid.wire.encoding import from_worker
+from slotgrid.wire.sockets import dial
+
+async def main():
+    async with ClientSession() as session:
+        link = await dial(session, sys.argv[1], "key", from_worker())
+        await link.run(lambda message: None)
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def peer_process() -> AsyncIterator[tuple[End, psutil.Process]]:
+    """A link to a peer in a process of its own."""
+    accepted: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        socket, link = await accept(request, from_balancer())
+        end = End(link)
+        accepted.set_result(end)
+        await asyncio.wait({end.running})
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/link", handle)
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PEER, url)
+    try:
+        yield await asyncio.wait_for(accepted, 20), psutil.Process(process.pid)
+    finally:
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGCONT)
+            process.terminate()
+        await process.wait()
+        await runner.cleanup()
+
+
+async def test_a_peer_that_is_stopped_is_noticed_within_three_heartbeats() -> None:
+    async with peer_process() as (end, peer):
+        await asyncio.sleep(0.2)
+        peer.suspend()
+        before = time.monotonic()
+        ending = await end.ending()
+        assert (ending.code, ending.by_peer) == (CloseCode.SILENT, True)
+        # It may have been heard a tick before, and the last tick may have just passed.
+        assert LOST_S - TICK_S - 0.1 < time.monotonic() - before < LOST_S + 4 * TICK_S
+
+
+async def test_writing_to_a_stopped_peer_blocks_nobody_and_memory_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slotgrid.wire.link.BACKLOG_LIMIT", 20 * MIB)
+    async with peer_process() as (end, peer):
+        peer.suspend()
+        message = m.Refused(id="t", kind="busy", reason="x" * 50_000)
+        longest = 0.0
+        while end.link.ending is None:
+            before = time.perf_counter()
+            for _ in range(20):
+                end.link.send(message)
+            longest = max(longest, time.perf_counter() - before)
+            assert end.link._outbox.backlog < 22 * MIB
+            await asyncio.sleep(0)
+        assert longest < 1.0
+        assert (await end.ending()).code == CloseCode.BACKLOG
+
+
+async def test_a_peer_that_is_killed_is_noticed_at_once() -> None:
+    async with peer_process() as (end, peer):
+        peer.kill()
+        before = time.monotonic()
+        assert (await end.ending()).code == CloseCode.CUT
+        assert time.monotonic() - before < LOST_S
+
+
+async def test_a_goodbye_to_a_peer_that_does_not_read_is_bounded() -> None:
+    async with peer_process() as (end, peer):
+        peer.suspend()
+        for _ in range(200):
+            end.link.send(m.Refused(id="t", kind="busy", reason="x" * 50_000))
+        await asyncio.sleep(0.1)
+        before = time.monotonic()
+        end.link.close(CloseCode.NORMAL, "bye")
+        assert (await end.ending()).code == CloseCode.NORMAL
+        assert time.monotonic() - before < LOST_S
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("http://a:3000", "ws://a:3000/link"),
+        ("https://a/prefix", "wss://a/prefix/link"),
+        ("https://a/prefix/", "wss://a/prefix/link"),
+    ],
+)
+def test_a_nodes_links_are_below_its_own_address(base: str, expected: str) -> None:
+    assert str(link_url(base)) == expected
+
+
+async def test_why_no_link_could_be_opened_is_said() -> None:
+    async with ClientSession() as session:
+        with pytest.raises(LinkRefused, match="ClientConnectorError"):
+            await dial(session, "http://127.0.0.1:1", "key", from_worker())
+        with pytest.raises(LinkRefused):
+            await dial(session, "nonsense", "key", from_worker())
+
+
+@pytest.mark.parametrize(
+    ("header", "key", "fits"),
+    [
+        ("Bearer secret", "secret", True),
+        ("bearer  secret ", "secret", True),
+        ("secret", "secret", True),
+        ("Bearer wrong", "secret", False),
+        ("Bearer ", "", False),
+        ("", "", False),
+        (None, "secret", False),
+        ("Bearer s\udce9cret", "secret", False),
+    ],
+)
+def test_a_key_is_shown_raw_or_as_a_bearer(header: str | None, key: str, fits: bool) -> None:
+    assert shows_key(header, key) is fits
+
+
+def test_a_reason_is_cut_between_characters() -> None:
+    assert close_payload(1000, "short") == b"\x03\xe8short"
+    assert close_payload(4000, "é" * 100)[2:].decode() == "é" * 61
+
+
+async def test_a_link_that_is_closed_before_it_runs_ends_at_once() -> None:
+    async with two_ends() as (near, far):
+        near.link.close(CloseCode.DUPLICATE, "one is enough")
+        assert (await far.ending()).code == CloseCode.DUPLICATE
+        assert isinstance(near.link, Link)

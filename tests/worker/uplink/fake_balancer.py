@@ -1,0 +1,193 @@
+"""A balancer that says what a test has it say, and remembers what it hears."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import uuid_utils
+from aiohttp import ClientSession, web
+
+from slotgrid.wire import messages as m
+from slotgrid.wire import sockets
+from slotgrid.wire.encoding import from_worker
+from slotgrid.wire.ending import Ending
+from slotgrid.wire.link import Link
+from slotgrid.wire.parts import Claim, SourceInfo
+from tests.worker.browser.waiting import until
+from tests.worker.running import KEY, RunningWorker, browserless_worker
+
+GIVE_UP_S = 10.0
+T = TypeVar("T")
+
+
+class Conversation:
+    """One link to a worker; `heard` is all that it said, in order."""
+
+    def __init__(self, link: Link[m.FromWorker], *, grants: bool = True) -> None:
+        self.link = link
+        self.heard: list[Any] = []
+        self.grants = grants
+        self.ended: asyncio.Task[Ending] | None = None
+        self._news = asyncio.Event()
+
+    def receive(self, message: object) -> None:
+        self.heard.append(message)
+        if self.grants and isinstance(message, m.EventMessage | m.LogMessage):
+            self.link.grant(message.id, 1)
+        if self.grants and isinstance(message, m.Data):
+            self.link.grant(message.ask, 1)
+        self._news.set()
+
+    def all(self, kind: type[T], which: Callable[[T], bool] = lambda _: True) -> list[T]:
+        return [message for message in self.heard if isinstance(message, kind) and which(message)]
+
+    async def hears(
+        self, kind: type[T], which: Callable[[T], bool] = lambda _: True, *, after: int = 0
+    ) -> T:
+        """The first such message, of those heard `after` so many; as soon as it is there."""
+        async with asyncio.timeout(GIVE_UP_S):
+            while True:
+                self._news.clear()
+                for message in self.heard[after:]:
+                    if isinstance(message, kind) and which(message):
+                        return message
+                await self._news.wait()
+
+    async def hello(self) -> m.Hello:
+        return await self.hears(m.Hello)
+
+    def welcome(self, boot: str, *claims: Claim, protocol: str = m.PROTOCOL) -> None:
+        self.link.send(m.Welcome(protocol=protocol, name="fake", boot=boot, running=claims))
+
+    def offer(self, function: str, **fields: Any) -> str:
+        """Send a task; its id."""
+        task_id = str(fields.pop("id", None) or uuid_utils.uuid7())
+        given = {
+            "contract": 1,
+            "owner": "somebody",
+            "source": SourceInfo(kind="api"),
+            "timeout_s": 30.0,
+            "created_at": 1.0,
+            **fields,
+        }
+        self.link.send(m.TaskMessage(id=task_id, function=function, **given), task_id)
+        return task_id
+
+    async def started(self, task_id: str) -> m.Started:
+        return await self.hears(m.Started, lambda message: message.id == task_id)
+
+    async def outcome(self, task_id: str) -> Any:
+        """What became of a task: `done`, `failed` or `refused`."""
+        message: Any = await self.hears(
+            object,
+            lambda message: (
+                isinstance(message, m.Done | m.Failed | m.Refused) and message.id == task_id
+            ),
+        )
+        return message
+
+    async def report(self, which: Callable[[m.Report], bool]) -> m.Report:
+        return await self.hears(m.Report, which, after=len(self.heard))
+
+    async def ending(self) -> Ending:
+        assert self.ended is not None
+        async with asyncio.timeout(GIVE_UP_S):
+            return await self.ended
+
+
+@asynccontextmanager
+async def dialled(
+    url: str, key: str, *, boot: str | None = None, grants: bool = True
+) -> AsyncIterator[Conversation]:
+    """A balancer that dials the worker at `url`; with a `boot`, it welcomes at once."""
+    async with ClientSession() as session:
+        link = await sockets.dial(session, url, key, from_worker())
+        conversation = Conversation(link, grants=grants)
+        conversation.ended = asyncio.create_task(link.run(conversation.receive))
+        try:
+            if boot is not None:
+                await conversation.hello()
+                conversation.welcome(boot)
+            yield conversation
+        finally:
+            conversation.ended.cancel()
+            await asyncio.wait({conversation.ended})
+
+
+@asynccontextmanager
+async def linked(
+    tmp_path: Path,
+    functions: Mapping[str, str],
+    *,
+    boot: str | None = "b1",
+    grants: bool = True,
+    **env: object,
+) -> AsyncIterator[tuple[RunningWorker, Conversation]]:
+    """A worker, and a balancer that has dialled it; after it nothing is left of either."""
+    async with browserless_worker(tmp_path, functions, **env) as worker:
+        key = str(env.get("BALANCER_KEY", KEY))
+        async with dialled(worker.url, key, boot=boot, grants=grants) as balancer:
+            yield worker, balancer
+        worker.worker.cancel_everything("the test is over")
+        await worker.idle()
+        await until(lambda: not worker.worker.uplink.tasks.running())
+
+
+def cut(conversation: Conversation) -> None:
+    """The network between the two is gone, without a goodbye."""
+    conversation.link._cut()
+
+
+class Listening:
+    """A balancer that workers dial; it welcomes each."""
+
+    def __init__(self) -> None:
+        self.boot = uuid4().hex
+        self.url = ""
+        self.conversations: list[Conversation] = []
+        self.keys: list[str | None] = []
+        self.answer: Callable[[Conversation], None] = lambda one: one.welcome(self.boot)
+        self._news = asyncio.Event()
+
+    async def accept(self, request: web.Request) -> web.StreamResponse:
+        self.keys.append(request.headers.get("Authorization"))
+        return await sockets.serve(request, from_worker(), self._converse)
+
+    async def _converse(self, link: Link[m.FromWorker]) -> None:
+        conversation = Conversation(link)
+        running = conversation.ended = asyncio.create_task(link.run(conversation.receive))
+        self.conversations.append(conversation)
+        await conversation.hello()
+        self.answer(conversation)
+        self._news.set()
+        await asyncio.wait({running})
+
+    async def link(self, number: int) -> Conversation:
+        """The link of that number, the first being 1, as soon as it is welcomed."""
+        async with asyncio.timeout(GIVE_UP_S):
+            while len(self.conversations) < number or not self.conversations[number - 1].heard:
+                self._news.clear()
+                await self._news.wait()
+        return self.conversations[number - 1]
+
+
+@asynccontextmanager
+async def listening(port: int = 0) -> AsyncIterator[Listening]:
+    """A balancer that listens, at `url`."""
+    balancer = Listening()
+    app = web.Application()
+    app.router.add_get("/link", balancer.accept)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    balancer.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield balancer
+    finally:
+        for conversation in balancer.conversations:
+            conversation.link._cut()
+        await runner.cleanup()

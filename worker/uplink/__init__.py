@@ -1,0 +1,1 @@
+"""The worker's end of the links to its balancers: reports and events out, tasks in."""

@@ -1,0 +1,92 @@
+"""One link to one balancer, from `hello` to its end: what the balancer says is done."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from slotgrid.wire.encoding import ProtocolFault, same_major
+from slotgrid.wire.ending import CloseCode
+from slotgrid.wire.limits import HANDSHAKE_S
+from slotgrid.wire.link import Link
+from slotgrid.wire.messages import (
+    PROTOCOL,
+    Ask,
+    Cancel,
+    Credit,
+    Data,
+    FromBalancer,
+    Rejected,
+    StopAsking,
+    TaskMessage,
+    Welcome,
+)
+from worker.uplink.asking import Answers, Questions
+from worker.uplink.relay import Balancer
+from worker.uplink.remote_tasks import RemoteTasks
+
+Welcomed = Callable[[Welcome, Link[FromBalancer]], Balancer]
+
+log = structlog.get_logger()
+
+
+class Conversation:
+    """The worker's side of one link. `balancer` is None until it has welcomed us, of which
+    `welcomed` is told.
+    """
+
+    def __init__(
+        self,
+        link: Link[FromBalancer],
+        tasks: RemoteTasks,
+        answers: Answers,
+        welcomed: Welcomed,
+    ) -> None:
+        self.link = link
+        self.balancer: Balancer | None = None
+        self._tasks = tasks
+        self._answers = answers
+        self._welcomed = welcomed
+        self._questions: Questions | None = None
+        self._handshake = asyncio.get_running_loop().call_later(
+            HANDSHAKE_S, link.close, CloseCode.HANDSHAKE, f"no welcome within {HANDSHAKE_S:g} s"
+        )
+
+    def receive(self, message: FromBalancer | Data) -> None:
+        """Do what the balancer says. Raises ProtocolFault for what it may not say."""
+        if self.balancer is None or self._questions is None:
+            self._be_welcomed(message)
+        elif isinstance(message, TaskMessage):
+            self._tasks.offered(message, self.balancer)
+        elif isinstance(message, Credit):
+            self._tasks.credited(message.id)
+            self._questions.credited(message.id)
+        elif isinstance(message, Cancel):
+            self._tasks.cancel(message.id, message.reason)
+        elif isinstance(message, Ask):
+            self._questions.asked(message)
+        elif isinstance(message, StopAsking):
+            self._questions.stop(message.ask)
+        elif isinstance(message, Welcome):
+            raise ProtocolFault("a second welcome")
+
+    async def end(self) -> None:
+        """The link has ended."""
+        self._handshake.cancel()
+        if self._questions is not None:
+            await self._questions.end()
+
+    def _be_welcomed(self, message: FromBalancer | Data) -> None:
+        if isinstance(message, Rejected):
+            log.warning("uplink.rejected", balancer=self.link.peer, reason=message.reason)
+            self.link.close(CloseCode.REJECTED, message.reason)
+            return
+        if not isinstance(message, Welcome):
+            raise ProtocolFault("the first message must be `welcome` or `rejected`")
+        self._handshake.cancel()
+        if not same_major(message.protocol, PROTOCOL):
+            reason = f"this worker speaks protocol {PROTOCOL}, not {message.protocol}"
+            self.link.close(CloseCode.REJECTED, reason)
+            return
+        self._questions = Questions(self._answers, self.link, message.name)
+        self.balancer = self._welcomed(message, self.link)

@@ -1,0 +1,41 @@
+"""Dials one balancer again and again, for workers that nobody can reach or has listed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import ClientSession
+
+from slotgrid.core.backoff import backoff_s
+from slotgrid.wire import sockets
+from slotgrid.wire.encoding import from_balancer
+from slotgrid.wire.link import Link
+from slotgrid.wire.messages import FromBalancer
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+SETTLED_S = 10.0
+"""A link that held for so long was a good one: the next pause is short again."""
+
+log = structlog.get_logger()
+
+
+async def keep_dialing(
+    address: str, key: str, converse: Callable[[Link[FromBalancer]], Awaitable[object]]
+) -> None:
+    """Have a link to the balancer at `address`, on which to converse, for as long as this runs."""
+    loop, tries, complained = asyncio.get_running_loop(), 0, ""
+    async with ClientSession() as session:
+        while True:
+            begun = loop.time()
+            try:
+                link = await sockets.dial(session, address, key, from_balancer())
+            except sockets.LinkRefused as refused:
+                if str(refused) != complained:  # once, and not each time
+                    complained = str(refused)
+                    log.warning("uplink.unreachable", balancer=address, reason=complained)
+            else:
+                complained = ""
+                await converse(link)
+            tries = 1 if loop.time() - begun > SETTLED_S else tries + 1
+            await asyncio.sleep(backoff_s(tries, base_s=FIRST_PAUSE_S, ceiling_s=LONGEST_PAUSE_S))

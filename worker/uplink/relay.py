@@ -1,0 +1,170 @@
+"""One remote task, and how far its balancer knows of it."""
+
+from collections.abc import Callable
+
+import msgspec
+import orjson
+
+from slotgrid.core.errors import OutputInvalid, ServiceError
+from slotgrid.core.task import NODE_STEP, Task
+from slotgrid.wire.link import Link, MessageTooLarge
+from slotgrid.wire.messages import Done, EventMessage, Failed, FromBalancer, LogMessage
+from slotgrid.wire.parts import ArtifactInfo, Claim, StepInfo
+
+Free = Callable[[], tuple[dict[str, int], int]]
+
+
+class Balancer:
+    """A balancer that sent tasks here, known by its boot; `link` is None while it is lost."""
+
+    def __init__(self, boot: str, name: str) -> None:
+        self.boot = boot
+        self.name = name
+        self.link: Link[FromBalancer] | None = None
+
+
+class Relay:
+    """Says to the balancer what a task says here, as far as credits go, and at last its end.
+
+    What a balancer has no credits for stays in the task, whose function waits after a while. So a
+    caller who does not read stops one function, and neither memory nor the link fills up.
+    """
+
+    __slots__ = ("_events", "_logs", "_news", "balancer", "ended", "noted", "retryable", "task")
+
+    def __init__(self, task: Task, balancer: Balancer, news: Callable[["Relay"], None]) -> None:
+        self.task = task
+        self.balancer = balancer
+        self.ended = False
+        self.retryable = False
+        self.noted = False
+        """Whether it is on the list of those that have something to say."""
+        self._events = task.events.last_id
+        self._logs = task.logs.last_id
+        self._news = news
+        task.events.on_news = self.tell
+        task.events.pace(self)
+
+    def tell(self) -> None:
+        """There is something to say, or room to say it."""
+        if not self.noted:
+            self.noted = True
+            self._news(self)
+
+    def is_behind(self) -> bool:
+        """Whether the function should wait before it says more."""
+        return self.task.events.far_behind(self._events)
+
+    def go_on_from(self, claim: Claim) -> None:
+        """The balancer is back, and this is what it has."""
+        self._events = min(claim.events, self.task.events.last_id)
+        self._logs = min(claim.logs, self.task.logs.last_id)
+        self.tell()
+
+    def skip_to_end(self) -> None:
+        """Nobody wants to hear more than how it ended."""
+        self._events, self._logs = self.task.events.last_id, self.task.logs.last_id
+        self.detach()
+
+    def detach(self) -> None:
+        """Leave the task alone."""
+        self.task.events.on_news = None
+        self.task.events.unpace(self)
+
+    def say(self, free: Free) -> bool:
+        """Say what may be said now; True when that was the end."""
+        link = self.balancer.link
+        if link is None or link.ending is not None:
+            return False
+        said_all = self._say_events(link) and self._say_lines(link)
+        self.task.events.moved_on(self)
+        if not (self.ended and said_all):
+            return False
+        self._say_end(link, free)
+        link.forget(self.task.id)
+        self.detach()
+        return True
+
+    def _say_events(self, link: Link[FromBalancer]) -> bool:
+        task = self.task
+        for event in task.events.after(self._events):
+            if not event.terminal:  # that one is made of `done` and `failed`
+                if link.credits(task.id) <= 0:
+                    return False
+                link.spend(task.id)
+                message = EventMessage(
+                    id=task.id,
+                    number=event.id,
+                    kind=event.kind,
+                    at=event.at,
+                    payload=msgspec.Raw(event.payload),
+                )
+                link.send(message, task.id)
+            self._events = event.id
+        return True
+
+    def _say_lines(self, link: Link[FromBalancer]) -> bool:
+        task = self.task
+        for line in task.logs.after(self._logs):
+            if line.kind != NODE_STEP:  # what a node does with a task each node logs itself
+                if link.credits(task.id) <= 0:
+                    return False
+                link.spend(task.id)
+                stream, text = orjson.loads(line.payload)
+                message = LogMessage(
+                    id=task.id, number=line.id, at=line.at, step=line.kind, stream=stream, line=text
+                )
+                link.send(message, task.id)
+            self._logs = line.id
+        return True
+
+    def _say_end(self, link: Link[FromBalancer], free: Free) -> None:
+        task, (slots, seq) = self.task, free()
+        artifacts = tuple(
+            ArtifactInfo(name=file.name, size=file.size, content_type=file.content_type)
+            for file in task.artifacts.values()
+        )
+        steps = tuple(_step_info(task)) if task.steps else ()
+
+        def failed(error: ServiceError) -> Failed:
+            return Failed(
+                id=task.id,
+                problem=error.to_problem(),
+                retryable=self.retryable,
+                artifacts=artifacts,
+                steps=steps,
+                free=slots,
+                seq=seq,
+            )
+
+        if task.error is not None:
+            link.send(failed(task.error), task.id)
+            return
+        done = Done(
+            id=task.id,
+            result=msgspec.Raw(task.result),
+            artifacts=artifacts,
+            steps=steps,
+            free=slots,
+            seq=seq,
+        )
+        try:
+            link.send(done, task.id)
+        except MessageTooLarge as cause:
+            too_large = OutputInvalid(f"the result is too large: {cause}", task_id=task.id)
+            link.send(failed(too_large), task.id)
+
+
+def _step_info(task: Task) -> list[StepInfo]:
+    return [
+        StepInfo(
+            name=step.name,
+            function=step.function,
+            status=step.state.value,
+            started_at=step.started_at,
+            ended_at=step.ended_at,
+            output=step.output,
+            error=step.error,
+        )
+        for step in task.steps
+    ]

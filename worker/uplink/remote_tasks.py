@@ -1,0 +1,242 @@
+"""The tasks that balancers sent: started at once or refused, run once, told about to their end."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+import structlog
+
+from slotgrid.core.admission import Admission
+from slotgrid.core.dispatcher import Dispatcher, class_of
+from slotgrid.core.errors import ServiceError, UnknownFunction, WorkerLost
+from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.submission import Mode, Place, Submission
+from slotgrid.core.supervisor import Supervisor
+from slotgrid.core.task import Source, Task
+from slotgrid.records.history import History
+from slotgrid.wire.encoding import encode
+from slotgrid.wire.messages import Failed, Refusal, Refused, Started, TaskMessage
+from slotgrid.wire.parts import Claim
+from worker.uplink.relay import Balancer, Free, Relay
+
+log = structlog.get_logger()
+
+RETRYABLE_KEPT = 1000
+
+
+class _Refusal(Exception):
+    """Why a task is not started."""
+
+    def __init__(self, kind: Refusal, reason: str) -> None:
+        super().__init__(reason)
+        self.kind: Refusal = kind
+        self.reason = reason
+
+
+class RemoteTasks:
+    """Every task of every balancer that is under way here, or whose end has yet to be told.
+
+    `free` gives the free slots and the number of the message that tells them.
+    """
+
+    def __init__(
+        self,
+        *,
+        contract: int,
+        status: NodeStatus,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        supervisor: Callable[[], Supervisor],
+        history: History,
+        free: Free,
+    ) -> None:
+        self._contract = contract
+        self._status = status
+        self._admission = admission
+        self._dispatcher = dispatcher
+        self._supervisor = supervisor
+        self._history = history
+        self._free = free
+        self._relays: dict[str, Relay] = {}
+        self._talking: list[Relay] = []
+        self._retryable: OrderedDict[str, None] = OrderedDict()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def offered(self, message: TaskMessage, balancer: Balancer) -> None:
+        """Start the task now, or say why not."""
+        link = balancer.link
+        assert link is not None
+        try:
+            started = self._start(message, balancer)
+        except _Refusal as refusal:
+            link.send(Refused(id=message.id, kind=refusal.kind, reason=refusal.reason), message.id)
+        except ServiceError as error:
+            error.task_id = message.id
+            free, seq = self._free()
+            link.send(
+                Failed(id=message.id, problem=error.to_problem(), free=free, seq=seq), message.id
+            )
+        else:
+            link.send(started, message.id)
+
+    def cancel(self, task_id: str, reason: str) -> None:
+        """The balancer wants no more of the task than its end."""
+        relay = self._relays.get(task_id)
+        if relay is None:
+            return
+        relay.skip_to_end()
+        relay.tell()
+        self._supervisor().cancel(relay.task, reason)
+
+    def credited(self, task_id: str) -> None:
+        """More may be said about the task."""
+        if (relay := self._relays.get(task_id)) is not None:
+            relay.tell()
+
+    def attempt_failed(self, task: Task, *, retryable: bool) -> bool:
+        """Note whether another attempt makes sense; False when the task is none of a balancer."""
+        relay = self._relays.get(task.id)
+        if relay is None:
+            return False
+        relay.retryable = retryable
+        if retryable:
+            self._retryable[task.id] = None
+            if len(self._retryable) > RETRYABLE_KEPT:
+                self._retryable.popitem(last=False)
+        return True
+
+    def finished(self, task: Task) -> None:
+        """The task has its end, whoever sent it; its slot comes back right after this."""
+        self._dispatcher.unreserve(task)
+        if (relay := self._relays.get(task.id)) is not None:
+            relay.ended = True
+            relay.tell()
+
+    def running(self) -> dict[str, tuple[str, ...]]:
+        """Those under way, by the boot of the balancer that sent them."""
+        found: dict[str, tuple[str, ...]] = {}
+        for relay in self._relays.values():
+            boot = relay.balancer.boot
+            found[boot] = (*found.get(boot, ()), relay.task.id)
+        return found
+
+    def agree(self, balancer: Balancer, claims: tuple[Claim, ...]) -> None:
+        """Go on with what the balancer takes for running, and end what it does not."""
+        claimed = {claim.id: claim for claim in claims}
+        for task_id, relay in list(self._relays.items()):
+            if relay.balancer is balancer and task_id not in claimed:
+                self._drop(relay, "its balancer has given it up")
+        for claim in claims:
+            claimed_one = self._relays.get(claim.id) or self._from_history(claim.id, balancer)
+            if claimed_one is not None and claimed_one.balancer is balancer:
+                claimed_one.go_on_from(claim)
+            else:
+                self._say_unknown(claim.id, balancer)
+
+    def give_up(self, balancer: Balancer) -> None:
+        """The balancer did not come back: what it sent is cancelled."""
+        for relay in list(self._relays.values()):
+            if relay.balancer is balancer:
+                self._drop(relay, "the link to its balancer was lost")
+
+    async def wait_told(self) -> None:
+        """Return when every end has been told."""
+        await self._empty.wait()
+
+    def _start(self, message: TaskMessage, balancer: Balancer) -> Started:
+        """Raises _Refusal, or a ServiceError that the task fails with."""
+        self._check(message)
+        submission = Submission(
+            function=message.function,
+            input=message.input,
+            priority=message.priority,
+            # Durable is what the balancer makes it; here each is a task in memory.
+            mode=Mode.STREAM if message.mode == "stream" else Mode.SYNC,
+            timeout_s=message.timeout_s,
+            place=Place(pool=message.pool),
+            metadata=message.metadata,
+            trace=message.trace,
+            size=len(encode(message.input)),
+        )
+        source = Source(message.source.kind, message.source.id)
+        try:
+            task = self._admission.readmit(
+                submission, owner=message.owner, source=source, id=message.id
+            )
+        except UnknownFunction as error:
+            raise _Refusal("function", error.detail) from error
+        task.restore(created_at=message.created_at, starts=message.attempt - 1, first_event=0)
+        if (earlier := self._history.get(task.id)) is not None:  # its files are in the same folder
+            task.artifacts.update(earlier.artifacts)
+        slot = self._dispatcher.reserve(task)
+        if slot is None:
+            closed_by = self._dispatcher.closed_by(class_of(task))
+            raise _Refusal("held" if closed_by else "busy", closed_by or "every slot is busy")
+        self._relays[task.id] = Relay(task, balancer, self._note)
+        self._empty.clear()
+        self._supervisor().start(task)
+        free, seq = self._free()
+        return Started(id=task.id, slot=slot.index, free=free, seq=seq)
+
+    def _check(self, message: TaskMessage) -> None:
+        state = self._status.state
+        if state is NodeState.MAINTENANCE:
+            raise _Refusal("maintenance", "the worker is in maintenance")
+        if state is NodeState.DRAINING:
+            raise _Refusal("draining", "the worker is draining")
+        if state is NodeState.STARTING:
+            raise _Refusal("held", "the worker is still starting")
+        if message.contract != self._contract:
+            raise _Refusal("contract", f"this worker has contract {self._contract}")
+        if message.id in self._relays or (
+            # Only what is known at all can still be winding up, so the long look is rare.
+            self._history.get(message.id) is not None
+            and any(task.id == message.id for task in self._supervisor().live)
+        ):
+            raise _Refusal("busy", "an earlier attempt of the task is still winding up")
+
+    def _from_history(self, task_id: str, balancer: Balancer) -> Relay | None:
+        """A task that ended while its balancer was away, or just before."""
+        task = self._history.get(task_id)
+        if task is None or not task.state.terminal:
+            return None
+        relay = self._relays[task_id] = Relay(task, balancer, self._note)
+        relay.ended = True
+        relay.retryable = task_id in self._retryable
+        self._empty.clear()
+        return relay
+
+    def _say_unknown(self, task_id: str, balancer: Balancer) -> None:
+        if balancer.link is not None:
+            error = WorkerLost("the worker does not know the task any more", task_id=task_id)
+            free, seq = self._free()
+            message = Failed(
+                id=task_id, problem=error.to_problem(), retryable=True, free=free, seq=seq
+            )
+            balancer.link.send(message, task_id)
+
+    def _drop(self, relay: Relay, reason: str) -> None:
+        relay.detach()
+        self._forget(relay)
+        if self._supervisor().cancel(relay.task, reason):
+            log.warning("uplink.task_dropped", task_id=relay.task.id, reason=reason)
+
+    def _forget(self, relay: Relay) -> None:
+        if self._relays.get(relay.task.id) is relay:
+            del self._relays[relay.task.id]
+        if not self._relays:
+            self._empty.set()
+
+    def _note(self, relay: Relay) -> None:
+        """Let the relay speak in the loop's next turn, when the slot of an ended task is back."""
+        if not self._talking:
+            asyncio.get_running_loop().call_soon(self._speak)
+        self._talking.append(relay)
+
+    def _speak(self) -> None:
+        talking, self._talking = self._talking, []
+        for relay in talking:
+            relay.noted = False
+            if relay.say(self._free):
+                self._forget(relay)

@@ -1,0 +1,62 @@
+"""What a balancer's tasks add to the turns of a task's life: it is told of them."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from slotgrid.core.dispatcher import Lease
+from slotgrid.core.errors import ServiceError
+from slotgrid.core.supervisor import AttemptFailed, Observer, Runner
+from slotgrid.core.task import Task
+from worker.uplink.remote_tasks import RemoteTasks
+
+
+class RelayedRunner:
+    """Fulfils `Runner` around another: a balancer's task gets one attempt, others are its own
+    matter.
+    """
+
+    def __init__(self, runner: Runner, remote: RemoteTasks) -> None:
+        self._runner = runner
+        self._remote = remote
+
+    async def run(self, task: Task, lease: Lease) -> bytes:
+        """As the inner runner, but that a balancer's task is never retried here."""
+        try:
+            return await self._runner.run(task, lease)
+        except AttemptFailed as failure:
+            if self._remote.attempt_failed(task, retryable=failure.retryable):
+                raise AttemptFailed(failure.error, retryable=False) from failure
+            raise
+
+    def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
+        """As the inner runner."""
+        return self._runner.clean(task, lease)
+
+
+class RelayingObserver:
+    """Fulfils `Observer` around another: the balancer is told how its tasks end."""
+
+    def __init__(self, observer: Observer, remote: RemoteTasks) -> None:
+        self._observer = observer
+        self._remote = remote
+
+    def accepted(self, task: Task) -> None:
+        """The task is here."""
+        self._observer.accepted(task)
+
+    def leased(self, task: Task, lease: Lease) -> None:
+        """The task has a slot; a balancer knows since it was taken."""
+        self._observer.leased(task, lease)
+
+    def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
+        """An attempt failed, another follows here."""
+        self._observer.will_retry(task, error, delay_s)
+
+    def finished(self, task: Task) -> None:
+        """The task has its end."""
+        self._observer.finished(task)
+        self._remote.finished(task)
+
+    def defect(self, task: Task, error: Exception) -> None:
+        """Something of ours broke."""
+        self._observer.defect(task, error)

@@ -1,0 +1,206 @@
+"""All links of a worker: those that balancers dial, and those that it dials itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from aiohttp import web
+
+from slotgrid.core.node import NodeState
+from slotgrid.runtime.background import background
+from slotgrid.wire import sockets
+from slotgrid.wire.encoding import from_balancer
+from slotgrid.wire.ending import CloseCode, Ending
+from slotgrid.wire.limits import GRACE_S, REPORT_EVERY_S, REPORT_WITHIN_S
+from slotgrid.wire.link import Link
+from slotgrid.wire.messages import Draining, FromBalancer, Report, Welcome
+from worker.uplink.asking import Answers
+from worker.uplink.conversation import Conversation
+from worker.uplink.dialing import keep_dialing
+from worker.uplink.facts import Facts
+from worker.uplink.relay import Balancer
+from worker.uplink.remote_tasks import RemoteTasks
+
+log = structlog.get_logger()
+
+TELL_ENDS_S = 2.0
+"""At the worker's end: for what its balancers have not been told yet."""
+
+
+class Uplink:
+    """Fulfils `slotgrid.intake.api.link.Acceptor`.
+
+    `key` is what both ends show each other, `addresses` the balancers that this worker dials.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        addresses: tuple[str, ...],
+        facts: Facts,
+        tasks: RemoteTasks,
+        answers: Answers,
+    ) -> None:
+        self._key = key
+        self._addresses = addresses
+        self._facts = facts
+        self.tasks = tasks
+        """What the balancers sent, for whoever sees tasks through."""
+        self._answers = answers
+        self._balancers: dict[str, Balancer] = {}
+        self._grace: dict[str, asyncio.TimerHandle] = {}
+        self._conversations: set[Conversation] = set()
+        self._report_timer: asyncio.TimerHandle | None = None
+        self._said: Report | None = None
+        self._closing = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Dial and report while the block runs."""
+        async with AsyncExitStack() as stack:
+            loops = [(self._keep_reporting(), "reports")] + [
+                (keep_dialing(address, self._key, self.converse), f"link to {address}")
+                for address in self._addresses
+            ]
+            for loop, name in loops:
+                _ = await stack.enter_async_context(background(loop, name=name))
+            try:
+                yield
+            finally:
+                await self.close()
+                for timer in self._grace.values():
+                    timer.cancel()
+
+    def lets_in(self, authorization: str | None) -> bool:
+        """Whether whoever dials shows the key."""
+        return sockets.shows_key(authorization, self._key)
+
+    async def accept(self, request: web.Request) -> web.WebSocketResponse:
+        """A balancer dials; its key has been checked."""
+        return await sockets.serve(request, from_balancer(), self.converse)
+
+    async def converse(self, link: Link[FromBalancer]) -> Ending:
+        """Speak with a balancer until the link ends."""
+        if self._closing:
+            link.close(CloseCode.GOING_AWAY, "the worker ends")
+        conversation = Conversation(link, self.tasks, self._answers, self._welcomed)
+        link.send(self._facts.hello(self.tasks.running()))
+        self._conversations.add(conversation)
+        try:
+            ending = await link.run(conversation.receive)
+        finally:
+            self._conversations.discard(conversation)
+            await conversation.end()
+            if conversation.balancer is not None:
+                self._lost(conversation.balancer, link)
+        log.info("uplink.ended", balancer=link.peer, code=ending.code, reason=ending.reason)
+        return ending
+
+    def changed(self) -> None:
+        """Something that reports tell has changed, perhaps."""
+        if self._conversations and self._report_timer is None:
+            loop = asyncio.get_running_loop()
+            self._report_timer = loop.call_later(REPORT_WITHIN_S, self._report_change)
+
+    def status_changed(self, state: NodeState) -> None:
+        """The worker has another state: that is told at once."""
+        if state is NodeState.DRAINING:
+            for link in self._links():
+                link.send(Draining())
+        if self._conversations:
+            self._report()
+
+    def functions_changed(self) -> None:
+        """The functions are others now."""
+        if links := self._links():
+            message = self._facts.functions()
+            for link in links:
+                link.send(message)
+
+    async def close(self) -> None:
+        """End every link, as soon as every end of a task has been told; dial no more."""
+        self._closing = True
+        if any(balancer.link for balancer in self._balancers.values()):
+            try:
+                async with asyncio.timeout(TELL_ENDS_S):
+                    await self.tasks.wait_told()
+            except TimeoutError:
+                log.warning("uplink.ends_untold", waited_s=TELL_ENDS_S)
+        for conversation in list(self._conversations):
+            conversation.link.close(CloseCode.GOING_AWAY, "the worker ends")
+
+    def _welcomed(self, welcome: Welcome, link: Link[FromBalancer]) -> Balancer:
+        """A balancer has accepted this worker: it is a new one, or one that is back."""
+        balancer = self._balancers.get(welcome.boot)
+        if balancer is None:
+            balancer = self._balancers[welcome.boot] = Balancer(welcome.boot, welcome.name)
+        if (timer := self._grace.pop(welcome.boot, None)) is not None:
+            timer.cancel()
+        if balancer.link is not None:
+            balancer.link.close(CloseCode.REPLACED, "the balancer has a newer link")
+        balancer.link = link
+        log.info("uplink.welcomed", balancer=welcome.name, address=link.peer)
+        self.tasks.agree(balancer, welcome.running)
+        return balancer
+
+    def _lost(self, balancer: Balancer, link: Link[FromBalancer]) -> None:
+        """The balancer's link has ended; it has GRACE_S to come back for its tasks."""
+        if balancer.link is not link:
+            return
+        balancer.link = None
+        self._grace[balancer.boot] = asyncio.get_running_loop().call_later(
+            GRACE_S, self._give_up, balancer
+        )
+
+    def _give_up(self, balancer: Balancer) -> None:
+        del self._grace[balancer.boot]
+        del self._balancers[balancer.boot]
+        self.tasks.give_up(balancer)
+
+    def _links(self) -> list[Link[FromBalancer]]:
+        return [
+            conversation.link
+            for conversation in self._conversations
+            if conversation.balancer is not None
+        ]
+
+    def _report_change(self) -> None:
+        self._report_timer = None
+        report = self._facts.report()
+        if self._said is None or not _same(report, self._said):
+            self._send(report)
+
+    def _report(self) -> None:
+        self._send(self._facts.report())
+
+    def _send(self, report: Report) -> None:
+        self._said = report
+        for link in self._links():
+            link.send(report)
+
+    async def _keep_reporting(self) -> None:
+        """Each second, whether anything has changed or not."""
+        tags = self._facts.tags()
+        while True:
+            await asyncio.sleep(REPORT_EVERY_S)
+            if not self._conversations:
+                continue
+            self._report()
+            if (now := self._facts.tags()) != tags:
+                tags = now
+                for link in self._links():
+                    link.send(tags)
+
+
+def _same(one: Report, other: Report) -> bool:
+    """Whether two reports tell a balancer the same, but for what always changes a little."""
+    return (
+        one.free == other.free
+        and one.status == other.status
+        and one.held == other.held
+        and one.queue == other.queue
+        and one.services == other.services
+        and one.browsers == other.browsers
+    )
