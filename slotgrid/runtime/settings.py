@@ -352,7 +352,8 @@ class Settings:
     def secrets(self) -> Iterator[str]:
         """What must reach no log: keys, and the password inside of a database's URL."""
         yield self.auth_key
-        yield self.balancer_key
+        if self.balancer_key:
+            yield self.balancer_key
         if self.webhook_secret is not None:
             yield self.webhook_secret
         if self.database_url is not None and (password := urlsplit(self.database_url).password):

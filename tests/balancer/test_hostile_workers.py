@@ -4,10 +4,12 @@ import asyncio
 import time
 
 import msgspec
-from aiohttp import WSMsgType
+from aiohttp import ClientSession
 
 from balancer.fleet.states import WorkerState
 from slotgrid.wire import messages as m
+from slotgrid.wire import sockets
+from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.ending import CloseCode
 from tests.balancer.fake_worker import ECHO, fake_worker
 from tests.balancer.running import LINK_KEY, Load, RunningBalancer
@@ -117,9 +119,8 @@ async def test_a_function_with_a_schema_that_is_none_is_refused_with_the_reason(
 
 
 async def test_a_worker_that_says_no_hello_is_let_go(balancer: RunningBalancer) -> None:
-    async with balancer.caller.ws_connect(
-        "/link", headers={"Authorization": f"Bearer {LINK_KEY}"}
-    ) as socket:
-        while (message := await socket.receive(timeout=20)).type is WSMsgType.TEXT:
-            assert message.data == '{"type":"heartbeat"}'
-        assert message.data == CloseCode.HANDSHAKE
+    async with ClientSession() as session:
+        link = await sockets.dial(session, balancer.url, LINK_KEY, from_balancer())
+        ending = await link.run(lambda _: None)
+    assert (ending.code, ending.by_peer) == (CloseCode.HANDSHAKE, True)
+    assert "no hello" in ending.reason

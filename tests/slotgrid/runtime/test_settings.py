@@ -203,3 +203,28 @@ def test_the_example_uncommented_is_the_defaults() -> None:
     }
     assert set(given) == {row.env for row in TABLE.values()}
     assert Settings.from_env(given) == Settings.from_env({})
+
+
+def test_balancers_to_dial_are_urls_without_a_slash_at_their_end() -> None:
+    given = "https://one.example/prefix/, http://127.0.0.1:4000"
+    settings = Settings.from_env({"BALANCER_URL": given})
+    assert settings.balancer_urls == ("https://one.example/prefix", "http://127.0.0.1:4000")
+    for wrong in ("one.example", "ftp://one.example", "http://user@one.example", "http://a?b"):
+        with pytest.raises(SettingsError, match="BALANCER_URL"):
+            Settings.from_env({"BALANCER_URL": wrong})
+
+
+def test_the_links_key_is_its_own_or_that_of_root() -> None:
+    root = "a-key-that-is-long-enough-7Qm2"
+    assert Settings.from_env({"AUTH_KEY": root}).link_key == root
+    both = Settings.from_env({"AUTH_KEY": root, "BALANCER_KEY": "of-the-link"})
+    assert both.link_key == "of-the-link"
+    assert {root, "of-the-link"} <= {*both.secrets()}
+
+
+def test_a_public_node_asks_for_a_strong_key_of_the_link_too() -> None:
+    strong = "a-key-that-is-long-enough-7Qm2"
+    env = {"HOST": "0.0.0.0", "AUTH_KEY": strong}
+    assert Settings.from_env(env).is_public
+    with pytest.raises(SettingsError, match="BALANCER_KEY"):
+        Settings.from_env({**env, "BALANCER_KEY": "short"})

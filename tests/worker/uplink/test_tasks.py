@@ -207,3 +207,21 @@ async def test_hundreds_of_tasks_at_once_leave_the_counts_exact(tmp_path: Path) 
         last = await balancer.report(lambda _: True)
         assert (last.used, last.running, last.free) == (0, 0, {"default": 8})
         await worker.idle()
+
+
+async def test_a_flood_of_tasks_is_refused_and_disturbs_nobody(tmp_path: Path) -> None:
+    async with linked(tmp_path, FUNCTIONS, SLOTS=2) as (worker, balancer):
+        running = balancer.offer("sleeps")
+        await balancer.started(running)
+        kept = await worker.start("sleeps", seconds=60)
+        await kept.says("status")
+        ids = [balancer.offer("quick") for _ in range(20_000)]
+        assert (await worker.get("/livez"))["status"] == "alive"
+        last = await balancer.outcome(ids[-1])
+        assert (last.kind, last.reason) == ("busy", "every slot is busy")
+        assert len(balancer.all(m.Refused)) == len(ids)
+        assert len(worker.worker.history) == 2
+        await kept.hang_up()
+        balancer.link.send(m.Cancel(id=running, reason="enough"))
+        await balancer.outcome(running)
+        await worker.idle()

@@ -1,0 +1,116 @@
+"""Balancers as processes of their own, that can be killed."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientSession, ClientTimeout
+
+from slotgrid.runtime.settings import TABLE
+from tests.balancer.functions import FUNCTIONS
+from tests.balancer.running import GIVE_UP_S, KEY, LINK_KEY, NO_CHROMIUM
+from tests.system.processes import Process
+from tests.worker.running import Answer
+
+
+class Node:
+    """A node that runs on its own, and a caller that has its key."""
+
+    def __init__(self, name: str, process: Process, url: str, caller: ClientSession) -> None:
+        self.name = name
+        self.process = process
+        self.url = url
+        self.caller = caller
+
+    async def request(self, method: str, path: str, **asked: Any) -> Answer:
+        async with self.caller.request(method, self.url + path, **asked) as response:
+            return Answer(response.status, dict(response.headers), await response.read())
+
+    async def get(self, path: str, **params: str) -> Any:
+        answer = await self.request("GET", path, params=params)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    async def submit(self, function: str, **fields: Any) -> Answer:
+        return await self.request("POST", "/task", json={"function": function, **fields})
+
+    async def until_ready_workers(self, count: int) -> None:
+        """Return when the balancer takes so many workers for ready."""
+        async with asyncio.timeout(GIVE_UP_S):
+            while (await self.get("/workers", status="ready"))["total"] != count:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+    async def until_used(self, used: int) -> None:
+        """Return when so many slots of the node are used, by its own account."""
+        async with asyncio.timeout(GIVE_UP_S):
+            while (await self.get("/health"))["slots"]["used"] != used:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
+class Nodes:
+    """Starts nodes in folders below one; what is left of them at the end is killed."""
+
+    def __init__(self, folder: Path, caller: ClientSession) -> None:
+        self._folder = folder
+        self._caller = caller
+        self._started: list[Process] = []
+
+    async def balancer(self, name: str, **env: object) -> Node:
+        """A balancer that listens."""
+        return await self._start("balancer", name, env)
+
+    async def worker(self, name: str, *balancers: Node, **env: object) -> Node:
+        """A worker that dials these balancers."""
+        functions = self._folder / "functions"
+        functions.mkdir(exist_ok=True)
+        for file, text in FUNCTIONS.items():
+            (functions / file).write_text(text)
+        own = {
+            "FUNCTIONS_DIR": functions,
+            "BALANCER_URL": ",".join(balancer.url for balancer in balancers),
+            "CHROMIUM_PATH": NO_CHROMIUM,
+            "MEMORY_LIMIT_PERCENT": 100,
+        }
+        return await self._start("worker", name, {**own, **env})
+
+    async def _start(self, kind: str, name: str, env: Mapping[str, object]) -> Node:
+        folder = self._folder / name
+        folder.mkdir(exist_ok=True)
+        settings = {row.env for row in TABLE.values()}
+        clean = {key: value for key, value in os.environ.items() if key not in settings}
+        given = {
+            **clean,
+            "PORT": "0",
+            "AUTH_KEY": KEY,
+            "BALANCER_KEY": LINK_KEY,
+            "NODE_NAME": name,
+            "DATA_DIR": str(folder / "data"),
+            "LOG_FORMAT": "json",
+            "SLOTS": "2",
+            **{key: str(value) for key, value in env.items()},
+        }
+        process = Process([sys.executable, "-m", kind], cwd=folder, env=given)
+        self._started.append(process)
+        told = await asyncio.to_thread(process.until_event, f"{kind}.listening")
+        return Node(name, process, f"http://127.0.0.1:{told['port']}", self._caller)
+
+    def end(self) -> None:
+        for process in self._started:
+            if process.runs:
+                process.kill()
+
+
+@asynccontextmanager
+async def nodes(folder: Path) -> AsyncIterator[Nodes]:
+    """A place to start nodes from."""
+    async with AsyncExitStack() as stack:
+        caller = await stack.enter_async_context(
+            ClientSession(headers={"Authorization": KEY}, timeout=ClientTimeout(total=GIVE_UP_S))
+        )
+        started = Nodes(folder, caller)
+        stack.callback(started.end)
+        yield started

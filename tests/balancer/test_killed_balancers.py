@@ -1,0 +1,87 @@
+"""Balancers that die: their workers are free again, and durable tasks go on."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError
+
+from tests.balancer.processes import nodes
+from tests.durable_postgres.server import postgres
+
+
+async def test_a_balancer_that_is_killed_under_load_leaves_its_workers_free(
+    tmp_path: Path,
+) -> None:
+    async with nodes(tmp_path) as started:
+        balancer = await started.balancer("balancer-1")
+        port = balancer.url.rpartition(":")[2]
+        worker = await started.worker("worker-1", balancer)
+        await balancer.until_ready_workers(1)
+        callers = [
+            asyncio.create_task(balancer.submit("nap", input={"seconds": 60})) for _ in range(5)
+        ]
+        await worker.until_used(2)
+        accepted = await balancer.submit("echo", input={"value": 7}, mode="async")
+        assert accepted.status == 202, accepted.body
+        balancer.process.kill()
+        for ended in await asyncio.gather(*callers, return_exceptions=True):
+            assert isinstance(ended, ClientError)
+        again = await started.balancer("balancer-1", PORT=port)
+        await again.until_ready_workers(1)
+        task = (await again.get(f"/tasks/{accepted.json['id']}", wait_s="15"))["task"]
+        assert (task["status"], task["result"]) == ("completed", 7)
+        await worker.until_used(0)  # what the dead one had sent was cancelled: nobody claims it
+        assert (await again.submit("echo", input={"value": 1})).status == 200
+
+
+async def test_a_worker_serves_two_balancers_and_each_counts_what_the_other_took(
+    tmp_path: Path,
+) -> None:
+    async with nodes(tmp_path) as started:
+        one, other = await started.balancer("balancer-1"), await started.balancer("balancer-2")
+        worker = await started.worker("worker-1", one, other)
+        await one.until_ready_workers(1)
+        await other.until_ready_workers(1)
+        answers = await asyncio.gather(
+            *(node.submit("echo", input={"value": n}) for n in range(100) for node in (one, other))
+        )
+        assert {answer.status for answer in answers} == {200}
+        nap = asyncio.create_task(one.submit("nap", input={"seconds": 1.5}))
+        await worker.until_used(1)
+        await other.until_used(1)
+        assert (await nap).status == 200
+        for node in (one, other, worker):
+            await node.until_used(0)
+
+
+@pytest.mark.timeout(180)
+async def test_of_two_balancers_on_one_database_one_goes_on_with_what_the_dead_one_accepted(
+    tmp_path: Path,
+) -> None:
+    with postgres() as server:
+        url = server.create_database()
+        async with nodes(tmp_path) as started:
+            one = await started.balancer("balancer-1", DATABASE_URL=url)
+            other = await started.balancer("balancer-2", DATABASE_URL=url)
+            worker = await started.worker("worker-1", one, other)
+            await one.until_ready_workers(1)
+            await other.until_ready_workers(1)
+            ids = []
+            for n in range(12):
+                body = {"input": {"seconds": 0.3}} if n % 2 else {"input": {"value": n}}
+                function = "sure_nap" if n % 2 else "echo"
+                answer = await one.submit(function, mode="async", **body)
+                assert answer.status == 202, answer.body
+                ids.append(answer.json["id"])
+            one.process.kill()
+            sync = await other.submit("echo", input={"value": "meanwhile"})
+            assert sync.status == 200, sync.body
+            for task_id in ids:
+                task = (await other.get(f"/tasks/{task_id}", wait_s="18"))["task"]
+                if task["status"] not in {"completed", "failed"}:
+                    task = (await other.get(f"/tasks/{task_id}", wait_s="18"))["task"]
+                # Of what had started, only functions with `retries` may run again.
+                lost = task["error"] and task["error"]["type"] == "/problems/worker-lost"
+                assert task["status"] == "completed" or (lost and task["function"] == "echo"), task
+            await worker.until_used(0)
