@@ -69,6 +69,7 @@ class LocalRunner:
         finally:
             timer.cancel()
             if not function.done():
+                function.cancel()
                 await uninterrupted(self._stop(attempt, function))
         try:
             if how is End.RETURNED:
@@ -120,8 +121,7 @@ class LocalRunner:
             raise failures.of_exception(attempt, error) from error
 
     async def _stop(self, attempt: Attempt, function: "asyncio.Task[Any]") -> None:
-        """Cancel the function; one that will not end is left behind, counted and named."""
-        function.cancel()
+        """Wait for the cancelled function; one that will not end is left, counted and named."""
         _, stubborn = await asyncio.wait({function}, timeout=CANCEL_GRACE_S)
         if not stubborn:
             if not function.cancelled():

@@ -154,7 +154,7 @@ class SimulatedBalancer:
         task.queued_mono = job.at
         ended = False
         while not ended:  # again, when the worker has refused it
-            async with self.dispatcher.lease(task, wait_s=None) as lease:
+            async with self.dispatcher.lease(task, wait_until=None) as lease:
                 answer: asyncio.Future[bool] = self.loop.create_future()
                 worker = self._workers[lease.slot.worker]
                 delay_s = self.network.dispatch_s

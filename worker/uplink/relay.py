@@ -30,7 +30,17 @@ class Relay:
     caller who does not read stops one function, and neither memory nor the link fills up.
     """
 
-    __slots__ = ("_events", "_logs", "_news", "balancer", "ended", "noted", "retryable", "task")
+    __slots__ = (
+        "_events",
+        "_logs",
+        "_news",
+        "_only_end",
+        "balancer",
+        "ended",
+        "noted",
+        "retryable",
+        "task",
+    )
 
     def __init__(self, task: Task, balancer: Balancer, news: Callable[["Relay"], None]) -> None:
         self.task = task
@@ -41,6 +51,7 @@ class Relay:
         """Whether it is on the list of those that have something to say."""
         self._events = task.events.last_id
         self._logs = task.logs.last_id
+        self._only_end = False
         self._news = news
         task.events.on_news = self.tell
         task.events.pace(self)
@@ -62,8 +73,8 @@ class Relay:
         self.tell()
 
     def skip_to_end(self) -> None:
-        """Nobody wants to hear more than how it ended."""
-        self._events, self._logs = self.task.events.last_id, self.task.logs.last_id
+        """Nobody wants to hear more than how it ended, whatever the function still says."""
+        self._only_end = True
         self.detach()
 
     def detach(self) -> None:
@@ -76,7 +87,7 @@ class Relay:
         link = self.balancer.link
         if link is None or link.ending is not None:
             return False
-        said_all = self._say_events(link) and self._say_lines(link)
+        said_all = self._only_end or (self._say_events(link) and self._say_lines(link))
         self.task.events.moved_on(self)
         if not (self.ended and said_all):
             return False
