@@ -60,7 +60,7 @@ def test_equal_functions_are_one_object_and_others_are_not() -> None:
     assert reader.spec(over_the_link(info), group="shop", contract=4) is first
     assert reader.spec(info, group="shop", contract=5) is not first
     assert reader.spec(info, group="other", contract=4) is not first
-    assert reader.spec(info_of(spec(revision="abd")), group="shop", contract=4) is not first
+    assert reader.spec(info_of(spec(revision="xyz")), group="shop", contract=4) is not first
 
 
 def test_only_so_many_specs_are_kept() -> None:

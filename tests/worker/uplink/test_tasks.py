@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from slotgrid.core.task import TaskState
 from slotgrid.wire import messages as m
 from tests.worker.browser.waiting import until
@@ -224,4 +226,50 @@ async def test_a_flood_of_tasks_is_refused_and_disturbs_nobody(tmp_path: Path) -
         await kept.hang_up()
         balancer.link.send(m.Cancel(id=running, reason="enough"))
         await balancer.outcome(running)
+        await worker.idle()
+
+
+async def test_a_result_that_no_link_carries_fails_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions = {
+        "large.py": """
+            @function(timeout_s=30)
+            async def large(context: Context) -> str:
+                return "x" * 50_000
+        """
+    }
+    async with linked(tmp_path, functions) as (worker, balancer):
+        monkeypatch.setattr("slotgrid.wire.link.MESSAGE_LIMIT", 20_000)
+        failed = await balancer.outcome(balancer.offer("large"))
+        assert failed.problem["type"] == "/problems/output-invalid"
+        assert "20000" in failed.problem["detail"]
+        await worker.idle()
+
+
+async def test_the_parts_of_a_task_are_told_with_its_end(tmp_path: Path) -> None:
+    functions = {
+        **FUNCTIONS,
+        "outer.py": """
+            @function(timeout_s=30)
+            async def outer(context: Context) -> dict:
+                return await context.call("quick", {"number": 3})
+        """,
+    }
+    async with linked(tmp_path, functions) as (worker, balancer):
+        done = await balancer.outcome(balancer.offer("outer"))
+        [step] = done.steps
+        assert (step.function, step.status) == ("quick", "completed")
+        assert step.output == {"number": 3, "attempt": 1}
+        assert step.ended_at >= step.started_at > 0
+        await worker.idle()
+
+
+async def test_tasks_of_direct_callers_are_retried_as_ever(tmp_path: Path) -> None:
+    functions = {"fails.py": FUNCTIONS["fails.py"].replace("retries=3", "retries=1")}
+    async with linked(tmp_path, functions) as (worker, balancer):
+        problem = await worker.problem("fails")
+        record = await worker.task(problem["task_id"])
+        assert len(record["attempts"]) == 2
+        balancer.link.send(m.Cancel(id=problem["task_id"], reason="not mine to cancel"))
         await worker.idle()
