@@ -1,0 +1,44 @@
+"""`python -m scripts.tests [arguments]`: every test; what fails beside others, again alone.
+
+The tests of real processes share two cores with each other, and now and then one is starved where
+it has a moment to be in time. So the few that fail are named and run once more with the machine to
+themselves: what fails alone is broken, and what passes alone is told, to be mended.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+FAILED = 1
+"""pytest's exit status when it ran to its end and tests failed."""
+FEW = 5
+"""More than that is no bad luck."""
+LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the tests; returns the exit status."""
+    LAST_FAILED.unlink(missing_ok=True)
+    status = pytest(arguments)
+    if status != FAILED:
+        return status
+    failed = sorted(orjson.loads(LAST_FAILED.read_bytes()))
+    if not failed or len(failed) > FEW:
+        return status
+    print(f"\n{len(failed)} failed beside others; alone:\n", flush=True)
+    status = pytest(["-v", "--no-header", *failed])
+    verdict = "failed alone too" if status else "passed alone, and depend on the load: mend them"
+    print("\n".join([f"\nThese {verdict}:", *(f"  {test}" for test in failed)]))
+    return status
+
+
+def pytest(arguments: Sequence[str]) -> int:
+    """The exit status of a run of its own."""
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
