@@ -157,7 +157,7 @@ class Dispatcher:
 
     def unreserve(self, task: Task) -> None:
         """The task has ended; a lease that it never came for goes back."""
-        if (lease := self.reserved(task)) is not None:
+        if self._reserved and (lease := self.reserved(task)) is not None:
             self.give_back(lease)
 
     def enqueue(self, task: Task, cls: TaskClass) -> Entry[_Waiter]:

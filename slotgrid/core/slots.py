@@ -75,9 +75,10 @@ class Slots:
 
     def take(self, cls: TaskClass) -> Slot:
         """Take a free slot of the class's pool. Raises NoSlotFree."""
-        if not self.can_serve(cls):
+        free = self._free.get(cls.pool)
+        if self.held is not None or not free:
             raise NoSlotFree(cls.pool)
-        slot = self._free[cls.pool].pop()
+        slot = free.pop()
         self._taken.add(slot)
         if self.on_change is not None:
             self.on_change()

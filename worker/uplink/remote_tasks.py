@@ -94,17 +94,18 @@ class RemoteTasks:
         if (relay := self._relays.get(task_id)) is not None:
             relay.tell()
 
-    def attempt_failed(self, task: Task, *, retryable: bool) -> bool:
-        """Note whether another attempt makes sense; False when the task is none of a balancer."""
-        relay = self._relays.get(task.id)
-        if relay is None:
-            return False
-        relay.retryable = retryable
+    def has(self, task: Task) -> bool:
+        """Whether a balancer sent it, and is still to be told of its end."""
+        return task.id in self._relays
+
+    def attempt_failed(self, task: Task, *, retryable: bool) -> None:
+        """Note whether another attempt at a balancer's task makes sense."""
+        if (relay := self._relays.get(task.id)) is not None:
+            relay.retryable = retryable
         if retryable:
             self._retryable[task.id] = None
             if len(self._retryable) > RETRYABLE_KEPT:
                 self._retryable.popitem(last=False)
-        return True
 
     def finished(self, task: Task) -> None:
         """The task has its end, whoever sent it; its slot comes back right after this."""

@@ -19,14 +19,18 @@ class RelayedRunner:
         self._runner = runner
         self._remote = remote
 
-    async def run(self, task: Task, lease: Lease) -> bytes:
+    def run(self, task: Task, lease: Lease) -> Coroutine[Any, Any, bytes]:
         """As the inner runner, but that a balancer's task is never retried here."""
+        if self._remote.has(task):
+            return self._run_relayed(task, lease)
+        return self._runner.run(task, lease)
+
+    async def _run_relayed(self, task: Task, lease: Lease) -> bytes:
         try:
             return await self._runner.run(task, lease)
         except AttemptFailed as failure:
-            if self._remote.attempt_failed(task, retryable=failure.retryable):
-                raise AttemptFailed(failure.error, retryable=False) from failure
-            raise
+            self._remote.attempt_failed(task, retryable=failure.retryable)
+            raise AttemptFailed(failure.error, retryable=False) from failure
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
         """As the inner runner."""
