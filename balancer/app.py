@@ -13,6 +13,7 @@ from aiohttp import web
 
 from balancer.api.documents import COMPONENTS
 from balancer.api.routes import balancer_routes
+from balancer.fleet.dialling import Dialling
 from balancer.fleet.files import RemoteFiles
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
@@ -78,12 +79,10 @@ class Balancer:
         self.fleet = Fleet(chance=random.random)
         self.inventory = Inventory(settings.workers_file)
         self.links = Links(
-            self.fleet,
-            self.inventory,
-            name=settings.node_name,
-            key=settings.link_key,
-            redactor=redactor,
-            made_room=self._fleet_changed,
+            self.fleet, name=settings.node_name, key=settings.link_key, wake=self._fleet_changed
+        )
+        self.dialling = Dialling(
+            self.fleet, self.links, self.inventory, key=settings.link_key, redactor=redactor
         )
         self.offer = FleetOffer(self.fleet)
         self.artifacts = ArtifactStore(settings.data_dir / "artifacts")
@@ -168,6 +167,7 @@ class Balancer:
                 yield
 
         async def end_links(_: web.Application) -> None:
+            await self.dialling.stop()
             await self.links.close()
 
         app.on_shutdown.append(end_links)  # aiohttp waits for their handlers, and they for these
@@ -180,7 +180,8 @@ class Balancer:
         async with AsyncExitStack() as stack:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True)
             await stack.enter_async_context(self.watchdog)
-            await stack.enter_async_context(self.links.running())
+            stack.push_async_callback(self.links.close)
+            await stack.enter_async_context(self.dialling.running())
             _ = await stack.enter_async_context(background(self._expire(), name="history"))
             # Last, for what an earlier process accepted starts to run with it.
             await stack.enter_async_context(self.durability.running(self.supervisor))

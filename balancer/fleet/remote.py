@@ -73,14 +73,20 @@ class RemoteRunner:
         return self._give_up(call, session)
 
     async def _give_up(self, call: Call, session: Session) -> None:
-        """The slot comes back when the worker says so, or when it is gone."""
+        """The slot comes back when the worker says so, or when it is gone.
+
+        It is the worker's fault when it left us waiting, now or before; a cancel is nobody's.
+        """
+        fault = not call.outcome.cancelled()
         reason = call.task.cancel_reason or "the balancer gave it up"
         call.link.send(m.Cancel(id=call.task.id, reason=reason), lane=call.task.id)
         try:
             async with asyncio.timeout(CANCEL_WITHIN_S):
                 await call.wait_over()
         except TimeoutError:
-            log.error("worker.does_not_cancel", worker=call.slot.worker, task_id=call.task.id)  # noqa: TRY400
+            fault = True
+            log.warning("worker.does_not_cancel", worker=call.slot.worker, task_id=call.task.id)
+        if fault:
             self._fleet.ended(call.slot, fault=True)
         session.forget(call)
 

@@ -16,6 +16,8 @@ class Proxy:
         self._flows = {"there": asyncio.Event(), "back": asyncio.Event()}
         self.delay_s = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._near: set[asyncio.StreamWriter] = set()
+        self._half_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.refuses = False
         self.flow()
@@ -30,6 +32,12 @@ class Proxy:
         self.refuses = False
         for flow in self._flows.values():
             flow.set()
+
+    def cut_half(self) -> None:
+        """Break what the diallers hold; the node goes on waiting for what does not come."""
+        self._half_open = True
+        for writer in list(self._near):
+            writer.transport.abort()
 
     def cut(self) -> None:
         """Break every connection as a cable that is pulled from a router does: by a reset."""
@@ -57,6 +65,7 @@ class Proxy:
             return
         far_reader, far_writer = await asyncio.open_connection(*self._target)
         self._writers |= {writer, far_writer}
+        self._near.add(writer)
         for source, sink, direction in (
             (reader, far_writer, "there"),
             (far_reader, writer, "back"),
@@ -75,5 +84,7 @@ class Proxy:
                     await asyncio.sleep(self.delay_s)
                 sink.write(data)
                 await sink.drain()
-        self._writers.discard(sink)
-        sink.transport.abort()
+        self._near.discard(sink)
+        if not self._half_open:
+            self._writers.discard(sink)
+            sink.transport.abort()

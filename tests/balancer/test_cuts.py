@@ -36,6 +36,20 @@ async def test_a_task_goes_on_when_its_link_is_made_again_in_time(
     assert (answer.status, answer.json.get("result")) == (200, "rested")
 
 
+async def test_a_worker_whose_broken_link_looks_alive_here_is_back_with_its_tasks(
+    balancer: RunningBalancer, proxy: Proxy
+) -> None:
+    await balancer.worker("worker-1", BALANCER_URL=proxy.url)
+    caller = balancer.start("nap", seconds=5)
+    await balancer.until_running(1)
+    boot = balancer.boot_of("worker-1")
+    proxy.cut_half()
+    answer = await caller
+    assert (answer.status, answer.json.get("result")) == (200, "rested")
+    assert balancer.boot_of("worker-1") == boot
+    assert len(balancer.events_logged("worker.joined")) == 2
+
+
 async def test_events_have_no_gap_and_no_double_over_a_cut(
     balancer: RunningBalancer, proxy: Proxy
 ) -> None:

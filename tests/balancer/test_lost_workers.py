@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from balancer.fleet.states import WorkerState
+from tests.balancer.proxy import Proxy
 from tests.balancer.running import RunningBalancer
 from tests.worker.browser.waiting import until
 
@@ -138,3 +139,21 @@ async def test_an_entry_that_disappears_is_drained(balancer: RunningBalancer) ->
     assert worker.process.runs
     balancer.list_workers(worker.url)
     await balancer.until_worker("worker-1", WorkerState.READY)
+
+
+async def test_an_entry_that_moves_takes_its_worker_along(balancer: RunningBalancer) -> None:
+    worker = await balancer.start_worker("worker-1", BALANCER_URL="")
+    balancer.list_workers(worker.url)
+    await balancer.until_worker("worker-1", WorkerState.READY)
+    async with Proxy(worker.url).running() as moved:
+        balancer.list_workers({"url": moved.url, "labels": {"moved": "yes"}})
+        placed = {"place": {"labels": {"moved": "yes"}}}
+
+        def is_there() -> bool:
+            known = balancer.balancer.fleet.roster.worker("worker-1")
+            return known is not None and (known.address, known.state) == (moved.url, "ready")
+
+        await until(is_there, 20)
+        assert (await balancer.submit("echo", **placed)).status == 200
+        assert len(list(balancer.balancer.fleet.roster.workers())) == 1
+        await balancer.idle()

@@ -60,6 +60,7 @@ class FakeNode:
         self.task_log: list[dict[str, Any]] = []
         self.remembers = True
         self.logs: list[dict[str, Any]] = []
+        self.workers: list[dict[str, Any]] = []
         self.health: dict[str, Any] = {"status": "ready"}
         self.asked_for_logs = 0
         self.started = asyncio.Event()
@@ -77,6 +78,7 @@ class FakeNode:
                 web.post("/tasks/{id}/cancel", self._switch),
                 web.get("/health", self._health),
                 web.get("/logs", self._logs),
+                web.get("/workers", self._workers),
                 web.post("/{switch:on|off|drain}", self._switch),
             ]
         )
@@ -146,6 +148,9 @@ class FakeNode:
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.json_response(self.health)
+
+    async def _workers(self, _: web.Request) -> web.Response:
+        return web.json_response({"workers": self.workers, "total": len(self.workers)})
 
     async def _logs(self, request: web.Request) -> web.Response:
         self.asked_for_logs += 1

@@ -1,0 +1,133 @@
+"""Dials the workers of the list, for as long as each is listed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import ClientSession, TCPConnector
+
+from balancer.fleet.fleet import Fleet
+from balancer.fleet.inventory import Inventory, Listed
+from balancer.fleet.links import Links
+from slotgrid.core.backoff import backoff_s
+from slotgrid.runtime.background import background
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.wire.encoding import from_worker
+from slotgrid.wire.ending import CloseCode, Ending
+from slotgrid.wire.limits import HANDSHAKE_S
+from slotgrid.wire.sockets import LinkRefused, dial
+
+log = structlog.get_logger()
+
+RETRY_FIRST_S = 0.2
+RETRY_CEILING_S = 5.0
+LOOK_S = 0.2
+"""How often it is seen whether a worker that is no longer listed has finished its tasks."""
+
+
+class Dialling:
+    """One asyncio task for each listed worker, which dials it again whenever its link is down.
+
+    `key` is shown to workers whose entry has none of its own.
+    """
+
+    def __init__(
+        self, fleet: Fleet, links: Links, inventory: Inventory, *, key: str, redactor: Redactor
+    ) -> None:
+        self._fleet = fleet
+        self._links = links
+        self._inventory = inventory
+        self._key = key
+        self._redactor = redactor
+        self._listed: dict[str, Listed] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._http: ClientSession | None = None
+        self._stopped = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the list while the block runs."""
+        self._inventory.look()
+        async with (
+            ClientSession(connector=TCPConnector(limit=0)) as self._http,
+            self._inventory.watching(self._follow),
+            background(self._let_go(), name="links of workers no longer listed"),
+        ):
+            self._follow()
+            try:
+                yield
+            finally:
+                await self.stop()
+
+    async def stop(self) -> None:
+        """Dial nobody any more; links that stand are ended."""
+        self._stopped = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _follow(self) -> None:
+        """The list has changed: dial who is new, and tell the fleet."""
+        if self._stopped:
+            return
+        before, self._listed = self._listed, {one.url: one for one in self._inventory.entries}
+        self._fleet.expect(self._listed.keys())
+        for url, entry in self._listed.items():
+            if (was := before.get(url)) is not None and was.key != entry.key:
+                self._end(url)
+            if (task := self._tasks.get(url)) is None or task.done():
+                self._tasks[url] = asyncio.create_task(self._keep_dialling(url), name=url)
+            elif was != entry:
+                self._links.adjust(entry)
+        for url in before.keys() - self._listed.keys():
+            if self._links.at(url) is None:
+                self._end(url)
+        self._links.room_made()
+
+    async def _let_go(self) -> None:
+        """End the links of workers that are no longer listed, once their tasks have finished."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for url in self._tasks.keys() - self._listed.keys():
+                session = self._links.at(url)
+                if session is None:
+                    self._end(url)
+                elif not session.worker.flights:
+                    session.link.close(CloseCode.NORMAL, "the worker is no longer listed")
+
+    def _end(self, url: str) -> None:
+        self._tasks.pop(url).cancel()
+
+    async def _keep_dialling(self, url: str) -> None:
+        tries = 0
+        while (entry := self._listed.get(url)) is not None:
+            if (session := self._links.at(url)) is not None:  # it has dialled in meanwhile
+                await session.ended.wait()
+            began = time.monotonic()
+            try:
+                ending = await self._dial(entry)
+            except LinkRefused as refused:
+                if tries == 0:
+                    log.warning("link.refused", url=url, reason=str(refused))
+                self._links.nobody_at(url)
+            except Exception:  # the edge of the loop: the worker must not be left for that
+                log.exception("link.defect", url=url)
+            else:
+                log.info("link.closed", url=url, code=ending.code, reason=ending.reason)
+                if time.monotonic() - began > HANDSHAKE_S:
+                    tries = 0
+            tries += 1
+            if tries > 1:
+                pause_s = backoff_s(tries, base_s=RETRY_FIRST_S, ceiling_s=RETRY_CEILING_S)
+                await asyncio.sleep(pause_s)
+
+    async def _dial(self, entry: Listed) -> Ending:
+        assert self._http is not None
+        key = entry.key or self._key
+        with self._redactor.scope(key):
+            link = await dial(self._http, entry.url, key, from_worker())
+            return await self._links.serve(link, listed=entry)

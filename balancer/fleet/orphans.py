@@ -1,0 +1,59 @@
+"""Tasks that ran on a worker whose link broke: kept for a moment, as the link may be made again."""
+
+import asyncio
+from collections.abc import Iterable
+
+from balancer.fleet.call import Call, Lost
+
+LOST = "its link was lost"
+
+
+class Orphans:
+    """Calls without a link, by the name and boot of the worker that may go on with them."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, str], list[Call]] = {}
+        self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._calls.values()))
+
+    def keep(self, name: str, boot: str, calls: list[Call], *, for_s: float) -> None:
+        """Keep the calls for so many seconds; then they are lost."""
+        if not calls:
+            return
+        self._calls[name, boot] = calls
+        loop = asyncio.get_running_loop()
+        self._timers[name, boot] = loop.call_later(for_s, self._end, (name, boot))
+
+    def reclaim(self, name: str, boot: str) -> list[Call]:
+        """The calls that a worker which is back may go on with; those of other boots are lost."""
+        calls = self._take((name, boot))
+        self.end(name)
+        # What was given up meanwhile is not claimed, and so the worker cancels it.
+        lose((call for call in calls if call.outcome.done()), "it was given up")
+        return [call for call in calls if not call.over]
+
+    def end(self, name: str) -> None:
+        """The worker of that name is not coming back in time."""
+        for key in [key for key in self._calls if key[0] == name]:
+            self._end(key)
+
+    def end_all(self) -> None:
+        """Nobody is coming back."""
+        for key in list(self._calls):
+            self._end(key)
+
+    def _end(self, key: tuple[str, str]) -> None:
+        lose(self._take(key), LOST)
+
+    def _take(self, key: tuple[str, str]) -> list[Call]:
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+        return self._calls.pop(key, [])
+
+
+def lose(calls: Iterable[Call], reason: str) -> None:
+    """End calls whose worker is gone."""
+    for call in calls:
+        call.end(Lost(reason))
