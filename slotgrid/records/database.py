@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.records.engines import BUSY_S, DatabaseFault, is_away, is_forestalled, reason
+from slotgrid.records.engines import BUSY_S, DatabaseFault, end, is_away, is_forestalled, reason
 from slotgrid.records.migrations import migrate
 
 log = structlog.get_logger()
@@ -100,7 +100,7 @@ class Database:
 
     def _close(self) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
-        self._engine.dispose()
+        end(self._engine)
 
     async def read(self, work: Work[T]) -> T:
         """What `work` returns, on a connection of its own."""

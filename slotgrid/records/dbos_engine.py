@@ -12,6 +12,8 @@ import orjson
 import sqlalchemy as sa
 from dbos import DBOS, Serializer, SetWorkflowID
 
+from slotgrid.records.engines import end
+
 APPLICATION = "slotgrid"
 APPLICATION_VERSION = "1"
 """The contract of what is stored. Constant, since DBOS takes up only work of its own version."""
@@ -95,7 +97,7 @@ class DurableEngine:
             with ThreadPoolExecutor(1, thread_name_prefix="dbos-end") as own:
                 # What still runs stays PENDING, and is taken up by the next process.
                 await loop.run_in_executor(own, _destroy)
-                await loop.run_in_executor(own, self._engine.dispose)  # it is ours, not DBOS's
+                await loop.run_in_executor(own, end, self._engine)
             loop.set_default_executor(ThreadPoolExecutor(THREADS))
             logging.getLogger("dbos").removeFilter(quiet)
 

@@ -3,17 +3,12 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from tests.durable.durable_worker import accepted, delivered, durable_worker, finished
 from tests.durable_postgres.server import Postgres
 from tests.slotgrid.records.receivers import receiver
 from tests.worker.running import RunningWorker
 
 GIVE_UP_S = 60.0
-
-# DBOS drops the connection of its background jobs at its end without closing it.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 async def test_accepted_run_listed_and_told_on_postgresql(
