@@ -13,7 +13,7 @@ SLOTS = 4
 
 # A task that had started when its node died may or may not have taken effect: as many as slots.
 WHERE = [
-    ("inserted, not committed", MANY // 2, SLOTS),
+    ("inserted, not committed", 2, SLOTS),
     ("committed, not answered", MANY // 2, SLOTS),
     ("leased", MANY // 2, SLOTS),
     ("started", MANY // 2, SLOTS),

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from slotgrid.core.drain import drain
+from slotgrid.records.retention import DAY_S
 from tests.durable.durable_worker import (
     FUNCTIONS,
     GIVE_UP_S,
@@ -183,7 +184,7 @@ async def test_files_stay_over_a_restart_and_go_with_their_task(tmp_path: Path) 
         assert [folder.name for folder in (tmp_path / "data/artifacts").iterdir()] == [task["id"]]
         young = await finished(worker, await accepted(worker, "save", input={"text": "young"}))
         ended_at = datetime.fromisoformat(task["finished_at"]).timestamp()
-        await worker.worker.durability.remove_old(ended_at + 0.01)
+        await worker.worker.durability.retention.turn(ended_at + 0.01 + 7 * DAY_S)
         gone = await worker.request("GET", f"/tasks/{task['id']}")
         assert gone.status == 404
         assert [folder.name for folder in (tmp_path / "data/artifacts").iterdir()] == [young["id"]]

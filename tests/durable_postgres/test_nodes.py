@@ -143,16 +143,20 @@ async def test_a_task_is_cancelled_at_any_node(tmp_path: Path, database_url: str
     ):
         runs, _ = await hold_slots(a, tmp_path / "never")
         waits = await submit(a, "once", {"file": str(at_a.lines), "text": "waits"})
-        for task_id in (runs, waits):
+        for task_id in (waits, runs):
             assert await b.post(f"/tasks/{task_id}/cancel") == 200
             assert await until_told(at_b, task_id) == {"cancelled"}
-        # Its node hears of it, and its slot is free for what waits next.
+        # Its node has stopped it, and its slot is free for what waits next.
         following = await submit(a, "once", {"file": str(at_a.lines), "text": "next"})
         assert await until_told(at_a, following) == {"completed"}
         assert at_a.ran() == {"next": 1}
         for node in (a, b):
             for task_id in (runs, waits):
                 assert (await task_of(node, task_id))["status"] == "cancelled"
+            # Who ran it knows what became of it: it was no other that wrote down its end.
+            (attempt,) = (await task_of(node, runs))["attempts"]
+            assert attempt["worker"] == "a"
+            assert attempt["ended_at"] is not None
 
 
 async def test_a_second_node_of_a_name_does_not_start_and_says_why(
