@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from slotgrid.core.task import Task
-from slotgrid.records.store.rows import Connection, Row, shown
+from slotgrid.records.store.rows import Connection, Row, execute, shown
 from slotgrid.records.tables import tasks
 
 IDEMPOTENT_S = 24 * 3600.0
@@ -62,8 +62,7 @@ def insert(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> li
         if not any(answer.conflict for answer in accepted):
             new = zip(records, standing, strict=True)
             rows += [_row_of(record) for record, earlier in new if earlier is None]
-    if rows:
-        connection.execute(tasks.insert(), rows)
+    execute(connection, tasks.insert(), rows)
     return answers
 
 

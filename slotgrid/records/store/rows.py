@@ -1,6 +1,6 @@
 """What all statements about task records share: their types, and reading one record."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +23,19 @@ def shown(task: Task) -> dict[str, Any]:
         "summary": orjson.dumps(task_summary(task, None)).decode(),
         "detail": orjson.dumps(task_detail(task, None)).decode(),
     }
+
+
+def execute(
+    connection: Connection, statement: sa.Executable, parameters: Sequence[dict[str, Any]]
+) -> int:
+    """Execute it with each of the parameters; how many rows it reached in all.
+
+    For one alone, the way of drivers to execute many is a detour.
+    """
+    if not parameters:
+        return 0
+    one = len(parameters) == 1
+    return connection.execute(statement, parameters[0] if one else parameters).rowcount
 
 
 def live_at(node: str) -> sa.ColumnElement[bool]:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from slotgrid.core.events import Event
 from slotgrid.core.task import Task
-from slotgrid.records.store.rows import Connection
+from slotgrid.records.store.rows import Connection, execute
 from slotgrid.records.tables import events
 
 KEPT_KINDS = frozenset({"state", "step", "done", "error"})
@@ -41,8 +41,7 @@ def event_row(task_id: str, event: Event) -> dict[str, Any]:
 
 def keep_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Keep those of the events that are not kept yet."""
-    if rows:
-        connection.execute(UNLESS_KEPT[connection.dialect.name], rows)
+    execute(connection, UNLESS_KEPT[connection.dialect.name], rows)
 
 
 def keep_events(connection: Connection, task_id: str, said: Sequence[Event]) -> None:

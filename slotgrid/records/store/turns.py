@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from slotgrid.core.events import Event
 from slotgrid.core.task import Task, TaskState
 from slotgrid.records.store import spoken
-from slotgrid.records.store.rows import LIVE, Connection, Row, live_at, shown
+from slotgrid.records.store.rows import LIVE, Connection, Row, execute, live_at, shown
 from slotgrid.records.tables import tasks
 
 CHANGING = (
@@ -50,18 +50,26 @@ class Turn:
         return cls(task.id, node, values, spoken.kept_of(task, after=after))
 
 
-def begin(connection: Connection, turns: Sequence[Turn]) -> list[bool]:
-    """Note that the tasks start here and now; False of those that are no longer ours to start.
+class NotAll(Exception):
+    """Some of the tasks are no longer ours, or have an end: each is to be looked at for itself."""
 
-    Noting the same start once more changes nothing.
+
+def begin(connection: Connection, turns: Sequence[Turn]) -> list[bool]:
+    """Note that the tasks start here and now; False of one that is no longer ours to start.
+
+    Noting the same start once more changes nothing. Raises NotAll, of several. What they say is
+    kept a moment later: no start waits for that.
     """
-    taken = _take(connection, turns)
-    return [turn.task_id in taken for turn in turns]
+    return [_take(connection, turns)] * len(turns)
 
 
 def finish(connection: Connection, turns: Sequence[Turn]) -> list[None]:
-    """Note the tasks' ends, with their terminal events."""
-    _take(connection, turns)
+    """Note the tasks' ends, with their terminal events. Raises NotAll, of several."""
+    if _take(connection, turns):
+        spoken.keep_rows(
+            connection,
+            [spoken.event_row(turn.task_id, event) for turn in turns for event in turn.said],
+        )
     return [None] * len(turns)
 
 
@@ -90,34 +98,28 @@ def requeue(connection: Connection, row: Row) -> None:
 
 _TURN = (
     tasks.update()
-    .where(tasks.c.id == sa.bindparam("of_id"))
+    .where(
+        (tasks.c.id == sa.bindparam("of_id"))
+        & (tasks.c.node == sa.bindparam("of_node"))
+        & tasks.c.status.in_([sa.literal_column(f"'{status}'") for status in LIVE])
+    )
     .values({name: sa.bindparam(f"of_{name}") for name in CHANGING})
 )
 
 
-def _take(connection: Connection, turns: Sequence[Turn]) -> set[str]:
-    """Record those turns whose task has no end and belongs to the node that takes it; their ids.
+def _take(connection: Connection, turns: Sequence[Turn]) -> bool:
+    """Record the turns of tasks that have no end and belong to the node that takes them.
 
-    Two statements for all of them, since it is the number of statements that costs. The rows are
-    locked in between: no peer can take them over.
+    One statement for all, since it is their number that costs; so it cannot tell which ones it
+    did not reach.
     """
-    query = (
-        sa.select(tasks.c.id, tasks.c.node)
-        .where(tasks.c.id.in_([turn.task_id for turn in turns]) & tasks.c.status.in_(LIVE))
-        .order_by(tasks.c.id)  # whoever locks some of the same rows does it in the same order
-        .with_for_update()
-    )
-    nodes = {row.id: row.node for row in connection.execute(query)}
-    taken = [turn for turn in turns if nodes.get(turn.task_id) == turn.node]
-    if taken:
-        connection.execute(_TURN, [_parameters(turn) for turn in taken])
-        spoken.keep_rows(
-            connection,
-            [spoken.event_row(turn.task_id, event) for turn in taken for event in turn.said],
-        )
-    return {turn.task_id for turn in taken}
+    reached = execute(connection, _TURN, [_parameters(turn) for turn in turns])
+    if len(turns) > 1 and reached < len(turns):
+        raise NotAll
+    return reached > 0
 
 
 def _parameters(turn: Turn) -> dict[str, Any]:
     """The statement's own names: those of columns mean new values."""
-    return {"of_id": turn.task_id} | {f"of_{name}": turn.values[name] for name in CHANGING}
+    changed = {f"of_{name}": turn.values[name] for name in CHANGING}
+    return {"of_id": turn.task_id, "of_node": turn.node, **changed}

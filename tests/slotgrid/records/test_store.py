@@ -1,5 +1,6 @@
 """Every statement about task records, on a database of their own."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -28,7 +29,7 @@ from slotgrid.records.store import (
 from slotgrid.records.store.acceptance import Accepted
 from slotgrid.records.store.endings import Ended
 from slotgrid.records.store.turns import Turn
-from slotgrid.records.tables import tasks
+from slotgrid.records.tables import is_queued, tasks
 from tests.slotgrid.records.recorded import NODE, async_task, record
 
 LOST = FunctionFailed("it is lost").to_problem()
@@ -85,8 +86,32 @@ async def test_a_task_begins_once_for_whoever_it_belongs_to(database: Database) 
     assert await begin(database, turn)
     row = await row_of(database, task)
     assert (row.status, row.starts, row.worker) == ("running", 1, NODE)
-    events = await database.read(lambda c: spoken.kept_events(c, task.id, 0))
-    assert [event.kind for event in events] == ["state"]
+
+
+async def test_starts_of_the_same_moment_are_told_apart(database: Database) -> None:
+    ours, theirs = [async_task(), async_task()], async_task()
+    await insert(database, *ours)
+    await insert(database, theirs, node="another-node")
+    taken = [Turn.of(started(task), NODE, after=0) for task in (*ours, theirs)]
+    began = [database.write_with_others(turns.begin, turn) for turn in taken]
+    assert await asyncio.gather(*began) == [True, True, False]
+    for task, starts in ((ours[0], 1), (ours[1], 1), (theirs, 0)):
+        assert (await row_of(database, task)).starts == starts
+
+
+async def test_noting_a_start_twice_is_noting_it_once_and_it_can_be_undone(
+    database: Database,
+) -> None:
+    task = async_task()
+    await insert(database, task)
+    turn = Turn.of(started(task), NODE, after=0)
+    assert await begin(database, turn)
+    assert await begin(database, turn)
+    assert (await row_of(database, task)).starts == 1
+    for _ in range(2):
+        await database.write(lambda c: turns.undo_start(c, turn))
+        row = await row_of(database, task)
+        assert (row.status, row.starts) == ("queued", 0)
 
 
 async def test_what_has_an_end_keeps_it(database: Database) -> None:
@@ -140,9 +165,8 @@ async def test_events_of_a_later_process_come_after_all_that_were_said(database:
     await insert(database, task)
     turn = Turn.of(started(task), NODE, after=0)
     await begin(database, turn)
-    await database.write(
-        lambda c: endings.finish_unrun(c, NODE, task.id, TaskState.FAILED, LOST, at=1.0)
-    )
+    await database.write(lambda c: spoken.keep_events(c, task.id, turn.said))
+    await end_unrun(database, task, TaskState.FAILED, at=1.0)
     events = await database.read(lambda c: spoken.kept_events(c, task.id, 0))
     assert [event.id for event in events] == [1, spoken.EVENTS_A_START + 1]
     assert await database.read(lambda c: spoken.kept_events(c, task.id, 0, 1)) == events[:1]
@@ -186,6 +210,39 @@ async def test_the_next_ones_are_those_that_may_start_now(database: Database) ->
     assert at == early.submission.not_before.timestamp()  # type: ignore[union-attr]
 
 
+async def test_the_position_is_the_place_in_the_order_of_the_key(database: Database) -> None:
+    first, second, third = (async_task(created_at=at) for at in (1.0, 2.0, 3.0))
+    other_class = async_task(created_at=0.5, place={"pool": "other"})
+    await insert(database, third, first, second, other_class)
+    await insert(database, async_task(created_at=0.1), node="another-node")
+    class_key = record(first).class_key
+    await begin(database, Turn.of(started(first), NODE, after=0))
+    for task, wanted in ((second, 1), (third, 2)):
+        key = task.created_at
+        assert await database.read(lambda c: waiting.position(c, NODE, class_key, key)) == wanted  # noqa: B023  read at once
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("SELECT id FROM slotgrid_tasks WHERE {q} AND node='n' AND wait_until < 1", "wait"),
+        ("SELECT id FROM slotgrid_tasks WHERE {q} AND node='n' AND expires_at < 1", "expiry"),
+        (
+            "SELECT count(*) FROM slotgrid_tasks"
+            " WHERE {q} AND node='n' AND class_key='c' AND queue_key < 1",
+            "queue",
+        ),
+        ("SELECT sum(size) FROM slotgrid_tasks WHERE finished_at IS NOT NULL", "finished"),
+    ],
+)
+async def test_what_is_asked_each_second_scans_an_index_and_no_table(
+    database: Database, query: str, index: str
+) -> None:
+    text = "EXPLAIN QUERY PLAN " + query.format(q=is_queued.compile())
+    plan = await database.read(lambda c: str(c.exec_driver_sql(text).all()))
+    assert f"INDEX slotgrid_tasks_{index}" in plan
+
+
 async def test_only_what_still_waits_here_is_claimed(database: Database) -> None:
     waits, runs, elsewhere = async_task(), async_task(), async_task()
     await insert(database, waits, runs)
@@ -211,6 +268,23 @@ async def test_what_is_delivered_and_old_is_removed_with_its_events(database: Da
     assert orjson.loads((await row_of(database, owed)).deliveries) == [made]
     removed = await database.write(lambda c: retention.remove_finished(c, before=20.0, limit=10))
     assert list(removed) == [owed.id]
+
+
+async def test_the_oldest_go_when_all_together_take_too_much(database: Database) -> None:
+    ended_tasks = [async_task() for _ in range(4)]
+    owed = async_task(mode="webhook", webhook={"url": "http://example.com"})
+    await insert(database, owed, *ended_tasks)
+    for at, task in enumerate((owed, *ended_tasks)):
+        await end_unrun(database, task, TaskState.FAILED, at=float(at))
+    size = (await row_of(database, ended_tasks[0])).size
+    assert size > 0
+    kept = await database.read(retention.kept_bytes)
+    assert kept >= 5 * size
+    removed = await database.write(lambda c: retention.remove_oldest(c, excess=size + 1, limit=10))
+    assert list(removed) == [task.id for task in ended_tasks[:2]]
+    assert await database.read(retention.kept_bytes) == kept - 2 * size
+    everything = await database.write(lambda c: retention.remove_oldest(c, excess=kept, limit=10))
+    assert list(everything) == [task.id for task in ended_tasks[2:]]
 
 
 def _insert_rows(connection: rows.Connection, rows: list[dict[str, object]]) -> None:
