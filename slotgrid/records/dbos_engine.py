@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -89,7 +89,8 @@ class DurableEngine:
         self._register()
         self._loop = loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(None, DBOS.launch)
+            with _unsaid("DBOS failed to launch"):
+                await loop.run_in_executor(None, DBOS.launch)
         except (
             Exception
         ) as cause:  # of SQLAlchemy, of DBOS: for whoever starts a node, all the same
@@ -98,7 +99,6 @@ class DurableEngine:
             raise DatabaseFault(
                 f"the tables of DBOS in the database {where} cannot be used: {reason(cause)}"
             ) from cause
-        quiet = _QuietEnd()
         try:
             # The record says what is to be delivered, so that new ones can be made of these.
             await _delete(
@@ -110,10 +110,9 @@ class DurableEngine:
             )
             yield
         finally:
-            logging.getLogger("dbos").addFilter(quiet)
-            await _leave_workflows(dbos, loop)
-            await self._end(loop)
-            logging.getLogger("dbos").removeFilter(quiet)
+            with _unsaid("Asyncio task cancelled"):  # said of each step that is left at the end
+                await _leave_workflows(dbos, loop)
+                await self._end(loop)
 
     async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         # DBOS made its executor the loop's default and is about to shut it down: whoever
@@ -172,12 +171,19 @@ class DurableEngine:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
 
-class _QuietEnd(logging.Filter):
-    """Of each step that is left at the end, DBOS says that it was cancelled."""
+@contextmanager
+def _unsaid(beginning: str) -> Iterator[None]:
+    """DBOS logs nothing that begins so, as it is no news or is told elsewhere."""
+    theirs = logging.getLogger("dbos")
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """All but that."""
-        return not record.getMessage().startswith("Asyncio task cancelled")
+    def told(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(beginning)
+
+    theirs.addFilter(told)
+    try:
+        yield
+    finally:
+        theirs.removeFilter(told)
 
 
 async def _ids(**wanted: Any) -> list[str]:
