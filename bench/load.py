@@ -137,15 +137,21 @@ async def ask(server: Server, request: bytes) -> Any:
         return orjson.loads(_require_ok(*await connection.ask(request)))
 
 
-async def closed_load(server: Server, request: bytes, *, clients: int, seconds: float) -> Load:
-    """Each client asks again as soon as it has its answer. Raises RuntimeError for a refusal."""
+async def closed_load(
+    server: Server, request: bytes, *, clients: int, seconds: float, expected: int = OK
+) -> Load:
+    """Each client asks again as soon as it has its answer. Raises RuntimeError for another status
+    than `expected`.
+    """
     load = Load()
     async with connections(server, clients) as opened:
         cpu_s = server.cpu_s()
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for connection in opened:
-                group.create_task(_repeat(connection, request, began + seconds, load.latencies_ms))
+                group.create_task(
+                    _repeat(connection, request, began + seconds, load.latencies_ms, expected)
+                )
     load.tasks = len(load.latencies_ms)
     load.elapsed_s = time.perf_counter() - began
     load.cpu_s = server.cpu_s() - cpu_s
@@ -153,7 +159,11 @@ async def closed_load(server: Server, request: bytes, *, clients: int, seconds: 
 
 
 async def _repeat(
-    connection: Connection, request: bytes, until: float, latencies_ms: list[float]
+    connection: Connection,
+    request: bytes,
+    until: float,
+    latencies_ms: list[float],
+    expected: int,
 ) -> None:
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asked = time.perf_counter()
@@ -163,7 +173,7 @@ async def _repeat(
         now = time.perf_counter()
         latencies_ms.append((now - asked) * 1000)
         asked = now
-        if status != OK:
+        if status != expected:
             ended.set_exception(_refusal(status, body))
         elif now < until:
             connection.send(request)

@@ -44,9 +44,11 @@ async def started(module: str, env: Mapping[str, str] | None = None) -> AsyncIte
 
 
 @asynccontextmanager
-async def worker(folder: Path, functions: Path, *, slots: int) -> AsyncIterator[Server]:
+async def worker(
+    folder: Path, functions: Path, *, slots: int, **settings: str
+) -> AsyncIterator[Server]:
     """A worker as an operator starts it, with its data, log and temporary files in `folder`."""
-    env = {
+    env = settings | {
         "AUTH_KEY": KEY,
         "PORT": "0",
         "NODE_NAME": "bench",

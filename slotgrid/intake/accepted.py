@@ -6,6 +6,7 @@ from typing import Any
 from slotgrid.core.errors import Conflict
 from slotgrid.core.task import Task, TaskState
 from slotgrid.intake.node import Node
+from slotgrid.records.store.acceptance import Accepted
 
 
 async def accept(
@@ -21,17 +22,22 @@ async def accept(
     for task, accepted in zip(tasks, await node.durable.accept(submitted), strict=True):
         if accepted.conflict:
             raise Conflict("this Idempotency-Key stands for another body", task_id=accepted.task_id)
-        answers.append(await _state(node, accepted.task_id, None if accepted.replayed else task))
+        answers.append(await _state(node, accepted, task))
     return answers
 
 
-async def _state(node: Node, task_id: str, new: Task | None) -> dict[str, Any]:
+async def _state(node: Node, accepted: Accepted, new: Task) -> dict[str, Any]:
     """How a task stands; of one that is new and not in memory, nobody needs to ask the database."""
+    task_id = accepted.task_id
     held = node.history.get(task_id)
-    found = held or new or await node.ledger.find(task_id)
-    assert found is not None, "retention removes nothing that was accepted a moment ago"
-    position: int | None = 0
-    if found.state is TaskState.QUEUED:
-        # On disk it waits behind all of its class in memory: how far is not worth a count.
-        position = node.dispatcher.position(held) if held is not None else None
-    return {"id": task_id, "status": found.state, "queue_position": position}
+    if held is not None:
+        waits = held.state is TaskState.QUEUED
+        position = node.dispatcher.position(held) if waits else 0
+        return {"id": task_id, "status": held.state, "queue_position": position}
+    if not accepted.replayed:
+        return {"id": task_id, "status": new.state, "queue_position": accepted.position}
+    earlier = await node.ledger.find(task_id)
+    assert earlier is not None, "retention removes nothing that was accepted a moment ago"
+    shown = await node.ledger.show(earlier)
+    position = shown["queue_position"] if earlier.state is TaskState.QUEUED else 0
+    return {"id": task_id, "status": earlier.state, "queue_position": position}

@@ -4,7 +4,7 @@ import asyncio
 import mimetypes
 import re
 import shutil
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,10 +48,9 @@ class ArtifactStore:
         """The tasks that have a folder here."""
         return [folder.name for folder in self._folder.iterdir()] if self._folder.is_dir() else []
 
-    def remove_ids(self, task_ids: Collection[str]) -> None:
+    async def remove_ids(self, task_ids: Collection[str]) -> None:
         """Remove the files of those tasks."""
-        for task_id in task_ids:
-            shutil.rmtree(self._folder / task_id, ignore_errors=True)
+        await asyncio.to_thread(_remove_folders, [self._folder / task_id for task_id in task_ids])
 
     async def save(self, task: Task, name: str, data: bytes | str) -> Artifact:
         """Keep a file with the task; one of the same name is replaced.
@@ -110,6 +109,11 @@ class ArtifactStore:
         """Remove the task's files."""
         if task.artifacts:
             shutil.rmtree(self._folder / task.id, ignore_errors=True)
+
+
+def _remove_folders(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _noted(task: Task, name: str, size: int) -> Artifact:

@@ -4,7 +4,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,13 +15,15 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.records.engines import BUSY_S, DatabaseFault, is_away, is_forestalled, reason
+from slotgrid.records.engines import BUSY_S, DatabaseFault, end, is_away, is_forestalled, reason
 from slotgrid.records.migrations import migrate
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 Work = Callable[[sa.Connection], T]
+WorkOnMany = Callable[[sa.Connection, Sequence[Item]], Sequence[T]]
 
 BATCH = 256
 """Writes that share one commit at most: the commit is what costs, not the statement."""
@@ -43,7 +45,8 @@ class _Away(Exception):
 
 @dataclass(slots=True)
 class _Write:
-    work: Work[Any]
+    work: WorkOnMany[Any, Any]
+    item: Any
     answer: "asyncio.Future[Any]"
     loop: asyncio.AbstractEventLoop
 
@@ -100,7 +103,7 @@ class Database:
 
     def _close(self) -> None:
         self._readers.shutdown(wait=False, cancel_futures=True)
-        self._engine.dispose()
+        end(self._engine)
 
     async def read(self, work: Work[T]) -> T:
         """What `work` returns, on a connection of its own."""
@@ -115,10 +118,19 @@ class Database:
         It may be run more than once, when a neighbour fails or another node is faster; what is
         committed is one run. Who stops waiting before it begins has it left out.
         """
+        return await self.write_with_others(_one_by_one, work)
+
+    async def write_with_others(self, work: WorkOnMany[Item, T], item: Item) -> T:
+        """As `write`; what `work` returns for `item` among those of others, one result for each.
+
+        Statements are what costs, so those who want the same at the same moment share them. Work
+        of one kind keeps its order, but may come before work of another kind that was asked for
+        earlier: whoever needs an order waits for the first before asking for the second.
+        """
         self._check()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        self._writes.put(_Write(work, answer, loop))
+        self._writes.put(_Write(work, item, answer, loop))
         return await self._answered(answer, self._writes)
 
     def _check(self) -> None:
@@ -165,7 +177,15 @@ class Database:
             return
 
         def together(connection: sa.Connection) -> list[Any]:
-            return [write.work(connection) for write in batch]
+            kinds: dict[WorkOnMany[Any, Any], list[int]] = {}
+            for number, write in enumerate(batch):
+                kinds.setdefault(write.work, []).append(number)
+            results: list[Any] = [None] * len(batch)
+            for work, numbers in kinds.items():
+                answers = work(connection, [batch[number].item for number in numbers])
+                for number, answer in zip(numbers, answers, strict=True):
+                    results[number] = answer
+            return results
 
         try:
             results = self._on_connection(together, commit=True)
@@ -208,6 +228,10 @@ class Database:
             raise
         self._away = False
         return connection
+
+
+def _one_by_one(connection: sa.Connection, works: Sequence[Work[Any]]) -> list[Any]:
+    return [work(connection) for work in works]
 
 
 def _answer(batch: list[_Write], results: list[Any]) -> None:

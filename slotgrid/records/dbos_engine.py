@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -12,9 +12,14 @@ import orjson
 import sqlalchemy as sa
 from dbos import DBOS, Serializer, SetWorkflowID
 
+from slotgrid.records.engines import DatabaseFault, end, reason
+
 APPLICATION = "slotgrid"
-APPLICATION_VERSION = "1"
-"""The contract of what is stored. Constant, since DBOS takes up only work of its own version."""
+APPLICATION_VERSION = "2"
+"""The contract of what is stored. Constant, since DBOS takes up only work of its own version.
+
+1 had a workflow for each task, from its acceptance on."""
+EARLIER_VERSIONS = ["1"]
 THREADS = 16
 """DBOS takes the loop's default executor for itself, without bound unless told one."""
 
@@ -23,8 +28,9 @@ LEAVE_S = 5.0
 
 UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 
+ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
 T = TypeVar("T")
-RunPart = Callable[[str], Coroutine[Any, Any, str]]
 AttemptPart = Callable[[str, int], Coroutine[Any, Any, dict[str, Any]]]
 
 
@@ -45,26 +51,26 @@ class JsonSerializer(Serializer):
 
 
 class DurableEngine:
-    """Runs one workflow for each durable task: `run`, then `attempt` until it is delivered.
+    """Makes attempts at later times, over restarts: one workflow for each delivery that failed.
 
-    `run` returns the task's state; `attempt(task id, number)` returns `{again_in_s: n}` or
-    `{again_in_s: null}` when the delivery has ended. Each is a step: what it returned once it
-    returns again after a restart, without being run.
+    `attempt(task id, number)` returns `{again_in_s: n}`, or `{again_in_s: null}` when nothing more
+    is to be tried. It is a step: what it returned once it returns again after a restart, without
+    being run.
     """
 
-    def __init__(
-        self, engine: sa.Engine, *, executor: str, run: RunPart, attempt: AttemptPart
-    ) -> None:
+    def __init__(self, engine: sa.Engine, *, executor: str, attempt: AttemptPart) -> None:
         self._engine = engine
         self._executor = executor
-        self._run = run
         self._attempt = attempt
         self._workflow: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Launch; unfinished workflows of this executor are taken up at once."""
+        """Launch; unfinished workflows of this executor are taken up at once.
+
+        Raises DatabaseFault.
+        """
         dbos = DBOS(
             config={
                 "name": APPLICATION,
@@ -82,82 +88,79 @@ class DurableEngine:
         _log_with_ours()
         self._register()
         self._loop = loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, DBOS.launch)
-        quiet = _QuietEnd()
         try:
+            with _unsaid("DBOS failed to launch"):
+                await loop.run_in_executor(None, DBOS.launch)
+        except (
+            Exception
+        ) as cause:  # of SQLAlchemy, of DBOS: for whoever starts a node, all the same
+            await self._end(loop)
+            where = self._engine.url.render_as_string(hide_password=True)
+            raise DatabaseFault(
+                f"the tables of DBOS in the database {where} cannot be used: {reason(cause)}"
+            ) from cause
+        try:
+            # The record says what is to be delivered, so that new ones can be made of these.
+            await _delete(
+                await _ids(
+                    status=UNFINISHED,
+                    executor_id=self._executor,
+                    app_version=EARLIER_VERSIONS,
+                )
+            )
             yield
         finally:
-            logging.getLogger("dbos").addFilter(quiet)
-            await _leave_workflows(dbos, loop)
-            # DBOS made its executor the loop's default and is about to shut it down: whoever
-            # still has work for one, now and until the process ends, needs another.
-            loop.set_default_executor(ThreadPoolExecutor(THREADS))
-            with ThreadPoolExecutor(1, thread_name_prefix="dbos-end") as own:
-                # What still runs stays PENDING, and is taken up by the next process.
-                await loop.run_in_executor(own, _destroy)
-                await loop.run_in_executor(own, self._engine.dispose)  # it is ours, not DBOS's
-            loop.set_default_executor(ThreadPoolExecutor(THREADS))
-            logging.getLogger("dbos").removeFilter(quiet)
+            with _unsaid("Asyncio task cancelled"):  # said of each step that is left at the end
+                await _leave_workflows(dbos, loop)
+                await self._end(loop)
+
+    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        # DBOS made its executor the loop's default and is about to shut it down: whoever
+        # still has work for one, now and until the process ends, needs another.
+        loop.set_default_executor(ThreadPoolExecutor(THREADS))
+        with ThreadPoolExecutor(1, thread_name_prefix="dbos-end") as own:
+            # What still runs stays PENDING, and is taken up by the next process.
+            await loop.run_in_executor(own, _destroy)
+            await loop.run_in_executor(own, end, self._engine)
+        loop.set_default_executor(ThreadPoolExecutor(THREADS))
 
     async def unfinished(self) -> set[str]:
         """The ids of this executor's workflows that have not ended, those to be taken up too."""
-        found = await DBOS.list_workflows_async(
-            status=UNFINISHED,
-            executor_id=self._executor,
-            load_input=False,
-            load_output=False,
+        return set(
+            await _ids(
+                status=UNFINISHED, executor_id=self._executor, app_version=APPLICATION_VERSION
+            )
         )
-        return {workflow.workflow_id for workflow in found}
 
-    async def forget_ended(self, *, before: float, limit: int) -> int:
-        """Remove workflows that ended before then (seconds since the epoch); returns how many."""
-        ended = await DBOS.list_workflows_async(
-            completed_before=datetime.fromtimestamp(before, UTC).isoformat(),
-            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
-            limit=limit,
-            load_input=False,
-            load_output=False,
-        )
-        if ended:
-            await DBOS.delete_workflows_async([workflow.workflow_id for workflow in ended])
-        return len(ended)
+    async def forget_ended(self, *, before: float, limit: int) -> None:
+        """Remove workflows that ended before then (seconds since the epoch)."""
+        moment = datetime.fromtimestamp(before, UTC).isoformat()
+        await _delete(await _ids(status=ENDED, completed_before=moment, limit=limit))
 
     async def forsake(self, executor: str) -> None:
         """Remove what a dead executor has not finished, so that its tasks can have new ones."""
-        left = await DBOS.list_workflows_async(
-            status=UNFINISHED, executor_id=executor, load_input=False, load_output=False
-        )
-        if left:
-            await DBOS.delete_workflows_async([workflow.workflow_id for workflow in left])
+        await _delete(await _ids(status=UNFINISHED, executor_id=executor))
 
-    async def start(self, workflow: str, task_id: str, *, deliver_only: bool = False) -> None:
-        """Start the workflow of that id, unless there is one already."""
+    async def start(self, workflow: str, task_id: str, number: int, again_in_s: float) -> None:
+        """Go on after attempt `number`, in `again_in_s` seconds, as the workflow of that id."""
         with SetWorkflowID(workflow):
-            await DBOS.start_workflow_async(self._workflow, task_id, deliver_only)
+            await DBOS.start_workflow_async(self._workflow, task_id, number, again_in_s)
 
     def _register(self) -> None:
-        # Registered here and not at import: the steps are methods of parts that are wired later.
-        async def run_here(task_id: str) -> str:
-            return await self._on_our_loop(self._run(task_id))
-
+        # Registered here and not at import: the step is a method of a part that is wired later.
         async def attempt_here(task_id: str, number: int) -> dict[str, Any]:
             return await self._on_our_loop(self._attempt(task_id, number))
 
-        run = DBOS.step(name="run")(run_here)
         attempt = DBOS.step(name="attempt")(attempt_here)
 
-        async def durable_task(task_id: str, deliver_only: bool) -> str:
-            state = "deliver" if deliver_only else await run(task_id)
-            number = 0
-            while True:
+        async def deliver_later(task_id: str, number: int, again_in_s: float | None) -> None:
+            while again_in_s is not None:
+                await DBOS.sleep_async(again_in_s)
                 number += 1
-                after = await attempt(task_id, number)
-                if after["again_in_s"] is None:
-                    return state
-                await DBOS.sleep_async(after["again_in_s"])
+                again_in_s = (await attempt(task_id, number))["again_in_s"]
 
-        self._workflow = DBOS.workflow(name="durable_task", max_recovery_attempts=1000)(
-            durable_task
+        self._workflow = DBOS.workflow(name="deliver_later", max_recovery_attempts=1000)(
+            deliver_later
         )
 
     async def _on_our_loop(self, work: Coroutine[Any, Any, T]) -> T:
@@ -168,12 +171,29 @@ class DurableEngine:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
 
-class _QuietEnd(logging.Filter):
-    """Of each step that is left at the end, DBOS says that it was cancelled."""
+@contextmanager
+def _unsaid(beginning: str) -> Iterator[None]:
+    """DBOS logs nothing that begins so, as it is no news or is told elsewhere."""
+    theirs = logging.getLogger("dbos")
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """All but that."""
-        return not record.getMessage().startswith("Asyncio task cancelled")
+    def told(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(beginning)
+
+    theirs.addFilter(told)
+    try:
+        yield
+    finally:
+        theirs.removeFilter(told)
+
+
+async def _ids(**wanted: Any) -> list[str]:
+    found = await DBOS.list_workflows_async(load_input=False, load_output=False, **wanted)
+    return [workflow.workflow_id for workflow in found]
+
+
+async def _delete(workflows: list[str]) -> None:
+    if workflows:
+        await DBOS.delete_workflows_async(workflows)
 
 
 async def _leave_workflows(dbos: DBOS, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,6 +1,9 @@
 """Delivers the answers of ended tasks: one attempt a step, every attempt on record."""
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -12,8 +15,9 @@ from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.submission import Submission, Webhook
 from slotgrid.core.task import TaskState
 from slotgrid.core.webhooks import header_faults, signing_key
-from slotgrid.records import store
 from slotgrid.records.database import Database
+from slotgrid.records.dbos_engine import DurableEngine
+from slotgrid.records.store import deliveries, rows
 from slotgrid.records.webhooks import (
     Delivery,
     Outcome,
@@ -33,6 +37,8 @@ SHOWN = (
 """What of a task a webhook tells, beside its result or error."""
 
 ENDED = {"again_in_s": None}
+AT_ONCE = 64
+"""First attempts at the same time: each has a connection, and holds what it sends in memory."""
 
 
 def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
@@ -59,9 +65,11 @@ def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
 
 
 class WebhookDeliveries:
-    """Makes the attempts of this node's deliveries. `sender` is set for as long as it runs.
+    """Makes this node's deliveries: the first attempt at once, those after it by the engine.
 
-    `count` is told of each attempt what follows it: `delivered`, `retry` or `failed`.
+    What is to be delivered stands in the task's record. So the first attempt needs nothing that
+    outlives the process: `resume` finds what came to no end. `count` is told of each attempt what
+    follows it: `delivered`, `retry` or `failed`.
     """
 
     def __init__(
@@ -70,27 +78,92 @@ class WebhookDeliveries:
         node: str,
         schedule: RetrySchedule,
         *,
+        engine: Callable[["WebhookDeliveries"], DurableEngine],
         count: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._node = node
         self._schedule = schedule
+        self._engine = engine(self)
         self._count = count
-        self.sender: WebhookSender | None = None
+        self._sender: WebhookSender | None = None
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    @asynccontextmanager
+    async def running(self, sender: WebhookSender) -> AsyncIterator[None]:
+        """Deliver as long as the block runs, beginning with what an earlier process left.
+
+        Raises DatabaseFault.
+        """
+        self._sender = sender
+        async with self._engine.running():
+            await self.resume()
+            try:
+                yield
+            finally:
+                left = list(self._under_way.values())
+                for delivering in left:
+                    delivering.cancel()
+                if left:
+                    await asyncio.wait(left)
+
+    async def resume(self) -> None:
+        """Deliver what is to be delivered and nobody is at."""
+        node = self._node
+        owed = await self._database.read(lambda c: deliveries.undelivered(c, node))
+        if not owed:
+            return
+        later = {workflow.split(":")[0] for workflow in await self._engine.unfinished()}
+        for task_id in owed:
+            if task_id not in later:
+                self.begin(task_id)
+
+    def begin(self, task_id: str) -> None:
+        """Deliver the task's end, which is on record; unless that is being done."""
+        if task_id in self._under_way:
+            return
+        delivering = asyncio.get_running_loop().create_task(
+            self._first_attempt(task_id), name=f"deliver {task_id}"
+        )
+        self._under_way[task_id] = delivering
+        delivering.add_done_callback(lambda _: self._under_way.pop(task_id))
+
+    async def again(self, task_id: str) -> None:
+        """Deliver it once more, from the first attempt. Raises DatabaseUnavailable."""
+        await self._database.write(lambda c: deliveries.deliver_again(c, task_id, self._node))
+        self.begin(task_id)
+
+    async def forsake(self, node: str) -> None:
+        """Make sure that nothing of what drove that node's deliveries goes on."""
+        await self._engine.forsake(node)
+
+    async def forget_ended(self, *, before: float, limit: int) -> None:
+        """Remove what is kept of deliveries that ended before then."""
+        await self._engine.forget_ended(before=before, limit=limit)
+
+    async def _first_attempt(self, task_id: str) -> None:
+        async with self._at_once:
+            after = await self.attempt(task_id, 1)
+        if (again_in_s := after["again_in_s"]) is None:
+            return
+        # Of its own name each time: a delivery may be asked for while an older one still waits.
+        workflow = f"{task_id}:{time.time_ns()}"
+        await surely(lambda: self._engine.start(workflow, task_id, 1, again_in_s), task_id)
 
     async def attempt(self, task_id: str, number: int) -> dict[str, Any]:
         """Try once; `{again_in_s}` says after how many seconds to try again, None for never."""
         row = await surely(
-            lambda: self._database.read(lambda connection: store.get(connection, task_id)), task_id
+            lambda: self._database.read(lambda connection: rows.get(connection, task_id)), task_id
         )
-        if row is None or row.delivery != "pending" or row.status in store.LIVE:
+        if row is None or row.delivery != "pending" or row.status in rows.LIVE:
             return ENDED
         if row.node != self._node:
             return ENDED  # while we were silent, a peer has taken it over
         webhook = Submission.parse(orjson.loads(row.body)).webhook
         assert webhook is not None, "a delivery is pending only where a webhook was asked for"
-        assert self.sender is not None
-        attempt = await self.sender.send(
+        assert self._sender is not None
+        attempt = await self._sender.send(
             Delivery(
                 id=task_id,
                 url=webhook.url,
@@ -105,7 +178,9 @@ class WebhookDeliveries:
         state = _state(attempt.outcome, again_in_s)
         made = attempt.to_json() | {"number": number}
         await surely(
-            lambda: self._database.write(lambda c: store.note_attempt(c, task_id, state, made)),
+            lambda: self._database.write(
+                lambda c: deliveries.note_attempt(c, task_id, state, made)
+            ),
             task_id,
         )
         self._count("retry" if state == "pending" else state)
@@ -121,7 +196,7 @@ def _state(outcome: Outcome, again_in_s: float | None) -> str:
     return "failed" if again_in_s is None else "pending"
 
 
-def _body(row: store.Row) -> bytes:
+def _body(row: rows.Row) -> bytes:
     detail = orjson.loads(row.detail)
     state = TaskState(row.status)
     data = {name: detail[name] for name in SHOWN if name in detail}

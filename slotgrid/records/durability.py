@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -12,30 +11,28 @@ import structlog
 
 from slotgrid.core.addresses import AddressPolicy
 from slotgrid.core.admission import Admission
-from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.submission import Webhook
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.core.webhooks import header_faults, signing_key
-from slotgrid.records import store
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.dbos_engine import DurableEngine
 from slotgrid.records.delivery import WebhookDeliveries, check_webhook
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.engines import engine_of
-from slotgrid.records.peers import Identity, Peers
+from slotgrid.records.peers import Peers
+from slotgrid.records.recovery import Recovery
+from slotgrid.records.retention import Retention
+from slotgrid.records.store import rows
+from slotgrid.records.store.nodes import Identity
 from slotgrid.records.webhooks import webhook_sender
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
 
 log = structlog.get_logger()
-
-DAY_S = 86400.0
-RETENTION_EVERY_S = 60.0
-RETENTION_BATCH = 1000
 
 
 class Durability:
@@ -60,37 +57,47 @@ class Durability:
         self._settings = settings
         self._artifacts = artifacts
         url, data_dir = settings.database_url, settings.data_dir
-        on_sqlite = url is None
         self.policy = AddressPolicy.parse(settings.allowed_private_networks)
         self.database = Database(engine_of(url, data_dir, pool=POOL))
+        workflows = engine_of(url, data_dir, pool=1 if url is None else 5)
         self._deliveries = WebhookDeliveries(
             self.database,
             settings.node_name,
             RetrySchedule(retries=settings.webhook_retries),
+            engine=lambda deliveries: DurableEngine(
+                workflows, executor=settings.node_name, attempt=deliveries.attempt
+            ),
             count=count_delivery,
         )
-        workflows = engine_of(url, data_dir, pool=1 if on_sqlite else 5)
         self.tasks = DurableTasks(
             self.database,
             node=settings.node_name,
             ageing_s=settings.priority_ageing_s,
             limit=settings.durable_limit,
             admission=admission,
+            deliveries=self._deliveries,
             forget=forget,
-            engine=lambda tasks: DurableEngine(
-                workflows,
-                executor=settings.node_name,
-                run=tasks.run_step,
-                attempt=self._deliveries.attempt,
-            ),
         )
-
+        self._recovery = Recovery(
+            self.database,
+            self.tasks,
+            self._deliveries,
+            node=settings.node_name,
+            admission=admission,
+        )
         self._peers = Peers(
             self.database,
             Identity.of_this_process(
                 settings.node_name, group=peers or settings.group, contract=settings.contract
             ),
-            self.tasks,
+            self._recovery,
+        )
+        self.retention = Retention(
+            self.database,
+            artifacts,
+            self._deliveries,
+            days=settings.retention_days,
+            limit_bytes=settings.retention_bytes,
         )
 
     def check_webhook(self, webhook: Webhook) -> None:
@@ -112,7 +119,7 @@ class Durability:
             await self._drop_orphaned_files()
             secret = await self._secret()
             stack.enter_context(self._redactor.scope(secret))
-            self._deliveries.sender = await stack.enter_async_context(
+            sender = await stack.enter_async_context(
                 webhook_sender(
                     policy=self.policy,
                     secret=secret,
@@ -120,9 +127,13 @@ class Durability:
                     timeout_s=self._settings.webhook_timeout_s,
                 )
             )
+            await self._recovery.settle_own()
+            await stack.enter_async_context(self._deliveries.running(sender))
             await stack.enter_async_context(self.tasks.running(supervisor))
             stack.enter_context(self._peers.surviving())
-            _ = await stack.enter_async_context(background(self._retain(), name="retention"))
+            _ = await stack.enter_async_context(
+                background(self.retention.keep_on(), name="retention")
+            )
             yield
 
     async def _secret(self) -> str:
@@ -130,35 +141,14 @@ class Durability:
             return self._settings.webhook_secret
         fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         return await self.database.write(
-            lambda connection: store.shared_secret(connection, "webhook_secret", fresh)
+            lambda connection: rows.shared_secret(connection, "webhook_secret", fresh)
         )
 
     async def _drop_orphaned_files(self) -> None:
         """Files of tasks that nobody remembers: those of an earlier process's memory."""
         folders = await asyncio.to_thread(self._artifacts.task_ids)
-        kept = await self.database.read(lambda connection: store.known(connection, folders))
+        kept = await self.database.read(lambda connection: rows.known(connection, folders))
         await asyncio.to_thread(self._artifacts.clear, keep=kept)
-
-    async def _retain(self) -> None:
-        """Remove what has been finished for longer than it is kept."""
-        while True:
-            await asyncio.sleep(RETENTION_EVERY_S)
-            try:
-                await self.remove_old(time.time() - self._settings.retention_days * DAY_S)
-            except DatabaseUnavailable:
-                continue
-            except Exception:  # the edge of the loop: tasks go on while old ones stay
-                log.exception("retention.failed")
-
-    async def remove_old(self, before: float) -> None:
-        """Remove tasks that ended before that moment, in batches between which others have a go."""
-        while True:
-            removed = await self.tasks.forget(before=before, limit=RETENTION_BATCH)
-            await asyncio.to_thread(self._artifacts.remove_ids, removed)
-            if removed:
-                log.info("retention.removed", tasks=len(removed))
-            if len(removed) < RETENTION_BATCH:
-                return
 
 
 def _check(settings: Settings) -> None:

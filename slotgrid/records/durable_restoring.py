@@ -6,10 +6,11 @@ from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import class_of
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Source, Task
-from slotgrid.records import store
+from slotgrid.records.store.rows import Row
+from slotgrid.records.store.spoken import events_before
 
 
-def restored(row: store.Row, admission: Admission) -> Task:
+def restored(row: Row, admission: Admission) -> Task:
     """The task that was recorded, on its function as it is now.
 
     Raises UnknownFunction, InvalidInput or InvalidSubmission when it can no longer run.
@@ -20,7 +21,7 @@ def restored(row: store.Row, admission: Admission) -> Task:
     task.restore(
         created_at=row.created_at,
         starts=row.starts,
-        first_event=store.events_before(row.starts),
+        first_event=events_before(row.starts),
     )
     return task
 

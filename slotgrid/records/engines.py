@@ -56,6 +56,16 @@ def engine_of(url: str | None, data_dir: Path, *, pool: int) -> sa.Engine:
     return engine
 
 
+def end(engine: sa.Engine) -> None:
+    """Close every connection; those that are in use as soon as they are given back.
+
+    They would go to a pool that nobody has any more, and stay open until the garbage collector
+    finds it. DBOS leaves some: it waits for none of its threads.
+    """
+    sa.event.listen(engine, "checkin", lambda _, entry: entry.invalidate())
+    engine.dispose()
+
+
 def reason(error: BaseException) -> str:
     """What the database said, in one line."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error

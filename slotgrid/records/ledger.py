@@ -12,9 +12,9 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.events import Event
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import MAIN_STEP, NODE_STEP, Artifact, Task, TaskState
-from slotgrid.records import store
 from slotgrid.records.database import Database
 from slotgrid.records.history import History, TaskFilter
+from slotgrid.records.store import lists, rows, spoken, waiting
 from slotgrid.records.views import task_detail, task_summary
 
 Json = dict[str, Any]
@@ -32,6 +32,8 @@ class Record:
     detail: Json
     body: Json
     delivery: str | None
+    place: tuple[str, str, float]
+    """Its node, its class and its key in the queue."""
 
     def submission(self) -> Submission:
         """What was submitted."""
@@ -65,30 +67,38 @@ class Ledger:
         task = self._history.get(task_id)
         if task is not None or self._database is None:
             return task
-        row = await self._database.read(lambda connection: store.get(connection, task_id))
+        row = await self._database.read(lambda connection: rows.get(connection, task_id))
         if row is None:
             return None
         detail = orjson.loads(row.detail)
         detail["status"] = row.status
         detail["deliveries"] = orjson.loads(row.deliveries)
         body = orjson.loads(row.body)
-        return Record(row.id, row.owner, TaskState(row.status), detail, body, row.delivery)
+        place = (row.node, row.class_key, row.queue_key)
+        return Record(row.id, row.owner, TaskState(row.status), detail, body, row.delivery, place)
 
     async def show(self, found: Task | Record) -> Json:
         """The task as `GET /tasks/{id}` shows it."""
         if isinstance(found, Record):
-            return found.detail
+            return await self._show_recorded(found)
         detail = task_detail(found, self._dispatcher.position(found))
         if found.submission.mode.durable and self._database is not None:
-            row = await self._database.read(lambda connection: store.get(connection, found.id))
+            row = await self._database.read(lambda connection: rows.get(connection, found.id))
             detail["deliveries"] = orjson.loads(row.deliveries) if row else []
         return detail
+
+    async def _show_recorded(self, found: Record) -> Json:
+        assert self._database is not None
+        if found.state is not TaskState.QUEUED:
+            return found.detail
+        position = await self._database.read(lambda c: waiting.position(c, *found.place))
+        return found.detail | {"queue_position": position}
 
     async def events(self, task_id: str, after: int, *, upto: int | None = None) -> list[Event]:
         """The events of a task that the database keeps, above `after` and up to `upto`."""
         if self._database is None:
             return []
-        return await self._database.read(lambda c: store.kept_events(c, task_id, after, upto))
+        return await self._database.read(lambda c: spoken.kept_events(c, task_id, after, upto))
 
     async def select(
         self, wanted: TaskFilter, *, limit: int, offset: int
@@ -100,10 +110,10 @@ class Ledger:
         # Whatever the two lists hold, the page lies within these rows of the database.
         first = max(0, offset - len(held))
         count = offset + limit - first
-        rows, total = await self._database.read(
-            lambda c: store.select(c, wanted, limit=count, offset=first)
+        recorded, total = await self._database.read(
+            lambda c: lists.select(c, wanted, limit=count, offset=first)
         )
-        merged: list[tuple[str, object]] = [(row.id, row.summary) for row in rows]
+        merged: list[tuple[str, object]] = [(row.id, row.summary) for row in recorded]
         merged += [(task.id, task) for task in held]
         merged.sort(key=lambda item: item[0], reverse=True)
         page = merged[offset - first : offset - first + limit]
@@ -127,12 +137,12 @@ class Ledger:
         found: list[str] = []
         offset = 0
         while self._database is not None:
-            rows, _ = await self._database.read(
-                partial(store.select, wanted=wanted, limit=PAGE, offset=offset)
+            page, _ = await self._database.read(
+                partial(lists.select, wanted=wanted, limit=PAGE, offset=offset)
             )
-            found += [row.id for row in rows if self._history.get(row.id) is None]
-            offset += len(rows)
-            if len(rows) < PAGE:
+            found += [row.id for row in page if self._history.get(row.id) is None]
+            offset += len(page)
+            if len(page) < PAGE:
                 break
         return found
 

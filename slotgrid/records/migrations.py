@@ -5,12 +5,36 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from slotgrid.records.engines import DatabaseFault
-from slotgrid.records.tables import SCHEMA_VERSION, meta, metadata
+from slotgrid.records.tables import SCHEMA_VERSION, meta, metadata, tasks
 
 LOCK = 7461
 """Advisory lock of PostgreSQL: two nodes that start at once must not both change the tables."""
 
-STEPS: dict[int, Callable[[sa.Connection], None]] = {}
+
+def _to_2(connection: sa.Connection) -> None:
+    """Indexes of the rows that they are for, `cancel_reason` and `size`; no `restores`.
+
+    The table is made anew, since SQLite can take no constraint away. The sizes of what has ended
+    are not known: it goes by its age.
+    """
+    for index in sa.inspect(connection).get_indexes(tasks.name):
+        if not index["name"] or index.get("duplicates_constraint"):
+            continue
+        connection.execute(sa.text(f'DROP INDEX "{index["name"]}"'))
+    connection.execute(sa.text(f"ALTER TABLE {tasks.name} RENAME TO slotgrid_tasks_1"))
+    tasks.create(connection)
+    kept = ", ".join(
+        column.name for column in tasks.columns if column.name not in {"cancel_reason", "size"}
+    )
+    connection.execute(
+        sa.text(
+            f"INSERT INTO {tasks.name} ({kept}, size) SELECT {kept}, 0 FROM slotgrid_tasks_1"  # noqa: S608
+        )
+    )
+    connection.execute(sa.text("DROP TABLE slotgrid_tasks_1"))
+
+
+STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2}
 """What leads from a version to the next one. A fixture of each version is kept by the tests."""
 
 

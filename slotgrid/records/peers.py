@@ -4,29 +4,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Protocol
-from uuid import uuid4
 
-import sqlalchemy as sa
 import structlog
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.records import store
 from slotgrid.records.database import Database
 from slotgrid.records.engines import DatabaseFault
-from slotgrid.records.tables import nodes, tasks
+from slotgrid.records.store import nodes
+from slotgrid.records.store.nodes import Identity
+from slotgrid.records.store.rows import Row
 from slotgrid.runtime.background import background
 
 log = structlog.get_logger()
 
 BEAT_S = 2.0
-DEAD_S = 10.0
-"""A node that has not been heard of for so long, by the database's clock, is dead."""
 NAMESAKE_S = 2.5 * BEAT_S
 """At start: a namesake that lives is heard of within this; a process that was killed is not."""
-LEFT = 0.0
-"""Stands for the time of the last heartbeat of a node that ended by itself."""
 
 
 class NameTaken(DatabaseFault):
@@ -43,7 +37,7 @@ class Survivor(Protocol):
     async def forsake(self, node: str) -> None:
         """Make sure that nothing of what drove that node's deliveries goes on."""
 
-    async def settle(self, rows: Sequence[store.Row]) -> None:
+    async def settle(self, rows: Sequence[Row]) -> None:
         """Go on with tasks that are ours from now on, as they stood when their node died.
 
         May be called again with the same ones, when the database was away.
@@ -51,21 +45,6 @@ class Survivor(Protocol):
 
     async def let_go(self) -> None:
         """Drop what is held in memory and is no longer ours: a peer took it over or ended it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a node is known by; `boot` tells its processes apart."""
-
-    name: str
-    group: str
-    contract: int
-    boot: str
-
-    @classmethod
-    def of_this_process(cls, name: str, *, group: str, contract: int) -> "Identity":
-        """A new one."""
-        return cls(name, group, contract, uuid4().hex)
 
 
 class Peers:
@@ -93,7 +72,7 @@ class Peers:
         self._heard_since: float | None = None
         self._surviving = False
         self._forsaken = False
-        self._unsettled: list[store.Row] = []
+        self._unsettled: list[Row] = []
 
     @asynccontextmanager
     async def known(self) -> AsyncIterator[None]:
@@ -119,24 +98,24 @@ class Peers:
 
     async def _join(self) -> None:
         me = self._me
-        before = await self._database.read(lambda c: _seen(c, me.name))
+        before = await self._database.read(lambda c: nodes.seen(c, me.name))
         if before is not None and before.age_s <= NAMESAKE_S:
             # Its process may have been killed a moment ago: then nothing is heard of it.
             log.info("peers.waiting_for_a_namesake", node=me.name, seen_s_ago=round(before.age_s))
             await self._sleep(NAMESAKE_S - before.age_s)
-            after = await self._database.read(lambda c: _seen(c, me.name))
+            after = await self._database.read(lambda c: nodes.seen(c, me.name))
             if after is not None and after.at > before.at:
                 raise NameTaken(
                     f"another node named {me.name} lives on this database;"
                     " every node needs a NODE_NAME of its own"
                 )
-        await self._database.write(lambda c: _enter(c, me))
+        await self._database.write(lambda c: nodes.enter(c, me))
         self._heard_since = self._clock()
 
     async def _leave(self) -> None:
         """Say that this node ends, so that a peer need not wait to go on with what it leaves."""
         try:
-            await self._database.write(lambda c: _beat(c, self._me, LEFT))
+            await self._database.write(lambda c: nodes.beat(c, self._me, nodes.LEFT))
         except DatabaseUnavailable:
             log.warning("peers.left_unheard")
 
@@ -152,7 +131,7 @@ class Peers:
     async def turn(self) -> None:
         """One heartbeat, and what is to be done for those that have none. Raises Replaced."""
         now = self._clock()
-        if not await self._database.write(lambda c: _beat(c, self._me, None)):
+        if not await self._database.write(lambda c: nodes.beat(c, self._me, None)):
             await self._return()
         if self._heard_since is None:
             self._heard_since = now
@@ -165,27 +144,27 @@ class Peers:
         if self._unsettled or self._forsaken:
             await self._settle()
         heard_s = now - self._heard_since
-        for name in await self._database.read(lambda c: _dead(c, self._me, heard_s)):
+        for name in await self._database.read(lambda c: nodes.dead(c, self._me, heard_s)):
             await self._take_over(name)
 
     async def _return(self) -> None:
         """Our row is gone: while we were silent, a peer took our tasks, or another our name."""
-        row = await self._database.read(lambda c: _seen(c, self._me.name))
-        if row is not None and not row.boot.startswith(CLAIM) and row.age_s <= DEAD_S:
+        row = await self._database.read(lambda c: nodes.seen(c, self._me.name))
+        if row is not None and not row.boot.startswith(nodes.CLAIM) and row.age_s <= nodes.DEAD_S:
             raise Replaced(f"another process runs as node {self._me.name}")
         # First, so that who has not taken our tasks yet does not take them any more.
-        await self._database.write(lambda c: _enter(c, self._me))
+        await self._database.write(lambda c: nodes.enter(c, self._me))
         log.error("peers.was_silent", node=self._me.name)
         self._forsaken = True
 
     async def _take_over(self, name: str) -> None:
         me = self._me
-        claimed = await self._database.write(lambda c: _claim(c, me, name))
+        claimed = await self._database.write(lambda c: nodes.claim(c, me, name))
         if not claimed:
             return
         # First, so that a process of that name that comes back finds nothing half done.
         await self._survivor.forsake(name)
-        rows = await self._database.write(lambda c: _take(c, me, name))
+        rows = await self._database.write(lambda c: nodes.take(c, me, name))
         log.warning("peers.took_over", node=name, tasks=len(rows))
         self._unsettled += rows
         await self._settle()
@@ -193,91 +172,3 @@ class Peers:
     async def _settle(self) -> None:
         await self._survivor.settle(self._unsettled)
         self._unsettled, self._forsaken = [], False
-
-
-# The statements
-
-CLAIM = "taken by "
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    boot: str
-    at: float
-    age_s: float
-
-
-def clock_of(connection: sa.Connection) -> float:
-    """The database's clock, in seconds since the epoch."""
-    text = (
-        "SELECT (julianday('now') - 2440587.5) * 86400.0"
-        if connection.dialect.name == "sqlite"
-        else "SELECT extract(epoch FROM clock_timestamp())"
-    )
-    return float(connection.execute(sa.text(text)).scalar_one())
-
-
-def _seen(connection: sa.Connection, name: str) -> _Seen | None:
-    query = sa.select(nodes.c.boot, nodes.c.seen_at).where(nodes.c.name == name)
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    return _Seen(row.boot, row.seen_at, clock_of(connection) - row.seen_at)
-
-
-def _enter(connection: sa.Connection, me: Identity) -> None:
-    connection.execute(nodes.delete().where(nodes.c.name == me.name))
-    connection.execute(
-        nodes.insert().values(
-            name=me.name,
-            boot=me.boot,
-            group_name=me.group,
-            contract=me.contract,
-            seen_at=clock_of(connection),
-        )
-    )
-
-
-def _beat(connection: sa.Connection, me: Identity, at: float | None) -> bool:
-    """Be heard; False when the row is no longer ours."""
-    mine = (nodes.c.name == me.name) & (nodes.c.boot == me.boot)
-    seen_at = clock_of(connection) if at is None else at
-    return connection.execute(nodes.update().where(mine).values(seen_at=seen_at)).rowcount == 1
-
-
-def _dead(connection: sa.Connection, me: Identity, heard_s: float) -> list[str]:
-    """Peers of ours that are dead or have left.
-
-    Only who has been heard for as long itself may call another one silent: after an outage of the
-    database every node looks dead.
-    """
-    silent = nodes.c.seen_at < clock_of(connection) - DEAD_S
-    gone = silent if heard_s >= DEAD_S else nodes.c.seen_at == LEFT
-    query = sa.select(nodes.c.name).where(
-        gone
-        & (nodes.c.name != me.name)
-        & (nodes.c.group_name == me.group)
-        & (nodes.c.contract == me.contract)
-    )
-    return [row.name for row in connection.execute(query)]
-
-
-def _claim(connection: sa.Connection, me: Identity, name: str) -> bool:
-    """Take the dead node's place; False when another peer was faster, or it is back."""
-    now = clock_of(connection)
-    still = (nodes.c.name == name) & (nodes.c.seen_at < now - DEAD_S)
-    values = {"boot": f"{CLAIM}{me.name}", "seen_at": now}
-    return connection.execute(nodes.update().where(still).values(**values)).rowcount == 1
-
-
-def _take(connection: sa.Connection, me: Identity, name: str) -> list[store.Row]:
-    """Make the dead node's unfinished tasks ours; returns them as they stood."""
-    claimed = (nodes.c.name == name) & (nodes.c.boot == f"{CLAIM}{me.name}")
-    if connection.execute(nodes.delete().where(claimed)).rowcount != 1:
-        return []
-    theirs = (tasks.c.node == name) & (
-        tasks.c.status.in_(store.LIVE) | (tasks.c.delivery == "pending")
-    )
-    rows = list(connection.execute(sa.select(tasks).where(theirs)))
-    connection.execute(tasks.update().where(theirs).values(node=me.name))
-    return rows

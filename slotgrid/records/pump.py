@@ -10,9 +10,10 @@ import structlog
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, NoWorker, ServiceError, WaitExceeded
 from slotgrid.core.task import Task
-from slotgrid.records import store
 from slotgrid.records.database import Database
 from slotgrid.records.durable_restoring import restored
+from slotgrid.records.store import endings, spoken, waiting
+from slotgrid.records.store.rows import Row
 from slotgrid.records.window import Window
 
 log = structlog.get_logger()
@@ -23,7 +24,8 @@ EVERY_S = 1.0
 
 class Pump:
     """Fills the window from disk. `load` is given each task whose turn comes near; `fail` ends
-    one that can no longer run, or has waited too long.
+    one that can no longer run, or has waited too long; `cancel` stops one that another node was
+    asked to cancel.
     """
 
     def __init__(
@@ -34,16 +36,20 @@ class Pump:
         node: str,
         admission: Admission,
         clock: Callable[[], float],
+        steady: Callable[[], float],
         load: Callable[[Task, str, float], None],
         fail: Callable[[str, ServiceError], Awaitable[None]],
+        cancel: Callable[[str, str], None],
     ) -> None:
         self._database = database
         self._window = window
         self._node = node
         self._admission = admission
         self._clock = clock
+        self._steady = steady
         self._load = load
         self._fail = fail
+        self._cancel = cancel
         self._wake = asyncio.Event()
         self.stopped = False
         """Set when nothing more is to be taken up."""
@@ -55,7 +61,7 @@ class Pump:
 
     async def count(self) -> int:
         """How many wait for this node, in memory and on disk; the pump will come to all of them."""
-        counts = await self._database.read(lambda c: store.queued_classes(c, self._node))
+        counts = await self._database.read(lambda c: waiting.queued_classes(c, self._node))
         for class_key in counts:
             self._window.note_disk(class_key, -math.inf)
             await self._look_for_early(class_key, self._clock())
@@ -70,6 +76,7 @@ class Pump:
                 if not self.stopped:
                     await self._expire()
                     await self._fill()
+                await self._heed_cancels()
                 await self._keep_said()
             except DatabaseUnavailable:
                 log.warning("durable.pump_waits")
@@ -88,7 +95,14 @@ class Pump:
             limit = room + held
             try:
                 rows = await self._database.read(
-                    partial(store.next_queued, node=node, class_key=class_key, limit=limit, now=now)
+                    partial(
+                        waiting.next_queued,
+                        node=node,
+                        class_key=class_key,
+                        limit=limit,
+                        now=now,
+                        steady_now=self._steady(),
+                    )
                 )
                 fresh = [row for row in rows if row.id not in self._window]
                 await self._take(fresh[:room])
@@ -101,13 +115,13 @@ class Pump:
                 self._window.note_disk(class_key, rows[-1].queue_key)
 
     async def _look_for_early(self, class_key: str, now: float) -> None:
-        at = await self._database.read(lambda c: store.next_early(c, self._node, class_key, now))
+        at = await self._database.read(lambda c: waiting.next_early(c, self._node, class_key, now))
         if at is not None:
             self._window.note_early(class_key, at)
 
-    async def _take(self, rows: Sequence[store.Row]) -> None:
+    async def _take(self, rows: Sequence[Row]) -> None:
         """Hold tasks of disk, if they still wait there, each on its function as it is now."""
-        restorable: list[tuple[store.Row, Task | ServiceError]] = []
+        restorable: list[tuple[Row, Task | ServiceError]] = []
         for row in rows:
             try:
                 restorable.append((row, restored(row, self._admission)))
@@ -117,8 +131,9 @@ class Pump:
                 restorable.append((row, error))
         if not restorable:
             return
-        ids = [row.id for row, _ in restorable]
-        still = await self._database.write(partial(store.claim, node=self._node, task_ids=ids))
+        node, ids = self._node, [row.id for row, _ in restorable]
+        # Asked where writes are made: what was cancelled while they were read is known there.
+        still = await self._database.write(lambda c: waiting.still_waiting(c, node, ids))
         for row, found in restorable:
             if row.id not in still or self.stopped:
                 continue
@@ -130,11 +145,20 @@ class Pump:
 
     async def _expire(self) -> None:
         """A task on disk may wait no longer than one in memory."""
-        node, now = self._node, self._clock()
-        for row in await self._database.read(lambda c: store.overdue(c, node, now)):
-            if row.id not in self._window:
-                error = WaitExceeded("no slot came free in time", task_id=row.id)
-                await self._fail(row.id, error)
+        node, now, steady_now = self._node, self._clock(), self._steady()
+        late = await self._database.read(lambda c: waiting.overdue(c, node, now, steady_now))
+        for task_id in late:
+            if task_id not in self._window:
+                error = WaitExceeded("no slot came free in time", task_id=task_id)
+                await self._fail(task_id, error)
+
+    async def _heed_cancels(self) -> None:
+        """Stop what another node was asked to cancel; on SQLite there is no other node."""
+        if self._database.is_sqlite:
+            return
+        asked = await self._database.read(lambda c: endings.cancels(c, self._node))
+        for task_id, reason in asked.items():
+            self._cancel(task_id, reason)
 
     async def _keep_said(self) -> None:
         """Record what running tasks said that is kept, so that a crash takes a second of it."""
@@ -142,9 +166,9 @@ class Pump:
             events = held.task.events
             if held.waits or events.closed or events.last_id == held.kept:
                 continue
-            last, said = events.last_id, store.kept_of(held.task, after=held.kept)
+            last, said = events.last_id, spoken.kept_of(held.task, after=held.kept)
             if said:
                 await self._database.write(
-                    partial(store.keep_events, task_id=held.task.id, said=said)
+                    partial(spoken.keep_events, task_id=held.task.id, said=said)
                 )
             held.kept = last

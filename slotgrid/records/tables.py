@@ -1,8 +1,10 @@
 """The tables that stand beside DBOS's own: task records, their events, and the nodes that live."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of these tables; a database of an earlier one is brought up at start."""
 
 metadata = sa.MetaData()
@@ -39,23 +41,54 @@ tasks = sa.Table(
     # Tasks that can use the same slots; see `slotgrid.core.queue.TaskClass`.
     sa.Column("class_key", sa.Text, nullable=False),
     sa.Column("starts", sa.Integer, nullable=False, default=0),
-    sa.Column("restores", sa.Integer, nullable=False, default=0),
     sa.Column("idempotency_key", sa.Text),
     sa.Column("body_hash", sa.String(64)),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("error", sa.Text),
+    # Set by a node that was asked to cancel a task which runs at another: that one looks for it.
+    sa.Column("cancel_reason", sa.Text),
     sa.Column("delivery", sa.String(16)),
     sa.Column("deliveries", sa.Text, nullable=False, default="[]"),
     sa.Column("summary", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
-    sa.UniqueConstraint("owner", "idempotency_key", name="slotgrid_tasks_idempotency"),
+    # Bytes that a finished task takes, roughly: its record, events and files.
+    sa.Column("size", sa.BigInteger, nullable=False, default=0),
 )
-sa.Index("slotgrid_tasks_queue", tasks.c.node, tasks.c.status, tasks.c.class_key, tasks.c.queue_key)
+# What is said of a row in every query that uses one of the small indexes below. Written out and no
+# parameter, so that the database can tell that the index has all the rows of the query.
+is_queued = tasks.c.status == sa.literal_column("'queued'")
+has_ended = tasks.c.finished_at.is_not(None)
+
+
+def _index(name: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> None:
+    """An index of those rows only: the others cost nothing to write."""
+    sa.Index(f"slotgrid_tasks_{name}", *columns, sqlite_where=where, postgresql_where=where)
+
+
+_index("queue", tasks.c.node, tasks.c.class_key, tasks.c.queue_key, tasks.c.id, where=is_queued)
+_index("wait", tasks.c.node, tasks.c.wait_until, where=is_queued & tasks.c.wait_until.is_not(None))
+_index(
+    "expiry", tasks.c.node, tasks.c.expires_at, where=is_queued & tasks.c.expires_at.is_not(None)
+)
+_index(
+    "cancel",
+    tasks.c.node,
+    where=tasks.c.cancel_reason.is_not(None) & tasks.c.finished_at.is_(None),
+)
+_index("delivery", tasks.c.delivery, tasks.c.id, where=tasks.c.delivery.is_not(None))
+_index("finished", tasks.c.finished_at, tasks.c.size, where=has_ended)
+sa.Index(
+    "slotgrid_tasks_key",
+    tasks.c.owner,
+    tasks.c.idempotency_key,
+    unique=True,
+    sqlite_where=tasks.c.idempotency_key.is_not(None),
+    postgresql_where=tasks.c.idempotency_key.is_not(None),
+)
+# The lists, newest first.
 sa.Index("slotgrid_tasks_status", tasks.c.status, tasks.c.id)
 sa.Index("slotgrid_tasks_function", tasks.c.function, tasks.c.id)
 sa.Index("slotgrid_tasks_owner", tasks.c.owner, tasks.c.id)
-sa.Index("slotgrid_tasks_delivery", tasks.c.delivery, tasks.c.id)
-sa.Index("slotgrid_tasks_finished", tasks.c.finished_at)
 
 events = sa.Table(
     "slotgrid_events",

@@ -237,6 +237,13 @@ class Settings:
         "Time for which finished durable tasks, their events and files are kept.",
         unit="days",
     )
+    retention_bytes: int | None = setting(
+        a.optional(a.size_bytes(1024, 2**50)),
+        "no bound",
+        "Size of finished durable tasks, their events and files, above which the oldest go.",
+        unit="b, kb, mb, gb",
+        derive=lambda above: None,
+    )
     webhook_secret: str | None = setting(
         a.optional(a.text("whsec_ and base64, or any text", a.KEY)),
         "made at first start, kept in the database",

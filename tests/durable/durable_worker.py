@@ -23,6 +23,14 @@ async def note(context: Context, file: str, text: str) -> str:
         lines.write(text + "\\n")
     return text
 ''',
+    "say.py": '''
+from slotgrid.function import Context, function
+
+@function()
+async def say(context: Context, text: str) -> str:
+    """Return what was given."""
+    return text
+''',
     "wait.py": '''
 import asyncio
 from pathlib import Path

@@ -13,10 +13,12 @@ from functools import partial
 from typing import Any
 
 from slotgrid.core.retry_schedule import RetrySchedule
-from slotgrid.records import durability, store
+from slotgrid.records import durability
+from slotgrid.records.dbos_engine import DurableEngine
 from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.durable_turns import RecordedRunner
+from slotgrid.records.store import acceptance
 from worker.__main__ import main
 from worker.runner import LocalRunner
 
@@ -77,13 +79,14 @@ def after_awaiting(owner: Any, name: str, die: Dying) -> None:
 
 
 POINTS: Mapping[str, Callable[[Dying], None]] = {
-    "inserted, not committed": partial(after, store, "insert"),
+    "inserted, not committed": partial(after, acceptance, "insert"),
     "committed, not answered": partial(after_awaiting, DurableTasks, "accept"),
     "leased": partial(before, RecordedRunner, "run"),
     "started": partial(before, LocalRunner, "run"),
     "result computed": partial(before, DurableTasks, "ended"),
-    "result recorded": partial(after, DurableTasks, "_tell_end"),
-    "between attempts": partial(after_awaiting, WebhookDeliveries, "attempt"),
+    "result recorded": partial(before, WebhookDeliveries, "begin"),
+    "attempt made": partial(after_awaiting, WebhookDeliveries, "attempt"),
+    "between attempts": partial(after_awaiting, DurableEngine, "start"),
 }
 
 

@@ -154,6 +154,20 @@ class KilledNode:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
+    async def task(self, function: str, mode: str = "sync", **given: str) -> tuple[int, Any]:
+        """Status and body of the answer to a task."""
+        body: dict[str, Any] = {"function": function, "mode": mode, "input": given}
+        if mode == "webhook":
+            body["webhook"] = {"url": self.home.told.url}
+        async with self._caller.post("/task", json=body) as answer:
+            return answer.status, await answer.json()
+
+    async def submit_batch(self, submissions: list[dict[str, Any]]) -> list[str]:
+        """The ids of durable tasks that were accepted together."""
+        async with self._caller.post("/tasks", json={"tasks": submissions}) as answer:
+            assert answer.status == 202, await answer.text()
+            return [task["id"] for task in (await answer.json())["tasks"]]
+
     async def post(self, path: str, **asked: Any) -> int:
         async with self._caller.post(path, **asked) as answer:
             return answer.status

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from slotgrid.core.drain import drain
+from slotgrid.records.retention import DAY_S
 from tests.durable.durable_worker import (
     FUNCTIONS,
     GIVE_UP_S,
@@ -173,6 +174,26 @@ async def test_events_go_on_after_a_restart(tmp_path: Path) -> None:
             assert [kind for kind, _ in await events_of(response)][-1] == "done"
 
 
+async def test_what_waits_on_disk_has_a_place_in_the_queue(tmp_path: Path) -> None:
+    many = 260  # 200 of them wait in memory
+    async with durable_worker(tmp_path, SLOTS=1) as worker:
+        async with busy(worker, tmp_path, 1):
+            tasks = [{"function": "note", "input": note(tmp_path, str(n))} for n in range(many)]
+            answer = await worker.request("POST", "/tasks", json={"tasks": tasks})
+            places = [task["queue_position"] for task in answer.json["tasks"]]
+            assert places == list(range(1, many + 1))
+            last = answer.json["tasks"][-1]["id"]
+            assert (await worker.task(last))["queue_position"] == many
+            given = note(tmp_path, "late")
+            late = await worker.submit("note", mode="async", input=given, priority=9)
+            assert late.json["queue_position"] == many + 1
+            urgent = await worker.submit("note", mode="async", input=given, priority=1)
+            assert urgent.json["queue_position"] == 1
+            assert (await worker.task(last))["queue_position"] == many + 1
+        assert (await finished(worker, late.json["id"]))["status"] == "completed"
+        assert worker.worker.durability.tasks.waiting == 0
+
+
 async def test_files_stay_over_a_restart_and_go_with_their_task(tmp_path: Path) -> None:
     async with durable_worker(tmp_path) as worker:
         task = await finished(worker, await accepted(worker, "save", input={"text": "kept"}))
@@ -183,7 +204,7 @@ async def test_files_stay_over_a_restart_and_go_with_their_task(tmp_path: Path) 
         assert [folder.name for folder in (tmp_path / "data/artifacts").iterdir()] == [task["id"]]
         young = await finished(worker, await accepted(worker, "save", input={"text": "young"}))
         ended_at = datetime.fromisoformat(task["finished_at"]).timestamp()
-        await worker.worker.durability.remove_old(ended_at + 0.01)
+        await worker.worker.durability.retention.turn(ended_at + 0.01 + 7 * DAY_S)
         gone = await worker.request("GET", f"/tasks/{task['id']}")
         assert gone.status == 404
         assert [folder.name for folder in (tmp_path / "data/artifacts").iterdir()] == [young["id"]]

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.durable.killing import assert_nothing_lost
@@ -15,6 +16,7 @@ from tests.durable_postgres.fleet import (
     until_taken_over,
     until_told,
 )
+from tests.durable_postgres.server import Postgres
 
 MANY = 20
 TAKEN_OVER_WITHIN_S = 15.0
@@ -143,16 +145,20 @@ async def test_a_task_is_cancelled_at_any_node(tmp_path: Path, database_url: str
     ):
         runs, _ = await hold_slots(a, tmp_path / "never")
         waits = await submit(a, "once", {"file": str(at_a.lines), "text": "waits"})
-        for task_id in (runs, waits):
+        for task_id in (waits, runs):
             assert await b.post(f"/tasks/{task_id}/cancel") == 200
             assert await until_told(at_b, task_id) == {"cancelled"}
-        # Its node hears of it, and its slot is free for what waits next.
+        # Its node has stopped it, and its slot is free for what waits next.
         following = await submit(a, "once", {"file": str(at_a.lines), "text": "next"})
         assert await until_told(at_a, following) == {"completed"}
         assert at_a.ran() == {"next": 1}
         for node in (a, b):
             for task_id in (runs, waits):
                 assert (await task_of(node, task_id))["status"] == "cancelled"
+            # Who ran it knows what became of it: it was no other that wrote down its end.
+            (attempt,) = (await task_of(node, runs))["attempts"]
+            assert attempt["worker"] == "a"
+            assert attempt["ended_at"] is not None
 
 
 async def test_a_second_node_of_a_name_does_not_start_and_says_why(
@@ -179,3 +185,20 @@ async def test_a_database_that_cannot_be_reached_at_start_is_told(tmp_path: Path
     assert "127.0.0.1:1/none cannot be used" in str(told.value)
     assert "Traceback" not in str(told.value)
     assert "s3cret" not in str(told.value)
+
+
+async def test_tables_of_dbos_that_cannot_be_made_are_told(
+    tmp_path: Path, shared_server: Postgres
+) -> None:
+    url = shared_server.create_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE no_schemas LOGIN")
+        connection.execute("GRANT CREATE, USAGE ON SCHEMA public TO no_schemas")
+    async with fleet(tmp_path, url.replace("postgres@", "no_schemas@"), "a") as (home,):
+        with pytest.raises(pytest.fail.Exception) as told:
+            async with home.node():
+                pass
+    assert "it ended with 2" in str(told.value)
+    assert "the tables of DBOS in the database" in str(told.value)
+    assert "permission denied" in str(told.value)
+    assert "Traceback" not in str(told.value)

@@ -1,19 +1,18 @@
 """A node whose database goes away and comes back: nothing hangs, nothing is lost."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.durable.durable_worker import accepted, delivered, durable_worker, finished
+from tests.durable.durable_worker import accepted, busy, delivered, durable_worker, finished
 from tests.durable_postgres.server import Postgres
 from tests.slotgrid.records.receivers import receiver
 from tests.worker.running import RunningWorker
 
 GIVE_UP_S = 60.0
-
-# DBOS drops the connection of its background jobs at its end without closing it.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 async def test_accepted_run_listed_and_told_on_postgresql(
@@ -78,6 +77,48 @@ async def test_while_the_database_is_away_only_durable_modes_are_refused(
         assert (await finished(worker, again))["status"] == "completed"
         assert (tmp_path / "lines").read_text() == "durable\n"
         assert [request.headers["webhook-id"] for request in told.received] == [running]
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_callers_have_the_slots_while_durable_tasks_wait_for_the_database(
+    tmp_path: Path, own_server: Postgres, hangs: bool
+) -> None:
+    url, many = own_server.create_database(), 30
+    note = {"file": str(tmp_path / "lines")}
+    async with durable_worker(tmp_path, DATABASE_URL=url, SLOTS=2) as worker:
+        async with AsyncExitStack() as outage:
+            async with busy(worker, tmp_path, 2):
+                ids = [
+                    await accepted(worker, "note", input={**note, "text": str(n)})
+                    for n in range(many)
+                ]
+                if hangs:
+                    outage.enter_context(own_server.frozen())
+                else:
+                    own_server.kill()
+                    outage.callback(own_server.start)
+            # The slots are free, and those that wait would start. Held until the database is given
+            # up, each would cost a caller 12 s.
+            async with asyncio.timeout(8):
+                for _ in range(many):
+                    assert await worker.call("say", text="sync") == "sync"
+            assert not (tmp_path / "lines").exists()
+        for task_id in ids:
+            assert (await finished_after_all(worker, task_id))["status"] == "completed"
+        ran = (tmp_path / "lines").read_text().split()
+        assert sorted(ran, key=int) == [str(n) for n in range(many)]
+        await worker.idle()
+        assert worker.worker.durability.tasks.waiting == 0
+
+
+async def finished_after_all(worker: RunningWorker, task_id: str) -> Any:
+    """The record of a task that has ended; the database may still be away."""
+    async with asyncio.timeout(GIVE_UP_S):
+        while True:
+            answer = await worker.request("GET", f"/tasks/{task_id}", params={"wait_s": "5"})
+            if answer.status == 200 and answer.json["task"]["finished_at"] is not None:
+                return answer.json["task"]
+            await asyncio.sleep(0.1)
 
 
 async def accepted_again(worker: RunningWorker, given: dict[str, str]) -> str:

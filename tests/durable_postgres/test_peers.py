@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from slotgrid.records import store
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.engines import engine_of
-from slotgrid.records.peers import DEAD_S, Identity, NameTaken, Peers, Replaced
+from slotgrid.records.peers import NameTaken, Peers, Replaced
+from slotgrid.records.store.nodes import DEAD_S, Identity
+from slotgrid.records.store.rows import Row
 from slotgrid.records.tables import nodes, tasks
 
 LONG_S = DEAD_S + 1
@@ -41,7 +42,7 @@ class Noting:
         if self.breaks:
             raise Dies
 
-    async def settle(self, rows: Sequence[store.Row]) -> None:
+    async def settle(self, rows: Sequence[Row]) -> None:
         self.settled += [row.id for row in rows]
 
     async def let_go(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.records.durable_restoring import class_key_of
-from slotgrid.records.store import NewRecord
+from slotgrid.records.store.acceptance import NewRecord
 from tests.slotgrid.core.fakes import PLAIN
 
 NODE = "node-1"
@@ -20,6 +20,9 @@ def async_task(*, owner: str = "alice", created_at: float | None = None, **field
     return task
 
 
-def record(task: Task, key: str | None = None, body_hash: str | None = None) -> NewRecord:
+def record(
+    task: Task, key: str | None = None, body_hash: str | None = None, *, node: str = NODE
+) -> NewRecord:
     """The record of a new task; its key in the queue is its arrival."""
-    return NewRecord(task, task.created_at, class_key_of(task), key, body_hash)
+    arrived_at = task.created_at
+    return NewRecord(task, node, arrived_at, arrived_at, class_key_of(task), key, body_hash)

@@ -1,7 +1,9 @@
 """Every statement about task records, on a database of their own."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,12 +12,24 @@ import pytest
 
 from slotgrid.core.errors import FunctionFailed
 from slotgrid.core.task import Task, TaskState
-from slotgrid.records import store
 from slotgrid.records.database import Database
 from slotgrid.records.engines import engine_of
 from slotgrid.records.history import TaskFilter
-from slotgrid.records.store import Accepted, Turn
-from slotgrid.records.tables import tasks
+from slotgrid.records.store import (
+    acceptance,
+    deliveries,
+    endings,
+    lists,
+    retention,
+    rows,
+    spoken,
+    turns,
+    waiting,
+)
+from slotgrid.records.store.acceptance import Accepted
+from slotgrid.records.store.endings import Ended
+from slotgrid.records.store.turns import Turn
+from slotgrid.records.tables import is_queued, tasks
 from tests.slotgrid.records.recorded import NODE, async_task, record
 
 LOST = FunctionFailed("it is lost").to_problem()
@@ -29,17 +43,25 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def insert(database: Database, *added: Task, node: str = NODE) -> None:
-    await database.write(lambda c: store.insert(c, node, [record(task) for task in added]))
+    records = [record(task, node=node) for task in added]
+    await database.write(lambda c: acceptance.insert(c, [records]))
 
 
-async def row_of(database: Database, task: Task) -> store.Row:
-    row = await database.read(lambda c: store.get(c, task.id))
+async def begin(database: Database, turn: Turn) -> bool:
+    (ours,) = await database.write(lambda c: turns.begin(c, [turn]))
+    return ours
+
+
+async def row_of(database: Database, task: Task) -> rows.Row:
+    row = await database.read(lambda c: rows.get(c, task.id))
     assert row is not None
     return row
 
 
-async def end_unrun(database: Database, task: Task, state: TaskState, *, at: float) -> str | None:
-    return await database.write(lambda c: store.finish_unrun(c, NODE, task.id, state, LOST, at=at))
+async def end_unrun(database: Database, task: Task, state: TaskState, *, at: float) -> Ended | None:
+    return await database.write(
+        lambda c: endings.finish_unrun(c, NODE, task.id, state, LOST, at=at)
+    )
 
 
 def started(task: Task) -> Task:
@@ -59,43 +81,67 @@ def ended(task: Task) -> Task:
 async def test_a_task_begins_once_for_whoever_it_belongs_to(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    turn = Turn.of(started(task), after=0)
-    assert not await database.write(lambda c: store.begin(c, turn, "another-node"))
-    assert await database.write(lambda c: store.begin(c, turn, NODE))
+    turn = Turn.of(started(task), NODE, after=0)
+    assert not await begin(database, replace(turn, node="another-node"))
+    assert await begin(database, turn)
     row = await row_of(database, task)
     assert (row.status, row.starts, row.worker) == ("running", 1, NODE)
-    events = await database.read(lambda c: store.kept_events(c, task.id, 0))
-    assert [event.kind for event in events] == ["state"]
+
+
+async def test_starts_of_the_same_moment_are_told_apart(database: Database) -> None:
+    ours, theirs = [async_task(), async_task()], async_task()
+    await insert(database, *ours)
+    await insert(database, theirs, node="another-node")
+    taken = [Turn.of(started(task), NODE, after=0) for task in (*ours, theirs)]
+    began = [database.write_with_others(turns.begin, turn) for turn in taken]
+    assert await asyncio.gather(*began) == [True, True, False]
+    for task, starts in ((ours[0], 1), (ours[1], 1), (theirs, 0)):
+        assert (await row_of(database, task)).starts == starts
+
+
+async def test_noting_a_start_twice_is_noting_it_once_and_it_can_be_undone(
+    database: Database,
+) -> None:
+    task = async_task()
+    await insert(database, task)
+    turn = Turn.of(started(task), NODE, after=0)
+    assert await begin(database, turn)
+    assert await begin(database, turn)
+    assert (await row_of(database, task)).starts == 1
+    for _ in range(2):
+        await database.write(lambda c: turns.undo_start(c, turn))
+        row = await row_of(database, task)
+        assert (row.status, row.starts) == ("queued", 0)
 
 
 async def test_what_has_an_end_keeps_it(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    turn = Turn.of(started(task), after=0)
-    await database.write(lambda c: store.begin(c, turn, NODE))
-    end = Turn.of(ended(task), after=0)
-    await database.write(lambda c: store.finish(c, end, NODE))
+    turn = Turn.of(started(task), NODE, after=0)
+    await begin(database, turn)
+    end = Turn.of(ended(task), NODE, after=0)
+    await database.write(lambda c: turns.finish(c, [end]))
     for state in (TaskState.FAILED, TaskState.CANCELLED):
         assert await end_unrun(database, task, state, at=1.0) is None
-    assert not await database.write(lambda c: store.begin(c, turn, NODE))
+    assert not await begin(database, turn)
     row = await row_of(database, task)
     assert row.status == "completed"
     assert orjson.loads(row.detail)["result"] == "done"
-    events = await database.read(lambda c: store.kept_events(c, task.id, 0))
+    events = await database.read(lambda c: spoken.kept_events(c, task.id, 0))
     assert [(event.id, event.kind) for event in events] == [(1, "state"), (2, "done")]
 
 
 async def test_a_late_note_of_a_failed_attempt_does_not_undo_the_next(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    first = Turn.of(started(task), after=0)
-    await database.write(lambda c: store.begin(c, first, NODE))
+    first = Turn.of(started(task), NODE, after=0)
+    await begin(database, first)
     task.end_attempt(None)
     task.move_to(TaskState.QUEUED)
-    failed = Turn.of(task, after=0)
-    second = Turn.of(started(task), after=0)
-    await database.write(lambda c: store.begin(c, second, NODE))
-    await database.write(lambda c: store.back_to_queue(c, failed, NODE))
+    failed = Turn.of(task, NODE, after=0)
+    second = Turn.of(started(task), NODE, after=0)
+    await begin(database, second)
+    await database.write(lambda c: turns.back_to_queue(c, failed))
     row = await row_of(database, task)
     assert (row.status, row.starts) == ("running", 2)
 
@@ -103,38 +149,36 @@ async def test_a_late_note_of_a_failed_attempt_does_not_undo_the_next(database: 
 async def test_the_end_of_a_task_that_never_ran_is_its_only_event(database: Database) -> None:
     task = async_task(created_at=100.0)
     await insert(database, task)
-    owner = await database.write(
-        lambda c: store.finish_unrun(c, NODE, task.id, TaskState.CANCELLED, LOST, at=102.5)
+    assert await end_unrun(database, task, TaskState.CANCELLED, at=102.5) == Ended(
+        NODE, waited=True, to_deliver=False
     )
-    assert owner == NODE
     row = await row_of(database, task)
     detail = orjson.loads(row.detail)
     assert (row.status, row.finished_at, detail["queued_ms"]) == ("cancelled", 102.5, 2500.0)
     assert detail["error"] == LOST
-    (event,) = await database.read(lambda c: store.kept_events(c, task.id, 0))
+    (event,) = await database.read(lambda c: spoken.kept_events(c, task.id, 0))
     assert (event.id, event.kind) == (1, "error")
 
 
 async def test_events_of_a_later_process_come_after_all_that_were_said(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    turn = Turn.of(started(task), after=0)
-    await database.write(lambda c: store.begin(c, turn, NODE))
-    await database.write(
-        lambda c: store.finish_unrun(c, NODE, task.id, TaskState.FAILED, LOST, at=1.0)
-    )
-    events = await database.read(lambda c: store.kept_events(c, task.id, 0))
-    assert [event.id for event in events] == [1, store.EVENTS_A_START + 1]
-    assert await database.read(lambda c: store.kept_events(c, task.id, 0, 1)) == events[:1]
+    turn = Turn.of(started(task), NODE, after=0)
+    await begin(database, turn)
+    await database.write(lambda c: spoken.keep_events(c, task.id, turn.said))
+    await end_unrun(database, task, TaskState.FAILED, at=1.0)
+    events = await database.read(lambda c: spoken.kept_events(c, task.id, 0))
+    assert [event.id for event in events] == [1, spoken.EVENTS_A_START + 1]
+    assert await database.read(lambda c: spoken.kept_events(c, task.id, 0, 1)) == events[:1]
 
 
 async def test_a_key_stands_for_its_task_for_a_day(database: Database) -> None:
-    old = async_task(created_at=time.time() - store.IDEMPOTENT_S - 1)
+    old = async_task(created_at=time.time() - acceptance.IDEMPOTENT_S - 1)
     first, second, other = async_task(), async_task(), async_task(owner="bob")
 
     async def accept(task: Task, body_hash: str) -> Accepted:
         added = [record(task, "key", body_hash)]
-        (accepted,) = await database.write(lambda c: store.insert(c, NODE, added))
+        ((accepted,),) = await database.write(lambda c: acceptance.insert(c, [added]))
         return accepted
 
     assert await accept(old, "a") == Accepted(old.id)
@@ -157,23 +201,56 @@ async def test_the_next_ones_are_those_that_may_start_now(database: Database) ->
     class_key = record(first).class_key
 
     found = await database.read(
-        lambda c: store.next_queued(c, NODE, class_key, limit=10, now=now + 2)
+        lambda c: waiting.next_queued(c, NODE, class_key, limit=10, now=now + 2, steady_now=now + 2)
     )
     assert [row.id for row in found] == [first.id, later.id]
-    overdue = await database.read(lambda c: store.overdue(c, NODE, now))
-    assert {row.id for row in overdue} == {waited.id, expired.id}
-    at = await database.read(lambda c: store.next_early(c, NODE, class_key, now))
+    overdue = await database.read(lambda c: waiting.overdue(c, NODE, now, now))
+    assert set(overdue) == {waited.id, expired.id}
+    at = await database.read(lambda c: waiting.next_early(c, NODE, class_key, now))
     assert at == early.submission.not_before.timestamp()  # type: ignore[union-attr]
+
+
+async def test_the_position_is_the_place_in_the_order_of_the_key(database: Database) -> None:
+    first, second, third = (async_task(created_at=at) for at in (1.0, 2.0, 3.0))
+    other_class = async_task(created_at=0.5, place={"pool": "other"})
+    await insert(database, third, first, second, other_class)
+    await insert(database, async_task(created_at=0.1), node="another-node")
+    class_key = record(first).class_key
+    await begin(database, Turn.of(started(first), NODE, after=0))
+    for task, wanted in ((second, 1), (third, 2)):
+        key = task.created_at
+        assert await database.read(lambda c: waiting.position(c, NODE, class_key, key)) == wanted  # noqa: B023  read at once
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("SELECT id FROM slotgrid_tasks WHERE {q} AND node='n' AND wait_until < 1", "wait"),
+        ("SELECT id FROM slotgrid_tasks WHERE {q} AND node='n' AND expires_at < 1", "expiry"),
+        (
+            "SELECT count(*) FROM slotgrid_tasks"
+            " WHERE {q} AND node='n' AND class_key='c' AND queue_key < 1",
+            "queue",
+        ),
+        ("SELECT sum(size) FROM slotgrid_tasks WHERE finished_at IS NOT NULL", "finished"),
+    ],
+)
+async def test_what_is_asked_each_second_scans_an_index_and_no_table(
+    database: Database, query: str, index: str
+) -> None:
+    text = "EXPLAIN QUERY PLAN " + query.format(q=is_queued.compile())
+    plan = await database.read(lambda c: str(c.exec_driver_sql(text).all()))
+    assert f"INDEX slotgrid_tasks_{index}" in plan
 
 
 async def test_only_what_still_waits_here_is_claimed(database: Database) -> None:
     waits, runs, elsewhere = async_task(), async_task(), async_task()
     await insert(database, waits, runs)
     await insert(database, elsewhere, node="another-node")
-    turn = Turn.of(started(runs), after=0)
-    await database.write(lambda c: store.begin(c, turn, NODE))
+    turn = Turn.of(started(runs), NODE, after=0)
+    await begin(database, turn)
     ids = [waits.id, runs.id, elsewhere.id]
-    assert await database.write(lambda c: store.claim(c, NODE, ids)) == {waits.id}
+    assert await database.write(lambda c: waiting.still_waiting(c, NODE, ids)) == {waits.id}
 
 
 async def test_what_is_delivered_and_old_is_removed_with_its_events(database: Database) -> None:
@@ -182,18 +259,35 @@ async def test_what_is_delivered_and_old_is_removed_with_its_events(database: Da
     await insert(database, old, young, owed)
     for task, at in ((old, 10.0), (young, 30.0), (owed, 10.0)):
         await end_unrun(database, task, TaskState.FAILED, at=at)
-    removed = await database.write(lambda c: store.remove_finished(c, before=20.0, limit=10))
+    removed = await database.write(lambda c: retention.remove_finished(c, before=20.0, limit=10))
     assert list(removed) == [old.id]
-    assert await database.read(lambda c: store.get(c, old.id)) is None
-    assert await database.read(lambda c: store.kept_events(c, old.id, 0)) == []
+    assert await database.read(lambda c: rows.get(c, old.id)) is None
+    assert await database.read(lambda c: spoken.kept_events(c, old.id, 0)) == []
     made = {"number": 1, "status": 200}
-    await database.write(lambda c: store.note_attempt(c, owed.id, "delivered", made))
+    await database.write(lambda c: deliveries.note_attempt(c, owed.id, "delivered", made))
     assert orjson.loads((await row_of(database, owed)).deliveries) == [made]
-    removed = await database.write(lambda c: store.remove_finished(c, before=20.0, limit=10))
+    removed = await database.write(lambda c: retention.remove_finished(c, before=20.0, limit=10))
     assert list(removed) == [owed.id]
 
 
-def _insert_rows(connection: store.Connection, rows: list[dict[str, object]]) -> None:
+async def test_the_oldest_go_when_all_together_take_too_much(database: Database) -> None:
+    ended_tasks = [async_task() for _ in range(4)]
+    owed = async_task(mode="webhook", webhook={"url": "http://example.com"})
+    await insert(database, owed, *ended_tasks)
+    for at, task in enumerate((owed, *ended_tasks)):
+        await end_unrun(database, task, TaskState.FAILED, at=float(at))
+    size = (await row_of(database, ended_tasks[0])).size
+    assert size > 0
+    kept = await database.read(retention.kept_bytes)
+    assert kept >= 5 * size
+    removed = await database.write(lambda c: retention.remove_oldest(c, excess=size + 1, limit=10))
+    assert list(removed) == [task.id for task in ended_tasks[:2]]
+    assert await database.read(retention.kept_bytes) == kept - 2 * size
+    everything = await database.write(lambda c: retention.remove_oldest(c, excess=kept, limit=10))
+    assert list(everything) == [task.id for task in ended_tasks[2:]]
+
+
+def _insert_rows(connection: rows.Connection, rows: list[dict[str, object]]) -> None:
     connection.execute(tasks.insert(), rows)
 
 
@@ -220,7 +314,7 @@ async def test_a_hundred_thousand_tasks_are_paged_and_filtered(database: Databas
 
     async def page(limit: int = 3, offset: int = 0, **wanted: object) -> tuple[list[int], int]:
         rows, total = await database.read(
-            lambda c: store.select(c, TaskFilter(**wanted), limit=limit, offset=offset)  # type: ignore[arg-type]
+            lambda c: lists.select(c, TaskFilter(**wanted), limit=limit, offset=offset)  # type: ignore[arg-type]
         )
         return [int(row.id) for row in rows], total
 
@@ -235,6 +329,6 @@ async def test_a_hundred_thousand_tasks_are_paged_and_filtered(database: Databas
     assert await page(status=frozenset({TaskState.QUEUED})) == ([], 0)
     took_s = time.monotonic() - began
     assert took_s < 20.0, "seven pages take a fraction of a second on an idle machine"
-    removed = await database.write(lambda c: store.remove_finished(c, before=500.0, limit=1000))
+    removed = await database.write(lambda c: retention.remove_finished(c, before=500.0, limit=1000))
     assert len(removed) == 500
     assert (await page())[1] == many - 500

@@ -1,0 +1,203 @@
+"""Durable tasks on one database: how many are accepted and completed, beside the bare loops."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from statistics import median
+
+from bench.load import Connection, Load, ask, closed_load, connections, get, post, submit
+from bench.no_browser import VALUE
+from bench.pairs import Pair, per_s, percentile_ms
+from bench.processes import Server
+from bench.table import Row
+
+CLIENTS = 16
+"""At once: durable tasks share commits, so one caller alone would show little."""
+COMPLETION_TARGET = 0.9
+ACCEPTANCE_TARGET_MS = 60.0
+SYNC_TARGET = 1.5
+SYNC_CLIENTS = 2
+WORK_MS = 50
+"""About what a fast page takes."""
+ACCEPTED = 202
+WARM_UP_S = 2.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured: a worker, the bare loops on a database of the same kind, a receiver."""
+
+    database: str
+    worker: Server
+    bare: Server
+    webhook: str
+    rounds: int
+    seconds: float
+
+
+async def measure(setting: Setting) -> list[Row]:
+    """A row for each thing that is measured, side by side in rounds."""
+    asked, hooked = request(), request(setting.webhook)
+    for each in (asked, hooked):
+        await _completed(setting.worker, each, WARM_UP_S)
+    for what in ("insert", "dbos"):
+        await _bare(setting, what, seconds=WARM_UP_S)
+    accepted, completed, delivered = Pair(), Pair(), Pair()
+    for _ in range(setting.rounds):
+        ours, whole = await _completed(setting.worker, asked, setting.seconds)
+        accepted.ours.append(ours)
+        completed.ours.append(whole)
+        accepted.bare.append(await _bare(setting, "insert"))
+        completed.bare.append(await _bare(setting, "dbos"))
+        delivered.ours.append((await _completed(setting.worker, hooked, setting.seconds))[1])
+        delivered.bare.append(await _bare(setting, "dbos", setting.webhook))
+    half = per_s(completed.ours) / 2
+    calm = [await spread_load(setting.worker, half, setting.seconds) for _ in range(setting.rounds)]
+    work, no_work = submit("nap", {"milliseconds": WORK_MS}), submit("echo", {"value": VALUE})
+    worked = await _sync_beside(setting, half, work)
+    worked_not = await _sync_beside(setting, half, no_work)
+    return [
+        *_accepting(setting.database, accepted),
+        _ending(setting.database, "`async`, to the end", completed),
+        _ending(setting.database, "`webhook`, to the delivery", delivered),
+        _calm(setting.database, half, calm),
+        _sync(setting.database, f"of {WORK_MS} ms", SYNC_TARGET, *worked),
+        _sync(setting.database, "of no work", None, *worked_not),
+    ]
+
+
+def request(webhook: str | None = None) -> bytes:
+    """One durable task without a browser."""
+    mode: dict[str, object] = {"mode": "async"}
+    if webhook is not None:
+        mode = {"mode": "webhook", "webhook": {"url": webhook}}
+    return submit("echo", {"value": VALUE}, **mode)
+
+
+async def spread_load(server: Server, per_s: float, seconds: float) -> Load:
+    """Tasks that come at random (a Poisson process), whatever the answers do; until all ended."""
+    chance = random.Random(1)  # the same arrivals in each run
+    load, asked = Load(), request()
+    idle: asyncio.Queue[Connection] = asyncio.Queue()
+
+    async def one(connection: Connection, came: float) -> None:
+        status, body = await connection.ask(asked)
+        load.latencies_ms.append((time.perf_counter() - came) * 1000)
+        if status != ACCEPTED:
+            raise RuntimeError(f"the server answered {status}: {body.decode()}")
+        idle.put_nowait(connection)
+
+    async with connections(server, 4 * CLIENTS) as opened:
+        for connection in opened:
+            idle.put_nowait(connection)
+        began = due = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            while due < began + seconds:
+                await asyncio.sleep(due - time.perf_counter())
+                # Counted from when it came, not from when it went.
+                group.create_task(one(await idle.get(), due))
+                due += chance.expovariate(per_s)
+    load.tasks = len(load.latencies_ms)
+    load.elapsed_s = time.perf_counter() - began
+    await _ended(server)
+    return load
+
+
+async def _completed(server: Server, asked: bytes, seconds: float) -> tuple[Load, Load]:
+    """What was accepted, and the same tasks up to the end of the last one's delivery."""
+    began = time.perf_counter()
+    accepted = await closed_load(server, asked, clients=CLIENTS, seconds=seconds, expected=ACCEPTED)
+    await _ended(server)
+    return accepted, Load(accepted.tasks, time.perf_counter() - began)
+
+
+async def _ended(server: Server) -> None:
+    """Return when no task waits, runs or is to be delivered."""
+    for path in ("/tasks?status=queued,running&limit=1", "/tasks?delivery=pending&limit=1"):
+        while (await ask(server, get(path)))["total"]:  # noqa: ASYNC110  it is another process
+            await asyncio.sleep(0.02)
+
+
+async def _bare(
+    setting: Setting, what: str, webhook: str | None = None, *, seconds: float | None = None
+) -> Load:
+    asked = {
+        "what": what,
+        "tasks_at_once": CLIENTS if what == "dbos" else 4,
+        "seconds": seconds or setting.seconds,
+        "webhook": webhook,
+    }
+    answer = await ask(setting.bare, post("/run", asked))
+    return Load(answer["tasks"], answer["elapsed_s"])
+
+
+async def _sync_beside(setting: Setting, rate: float, sync: bytes) -> tuple[list[Load], list[Load]]:
+    """Tasks of mode `sync`, without and with durable ones at that rate beside them."""
+    alone: list[Load] = []
+    beside: list[Load] = []
+    for _ in range(setting.rounds):
+        for loads, durable in ((alone, False), (beside, True)):
+            async with asyncio.TaskGroup() as group:
+                if durable:
+                    group.create_task(spread_load(setting.worker, rate, setting.seconds))
+                loads.append(
+                    await closed_load(
+                        setting.worker, sync, clients=SYNC_CLIENTS, seconds=setting.seconds
+                    )
+                )
+    return alone, beside
+
+
+def _accepting(database: str, pair: Pair) -> list[Row]:
+    p50_ms, p99_ms = (f"{percentile_ms(pair.ours, percent):.1f}" for percent in (50, 99))
+    return [
+        Row(
+            f"{database}: accepted/s, {CLIENTS} clients; beside: single inserts/s in 4 threads",
+            f"{per_s(pair.ours):,.0f}",
+            f"{per_s(pair.bare):,.0f}",
+            f"{pair.rate_ratio():.2f}",
+        ),
+        Row(f"{database}: the same, p50, ms", p50_ms),
+        Row(f"{database}: the same, p99, ms", p99_ms),
+    ]
+
+
+def _ending(database: str, what: str, pair: Pair) -> Row:
+    ratio = pair.rate_ratio()
+    return Row(
+        f"{database}: {what}, tasks/s; beside: a bare DBOS loop of the same two steps",
+        f"{per_s(pair.ours):,.0f}",
+        f"{per_s(pair.bare):,.0f}",
+        f"{ratio:.2f}",
+        f"at least {COMPLETION_TARGET}",
+        ratio >= COMPLETION_TARGET,
+    )
+
+
+def _calm(database: str, rate: float, loads: list[Load]) -> Row:
+    p99_ms = percentile_ms(loads, 99)
+    return Row(
+        f"{database}: p99 of acceptance at half load ({rate:,.0f}/s), ms; beside: p50",
+        f"{p99_ms:.1f}",
+        f"{percentile_ms(loads, 50):.1f}",
+        "",
+        f"under {ACCEPTANCE_TARGET_MS:g} ms",
+        p99_ms < ACCEPTANCE_TARGET_MS,
+    )
+
+
+def _sync(
+    database: str, what: str, target: float | None, alone: list[Load], beside: list[Load]
+) -> Row:
+    times = zip(beside, alone, strict=True)
+    ratio = median(one.percentile_ms(99) / other.percentile_ms(99) for one, other in times)
+    return Row(
+        f"{database}: p99 of `sync` tasks {what} while durable ones run at half load, ms; "
+        "beside: without",
+        f"{percentile_ms(beside, 99):.1f}",
+        f"{percentile_ms(alone, 99):.1f}",
+        f"{ratio:.2f}",
+        "" if target is None else f"at most {target}",
+        None if target is None else ratio <= target,
+    )

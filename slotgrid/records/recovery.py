@@ -1,0 +1,84 @@
+"""What becomes of tasks whose process has died: this node's own, and those of its peers."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+
+from slotgrid.core.admission import Admission
+from slotgrid.core.errors import WorkerLost
+from slotgrid.core.task import TaskState
+from slotgrid.records.database import Database
+from slotgrid.records.delivery import WebhookDeliveries
+from slotgrid.records.durable import DurableTasks
+from slotgrid.records.store import rows, turns, waiting
+from slotgrid.records.store.rows import Row
+
+log = structlog.get_logger()
+
+
+class Recovery:
+    """Goes on with tasks as their records say. Fulfils `slotgrid.records.peers.Survivor`."""
+
+    def __init__(
+        self,
+        database: Database,
+        tasks: DurableTasks,
+        deliveries: WebhookDeliveries,
+        *,
+        node: str,
+        admission: Admission,
+    ) -> None:
+        self._database = database
+        self._tasks = tasks
+        self._deliveries = deliveries
+        self._node = node
+        self._admission = admission
+
+    async def settle_own(self) -> None:
+        """Settle what ran when this node's last process ended."""
+        node = self._node
+        for row in await self._database.read(lambda c: waiting.left_running(c, node)):
+            await self._settle(row)
+
+    async def forsake(self, node: str) -> None:
+        """Make sure that nothing of what drove that node's deliveries goes on."""
+        await self._deliveries.forsake(node)
+
+    async def settle(self, taken: Sequence[Row]) -> None:
+        """Go on with tasks that are ours from now on, as they stood when their node died."""
+        for row in taken:
+            if row.status == TaskState.RUNNING:
+                await self._settle(row)
+        await self._tasks.take_up()
+        await self._deliveries.resume()
+
+    async def let_go(self) -> None:
+        """Drop what is held in memory and is no longer ours: a peer took it over or ended it."""
+        node, held = self._node, self._tasks.held()
+        if not held:
+            return
+        ids = [task.id for task in held]
+        ours = await self._database.read(lambda c: rows.owned(c, node, ids))
+        for task in held:
+            if task.id not in ours:
+                log.warning("durable.let_go", task_id=task.id)
+                self._tasks.let_go(task)
+
+    async def _settle(self, row: Row) -> None:
+        """Queue a task that ran again where that was declared safe, or say that it is lost."""
+        if row.cancel_reason is not None:
+            await self._tasks.cancel(row.id, row.cancel_reason)
+            return
+        spec = self._admission.known(row.function, row.group_name)
+        retries = spec.retries if spec is not None else 0
+        if row.starts <= retries:
+            await self._database.write(partial(turns.requeue, row=row))
+            log.info("durable.runs_again", task_id=row.id, starts=row.starts)
+            return
+        error = WorkerLost(
+            "the node ended while the task ran; whether it took effect is not known",
+            task_id=row.id,
+            reason="node-ended",
+        )
+        await self._tasks.fail(row.id, error)

@@ -1,0 +1,117 @@
+"""Recording new tasks: all or none, and once for each idempotency key."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from slotgrid.core.task import Task
+from slotgrid.records.store.rows import Connection, Row, execute, shown
+from slotgrid.records.tables import tasks
+
+IDEMPOTENT_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a submission: recorded, or one that an earlier one stands for.
+
+    `position` is where it waits on disk: 1 is the next. None for one that is held in memory.
+    """
+
+    task_id: str
+    replayed: bool = False
+    conflict: bool = False
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A task about to be recorded, with what only its submission knows.
+
+    `arrived_at` is when it began to wait, in seconds since the epoch, by the clock that its node
+    orders its queue by; `queue_key` is that with its priority.
+    """
+
+    task: Task
+    node: str
+    arrived_at: float
+    queue_key: float
+    class_key: str
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+
+
+def insert(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> list[list[Accepted]]:
+    """Record the tasks of each batch, all of them or none; or raise.
+
+    One that an earlier task stands for already is not recorded, and none of a batch is if the key
+    of one stands for another body.
+    """
+    answers: list[list[Accepted]] = []
+    rows: list[dict[str, Any]] = []
+    for records in batches:
+        standing = [_standing(connection, record) for record in records]
+        accepted = [
+            _answer(record, earlier) for record, earlier in zip(records, standing, strict=True)
+        ]
+        answers.append(accepted)
+        if not any(answer.conflict for answer in accepted):
+            new = zip(records, standing, strict=True)
+            rows += [_row_of(record) for record, earlier in new if earlier is None]
+    execute(connection, tasks.insert(), rows)
+    return answers
+
+
+def _standing(connection: Connection, record: NewRecord) -> Row | None:
+    """The task that stands for this key already; a key is free again after 24 hours."""
+    if record.idempotency_key is None:
+        return None
+    mine = (tasks.c.owner == record.task.owner) & (
+        tasks.c.idempotency_key == record.idempotency_key
+    )
+    oldest = time.time() - IDEMPOTENT_S
+    connection.execute(
+        tasks.update().where(mine & (tasks.c.created_at < oldest)).values(idempotency_key=None)
+    )
+    return connection.execute(sa.select(tasks.c.id, tasks.c.body_hash).where(mine)).first()
+
+
+def _answer(record: NewRecord, standing: Row | None) -> Accepted:
+    if standing is None:
+        return Accepted(record.task.id)
+    same = standing.body_hash == record.body_hash
+    return Accepted(standing.id, replayed=same, conflict=not same)
+
+
+def _row_of(record: NewRecord) -> dict[str, Any]:
+    task, submission = record.task, record.task.submission
+    wait_until = None if submission.wait_s is None else record.arrived_at + submission.wait_s
+    return {
+        "id": task.id,
+        "status": task.state,
+        "function": task.spec.name,
+        "group_name": task.spec.group,
+        "contract": task.spec.contract,
+        "owner": task.owner,
+        "source": task.source.kind,
+        "source_id": task.source.id,
+        "node": record.node,
+        "created_at": task.created_at,
+        "not_before": submission.not_before.timestamp() if submission.not_before else None,
+        "expires_at": submission.expires_at.timestamp() if submission.expires_at else None,
+        "wait_until": wait_until,
+        "queue_key": record.queue_key,
+        "class_key": record.class_key,
+        "starts": 0,
+        "idempotency_key": record.idempotency_key,
+        "body_hash": record.body_hash,
+        "body": orjson.dumps(submission.body).decode(),
+        "delivery": "pending" if submission.webhook else None,
+        "deliveries": "[]",
+        "size": 0,
+        **shown(task),
+    }

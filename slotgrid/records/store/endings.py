@@ -1,0 +1,106 @@
+"""Ends of tasks that no process here runs: cancelled on disk or elsewhere, lost, not runnable."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from slotgrid.core.events import Event
+from slotgrid.core.task import TaskState, iso
+from slotgrid.records.store import spoken
+from slotgrid.records.store.nodes import is_alive
+from slotgrid.records.store.rows import LIVE, Connection, Row, get, live_at
+from slotgrid.records.tables import tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A task that was ended on record: whose it was, whether it still waited there, and whether
+    its end is to be delivered.
+    """
+
+    node: str
+    waited: bool
+    to_deliver: bool
+
+
+def finish_unrun(
+    connection: Connection,
+    node: str,
+    task_id: str,
+    status: TaskState,
+    error: dict[str, Any],
+    *,
+    at: float,
+) -> Ended | None:
+    """Note the end, `at` then, of a task that this process does not run. It is this node's from
+    then on, which delivers it.
+
+    None when it had an end already.
+    """
+    row = get(connection, task_id)
+    if row is None or row.status not in LIVE:
+        return None
+    return _finish(connection, row, node, status, error, at=at)
+
+
+def cancel(
+    connection: Connection, node: str, task_id: str, error: dict[str, Any], *, at: float
+) -> Ended | None:
+    """Cancel a task that this process does not run; None when nothing is to be done here.
+
+    One that runs at another node is only marked, for that node to stop it and to record its end.
+    """
+    row = get(connection, task_id)
+    if row is None or row.status not in LIVE:
+        return None
+    elsewhere = row.node != node and row.status == TaskState.RUNNING
+    if elsewhere and is_alive(connection, row.node):
+        mark = tasks.update().where(live_at(row.node) & (tasks.c.id == task_id))
+        connection.execute(mark.values(cancel_reason=error["reason"]))
+        return None
+    return _finish(connection, row, node, TaskState.CANCELLED, error, at=at)
+
+
+def cancels(connection: Connection, node: str) -> dict[str, str]:
+    """Which of that node's tasks another node was asked to cancel, and why."""
+    query = sa.select(tasks.c.id, tasks.c.cancel_reason).where(
+        (tasks.c.node == node) & tasks.c.cancel_reason.is_not(None) & tasks.c.finished_at.is_(None)
+    )
+    return {row.id: row.cancel_reason for row in connection.execute(query)}
+
+
+def _finish(
+    connection: Connection,
+    row: Row,
+    node: str,
+    status: TaskState,
+    error: dict[str, Any],
+    *,
+    at: float,
+) -> Ended | None:
+    ended = {"status": status, "finished_at": iso(at)}
+    summary = orjson.loads(row.summary) | ended | {"error": error["error"]}
+    detail = orjson.loads(row.detail) | ended | {"error": error}
+    if row.starts == 0:
+        waited = {"queued_ms": round((at - row.created_at) * 1000, 1)}
+        summary, detail = summary | waited, detail | waited
+    values = {
+        "node": node,
+        "status": status,
+        "finished_at": at,
+        "error": error["error"],
+        "size": len(row.body) + len(row.detail),
+        "summary": orjson.dumps(summary).decode(),
+        "detail": orjson.dumps(detail).decode(),
+    }
+    # Its node may be recording an end of its own in this moment: the first one counts.
+    still = live_at(row.node) & (tasks.c.id == row.id)
+    if connection.execute(tasks.update().where(still).values(**values)).rowcount == 0:
+        return None
+    # Above all that the processes before may have said.
+    last = max(spoken.last_kept(connection, row.id), spoken.events_before(row.starts))
+    said = Event(last + 1, "error", at, orjson.dumps(error))
+    spoken.keep_events(connection, row.id, [said])
+    return Ended(row.node, row.status == TaskState.QUEUED, row.delivery == "pending")

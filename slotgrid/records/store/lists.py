@@ -1,0 +1,55 @@
+"""Pages of task records: filters, order and totals by the database."""
+
+import sqlalchemy as sa
+
+from slotgrid.records.history import TaskFilter
+from slotgrid.records.store.rows import Connection, Row
+from slotgrid.records.tables import tasks
+
+
+def select(
+    connection: Connection, wanted: TaskFilter, *, limit: int, offset: int
+) -> tuple[list[Row], int]:
+    """A page of records, newest first, and how many the filter accepts."""
+    where = sa.and_(sa.true(), *_conditions(wanted))
+    total = connection.execute(sa.select(sa.func.count()).select_from(tasks).where(where)).scalar()
+    query = (
+        sa.select(tasks.c.id, tasks.c.summary)
+        .where(where)
+        .order_by(tasks.c.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return list(connection.execute(query)), total or 0
+
+
+def _conditions(wanted: TaskFilter) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if wanted.status is not None:
+        found.append(tasks.c.status.in_(sorted(wanted.status)))
+    pairs = (
+        (tasks.c.function, wanted.function),
+        (tasks.c.group_name, wanted.group),
+        (tasks.c.worker, wanted.worker),
+        (tasks.c.owner, wanted.owner),
+        (tasks.c.owner, wanted.owner_only),
+        (tasks.c.source, wanted.source),
+        (tasks.c.delivery, wanted.delivery),
+    )
+    found += [column == value for column, value in pairs if value is not None]
+    if wanted.schedule is not None:
+        found += [tasks.c.source == "schedule", tasks.c.source_id == wanted.schedule]
+    if wanted.since is not None:
+        found.append(tasks.c.created_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(tasks.c.created_at < wanted.until)
+    if wanted.q is not None:
+        text = wanted.q.lower()
+        found.append(
+            sa.or_(
+                tasks.c.id.contains(text, autoescape=True),
+                sa.func.lower(tasks.c.function).contains(text, autoescape=True),
+                sa.func.lower(tasks.c.error).contains(text, autoescape=True),
+            )
+        )
+    return found

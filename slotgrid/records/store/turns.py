@@ -1,0 +1,125 @@
+"""The turns in a task's life, as its node records them; nobody else's record is touched.
+
+What has an end keeps it: every statement here is about tasks that have none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from slotgrid.core.events import Event
+from slotgrid.core.task import Task, TaskState
+from slotgrid.records.store import spoken
+from slotgrid.records.store.rows import LIVE, Connection, Row, execute, live_at, shown
+from slotgrid.records.tables import tasks
+
+CHANGING = (
+    "status", "starts", "finished_at", "error", "size", "worker", "summary", "detail",
+)  # fmt: skip
+"""The columns that a turn changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn in a task's life. Made where the task lives, since the writer is another thread and
+    the task goes on.
+    """
+
+    task_id: str
+    node: str
+    values: dict[str, Any]
+    said: Sequence[Event]
+
+    @classmethod
+    def of(cls, task: Task, node: str, *, after: int) -> "Turn":
+        """How the task stands, and what it said above `after` that is kept."""
+        values: dict[str, Any] = {
+            "status": task.state,
+            "starts": task.lost_starts + len(task.attempts),
+            "finished_at": task.finished_at,
+            "error": task.error.detail if task.error is not None else None,
+            "size": 0,
+            **shown(task),
+        }
+        if task.state.terminal:
+            files = sum(file.size for file in task.artifacts.values())
+            # Once as the record's detail, once as the last event, and what was submitted.
+            values["size"] = 2 * len(values["detail"]) + task.submission.size + files
+        return cls(task.id, node, values, spoken.kept_of(task, after=after))
+
+
+class NotAll(Exception):
+    """Some of the tasks are no longer ours, or have an end: each is to be looked at for itself."""
+
+
+def begin(connection: Connection, turns: Sequence[Turn]) -> list[bool]:
+    """Note that the tasks start here and now; False of one that is no longer ours to start.
+
+    Noting the same start once more changes nothing. Raises NotAll, of several. What they say is
+    kept a moment later: no start waits for that.
+    """
+    return [_take(connection, turns)] * len(turns)
+
+
+def finish(connection: Connection, turns: Sequence[Turn]) -> list[None]:
+    """Note the tasks' ends, with their terminal events. Raises NotAll, of several."""
+    if _take(connection, turns):
+        spoken.keep_rows(
+            connection,
+            [spoken.event_row(turn.task_id, event) for turn in turns for event in turn.said],
+        )
+    return [None] * len(turns)
+
+
+def back_to_queue(connection: Connection, turn: Turn) -> None:
+    """Note that an attempt failed and another follows, unless that one has begun meanwhile."""
+    where = live_at(turn.node) & (tasks.c.id == turn.task_id)
+    where &= tasks.c.starts <= turn.values["starts"]
+    if connection.execute(tasks.update().where(where).values(turn.values)).rowcount:
+        spoken.keep_events(connection, turn.task_id, turn.said)
+
+
+def undo_start(connection: Connection, turn: Turn) -> None:
+    """Note that a start which is on record did not take place."""
+    where = live_at(turn.node) & (tasks.c.id == turn.task_id)
+    where &= tasks.c.starts == turn.values["starts"]
+    before = {"status": TaskState.QUEUED, "starts": turn.values["starts"] - 1}
+    connection.execute(tasks.update().where(where).values(before))
+
+
+def requeue(connection: Connection, row: Row) -> None:
+    """Put a task whose process died back into the queue, at its own place; once for each start."""
+    lost = (tasks.c.id == row.id) & (tasks.c.status == TaskState.RUNNING)
+    same = lost & (tasks.c.starts == row.starts)
+    connection.execute(tasks.update().where(same).values(status=TaskState.QUEUED))
+
+
+_TURN = (
+    tasks.update()
+    .where(
+        (tasks.c.id == sa.bindparam("of_id"))
+        & (tasks.c.node == sa.bindparam("of_node"))
+        & tasks.c.status.in_([sa.literal_column(f"'{status}'") for status in LIVE])
+    )
+    .values({name: sa.bindparam(f"of_{name}") for name in CHANGING})
+)
+
+
+def _take(connection: Connection, turns: Sequence[Turn]) -> bool:
+    """Record the turns of tasks that have no end and belong to the node that takes them.
+
+    One statement for all, since it is their number that costs; so it cannot tell which ones it
+    did not reach.
+    """
+    reached = execute(connection, _TURN, [_parameters(turn) for turn in turns])
+    if len(turns) > 1 and reached < len(turns):
+        raise NotAll
+    return reached > 0
+
+
+def _parameters(turn: Turn) -> dict[str, Any]:
+    """The statement's own names: those of columns mean new values."""
+    changed = {f"of_{name}": turn.values[name] for name in CHANGING}
+    return {"of_id": turn.task_id, "of_node": turn.node, **changed}
