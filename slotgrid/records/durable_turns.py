@@ -4,10 +4,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 from slotgrid.core.dispatcher import Lease
-from slotgrid.core.errors import Conflict, DatabaseUnavailable, ServiceError
+from slotgrid.core.errors import Conflict, DatabaseUnavailable, Internal, ServiceError
 from slotgrid.core.supervisor import AttemptFailed, Observer, Refused, Runner
 from slotgrid.core.task import Task
 from slotgrid.records.durable import DurableTasks
+from slotgrid.records.shared_files import NotShared
 
 DATABASE_AWAY_S = 1.0
 """Pause before a task whose start cannot be recorded goes back to its place in the queue. It
@@ -33,7 +34,18 @@ class RecordedRunner:
                 raise Refused(pause_s=DATABASE_AWAY_S) from away
             if not ours:
                 raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
-        return await self._runner.run(task, lease)
+        result = await self._runner.run(task, lease)
+        if task.submission.mode.durable:
+            await self._share(task)
+        return result
+
+    async def _share(self, task: Task) -> None:
+        """Have the task's files where they outlive its node, before it completes."""
+        try:
+            await self._durable.artifacts.share(task)
+        except NotShared as fault:
+            error = Internal(f"a file that the task saved could not be kept: {fault}")
+            raise AttemptFailed(error, retryable=True) from fault
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
         """As the inner runner."""

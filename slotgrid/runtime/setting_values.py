@@ -23,6 +23,7 @@ KEY = re.compile(r"[!-~]*")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 PATH_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 DATABASE = re.compile(r"(postgresql|postgres)(\+psycopg)?://\S+")
+STORAGE = re.compile(r"s3://[^/\s]+(/\S*)?|file:///.+|(?![a-z0-9+]+://).+")
 ORIGIN = re.compile(r"https?://[^/\s,*]+")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|kb|mb|gb)?", re.IGNORECASE)
 # 1 kb is 1024 bytes, as in the systems whose `10mb` this reads.

@@ -1,15 +1,16 @@
 """`/tasks/{id}/artifacts`: the files that a task saved."""
 
-import asyncio
 from collections.abc import Collection
+from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from slotgrid.core.errors import DatabaseUnavailable, Gone, NotFound, UnknownTask
 from slotgrid.intake import documents as d
 from slotgrid.intake.finding import find_task, json_response
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.problems import BEGUN
 
 RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")
 
@@ -51,17 +52,28 @@ async def get_artifact(request: web.Request) -> web.StreamResponse:
     task, name = await find_task(request), request.match_info["name"]
     if name not in task.artifacts:
         raise NotFound(f"the task saved no file {name!r}")
-    path = request.app[NODE].artifacts.path(task.id, name)
-    if not await asyncio.to_thread(path.is_file):
+    found = await request.app[NODE].artifacts.open(task.id, name)
+    if found is None:
         raise Gone(f"the file {name!r} was removed")
-    kind = task.artifacts[name].content_type
+    headers = _headers(name, task.artifacts[name].content_type)
+    if isinstance(found, Path):
+        return web.FileResponse(found, headers=headers)
+    response = web.StreamResponse(headers=headers)
+    response.content_length = task.artifacts[name].size
+    request[BEGUN] = True
+    await response.prepare(request)
+    if request.method != hdrs.METH_HEAD:
+        async for piece in found:
+            await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+def _headers(name: str, kind: str) -> dict[str, str]:
     disposition = "attachment" if kind in RISKY_TYPES else "inline"
-    return web.FileResponse(
-        path,
-        headers={
-            "Content-Type": kind,
-            "Content-Disposition": f'{disposition}; filename="{name}"',
-            "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return {
+        "Content-Type": kind,
+        "Content-Disposition": f'{disposition}; filename="{name}"',
+        "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+        "X-Content-Type-Options": "nosniff",
+    }
