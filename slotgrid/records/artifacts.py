@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from slotgrid.core.events import well_formed
 from slotgrid.core.task import Artifact, Task
+from slotgrid.records.shared_files import File, SharedFiles
 
 FILE_LIMIT = 100 * 1024 * 1024
 TASK_LIMIT = 1024 * 1024 * 1024
@@ -34,6 +35,8 @@ class ArtifactStore:
         self._folder = folder
         self._file_limit = file_limit
         self._task_limit = task_limit
+        self.shared: SharedFiles | None = None
+        """Where the files of durable tasks are kept for all nodes."""
 
     def clear(self, *, keep: Collection[str] = ()) -> None:
         """Remove the files of every task but those named, for instance of an earlier process."""
@@ -49,8 +52,28 @@ class ArtifactStore:
         return [folder.name for folder in self._folder.iterdir()] if self._folder.is_dir() else []
 
     async def remove_ids(self, task_ids: Collection[str]) -> None:
-        """Remove the files of those tasks."""
+        """Remove the files of those tasks, those that are shared too."""
         await asyncio.to_thread(_remove_folders, [self._folder / task_id for task_id in task_ids])
+        if self.shared is not None:
+            await self.shared.remove(task_ids)
+
+    async def share(self, task: Task) -> None:
+        """Copy the task's files to where every node reads them. Raises NotShared."""
+        if self.shared is not None:
+            for name in task.artifacts:
+                await self.shared.put(task.id, name, self.path(task.id, name))
+
+    async def leave_to_shared(self, task: Task) -> None:
+        """Remove the task's files here, where all of them are shared."""
+        if self.shared is not None and task.artifacts:
+            await asyncio.to_thread(_remove_folders, [self._folder / task.id])
+
+    async def open(self, task_id: str, name: str) -> File | None:
+        """A file that the task saved, wherever it is; None when it is gone."""
+        path = self.path(task_id, name)
+        if await asyncio.to_thread(path.is_file):
+            return path
+        return None if self.shared is None else await self.shared.open(task_id, name)
 
     async def save(self, task: Task, name: str, data: bytes | str) -> Artifact:
         """Keep a file with the task; one of the same name is replaced.

@@ -91,9 +91,7 @@ class DurableEngine:
         try:
             with _unsaid("DBOS failed to launch"):
                 await loop.run_in_executor(None, DBOS.launch)
-        except (
-            Exception
-        ) as cause:  # of SQLAlchemy, of DBOS: for whoever starts a node, all the same
+        except Exception as cause:  # of SQLAlchemy, of DBOS: all the same here
             await self._end(loop)
             where = self._engine.url.render_as_string(hide_password=True)
             raise DatabaseFault(

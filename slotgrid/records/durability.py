@@ -5,6 +5,8 @@ import base64
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -25,6 +27,7 @@ from slotgrid.records.engines import engine_of
 from slotgrid.records.peers import Peers
 from slotgrid.records.recovery import Recovery
 from slotgrid.records.retention import Retention
+from slotgrid.records.shared_files import SharedFiles, SharedFolder
 from slotgrid.records.store import rows
 from slotgrid.records.store.nodes import Identity
 from slotgrid.records.webhooks import webhook_sender
@@ -56,6 +59,7 @@ class Durability:
         self._redactor = redactor or Redactor()
         self._settings = settings
         self._artifacts = artifacts
+        artifacts.shared = _shared_files(settings.artifacts_url)
         url, data_dir = settings.database_url, settings.data_dir
         self.policy = AddressPolicy.parse(settings.allowed_private_networks)
         self.database = Database(engine_of(url, data_dir, pool=POOL))
@@ -76,6 +80,7 @@ class Durability:
             limit=settings.durable_limit,
             admission=admission,
             deliveries=self._deliveries,
+            artifacts=artifacts,
             forget=forget,
         )
         self._recovery = Recovery(
@@ -149,6 +154,21 @@ class Durability:
         folders = await asyncio.to_thread(self._artifacts.task_ids)
         kept = await self.database.read(lambda connection: rows.known(connection, folders))
         await asyncio.to_thread(self._artifacts.clear, keep=kept)
+
+
+def _shared_files(url: str | None) -> SharedFiles | None:
+    """Raises SettingsError when what reads and writes there is not installed."""
+    if url is None:
+        return None
+    if not url.startswith("s3://"):
+        return SharedFolder(Path(url.removeprefix("file://")).expanduser())
+    try:
+        module = import_module("slotgrid.records.s3_files")
+    except ImportError as cause:
+        missing = "ARTIFACTS_URL: s3:// needs an extra: pip install 'slotgrid[s3]'"
+        raise SettingsError((missing,)) from cause
+    files: SharedFiles = module.S3Files(url)
+    return files
 
 
 def _check(settings: Settings) -> None:

@@ -7,16 +7,21 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
+import structlog
+
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, QueueFull, ServiceError, TaskCancelled
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task, TaskState
+from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.clocks import SteadyClock
 from slotgrid.records.database import Database
 from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.durable_restoring import class_key_of
 from slotgrid.records.positions import Positions
 from slotgrid.records.pump import Pump
+from slotgrid.records.shared_files import NotShared
+from slotgrid.records.starts import Starts
 from slotgrid.records.store import acceptance, endings, turns
 from slotgrid.records.store.acceptance import Accepted, NewRecord
 from slotgrid.records.store.turns import Turn
@@ -24,8 +29,7 @@ from slotgrid.records.window import Held, Window
 from slotgrid.records.writes import Writes, surely
 from slotgrid.runtime.background import background
 
-BEGIN_S = 2.0
-"""How long a task holds its slot while its start is being recorded."""
+log = structlog.get_logger()
 
 
 class DurableTasks:
@@ -44,6 +48,7 @@ class DurableTasks:
         limit: int,
         admission: Admission,
         deliveries: WebhookDeliveries,
+        artifacts: ArtifactStore,
         forget: Callable[[Task], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -54,11 +59,12 @@ class DurableTasks:
         self._limit = limit
         self._supervisor: Supervisor | None = None
         self._deliveries = deliveries
+        self.artifacts = artifacts
         self._clock = clock
         self._steady = SteadyClock(clock)
         self._window = Window()
         self._writes = Writes()
-        self._unsure: set[str] = set()  # whose start may be recorded although it did not happen
+        self._starts = Starts(database, self._writes)
         self._waiting = 0
         self._positions = Positions(database, node)
         self._pump = Pump(
@@ -183,6 +189,14 @@ class DurableTasks:
 
     # What the supervisor's turns mean here (slotgrid.core.supervisor.Observer)
 
+    def overtakes(self, task: Task) -> bool:
+        """Whether tasks that come before it are still on disk: so it was about to start too soon.
+
+        The next ones are read ahead of need, but slots may be faster than the database.
+        """
+        held = self._window.get(task.id)
+        return held is not None and self._window.overtakes(held)
+
     async def begin(self, task: Task) -> bool:
         """Record that the task starts; False when it is no longer ours. Before its first line.
 
@@ -191,32 +205,14 @@ class DurableTasks:
         held = self._window.get(task.id)
         if held is None:
             return False
-        if self._unsure or not self._database.available:
-            raise DatabaseUnavailable("the database does not answer", retry_after_s=5)
         if not held.said:  # said once, however often the database must be asked
             attempt = task.attempts[-1]
             said = {"attempt": attempt.number, "worker": attempt.worker, "slot": attempt.slot}
             task.events.append("state", {"text": "running", "data": said})
             held.said = True
-        turn = self._turn(held)
-        try:
-            async with asyncio.timeout(BEGIN_S):
-                ours = await self._database.write_with_others(turns.begin, turn)
-        except TimeoutError as late:
-            self._undo(turn)
-            raise DatabaseUnavailable("the database is slow", retry_after_s=5) from late
+        ours = await self._starts.record(self._turn(held))
         self._leave_queue(held)
         return ours
-
-    def _undo(self, turn: Turn) -> None:
-        """Whether a start that took too long is recorded is not known: now it is not.
-
-        Nothing starts until that is certain.
-        """
-        self._unsure.add(turn.task_id)
-        write = partial(self._database.write, lambda c: turns.undo_start(c, turn))
-        undoing = self._writes.keep(surely(write, turn.task_id), f"undo {turn.task_id}")
-        undoing.add_done_callback(lambda _: self._unsure.discard(turn.task_id))
 
     def queued_again(self, task: Task, error: ServiceError, delay_s: float) -> None:
         """Record that an attempt failed and another follows."""
@@ -241,11 +237,21 @@ class DurableTasks:
         _ = self._writes.keep(self._end(task, self._turn(held)), f"end {task.id}")
 
     async def _end(self, task: Task, turn: Turn) -> None:
+        if task.state is not TaskState.COMPLETED:
+            await self._share_if_possible(task)
         write = partial(self._database.write_with_others, turns.finish, turn)
         await surely(write, task.id)
         self._window.drop(task.id)
         if task.submission.webhook is not None:
             self._deliveries.begin(task.id)
+        await self.artifacts.leave_to_shared(task)
+
+    async def _share_if_possible(self, task: Task) -> None:
+        """What a task saved that did not complete may tell why; it has its end in any case."""
+        try:
+            await self.artifacts.share(task)
+        except NotShared as fault:
+            log.warning("artifacts.not_shared", task_id=task.id, reason=str(fault))
 
     def _turn(self, held: Held) -> Turn:
         return Turn.of(held.task, self._node, after=held.kept)

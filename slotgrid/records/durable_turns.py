@@ -4,14 +4,18 @@ from collections.abc import Coroutine
 from typing import Any
 
 from slotgrid.core.dispatcher import Lease
-from slotgrid.core.errors import Conflict, DatabaseUnavailable, ServiceError
+from slotgrid.core.errors import Conflict, DatabaseUnavailable, Internal, ServiceError
 from slotgrid.core.supervisor import AttemptFailed, Observer, Refused, Runner
 from slotgrid.core.task import Task
 from slotgrid.records.durable import DurableTasks
+from slotgrid.records.shared_files import NotShared
 
 DATABASE_AWAY_S = 1.0
 """Pause before a task whose start cannot be recorded goes back to its place in the queue. It
 holds no slot meanwhile, so that callers who need no database are served."""
+
+NEXT_S = 0.005
+"""Pause before a task looks again whether those before it have come from disk."""
 
 
 class RecordedRunner:
@@ -31,13 +35,21 @@ class RecordedRunner:
         return self._runner.run(task, lease)
 
     async def _run_recorded(self, task: Task, lease: Lease) -> bytes:
+        if self._durable.overtakes(task):
+            raise Refused(pause_s=NEXT_S)
         try:
             ours = await self._durable.begin(task)
         except DatabaseUnavailable as away:
             raise Refused(pause_s=DATABASE_AWAY_S) from away
         if not ours:
             raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
-        return await self._runner.run(task, lease)
+        result = await self._runner.run(task, lease)
+        try:  # its files are to be where they outlive this node, before it completes
+            await self._durable.artifacts.share(task)
+        except NotShared as fault:
+            error = Internal(f"a file that the task saved could not be kept: {fault}")
+            raise AttemptFailed(error, retryable=True) from fault
+        return result
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
         """As the inner runner."""

@@ -106,13 +106,15 @@ class Pump:
                 )
                 fresh = [row for row in rows if row.id not in self._window]
                 await self._take(fresh[:room])
+                if len(fresh) > room:
+                    self._window.note_disk(class_key, fresh[room].queue_key)
+                elif len(rows) == limit:
+                    self._window.note_disk(class_key, rows[-1].queue_key)
             except DatabaseUnavailable:
                 self._window.note_disk(class_key, disk)
                 raise
-            if len(fresh) > room:
-                self._window.note_disk(class_key, fresh[room].queue_key)
-            elif len(rows) == limit:
-                self._window.note_disk(class_key, rows[-1].queue_key)
+            finally:
+                self._window.end_read(class_key)
 
     async def _look_for_early(self, class_key: str, now: float) -> None:
         at = await self._database.read(lambda c: waiting.next_early(c, self._node, class_key, now))

@@ -31,13 +31,14 @@ class _Class:
     """The keys of those that wait in memory, how many are held at all, and what disk has.
 
     `disk` is no larger than the smallest key of those that lie on disk and may start; None when
-    there are none. `early_at` is when the next of those that wait for their time may start,
+    there are none. `reading` is what `disk` was before the read that is under way. `early_at` is when the next of those that wait for their time may start,
     in seconds since the epoch.
     """
 
     keys: list[float] = field(default_factory=list)
     held: int = 0
     disk: float | None = None
+    reading: float | None = None
     early_at: float | None = None
 
     @property
@@ -48,7 +49,8 @@ class _Class:
 
 class Window:
     """The next tasks of each class. Before those held that come before all that lie on disk run
-    out, the next ones are to be read: so the order of the queue is kept over both.
+    out, the next ones are to be read; where slots are faster than that, `overtakes` tells. So the
+    order of the queue is kept over both.
     """
 
     def __init__(self, *, size: int = WINDOW) -> None:
@@ -123,8 +125,11 @@ class Window:
         self.leave_queue(held)
         kind = self._classes[held.class_key]
         kind.held -= 1
+        self._forget_if_empty(held.class_key, kind)
+
+    def _forget_if_empty(self, class_key: str, kind: _Class) -> None:
         if kind == _Class():  # callers may name ever new places, and each is a class
-            del self._classes[held.class_key]
+            del self._classes[class_key]
 
     def short(self, class_key: str) -> bool:
         """Whether it is time to read the next ones of that class from disk."""
@@ -143,8 +148,19 @@ class Window:
         kind = self._class(class_key)
         assert kind.disk is not None
         room, disk = self._size - kind.ahead, kind.disk
-        kind.disk = None
+        kind.disk, kind.reading = None, disk
         return room, kind.held, disk
+
+    def end_read(self, class_key: str) -> None:
+        """What was found is held, and what is left on disk was noted."""
+        kind = self._class(class_key)
+        kind.reading = None
+        self._forget_if_empty(class_key, kind)
+
+    def overtakes(self, held: Held) -> bool:
+        """Whether one that lies on disk comes before it, or may do so."""
+        kind = self._classes[held.class_key]
+        return any(at is not None and at < held.key for at in (kind.disk, kind.reading))
 
     def _class(self, class_key: str) -> _Class:
         kind = self._classes.get(class_key)

@@ -244,6 +244,13 @@ class Settings:
         unit="b, kb, mb, gb",
         derive=lambda above: None,
     )
+    artifacts_url: str | None = setting(
+        a.optional(a.text("a folder, or s3://bucket/prefix", a.STORAGE)),
+        "DATA_DIR/artifacts of each node",
+        "Where files of durable tasks are kept, for all nodes: a folder that all of them see, or "
+        "s3://bucket/prefix (needs the extra slotgrid[s3]; AWS_* in the environment).",
+        derive=lambda above: None,
+    )
     webhook_secret: str | None = setting(
         a.optional(a.text("whsec_ and base64, or any text", a.KEY)),
         "made at first start, kept in the database",

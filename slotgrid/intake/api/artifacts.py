@@ -1,7 +1,7 @@
 """`/tasks/{id}/artifacts`: the files that a task saved."""
 
-import asyncio
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
 
 from aiohttp import hdrs, web
 
@@ -53,22 +53,31 @@ async def get_artifact(request: web.Request) -> web.StreamResponse:
     task, name = await find_task(request), request.match_info["name"]
     if name not in task.artifacts:
         raise NotFound(f"the task saved no file {name!r}")
-    node = request.app[NODE]
-    path = node.artifacts.path(task.id, name)
-    headers = _headers(name, task.artifacts[name].content_type)
-    if await asyncio.to_thread(path.is_file):
-        return web.FileResponse(path, headers=headers)
+    node, saved = request.app[NODE], task.artifacts[name]
+    headers = _headers(name, saved.content_type)
+    found = await node.artifacts.open(task.id, name)
+    if isinstance(found, Path):
+        return web.FileResponse(found, headers=headers)
+    if found is not None:
+        return await _send(request, headers, saved.size, found)
     if node.files_elsewhere is None or not isinstance(task, Task) or task.worker is None:
         raise Gone(f"the file {name!r} was removed")
     async with node.files_elsewhere.open(task.worker, task.id, name) as (size, pieces):
-        response = web.StreamResponse(headers=headers)
-        response.content_length = size
-        request[BEGUN] = True
-        await response.prepare(request)
-        if request.method != hdrs.METH_HEAD:
-            async for piece in pieces:
-                await response.write(piece)
-        await response.write_eof()
+        return await _send(request, headers, size, pieces)
+
+
+async def _send(
+    request: web.Request, headers: dict[str, str], size: int | None, pieces: AsyncIterator[bytes]
+) -> web.StreamResponse:
+    """A file that comes in pieces from elsewhere."""
+    response = web.StreamResponse(headers=headers)
+    response.content_length = size
+    request[BEGUN] = True
+    await response.prepare(request)
+    if request.method != hdrs.METH_HEAD:
+        async for piece in pieces:
+            await response.write(piece)
+    await response.write_eof()
     return response
 
 

@@ -154,3 +154,20 @@ def test_whatever_comes_all_run_in_the_order_of_their_keys(seed: int) -> None:
         window.leave_queue(held)
         window.drop(task_id)
     assert ran == everything
+
+
+def test_what_is_held_waits_for_what_may_lie_before_it_on_disk() -> None:
+    window = Window(size=4)
+    first = window.hold(async_task(), CLASS, 1.0)
+    later = window.hold(async_task(), CLASS, 9.0)
+    assert not window.overtakes(later)
+    window.note_disk(CLASS, 5.0)
+    assert (window.overtakes(first), window.overtakes(later)) == (False, True)
+    window.begin_read(CLASS)
+    assert window.overtakes(later)  # nobody knows yet what the read finds
+    window.note_disk(CLASS, 7.0)
+    window.end_read(CLASS)
+    assert window.overtakes(later)
+    window.begin_read(CLASS)
+    window.end_read(CLASS)
+    assert not window.overtakes(later)

@@ -1,0 +1,42 @@
+"""Starts are recorded before the first line of a task, while it holds a slot: soon, or not."""
+
+import asyncio
+from functools import partial
+
+from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.records.database import Database
+from slotgrid.records.store import turns
+from slotgrid.records.store.turns import Turn
+from slotgrid.records.writes import Writes, surely
+
+WITHIN_S = 2.0
+
+
+class Starts:
+    """Records starts within a bounded time, and none when the database is known not to answer.
+
+    Whether a start that took longer is recorded cannot be known, so it is undone; until that is
+    certain there are no others.
+    """
+
+    def __init__(self, database: Database, writes: Writes) -> None:
+        self._database = database
+        self._writes = writes
+        self._unsure: set[str] = set()
+
+    async def record(self, turn: Turn) -> bool:
+        """Whether the task is ours to start, and noted to have. Raises DatabaseUnavailable."""
+        if self._unsure or not self._database.available:
+            raise DatabaseUnavailable("the database does not answer", retry_after_s=5)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                return await self._database.write_with_others(turns.begin, turn)
+        except TimeoutError as late:
+            self._undo(turn)
+            raise DatabaseUnavailable("the database is slow", retry_after_s=5) from late
+
+    def _undo(self, turn: Turn) -> None:
+        self._unsure.add(turn.task_id)
+        write = partial(self._database.write, partial(turns.undo_start, turn=turn))
+        undoing = self._writes.keep(surely(write, turn.task_id), f"undo {turn.task_id}")
+        undoing.add_done_callback(lambda _: self._unsure.discard(turn.task_id))
