@@ -309,6 +309,15 @@ class DurableTasks:
         """The tasks in memory."""
         return [held.task for held in self._window]
 
+    def disown(self, task: Task) -> None:
+        """Know no more of a task than its record, which another node has written on: it ended
+        it, or has taken it over, and this one heard of it last.
+        """
+        if (held := self._window.get(task.id)) is not None:
+            self._leave_queue(held)
+            self._window.drop(task.id)
+        self._forget(task)
+
     def let_go(self, task: Task) -> None:
         """Drop a task that is another node's now."""
         held = self._window.get(task.id)
@@ -316,6 +325,4 @@ class DurableTasks:
             return
         if not self._supervisor.release(task):
             self._supervisor.cancel(task, "another node has taken it over")
-        self._leave_queue(held)
-        self._window.drop(task.id)
-        self._forget(task)
+        self.disown(task)

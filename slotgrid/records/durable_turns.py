@@ -42,6 +42,7 @@ class RecordedRunner:
         except DatabaseUnavailable as away:
             raise Refused(pause_s=DATABASE_AWAY_S) from away
         if not ours:
+            self._durable.disown(task)
             raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
         result = await self._runner.run(task, lease)
         try:  # its files are to be where they outlive this node, before it completes

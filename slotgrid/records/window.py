@@ -31,8 +31,8 @@ class _Class:
     """The keys of those that wait in memory, how many are held at all, and what disk has.
 
     `disk` is no larger than the smallest key of those that lie on disk and may start; None when
-    there are none. `reading` is what `disk` was before the read that is under way. `early_at` is when the next of those that wait for their time may start,
-    in seconds since the epoch.
+    there are none. `reading` is what `disk` was before the read that is under way. `early_at` is
+    when the next of those that wait for their time may start, in seconds since the epoch.
     """
 
     keys: list[float] = field(default_factory=list)
