@@ -34,7 +34,7 @@ def test_an_entry_is_a_url_or_an_object() -> None:
         ('["http://["]', "entry 1"),
         ('["http://u:pass-word@a"]', "the URL is not of the form"),
         ('[{"weight": 1}]', "`url` is missing"),
-        ('[{"url": "http://a", "wieght": 1}]', "unknown: wieght"),
+        ('[{"url": "http://a", "heft": 1}]', "unknown: heft"),
         ('[{"url": "http://a", "weight": 0}]', "`weight` must be above 0"),
         ('[{"url": "http://a", "weight": true}]', "`weight` must be a number"),
         ('[{"url": "http://a", "key": "a b"}]', "`key` must be"),
