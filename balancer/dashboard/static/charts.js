@@ -1,0 +1,79 @@
+// The two charts: what waits and runs, and how long it waits. Colours come from the style sheet.
+"use strict";
+
+window.slotgridCharts = function () {
+  const queueElement = document.getElementById("queue-chart");
+  const waitElement = document.getElementById("wait-chart");
+  if (!queueElement || !waitElement) return null;
+
+  const KEPT = 15 * 60;
+  const HEIGHT = 150;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let points = [];
+  let plots = [];
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const count = (value) => (value == null ? "–" : value.toLocaleString("en"));
+  const span = (value) =>
+    value == null ? "–" : value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(1)} s`;
+  const clock = (seconds) => new Date(seconds * 1000).toTimeString().slice(0, 8);
+
+  function plot(element, series, read, say, least) {
+    const line = (label, stroke, more) => ({
+      label, stroke: colour(stroke), width: 1.75, points: { show: false },
+      value: (_, value) => say(value), ...more,
+    });
+    const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    const drawn = new uPlot(
+      {
+        width: element.clientWidth,
+        height: HEIGHT,
+        cursor: { y: false, drag: { x: false, y: false } },
+        legend: { live: true },
+        scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(least, (most ?? 0) * 1.1)] } },
+        axes: [
+          { ...axis, space: 70, values: (_, ticks) => ticks.map((tick) => clock(tick).slice(0, 5)) },
+          { ...axis, size: 56, space: 30, values: (_, ticks) => ticks.map(say) },
+        ],
+        series: [{ label: "Time", value: (_, at) => (at == null ? "–" : clock(at)) }, ...series.map((one) => line(...one))],
+      },
+      read(),
+      element,
+    );
+    return { element, drawn, read };
+  }
+
+  function column(index) {
+    return points.map((point) => point[index]);
+  }
+
+  function draw() {
+    plots.forEach(({ drawn }) => drawn.destroy());
+    const fill = colour("--waiting-fill");
+    plots = [
+      plot(queueElement, [["wait", "--waiting", { fill }], ["run", "--running"]],
+        () => [column(0), column(1), column(2)], count, 4),
+      plot(waitElement, [["longest", "--waiting", { fill }], ["mean of those that started", "--running", { dash: [5, 3], spanGaps: true }]],
+        () => [column(0), column(5), column(4)], span, 0.02),
+    ];
+  }
+
+  function show() {
+    plots.forEach(({ drawn, read }) => drawn.setData(read()));
+  }
+
+  new ResizeObserver(() => {
+    plots.forEach(({ element, drawn }) => drawn.setSize({ width: element.clientWidth, height: HEIGHT }));
+  }).observe(queueElement.parentElement);
+  dark.addEventListener("change", draw);
+  draw();
+
+  return {
+    add(more) {
+      const last = points.at(-1)?.[0] ?? 0;
+      // A stream begins with all points there are, then brings one at a time.
+      points = points.concat(more.filter((point) => point[0] > last)).slice(-KEPT);
+      show();
+    },
+  };
+};
