@@ -30,7 +30,7 @@ class Session:
 
     def sent(self, token: str) -> bool:
         """Whether the token is the session's, compared in constant time."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+        return hmac.compare_digest(_hash(token), _hash(self.token))
 
 
 class Sessions:

@@ -15,7 +15,7 @@ KEPT_S = 15 * 60
 
 
 class Point(NamedTuple):
-    """One second. Waits are in seconds, None when nobody waited."""
+    """One second; waits are in seconds."""
 
     at: int
     """Seconds since the epoch."""
@@ -23,8 +23,8 @@ class Point(NamedTuple):
     running: int
     started: int
     mean_wait_s: float | None
-    """Of the tasks that started."""
-    longest_wait_s: float | None
+    """Of the tasks that started; None when none did."""
+    longest_wait_s: float
     """Of those, and of those that go on waiting: a queue that does not move shows."""
 
 
@@ -47,16 +47,13 @@ class Trend:
     def close_second(self, *, waiting: int, running: int, waits_s: Iterable[float]) -> Point:
         """The point of the second that is over; `waits_s` are of those who still wait."""
         count = self._started
-        longest = max(waits_s, default=None)
-        if count:
-            longest = max(longest or 0.0, self._longest_s)
         point = Point(
             at=int(self._wall_clock()),
             waiting=waiting,
             running=running,
             started=count,
             mean_wait_s=round(self._sum_s / count, 4) if count else None,
-            longest_wait_s=None if longest is None else round(longest, 4),
+            longest_wait_s=round(max(self._longest_s, max(waits_s, default=0.0)), 4),
         )
         self.points.append(point)
         self._started, self._sum_s, self._longest_s = 0, 0.0, 0.0
