@@ -13,6 +13,10 @@ from aiohttp import web
 
 from balancer.api.documents import COMPONENTS
 from balancer.api.routes import balancer_routes
+from balancer.dashboard.live import Live
+from balancer.dashboard.routes import add_dashboard
+from balancer.dashboard.snapshot import Snapshot
+from balancer.dashboard.trend import Trend, TrendingJournal
 from balancer.fleet.dialling import Dialling
 from balancer.fleet.files import RemoteFiles
 from balancer.fleet.fleet import Fleet
@@ -39,7 +43,6 @@ from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.durability import Durability
 from slotgrid.records.durable_turns import RecordedRunner, RecordingObserver
 from slotgrid.records.history import History
-from slotgrid.records.journal import Journal
 from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.background import background
@@ -113,11 +116,24 @@ class Balancer:
             redactor=redactor,
             peers=PEERS,
         )
+        self.trend = Trend()
+        journal = TrendingJournal(self.history, self.metrics, self.trend)
         self.supervisor = Supervisor(
             self.dispatcher,
             RecordedRunner(self.runner, self.durability.tasks),
-            RecordingObserver(Journal(self.history, self.metrics), self.durability.tasks),
+            RecordingObserver(journal, self.durability.tasks),
             max_wait_s=settings.max_wait_s,
+        )
+        self.live = Live(
+            Snapshot(
+                name=settings.node_name,
+                status=self.status,
+                fleet=self.fleet,
+                inventory=self.inventory,
+                dispatcher=self.dispatcher,
+                supervisor=self.supervisor,
+                trend=self.trend,
+            )
         )
         self.watchdog = LoopWatchdog(
             stall_s=settings.loop_stall_s,
@@ -150,6 +166,7 @@ class Balancer:
         app[FLEET] = self.fleet
         app[LINKS] = app[ACCEPTOR] = self.links
         app.add_routes(balancer_routes())
+        add_dashboard(app, self.live, self.trend, root_path=settings.root_path)
         add_docs(
             app,
             enabled=settings.openapi_enabled,
@@ -157,6 +174,7 @@ class Balancer:
             title=f"Slotgrid balancer {settings.node_name}",
             version=version("slotgrid"),
             root_path=settings.root_path,
+            at_root=False,
             components=COMPONENTS,
         )
         if settings.cors_enabled:
@@ -183,6 +201,7 @@ class Balancer:
             stack.push_async_callback(self.links.close)
             await stack.enter_async_context(self.dialling.running())
             _ = await stack.enter_async_context(background(self._expire(), name="history"))
+            _ = await stack.enter_async_context(background(self.live.running(), name="dashboard"))
             # Last, for what an earlier process accepted starts to run with it.
             await stack.enter_async_context(self.durability.running(self.supervisor))
             yield

@@ -25,6 +25,7 @@ TAGS = {
     "functions": "What can be run",
     "workers": "The workers that a balancer follows",
     "node": "The node itself",
+    "dashboard": "The fleet as a web page, for people",
     "docs": "These pages",
 }
 DESCRIPTION = """\

@@ -91,7 +91,7 @@ def add_docs(
         ]
     )
     if at_root:
-        app.add_routes([web.get("/", _leading_to(f"{prefix}/docs"))])
+        app.add_routes([web.get("/", leading_to(f"{prefix}/docs"))])
 
 
 @endpoint(
@@ -145,7 +145,9 @@ async def docs_file(request: web.Request) -> web.FileResponse:
     return web.FileResponse(FILES[name], headers=HEADERS)
 
 
-def _leading_to(address: str) -> Handler:
+def leading_to(address: str) -> Handler:
+    """A handler that sends whoever comes to that address."""
+
     @endpoint(
         Endpoint(
             summary="Leads to the page",

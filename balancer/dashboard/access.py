@@ -1,0 +1,88 @@
+"""Who may see a page of the dashboard, and how pages are answered."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from aiohttp import web
+
+from balancer.dashboard.live import Live
+from balancer.dashboard.rendering import Rendering
+from balancer.dashboard.sessions import Guesses, Session, Sessions
+from balancer.dashboard.snapshot import Look
+from balancer.dashboard.trend import Trend
+from slotgrid.core.errors import Forbidden, ServiceError
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.openapi import Handler, Scope
+
+COOKIE = "slotgrid_session"
+RENDERING = web.AppKey("rendering", Rendering)
+SESSIONS = web.AppKey("sessions", Sessions)
+GUESSES = web.AppKey("guesses", Guesses)
+LIVE = web.AppKey("live", Live)
+TREND = web.AppKey("trend", Trend)
+SESSION = web.RequestKey("session", Session)
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def html(text: str, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A page."""
+    return web.Response(
+        text=text, status=status, content_type="text/html", headers=HEADERS | (headers or {})
+    )
+
+
+def session_of(request: web.Request) -> Session | None:
+    """The session of the request's cookie, if it has one that has not ended."""
+    return request.app[SESSIONS].find(request.cookies.get(COOKIE, ""))
+
+
+def look_of(request: web.Request, worker: str | None = None) -> Look:
+    """What the session of the request may see."""
+    principal = request[SESSION].principal
+    operates = principal.may(Scope.OPERATE)
+    return Look(None if operates else principal.name, operates, worker)
+
+
+def logged_in(scope: Scope) -> Callable[[Handler], Handler]:
+    """A page for sessions whose key has the scope; others are led to the log-in, or told."""
+
+    def wrap(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def answer(request: web.Request) -> web.StreamResponse:
+            rendering = request.app[RENDERING]
+            session = session_of(request)
+            if session is None:
+                raise web.HTTPSeeOther(f"{rendering.base}/login")
+            request[SESSION], request[PRINCIPAL] = session, session.principal
+            try:
+                if not session.principal.may(scope):
+                    raise Forbidden(f"this needs the scope {scope}, which your key does not have")
+                return await handler(request)
+            except ServiceError as error:
+                page = rendering.page("fault.html", fault=error, user=session.principal.name)
+                return html(page, status=error.status)
+
+        return answer
+
+    return wrap
+
+
+async def check_form(request: web.Request) -> None:
+    """Raises Forbidden for a form that was not sent from a page of this session."""
+    form = await request.post()
+    if not same_origin(request) or not request[SESSION].sent(str(form.get("token", ""))):
+        raise Forbidden("this form was not sent from the dashboard; open it anew, and try again")
+
+
+def same_origin(request: web.Request) -> bool:
+    """False when the browser says that another site sent the request."""
+    return request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}

@@ -1,0 +1,13 @@
+"""What the dashboard's handlers name in their descriptions."""
+
+from slotgrid.intake.modes import EVENT_STREAM
+from slotgrid.intake.openapi import Answer
+from slotgrid.intake.schemas.basics import TEXT
+
+PAGE = Answer("A page", {"text/html": TEXT})
+SEE_OTHER = Answer("Leads to the page to see next", headers={"Location": "That page"})
+CHANGES = Answer(
+    "Server-sent events, one a second: what the page that asks must change. Made for that page "
+    "alone; programs should use the rest of this API",
+    {EVENT_STREAM: TEXT},
+)

@@ -1,0 +1,121 @@
+"""Logging in with a key, and out."""
+
+import math
+from typing import NoReturn
+
+import structlog
+from aiohttp import web
+
+from balancer.dashboard import documents as d
+from balancer.dashboard.access import (
+    COOKIE,
+    GUESSES,
+    RENDERING,
+    SESSIONS,
+    check_form,
+    html,
+    logged_in,
+    same_origin,
+    session_of,
+)
+from balancer.dashboard.sessions import SESSION_S
+from slotgrid.intake.audit import TRUSTED, audit, caller_address
+from slotgrid.intake.auth import KEYS, PRINCIPAL
+from slotgrid.intake.openapi import Endpoint, Scope, endpoint
+
+log = structlog.get_logger()
+
+
+@endpoint(
+    Endpoint(
+        summary="The page that asks for a key",
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        answers={200: d.PAGE, 303: d.SEE_OTHER},
+    )
+)
+async def login_page(request: web.Request) -> web.Response:
+    """`GET /dashboard/login`."""
+    rendering = request.app[RENDERING]
+    if session_of(request) is not None:
+        raise web.HTTPSeeOther(rendering.base)
+    return _form(request)
+
+
+@endpoint(
+    Endpoint(
+        summary="Log in with a key",
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        description="The session lasts twelve hours; its cookie does not hold the key.",
+        answers={303: d.SEE_OTHER, 401: d.PAGE, 403: d.PAGE, 429: d.PAGE},
+    )
+)
+async def login(request: web.Request) -> web.Response:
+    """`POST /dashboard/login`, a form with `key`."""
+    app = request.app
+    address = _address(request)
+    wait_s = math.ceil(app[GUESSES].wait_s(address))
+    if wait_s:
+        refusal = f"Too many wrong keys came from your address. Try again in {wait_s} s."
+        return _form(request, refusal, status=429, headers={"Retry-After": str(wait_s)})
+    if not same_origin(request):
+        return _form(request, "Another site sent this form. Enter the key here.", status=403)
+    key = str((await request.post()).get("key", "")).strip()
+    principal = app[KEYS].principal(key)
+    if principal is None:
+        app[GUESSES].wrong(address)
+        log.warning("audit.login_refused", address=address)
+        challenge = {"WWW-Authenticate": 'Bearer realm="slotgrid"'}
+        return _form(request, "This key is not known.", status=401, headers=challenge)
+    if not principal.may(Scope.READ):
+        return _form(request, "This key may not read, so there is nothing to show.", status=403)
+    request[PRINCIPAL] = principal
+    audit(request, "login")
+    answer = web.HTTPSeeOther(app[RENDERING].base)
+    answer.set_cookie(
+        COOKIE,
+        app[SESSIONS].open(principal),
+        path=app[RENDERING].base,
+        max_age=int(SESSION_S),
+        httponly=True,
+        samesite="Strict",
+        # Whoever makes this up takes the cookie from nobody but himself, so any proxy is believed.
+        secure=request.secure or request.headers.get("X-Forwarded-Proto") == "https",
+    )
+    raise answer
+
+
+@endpoint(
+    Endpoint(
+        summary="Log out",
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        answers={303: d.SEE_OTHER, 403: d.PAGE},
+    )
+)
+@logged_in(Scope.READ)
+async def logout(request: web.Request) -> NoReturn:
+    """`POST /dashboard/logout`."""
+    await check_form(request)
+    audit(request, "logout")
+    request.app[SESSIONS].close(request.cookies[COOKIE])
+    answer = web.HTTPSeeOther(f"{request.app[RENDERING].base}/login")
+    answer.del_cookie(COOKIE, path=request.app[RENDERING].base)
+    raise answer
+
+
+def _form(
+    request: web.Request,
+    refusal: str = "",
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> web.Response:
+    page = request.app[RENDERING].page("login.html", refusal=refusal)
+    return html(page, status=status, headers=headers)
+
+
+def _address(request: web.Request) -> str:
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    return caller_address(request.remote, forwarded, request.app[TRUSTED]) or ""

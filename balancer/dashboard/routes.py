@@ -1,0 +1,84 @@
+"""Gives an application its dashboard."""
+
+from pathlib import Path
+
+from aiohttp import web
+
+from balancer.dashboard import login, views
+from balancer.dashboard.access import (
+    GUESSES,
+    HEADERS,
+    LIVE,
+    RENDERING,
+    SESSIONS,
+    TREND,
+)
+from balancer.dashboard.live import Live
+from balancer.dashboard.rendering import Rendering
+from balancer.dashboard.sessions import Guesses, Sessions
+from balancer.dashboard.switches import switches
+from balancer.dashboard.trend import Trend
+from slotgrid.core.errors import NotFound
+from slotgrid.intake import documents as node_documents
+from slotgrid.intake.api.docs import leading_to
+from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint
+
+STATIC = Path(__file__).parent / "static"
+# Named one by one: what is not in this list cannot be asked for.
+FILES = {
+    "dashboard.css": STATIC / "dashboard.css",
+    "dashboard.js": STATIC / "dashboard.js",
+    "charts.js": STATIC / "charts.js",
+    "icon.svg": STATIC / "icon.svg",
+    "uPlot.iife.min.js": STATIC / "uplot" / "uPlot.iife.min.js",
+    "uPlot.min.css": STATIC / "uplot" / "uPlot.min.css",
+}
+
+
+def add_dashboard(app: web.Application, live: Live, trend: Trend, *, root_path: str) -> None:
+    """Add its pages; `/` leads to them. `root_path` is the prefix that a proxy takes away."""
+    app[RENDERING] = rendering = Rendering(root_path)
+    app[SESSIONS] = Sessions()
+    app[GUESSES] = Guesses()
+    app[LIVE] = live
+    app[TREND] = trend
+    app.add_routes(
+        [
+            web.get("/", leading_to(rendering.base)),
+            web.get("/dashboard", views.overview),
+            web.get("/dashboard/changes", views.changes),
+            web.get("/dashboard/login", login.login_page),
+            web.post("/dashboard/login", login.login),
+            web.post("/dashboard/logout", login.logout),
+            web.get("/dashboard/static/{name}", dashboard_file),
+            web.get("/dashboard/workers/{name}", views.worker),
+            web.get("/dashboard/workers/{name}/log", views.worker_log),
+            *switches(),
+        ]
+    )
+
+    async def end_streams(_: web.Application) -> None:
+        live.end()
+
+    app.on_shutdown.append(end_streams)
+
+
+@endpoint(
+    Endpoint(
+        summary="A file of the dashboard",
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
+        answers={
+            200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
+            **node_documents.FILE_ANSWERS,
+        },
+        problems=(NotFound,),
+    )
+)
+async def dashboard_file(request: web.Request) -> web.FileResponse:
+    """`GET /dashboard/static/{name}`."""
+    name = request.match_info["name"]
+    if name not in FILES:
+        raise NotFound(f"the dashboard has no file {name!r}")
+    return web.FileResponse(FILES[name], headers=HEADERS | {"Cache-Control": "no-cache"})

@@ -1,0 +1,48 @@
+"""The buttons of the dashboard: forms that do what the API does, then lead back to the page."""
+
+from typing import NoReturn
+
+from aiohttp import web
+
+from balancer.api import workers as workers_api
+from balancer.api.documents import WORKER_NAME
+from balancer.dashboard import documents as d
+from balancer.dashboard.access import RENDERING, check_form, logged_in
+from slotgrid.intake.api import node as node_api
+from slotgrid.intake.openapi import Endpoint, Handler, Scope, endpoint
+
+ANSWERS = dict.fromkeys((403, 404, 409, 503), d.PAGE) | {303: d.SEE_OTHER}
+
+
+def switches() -> list[web.RouteDef]:
+    """The route of each button. The rules, and the audit, are those of the API's handlers."""
+    node, worker = "/dashboard", "/dashboard/workers/{name}"
+    return [
+        web.post(f"{node}/on", _switch(node_api.switch_on, "End the balancer's maintenance")),
+        web.post(f"{node}/off", _switch(node_api.switch_off, "Begin the balancer's maintenance")),
+        web.post(
+            f"{worker}/on", _switch(workers_api.switch_worker_on, "End a worker's maintenance")
+        ),
+        web.post(
+            f"{worker}/off", _switch(workers_api.switch_worker_off, "Begin a worker's maintenance")
+        ),
+    ]
+
+
+def _switch(act: Handler, summary: str) -> Handler:
+    @logged_in(Scope.OPERATE)
+    async def switch(request: web.Request) -> NoReturn:
+        await check_form(request)
+        await act(request)
+        rendering, name = request.app[RENDERING], request.match_info.get("name")
+        raise web.HTTPSeeOther(rendering.base if name is None else rendering.worker_page(name))
+
+    switch.__name__ = f"press_{getattr(act, '__name__', '')}"
+    described = Endpoint(
+        summary=summary,
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        parameters=(WORKER_NAME,) if "worker" in switch.__name__ else (),
+        answers=ANSWERS,
+    )
+    return endpoint(described)(switch)

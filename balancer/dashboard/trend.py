@@ -1,0 +1,73 @@
+"""How much waited, and for how long, over the last minutes."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from slotgrid.core.dispatcher import Lease
+from slotgrid.core.task import Task
+from slotgrid.records.history import History
+from slotgrid.records.journal import Journal
+from slotgrid.runtime.metrics import Metrics
+
+KEPT_S = 15 * 60
+
+
+class Point(NamedTuple):
+    """One second; waits are in seconds."""
+
+    at: int
+    """Seconds since the epoch."""
+    waiting: int
+    running: int
+    started: int
+    mean_wait_s: float | None
+    """Of the tasks that started; None when none did."""
+    longest_wait_s: float
+    """Of those, and of those that go on waiting: a queue that does not move shows."""
+
+
+class Trend:
+    """A ring of points, one a second, kept whether anybody looks or not."""
+
+    def __init__(self, *, wall_clock: Callable[[], float] = time.time) -> None:
+        self._wall_clock = wall_clock
+        self.points: deque[Point] = deque(maxlen=KEPT_S)
+        self._started = 0
+        self._sum_s = 0.0
+        self._longest_s = 0.0
+
+    def started(self, wait_s: float) -> None:
+        """A task has a slot, after so many seconds."""
+        self._started += 1
+        self._sum_s += wait_s
+        self._longest_s = max(self._longest_s, wait_s)
+
+    def close_second(self, *, waiting: int, running: int, waits_s: Iterable[float]) -> Point:
+        """The point of the second that is over; `waits_s` are of those who still wait."""
+        count = self._started
+        point = Point(
+            at=int(self._wall_clock()),
+            waiting=waiting,
+            running=running,
+            started=count,
+            mean_wait_s=round(self._sum_s / count, 4) if count else None,
+            longest_wait_s=round(max(self._longest_s, max(waits_s, default=0.0)), 4),
+        )
+        self.points.append(point)
+        self._started, self._sum_s, self._longest_s = 0, 0.0, 0.0
+        return point
+
+
+class TrendingJournal(Journal):
+    """A journal that notes each wait for the trend as well."""
+
+    def __init__(self, history: History, metrics: Metrics, trend: Trend) -> None:
+        super().__init__(history, metrics)
+        self._trend = trend
+
+    def leased(self, task: Task, lease: Lease) -> None:
+        """The task has a slot and starts."""
+        super().leased(task, lease)
+        self._trend.started(task.queued_s)

@@ -1,0 +1,149 @@
+"""The pages of the dashboard, and the stream that keeps them up to date."""
+
+import orjson
+from aiohttp import web
+
+from balancer.api import workers as workers_api
+from balancer.api.documents import WORKER_NAME
+from balancer.api.workers import LAST_TASKS
+from balancer.dashboard import documents as d
+from balancer.dashboard.access import (
+    LIVE,
+    RENDERING,
+    SESSION,
+    TREND,
+    html,
+    logged_in,
+    look_of,
+    session_of,
+)
+from balancer.keys import FLEET
+from slotgrid.core.errors import DatabaseUnavailable, NotFound, Unauthorized
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.modes import EVENT_STREAM, open_stream
+from slotgrid.intake.node import NODE
+from slotgrid.intake.openapi import Endpoint, Parameter, Scope, endpoint
+from slotgrid.intake.schemas.basics import TEXT
+from slotgrid.records.history import TaskFilter
+from slotgrid.runtime.settings import LogLevel
+
+
+@endpoint(
+    Endpoint(
+        summary="The fleet at a glance",
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        answers={200: d.PAGE, 303: d.SEE_OTHER, 403: d.PAGE},
+    )
+)
+@logged_in(Scope.READ)
+async def overview(request: web.Request) -> web.Response:
+    """`GET /dashboard`."""
+    board = request.app[LIVE].board(look_of(request))
+    return html(request.app[RENDERING].live_page("overview.html", board, **_session(request)))
+
+
+@endpoint(
+    Endpoint(
+        summary="One worker: what it is, what it runs, its switches",
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        parameters=(WORKER_NAME,),
+        answers={200: d.PAGE, 303: d.SEE_OTHER, 403: d.PAGE, 404: d.PAGE},
+    )
+)
+@logged_in(Scope.READ)
+async def worker(request: web.Request) -> web.Response:
+    """`GET /dashboard/workers/{name}`."""
+    name = _known_worker(request)
+    look = look_of(request, name)
+    try:
+        tasks, _ = await request.app[NODE].ledger.select(
+            TaskFilter(worker=name, owner_only=look.owner), limit=LAST_TASKS, offset=0
+        )
+    except DatabaseUnavailable:
+        tasks = None
+    board = request.app[LIVE].board(look)
+    page = request.app[RENDERING].live_page(
+        "worker.html", board, name=name, tasks=tasks, **_session(request)
+    )
+    return html(page)
+
+
+@endpoint(
+    Endpoint(
+        summary="The last log lines of a worker",
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        parameters=(
+            WORKER_NAME,
+            Parameter("level", "This level and above", {"type": "string", "enum": [*LogLevel]}),
+        ),
+        answers=dict.fromkeys((200, 400, 403, 404, 503), d.PAGE) | {303: d.SEE_OTHER},
+    )
+)
+@logged_in(Scope.OPERATE)
+async def worker_log(request: web.Request) -> web.Response:
+    """`GET /dashboard/workers/{name}/log`."""
+    answer = await workers_api.worker_logs(request)
+    assert isinstance(answer.body, bytes)
+    page = request.app[RENDERING].page(
+        "worker_log.html",
+        name=_known_worker(request),
+        lines=orjson.loads(answer.body)["logs"],
+        level=request.query.get("level", LogLevel.DEBUG),
+        levels=tuple(LogLevel),
+        **_session(request),
+    )
+    return html(page)
+
+
+@endpoint(
+    Endpoint(
+        summary="What changes on a page of the dashboard",
+        tag="dashboard",
+        scope=Scope.PUBLIC,
+        parameters=(
+            Parameter("seen", "The version that the page shows", TEXT),
+            Parameter("worker", "The worker that the page is about", TEXT),
+        ),
+        answers={200: d.CHANGES},
+        problems=(Unauthorized,),
+    )
+)
+async def changes(request: web.Request) -> web.StreamResponse:
+    """`GET /dashboard/changes`; ends with the session."""
+    session = session_of(request)
+    if session is None or not session.principal.may(Scope.READ):
+        raise Unauthorized("the session has ended: log in again")
+    request[SESSION] = session
+    live, rendering, trend = request.app[LIVE], request.app[RENDERING], request.app[TREND]
+    seen = request.headers.get("Last-Event-ID") or request.query.get("seen", "")
+    points = list(trend.points)
+    response = await open_stream(request, EVENT_STREAM)
+    with live.watching(look_of(request, request.query.get("worker"))) as board:
+        while not live.ended and session_of(request) is session:
+            body = rendering.message(board, board.since(seen), points)
+            seen = board.version
+            await response.write(b"id: %s\ndata: %s\n\n" % (seen.encode(), body))
+            await live.news()
+            points = list(trend.points)[-1:]
+    await response.write_eof()
+    return response
+
+
+def _session(request: web.Request) -> dict[str, object]:
+    """What every page shows of the session."""
+    session, principal = request[SESSION], request[PRINCIPAL]
+    return {
+        "user": principal.name,
+        "operates": principal.may(Scope.OPERATE),
+        "token": session.token,
+    }
+
+
+def _known_worker(request: web.Request) -> str:
+    name = request.match_info["name"]
+    if request.app[FLEET].roster.worker(name) is None:
+        raise NotFound(f"there is no worker {name!r}")
+    return name

@@ -1,0 +1,61 @@
+"""How pages say numbers, times, and what is wrong with a worker."""
+
+from balancer.fleet.states import WorkerState
+from balancer.fleet.workers import Worker
+
+NOTHING = "\N{EN DASH}"
+"""Where there is nothing to say."""
+
+
+def number(value: int) -> str:
+    """A count, with thousands set apart."""
+    return f"{value:,}"
+
+
+def percent(value: float | None) -> str:
+    """A share of a hundred."""
+    return NOTHING if value is None else f"{value:.0f} %"
+
+
+def seconds(value: float | None) -> str:
+    """A wait: milliseconds below a second, and no more digits than one can read."""
+    if value is None:
+        return NOTHING
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
+
+
+def age(value: float | None) -> str:
+    """For how long something has been so, in its largest unit."""
+    if value is None:
+        return NOTHING
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if value >= length_s:
+            return f"{value // length_s:.0f} {unit}"
+    return f"{value:.0f} s"
+
+
+_STATES = {
+    WorkerState.EJECTED: "It failed repeatedly. It is left alone for a while, then tried anew.",
+    WorkerState.LOST: "Its link is down.",
+    WorkerState.MAINTENANCE: "It is switched off: it takes no new task.",
+    WorkerState.DRAINING: "It finishes what it has, then exits.",
+    WorkerState.REMOVED: "It is no longer listed. It finishes what it has.",
+}
+
+
+def attention_to(worker: Worker) -> str | None:
+    """What somebody should know of the worker; None when all is as it should be.
+
+    No number that runs down stands in it: it is said once, not each second.
+    """
+    if worker.state is WorkerState.MISMATCH:
+        return f"Its functions differ from those of its contract: it {worker.objection}."
+    if worker.state in _STATES:
+        return _STATES[worker.state]
+    if worker.report.held is not None:
+        return f"It hands out no slot: {worker.report.held}."
+    if worker.down:
+        return f"Services are down: {', '.join(sorted(worker.down))}."
+    return None
