@@ -1,4 +1,4 @@
-"""nginx and Caddy, run with the files that are shipped, between callers, a balancer and a worker."""
+"""nginx and Caddy with the files that are shipped, between callers, a balancer and a worker."""
 
 import re
 from collections.abc import AsyncIterator
