@@ -22,6 +22,7 @@ run: runtime ## Set up what is missing; start a balancer on port 4000 (PORT=4001
 test: dev ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/slotgrid/core" for some)
 	@$(BIN)/python -m scripts.browser
 	@BROWSER=chromium $(BIN)/python -m scripts.browser
+	@$(BIN)/python -m scripts.proxies
 	@$(BIN)/python -m scripts.tests $(PYTEST_FLAGS)
 
 check: lint test ## What CI runs, in its order: the linters, then every test

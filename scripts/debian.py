@@ -32,12 +32,17 @@ def can_install() -> bool:
     return shutil.which("apt-get") is not None and os.geteuid() == 0
 
 
+def update() -> None:
+    """Fetch the lists of packages. Raises StepFailed with apt's last lines when it cannot."""
+    command(["apt-get", LOCK_WAIT, "-q", "update"], env=QUIET)
+
+
 def install(*packages: str) -> None:
     """Install packages with fresh lists, without what they only recommend.
 
     Raises StepFailed with apt's last lines when it cannot.
     """
-    command(["apt-get", LOCK_WAIT, "-q", "update"], env=QUIET)
+    update()
     command(
         ["apt-get", LOCK_WAIT, "-qy", "install", "--no-install-recommends", *packages], env=QUIET
     )
