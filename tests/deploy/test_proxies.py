@@ -1,5 +1,6 @@
 """nginx and Caddy with the files that are shipped, between callers, a balancer and a worker."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -118,7 +119,7 @@ async def test_tasks_reach_a_worker_that_dialled_through_it_in_the_name_of_the_c
     assert told["result"] == large
     async with site.caller.post(f"{site.front.url}/off") as answer:
         assert answer.status == 200
-    (line,) = site.balancer.process.events("audit.off")
+    line = await asyncio.to_thread(site.balancer.process.until_event, "audit.off")
     assert line["address"] == CALLER
 
 

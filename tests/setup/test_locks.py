@@ -26,9 +26,11 @@ def wanted() -> list[tuple[str, Requirement]]:
     """Each requirement of pyproject.toml, with the lock that must fulfil it."""
     document = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project = document["project"]
+    extras = project["optional-dependencies"]
+    dev = [text for text in extras["dev"] if text != "slotgrid[s3]"] + extras["s3"]
     tables = {
         "requirements.lock": project["dependencies"],
-        "requirements-dev.lock": project["optional-dependencies"]["dev"],
+        "requirements-dev.lock": dev,
         "requirements-build.lock": document["build-system"]["requires"],
     }
     return [(lock, Requirement(text)) for lock, table in tables.items() for text in table]
