@@ -63,6 +63,7 @@ def welcome(address: str) -> str:
     key = "$AUTH_KEY" if from_env else f"$(grep ^AUTH_KEY= {file} | cut -d= -f2-)"
     return f"""
   {paint("Slotgrid is ready", "1")}   {address}
+  Dashboard           {address}/dashboard
   Documentation       {address}/docs
   A first task, from another terminal:
 

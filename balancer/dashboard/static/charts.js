@@ -39,7 +39,7 @@ window.slotgridCharts = function () {
         legend: { live: true },
         scales: { x: { time: true, range: span }, y: { range: (_, __, most) => [0, Math.max(least, (most ?? 0) * 1.1)] } },
         axes: [
-          { ...axis, size: 26, gap: 2, incrs: [60, 120, 300], values: (_, ticks) => ticks.map((tick) => clock(tick).slice(0, 5)) },
+          { ...axis, size: 30, gap: 6, incrs: [60, 120, 300], values: (_, ticks) => ticks.map((tick) => clock(tick).slice(0, 5)) },
           { ...axis, size: 56, space: 30, values: (_, ticks) => ticks.map(say) },
         ],
         series: [{ label: "Time", value: (_, at) => (at == null ? "–" : clock(at)) }, ...series.map((one) => line(...one))],

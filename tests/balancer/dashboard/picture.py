@@ -18,15 +18,15 @@ from worker.browser.launch import LaunchPlan
 
 WORKERS = 8
 SLOTS = 10
-FOR_S = 240
+FOR_S = 150
 
 
 async def work(balancer: RunningBalancer) -> None:
     """Callers who come at random, and more of them for a while."""
     chance = random.Random(7)
     for tenth in range(10 * FOR_S):
-        rush = 10 * FOR_S * 0.4 < tenth < 10 * FOR_S * 0.6
-        for group, rate in (("default", 2.2 if rush else 1.15), ("shop", 0.4)):
+        rush = 10 * FOR_S * 0.45 < tenth < 10 * FOR_S * 0.6
+        for group, rate in (("default", 1.9 if rush else 1.05), ("shop", 0.4)):
             for _ in range(int(rate + chance.random())):
                 naps_s = min(8.0, chance.lognormvariate(1.0, 0.8))
                 _ = balancer.start("nap", seconds=naps_s, fields={"group": group})

@@ -2,6 +2,7 @@
 
 from playwright.async_api import expect
 
+from balancer.dashboard.access import SESSIONS
 from balancer.fleet.states import WorkerState
 from tests.balancer.dashboard.pages import Dashboard
 from tests.balancer.running import RunningBalancer
@@ -20,7 +21,7 @@ async def test_a_task_that_runs_shows_without_a_reload(
     await expect(cells.locator("i").first).to_have_attribute("data-state", "running")
     row = page.get_by_role("row", name="nap")
     await expect(row).to_contain_text("worker-1")
-    await expect(page.get_by_text("Slots that run a task").locator("..")).to_contain_text("1 of 2")
+    await expect(page.locator(".figures")).to_contain_text("1 of 2 slots")
     await dashboard.picture("one-task")
     caller.cancel()
     await expect(cells).to_have_attribute("aria-label", "2 free")
@@ -52,6 +53,48 @@ async def test_a_worker_is_switched_off_and_on_with_the_keyboard_alone(
     pressed = [one["event"] for one in balancer.logs.entries() if "audit.worker" in one["event"]]
     assert pressed == ["audit.worker.off", "audit.worker.on"]
     assert [one["user"] for one in balancer.events_logged("audit.worker.off")] == ["root"]
+    assert await dashboard.violations() == []
+
+
+async def test_a_page_whose_session_has_ended_leads_to_the_log_in(
+    balancer: RunningBalancer, dashboard: Dashboard
+) -> None:
+    await dashboard.open()
+    context = dashboard.page.context
+    (cookie,) = await context.cookies(f"{dashboard.url}/dashboard")
+    balancer.app[SESSIONS].close(cookie["value"])
+    await expect(dashboard.page.get_by_label("Key")).to_be_visible()
+    await dashboard.picture("login")
+
+
+async def test_a_wrong_key_is_told_where_it_was_entered(dashboard: Dashboard) -> None:
+    await dashboard.log_in("a-wrong-key")
+    await expect(dashboard.page.get_by_role("alert")).to_have_text("This key is not known.")
+    field = dashboard.page.get_by_label("Key")
+    await expect(field).to_be_focused()
+    await expect(field).to_have_accessible_description("This key is not known.")
+    await dashboard.log_in()
+    await dashboard.until_live()
+
+
+async def test_a_lost_worker_and_a_torn_contract_are_told(
+    balancer: RunningBalancer, dashboard: Dashboard
+) -> None:
+    one = await balancer.worker("worker-1")
+    await balancer.worker("worker-2")
+    await dashboard.open()
+    attention = dashboard.page.locator(".attention")
+    await expect(attention).to_have_count(0)
+    one.kill()
+    await expect(attention).to_contain_text("worker-1 Its link is down.")
+    odd = await balancer.start_worker("worker-3")
+    (odd.folder / "functions" / "echo.py").unlink()
+    await balancer.until_worker("worker-3", WorkerState.MISMATCH)
+    await expect(attention).to_contain_text("it lacks echo")
+    await dashboard.page.get_by_role("link", name="worker-3").first.click()
+    await dashboard.until_live()
+    await expect(dashboard.page.locator(".warning")).to_contain_text("it lacks echo")
+    await dashboard.picture("mismatch")
     assert await dashboard.violations() == []
 
 
