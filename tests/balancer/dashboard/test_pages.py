@@ -35,7 +35,8 @@ async def test_a_worker_is_switched_off_and_on_with_the_keyboard_alone(
     await balancer.worker("worker-1")
     page = dashboard.page
     await page.goto(f"{dashboard.url}/dashboard")
-    await page.keyboard.type("a-key-of-the-tests-7Qm2")  # the field has the focus
+    await expect(page.get_by_label("Key")).to_be_focused()
+    await page.keyboard.type("a-key-of-the-tests-7Qm2")
     await page.keyboard.press("Enter")
     await dashboard.until_live()
     await tab_to(dashboard, "worker-1")
