@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -29,21 +28,7 @@ WorkOnMany = Callable[[sa.Connection, Sequence[Item]], Sequence[T]]
 BATCH = 256
 """Writes that share one commit at most: the commit is what costs, not the statement."""
 READERS = 4
-
-
-class Lane(IntEnum):
-    """Writes of one lane are committed in their order, those of different lanes side by side.
-
-    A server answers a commit when its disk has it, which takes longer than all the rest; so who
-    accepts need not wait for who starts. SQLite has one writer at a time, and here one lane.
-    """
-
-    ENDS = 0
-    STARTS = 1
-    ACCEPTANCE = 2
-
-
-POOL = READERS + len(Lane)
+POOL = READERS + 1
 """Connections that it uses at most."""
 ANSWER_S = 12.0
 """After this, who waits is told that the database is away, whatever holds the statement up; and
@@ -66,19 +51,15 @@ class _Write:
     loop: asyncio.AbstractEventLoop
 
 
-Writes = queue.SimpleQueue[_Write | None]
-
-
 class Database:
-    """Reads in a few threads; writes in one for each lane, which commits what waits together.
+    """Reads in a few threads; writes in one, which commits what waits together.
 
     Every method raises DatabaseUnavailable when the database does not answer.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        count = 1 if self.is_sqlite else len(Lane)
-        self._lanes: list[Writes] = [queue.SimpleQueue() for _ in range(count)]
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
         self._rest_until = 0.0
         self._silent: set[object] = set()  # what has had no answer in time, and still has none
@@ -97,7 +78,7 @@ class Database:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Bring the tables up to date and keep the writers. Raises DatabaseFault."""
+        """Bring the tables up to date and keep the writer. Raises DatabaseFault."""
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._readers, migrate, self._engine)
@@ -108,22 +89,16 @@ class Database:
         except DatabaseFault:
             self._close()
             raise
-        writers = [
-            threading.Thread(target=self._write_loop, args=(lane,), name="db-write", daemon=True)
-            for lane in self._lanes
-        ]
-        for writer in writers:
-            writer.start()
+        writer = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
+        writer.start()
         self._ended = False
         try:
             yield
         finally:
             self._ended = True
-            for lane in self._lanes:
-                lane.put(None)
+            self._writes.put(None)
             with ThreadPoolExecutor(1, thread_name_prefix="db-end") as own:
-                for writer in writers:
-                    await loop.run_in_executor(own, writer.join, BUSY_S)
+                await loop.run_in_executor(own, writer.join, BUSY_S)
             self._close()
 
     def _close(self) -> None:
@@ -137,17 +112,15 @@ class Database:
         reading.add_done_callback(self._silent.discard)
         return await self._answered(asyncio.wrap_future(reading), reading)
 
-    async def write(self, work: Work[T], lane: Lane = Lane.ENDS) -> T:
+    async def write(self, work: Work[T]) -> T:
         """What `work` returns, once it is committed.
 
         It may be run more than once, when a neighbour fails or another node is faster; what is
         committed is one run. Who stops waiting before it begins has it left out.
         """
-        return await self.write_with_others(_one_by_one, work, lane)
+        return await self.write_with_others(_one_by_one, work)
 
-    async def write_with_others(
-        self, work: WorkOnMany[Item, T], item: Item, lane: Lane = Lane.ENDS
-    ) -> T:
+    async def write_with_others(self, work: WorkOnMany[Item, T], item: Item) -> T:
         """As `write`; what `work` returns for `item` among those of others, one result for each.
 
         Statements are what costs, so those who want the same at the same moment share them. Work
@@ -157,9 +130,8 @@ class Database:
         self._check()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        writes = self._lanes[lane % len(self._lanes)]
-        writes.put(_Write(work, item, answer, loop))
-        return await self._answered(answer, writes)
+        self._writes.put(_Write(work, item, answer, loop))
+        return await self._answered(answer, self._writes)
 
     def _check(self) -> None:
         if self._ended:
@@ -186,17 +158,17 @@ class Database:
 
     # In the threads
 
-    def _write_loop(self, writes: Writes) -> None:
-        while (first := writes.get()) is not None:
+    def _write_loop(self) -> None:
+        while (first := self._writes.get()) is not None:
             batch, ended = [first], False
-            while len(batch) < BATCH and not writes.empty():
-                item = writes.get()
+            while len(batch) < BATCH and not self._writes.empty():
+                item = self._writes.get()
                 if item is None:
                     ended = True
                     break
                 batch.append(item)
             self._commit([write for write in batch if not write.answer.cancelled()])
-            self._silent.discard(writes)
+            self._silent.discard(self._writes)
             if ended:
                 return
 

@@ -15,7 +15,7 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task, TaskState
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.clocks import SteadyClock
-from slotgrid.records.database import Database, Lane
+from slotgrid.records.database import Database
 from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.durable_restoring import class_key_of
 from slotgrid.records.positions import Positions
@@ -139,9 +139,7 @@ class DurableTasks:
     async def _record(self, records: Sequence[NewRecord]) -> list[Accepted]:
         new: list[NewRecord] = []
         try:
-            accepted = await self._database.write_with_others(
-                acceptance.insert, records, Lane.ACCEPTANCE
-            )
+            accepted = await self._database.write_with_others(acceptance.insert, records)
             if not any(answer.conflict for answer in accepted):
                 new = [
                     record

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.records.database import Database, Lane
+from slotgrid.records.database import Database
 from slotgrid.records.store import turns
 from slotgrid.records.store.turns import Turn
 from slotgrid.records.writes import Writes, surely
@@ -30,14 +30,13 @@ class Starts:
             raise DatabaseUnavailable("the database does not answer", retry_after_s=5)
         try:
             async with asyncio.timeout(WITHIN_S):
-                return await self._database.write_with_others(turns.begin, turn, Lane.STARTS)
+                return await self._database.write_with_others(turns.begin, turn)
         except TimeoutError as late:
             self._undo(turn)
             raise DatabaseUnavailable("the database is slow", retry_after_s=5) from late
 
     def _undo(self, turn: Turn) -> None:
         self._unsure.add(turn.task_id)
-        # In the same lane, so that it comes behind what it undoes.
-        write = partial(self._database.write, partial(turns.undo_start, turn=turn), Lane.STARTS)
+        write = partial(self._database.write, partial(turns.undo_start, turn=turn))
         undoing = self._writes.keep(surely(write, turn.task_id), f"undo {turn.task_id}")
         undoing.add_done_callback(lambda _: self._unsure.discard(turn.task_id))

@@ -1,6 +1,7 @@
 """A link between two ends: nothing waits for a slow peer, and every end has a reason."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -192,7 +193,7 @@ async def peer_process() -> AsyncIterator[tuple[End, psutil.Process]]:
     try:
         yield await asyncio.wait_for(accepted, 20), psutil.Process(process.pid)
     finally:
-        if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):  # killed, and not yet noticed by asyncio
             os.kill(process.pid, signal.SIGCONT)
             process.terminate()
         await process.wait()
