@@ -16,6 +16,11 @@ from slotgrid.cli.output import clean, duration_text, size_text
 from slotgrid.client import Event
 
 
+@pytest.fixture(autouse=True)
+def a_terminal_that_can_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+
 def _chunk(text: str) -> Event:
     return Event(1, "chunk", {"data": text})
 
