@@ -5,6 +5,7 @@ from typing import Any
 
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import Conflict, DatabaseUnavailable, Internal, ServiceError
+from slotgrid.core.passing import PassingObserver
 from slotgrid.core.supervisor import AttemptFailed, Observer, Refused, Runner
 from slotgrid.core.task import Task
 from slotgrid.records.durable import DurableTasks
@@ -57,33 +58,21 @@ class RecordedRunner:
         return self._runner.clean(task, lease)
 
 
-class RecordingObserver:
-    """Fulfils `Observer` around another: the turns of durable tasks are recorded as well."""
+class RecordingObserver(PassingObserver):
+    """Around another observer: the turns of durable tasks are recorded as well."""
 
     def __init__(self, observer: Observer, durable: DurableTasks) -> None:
-        self._observer = observer
+        super().__init__(observer)
         self._durable = durable
 
-    def accepted(self, task: Task) -> None:
-        """The task is ours; its record is there already."""
-        self._observer.accepted(task)
-
-    def leased(self, task: Task, lease: Lease) -> None:
-        """The task has a slot."""
-        self._observer.leased(task, lease)
-
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
-        """An attempt failed, another follows."""
-        self._observer.will_retry(task, error, delay_s)
+        """An attempt failed, another follows after `delay_s`."""
+        super().will_retry(task, error, delay_s)
         if task.submission.mode.durable:
             self._durable.queued_again(task, error, delay_s)
 
     def finished(self, task: Task) -> None:
         """The task has its end."""
-        self._observer.finished(task)
+        super().finished(task)
         if task.submission.mode.durable:
             self._durable.ended(task)
-
-    def defect(self, task: Task, error: Exception) -> None:
-        """Something of ours broke."""
-        self._observer.defect(task, error)

@@ -4,7 +4,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from slotgrid.core.dispatcher import Lease
-from slotgrid.core.errors import ServiceError
+from slotgrid.core.passing import PassingObserver
 from slotgrid.core.supervisor import AttemptFailed, Observer, Runner
 from slotgrid.core.task import Task
 from worker.uplink.remote_tasks import RemoteTasks
@@ -37,30 +37,14 @@ class RelayedRunner:
         return self._runner.clean(task, lease)
 
 
-class RelayingObserver:
-    """Fulfils `Observer` around another: the balancer is told how its tasks end."""
+class RelayingObserver(PassingObserver):
+    """Around another observer: the balancer is told how its tasks end."""
 
     def __init__(self, observer: Observer, remote: RemoteTasks) -> None:
-        self._observer = observer
+        super().__init__(observer)
         self._remote = remote
-
-    def accepted(self, task: Task) -> None:
-        """The task is here."""
-        self._observer.accepted(task)
-
-    def leased(self, task: Task, lease: Lease) -> None:
-        """The task has a slot; a balancer knows since it was taken."""
-        self._observer.leased(task, lease)
-
-    def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
-        """An attempt failed, another follows here."""
-        self._observer.will_retry(task, error, delay_s)
 
     def finished(self, task: Task) -> None:
         """The task has its end."""
-        self._observer.finished(task)
+        super().finished(task)
         self._remote.finished(task)
-
-    def defect(self, task: Task, error: Exception) -> None:
-        """Something of ours broke."""
-        self._observer.defect(task, error)
