@@ -39,7 +39,8 @@ DUMP = (
     # Objects are shown by their `repr`, which knows what to keep to itself, not field by field.
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
-_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=MappingProxyType({}))
+NO_FIELDS: Mapping[str, object] = MappingProxyType({})
+_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=NO_FIELDS)
 SCALARS = frozenset({str, int, float, bool, datetime, NoneType})
 
 
@@ -134,6 +135,11 @@ def bind_fields(**fields: object) -> None:
     for each field, all of which are gone through at every line.
     """
     _FIELDS.set({**_FIELDS.get(), **fields})
+
+
+def clear_fields() -> None:
+    """What was bound before is on no line from here on: for an asyncio task with new work."""
+    _FIELDS.set(NO_FIELDS)
 
 
 @lru_cache(maxsize=1024)
