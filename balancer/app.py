@@ -47,6 +47,7 @@ from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing
+from slotgrid.runtime.machine import Machine
 from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
@@ -147,7 +148,7 @@ class Balancer:
             inventory=self.inventory,
             dispatcher=self.dispatcher,
             supervisor=self.supervisor,
-            lag=self.watchdog,
+            machine=Machine(self.watchdog),
             durable=self.durability.health,
         )
         self.node = self._node(logs)

@@ -32,6 +32,8 @@ from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing
+from slotgrid.runtime.machine import Machine
+from slotgrid.runtime.memory import memory_used_percent
 from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Sandbox, Settings, environment
@@ -40,7 +42,6 @@ from worker.attempt import Parts
 from worker.browser.browsers import Browsers
 from worker.browser.find import BrowserKind
 from worker.browser.launch import LaunchPlan
-from worker.browser.memory import memory_used_percent
 from worker.browser.sweep import temporary_base
 from worker.health import WorkerHealth
 from worker.memory_guard import guard_memory
@@ -190,9 +191,8 @@ class Worker:
             runner=self.runner,
             parts=parts,
             tags=self.tags,
-            lag=self.watchdog,
+            machine=Machine(self.watchdog, used_percent),
             durable=self.durability.health,
-            used_percent=used_percent,
         )
         self.node = self._node(logs)
         # What holds tasks back may have gone: a service came up, a function was changed.

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from slotgrid.runtime.logs import LogRing
+from slotgrid.runtime.memory import memory_used_percent
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from slotgrid.serving import Stop, listening
 from slotgrid.serving import serve as serve_node
 from worker.app import Worker
-from worker.browser.memory import memory_used_percent
 
 
 @asynccontextmanager
