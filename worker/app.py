@@ -31,16 +31,17 @@ from slotgrid.records.journal import Journal
 from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.background import background
+from slotgrid.runtime.choices import Sandbox
+from slotgrid.runtime.env_file import environment
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.machine import Machine
 from slotgrid.runtime.memory import memory_used_percent
 from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import Sandbox, Settings, environment
+from slotgrid.runtime.settings import Settings
 from slotgrid.runtime.watchdog import LoopWatchdog
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
-from worker.browser.find import BrowserKind
 from worker.browser.launch import LaunchPlan
 from worker.browser.sweep import temporary_base
 from worker.health import WorkerHealth
@@ -331,7 +332,7 @@ def launch_plan(settings: Settings) -> LaunchPlan:
     """How this worker starts its browsers; `proxy` stays off until a guard is there to use it."""
     sandbox = {Sandbox.AUTO: None, Sandbox.ON: True, Sandbox.OFF: False}[settings.browser_sandbox]
     return LaunchPlan(
-        kind=BrowserKind(settings.browser),
+        kind=settings.browser,
         chromium_path=settings.chromium_path,
         headless=settings.headless,
         sandbox=sandbox,

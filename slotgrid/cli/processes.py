@@ -14,8 +14,9 @@ from rich.console import Console
 from slotgrid.cli.failure import Exit, Failure, settings_failure
 from slotgrid.cli.local_fleet import LOCAL_DEFAULTS, LocalFleet, NotReady
 from slotgrid.cli.output import print_json, say, screen
+from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.first_run import ensure_env
-from slotgrid.runtime.settings import SettingsError, load_settings
+from slotgrid.runtime.settings import SettingsError
 
 WORKER = [sys.executable, "-m", "worker"]
 BALANCER = [sys.executable, "-m", "balancer"]

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from slotgrid.runtime.choices import BrowserKind
 from tests.worker.browser.waiting import until
 from tests.worker.running import running_worker
-from worker.browser.find import BrowserKind, find_executable
+from worker.browser.find import find_executable
 
 FUNCTIONS = {
     "title.py": """

@@ -34,10 +34,11 @@ from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
 from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
+from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import LogFormat, LogLevel, Settings
+from slotgrid.runtime.settings import Settings
 from tests.slotgrid.intake.checking import check_answers, frames
 from tests.slotgrid.intake.functions import OFFERED, CoroutineRunner, ListedCatalog, Offered
 
