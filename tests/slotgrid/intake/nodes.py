@@ -15,12 +15,12 @@ from aiohttp import ClientResponse, ClientSession, ClientTimeout, web
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.events import Reader
+from slotgrid.core.fields import Mode
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
-from slotgrid.core.submission import Mode
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.intake.api.docs import add_docs
