@@ -35,6 +35,5 @@ async def serving(
 async def serve(settings: Settings, logs: LogRing, redactor: Redactor) -> int:
     """Serve until SIGTERM, SIGINT or `/drain`, then drain; returns the exit status."""
     return await serve_node(
-        "worker",
         lambda stop: Worker(settings, logs=logs, redactor=redactor, drain=stop.by_caller),
     )
