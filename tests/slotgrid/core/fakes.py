@@ -275,6 +275,9 @@ def function(name: str, **fields: Any) -> FunctionSpec:
     return replace(PLAIN, name=name, **fields)
 
 
+TWICE_IS_SAFE = function("twice_is_safe", retries=1)
+
+
 def terminal_events(task: Task) -> list[Event]:
     return [event for event in task.events.after(0) if event.terminal]
 
