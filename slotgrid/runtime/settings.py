@@ -18,7 +18,7 @@ from slotgrid.runtime.choices import BrowserKind, LogFormat, LogLevel, Sandbox
 from slotgrid.runtime.exposure import is_loopback
 from slotgrid.runtime.other_spellings import respelled
 from slotgrid.runtime.secrets import is_secret_name
-from slotgrid.runtime.setting_rules import broken_rules
+from slotgrid.runtime.setting_rules import browser_faults, key_faults
 from slotgrid.runtime.setting_table import read_table, setting, table_of
 
 # ruff: noqa: RUF009  `setting(...)` is how a field is declared, not a default that is shared
@@ -312,7 +312,17 @@ class Settings:
         given, notices = respelled(environ)
         values, problems = read_table(TABLE, given, defaults)
         settings = cls(**values, notices=notices)
-        problems += broken_rules(settings)
+        problems += browser_faults(
+            slots=settings.slots,
+            pools=settings.pools,
+            browsers=settings.browsers,
+            browser=settings.browser,
+            headless=settings.headless,
+        )
+        keys = {"AUTH_KEY": settings.auth_key}
+        if settings.balancer_key:
+            keys["BALANCER_KEY"] = settings.balancer_key
+        problems += key_faults(settings.host, keys)
         if problems:
             raise SettingsError(tuple(problems))
         return settings
