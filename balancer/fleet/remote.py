@@ -13,7 +13,8 @@ from balancer.fleet.fleet import Fleet
 from balancer.fleet.links import Links
 from balancer.fleet.session import Session
 from slotgrid.core.dispatcher import Lease
-from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost, from_problem
+from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost
+from slotgrid.core.problems_back import from_problem
 from slotgrid.core.supervisor import AttemptFailed, Refused
 from slotgrid.core.task import Artifact, Step, StepState, Task
 from slotgrid.wire import messages as m

@@ -23,9 +23,9 @@ from structlog.contextvars import get_contextvars
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.typing import FilteringBoundLogger
 
+from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.log_sink import LogSink
 from slotgrid.runtime.secrets import HIDDEN, Redactor, is_secret_name
-from slotgrid.runtime.settings import LogFormat, LogLevel
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 URGENT = RANKS["warning"]
