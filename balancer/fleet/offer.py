@@ -3,8 +3,7 @@
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.members import Members
 from balancer.fleet.roster import DEFAULT_GROUP
-from balancer.fleet.states import WorkerState
-from balancer.fleet.workers import Worker
+from balancer.fleet.workers import READY, Worker
 from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import (
     InvalidInput,
@@ -16,7 +15,7 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.spec import Catalog, FunctionSpec, unknown_function
-from slotgrid.core.submission import Place, Submission
+from slotgrid.core.submission import ANYWHERE, Place, Submission
 from slotgrid.core.task import Task
 
 RETRY_AFTER_S = 5
@@ -48,7 +47,7 @@ class FleetOffer:
         if spec is None:
             error = unknown_function(submission.function, self._roster, members.group)
             raise self._unknown(error, f'the function "{submission.function}"')
-        if not members.states[WorkerState.READY] and not members.awaited:
+        if not members.states[READY] and not members.awaited:
             raise NoWorker(
                 f'no worker of group "{members.group}", contract {members.contract} is there: '
                 f"{members.standing}",
@@ -71,10 +70,11 @@ class FleetOffer:
     def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         """As `Offer.check_place`: one worker there must fit, though it be in maintenance now."""
         place, pool = submission.place, submission.place.pool or spec.pool
+        cls = spec.cls if place is ANYWHERE else TaskClass(spec.group, spec.contract, pool, place)
+        if self._fleet.size(cls):
+            return
         members = self._roster.members(spec.group, spec.contract)
         assert members is not None, "the function was found there"
-        if self._fleet.size(TaskClass(spec.group, spec.contract, pool, place)):
-            return
         if not any(pool in worker.pools for worker in members.workers.values()):
             raise self._no_such_pool(place, pool, members)
         if not _fitting(members, pool, place):
