@@ -11,6 +11,10 @@ class PassingObserver:
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
+        for turn in ("accepted", "leased", "will_retry", "finished", "defect"):
+            # Nothing is added to it: straight through, without a call of our own.
+            if getattr(type(self), turn) is getattr(PassingObserver, turn):
+                setattr(self, turn, getattr(observer, turn))
 
     def accepted(self, task: Task) -> None:
         """Pass it on."""

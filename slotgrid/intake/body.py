@@ -1,6 +1,6 @@
 """Reading a request: its JSON body, and the query parameters of lists."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -12,22 +12,15 @@ LIMIT_DEFAULT = 50
 LIMIT_MOST = 1000
 
 
-class Body(NamedTuple):
-    """A JSON body, its size in bytes, and whether nothing in it can be nested too deep."""
+async def read_json(request: web.Request, *, empty: object = None) -> tuple[Any, int, bool]:
+    """A JSON body, its size in bytes, and whether nothing in it can be nested too deep.
 
-    value: Any
-    size: int = 0
-    shallow: bool = True
-
-
-async def read_json(request: web.Request, *, empty: object = None) -> Body:
-    """The JSON body; `empty` stands for a body of none.
-
+    `empty` stands for a body of none.
     Raises UnsupportedMediaType for another content type, InvalidSubmission for what is not JSON.
     """
     raw = await request.read()
     if not raw and empty is not None:
-        return Body(empty)
+        return empty, 0, True
     if request.headers.get("Content-Type") != "application/json":
         kind = request.content_type
         if kind != "application/json" and not kind.endswith("+json"):
@@ -38,7 +31,7 @@ async def read_json(request: web.Request, *, empty: object = None) -> Body:
     try:
         # Counting brackets is cheap, and with fewer than that nothing can stand so deep.
         shallow = raw.count(b"{") + raw.count(b"[") <= NESTING_LIMIT
-        return Body(orjson.loads(raw), len(raw), shallow)
+        return orjson.loads(raw), len(raw), shallow
     except orjson.JSONDecodeError as cause:
         message = f"the body is not JSON: {cause}"
         raise InvalidSubmission(message, errors=[Violation("", message)]) from cause

@@ -96,7 +96,8 @@ class History:
         size = task.footprint()
         self._ended[task.id] = (task, self._clock(), size)
         self._bytes += size
-        self._drop_excess()
+        if len(self._ended) > self._limit or self._bytes > self._bytes_limit:
+            self._drop_excess()
 
     def remove(self, task: Task) -> None:
         """The task is another node's now."""

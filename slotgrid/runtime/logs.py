@@ -28,6 +28,8 @@ from slotgrid.runtime.secrets import HIDDEN, Redactor, is_secret_name
 from slotgrid.runtime.settings import LogFormat, LogLevel
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+URGENT = RANKS["warning"]
+"""From here on a line is written at once; others may wait for company, see `LogSink`."""
 # A longer line is cut: the ring is counted in lines, so each needs a bound.
 MAX_LINE_BYTES = 64 * 1024
 MAX_FIELD_CHARS = 2000
@@ -41,7 +43,7 @@ _FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=Map
 SCALARS = frozenset({str, int, float, bool, datetime, NoneType})
 
 
-Render = Callable[[object, str, MutableMapping[str, Any]], bytes]
+Processor = Callable[[object, str, MutableMapping[str, Any]], bytes]
 
 
 class Stream(Protocol):
@@ -83,15 +85,21 @@ class LogPipeline:
         self._redactor = redactor
         self._console = console
 
-    def render(self, level: str, event: MutableMapping[str, Any]) -> bytes:
+    def render(self, level: str, event: object, fields: Mapping[str, Any]) -> bytes:
         """Keep the event's JSON line in the ring; return the line to write.
 
-        Takes `event` and the fields, with `exc_info` as in standard logging. Never raises.
+        `fields` win over those that are bound, and may have `exc_info` as in standard logging.
+        Never raises.
         """
-        exc_info = event.pop("exc_info", None)
-        # UTC by the wall clock: a log line says when, not how long.
-        line = {"ts": datetime.now(UTC), "level": level, "event": event.pop("event", ""), **event}
-        if exc_info:
+        line = {
+            "ts": datetime.now(UTC),  # by the wall clock: a log line says when, not how long
+            "level": level,
+            "event": event,
+            **_FIELDS.get(),
+            **get_contextvars(),
+            **fields,
+        }
+        if exc_info := line.pop("exc_info", None):
             line["exception"] = _traceback(exc_info)
         line, rendered = self._without_secrets(line)
         if len(rendered) > MAX_LINE_BYTES:
@@ -149,9 +157,9 @@ class StandardLogs(logging.Handler):
             message = record.getMessage()
         except (TypeError, ValueError):  # arguments that do not fit the message
             message = str(record.msg)
-        fields = {**_FIELDS.get(), **get_contextvars()}
-        fields |= {"logger": record.name, "exc_info": record.exc_info}
-        self._sink.write(self._pipeline.render(level, {"event": message, **fields}))
+        fields = {"logger": record.name, "exc_info": record.exc_info}
+        line = self._pipeline.render(level, message, fields)
+        (self._sink.write if record.levelno >= URGENT else self._sink.write_soon)(line)
 
 
 @contextmanager
@@ -180,18 +188,18 @@ def configure_logs(
     # A duplicate: who closes the stream must not make us write into whatever gets its number.
     sink = LogSink(
         os.dup(stream.fileno()),
-        lambda lines: pipeline.render("warning", {"event": "logs.lost", "lines": lines}),
+        lambda lines: pipeline.render("warning", "logs.lost", {"lines": lines}),
     )
     handler = StandardLogs(pipeline, sink)
     root = logging.getLogger()
     before, root_level = structlog.get_config(), root.level
 
     def render(_: object, name: str, event: MutableMapping[str, Any]) -> bytes:
-        return pipeline.render(name, {**_FIELDS.get(), **get_contextvars(), **event})
+        return pipeline.render(name, event.pop("event", ""), event)
 
     structlog.configure(
         processors=[render],
-        wrapper_class=_logger_class(RANKS[level], render, sink),
+        wrapper_class=_logger_class(RANKS[level], pipeline, render, sink),
         logger_factory=lambda *_: _SinkLogger(sink),
         # Not cached, for 2 µs a line: a cached logger would outlive this set-up.
         cache_logger_on_first_use=False,
@@ -207,26 +215,38 @@ def configure_logs(
         sink.close()
 
 
-def _logger_class(rank: int, render: Render, sink: LogSink) -> type[FilteringBoundLogger]:
-    """structlog's logger, but with `render` called as it is, not by way of a row of processors."""
+def _logger_class(
+    rank: int, pipeline: LogPipeline, processor: Processor, sink: LogSink
+) -> type[FilteringBoundLogger]:
+    """structlog's logger, with the pipeline called as it is, not by way of a row of processors."""
+    render, ways = pipeline.render, _ways(sink)
 
     class Logger(structlog.make_filtering_bound_logger(rank)):  # type: ignore[misc]  # made at run time
         def _proxy_to_logger(
             self, method_name: str, event: str | None = None, **fields: Any
         ) -> Any:
-            if self._processors[0] is not render:  # a test captures what is logged
+            if self._processors[0] is not processor:  # a test captures what is logged
                 return super()._proxy_to_logger(method_name, event, **fields)
-            sink.write(render(None, method_name, {**self._context, **fields, "event": event}))
+            if self._context:
+                fields = {**self._context, **fields}
+            ways[method_name](render(method_name, event or "", fields))
             return None
 
     return Logger
+
+
+def _ways(sink: LogSink) -> dict[str, Callable[[bytes], None]]:
+    """How the lines of each level are written."""
+    return {
+        level: sink.write if rank >= URGENT else sink.write_soon for level, rank in RANKS.items()
+    }
 
 
 class _SinkLogger:
     """The end of structlog's chain; its methods are named by level."""
 
     def __init__(self, sink: LogSink) -> None:
-        self.debug = self.info = self.warning = self.error = self.critical = sink.write
+        vars(self).update(_ways(sink))
 
 
 def _dump(line: Mapping[str, Any]) -> bytes:

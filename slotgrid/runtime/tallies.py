@@ -37,6 +37,16 @@ class Durations:
         family.add_metric(labels, list(zip([*bounds, "+Inf"], up_to, strict=True)), self._sum_s)
 
 
+class _Tally:
+    """What is counted under one key."""
+
+    __slots__ = ("number", "run")
+
+    def __init__(self, run: Durations) -> None:
+        self.number = 0
+        self.run = run
+
+
 class TaskTallies(Collector):
     """What is counted of each task that ended."""
 
@@ -44,22 +54,22 @@ class TaskTallies(Collector):
         self._wait = Durations(WAIT_BUCKETS_S)
         #: (function, outcome) -> times in a slot
         self._run: dict[tuple[str, str], Durations] = {}
-        #: (function, mode, outcome) -> number
-        self._tasks: dict[tuple[str, str, str], int] = {}
+        #: (function, mode, outcome) -> their number, and the run times of that function and outcome
+        self._tasks: dict[tuple[str, str, str], _Tally] = {}
 
     def count(
         self, function: str, mode: str, outcome: str, wait_s: float | None, run_s: float | None
     ) -> None:
         """Count one task; None for a time that it never began."""
-        key = function, mode, outcome
-        self._tasks[key] = self._tasks.get(key, 0) + 1
+        tally = self._tasks.get((function, mode, outcome))
+        if tally is None:
+            run = self._run.setdefault((function, outcome), Durations(RUN_BUCKETS_S))
+            tally = self._tasks[function, mode, outcome] = _Tally(run)
+        tally.number += 1
         if wait_s is not None:
             self._wait.observe(wait_s)
-        run = self._run.get((function, outcome))
-        if run is None:
-            run = self._run[function, outcome] = Durations(RUN_BUCKETS_S)
         if run_s is not None:
-            run.observe(run_s)
+            tally.run.observe(run_s)
 
     def collect(self) -> Iterator[Metric]:
         """All of it, as the library's own metrics would say it."""
@@ -75,6 +85,6 @@ class TaskTallies(Collector):
         tasks = CounterMetricFamily(
             "slotgrid_tasks", "Tasks ended.", labels=["function", "mode", "outcome"]
         )
-        for key, number in self._tasks.items():
-            tasks.add_metric(key, number)
+        for key, tally in self._tasks.items():
+            tasks.add_metric(key, tally.number)
         yield tasks

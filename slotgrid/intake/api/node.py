@@ -192,7 +192,7 @@ def asked_lines(request: web.Request) -> int:
 
 async def asked_deadline_s(request: web.Request) -> float | None:
     """The deadline in the body of a drain; None means the node's own. Raises InvalidSubmission."""
-    body = (await read_json(request, empty={})).value
+    body, _, _ = await read_json(request, empty={})
     faults = DRAIN.violations(body)
     if faults:
         raise InvalidSubmission(f"{faults[0].pointer}: {faults[0].message}", errors=faults)

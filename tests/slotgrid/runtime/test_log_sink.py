@@ -1,3 +1,4 @@
+import asyncio
 import fcntl
 import os
 import time
@@ -7,7 +8,7 @@ from threading import enumerate as threads
 
 import pytest
 
-from slotgrid.runtime.log_sink import LogSink
+from slotgrid.runtime.log_sink import GATHER_S, LogSink
 
 LINE = b"x" * 999 + b"\n"
 
@@ -44,6 +45,54 @@ def test_while_the_reader_keeps_up_no_thread_is_needed(pipe: Pipe) -> None:
         pipe.sink.write(b"%d\n" % number)
         assert pipe.read_lines(1) == [b"%d" % number]
     assert "log-drain" not in {thread.name for thread in threads()}
+
+
+async def test_lines_that_may_wait_are_written_together_and_soon(pipe: Pipe) -> None:
+    for number in range(10):
+        pipe.sink.write_soon(b"%d\n" % number)
+    readable = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(pipe.reader, readable.set)
+    assert not readable.is_set()
+    await readable.wait()
+    loop.remove_reader(pipe.reader)
+    assert os.read(pipe.reader, 65536) == b"".join(b"%d\n" % number for number in range(10))
+
+
+async def test_lines_that_wait_stay_in_front_of_those_that_do_not(pipe: Pipe) -> None:
+    pipe.sink.write_soon(b"first\n")
+    await asyncio.to_thread(pipe.sink.write, b"second\n")
+    assert pipe.read_lines(2) == [b"first", b"second"]
+
+
+async def test_a_blocked_loop_keeps_no_line_for_long(pipe: Pipe) -> None:
+    pipe.sink.write_soon(b"first\n")
+    time.sleep(2 * GATHER_S)  # noqa: ASYNC251  # it is what the test is about
+    pipe.sink.write_soon(b"second\n")
+    assert pipe.read_lines(2) == [b"first", b"second"]
+
+
+def test_without_a_loop_no_line_waits(pipe: Pipe) -> None:
+    pipe.sink.write_soon(b"alone\n")
+    assert pipe.read_lines(1) == [b"alone"]
+
+
+async def test_closing_writes_what_still_waits(pipe: Pipe) -> None:
+    pipe.sink.write_soon(b"last\n")
+    pipe.sink.close()
+    assert pipe.read_lines(1) == [b"last"]
+
+
+async def test_lines_that_waited_are_lost_one_by_one_when_nobody_reads(pipe: Pipe) -> None:
+    for number in range(1000):
+        pipe.sink.write_soon(b"%04d" % number + LINE[4:])
+    pipe.sink.flush()
+    data = b""
+    while b"lost " not in data or not data.endswith(b"\n"):
+        data += os.read(pipe.reader, 65536)
+    *kept, lost = data.splitlines()
+    assert [int(line[:4]) for line in kept] == list(range(len(kept)))
+    assert lost == b"lost %d" % (1000 - len(kept))
 
 
 def test_a_reader_that_stopped_stops_nobody_and_order_is_kept(pipe: Pipe) -> None:

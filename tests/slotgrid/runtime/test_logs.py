@@ -104,8 +104,17 @@ async def test_fields_of_a_task_are_on_its_lines_and_on_those_of_tasks_that_it_s
 
     await asyncio.create_task(parent())
     log.info("other")
-    bound = [(line.get("task_id"), line.get("slot")) for line in logs.lines()]
+    bound = [(line.get("task_id"), line.get("slot")) for line in logs.ring.entries()]
     assert bound == [("t1", 3), ("t1", 2), ("t1", 2), (None, None)]
+
+
+async def test_a_warning_is_written_at_once_behind_what_came_before_it(logs: RunningLogs) -> None:
+    log.info("first")
+    log.info("second")
+    logging.getLogger("library").info("third")
+    assert logs.lines() == []
+    log.warning("fourth")
+    assert [line["event"] for line in logs.lines()] == ["first", "second", "third", "fourth"]
 
 
 def test_lines_below_the_level_are_not_written(logs: RunningLogs) -> None:
