@@ -1,7 +1,7 @@
 """The workers that serve one group under one contract: what they offer, and where room is."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 
 from balancer.fleet.contracts import Agreement
 from balancer.fleet.routing import Needs, Ranking
@@ -125,8 +125,13 @@ class Members:
 
     def recount(self, worker: Worker, pools: Collection[str], now: float) -> None:
         """How much is free in those pools of the worker has changed, and nothing else."""
-        for room in self._rooms(pools):
-            room.recount(worker, now)
+        for pool in pools:
+            if (room := self._plain.get(pool)) is not None:
+                room.recount(worker, now)
+        if self._special:
+            for needs, room in self._special.items():
+                if needs.pool in pools:
+                    room.recount(worker, now)
 
     def plain_room(self, pool: str, now: float) -> Room:
         """Where there is room in that pool, for tasks that need nothing else."""
@@ -151,16 +156,8 @@ class Members:
             room.refresh(worker, now)
         return room
 
-    def _rooms(self, pools: Collection[str]) -> Iterator[Room]:
-        for pool in pools:
-            if (room := self._plain.get(pool)) is not None:
-                yield room
-        for needs, room in self._special.items():
-            if needs.pool in pools:
-                yield room
-
     def _refresh(self, worker: Worker, now: float) -> None:
-        for room in self._rooms(worker.pools):
+        for room in (*self._plain.values(), *self._special.values()):
             room.refresh(worker, now)
 
     def _take_on(self, worker: Worker, now: float) -> None:
