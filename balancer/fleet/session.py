@@ -13,6 +13,7 @@ from balancer.fleet.asking import Question, WorkerGone
 from balancer.fleet.call import Call
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.orphans import LOST
+from balancer.fleet.pace import Pace
 from balancer.fleet.translation import counts_of, functions_of, report_of, versions_of
 from balancer.fleet.workers import Worker
 from slotgrid.core.schema import SchemaFault
@@ -53,6 +54,9 @@ class Session:
         self._made_room = made_room
         self._calls: dict[str, Call] = {}
         self._questions: dict[str, Question] = {}
+        self._pace = Pace()
+        self._later: m.Report | None = None
+        """The newest report, while it is too soon after the one before to act on it."""
         self._on: Mapping[type[object], Callable[[Any], None]] = {
             m.Report: self._reported,
             m.Started: self._started,
@@ -148,6 +152,23 @@ class Session:
     # Messages
 
     def _reported(self, report: m.Report) -> None:
+        """Act on it, or on a newer one soon: a flood of them costs little more than its reading."""
+        if self._later is not None:
+            self._pace.count()
+            self._later = report
+        elif (pause_s := self._pace.pause_s()) > 0:
+            self._later = report
+            asyncio.get_running_loop().call_later(pause_s, self._catch_up)
+        else:
+            self._believe(report)
+
+    def _catch_up(self) -> None:
+        """Act on the report that waits, if one does: what is said next builds on it."""
+        if self._later is not None:
+            report, self._later = self._later, None
+            self._believe(report)
+
+    def _believe(self, report: m.Report) -> None:
         self._fleet.reported(self.worker, report_of(report))
         self._made_room()
 
@@ -155,6 +176,7 @@ class Session:
         call = self._calls.get(message.id)
         if call is None:
             return
+        self._catch_up()
         call.started = True
         if call.task.attempts:
             call.task.attempts[-1].slot = message.slot
@@ -174,6 +196,7 @@ class Session:
         if call is None:
             # Said again after a reconnect, or of a task that was given up: the count is news.
             return
+        self._catch_up()
         problem = message.problem.get("type") if isinstance(message, m.Failed) else None
         self._fleet.ended(call.slot, counts_of(message), fault=problem == BROWSER_CRASHED)
         if problem == UNKNOWN_THERE and not call.started:
@@ -186,6 +209,7 @@ class Session:
         call = self._calls.pop(message.id, None)
         if call is None:
             return
+        self._catch_up()
         self._fleet.refused(call.slot, states.Refusal(message.kind))
         call.end(message)
         self._made_room()
