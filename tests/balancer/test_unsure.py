@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -95,7 +96,7 @@ async def test_a_task_that_takes_its_process_down_does_not_take_down_the_next(
 
 @asynccontextmanager
 async def unanswered(
-    balancer: RunningBalancer, **hello: object
+    balancer: RunningBalancer, **hello: Any
 ) -> AsyncIterator[tuple[FakeWorker, str, "asyncio.Task[Answer]"]]:
     """A worker that was sent a task and has not said a word of it; the task's id; its caller."""
     async with fake_worker(balancer, "lost", boot="b1", **hello) as worker:
