@@ -19,7 +19,7 @@ from balancer.dashboard.snapshot import Snapshot
 from balancer.dashboard.trend import Trend, TrendingJournal
 from balancer.fleet.dialling import Dialling
 from balancer.fleet.files import RemoteFiles
-from balancer.fleet.fleet import Fleet
+from balancer.fleet.fleet import RETURNING_S, Fleet
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links
 from balancer.fleet.offer import FleetOffer
@@ -115,6 +115,7 @@ class Balancer:
             count_delivery=self.metrics.delivery_attempted,
             redactor=redactor,
             peers=PEERS,
+            functions_within_s=RETURNING_S,
         )
         self.trend = Trend()
         journal = TrendingJournal(self.history, self.metrics, self.trend)

@@ -18,6 +18,11 @@ REFUSALS_LIMIT = 10
 """So many refusals in a row from a worker that counts free slots are a failure of it."""
 
 
+RETURNING_S = 12.0
+"""How long after its start a balancer cannot know who is missing: workers that dial in try again
+every 10 s at the latest."""
+
+
 class _Flight:
     """A task of ours at a worker, or on its way there."""
 
@@ -50,6 +55,7 @@ class Fleet:
         self._rights = 0
         self._listed: frozenset[str] = frozenset()
         self._heard: set[str] = set()
+        self._began = clock()
 
     # What the links tell
 
@@ -156,6 +162,11 @@ class Fleet:
     def unheard(self) -> frozenset[str]:
         """The listed addresses from which no worker has reported yet."""
         return self._listed - self._heard
+
+    @property
+    def returning(self) -> bool:
+        """Whether it is so soon after the start that workers which dial in may not be back yet."""
+        return self._clock() < self._began + RETURNING_S
 
     # What becomes of tasks
 

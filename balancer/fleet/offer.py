@@ -26,9 +26,9 @@ class FleetOffer:
     """What the workers of a fleet offer together. Fulfils core's `Offer`.
 
     An omitted group means `default`, an omitted contract the newest with a ready worker. What
-    nobody has is unknown (404) once every listed worker was heard; until then, and while all that
-    have it are away, there is no worker (503). Workers that are busy or in maintenance are waited
-    for.
+    nobody has is unknown (404) once every listed worker was heard, and those that dial in have had
+    the time to come back after a restart; until then, and while all that have it are away, there
+    is no worker (503). Workers that are busy or in maintenance are waited for.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -86,20 +86,19 @@ class FleetOffer:
             )
 
     def rethink(self, task: Task) -> None:
-        """Give a waiting task that named no contract the newest one's function, if that fits.
+        """Give a waiting task its function as it is offered now, if its input fits.
 
-        For tasks whose contract has no slots any more, as when a fleet is updated under them.
+        For tasks that no slot could serve, as when a fleet is updated under them: one that named
+        no contract moves to the newest; within its contract the function may have another pool.
         """
         submission = task.submission
-        if submission.contract is not None:
-            return
-        spec = self._roster.find(submission.function, submission.group)
-        if spec is None or spec.contract == task.spec.contract:
+        spec = self._roster.find(submission.function, submission.group, submission.contract)
+        if spec is None or spec is task.spec:
             return
         try:
             checked = checked_input(spec, submission.input)
         except InvalidInput:
-            return  # it goes on waiting for the contract that it was right for
+            return  # it goes on waiting for the function that it was right for
         task.spec, task.input = spec, checked
 
     def _members(self, submission: Submission) -> Members:
@@ -121,10 +120,14 @@ class FleetOffer:
 
     def _unknown(self, error: ServiceError, what: str) -> ServiceError:
         """The error for what nobody has: known to be unknown once everybody was heard."""
-        unheard = self._fleet.unheard
-        if not unheard and self._roster.version:
+        if unheard := self._fleet.unheard:
+            why = f"{len(unheard)} listed have not reported yet"
+        elif not self._roster.version:
+            why = "none has joined yet"
+        elif self._fleet.returning:
+            why = "this balancer has just started, and some may be about to dial in"
+        else:
             return error
-        why = f"{len(unheard)} listed have not reported yet" if unheard else "none has joined yet"
         return NoWorker(
             f"no worker that is known has {what}; {why}",
             reason="unheard",
@@ -135,7 +138,7 @@ class FleetOffer:
         known = ", ".join(
             sorted({pool for worker in members.workers.values() for pool in worker.pools})
         )
-        if place.pool is None or self._fleet.unheard:
+        if place.pool is None or self._fleet.unheard or self._fleet.returning:
             return NoWorker(
                 f'no worker of group "{members.group}" has the pool "{pool}"; there are {known}',
                 reason="pool",

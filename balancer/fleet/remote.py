@@ -107,7 +107,8 @@ class _Watch:
 
     def _answered(self) -> None:
         if not self._call.started:
-            self._call.give_up(Lost(f"it has not answered within {ANSWER_WITHIN_S:g} s"))
+            why = f"it has not answered within {ANSWER_WITHIN_S:g} s"
+            self._call.give_up(Lost(why, unsure=True))
             return
         left_s = self._timeout_s + OVERTIME_S - ANSWER_WITHIN_S
         self._timer = asyncio.get_running_loop().call_later(left_s, self._overdue)
@@ -125,7 +126,7 @@ def _result(task: Task, call: Call, outcome: Outcome) -> bytes:
         case m.Refused():
             task.log(f"{task.worker} refused it ({outcome.kind}): {outcome.reason}")
             raise Refused
-        case Lost() if not call.started:
+        case Lost(unsure=False) if not call.started:
             task.log(f"{task.worker} was lost before it started: {outcome.reason}")
             raise Refused
         case Lost():
@@ -153,8 +154,9 @@ def _message(task: Task, timeout_s: float) -> m.TaskMessage:
 
 
 def _lost(task: Task, lost: Lost) -> ServiceError:
+    when = "and the task may have started there" if lost.unsure else "while the task ran"
     return WorkerLost(
-        f"the worker {task.worker} was lost while the task ran: {lost.reason}", reason=lost.reason
+        f"the worker {task.worker} was lost {when}: {lost.reason}", reason=lost.reason
     )
 
 
