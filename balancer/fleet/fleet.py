@@ -170,12 +170,22 @@ class Fleet:
 
     # What becomes of tasks
 
-    def started(self, slot: Slot, counts: Counts | None = None) -> None:
-        """The worker has started the task; its counts include it from now on."""
-        if (flight := self._flights.get(slot.index)) is not None:
-            flight.worker.refusals = 0
-            self._answer(flight, counts)
-            self._recount(flight.worker)
+    def started(self, slot: Slot, counts: Counts | None = None) -> bool:
+        """The worker has started the task; its counts include it from now on.
+
+        Returns whether anything else may have changed with it.
+        """
+        if (flight := self._flights.get(slot.index)) is None:
+            return False
+        worker = flight.worker
+        worker.refusals = 0
+        expected = (
+            counts is not None and not flight.answered and worker.expects(flight.pool, counts)
+        )
+        self._answer(flight, counts)
+        if not expected:
+            self._recount(worker)
+        return not expected
 
     def refused(self, slot: Slot, why: Refusal, counts: Counts | None = None) -> None:
         """The worker has not started the task: nothing more is sent there until it counts anew."""

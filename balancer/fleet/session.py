@@ -180,8 +180,8 @@ class Session:
         call.started = True
         if call.task.attempts:
             call.task.attempts[-1].slot = message.slot
-        self._fleet.started(call.slot, counts_of(message))
-        self._made_room()
+        if self._fleet.started(call.slot, counts_of(message)):
+            self._made_room()
 
     def _said(self, message: m.EventMessage) -> None:
         if (call := self._calls.get(message.id)) is not None:

@@ -94,6 +94,13 @@ class Worker:
         """A task that was sent is in the worker's counts from now on, or never was there."""
         self._unanswered[pool] -= 1
 
+    def expects(self, pool: str, counts: Counts) -> bool:
+        """Whether the counts of a task that has started tell of its slot and nothing else new."""
+        known = self._free.get(pool, 0)
+        if counts.seq <= self._seq or known > self.pools.get(pool, 0):
+            return False
+        return {**self._free, pool: known - 1} == counts.free
+
     def full(self, pool: str) -> None:
         """It refused: believe in no free slot there until it counts anew."""
         self._free[pool] = 0
