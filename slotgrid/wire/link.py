@@ -180,10 +180,12 @@ class Link(Generic[M]):
                 self._end(Ending(CloseCode.DEFECT, "the node failed on a message"))
 
     def _deliver(self, message: M | Data, receive: Callable[[M | Data], None]) -> None:
+        if isinstance(message, Heartbeat):
+            return
         if isinstance(message, Credit):
             self._outbox.refund(message.id, message.count)
             self._wake_writer()
-        if self.ending is None and type(message) is not Heartbeat:
+        if self.ending is None:
             receive(message)
 
     def _take_piece(self, frame: bytes, receive: Callable[[M | Data], None]) -> None:
