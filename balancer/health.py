@@ -1,12 +1,10 @@
 """What a balancer says about itself: the detail of `/health`, and the gauges of `/metrics`."""
 
-import os
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 
@@ -17,16 +15,9 @@ from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.node import NodeStatus
 from slotgrid.core.slots import PoolCount
 from slotgrid.core.supervisor import Supervisor
+from slotgrid.runtime.machine import Machine
 from slotgrid.runtime.metrics import GaugeReadings
 from slotgrid.runtime.settings import Settings
-
-
-class Lag(Protocol):
-    """Where the loop's lag can be read."""
-
-    @property
-    def lag_s(self) -> float:
-        """Seconds by which the loop was late, at worst, of late."""
 
 
 class BalancerHealth:
@@ -41,7 +32,7 @@ class BalancerHealth:
         inventory: Inventory,
         dispatcher: Dispatcher,
         supervisor: Supervisor,
-        lag: Lag,
+        machine: Machine,
         durable: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._settings = settings
@@ -50,10 +41,9 @@ class BalancerHealth:
         self._inventory = inventory
         self._dispatcher = dispatcher
         self._supervisor = supervisor
-        self._lag = lag
+        self._machine = machine
         self._durable = durable
         self._process = psutil.Process()
-        self._started = time.monotonic()
         self._version = version("slotgrid")
 
     def detail(self) -> Mapping[str, Any]:
@@ -84,13 +74,7 @@ class BalancerHealth:
                 "file_fault": self._inventory.fault,
             },
             "durable": self._durable(),
-            "system": {
-                "uptime_s": round(time.monotonic() - self._started, 1),
-                "used_memory_percent": psutil.virtual_memory().percent,
-                "cpu_load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
-                "loop_lag_ms": round(self._lag.lag_s * 1000, 1),
-                "python": platform.python_version(),
-            },
+            "system": self._machine.detail(),
         }
 
     def gauges(self) -> GaugeReadings:
@@ -104,7 +88,7 @@ class BalancerHealth:
             browsers=None,
             browser_restarts={},
             memory_bytes=self._process.memory_info().rss,
-            loop_lag_s=self._lag.lag_s,
+            loop_lag_s=self._machine.lag_s,
             slot_mismatch=self.mismatch(),
             detached_functions=0,
             workers=self._states(),

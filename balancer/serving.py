@@ -27,6 +27,5 @@ async def serving(
 async def serve(settings: Settings, logs: LogRing, redactor: Redactor) -> int:
     """Serve until SIGTERM, SIGINT or `/drain`, then drain; returns the exit status."""
     return await serve_node(
-        "balancer",
         lambda stop: Balancer(settings, logs=logs, redactor=redactor, drain=stop.by_caller),
     )

@@ -3,14 +3,18 @@
 import asyncio
 import json
 import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import uvloop
 from aiohttp import web
 
 
-def serve(app: web.Application) -> None:
-    """Say the port on standard output, and serve until SIGTERM."""
-    uvloop.run(_serve(app))
+def serve(
+    app: web.Application, *, run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
+) -> None:
+    """Say the port on standard output, and serve until SIGTERM; on uvloop by default."""
+    run(_serve(app))
 
 
 async def _serve(app: web.Application) -> None:

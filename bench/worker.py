@@ -35,8 +35,11 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
         async with (
             worker(folder / "no browser", OURS, slots=SLOTS) as node,
             started("bench.echo") as echo,
+            started("bench.manual_echo") as manual_echo,
         ):
-            rows += await no_browser.measure(node, echo, rounds=rounds, seconds=seconds)
+            rows += await no_browser.measure(
+                node, echo, manual_echo, rounds=rounds, seconds=seconds
+            )
         say("the wait for a context")
         async with worker(folder / "waits", OURS, slots=SLOTS) as node:
             rows += await context_wait.measure(

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from scripts import debian
 from scripts.progress import Line, StepFailed, command, failures_told, step
-from slotgrid.runtime.settings import NO_DEFAULTS, Settings, SettingsError, load_settings
+from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.env_file import load_settings
+from slotgrid.runtime.settings import NO_DEFAULTS, Settings, SettingsError
 from worker.browser.errors import BrowserMissing
-from worker.browser.find import BrowserKind, Executable, browser_version, find_executable
+from worker.browser.find import Executable, browser_version, find_executable
 
 PLAYWRIGHT = Path(sys.executable).with_name("playwright")
 PLAYWRIGHT_NAMES = {
@@ -57,7 +59,7 @@ def driver_version() -> str:
 
 def ensure_browser(settings: Settings) -> None:
     """Have a browser that starts, one shown step. Raises StepFailed with what to do."""
-    kind = BrowserKind(settings.browser)
+    kind = settings.browser
     with step("browser") as line:
         try:
             executable = find_executable(kind, settings.chromium_path)

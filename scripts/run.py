@@ -83,13 +83,11 @@ def main() -> None:
         port = available(settings.host, settings.port)
         with step("fleet", live=False) as line:
             fleet = LocalFleet(replace(settings, port=port), WORKERS, cwd=ROOT)
-            fleet.start()
             try:
+                fleet.start()
                 fleet.wait_until_ready()
             except NotReady as error:
-                raise StepFailed(
-                    f"{error}.", remedy="the last log line of it, above, says why."
-                ) from error
+                raise StepFailed(f"{error}.", remedy=error.advice) from error
             line.detail = f"ready, {WORKERS} workers with {settings.slots} slots each"
     print(welcome(fleet.address), flush=True)
     sys.exit(fleet.stay(lambda line: print(line, file=sys.stderr, flush=True)))

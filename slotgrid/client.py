@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 from urllib.parse import quote
 
 from aiohttp import ClientTimeout
@@ -34,6 +34,14 @@ from slotgrid.answers import (
     read_events,
 )
 from slotgrid.exchange import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, STREAM_TIMEOUT, Exchange
+from slotgrid.questions import (
+    DurableFields,
+    TaskFields,
+    TaskFilters,
+    given,
+    keyed,
+    submission,
+)
 
 __all__ = [
     "Accepted",
@@ -56,42 +64,6 @@ __all__ = [
 RECONNECT_S = 1.0
 
 
-class TaskFields(TypedDict, total=False):
-    """The fields of `POST /task` beside `function`, `input` and `mode`; None counts as omitted."""
-
-    group: str | None
-    contract: int | None
-    priority: int | None
-    timeout_s: float | None
-    wait_s: float | None
-    place: Mapping[str, Any] | None
-    metadata: Mapping[str, Any] | None
-
-
-class DurableFields(TaskFields, total=False):
-    """Those of the durable modes; a `webhook` (`{url, headers?, secret?}`) asks for that mode."""
-
-    webhook: Mapping[str, Any] | None
-    not_before: str | None
-    expires_at: str | None
-
-
-class TaskFilters(TypedDict, total=False):
-    """The filters of `GET /tasks`; None counts as omitted, times are ISO 8601."""
-
-    status: str | None
-    function: str | None
-    group: str | None
-    worker: str | None
-    owner: str | None
-    source: str | None
-    schedule: str | None
-    delivery: str | None
-    since: str | None
-    until: str | None
-    q: str | None
-
-
 class Client(Exchange):
     """Speaks to one node, worker or balancer. Use as `async with`; one serves many calls at once.
 
@@ -109,7 +81,7 @@ class Client(Exchange):
 
         Cancelling this call hangs up, and that cancels the task.
         """
-        body = _submission("sync", function, input, fields)
+        body = submission("sync", function, input, fields)
         # How long it takes is the node's to say (`wait_s`, `timeout_s`), so no limit here.
         return Answer.parse(await self._object("POST", "/task", json=body, timeout_s=None))
 
@@ -124,7 +96,7 @@ class Client(Exchange):
         Raises Problem where the task fails, also in the middle. Leaving hangs up, which cancels
         the task: wrap the call in `contextlib.aclosing` when you may leave before the end.
         """
-        body = _submission("stream", function, input, fields)
+        body = submission("stream", function, input, fields)
         async with aclosing(self._events("POST", "/task", json=body)) as events:
             async for event in events:
                 yield event
@@ -142,15 +114,15 @@ class Client(Exchange):
         With `idempotency_key` a call that got no answer can be made again: it is one task.
         """
         mode = "webhook" if fields.get("webhook") is not None else "async"
-        body = _submission(mode, function, input, fields)
-        asked = {"json": body, "headers": _keyed(idempotency_key)}
+        body = submission(mode, function, input, fields)
+        asked = {"json": body, "headers": keyed(idempotency_key)}
         return Accepted.parse(await self._object("POST", "/task", **asked))
 
     async def submit_many(
         self, tasks: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> list[Accepted]:
         """Hand up to 1,000 tasks over, each a body of `POST /task`: all are recorded or none is."""
-        asked = {"json": {"tasks": list(tasks)}, "headers": _keyed(idempotency_key)}
+        asked = {"json": {"tasks": list(tasks)}, "headers": keyed(idempotency_key)}
         answer = await self._object("POST", "/tasks", timeout_s=None, **asked)
         with expecting("a list of accepted tasks"):
             return [Accepted.parse(one) for one in answer["tasks"]]
@@ -187,14 +159,14 @@ class Client(Exchange):
         self, *, limit: int = 50, offset: int = 0, **filters: Unpack[TaskFilters]
     ) -> TaskPage:
         """A page of tasks, newest first."""
-        params = {"limit": str(limit), "offset": str(offset), **_given(filters)}
+        params = {"limit": str(limit), "offset": str(offset), **given(filters)}
         answer = await self._object("GET", "/tasks", params=params)
         with expecting("a page of tasks"):
             return TaskPage([dict(one) for one in answer["tasks"]], int(answer["total"]))
 
     async def cancel_all(self, **filters: Unpack[TaskFilters]) -> list[str]:
         """Cancel every queued and running task that the filters mean; their ids."""
-        asked = {"params": _given(filters), "timeout_s": None}
+        asked = {"params": given(filters), "timeout_s": None}
         answer = await self._object("POST", "/tasks/cancel", **asked)
         with expecting("a list of cancelled tasks"):
             return [str(task_id) for task_id in answer["ids"]]
@@ -313,22 +285,3 @@ class Client(Exchange):
                 if event.kind == "done":
                     return
         raise NodeUnreachable(self.url, "the stream broke off before the task had ended")
-
-
-def _given(filters: TaskFilters) -> dict[str, str]:
-    return {name: str(value) for name, value in filters.items() if value is not None}
-
-
-def _keyed(idempotency_key: str | None) -> dict[str, str]:
-    return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-
-
-def _submission(
-    mode: str,
-    function: str,
-    given: Mapping[str, Any] | None,
-    fields: TaskFields | DurableFields,
-) -> JsonObject:
-    """The body of `POST /task`."""
-    wanted = {name: value for name, value in fields.items() if value is not None}
-    return {"function": function, "input": dict(given or {}), "mode": mode, **wanted}

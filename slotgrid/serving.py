@@ -4,19 +4,15 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import structlog
 from aiohttp import web
 
 from slotgrid.core.drain import drain
-from slotgrid.core.node import NodeStatus
-from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
-from slotgrid.records.durability import Durability
+from slotgrid.node_process import NodeProcess
 from slotgrid.runtime import garbage
 from slotgrid.runtime.background import background, stop_on_death
-from slotgrid.runtime.settings import Settings
 
 log = structlog.get_logger()
 
@@ -24,35 +20,6 @@ CLOSE_CONNECTIONS_S = 2.0
 """For open connections at the end, when every task has had its answer."""
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """SIGHUP too: a terminal that is closed must not end tasks any harder than Ctrl-C."""
-
-
-class NodeProcess(Protocol):
-    """The parts of a node that its serving works on."""
-
-    @property
-    def settings(self) -> Settings:
-        """What it was made from."""
-
-    @property
-    def status(self) -> NodeStatus:
-        """Whether it accepts tasks."""
-
-    @property
-    def supervisor(self) -> Supervisor:
-        """Its live tasks."""
-
-    @property
-    def durability(self) -> Durability:
-        """Its durable ones."""
-
-    def application(self) -> web.Application:
-        """Its HTTP application, which starts and ends its parts with itself."""
-
-    async def get_ready(self) -> None:
-        """Accept tasks as soon as that makes sense; called when the port listens."""
-
-    def cancel_everything(self, reason: str) -> None:
-        """Cancel every live task."""
 
 
 def on_ending(loop: asyncio.AbstractEventLoop, act: Callable[[str], None]) -> None:
@@ -112,11 +79,8 @@ async def listening(node: NodeProcess) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def serve(kind: str, make: Callable[[Stop], NodeProcess]) -> int:
-    """Serve until SIGTERM, SIGINT or `/drain`, then drain; returns the exit status.
-
-    `kind` is the word that the log's events begin with: worker or balancer.
-    """
+async def serve(make: Callable[[Stop], NodeProcess]) -> int:
+    """Serve until SIGTERM, SIGINT or `/drain`, then drain; returns the exit status."""
     stop, loop = Stop(), asyncio.get_running_loop()
     deaths: list[str] = []
 
@@ -127,7 +91,7 @@ async def serve(kind: str, make: Callable[[Stop], NodeProcess]) -> int:
     on_ending(loop, stop.ask)
     stop_on_death(died)
     node = make(stop)
-    settings = node.settings
+    kind, settings = node.kind, node.settings
     async with (
         listening(node) as port,
         background(garbage.keep_young_few(), name="garbage"),

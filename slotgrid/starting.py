@@ -12,10 +12,11 @@ import uvloop
 
 from slotgrid.records.engines import DatabaseFault
 from slotgrid.runtime.data_folder import DataFolderTaken, data_folder
+from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import Settings, SettingsError, load_settings
+from slotgrid.runtime.settings import Settings, SettingsError
 
 USAGE = 2
 """Exit status of a process that cannot start as it is set up."""

@@ -13,7 +13,8 @@ import structlog
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
-from slotgrid.runtime.settings import Settings, SettingsError, environment, load_settings
+from slotgrid.runtime.env_file import environment, load_settings
+from slotgrid.runtime.settings import Settings, SettingsError
 from worker.app import launch_plan
 from worker.browser.errors import BrowserMissing
 from worker.browser.find import browser_version

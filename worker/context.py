@@ -9,13 +9,13 @@ import msgspec
 
 from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
-from slotgrid.core.events import NotJson
+from slotgrid.core.events import NotJson, encode_json
 from slotgrid.core.spec import unknown_function
 from slotgrid.core.task import MAIN_STEP, Artifact, Deadline, Step, StepState
 from slotgrid.runtime.secrets import HIDDEN
 from worker import failures
 from worker.attempt import Attempt
-from worker.registry.binding import json_bytes
+from worker.registry.binding import plain_json
 from worker.registry.definitions import LoadedFunction
 
 if TYPE_CHECKING:
@@ -192,10 +192,10 @@ def checked_output(loaded: LoadedFunction, returned: Any) -> tuple[Any, bytes]:
     """A result as plain values and as JSON. Raises OutputInvalid for what is not allowed."""
     spec = loaded.spec
     try:
-        encoded = json_bytes(returned)
+        plain = plain_json(returned)
+        encoded = encode_json(plain)
     except NotJson as cause:
         raise OutputInvalid(f"{spec.name} returned what is not JSON: {cause}") from cause
-    plain = msgspec.json.decode(encoded)
     if spec.output is not None and (violations := spec.output.violations(plain)):
         first = violations[0]
         raise OutputInvalid(

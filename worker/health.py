@@ -1,12 +1,10 @@
 """What a worker says about itself: the detail of `/health`, and the gauges of `/metrics`."""
 
 import asyncio
-import os
-import platform
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 
@@ -14,25 +12,18 @@ from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
+from slotgrid.runtime.machine import Machine
+from slotgrid.runtime.memory import MIB, tree_memory_mb
 from slotgrid.runtime.metrics import GaugeReadings
 from slotgrid.runtime.settings import Settings
 from slotgrid.wire.parts import System
 from worker.attempt import Parts
-from worker.browser.memory import MIB, tree_memory_mb
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
 
 MEASURE_EVERY_S = 10.0
 SYSTEM_EVERY_S = 0.9
 """Below the second between two reports, so that each of these has news."""
-
-
-class Lag(Protocol):
-    """Where the loop's lag can be read."""
-
-    @property
-    def lag_s(self) -> float:
-        """Seconds by which the loop was late, at worst, of late."""
 
 
 class WorkerHealth:
@@ -49,9 +40,8 @@ class WorkerHealth:
         runner: LocalRunner,
         parts: Parts,
         tags: Tags,
-        lag: Lag,
+        machine: Machine,
         durable: Callable[[], Mapping[str, Any]],
-        used_percent: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._status = status
@@ -61,10 +51,8 @@ class WorkerHealth:
         self._runner = runner
         self._parts = parts
         self._tags = tags
-        self._lag = lag
+        self._machine = machine
         self._durable = durable
-        self._used_percent = used_percent
-        self._started = time.monotonic()
         self._version = version("slotgrid")
         self._memory_bytes = 0
         self._system = System()
@@ -104,13 +92,7 @@ class WorkerHealth:
                 "restarts": {str(why): count for why, count in browsers.restarts.items()},
                 "processes": browsers.browsers,
             },
-            "system": {
-                "uptime_s": round(time.monotonic() - self._started, 1),
-                "used_memory_percent": round(self._used_percent(), 1),
-                "cpu_load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
-                "loop_lag_ms": round(self._lag.lag_s * 1000, 1),
-                "python": platform.python_version(),
-            },
+            "system": self._machine.detail(),
         }
 
     def gauges(self) -> GaugeReadings:
@@ -125,7 +107,7 @@ class WorkerHealth:
             browsers=len(browsers.browsers),
             browser_restarts={str(why): count for why, count in browsers.restarts.items()},
             memory_bytes=self._memory_bytes,
-            loop_lag_s=self._lag.lag_s,
+            loop_lag_s=self._machine.lag_s,
             slot_mismatch=self.mismatch(),
             detached_functions=self._runner.detached,
         )
@@ -137,9 +119,9 @@ class WorkerHealth:
             self._system_at = now
             self._system = System(
                 cpu_percent=psutil.cpu_percent(),
-                memory_percent=round(self._used_percent(), 1),
+                memory_percent=round(self._machine.used_percent(), 1),
                 memory_bytes=self._memory_bytes,
-                loop_lag_s=round(self._lag.lag_s, 4),
+                loop_lag_s=round(self._machine.lag_s, 4),
             )
         return self._system
 

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from slotgrid.runtime.logs import LogRing
+from slotgrid.runtime.memory import memory_used_percent
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from slotgrid.serving import Stop, listening
 from slotgrid.serving import serve as serve_node
 from worker.app import Worker
-from worker.browser.memory import memory_used_percent
 
 
 @asynccontextmanager
@@ -35,6 +35,5 @@ async def serving(
 async def serve(settings: Settings, logs: LogRing, redactor: Redactor) -> int:
     """Serve until SIGTERM, SIGINT or `/drain`, then drain; returns the exit status."""
     return await serve_node(
-        "worker",
         lambda stop: Worker(settings, logs=logs, redactor=redactor, drain=stop.by_caller),
     )

@@ -3,13 +3,11 @@
 from aiohttp import web
 
 from balancer.api import workers
-from slotgrid.intake.api.link import link
 
 
 def balancer_routes() -> list[web.RouteDef]:
     """Every route of a balancer alone. A test compares them with the document."""
     return [
-        web.get("/link", link),
         web.get("/workers", workers.list_workers),
         web.get("/workers/{name}", workers.get_worker),
         web.post("/workers/{name}/on", workers.switch_worker_on),

@@ -21,6 +21,7 @@ from balancer.dashboard.trend import Trend
 from slotgrid.core.errors import NotFound
 from slotgrid.intake import documents as node_documents
 from slotgrid.intake.api.docs import leading_to
+from slotgrid.intake.files import FileAnswer
 from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint
 
 STATIC = Path(__file__).parent / "static"
@@ -76,9 +77,9 @@ def add_dashboard(app: web.Application, live: Live, trend: Trend, *, root_path: 
         problems=(NotFound,),
     )
 )
-async def dashboard_file(request: web.Request) -> web.FileResponse:
+async def dashboard_file(request: web.Request) -> FileAnswer:
     """`GET /dashboard/static/{name}`."""
     name = request.match_info["name"]
     if name not in FILES:
         raise NotFound(f"the dashboard has no file {name!r}")
-    return web.FileResponse(FILES[name], headers=HEADERS | {"Cache-Control": "no-cache"})
+    return FileAnswer(FILES[name], headers=HEADERS | {"Cache-Control": "no-cache"})

@@ -25,7 +25,7 @@ from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, Parameter, Scope, endpoint
 from slotgrid.intake.schemas.basics import TEXT
 from slotgrid.records.history import TaskFilter
-from slotgrid.runtime.settings import LogLevel
+from slotgrid.runtime.choices import LogLevel
 
 
 @endpoint(

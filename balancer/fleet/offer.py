@@ -13,9 +13,10 @@ from slotgrid.core.errors import (
     UnknownGroup,
     Violation,
 )
+from slotgrid.core.fields import ANYWHERE, Place
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.spec import Catalog, FunctionSpec, unknown_function
-from slotgrid.core.submission import ANYWHERE, Place, Submission
+from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 
 RETRY_AFTER_S = 5

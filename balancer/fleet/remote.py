@@ -14,7 +14,8 @@ from balancer.fleet.links import Links
 from balancer.fleet.patience import Patience
 from balancer.fleet.session import Session
 from slotgrid.core.dispatcher import Lease
-from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost, from_problem
+from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost
+from slotgrid.core.problems_back import from_problem
 from slotgrid.core.supervisor import AttemptFailed, Refused
 from slotgrid.core.task import Artifact, Step, StepState, Task
 from slotgrid.wire import messages as m

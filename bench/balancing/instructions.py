@@ -21,9 +21,10 @@ from bench.balancing import crowd, proxy
 from bench.instructions import REQUESTS, SHOWN, counted, short
 from bench.processes import KEY, started
 from slotgrid.core.node import NodeState
+from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import BALANCER_DEFAULTS, LogFormat, LogLevel, Settings
+from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import encode, from_worker
 from slotgrid.wire.link import Link

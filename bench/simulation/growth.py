@@ -9,9 +9,9 @@ from balancer.fleet.fleet import Fleet
 from balancer.fleet.states import Counts, Hello, Report
 from balancer.fleet.workers import Worker
 from bench.simulation.slotgrid_fleet import FUNCTION, POOL
+from slotgrid.core.fields import Place
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.slots import Slot
-from slotgrid.core.submission import Place
 
 SIZES = (10, 100, 1_000, 10_000)
 SLOTS = 4

@@ -30,7 +30,11 @@ SOUND_AFTER_S = 60.0
 
 
 class NotReady(Exception):
-    """The fleet did not come up; the text says what did not."""
+    """The fleet did not come up; the text says what did not, `advice` what to do."""
+
+    def __init__(self, what: str, advice: str = "Its last log line, above, says why.") -> None:
+        super().__init__(what)
+        self.advice = advice
 
 
 class Child:
@@ -91,7 +95,8 @@ class LocalFleet:
 
     def __init__(self, settings: Settings, workers: int, *, cwd: Path) -> None:
         host = EVERY_ADDRESS.get(settings.host, settings.host)
-        port = settings.port or _free_port(host)
+        port = settings.port or _probe(host, 0)
+        self._host, self._port = host, port
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._auth_key = settings.auth_key
         self._ending = 0
@@ -132,7 +137,18 @@ class LocalFleet:
         return [self._balancer, *self._workers]
 
     def start(self) -> None:
-        """Start every process, and from here on end them when this one is asked to end."""
+        """Start every process, and from here on end them when this one is asked to end.
+
+        Raises NotReady where the balancer's port is taken: whoever answers there would be taken
+        for this fleet.
+        """
+        try:
+            _probe(self._host, self._port)
+        except OSError as error:
+            raise NotReady(
+                f"the balancer cannot listen on {self._host}:{self._port}: {error.strerror}",
+                advice="Stop what listens there, or set another PORT.",
+            ) from error
         for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(asked, self._asked_to_end)
         for child in self._children:
@@ -202,10 +218,10 @@ class LocalFleet:
         return sum(worker["status"] == "ready" for worker in workers)
 
 
-def _free_port(host: str) -> int:
-    with socket.create_server(
-        (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET
-    ) as probe:
+def _probe(host: str, port: int) -> int:
+    """The port, or for 0 a free one. Raises OSError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as probe:
         return int(probe.getsockname()[1])
 
 
@@ -217,7 +233,6 @@ def _free_or_any(port: int, *, not_: int) -> int:
     if port == not_:
         return 0
     try:
-        with socket.create_server(("127.0.0.1", port)):
-            return port
+        return _probe("127.0.0.1", port)
     except OSError:
         return 0

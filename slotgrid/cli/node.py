@@ -10,13 +10,8 @@ import click
 
 from slotgrid.cli.failure import Exit, Failure, failure_of, settings_failure
 from slotgrid.client import Client, ClientError
-from slotgrid.runtime.settings import (
-    BALANCER_DEFAULTS,
-    Settings,
-    SettingsError,
-    environment,
-    load_settings,
-)
+from slotgrid.runtime.env_file import environment, load_settings
+from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings, SettingsError
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -14,8 +14,9 @@ from rich.console import Console
 from slotgrid.cli.failure import Exit, Failure, settings_failure
 from slotgrid.cli.local_fleet import LOCAL_DEFAULTS, LocalFleet, NotReady
 from slotgrid.cli.output import print_json, say, screen
+from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.first_run import ensure_env
-from slotgrid.runtime.settings import SettingsError, load_settings
+from slotgrid.runtime.settings import SettingsError
 
 WORKER = [sys.executable, "-m", "worker"]
 BALANCER = [sys.executable, "-m", "balancer"]
@@ -82,13 +83,11 @@ def up(*, workers: int) -> None:
         raise settings_failure(error) from error
     console = screen(err=True)
     fleet = LocalFleet(settings, workers, cwd=Path.cwd())
-    fleet.start()
     try:
+        fleet.start()
         fleet.wait_until_ready()
     except NotReady as error:
-        raise Failure(
-            str(error), exit_code=Exit.TASK_FAILED, advice="Its last log line, above, says why."
-        ) from error
+        raise Failure(str(error), exit_code=Exit.TASK_FAILED, advice=error.advice) from error
     say(console, ("Slotgrid is ready", "bold green"), f"  {fleet.address}  {workers} workers")
     sys.exit(fleet.stay(lambda line: say(console, (line, "yellow"))))
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from slotgrid.core.errors import InvalidInput, InvalidSubmission, ModeUnsupported, Violation
+from slotgrid.core.fields import Webhook
 from slotgrid.core.node import NodeStatus
 from slotgrid.core.offer import Offer
 from slotgrid.core.spec import FunctionSpec, unknown_function
-from slotgrid.core.submission import Submission, Webhook
+from slotgrid.core.submission import Submission
 from slotgrid.core.task import API, Source, Task
 
 

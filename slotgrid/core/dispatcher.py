@@ -8,10 +8,10 @@ from collections.abc import Callable
 import msgspec
 
 from slotgrid.core.errors import QueueFull, ServiceError, WaitExceeded
+from slotgrid.core.fields import ANYWHERE
 from slotgrid.core.gates import Gates
 from slotgrid.core.queue import Entry, TaskClass, TaskQueue
 from slotgrid.core.slots import Slot, SlotSource
-from slotgrid.core.submission import ANYWHERE
 from slotgrid.core.task import Task
 
 SMOOTHING = 0.1

@@ -10,8 +10,9 @@ from slotgrid.core.errors import (
     UnknownGroup,
     Violation,
 )
+from slotgrid.core.fields import ANYWHERE
 from slotgrid.core.spec import Catalog, FunctionSpec, unknown_function
-from slotgrid.core.submission import ANYWHERE, Submission
+from slotgrid.core.submission import Submission
 
 
 class Offer(Protocol):

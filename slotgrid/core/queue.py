@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from slotgrid.core.submission import Place
+from slotgrid.core.fields import Place
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from slotgrid.core.errors import UnknownFunction
+from slotgrid.core.fields import ANYWHERE
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.schema import Schema
-from slotgrid.core.submission import ANYWHERE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

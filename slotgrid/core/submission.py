@@ -1,58 +1,17 @@
 """A request to run a function, parsed: past this line no one sees a raw body."""
 
-import difflib
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import msgspec
 import orjson
 
-from slotgrid.core.errors import FAULTS_LIMIT, InvalidSubmission, Violation, pointer
-
-LOWEST_PRIORITY = 9
-DEFAULT_PRIORITY = 5
-NESTING_LIMIT = 100
-"""Levels of arrays and objects: JSON is written 254 deep at most, and checked recursively."""
-CONTAINERS = (dict, list)
-MOST = sys.float_info.max
-
-
-class Mode(StrEnum):
-    """How the answer travels. `durable`: the task is recorded before it is accepted."""
-
-    durable: bool
-
-    SYNC = "sync"
-    STREAM = "stream"
-    WEBHOOK = "webhook"
-    ASYNC = "async"
-
-    def __init__(self, word: str) -> None:
-        self.durable = word in {"webhook", "async"}
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a task must run; what is None does not matter."""
-
-    worker: str | None = None
-    pool: str | None = None
-    labels: tuple[tuple[str, str], ...] = ()
-
-
-ANYWHERE = Place()
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """Where an answer is delivered."""
-
-    url: str
-    headers: tuple[tuple[str, str], ...] = ()
-    secret: str | None = field(default=None, repr=False)
+from slotgrid.core.errors import InvalidSubmission, Violation
+from slotgrid.core.field_readers import FIELDS
+from slotgrid.core.fields import ANYWHERE, DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode, Place, Webhook
+from slotgrid.core.plain_submission import read_plain
+from slotgrid.core.reading import kind_of, read_fields
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -97,7 +56,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
         `shallow`: it is known that nothing in it is nested deeper than NESTING_LIMIT levels.
         """
-        if shallow and (plain := _read_at_once(body)) is not None:
+        if shallow and (plain := read_plain(body)) is not None:
             return cls(
                 function=plain.function,
                 input=plain.input,
@@ -113,8 +72,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 body=body,  # type: ignore[arg-type]  # an object, or it could not be read
             )
         if not isinstance(body, dict):
-            raise _invalid([Violation("", f"expected an object, got {_kind(body)}")])
-        values, faults = _read(body, _FIELDS, required="function")
+            raise _invalid([Violation("", f"expected an object, got {kind_of(body)}")])
+        values, faults = read_fields(body, FIELDS, required="function")
         faults += _contradictions(body, values)
         if faults:
             raise _invalid(faults)
@@ -143,233 +102,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return cls.parse(body | {"function": function, "input": input_}, trace=trace, size=size)
 
 
-_Word = Annotated[str, msgspec.Meta(min_length=1)]
-_NOT_GIVEN: Any = None
-"""The default of what may not be null: defaults are not checked."""
-
-
-class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """What most submissions are: of these fields, and without a fault."""
-
-    function: _Word
-    input: Any = {}  # not typed as an object, for those are copied
-    group: _Word = _NOT_GIVEN
-    contract: Annotated[int, msgspec.Meta(ge=1)] = _NOT_GIVEN
-    priority: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_PRIORITY
-    mode: Mode = Mode.SYNC
-    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=MOST)] = _NOT_GIVEN
-    wait_s: Annotated[float, msgspec.Meta(ge=0, le=MOST)] = _NOT_GIVEN
-    metadata: Any = {}
-
-
-def _read_at_once(body: object) -> _Plain | None:
-    """The body, if it is a plain one; anything else is for the readers below, who have words."""
-    try:
-        plain = msgspec.convert(body, _Plain)
-    except msgspec.ValidationError:
-        return None
-    objects = type(plain.input) is dict and type(plain.metadata) is dict
-    return plain if objects and not plain.mode.durable else None
-
-
-class _Wrong(ValueError):
-    """What a field cannot take; the pointers of its faults are relative to that field."""
-
-    def __init__(self, *faults: Violation) -> None:
-        super().__init__()
-        self.faults = faults
-
-    @classmethod
-    def because(cls, message: str) -> "_Wrong":
-        """One fault, in the field itself."""
-        return cls(Violation("", message))
-
-
-Reader = Callable[[object], Any]
-
-
-def _read(
-    given: dict[str, object], readers: Mapping[str, Reader], *, required: str | None = None
-) -> tuple[dict[str, Any], list[Violation]]:
-    """The members that could be read, and the faults of all others."""
-    values: dict[str, Any] = {}
-    faults: list[Violation] = []
-    if required is not None and required not in given:
-        faults.append(Violation(pointer([required]), "is required"))
-    for name, value in given.items():
-        if len(faults) >= FAULTS_LIMIT:
-            break
-        if name not in readers:
-            unknown = f"unknown field{_nearest(name, readers)}"
-            faults.append(Violation(pointer([name]), unknown))
-            continue
-        try:
-            values[name] = readers[name](value)
-        except _Wrong as wrong:
-            at = pointer([name])
-            faults += [Violation(at + fault.pointer, fault.message) for fault in wrong.faults]
-    return values, faults
-
-
 def _invalid(faults: list[Violation]) -> InvalidSubmission:
     first = f"{faults[0].pointer or 'the body'}: {faults[0].message}"
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return InvalidSubmission(first + more, errors=faults)
 
-
-def _kind(value: object) -> str:
-    """What a JSON value is, in JSON's words."""
-    names = {
-        "NoneType": "null", "bool": "a boolean", "int": "an integer", "float": "a number",
-        "str": "a string", "list": "an array", "dict": "an object",
-    }  # fmt: skip
-    return names.get(type(value).__name__, type(value).__name__)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    # Comparing costs by length, and a name of megabytes is a typing error of nobody.
-    near = difflib.get_close_matches(name, known, n=1) if len(name) <= 64 else []
-    return f'; did you mean "{near[0]}"?' if near else ""
-
-
-def _text(value: object) -> str:
-    text = _string(value)
-    if not text:
-        raise _Wrong.because("must not be empty")
-    return text
-
-
-def _string(value: object) -> str:
-    if not isinstance(value, str):
-        raise _Wrong.because(f"expected a string, got {_kind(value)}")
-    return value
-
-
-def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _Wrong.because(f"expected an object, got {_kind(value)}")
-    level: list[Any] = [value]
-    for _ in range(NESTING_LIMIT):
-        level = [
-            part
-            for above in level
-            for part in (above.values() if isinstance(above, dict) else above)
-            if isinstance(part, CONTAINERS)
-        ]
-        if not level:
-            return value
-    raise _Wrong.because(f"is nested deeper than {NESTING_LIMIT} levels")
-
-
-def _whole(value: object) -> int:
-    # bool is an int in Python, and JSON's true is not a number.
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _Wrong.because(f"expected an integer, got {_kind(value)}")
-    return value
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
-        raise _Wrong.because(f"expected a number of seconds, got {_kind(value)}")
-    return float(value)
-
-
-def _contract(value: object) -> int:
-    contract = _whole(value)
-    if contract < 1:
-        raise _Wrong.because(f"must be 1 or more, got {contract}")
-    return contract
-
-
-def _priority(value: object) -> int:
-    priority = _whole(value)
-    if priority < 1:
-        raise _Wrong.because(f"must be 1 (highest) or more, got {priority}")
-    return min(priority, LOWEST_PRIORITY)
-
-
-def _mode(value: object) -> Mode:
-    text = _text(value)
-    try:
-        return Mode(text)
-    except ValueError:
-        raise _Wrong.because(f'must be one of {", ".join(Mode)}, got "{text}"') from None
-
-
-def _timeout(value: object) -> float:
-    seconds = _number(value)
-    if seconds <= 0:
-        raise _Wrong.because(f"must be above 0 seconds, got {seconds:g}")
-    return seconds
-
-
-def _wait(value: object) -> float:
-    seconds = _number(value)
-    if seconds < 0:
-        raise _Wrong.because(f"must be 0 seconds or more, got {seconds:g}")
-    return seconds
-
-
-def _time(value: object) -> datetime:
-    text = _text(value)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _Wrong.because(
-            f'expected an ISO 8601 time such as "2030-01-31T08:00:00Z", got "{text}"'
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _members(
-    value: object, readers: Mapping[str, Reader], *, required: str | None = None
-) -> dict[str, Any]:
-    values, faults = _read(_object(value), readers, required=required)
-    if faults:
-        raise _Wrong(*faults)
-    return values
-
-
-def _pairs(value: object) -> tuple[tuple[str, str], ...]:
-    members = _object(value)
-    return tuple(_members(members, dict.fromkeys(members, _string)).items())
-
-
-def _url(value: object) -> str:
-    url = _string(value)
-    if not url.startswith(("http://", "https://")):
-        raise _Wrong.because("expected an http or https URL")
-    return url
-
-
-def _webhook(value: object) -> Webhook:
-    readers = {"url": _url, "headers": _pairs, "secret": _text}
-    return Webhook(**_members(value, readers, required="url"))
-
-
-def _labels(value: object) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(_pairs(value)))
-
-
-def _place(value: object) -> Place:
-    return Place(**_members(value, {"worker": _text, "pool": _text, "labels": _labels}))
-
-
-_FIELDS: Mapping[str, Reader] = {
-    "function": _text,
-    "input": _object,
-    "group": _text,
-    "contract": _contract,
-    "priority": _priority,
-    "mode": _mode,
-    "webhook": _webhook,
-    "timeout_s": _timeout,
-    "wait_s": _wait,
-    "not_before": _time,
-    "expires_at": _time,
-    "place": _place,
-    "metadata": _object,
-}
 
 _NUMBERS_IN_QUERY = frozenset({"contract", "priority", "timeout_s", "wait_s"})
 _OBJECTS_IN_QUERY = frozenset({"webhook", "place", "metadata"})

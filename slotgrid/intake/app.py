@@ -10,11 +10,13 @@ from slotgrid.intake.auth import KEYS, Keys, authenticate
 from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import Scope, with_scope
 from slotgrid.intake.problems import answer_to, problem_page
+from slotgrid.runtime.logs import clear_fields
 
 
 @web.middleware
 async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks, let the handler answer, and turn whatever is raised into its answer."""
+    clear_fields()  # a connection's requests share one asyncio task, and so did their tasks
     try:
         authenticate(request)
         return await handler(request)

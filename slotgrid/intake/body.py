@@ -6,7 +6,7 @@ import orjson
 from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, UnsupportedMediaType, Violation
-from slotgrid.core.submission import NESTING_LIMIT
+from slotgrid.core.reading import NESTING_LIMIT
 
 LIMIT_DEFAULT = 50
 LIMIT_MOST = 1000

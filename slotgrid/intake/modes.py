@@ -8,7 +8,7 @@ from aiohttp import web
 
 from slotgrid.core.errors import Gone
 from slotgrid.core.events import Event, Reader, encode_json
-from slotgrid.core.submission import Mode
+from slotgrid.core.fields import Mode
 from slotgrid.core.task import Task
 from slotgrid.intake.accept import preferred
 from slotgrid.intake.accepted import accept

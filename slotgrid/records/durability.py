@@ -13,8 +13,8 @@ import structlog
 
 from slotgrid.core.addresses import AddressPolicy
 from slotgrid.core.admission import Admission
+from slotgrid.core.fields import Webhook
 from slotgrid.core.retry_schedule import RetrySchedule
-from slotgrid.core.submission import Webhook
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.core.webhooks import header_faults, signing_key

@@ -23,9 +23,9 @@ from structlog.contextvars import get_contextvars
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.typing import FilteringBoundLogger
 
+from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.log_sink import LogSink
 from slotgrid.runtime.secrets import HIDDEN, Redactor, is_secret_name
-from slotgrid.runtime.settings import LogFormat, LogLevel
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 URGENT = RANKS["warning"]
@@ -39,7 +39,8 @@ DUMP = (
     # Objects are shown by their `repr`, which knows what to keep to itself, not field by field.
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
-_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=MappingProxyType({}))
+NO_FIELDS: Mapping[str, object] = MappingProxyType({})
+_FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=NO_FIELDS)
 SCALARS = frozenset({str, int, float, bool, datetime, NoneType})
 
 
@@ -134,6 +135,11 @@ def bind_fields(**fields: object) -> None:
     for each field, all of which are gone through at every line.
     """
     _FIELDS.set({**_FIELDS.get(), **fields})
+
+
+def clear_fields() -> None:
+    """What was bound before is on no line from here on: for an asyncio task with new work."""
+    _FIELDS.set(NO_FIELDS)
 
 
 @lru_cache(maxsize=1024)

@@ -74,3 +74,26 @@ def table_of(declared: type[Any]) -> Mapping[str, Setting]:
         if row is not None:
             rows[one.name] = replace(row, env=row.env or one.name.upper())
     return MappingProxyType(rows)
+
+
+def read_table(
+    table: Mapping[str, Setting], given: Mapping[str, str], defaults: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """Field name -> its value, and one line for each value that cannot be.
+
+    `given` and `defaults` go by the variables' names; those that are not in the table are left
+    alone.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, row in table.items():
+        try:
+            text = given.get(row.env, "").strip() or defaults.get(row.env, "")
+            values[name] = row.value(text, values)
+        except ValueError:
+            # A key must not reach a log or a terminal by way of a typing error in it.
+            shown = "a value" if row.secret else repr(given[row.env])
+            problems.append(f"{row.env}: {shown} was given, expected {row.reader.expected}")
+            # What is derived from this one goes on with its default.
+            values[name] = row.value("", values)
+    return values, problems

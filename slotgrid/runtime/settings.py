@@ -5,24 +5,21 @@ Each setting stands once, in the class below: its name, type, default, unit and 
 """
 
 import math
-import os
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from dotenv import dotenv_values
-
 from slotgrid.runtime import setting_values as a
-from slotgrid.runtime.exposure import PUBLIC_KEY_MIN_LENGTH, is_loopback, weakness
+from slotgrid.runtime.choices import BrowserKind, LogFormat, LogLevel, Sandbox
+from slotgrid.runtime.exposure import is_loopback
 from slotgrid.runtime.other_spellings import respelled
 from slotgrid.runtime.secrets import is_secret_name
-from slotgrid.runtime.setting_table import setting, table_of
+from slotgrid.runtime.setting_rules import browser_faults, key_faults
+from slotgrid.runtime.setting_table import read_table, setting, table_of
 
 # ruff: noqa: RUF009  `setting(...)` is how a field is declared, not a default that is shared
 
@@ -33,38 +30,6 @@ BALANCER_DEFAULTS: Mapping[str, str] = MappingProxyType(
     # A folder of its own: worker and balancer may be started from the same one.
     {"PORT": "4000", "DATA_DIR": ".data/balancer"}
 )
-
-
-class BrowserKind(StrEnum):
-    """Which Chromium runs the tasks."""
-
-    HEADLESS_SHELL = "chromium-headless-shell"
-    CHROMIUM = "chromium"
-
-
-class Sandbox(StrEnum):
-    """Whether Chromium's own sandbox is used; `auto` means where the machine allows it."""
-
-    AUTO = "auto"
-    ON = "on"
-    OFF = "off"
-
-
-class LogLevel(StrEnum):
-    """The lowest level that is written."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """How a line looks; `auto` means console in a terminal and JSON elsewhere."""
-
-    AUTO = "auto"
-    JSON = "json"
-    CONSOLE = "console"
 
 
 class SettingsError(Exception):
@@ -345,20 +310,19 @@ class Settings:
         Raises SettingsError with every fault at once.
         """
         given, notices = respelled(environ)
-        values: dict[str, Any] = {}
-        problems: list[str] = []
-        for name, row in TABLE.items():
-            try:
-                text = given.get(row.env, "").strip() or defaults.get(row.env, "")
-                values[name] = row.value(text, values)
-            except ValueError:
-                # A key must not reach a log or a terminal by way of a typing error in it.
-                shown = "a value" if row.secret else repr(given[row.env])
-                problems.append(f"{row.env}: {shown} was given, expected {row.reader.expected}")
-                # What is derived from this one, and the rules below, go on with its default.
-                values[name] = row.value("", values)
+        values, problems = read_table(TABLE, given, defaults)
         settings = cls(**values, notices=notices)
-        problems += _broken_rules(settings)
+        problems += browser_faults(
+            slots=settings.slots,
+            pools=settings.pools,
+            browsers=settings.browsers,
+            browser=settings.browser,
+            headless=settings.headless,
+        )
+        keys = {"AUTH_KEY": settings.auth_key}
+        if settings.balancer_key:
+            keys["BALANCER_KEY"] = settings.balancer_key
+        problems += key_faults(settings.host, keys)
         if problems:
             raise SettingsError(tuple(problems))
         return settings
@@ -390,48 +354,3 @@ class Settings:
 
 #: Field name -> its row, in the order of declaration.
 TABLE = table_of(Settings)
-
-
-def load_settings(
-    env_file: Path = Path(".env"), *, defaults: Mapping[str, str] = NO_DEFAULTS
-) -> Settings:
-    """Read the settings of `environment(env_file)`; `defaults` are those of this kind of node.
-
-    Raises SettingsError with every fault at once.
-    """
-    return Settings.from_env(environment(env_file), defaults=defaults)
-
-
-def environment(env_file: Path = Path(".env")) -> Mapping[str, str]:
-    """What stands in `env_file`, if it is there, and in the environment, which wins."""
-    # No interpolation: a `$` in a key is a `$`.
-    from_file = dotenv_values(env_file, interpolate=False)
-    written = {name: value for name, value in from_file.items() if value is not None}
-    return {**written, **os.environ}
-
-
-def _broken_rules(settings: Settings) -> list[str]:
-    """What no single value shows: rules that hold between settings."""
-    problems = []
-    if (pooled := sum(settings.pools.values())) != settings.slots:
-        problems.append(
-            f"POOLS: sizes add up to {pooled}, expected SLOTS, which is {settings.slots}"
-        )
-    if settings.browsers > settings.slots:
-        problems.append(
-            f"BROWSERS: {settings.browsers} was given, expected at most SLOTS,"
-            f" which is {settings.slots}"
-        )
-    if not settings.headless and settings.browser is not BrowserKind.CHROMIUM:
-        problems.append(f"HEADLESS: {settings.browser} has no windows, expected BROWSER=chromium")
-    keys = {"AUTH_KEY": settings.auth_key}
-    if settings.balancer_key:
-        keys["BALANCER_KEY"] = settings.balancer_key
-    for name, key in keys.items():
-        if settings.is_public and (why := weakness(key)):
-            problems.append(
-                f"{name}: HOST={settings.host} can be reached from other machines and the key"
-                f" {why}, expected {PUBLIC_KEY_MIN_LENGTH} characters or more that nobody can"
-                ' guess: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-            )
-    return problems

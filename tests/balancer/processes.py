@@ -13,11 +13,11 @@ from aiohttp import ClientSession, ClientTimeout
 from slotgrid.runtime.settings import TABLE
 from tests.balancer.functions import FUNCTIONS
 from tests.balancer.running import GIVE_UP_S, KEY, LINK_KEY, NO_CHROMIUM
+from tests.callers import Answer, Calls
 from tests.system.processes import Process
-from tests.worker.running import Answer
 
 
-class Node:
+class Node(Calls):
     """A node that runs on its own, and a caller that has its key."""
 
     def __init__(self, name: str, process: Process, url: str, caller: ClientSession) -> None:
@@ -29,14 +29,6 @@ class Node:
     async def request(self, method: str, path: str, **asked: Any) -> Answer:
         async with self.caller.request(method, self.url + path, **asked) as response:
             return Answer(response.status, dict(response.headers), await response.read())
-
-    async def get(self, path: str, **params: str) -> Any:
-        answer = await self.request("GET", path, params=params)
-        assert answer.status == 200, answer.body
-        return answer.json
-
-    async def submit(self, function: str, **fields: Any) -> Answer:
-        return await self.request("POST", "/task", json={"function": function, **fields})
 
     async def until_ready_workers(self, count: int) -> None:
         """Return when the balancer takes so many workers for ready."""

@@ -28,10 +28,10 @@ from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, TABLE, Settings
 from slotgrid.serving import Stop, listening
 from tests.balancer.functions import FUNCTIONS
+from tests.callers import Answer, Calls
 from tests.slotgrid.intake.checking import check_answers
 from tests.system.processes import Process
 from tests.worker.browser.waiting import until
-from tests.worker.running import Answer, events_of
 
 KEY = "a-key-of-the-tests-7Qm2"
 LINK_KEY = "a-key-of-the-links-9Zk4"
@@ -68,7 +68,7 @@ class WorkerProcess:
 
 
 @dataclass
-class RunningBalancer:
+class RunningBalancer(Calls):
     """A balancer that listens at `url`, and a caller that has its key."""
 
     url: str
@@ -150,25 +150,6 @@ class RunningBalancer:
 
     # Calls
 
-    async def request(self, method: str, path: str, **asked: Any) -> Answer:
-        async with self.caller.request(method, path, **asked) as response:
-            return Answer(response.status, dict(response.headers), await response.read())
-
-    async def get(self, path: str, **params: str) -> Any:
-        answer = await self.request("GET", path, params=params)
-        assert answer.status == 200, answer.body
-        return answer.json
-
-    async def submit(self, function: str, **fields: Any) -> Answer:
-        """The answer to a task, whatever it is; `fields` as of `POST /task`."""
-        return await self.request("POST", "/task", json={"function": function, **fields})
-
-    async def call(self, function: str, **given: Any) -> Any:
-        """The result of a task that goes well."""
-        answer = await self.submit(function, input=given)
-        assert answer.status == 200, answer.body
-        return answer.json["result"]
-
     async def problem(self, function: str, status: int, **fields: Any) -> Any:
         """The problem of a task that does not."""
         answer = await self.submit(function, **fields)
@@ -182,12 +163,6 @@ class RunningBalancer:
         self._callers.add(caller)
         caller.add_done_callback(self._callers.discard)
         return caller
-
-    async def stream(self, function: str, **given: Any) -> list[tuple[str, Any]]:
-        """Every event of a task in mode stream, as kind and payload."""
-        body = {"function": function, "input": given, "mode": "stream"}
-        async with self.caller.post("/task", json=body) as response:
-            return await events_of(response)
 
     async def until_running(self, count: int) -> None:
         """Return when so many tasks have started on workers."""

@@ -16,8 +16,8 @@ from slotgrid.wire.ending import CloseCode
 from tests.balancer.fake_worker import ECHO, FakeWorker, fake_worker
 from tests.balancer.proxy import Proxy
 from tests.balancer.running import RunningBalancer
+from tests.callers import Answer
 from tests.worker.browser.waiting import until
-from tests.worker.running import Answer
 
 SAFE = msgspec.structs.replace(ECHO, retries=1)
 

@@ -1,17 +1,25 @@
-"""Somebody who reads a page and does what it says, in the folder of a worker that runs."""
+"""Somebody who reads a page and does what it says, in the folder of a node that runs."""
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.docs.pages import blocks
-from tests.system.home import KEY
-from tests.system.workers import RunningWorker
+import pytest
 
-ADDRESS = "http://127.0.0.1:3000"
+from tests.docs.pages import blocks
+from tests.system.home import KEY, Home
+from tests.system.processes import PATIENCE_S, Process
+from tests.system.workers import running_worker
+
+HOST = "ada"
 FOLDER = "/home/ada/slotgrid"
 NOT_RUN = {"make run\nmake test\n", "source .venv/bin/activate\n"}
 """What the tests themselves stand on."""
@@ -21,22 +29,76 @@ VARYING = (
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
     (r'"(queued_ms|run_ms|size)": ?[\d.]+', r'"\1":0'),
     (r"\b[\d.]+ (ms|s|KiB)\b", "0"),
+    (rf"\b{HOST}-worker-\d\b", f"{HOST}-worker-N"),  # whichever has the freest slot
 )
 """What differs from one run to the next."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What the page tells to start: it is at `url`, where the page says `address`."""
+
+    home: Home
+    process: Process
+    url: str
+    address: str
+    workers: int
+
+    def until_offered(self, function: str) -> None:
+        """Return when every worker has read the function's file, and callers can have it."""
+        read, give_up = f'["{function}"]', time.monotonic() + PATIENCE_S
+        while time.monotonic() < give_up:
+            said = self.process.lines
+            told = sum("functions.reloaded" in line and read in line for line in said)
+            if told >= self.workers and function in self._offered():
+                return
+            time.sleep(0.05)
+        pytest.fail(f"{function} is not offered:\n{self.process.said}")
+
+    def _offered(self) -> str:
+        request = urllib.request.Request(f"{self.url}/functions", headers={"Authorization": KEY})
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return str(answer.read().decode())
+
+
+@contextmanager
+def worker(home: Home) -> Iterator[Started]:
+    """A worker, as `python -m worker` starts it."""
+    with running_worker(home) as one:
+        yield Started(home, one.process, one.url, "http://127.0.0.1:3000", workers=1)
+
+
+@contextmanager
+def fleet(home: Home) -> Iterator[Started]:
+    """A balancer and two workers, as `make run` starts them."""
+    process = home.python("-m", "slotgrid.cli", "up", "--workers", "2", NODE_NAME="")
+    try:
+        ready = process.until_line(lambda line: "Slotgrid is ready" in line)
+        url = next(word for word in ready.split() if word.startswith("http://"))
+        yield Started(home, process, url, "http://127.0.0.1:4000", workers=2)
+    finally:
+        home.end_everything()
 
 
 class Reader:
     """Types commands, saves files, and sees what the terminal shows."""
 
-    def __init__(self, worker: RunningWorker) -> None:
-        self.folder = worker.home.root
-        self._worker = worker
-        port = worker.url.rpartition(":")[2]
+    def __init__(self, started: Started) -> None:
+        self.folder = started.home.root
+        self._started = started
+        port = started.url.rpartition(":")[2]
         (self.folder / ".env").write_text(f"AUTH_KEY={KEY}\nPORT={port}\n")
-        env = worker.home.env
+        env = started.home.env
         self._env = {name: env[name] for name in env if name not in {"AUTH_KEY", "PORT"}}
         self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
         self._env["KEY"] = KEY
+        written = started.address.rpartition(":")[2]
+        self._read_as = {
+            started.url: started.address,
+            str(self.folder): FOLDER,
+            f"{socket.gethostname()}-{port}": f"{HOST}-{written}",
+            f"{socket.gethostname()}-worker": f"{HOST}-worker",
+        }
 
     def follows(self, page: Path) -> Iterator[tuple[str, str]]:
         """Do all that the page says; what it promises, and what the terminal then shows."""
@@ -52,7 +114,7 @@ class Reader:
 
     def _types(self, command: str) -> str:
         ran = subprocess.run(
-            ["bash", "-c", command.replace(ADDRESS, self._worker.url)],
+            ["bash", "-c", command.replace(self._started.address, self._started.url)],
             cwd=self.folder,
             env=self._env,
             stdout=subprocess.PIPE,
@@ -60,17 +122,17 @@ class Reader:
             text=True,
             check=False,
         )
-        return ran.stdout.replace(self._worker.url, ADDRESS).replace(str(self.folder), FOLDER)
+        shown = ran.stdout
+        for here, there in self._read_as.items():
+            shown = shown.replace(here, there)
+        return shown
 
     def _saves(self, text: str, path: str) -> None:
-        """Save a file; a function's is there when the worker has seen it."""
+        """Save a file; a function can be called when this returns."""
         (self.folder / path).write_text(text)
         name = Path(path).stem
         if not name.startswith("_"):
-            seen = f'["{name}"]'
-            self._worker.process.until_line(
-                lambda line: "functions.reloaded" in line and seen in line
-            )
+            self._started.until_offered(name)
 
 
 def same(text: str) -> str:

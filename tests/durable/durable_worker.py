@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.worker.running import Answer, RunningWorker, browserless_worker
+from tests.callers import Answer
+from tests.worker.running import RunningWorker, browserless_worker
 
 GIVE_UP_S = 60.0
 

@@ -10,6 +10,7 @@ import pytest
 
 from slotgrid.core.drain import drain
 from slotgrid.records.retention import DAY_S
+from tests.callers import events_of
 from tests.durable.durable_worker import (
     FUNCTIONS,
     GIVE_UP_S,
@@ -20,7 +21,7 @@ from tests.durable.durable_worker import (
     finished,
 )
 from tests.slotgrid.records.receivers import receiver
-from tests.worker.running import RunningWorker, events_of
+from tests.worker.running import RunningWorker
 
 
 async def drained(worker: RunningWorker, within_s: float = 30.0) -> None:

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from slotgrid.core.task import TaskState
+from tests.faults.functions import PLAIN
 from tests.worker.browser.waiting import until, until_whole
 from tests.worker.running import RunningWorker, running_worker
 from worker.browser.stats import BrowserStats
@@ -76,18 +77,7 @@ FUNCTIONS = {
                 return type(error).__name__
             return "nothing"
     """,
-    "title.py": """
-        @function()
-        async def title(context: Context) -> str:
-            page = await context.page()
-            await page.set_content("<title>A title</title>")
-            return await page.title()
-    """,
-    "quick.py": """
-        @function()
-        async def quick(context: Context) -> int:
-            return 42
-    """,
+    **PLAIN,
 }
 
 

@@ -2,23 +2,14 @@
 
 from pathlib import Path
 
+from slotgrid.runtime.choices import BrowserKind
+from tests.faults.functions import PLAIN
 from tests.worker.browser.waiting import until
 from tests.worker.running import running_worker
-from worker.browser.find import BrowserKind, find_executable
+from worker.browser.find import find_executable
 
 FUNCTIONS = {
-    "title.py": """
-        @function()
-        async def title(context: Context) -> str:
-            page = await context.page()
-            await page.set_content("<title>A title</title>")
-            return await page.title()
-    """,
-    "quick.py": """
-        @function()
-        async def quick(context: Context) -> int:
-            return 42
-    """,
+    **PLAIN,
     "chromium.py": """
         from slotgrid.function import NodeFacts
 

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 
 import psutil
 
@@ -43,6 +44,18 @@ def test_a_fleet_is_started_used_kept_alive_and_ended_by_the_command_line(home: 
         "worker.ended",
         "worker.ended",
     ]
+    home.assert_nothing_left()
+
+
+def test_a_fleet_whose_port_is_taken_does_not_take_whoever_is_there_for_its_own(
+    home: Home,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = home.slotgrid("up", PORT=str(port))
+    assert ran.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in ran.stderr
+    assert "set another PORT" in ran.stderr
     home.assert_nothing_left()
 
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import orjson
 import psutil
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientSession
 
 from slotgrid.core.events import Reader
 from slotgrid.core.task import Task, TaskState
@@ -24,6 +24,7 @@ from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from slotgrid.serving import Stop
+from tests.callers import Answer, Calls, a_caller
 from tests.worker.browser.waiting import until
 from tests.worker.registry.conftest import Folder
 from worker.app import Worker
@@ -32,19 +33,6 @@ from worker.serving import serving
 KEY = "a-key-of-the-tests-7Qm2"
 GIVE_UP_S = 60.0
 NO_CHROMIUM = "/nonexistent/chromium"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a request was answered with."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -88,7 +76,7 @@ class Submitted:
 
 
 @dataclass(frozen=True)
-class RunningWorker:
+class RunningWorker(Calls):
     """A worker that listens at `url`, and a caller that has its key."""
 
     url: str
@@ -98,26 +86,6 @@ class RunningWorker:
     logs: LogRing
     redactor: Redactor
     _answering: set[asyncio.Task[Answer]] = field(default_factory=set)
-
-    async def request(self, method: str, path: str, **asked: Any) -> Answer:
-        async with self.caller.request(method, path, **asked) as response:
-            return Answer(response.status, dict(response.headers), await response.read())
-
-    async def get(self, path: str, **params: str) -> Any:
-        """The JSON at a path that is there."""
-        answer = await self.request("GET", path, params=params)
-        assert answer.status == 200, answer.body
-        return answer.json
-
-    async def submit(self, function: str, **fields: Any) -> Answer:
-        """The answer to a task, whatever it is; `fields` as of `POST /task`."""
-        return await self.request("POST", "/task", json={"function": function, **fields})
-
-    async def call(self, function: str, **given: Any) -> Any:
-        """The result of a task that goes well."""
-        answer = await self.submit(function, input=given)
-        assert answer.status == 200, answer.body
-        return answer.json["result"]
 
     async def problem(self, function: str, status: int = 500, **given: Any) -> Any:
         """The problem of a task that does not."""
@@ -144,12 +112,6 @@ class RunningWorker:
         task = found()
         assert task is not None, await answering
         return Submitted(task, answering)
-
-    async def stream(self, function: str, **given: Any) -> list[tuple[str, Any]]:
-        """Every event of a task in mode stream, as kind and payload."""
-        body = {"function": function, "input": given, "mode": "stream"}
-        async with self.caller.post("/task", json=body) as response:
-            return await events_of(response)
 
     async def task(self, task_id: str) -> Any:
         """The record of a task."""
@@ -200,18 +162,6 @@ class RunningWorker:
             await asyncio.wait(self._answering)
 
 
-async def events_of(response: ClientResponse) -> list[tuple[str, Any]]:
-    """Every event of a server-sent stream, when it has ended."""
-    assert response.status == 200, await response.text()
-    text = await response.text()
-    frames = [frame for frame in text.split("\n\n") if frame and not frame.startswith(":")]
-    events = []
-    for frame in frames:
-        lines = dict(line.split(": ", 1) for line in frame.splitlines())
-        events.append((lines["event"], orjson.loads(lines["data"])))
-    return events
-
-
 @asynccontextmanager
 async def running_worker(
     tmp_path: Path,
@@ -259,7 +209,7 @@ async def running_worker(
             settings, logs=logs, redactor=redactor, stop=Stop(), used_percent=used_percent
         ) as (worker, port):
             url = f"http://127.0.0.1:{port}"
-            async with _caller(url) as caller:
+            async with a_caller(url, KEY, give_up_s=GIVE_UP_S) as caller:
                 running = RunningWorker(url, worker, folder, caller, logs, redactor)
                 yield running
                 await running.end()
@@ -280,15 +230,6 @@ def browserless_worker(
 ) -> AbstractAsyncContextManager[RunningWorker]:
     """As `running_worker`, on a machine without Chromium: it starts in no time."""
     return running_worker(tmp_path, functions, CHROMIUM_PATH=NO_CHROMIUM, **terms)
-
-
-def _caller(url: str) -> ClientSession:
-    return ClientSession(
-        url,
-        headers={"Authorization": KEY},
-        timeout=ClientTimeout(total=GIVE_UP_S),
-        connector=TCPConnector(limit=0),
-    )
 
 
 def _children() -> set[int]:

@@ -12,12 +12,12 @@ from typing import Any
 import structlog
 from playwright.async_api import Error as PlaywrightError
 
+from slotgrid.runtime.memory import tree_memory_mb
 from worker.browser.context import TaskContext
 from worker.browser.driver import silence_driver_deaths
 from worker.browser.errors import BrowserUnavailable
 from worker.browser.launch import LaunchPlan
 from worker.browser.limits import Limits
-from worker.browser.memory import tree_memory_mb
 from worker.browser.patience import consume
 from worker.browser.place import Place, Recycling
 from worker.browser.process import BrowserProcess

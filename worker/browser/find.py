@@ -5,10 +5,10 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
+from slotgrid.runtime.choices import BrowserKind
 from worker.browser.errors import BrowserMissing
 
 VERSION_TIMEOUT_S = 10
@@ -16,13 +16,6 @@ ADVICE = (
     "install one with `apt-get install chromium-headless-shell` or "
     "`playwright install --only-shell chromium`, or name it in CHROMIUM_PATH"
 )
-
-
-class BrowserKind(StrEnum):
-    """Which build of Chromium: the shell draws no window, and runs 3 to 5 times the tasks."""
-
-    SHELL = "chromium-headless-shell"
-    CHROMIUM = "chromium"
 
 
 @dataclass(frozen=True, slots=True)

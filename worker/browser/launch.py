@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from slotgrid.runtime.choices import BrowserKind
 from worker.browser.errors import BrowserMissing
-from worker.browser.find import BrowserKind, Executable, find_executable
+from worker.browser.find import Executable, find_executable
 
 BOOT_SWITCH = "--slotgrid-boot="
 """Marks the main process of a browser with the boot it belongs to; Chromium ignores it."""

@@ -12,7 +12,7 @@ from typing import IO
 
 import psutil
 
-from worker.browser.find import BrowserKind
+from slotgrid.runtime.choices import BrowserKind
 from worker.browser.launch import BOOT_SWITCH
 from worker.browser.processes import kill, kill_group, leads_a_group, processes_of
 

@@ -24,8 +24,8 @@ from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.task import Task, log_line
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.history import History
+from slotgrid.runtime.choices import LogLevel
 from slotgrid.runtime.logs import LogRing
-from slotgrid.runtime.settings import LogLevel
 from slotgrid.wire.limits import PIECE_BYTES
 from slotgrid.wire.link import Link
 from slotgrid.wire.messages import Ask, FromBalancer, Reply

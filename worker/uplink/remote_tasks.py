@@ -9,8 +9,9 @@ import structlog
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher, class_of
 from slotgrid.core.errors import ServiceError, UnknownFunction, WorkerLost
+from slotgrid.core.fields import Mode, Place
 from slotgrid.core.node import NodeState, NodeStatus
-from slotgrid.core.submission import Mode, Place, Submission
+from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Source, Task
 from slotgrid.records.history import History

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from slotgrid.core.errors import DatabaseUnavailable, Gone, NotFound, UnknownTask
 from slotgrid.core.task import Task
 from slotgrid.intake import documents as d
+from slotgrid.intake.files import FileAnswer
 from slotgrid.intake.finding import find_task, json_response
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint, json_answer
@@ -57,7 +58,7 @@ async def get_artifact(request: web.Request) -> web.StreamResponse:
     headers = _headers(name, saved.content_type)
     found = await node.artifacts.open(task.id, name)
     if isinstance(found, Path):
-        return web.FileResponse(found, headers=headers)
+        return FileAnswer(found, headers=headers)
     if found is not None:
         return await _send(request, headers, saved.size, found)
     if node.files_elsewhere is None or not isinstance(task, Task) or task.worker is None:

@@ -23,7 +23,8 @@ from slotgrid.core.errors import (
     UnknownGroup,
     Violation,
 )
-from slotgrid.core.submission import Mode, Submission
+from slotgrid.core.fields import Mode
+from slotgrid.core.submission import Submission
 from slotgrid.core.task import API, Task
 from slotgrid.intake import documents as d
 from slotgrid.intake.accepted import accept

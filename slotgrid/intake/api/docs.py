@@ -14,6 +14,7 @@ from aiohttp import web
 from slotgrid.core.errors import NotFound
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake import documents as d
+from slotgrid.intake.files import FileAnswer
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import (
     Answer,
@@ -119,9 +120,9 @@ async def openapi(request: web.Request) -> web.Response:
         answers={200: Answer("Swagger UI", {"text/html": {"type": "string"}}), **d.FILE_ANSWERS},
     )
 )
-async def docs_page(_: web.Request) -> web.FileResponse:
+async def docs_page(_: web.Request) -> FileAnswer:
     """`GET /docs`."""
-    return web.FileResponse(PAGE, headers=HEADERS)
+    return FileAnswer(PAGE, headers=HEADERS)
 
 
 @endpoint(
@@ -137,12 +138,12 @@ async def docs_page(_: web.Request) -> web.FileResponse:
         problems=(NotFound,),
     )
 )
-async def docs_file(request: web.Request) -> web.FileResponse:
+async def docs_file(request: web.Request) -> FileAnswer:
     """`GET /docs/static/{name}`."""
     name = request.match_info["name"]
     if name not in FILES:
         raise NotFound(f"the page has no file {name!r}")
-    return web.FileResponse(FILES[name], headers=HEADERS)
+    return FileAnswer(FILES[name], headers=HEADERS)
 
 
 def leading_to(address: str) -> Handler:

@@ -13,7 +13,7 @@ from slotgrid.intake.body import bad_parameter, read_json, whole
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint, json_answer
 from slotgrid.intake.schemas import node as node_schemas
-from slotgrid.runtime.settings import LogLevel
+from slotgrid.runtime.choices import LogLevel
 
 LOGS_MOST = 2**31
 DRAIN = Schema(node_schemas.COMPONENTS["Drain"])

@@ -27,7 +27,8 @@ from slotgrid.core.errors import (
     WaitExceeded,
     WorkerLost,
 )
-from slotgrid.core.submission import Mode, Submission
+from slotgrid.core.fields import Mode
+from slotgrid.core.submission import Submission
 from slotgrid.core.task import API, Source
 from slotgrid.intake import documents as d
 from slotgrid.intake.auth import PRINCIPAL

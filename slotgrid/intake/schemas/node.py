@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from slotgrid.core.fields import Mode
 from slotgrid.core.node import NodeState
 from slotgrid.core.schema import JsonSchema
-from slotgrid.core.submission import Mode
 from slotgrid.intake.schemas.basics import (
     MOMENT,
     TEXT,

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from slotgrid.core.fields import DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode
 from slotgrid.core.schema import JsonSchema
-from slotgrid.core.submission import DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode
 from slotgrid.intake.schemas.basics import TEXT, ref
 
 BATCH_MOST = 1000

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from slotgrid.core.fields import Mode
 from slotgrid.core.schema import JsonSchema
-from slotgrid.core.submission import Mode
 from slotgrid.core.task import StepState, TaskState
 from slotgrid.intake.schemas.basics import (
     ANYTHING,

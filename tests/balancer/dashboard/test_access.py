@@ -14,7 +14,7 @@ from balancer.fleet.states import WorkerState
 from slotgrid.intake.auth import Principal
 from slotgrid.intake.openapi import Scope
 from tests.balancer.running import KEY, RunningBalancer, running_balancer
-from tests.worker.running import Answer
+from tests.callers import Answer
 
 
 class Stranger:

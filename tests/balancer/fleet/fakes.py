@@ -6,10 +6,10 @@ from typing import Any
 from balancer.fleet.fleet import RETURNING_S, Fleet
 from balancer.fleet.states import Counts, Hello, Report
 from balancer.fleet.workers import Worker
+from slotgrid.core.fields import Place
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.slots import Slot
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.core.submission import Place
 from tests.slotgrid.core.fakes import PLAIN, ManualClock
 
 DEFAULT = TaskClass("default", 1, "default")

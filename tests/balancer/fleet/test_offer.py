@@ -14,9 +14,10 @@ from slotgrid.core.errors import (
     UnknownFunction,
     UnknownGroup,
 )
+from slotgrid.core.fields import Mode
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.schema import Schema
-from slotgrid.core.submission import Mode, Submission
+from slotgrid.core.submission import Submission
 from slotgrid.core.task import API, Task
 from tests.balancer.fleet.fakes import FakeFleet, report
 from tests.slotgrid.core.fakes import PLAIN, function

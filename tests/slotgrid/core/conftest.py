@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.slotgrid.core.fakes import FakeNode, ManualClock, make_node
+from tests.slotgrid.core.fakes import TWICE_IS_SAFE, FakeNode, ManualClock, make_node
 
 
 @pytest.fixture
@@ -12,4 +12,4 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def node() -> FakeNode:
-    return make_node()
+    return make_node(TWICE_IS_SAFE)

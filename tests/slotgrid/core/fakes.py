@@ -104,11 +104,12 @@ class ScriptedRunner:
         return self._clean(task) if self.cleans else None
 
     async def _clean(self, task: Task) -> None:
-        self.cleaning[task.id] = asyncio.get_running_loop().create_future()
+        # A task that was refused may end in another slot while the first one is still cleaned.
+        done = self.cleaning.setdefault(task.id, asyncio.get_running_loop().create_future())
         try:
-            await self.cleaning[task.id]
+            await asyncio.shield(done)
         finally:
-            del self.cleaning[task.id]
+            self.cleaning.pop(task.id, None)
 
     async def started(self, task: Task) -> None:
         """Return when a run of the task is under way."""
@@ -273,6 +274,9 @@ def make_node(
 def function(name: str, **fields: Any) -> FunctionSpec:
     """A function that differs from PLAIN in what is given."""
     return replace(PLAIN, name=name, **fields)
+
+
+TWICE_IS_SAFE = function("twice_is_safe", retries=1)
 
 
 def terminal_events(task: Task) -> list[Event]:

@@ -13,23 +13,14 @@ from slotgrid.core.errors import (
 from slotgrid.core.supervisor import uninterrupted
 from slotgrid.core.task import Task, TaskState
 from tests.slotgrid.core.fakes import (
+    TWICE_IS_SAFE,
     FakeNode,
     ended,
     ended_with_others,
-    function,
-    make_node,
     terminal_events,
     turns,
     until,
 )
-
-TWICE_IS_SAFE = function("twice_is_safe", retries=1)
-
-
-@pytest.fixture
-def node() -> FakeNode:
-    return make_node(TWICE_IS_SAFE)
-
 
 # Cancel, at every place where a task can be.
 

@@ -144,6 +144,11 @@ def test_slots_add_up_and_every_task_ends_exactly_once(story: list[Step], cleans
     asyncio.run(Story(cleans=cleans).run(story))
 
 
+def test_a_refused_task_that_ends_elsewhere_is_cleaned_up_after_in_both_slots() -> None:
+    story = [("ask", 0, 1), ("refuse", 0, 1), ("turn", 0, 1)]
+    asyncio.run(Story(cleans=True).run([*story, ("ask", 0, 1), ("finish", 0, 1), ("ask", 0, 1)]))
+
+
 def test_a_story_with_every_happening_in_it_is_told_to_its_end() -> None:
     names = ("turn", "finish", "fail", "refuse", "break", "cancel", "leave", "expire", "wake_nap")
     story: list[Step] = []

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from slotgrid.core.errors import Internal, Violation, WorkerLost, from_problem, problem_types
+from slotgrid.core.errors import Internal, Violation, WorkerLost, problem_types
+from slotgrid.core.problems_back import from_problem
 
 
 @pytest.mark.parametrize("name", problem_types())

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slotgrid.core.errors import FAULTS_LIMIT, InvalidSubmission
-from slotgrid.core.submission import NESTING_LIMIT, Mode, Place, Submission, Webhook
+from slotgrid.core.fields import Mode, Place, Webhook
+from slotgrid.core.reading import NESTING_LIMIT
+from slotgrid.core.submission import Submission
 
 
 def faults(body: object) -> dict[str, str]:

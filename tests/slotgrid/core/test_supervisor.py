@@ -12,22 +12,15 @@ from slotgrid.core.errors import (
 from slotgrid.core.supervisor import AttemptFailed, Refused
 from slotgrid.core.task import TaskState
 from tests.slotgrid.core.fakes import (
+    TWICE_IS_SAFE,
     FakeNode,
     ended,
     ended_with_others,
-    function,
     make_node,
     terminal_events,
     turns,
     until,
 )
-
-TWICE_IS_SAFE = function("twice_is_safe", retries=1)
-
-
-@pytest.fixture
-def node() -> FakeNode:
-    return make_node(TWICE_IS_SAFE)
 
 
 async def test_a_task_that_completes_says_its_result_and_gives_its_slot_back(

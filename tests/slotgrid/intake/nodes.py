@@ -15,12 +15,12 @@ from aiohttp import ClientResponse, ClientSession, ClientTimeout, web
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.events import Reader
+from slotgrid.core.fields import Mode
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
-from slotgrid.core.submission import Mode
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.intake.api.docs import add_docs
@@ -34,10 +34,11 @@ from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
 from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
+from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import LogFormat, LogLevel, Settings
+from slotgrid.runtime.settings import Settings
 from tests.slotgrid.intake.checking import check_answers, frames
 from tests.slotgrid.intake.functions import OFFERED, CoroutineRunner, ListedCatalog, Offered
 

@@ -42,3 +42,16 @@ async def test_operations_are_logged_with_user_and_address() -> None:
             "audit.drain",
         ]
         assert {(line["user"], line["address"]) for line in told} == {("root", "127.0.0.1")}
+
+
+async def test_the_next_request_of_a_connection_is_logged_without_the_task_of_the_last() -> None:
+    async with running_node() as node:
+        greet = {"function": "greet", "input": {"name": "Ada"}}
+        for path, body in (("/task", greet), ("/off", {})):
+            async with node.caller.post(f"{node.url}{path}", json=body) as answer:
+                assert answer.status == 200, path
+        *_, done, off = node.node.logs.entries()
+        assert (done["event"], off["event"]) == ("task.completed", "audit.off")
+        assert done["task_id"]
+        assert "task_id" not in off
+        assert "slot" not in off

@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from slotgrid.core.errors import InvalidSubmission, problem_types
+from slotgrid.core.field_readers import FIELDS
 from slotgrid.core.schema import Schema
-from slotgrid.core.submission import _FIELDS, Submission
+from slotgrid.core.submission import Submission
 from slotgrid.intake.api.docs import DOCUMENT
 from slotgrid.intake.openapi import endpoint_of
 from slotgrid.intake.openapi_document import component_name, embedded, function_components, path_of
@@ -273,7 +274,7 @@ def test_the_documented_submission_takes_what_the_node_takes(name: str, value: o
 
 
 def test_the_documented_submission_has_every_field() -> None:
-    assert SUBMISSION["properties"].keys() == _FIELDS.keys()
+    assert SUBMISSION["properties"].keys() == FIELDS.keys()
 
 
 async def test_every_operation_but_streams_gives_json_or_says_what(document: Document) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from slotgrid.runtime.env_example import env_example
+from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.first_run import ensure_env
-from slotgrid.runtime.settings import Settings, load_settings
+from slotgrid.runtime.settings import Settings
 
 
 @pytest.fixture

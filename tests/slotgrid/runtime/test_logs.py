@@ -12,6 +12,7 @@ import pytest
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.logs import (
     MAX_LINE_BYTES,
     LogRing,
@@ -20,7 +21,6 @@ from slotgrid.runtime.logs import (
     configure_logs,
 )
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import LogFormat, LogLevel
 
 log = structlog.get_logger()
 

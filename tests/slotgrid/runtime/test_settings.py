@@ -4,16 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from slotgrid.runtime.choices import BrowserKind, LogFormat, LogLevel
 from slotgrid.runtime.env_example import env_example
-from slotgrid.runtime.settings import (
-    TABLE,
-    BrowserKind,
-    LogFormat,
-    LogLevel,
-    Settings,
-    SettingsError,
-    load_settings,
-)
+from slotgrid.runtime.env_file import load_settings
+from slotgrid.runtime.settings import TABLE, Settings, SettingsError
 
 STRONG_KEY = "pL8x-Qm2v_Zt7RwYb3Nc"
 ROOT = Path(__file__).parents[3]
@@ -29,7 +23,7 @@ def test_nothing_given_is_a_worker_on_loopback() -> None:
     settings = Settings.from_env({})
     assert (settings.host, settings.port, settings.slots) == ("127.0.0.1", 3000, 10)
     assert settings.request_body_limit_bytes == 10 * 1024 * 1024
-    assert settings.browser is BrowserKind.HEADLESS_SHELL
+    assert settings.browser is BrowserKind.SHELL
     assert settings.notices == ()
     assert not settings.is_public
 
@@ -173,7 +167,7 @@ def test_our_own_spelling_wins() -> None:
 @pytest.mark.parametrize("browser", ["firefox", "/usr/bin/chromium", "xdg-open"])
 def test_the_desktops_own_browser_variable_is_ignored_with_a_notice(browser: str) -> None:
     settings = Settings.from_env({"BROWSER": browser})
-    assert settings.browser is BrowserKind.HEADLESS_SHELL
+    assert settings.browser is BrowserKind.SHELL
     assert browser in settings.notices[0]
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from slotgrid.runtime.choices import BrowserKind
 from worker.browser.errors import BrowserMissing
-from worker.browser.find import BrowserKind, browser_version, find_executable
+from worker.browser.find import browser_version, find_executable
 
 SHELL, CHROMIUM = BrowserKind.SHELL, BrowserKind.CHROMIUM
 

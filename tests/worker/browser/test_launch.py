@@ -12,9 +12,10 @@ import psutil
 import pytest
 from aiohttp.test_utils import TestServer
 
+from slotgrid.runtime.choices import BrowserKind
 from tests.worker.browser.conftest import StartBrowsers, browsers_leaving_nothing
 from worker.browser.browsers import Browsers
-from worker.browser.find import BrowserKind, find_executable
+from worker.browser.find import find_executable
 from worker.browser.launch import LaunchPlan
 from worker.browser.sweep import temporary_base
 

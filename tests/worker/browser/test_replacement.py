@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from slotgrid.runtime.choices import BrowserKind
 from tests.worker.browser.conftest import StartBrowsers
 from tests.worker.browser.waiting import until, until_whole
 from worker.browser.browsers import Browsers
 from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused
-from worker.browser.find import BrowserKind, find_executable
+from worker.browser.find import find_executable
 from worker.browser.launch import LaunchPlan
 from worker.browser.limits import Limits
 from worker.browser.states import BrowserState, Ending

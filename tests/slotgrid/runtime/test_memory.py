@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from worker.browser.memory import MIB, memory_used_percent, tree_memory_mb
+from slotgrid.runtime.memory import MIB, memory_used_percent, tree_memory_mb
 
 HOLD = "held = bytearray({} * 1024 * 1024); print('held', flush=True); input()"
 

@@ -1,0 +1,43 @@
+"""What the fields of a submission can be."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+LOWEST_PRIORITY = 9
+DEFAULT_PRIORITY = 5
+
+
+class Mode(StrEnum):
+    """How the answer travels. `durable`: the task is recorded before it is accepted."""
+
+    durable: bool
+
+    SYNC = "sync"
+    STREAM = "stream"
+    WEBHOOK = "webhook"
+    ASYNC = "async"
+
+    def __init__(self, word: str) -> None:
+        self.durable = word in {"webhook", "async"}
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a task must run; what is None does not matter."""
+
+    worker: str | None = None
+    pool: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+ANYWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where an answer is delivered."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    secret: str | None = field(default=None, repr=False)

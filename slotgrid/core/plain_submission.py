@@ -1,0 +1,36 @@
+"""Reads at once what most submissions are; it says no, and never why."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from slotgrid.core.fields import DEFAULT_PRIORITY, Mode
+from slotgrid.core.reading import MOST
+
+Word = Annotated[str, msgspec.Meta(min_length=1)]
+NOT_GIVEN: Any = None
+"""The default of what may not be null: defaults are not checked."""
+
+
+class PlainSubmission(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What most submissions are: of these fields, and without a fault."""
+
+    function: Word
+    input: Any = {}  # not typed as an object, for those are copied
+    group: Word = NOT_GIVEN
+    contract: Annotated[int, msgspec.Meta(ge=1)] = NOT_GIVEN
+    priority: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_PRIORITY
+    mode: Mode = Mode.SYNC
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=MOST)] = NOT_GIVEN
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=MOST)] = NOT_GIVEN
+    metadata: Any = {}
+
+
+def read_plain(body: object) -> PlainSubmission | None:
+    """The body, if it is a plain one; anything else is for the readers that have words."""
+    try:
+        plain = msgspec.convert(body, PlainSubmission)
+    except msgspec.ValidationError:
+        return None
+    objects = type(plain.input) is dict and type(plain.metadata) is dict
+    return plain if objects and not plain.mode.durable else None

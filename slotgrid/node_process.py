@@ -1,0 +1,230 @@
+"""What worker and balancer have in common: the parts of a node, wherever its slots are."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import structlog
+from aiohttp import web
+
+from slotgrid.core.admission import Admission
+from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.fields import Mode
+from slotgrid.core.gates import Gates
+from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.offer import Offer
+from slotgrid.core.queue import TaskQueue
+from slotgrid.core.schema import JsonSchema
+from slotgrid.core.slots import SlotSource
+from slotgrid.core.supervisor import Supervisor
+from slotgrid.core.task import Task
+from slotgrid.intake.api.docs import add_docs
+from slotgrid.intake.api.link import ACCEPTOR, Acceptor, link
+from slotgrid.intake.app import make_app
+from slotgrid.intake.cors import add_cors
+from slotgrid.intake.node import FilesElsewhere, Node, Served
+from slotgrid.intake.openapi_document import NO_COMPONENTS
+from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.durability import Durability
+from slotgrid.records.history import History
+from slotgrid.records.keyed import KeyedTasks
+from slotgrid.records.ledger import Ledger
+from slotgrid.runtime.logs import LogRing
+from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.settings import Settings
+from slotgrid.runtime.watchdog import LoopWatchdog
+
+log = structlog.get_logger()
+
+EXPIRE_EVERY_S = 60.0
+
+
+class Health(Protocol):
+    """What a node says about itself."""
+
+    def detail(self) -> Mapping[str, Any]:
+        """What `/health` shows to a key."""
+
+    def gauges(self) -> GaugeReadings:
+        """How things stand for `/metrics`."""
+
+
+class NodeProcess(ABC):
+    """The parts that every node has. A kind of node makes its own around them, and says how all
+    of them run.
+
+    `slots`, `gates` and `offer` say where tasks run, when they may start, and which there are;
+    `peers` and `functions_within_s` are as `Durability` takes them. `drain` is called when a caller
+    asks the node to drain, with the deadline in seconds.
+    """
+
+    kind: str
+    """The word for it: worker or balancer."""
+    health: Health
+    supervisor: Supervisor
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        slots: SlotSource,
+        gates: Gates,
+        offer: Offer,
+        redactor: Redactor,
+        drain: Callable[[float | None], None],
+        peers: str | None = None,
+        functions_within_s: float = 0.0,
+    ) -> None:
+        self.settings = settings
+        self._offer = offer
+        self._drain = drain
+        self.status = NodeStatus(self._status_changed)
+        self.artifacts = ArtifactStore(settings.data_dir / "artifacts")
+        self.history = History(
+            limit=settings.history_limit, ttl_s=settings.history_ttl_s, forget=self._forget
+        )
+        self.metrics = Metrics(lambda: self.health.gauges())  # noqa: PLW0108  health is made later
+        self.dispatcher = Dispatcher(
+            TaskQueue(limit=settings.queue_limit, ageing_s=settings.priority_ageing_s),
+            slots,
+            gates,
+        )
+        self.admission = Admission(
+            offer,
+            self.status,
+            modes=frozenset(Mode),
+            check_webhook=lambda webhook: self.durability.check_webhook(webhook),  # noqa: PLW0108  made below
+        )
+        self.durability = Durability(
+            settings,
+            self.admission,
+            self.artifacts,
+            forget=self.history.remove,
+            count_delivery=self.metrics.delivery_attempted,
+            redactor=redactor,
+            peers=peers,
+            functions_within_s=functions_within_s,
+        )
+        self.watchdog = LoopWatchdog(
+            stall_s=settings.loop_stall_s,
+            data_dir=settings.data_dir,
+            on_stall=self.metrics.loop_stalled,
+        )
+
+    @abstractmethod
+    def application(self) -> web.Application:
+        """The node's HTTP application, which starts and ends its parts with itself."""
+
+    @abstractmethod
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Start every part in the order of dependence; end them in reverse."""
+
+    @abstractmethod
+    async def get_ready(self) -> None:
+        """Accept tasks as soon as that makes sense; called when the port listens."""
+
+    def drain(self, deadline_s: float | None) -> None:
+        """Refuse new tasks from here on, and have whoever serves this node drain it."""
+        self.status.move_to(NodeState.DRAINING)
+        self._drain(deadline_s)
+
+    def cancel_everything(self, reason: str) -> None:
+        """Cancel every live task; a drain under way then ends as soon as their slots are free."""
+        for task in self.supervisor.live:
+            self.supervisor.cancel(task, f"the {self.kind} was told to stop at once ({reason})")
+
+    async def keep_expiring(self) -> None:
+        """Old tasks go even when no new ones come."""
+        while True:
+            await asyncio.sleep(EXPIRE_EVERY_S)
+            self.history.expire()
+
+    def _status_changed(self, state: NodeState) -> None:
+        log.info("node.state", state=state)
+
+    def _forget(self, task: Task) -> None:
+        """A task leaves memory; the files of a durable one stay with its record."""
+        if not task.submission.mode.durable:
+            self.artifacts.remove(task)
+
+    def _node(
+        self,
+        logs: LogRing,
+        *,
+        files_elsewhere: FilesElsewhere | None = None,
+        groups: Callable[[], Mapping[str, Served]] | None = None,
+    ) -> Node:
+        """What the handlers work on."""
+        settings = self.settings
+        return Node(
+            name=settings.node_name,
+            group=settings.group,
+            contract=settings.contract,
+            status=self.status,
+            catalog=self._offer.catalog,
+            admission=self.admission,
+            dispatcher=self.dispatcher,
+            supervisor=self.supervisor,
+            history=self.history,
+            keyed=KeyedTasks(self.history.get),
+            ledger=Ledger(self.history, self.dispatcher, self.durability.database),
+            durable=self.durability.tasks,
+            artifacts=self.artifacts,
+            logs=logs,
+            health=self.health.detail,
+            metrics=lambda: (self.metrics.render(), CONTENT_TYPE),
+            drain=self.drain,
+            refused=self.metrics.refused,
+            files_elsewhere=files_elsewhere,
+            groups=groups,
+        )
+
+    def _application(
+        self,
+        node: Node,
+        *,
+        acceptor: Acceptor,
+        end_links: Callable[[], Awaitable[None]],
+        add_own: Callable[[web.Application], None] = lambda _: None,
+        components: Mapping[str, JsonSchema] = NO_COMPONENTS,
+        docs_at_root: bool = True,
+    ) -> web.Application:
+        """What every node answers, and what `add_own` adds, of which `components` are schemas."""
+        settings = self.settings
+        app = make_app(
+            node,
+            auth_key=settings.auth_key,
+            body_limit=settings.request_body_limit_bytes,
+            metrics_public=settings.metrics_public,
+            trusted_proxies=settings.trusted_proxies,
+        )
+        app[ACCEPTOR] = acceptor
+        app.router.add_get("/link", link)
+        add_own(app)
+        add_docs(
+            app,
+            enabled=settings.openapi_enabled,
+            public=settings.openapi_public or not settings.is_public,
+            title=f"Slotgrid {self.kind} {settings.node_name}",
+            version=version("slotgrid"),
+            root_path=settings.root_path,
+            at_root=docs_at_root,
+            components=components,
+        )
+        if settings.cors_enabled:
+            add_cors(app, settings.cors_origins)
+
+        async def parts(_: web.Application) -> AsyncIterator[None]:
+            async with self.running():
+                yield
+
+        async def close(_: web.Application) -> None:
+            await end_links()
+
+        app.on_shutdown.append(close)  # aiohttp waits for their handlers, and they for these
+        app.cleanup_ctx.append(parts)
+        return app

@@ -1,0 +1,63 @@
+"""What a client asks a node: the fields of a task, and the filters of the record of tasks."""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from slotgrid.answers import JsonObject
+
+
+class TaskFields(TypedDict, total=False):
+    """The fields of `POST /task` beside `function`, `input` and `mode`; None counts as omitted."""
+
+    group: str | None
+    contract: int | None
+    priority: int | None
+    timeout_s: float | None
+    wait_s: float | None
+    place: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] | None
+
+
+class DurableFields(TaskFields, total=False):
+    """Those of the durable modes; a `webhook` (`{url, headers?, secret?}`) asks for that mode."""
+
+    webhook: Mapping[str, Any] | None
+    not_before: str | None
+    expires_at: str | None
+
+
+class TaskFilters(TypedDict, total=False):
+    """The filters of `GET /tasks`; None counts as omitted, times are ISO 8601."""
+
+    status: str | None
+    function: str | None
+    group: str | None
+    worker: str | None
+    owner: str | None
+    source: str | None
+    schedule: str | None
+    delivery: str | None
+    since: str | None
+    until: str | None
+    q: str | None
+
+
+def given(filters: TaskFilters) -> dict[str, str]:
+    """The query of `GET /tasks`."""
+    return {name: str(value) for name, value in filters.items() if value is not None}
+
+
+def keyed(idempotency_key: str | None) -> dict[str, str]:
+    """The header that makes a second request the same task."""
+    return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+
+
+def submission(
+    mode: str,
+    function: str,
+    input_: Mapping[str, Any] | None,
+    fields: TaskFields | DurableFields,
+) -> JsonObject:
+    """The body of `POST /task`."""
+    wanted = {name: value for name, value in fields.items() if value is not None}
+    return {"function": function, "input": dict(input_ or {}), "mode": mode, **wanted}

@@ -1,0 +1,41 @@
+"""What `/health` says of the process and the machine below it."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from slotgrid.runtime.memory import memory_used_percent
+
+
+class Lag(Protocol):
+    """Where the loop's lag can be read."""
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds by which the loop was late, at worst, of late."""
+
+
+class Machine:
+    """Reads how the machine stands under a node that was started just now."""
+
+    def __init__(self, lag: Lag, used_percent: Callable[[], float] = memory_used_percent) -> None:
+        self.used_percent = used_percent
+        self._lag = lag
+        self._started = time.monotonic()
+
+    @property
+    def lag_s(self) -> float:
+        """Seconds by which the loop was late, at worst, of late."""
+        return self._lag.lag_s
+
+    def detail(self) -> Mapping[str, Any]:
+        """The member `system` of `/health`; `cpu_load` is the load for each CPU, 1 is all busy."""
+        return {
+            "uptime_s": round(time.monotonic() - self._started, 1),
+            "used_memory_percent": round(self.used_percent(), 1),
+            "cpu_load": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),
+            "loop_lag_ms": round(self.lag_s * 1000, 1),
+            "python": platform.python_version(),
+        }

@@ -1,0 +1,33 @@
+"""Rules that hold between settings, and that no single value shows."""
+
+from collections.abc import Mapping
+
+from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.exposure import PUBLIC_KEY_MIN_LENGTH, is_loopback, weakness
+
+
+def browser_faults(
+    *, slots: int, pools: Mapping[str, int], browsers: int, browser: BrowserKind, headless: bool
+) -> list[str]:
+    """What is wrong between slots and browsers, a line each."""
+    problems = []
+    if (pooled := sum(pools.values())) != slots:
+        problems.append(f"POOLS: sizes add up to {pooled}, expected SLOTS, which is {slots}")
+    if browsers > slots:
+        problems.append(f"BROWSERS: {browsers} was given, expected at most SLOTS, which is {slots}")
+    if not headless and browser is not BrowserKind.CHROMIUM:
+        problems.append(f"HEADLESS: {browser} has no windows, expected BROWSER=chromium")
+    return problems
+
+
+def key_faults(host: str, keys: Mapping[str, str]) -> list[str]:
+    """Why other machines must not reach `host`, a line for each weak key; `keys` are by setting."""
+    if is_loopback(host):
+        return []
+    return [
+        f"{name}: HOST={host} can be reached from other machines and the key {why}, expected"
+        f" {PUBLIC_KEY_MIN_LENGTH} characters or more that nobody can guess:"
+        ' python -c "import secrets; print(secrets.token_urlsafe(32))"'
+        for name, key in keys.items()
+        if (why := weakness(key))
+    ]
