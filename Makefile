@@ -39,9 +39,10 @@ lock: dev ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade fo
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	$(COMPILE) --group build -c requirements-dev.lock -o requirements-build.lock
 
-bench: dev ## Measure the worker beside a bare Playwright loop and a bare aiohttp handler
+bench: dev ## Measure worker and balancer beside what they are built on (twenty minutes)
 	@$(BIN)/python -m scripts.browser
 	@$(BIN)/python -m bench.worker
+	@$(BIN)/python -m bench.balancer
 
 docker: ## Build the image of worker and balancer (IMAGE=name)
 	docker build --tag $(IMAGE) .

@@ -17,7 +17,7 @@ from balancer.dashboard.snapshot import Snapshot
 from balancer.dashboard.trend import Trend, TrendingJournal
 from balancer.fleet.dialling import Dialling
 from balancer.fleet.files import RemoteFiles
-from balancer.fleet.fleet import Fleet
+from balancer.fleet.fleet import RETURNING_S, Fleet
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links
 from balancer.fleet.offer import FleetOffer
@@ -76,6 +76,7 @@ class Balancer(NodeProcess):
             redactor=redactor,
             drain=drain,
             peers=PEERS,
+            functions_within_s=RETURNING_S,
         )
         self.files = RemoteFiles(self.links, self.artifacts)
         self.runner = RemoteRunner(self.fleet, self.links, self.files)

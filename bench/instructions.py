@@ -101,7 +101,12 @@ async def run(folder: str, logs: LogRing, redactor: Redactor) -> None:
     print(f"a task {with_us.total() // REQUESTS}, the echo {without.total() // REQUESTS}\n")
     more = Counter({name: count - without[name] for name, count in with_us.items()})
     for name, count in more.most_common(SHOWN):
-        print(f"{count // REQUESTS:6} {name.rpartition('site-packages/')[2].removeprefix(HERE)}")
+        print(f"{count // REQUESTS:6} {short(name)}")
+
+
+def short(file: str) -> str:
+    """The file's name below the project or its packages."""
+    return file.rpartition("site-packages/")[2].removeprefix(HERE)
 
 
 def main() -> None:

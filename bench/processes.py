@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Server:
 @asynccontextmanager
 async def started(module: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Server]:
     """`python -m module`, which says its port as JSON on its first line of standard output."""
-    async with _process(module, env or {}, stdout=asyncio.subprocess.PIPE) as process:
+    async with _module(module, env or {}, stdout=asyncio.subprocess.PIPE) as process:
         assert process.stdout is not None
         async with asyncio.timeout(START_S):
             said = json.loads(await process.stdout.readline())
@@ -45,32 +45,57 @@ async def started(module: str, env: Mapping[str, str] | None = None) -> AsyncIte
 
 @asynccontextmanager
 async def worker(
-    folder: Path, functions: Path, *, slots: int, **settings: str
+    folder: Path, functions: Path, *, slots: int, name: str = "bench", **settings: str
 ) -> AsyncIterator[Server]:
     """A worker as an operator starts it, with its data, log and temporary files in `folder`."""
-    env = settings | {
+    env = settings | {"SLOTS": str(slots), "FUNCTIONS_DIR": str(functions)}
+    async with _node("worker", name, folder, env) as server:
+        yield server
+
+
+@asynccontextmanager
+async def balancer(folder: Path, **settings: str) -> AsyncIterator[Server]:
+    """A balancer as an operator starts it; workers that show `KEY` may dial in."""
+    env = settings | {"BALANCER_KEY": KEY, "WORKERS_FILE": str(folder / "workers.json")}
+    async with _node("balancer", "bench-balancer", folder, env) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _node(kind: str, name: str, folder: Path, env: dict[str, str]) -> AsyncIterator[Server]:
+    """`kind` is the module that is started, and the word that its log's events begin with."""
+    env |= {
         "AUTH_KEY": KEY,
         "PORT": "0",
-        "NODE_NAME": "bench",
-        "SLOTS": str(slots),
-        "FUNCTIONS_DIR": str(functions),
+        "NODE_NAME": name,
         "DATA_DIR": str(folder / "data"),
         "TMPDIR": str(folder / "tmp"),
         "LOG_FORMAT": "json",
     }
     (folder / "tmp").mkdir(parents=True)
-    log = folder / "worker.log"
+    log = folder / f"{kind}.log"
     with log.open("wb") as lines:
-        async with _process("worker", env, stderr=lines.fileno()) as process:
-            yield Server("worker", process.pid, await _listening(process, log))
+        async with _module(kind, env, stderr=lines.fileno()) as process:
+            yield Server(name, process.pid, await _listening(process, kind, log))
+
+
+def _module(
+    module: str, env: Mapping[str, str], *, stdout: int | None = None, stderr: int | None = None
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    return spawned([sys.executable, "-m", module], env, stdout=stdout, stderr=stderr)
 
 
 @asynccontextmanager
-async def _process(
-    module: str, env: Mapping[str, str], *, stdout: int | None = None, stderr: int | None = None
+async def spawned(
+    command: list[str],
+    env: Mapping[str, str],
+    *,
+    stdout: int | None = None,
+    stderr: int | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command as a process, which ends with the block."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, env={**os.environ, **env}, stdout=stdout, stderr=stderr
+        *command, env={**os.environ, **env}, stdout=stdout, stderr=stderr
     )
     try:
         yield process
@@ -85,15 +110,16 @@ async def _process(
             await process.wait()
 
 
-async def _listening(process: asyncio.subprocess.Process, log: Path) -> int:
-    """The port that the worker's log tells; it says so when the first task may come."""
+async def _listening(process: asyncio.subprocess.Process, kind: str, log: Path) -> int:
+    """The port that the node's log tells; it says so when the first task may come."""
+    said = f'"{kind}.listening"'.encode()
     async with asyncio.timeout(START_S):
         while process.returncode is None:
             for line in _lines(log):
-                if b'"worker.listening"' in line:
+                if said in line:
                     return int(json.loads(line)["port"])
             await asyncio.sleep(0.05)
-    raise RuntimeError(b"\n".join([b"the worker did not start:", *_lines(log)]).decode())
+    raise RuntimeError(b"\n".join([f"the {kind} did not start:".encode(), *_lines(log)]).decode())
 
 
 def _lines(log: Path) -> list[bytes]:

@@ -58,8 +58,8 @@ class NodeProcess(ABC):
     of them run.
 
     `slots`, `gates` and `offer` say where tasks run, when they may start, and which there are;
-    `peers` is as `Durability` takes it. `drain` is called when a caller asks the node to drain,
-    with the deadline in seconds.
+    `peers` and `functions_within_s` are as `Durability` takes them. `drain` is called when a caller
+    asks the node to drain, with the deadline in seconds.
     """
 
     kind: str
@@ -77,6 +77,7 @@ class NodeProcess(ABC):
         redactor: Redactor,
         drain: Callable[[float | None], None],
         peers: str | None = None,
+        functions_within_s: float = 0.0,
     ) -> None:
         self.settings = settings
         self._offer = offer
@@ -106,6 +107,7 @@ class NodeProcess(ABC):
             count_delivery=self.metrics.delivery_attempted,
             redactor=redactor,
             peers=peers,
+            functions_within_s=functions_within_s,
         )
         self.watchdog = LoopWatchdog(
             stall_s=settings.loop_stall_s,

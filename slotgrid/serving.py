@@ -1,7 +1,6 @@
 """Serves a node on its port, from ready to drained; what a node is made of is its own matter."""
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,15 +11,13 @@ from aiohttp import web
 from slotgrid.core.drain import drain
 from slotgrid.core.task import Task
 from slotgrid.node_process import NodeProcess
-from slotgrid.runtime.background import stop_on_death
+from slotgrid.runtime import garbage
+from slotgrid.runtime.background import background, stop_on_death
 
 log = structlog.get_logger()
 
 CLOSE_CONNECTIONS_S = 2.0
 """For open connections at the end, when every task has had its answer."""
-GARBAGE = (10_000, 20, 20)
-"""After how many new objects, and so on, Python looks for cycles. Its 700 are meant for scripts:
-here thousands of ended tasks are remembered, and going through them over and over finds nothing."""
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """SIGHUP too: a terminal that is closed must not end tasks any harder than Ctrl-C."""
 
@@ -95,12 +92,11 @@ async def serve(make: Callable[[Stop], NodeProcess]) -> int:
     stop_on_death(died)
     node = make(stop)
     kind, settings = node.kind, node.settings
-    async with listening(node) as port:
-        # What start-up made is there for good: left in, it would be two thirds of what each full
-        # collection looks through, with every task waiting meanwhile.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
+    async with (
+        listening(node) as port,
+        background(garbage.keep_young_few(), name="garbage"),
+    ):
+        garbage.set_apart_what_stays()
         log.info(f"{kind}.listening", host=settings.host, port=port, name=settings.node_name)
         await stop.wait()
         deadline_s = settings.drain_s if stop.deadline_s is None else stop.deadline_s

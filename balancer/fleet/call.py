@@ -15,9 +15,14 @@ from slotgrid.wire.parts import Claim
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The link is gone, and the task with it."""
+    """The link is gone, and the task with it.
+
+    `unsure` when nobody can tell whether the task had started: its `started` may have been lost
+    with the link.
+    """
 
     reason: str
+    unsure: bool = False
 
 
 Outcome = Done | Failed | Refused | Lost
@@ -90,6 +95,14 @@ class Call:
         if not self.over:
             self._over_waiter = asyncio.get_running_loop().create_future()
             await self._over_waiter
+
+    def lose(self, reason: str, *, gone: bool) -> None:
+        """Nobody will say more of it; `gone` when the worker's process is known to have ended.
+
+        A process says `started` before it begins a task, so one that is gone and has not said it
+        did not begin. One that is out of reach may have: it said it into a link that was broken.
+        """
+        self.end(Lost(reason, unsure=not gone and not self.started))
 
     def claim(self) -> Claim:
         """What is here of it, for a worker whose link is back."""

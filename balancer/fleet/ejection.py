@@ -48,6 +48,11 @@ class Ejection:
             self._failures = self.times = 0
             self._until = None
 
+    @property
+    def clear(self) -> bool:
+        """Whether nothing is held against it, and time alone will not change that."""
+        return self._until is None
+
     def out(self, now: float) -> bool:
         """Whether it gets no task at all."""
         return self._until is not None and now < self._until

@@ -18,6 +18,11 @@ REFUSALS_LIMIT = 10
 """So many refusals in a row from a worker that counts free slots are a failure of it."""
 
 
+RETURNING_S = 12.0
+"""How long after its start a balancer cannot know who is missing: workers that dial in try again
+every 10 s at the latest."""
+
+
 class _Flight:
     """A task of ours at a worker, or on its way there."""
 
@@ -50,6 +55,7 @@ class Fleet:
         self._rights = 0
         self._listed: frozenset[str] = frozenset()
         self._heard: set[str] = set()
+        self._began = clock()
 
     # What the links tell
 
@@ -157,13 +163,29 @@ class Fleet:
         """The listed addresses from which no worker has reported yet."""
         return self._listed - self._heard
 
+    @property
+    def returning(self) -> bool:
+        """Whether it is so soon after the start that workers which dial in may not be back yet."""
+        return self._clock() < self._began + RETURNING_S
+
     # What becomes of tasks
 
-    def started(self, slot: Slot, counts: Counts | None = None) -> None:
-        """The worker has started the task; its counts include it from now on."""
-        if (flight := self._flights.get(slot.index)) is not None:
-            flight.worker.refusals = 0
-            self._answer(flight, counts)
+    def started(self, slot: Slot, counts: Counts | None = None) -> bool:
+        """The worker has started the task; its counts include it from now on.
+
+        Returns whether anything else may have changed with it.
+        """
+        if (flight := self._flights.get(slot.index)) is None:
+            return False
+        worker = flight.worker
+        worker.refusals = 0
+        expected = (
+            counts is not None and not flight.answered and worker.expects(flight.pool, counts)
+        )
+        self._answer(flight, counts)
+        if not expected:
+            self._recount(worker)
+        return not expected
 
     def refused(self, slot: Slot, why: Refusal, counts: Counts | None = None) -> None:
         """The worker has not started the task: nothing more is sent there until it counts anew."""
@@ -178,6 +200,7 @@ class Fleet:
             worker.count(counts)
         worker.full(flight.pool)  # whatever it counts: it would refuse the next one as well
         self._answer(flight, None)
+        self._settle(worker)
 
     def ended(self, slot: Slot, counts: Counts | None = None, *, fault: bool = False) -> None:
         """The task has ended at the worker; `fault` when the worker's own means failed it.
@@ -186,11 +209,17 @@ class Fleet:
         """
         if (flight := self._flights.get(slot.index)) is None:
             return
+        worker, ejection = flight.worker, flight.worker.ejection
+        only_counts = ejection.clear and not fault
         if fault:
-            self._failed(flight.worker)
+            self._failed(worker)
         else:
-            flight.worker.ejection.succeeded(self._clock())
+            ejection.succeeded(self._clock())
         self._answer(flight, counts)
+        if only_counts:
+            self._recount(worker)
+        else:
+            self._settle(worker)
 
     def target(self, slot: Slot) -> Worker | None:
         """The worker that a task may be sent to by that right; None when its link is another."""
@@ -212,7 +241,7 @@ class Fleet:
         self._flights[self._rights] = _Flight(worker, cls.pool)
         worker.sent(cls.pool)
         worker.flights += 1
-        self.roster.members_of(worker).took(worker, cls.pool, self._clock())
+        self.roster.members_of(worker).recount(worker, (cls.pool,), self._clock())
         return Slot(self._rights, cls.pool, worker.name)
 
     def give_back(self, slot: Slot) -> None:
@@ -222,9 +251,13 @@ class Fleet:
         link is down; a right that is returned before anything was sent frees its slot at once.
         """
         flight = self._flights.pop(slot.index)
-        flight.worker.flights -= 1
-        if not flight.answered or not flight.worker.flights:
+        worker = flight.worker
+        worker.flights -= 1
+        if not flight.answered:
             self._answer(flight, None)
+            self._recount(worker)
+        elif not worker.flights and not worker.ejection.clear:
+            self._settle(worker)
 
     def size(self, cls: TaskClass) -> int:
         """How many slots of ready workers tasks of that class could use."""
@@ -290,7 +323,6 @@ class Fleet:
             worker.answered(flight.pool)
         if counts is not None:
             worker.count(counts)
-        self._settle(worker)
 
     def _failed(self, worker: Worker) -> None:
         if not self.roster.has(worker):
@@ -299,6 +331,13 @@ class Fleet:
         states = self.roster.members_of(worker).states
         out, in_use = states[WorkerState.EJECTED], states[WorkerState.READY]
         worker.ejection.failed(self._clock(), may_eject=2 * (out + 1) <= in_use + out)
+
+    def _recount(self, worker: Worker) -> None:
+        """Its counts have changed: nothing else, unless something is held against it."""
+        if not worker.ejection.clear:
+            self._settle(worker)
+        elif self.roster.has(worker):
+            self.roster.members_of(worker).recount(worker, worker.pools, self._clock())
 
     def _settle(self, worker: Worker, *, offers_anew: bool = False) -> None:
         if self.roster.has(worker):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import uuid4
 
@@ -35,19 +35,29 @@ class Links:
 
     A worker is known by its name and boot. Two links of one boot are one too many; a new boot
     takes the place of an old one that is silent; of two that live, the first keeps the name.
-    `wake` is called when tasks that wait may find a slot.
+    `wake` is called when tasks that wait may find a slot; `clock` gives monotonic seconds.
     """
 
-    def __init__(self, fleet: Fleet, *, name: str, key: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        name: str,
+        key: str,
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fleet = fleet
         self._name = name
         self._key = key
         self._wake = wake
+        self._clock = clock
         self._waking = False
         self._specs = SpecReader()
         self._sessions: dict[str, Session] = {}
         self._at: dict[str, Session] = {}
         self._orphans = Orphans()
+        self._at_the_door: dict[str, str] = {}
         self._closing = False
         self.boot = uuid4().hex
         """Another one with each start, so that a worker knows whose tasks it has."""
@@ -59,6 +69,10 @@ class Links:
     def at(self, url: str) -> Session | None:
         """The worker that is listed at that address, if its link is up, whoever dialled."""
         return self._at.get(url)
+
+    def at_the_door(self, name: str) -> str | None:
+        """The boot of the worker of that name that waits for what becomes of an earlier link."""
+        return self._at_the_door.get(name)
 
     @property
     def calls(self) -> int:
@@ -121,7 +135,7 @@ class Links:
         """Nobody answers at that address: whoever was there will not be back in time."""
         for worker in self._fleet.roster.workers():
             if worker.address == url:
-                self._orphans.end(worker.name)
+                self._orphans.end_started(worker.name)
 
     def room_made(self) -> None:
         """Wake the dispatcher, once for all that one frame has brought."""
@@ -155,7 +169,7 @@ class Links:
             _reject(link, why.code, why.reason)
         else:
             if link.ending is None:
-                return self._welcome(said, link, listed)
+                return self._welcome(said, link, listed, hello.running.get(self.boot, ()))
         return None
 
     async def _check(self, hello: m.Hello, listed: Listed | None) -> None:
@@ -166,7 +180,7 @@ class Links:
             reason = f"protocol {hello.protocol} is spoken there, {m.PROTOCOL} here"
             raise _Unwelcome(CloseCode.REJECTED, reason)
         while (there := self._sessions.get(hello.name)) is not None:
-            if not await _lives(there.link):
+            if not await self._lives(there, hello):
                 there.link.close(CloseCode.REPLACED, "the worker has a newer link")
                 self._closed(there, is_back=there.worker.boot == hello.boot)
                 continue
@@ -179,7 +193,11 @@ class Links:
             raise _Unwelcome(CloseCode.DUPLICATE, f"{hello.name} has a link already")
 
     def _welcome(
-        self, hello: states.Hello, link: Link[m.FromWorker], listed: Listed | None
+        self,
+        hello: states.Hello,
+        link: Link[m.FromWorker],
+        listed: Listed | None,
+        running: Collection[str],
     ) -> Session:
         worker = self._fleet.joined(
             hello,
@@ -192,12 +210,27 @@ class Links:
         if listed is not None:
             self._at[listed.url] = session
         calls = self._orphans.reclaim(worker.name, worker.boot)
-        session.take_over(calls)
+        session.take_over(calls, running)
         claims = tuple(call.claim() for call in calls)
         link.send(m.Welcome(protocol=m.PROTOCOL, name=self._name, boot=self.boot, running=claims))
         log.info("worker.joined", worker=worker.name, boot=worker.boot, peer=link.peer)
         self.room_made()
         return session
+
+    async def _lives(self, session: Session, other: m.Hello) -> bool:
+        """Whether the worker behind a link is there at this moment: it has to be heard again."""
+        link, until = session.link, self._clock() + LOST_AFTER_S
+        # What was on its way when we began to listen says nothing of now.
+        since = time.monotonic() + TICK_S
+        self._at_the_door[other.name] = other.boot
+        try:
+            while self._clock() < until and link.ending is None:
+                if link.heard_at > since:
+                    return True
+                await asyncio.sleep(TICK_S / 2)
+        finally:
+            self._at_the_door.pop(other.name, None)
+        return False
 
     # The end
 
@@ -214,18 +247,21 @@ class Links:
             self._at.pop(worker.address, None)
         session.ended.set()
         self._fleet.left(worker)
-        started = session.lost()
-        reason = link.ending.reason if link.ending is not None else LOST
-        broke = link.ending is None or link.ending.code == CloseCode.CUT
-        if worker.draining and not started:
+        calls, ending = session.lost(), link.ending
+        reason = ending.reason if ending is not None else LOST
+        broke = ending is None or ending.code == CloseCode.CUT
+        # Whoever says goodbye has not begun what it has not answered.
+        goodbye = ending is not None and ending.by_peer and ending.code == CloseCode.GOING_AWAY
+        if worker.draining and not calls:
             log.info("worker.left", worker=worker.name, reason=reason)
         else:
-            log.warning("worker.lost", worker=worker.name, reason=reason, tasks=len(started))
+            log.warning("worker.lost", worker=worker.name, reason=reason, tasks=len(calls))
+        is_back = is_back or self._at_the_door.get(worker.name) == worker.boot
         patience_s = LOST_AFTER_S if is_back else link.heard_at + LOST_AFTER_S - time.monotonic()
         if (broke or is_back) and patience_s > 0:
-            self._orphans.keep(worker.name, worker.boot, started, for_s=patience_s)
+            self._orphans.keep(worker.name, worker.boot, calls, for_s=patience_s)
         else:
-            lose(started, reason)
+            lose(calls, reason, gone=goodbye)
         self.room_made()
 
 
@@ -236,18 +272,6 @@ class _Unwelcome(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
-
-
-async def _lives(link: Link[m.FromWorker]) -> bool:
-    """Whether the worker behind a link is there at this moment: it has to be heard again."""
-    since = time.monotonic()
-    while time.monotonic() < since + LOST_AFTER_S:
-        if link.ending is not None:
-            return False
-        if link.heard_at > since + TICK_S:
-            return True
-        await asyncio.sleep(TICK_S / 2)
-    return False
 
 
 def _reject(link: Link[m.FromWorker], code: CloseCode, reason: str) -> None:

@@ -1,12 +1,12 @@
 """The workers that serve one group under one contract: what they offer, and where room is."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from balancer.fleet.contracts import Agreement
 from balancer.fleet.routing import Needs, Ranking
 from balancer.fleet.states import WorkerState
-from balancer.fleet.workers import Worker
+from balancer.fleet.workers import READY, Worker
 
 SPECIAL_ROOMS_LIMIT = 64
 """Indexes kept for classes with labels or services. Callers name labels as they please; one that
@@ -21,31 +21,47 @@ class Room:
         self.needs = needs
         self.slots = 0
         self._sizes: dict[str, int] = {}
+        self._free: dict[str, int] = {}
         self._ranking: Ranking[Worker] = Ranking(chance)
 
     def refresh(self, worker: Worker, now: float) -> None:
         """Take the worker as it stands now."""
         needs, name = self.needs, worker.name
-        size = worker.pools.get(needs.pool, 0) if meets(worker, needs) else 0
+        pool = needs.pool
+        size = worker.pools.get(pool, 0) if meets(worker, needs) else 0
         if size != self._sizes.get(name, 0):
             self.slots += size - self._sizes.get(name, 0)
             self._sizes[name] = size
             if not size:
                 del self._sizes[name]
-        free = worker.room(needs.pool, now) if size else 0
-        if free:
-            self._ranking.put(name, worker.rank(needs.pool, free), worker)
+        if size:
+            self._rank(worker, worker.room(pool, now))
         else:
+            self._free.pop(name, None)
             self._ranking.remove(name)
+
+    def recount(self, worker: Worker, now: float) -> None:
+        """Take the worker's free slots as they are now; nothing else about it has changed."""
+        known = self._free.get(worker.name)
+        if known is not None and known != (free := worker.room(self.needs.pool, now)):
+            self._rank(worker, free)
 
     def first(self) -> Worker | None:
         """The worker that gets the next task; None when none has room."""
         return self._ranking.first()
 
+    def _rank(self, worker: Worker, free: int) -> None:
+        name = worker.name
+        self._free[name] = free
+        if free:
+            self._ranking.put(name, worker.rank(self.needs.pool, free), worker)
+        else:
+            self._ranking.remove(name)
+
 
 def meets(worker: Worker, needs: Needs) -> bool:
     """Whether the worker is ready and will do, were a slot free."""
-    return worker.state is WorkerState.READY and needs.met_by(worker.labels, worker.down)
+    return worker.state is READY and needs.met_by(worker.labels, worker.down)
 
 
 class Members:
@@ -83,8 +99,7 @@ class Members:
         del self.workers[worker.name]
         self.states[worker.state] -= 1
         worker.state = WorkerState.LOST
-        for room in self._rooms(worker.pools):
-            room.refresh(worker, now)
+        self._refresh(worker, now)
         if changed:
             self._review(now)
 
@@ -108,10 +123,15 @@ class Members:
                 self._take_on(worker, now)
         return agreed_anew or worker.state is not before
 
-    def took(self, worker: Worker, pool: str, now: float) -> None:
-        """Only the room in one pool of the worker has changed."""
-        for room in self._rooms([pool]):
-            room.refresh(worker, now)
+    def recount(self, worker: Worker, pools: Collection[str], now: float) -> None:
+        """How much is free in those pools of the worker has changed, and nothing else."""
+        for pool in pools:
+            if (room := self._plain.get(pool)) is not None:
+                room.recount(worker, now)
+        if self._special:
+            for needs, room in self._special.items():
+                if needs.pool in pools:
+                    room.recount(worker, now)
 
     def plain_room(self, pool: str, now: float) -> Room:
         """Where there is room in that pool, for tasks that need nothing else."""
@@ -136,12 +156,9 @@ class Members:
             room.refresh(worker, now)
         return room
 
-    def _rooms(self, pools: Iterable[str]) -> list[Room]:
-        wanted = frozenset(pools)
-        rooms = [room for pool in wanted if (room := self._plain.get(pool)) is not None]
-        if self._special:
-            rooms += [room for needs, room in self._special.items() if needs.pool in wanted]
-        return rooms
+    def _refresh(self, worker: Worker, now: float) -> None:
+        for room in (*self._plain.values(), *self._special.values()):
+            room.refresh(worker, now)
 
     def _take_on(self, worker: Worker, now: float) -> None:
         state = worker.settled(now)
@@ -149,8 +166,7 @@ class Members:
             self.states[worker.state] -= 1
             self.states[state] += 1
             worker.state = state
-        for room in self._rooms(worker.pools):
-            room.refresh(worker, now)
+        self._refresh(worker, now)
 
     def _review(self, now: float) -> None:
         """What is agreed has changed, so who keeps to it may have."""

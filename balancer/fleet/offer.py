@@ -3,8 +3,7 @@
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.members import Members
 from balancer.fleet.roster import DEFAULT_GROUP
-from balancer.fleet.states import WorkerState
-from balancer.fleet.workers import Worker
+from balancer.fleet.workers import READY, Worker
 from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import (
     InvalidInput,
@@ -14,7 +13,7 @@ from slotgrid.core.errors import (
     UnknownGroup,
     Violation,
 )
-from slotgrid.core.fields import Place
+from slotgrid.core.fields import ANYWHERE, Place
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.spec import Catalog, FunctionSpec, unknown_function
 from slotgrid.core.submission import Submission
@@ -28,9 +27,9 @@ class FleetOffer:
     """What the workers of a fleet offer together. Fulfils core's `Offer`.
 
     An omitted group means `default`, an omitted contract the newest with a ready worker. What
-    nobody has is unknown (404) once every listed worker was heard; until then, and while all that
-    have it are away, there is no worker (503). Workers that are busy or in maintenance are waited
-    for.
+    nobody has is unknown (404) once every listed worker was heard, and those that dial in have had
+    the time to come back after a restart; until then, and while all that have it are away, there
+    is no worker (503). Workers that are busy or in maintenance are waited for.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -49,7 +48,7 @@ class FleetOffer:
         if spec is None:
             error = unknown_function(submission.function, self._roster, members.group)
             raise self._unknown(error, f'the function "{submission.function}"')
-        if not members.states[WorkerState.READY] and not members.awaited:
+        if not members.states[READY] and not members.awaited:
             raise NoWorker(
                 f'no worker of group "{members.group}", contract {members.contract} is there: '
                 f"{members.standing}",
@@ -72,10 +71,11 @@ class FleetOffer:
     def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         """As `Offer.check_place`: one worker there must fit, though it be in maintenance now."""
         place, pool = submission.place, submission.place.pool or spec.pool
+        cls = spec.cls if place is ANYWHERE else TaskClass(spec.group, spec.contract, pool, place)
+        if self._fleet.size(cls):
+            return
         members = self._roster.members(spec.group, spec.contract)
         assert members is not None, "the function was found there"
-        if self._fleet.size(TaskClass(spec.group, spec.contract, pool, place)):
-            return
         if not any(pool in worker.pools for worker in members.workers.values()):
             raise self._no_such_pool(place, pool, members)
         if not _fitting(members, pool, place):
@@ -87,20 +87,19 @@ class FleetOffer:
             )
 
     def rethink(self, task: Task) -> None:
-        """Give a waiting task that named no contract the newest one's function, if that fits.
+        """Give a waiting task its function as it is offered now, if its input fits.
 
-        For tasks whose contract has no slots any more, as when a fleet is updated under them.
+        For tasks that no slot could serve, as when a fleet is updated under them: one that named
+        no contract moves to the newest; within its contract the function may have another pool.
         """
         submission = task.submission
-        if submission.contract is not None:
-            return
-        spec = self._roster.find(submission.function, submission.group)
-        if spec is None or spec.contract == task.spec.contract:
+        spec = self._roster.find(submission.function, submission.group, submission.contract)
+        if spec is None or spec is task.spec:
             return
         try:
             checked = checked_input(spec, submission.input)
         except InvalidInput:
-            return  # it goes on waiting for the contract that it was right for
+            return  # it goes on waiting for the function that it was right for
         task.spec, task.input = spec, checked
 
     def _members(self, submission: Submission) -> Members:
@@ -122,10 +121,14 @@ class FleetOffer:
 
     def _unknown(self, error: ServiceError, what: str) -> ServiceError:
         """The error for what nobody has: known to be unknown once everybody was heard."""
-        unheard = self._fleet.unheard
-        if not unheard and self._roster.version:
+        if unheard := self._fleet.unheard:
+            why = f"{len(unheard)} listed have not reported yet"
+        elif not self._roster.version:
+            why = "none has joined yet"
+        elif self._fleet.returning:
+            why = "this balancer has just started, and some may be about to dial in"
+        else:
             return error
-        why = f"{len(unheard)} listed have not reported yet" if unheard else "none has joined yet"
         return NoWorker(
             f"no worker that is known has {what}; {why}",
             reason="unheard",
@@ -136,7 +139,7 @@ class FleetOffer:
         known = ", ".join(
             sorted({pool for worker in members.workers.values() for pool in worker.pools})
         )
-        if place.pool is None or self._fleet.unheard:
+        if place.pool is None or self._fleet.unheard or self._fleet.returning:
             return NoWorker(
                 f'no worker of group "{members.group}" has the pool "{pool}"; there are {known}',
                 reason="pool",

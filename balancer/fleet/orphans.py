@@ -1,9 +1,9 @@
-"""Tasks that ran on a worker whose link broke: kept for a moment, as the link may be made again."""
+"""Tasks at a worker whose link broke: kept for a moment, as the link may be made again."""
 
 import asyncio
 from collections.abc import Iterable
 
-from balancer.fleet.call import Call, Lost
+from balancer.fleet.call import Call
 
 LOST = "its link was lost"
 
@@ -31,21 +31,31 @@ class Orphans:
         calls = self._take((name, boot))
         self.end(name)
         # What was given up meanwhile is not claimed, and so the worker cancels it.
-        lose((call for call in calls if call.outcome.done()), "it was given up")
+        lose((call for call in calls if call.outcome.done()), "it was given up", gone=False)
         return [call for call in calls if not call.over]
 
     def end(self, name: str) -> None:
-        """The worker of that name is not coming back in time."""
+        """Another process has the name of the worker: the one before has ended."""
         for key in [key for key in self._calls if key[0] == name]:
-            self._end(key)
+            self._end(key, gone=True)
+
+    def end_started(self, name: str) -> None:
+        """The worker of that name is not coming back in time.
+
+        What may not have started goes on waiting for the next process of that name.
+        """
+        for key, calls in list(self._calls.items()):
+            if key[0] == name:
+                self._calls[key] = [call for call in calls if not call.started]
+                lose((call for call in calls if call.started), LOST, gone=False)
 
     def end_all(self) -> None:
         """Nobody is coming back."""
         for key in list(self._calls):
             self._end(key)
 
-    def _end(self, key: tuple[str, str]) -> None:
-        lose(self._take(key), LOST)
+    def _end(self, key: tuple[str, str], *, gone: bool = False) -> None:
+        lose(self._take(key), LOST, gone=gone)
 
     def _take(self, key: tuple[str, str]) -> list[Call]:
         if (timer := self._timers.pop(key, None)) is not None:
@@ -53,7 +63,7 @@ class Orphans:
         return self._calls.pop(key, [])
 
 
-def lose(calls: Iterable[Call], reason: str) -> None:
-    """End calls whose worker is gone."""
+def lose(calls: Iterable[Call], reason: str, *, gone: bool) -> None:
+    """End calls whose worker is gone, or out of reach."""
     for call in calls:
-        call.end(Lost(reason))
+        call.lose(reason, gone=gone)

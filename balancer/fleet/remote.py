@@ -11,6 +11,7 @@ from balancer.fleet.call import Call, Lost, Outcome
 from balancer.fleet.files import RemoteFiles
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.links import Links
+from balancer.fleet.patience import Patience
 from balancer.fleet.session import Session
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost
@@ -23,10 +24,8 @@ from slotgrid.wire.parts import SourceInfo
 
 log = structlog.get_logger()
 
-ANSWER_WITHIN_S = 10.0
-"""For `started` or `refused`: a worker that lives and does not answer is not waited for."""
-OVERTIME_S = 30.0
-"""Beyond `timeout_s`, which the worker itself keeps: its ladder to free a slot, and the way."""
+ENDS = (m.Done, m.Failed)
+"""What a worker says of a task that has ended there."""
 CANCEL_WITHIN_S = 15.0
 """For the worker's ladder after a cancel."""
 
@@ -38,6 +37,7 @@ class RemoteRunner:
         self._fleet = fleet
         self._links = links
         self._files = files
+        self._patience = Patience()
         self._calls: dict[str, tuple[Call, Session]] = {}
 
     async def run(self, task: Task, lease: Lease) -> bytes:
@@ -51,12 +51,12 @@ class RemoteRunner:
         except MessageTooLarge as error:
             raise AttemptFailed(BodyTooLarge(str(error)), retryable=False) from error
         self._calls[task.id] = call, session
-        watch = _Watch(call, timeout_s)
+        self._patience.begin(call, timeout_s)
         try:
             outcome = await call.outcome
         finally:
-            watch.end()
-        if isinstance(outcome, m.Done | m.Failed):
+            self._patience.end(call)
+        if isinstance(outcome, ENDS):
             _note(task, outcome)
             if task.submission.mode.durable and task.artifacts:
                 await self._files.keep(task)
@@ -92,31 +92,6 @@ class RemoteRunner:
         session.forget(call)
 
 
-class _Watch:
-    """One timer for a call: first for the worker's answer, then for the end of the task."""
-
-    __slots__ = ("_call", "_timeout_s", "_timer")
-
-    def __init__(self, call: Call, timeout_s: float) -> None:
-        self._call = call
-        self._timeout_s = timeout_s
-        self._timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, self._answered)
-
-    def end(self) -> None:
-        """The call is no longer waited for."""
-        self._timer.cancel()
-
-    def _answered(self) -> None:
-        if not self._call.started:
-            self._call.give_up(Lost(f"it has not answered within {ANSWER_WITHIN_S:g} s"))
-            return
-        left_s = self._timeout_s + OVERTIME_S - ANSWER_WITHIN_S
-        self._timer = asyncio.get_running_loop().call_later(left_s, self._overdue)
-
-    def _overdue(self) -> None:
-        self._call.give_up(Lost("it did not end the task in time"))
-
-
 def _result(task: Task, call: Call, outcome: Outcome) -> bytes:
     match outcome:
         case m.Done():
@@ -126,7 +101,7 @@ def _result(task: Task, call: Call, outcome: Outcome) -> bytes:
         case m.Refused():
             task.log(f"{task.worker} refused it ({outcome.kind}): {outcome.reason}")
             raise Refused
-        case Lost() if not call.started:
+        case Lost(unsure=False) if not call.started:
             task.log(f"{task.worker} was lost before it started: {outcome.reason}")
             raise Refused
         case Lost():
@@ -154,8 +129,9 @@ def _message(task: Task, timeout_s: float) -> m.TaskMessage:
 
 
 def _lost(task: Task, lost: Lost) -> ServiceError:
+    when = "and the task may have started there" if lost.unsure else "while the task ran"
     return WorkerLost(
-        f"the worker {task.worker} was lost while the task ran: {lost.reason}", reason=lost.reason
+        f"the worker {task.worker} was lost {when}: {lost.reason}", reason=lost.reason
     )
 
 

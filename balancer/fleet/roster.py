@@ -67,6 +67,8 @@ class Roster:
         contracts = self._groups.get(group, {})
         if contract is not None:
             return contracts.get(contract)
+        if len(contracts) == 1:
+            return next(iter(contracts.values()))
         newest = [contracts[number] for number in sorted(contracts, reverse=True)]
         for members in newest:
             if members.states[WorkerState.READY]:

@@ -10,8 +10,10 @@ import structlog
 
 from balancer.fleet import states
 from balancer.fleet.asking import Question, WorkerGone
-from balancer.fleet.call import Call, Lost
+from balancer.fleet.call import Call
 from balancer.fleet.fleet import Fleet
+from balancer.fleet.orphans import LOST
+from balancer.fleet.pace import Pace
 from balancer.fleet.translation import counts_of, functions_of, report_of, versions_of
 from balancer.fleet.workers import Worker
 from slotgrid.core.schema import SchemaFault
@@ -24,6 +26,8 @@ from slotgrid.wire.link import Link
 log = structlog.get_logger()
 
 BROWSER_CRASHED = "/problems/browser-crashed"
+UNKNOWN_THERE = "/problems/worker-lost"
+"""What a worker says of a task that it is asked to go on with and does not know."""
 
 
 class Session:
@@ -50,6 +54,9 @@ class Session:
         self._made_room = made_room
         self._calls: dict[str, Call] = {}
         self._questions: dict[str, Question] = {}
+        self._pace = Pace()
+        self._later: m.Report | None = None
+        """The newest report, while it is too soon after the one before to act on it."""
         self._on: Mapping[type[object], Callable[[Any], None]] = {
             m.Report: self._reported,
             m.Started: self._started,
@@ -90,11 +97,17 @@ class Session:
         self._calls[task.id] = call
         return call
 
-    def take_over(self, calls: Collection[Call]) -> None:
-        """Calls of the link before: the worker goes on with them."""
+    def take_over(self, calls: Collection[Call], running: Collection[str]) -> None:
+        """Calls of the link before: the worker goes on with them.
+
+        `running` are the ids of those that it has; what it says next tells of the others.
+        """
         for call in calls:
             call.link = self.link
             self._calls[call.task.id] = call
+            if call.task.id in running:
+                call.started = True
+                self._fleet.started(call.slot)
 
     def forget(self, call: Call) -> None:
         """Nobody waits for the call any more."""
@@ -103,17 +116,15 @@ class Session:
         self.link.forget(call.task.id)
 
     def lost(self) -> list[Call]:
-        """The link is down. What was not started is free to go elsewhere; the rest is returned."""
+        """The link is down. Returned is what the worker may have, and somebody waits for."""
         for question in self._questions.values():
             question.lost()
-        started = []
-        for call in self._calls.values():
-            if call.started and not call.outcome.done():
-                started.append(call)
-            else:
-                call.end(Lost("its link was lost"))
+        calls = list(self._calls.values())
         self._calls.clear()
-        return started
+        for call in calls:
+            if call.outcome.done():
+                call.lose(LOST, gone=False)
+        return [call for call in calls if not call.over]
 
     # Questions
 
@@ -126,7 +137,7 @@ class Session:
     def ask(self, what: m.Wish, **terms: Any) -> Iterator[Question]:
         """Ask something that is no task. Raises WorkerGone when the link is down already."""
         if self.link.ending is not None:
-            raise WorkerGone("its link was lost")
+            raise WorkerGone(LOST)
         question = Question(uuid4().hex, self.link)
         self._questions[question.id] = question
         self.link.send(m.Ask(ask=question.id, what=what, **terms))
@@ -141,6 +152,23 @@ class Session:
     # Messages
 
     def _reported(self, report: m.Report) -> None:
+        """Act on it, or on a newer one soon: a flood of them costs little more than its reading."""
+        if self._later is not None:
+            self._pace.count()
+            self._later = report
+        elif (pause_s := self._pace.pause_s()) > 0:
+            self._later = report
+            asyncio.get_running_loop().call_later(pause_s, self._catch_up)
+        else:
+            self._believe(report)
+
+    def _catch_up(self) -> None:
+        """Act on the report that waits, if one does: what is said next builds on it."""
+        if self._later is not None:
+            report, self._later = self._later, None
+            self._believe(report)
+
+    def _believe(self, report: m.Report) -> None:
         self._fleet.reported(self.worker, report_of(report))
         self._made_room()
 
@@ -148,11 +176,12 @@ class Session:
         call = self._calls.get(message.id)
         if call is None:
             return
+        self._catch_up()
         call.started = True
         if call.task.attempts:
             call.task.attempts[-1].slot = message.slot
-        self._fleet.started(call.slot, counts_of(message))
-        self._made_room()
+        if self._fleet.started(call.slot, counts_of(message)):
+            self._made_room()
 
     def _said(self, message: m.EventMessage) -> None:
         if (call := self._calls.get(message.id)) is not None:
@@ -167,15 +196,20 @@ class Session:
         if call is None:
             # Said again after a reconnect, or of a task that was given up: the count is news.
             return
-        fault = isinstance(message, m.Failed) and message.problem.get("type") == BROWSER_CRASHED
-        self._fleet.ended(call.slot, counts_of(message), fault=fault)
-        call.end(message)
+        self._catch_up()
+        problem = message.problem.get("type") if isinstance(message, m.Failed) else None
+        self._fleet.ended(call.slot, counts_of(message), fault=problem == BROWSER_CRASHED)
+        if problem == UNKNOWN_THERE and not call.started:
+            call.lose("the task had not come through to it", gone=True)
+        else:
+            call.end(message)
         self._made_room()
 
     def _refused(self, message: m.Refused) -> None:
         call = self._calls.pop(message.id, None)
         if call is None:
             return
+        self._catch_up()
         self._fleet.refused(call.slot, states.Refusal(message.kind))
         call.end(message)
         self._made_room()

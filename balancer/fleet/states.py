@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from slotgrid.core.node import NodeState
 from slotgrid.core.spec import FunctionSpec
 
@@ -47,11 +49,11 @@ class Refusal(StrEnum):
     CONTRACT = "contract"
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """How many slots each pool of a worker has free, all that it has started counted in.
 
-    `seq` grows with each count of one link, so that a late one is known as such.
+    `seq` grows with each count of one link, so that a late one is known as such. A struct, as
+    two are made for each task.
     """
 
     seq: int

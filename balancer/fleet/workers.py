@@ -8,6 +8,8 @@ from balancer.fleet.states import Counts, Hello, Report, WorkerState
 from slotgrid.core.node import NodeState
 from slotgrid.core.spec import FunctionSpec
 
+READY = WorkerState.READY
+"""By a name of its own, since Python 3.11 is slow to look up a member of an enum."""
 _BY_STATUS: Mapping[NodeState, WorkerState] = {
     NodeState.STARTING: WorkerState.STARTING,
     NodeState.READY: WorkerState.READY,
@@ -92,19 +94,27 @@ class Worker:
         """A task that was sent is in the worker's counts from now on, or never was there."""
         self._unanswered[pool] -= 1
 
+    def expects(self, pool: str, counts: Counts) -> bool:
+        """Whether the counts of a task that has started tell of its slot and nothing else new."""
+        known = self._free.get(pool, 0)
+        if counts.seq <= self._seq or known > self.pools.get(pool, 0):
+            return False
+        return {**self._free, pool: known - 1} == counts.free
+
     def full(self, pool: str) -> None:
         """It refused: believe in no free slot there until it counts anew."""
         self._free[pool] = 0
 
     def room(self, pool: str, now: float) -> int:
         """How many tasks of that pool can be sent now."""
-        if self.state is not WorkerState.READY or self.report.held is not None:
+        if self.state is not READY or self.report.held is not None:
             return 0
-        if self.ejection.half_open(now) and self.flights:
-            return 0
-        # A pool has no more slots than it said at first, whatever is counted later.
+        # It has no more slots than it said at first, whatever is counted later.
         free = min(self._free.get(pool, 0), self.pools.get(pool, 0))
-        return max(0, free - self._unanswered.get(pool, 0))
+        free -= self._unanswered.get(pool, 0)
+        if free <= 0 or (self.flights and self.ejection.half_open(now)):
+            return 0
+        return free
 
     def rank(self, pool: str, free: int) -> Rank:
         """Its place among those with room in that pool."""

@@ -42,6 +42,7 @@ class Durability:
     """Made with the node's parts, entered when they run. Raises SettingsError for its settings.
 
     `peers` names the group whose nodes take over from each other; None means the node's own.
+    `functions_within_s` is how long after its start the node may still come to know functions.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Durability:
         count_delivery: Callable[[str], None] = lambda _: None,
         redactor: Redactor | None = None,
         peers: str | None = None,
+        functions_within_s: float = 0.0,
     ) -> None:
         _check(settings)
         self._redactor = redactor or Redactor()
@@ -89,6 +91,7 @@ class Durability:
             self._deliveries,
             node=settings.node_name,
             admission=admission,
+            functions_within_s=functions_within_s,
         )
         self._peers = Peers(
             self.database,
@@ -136,6 +139,9 @@ class Durability:
             await stack.enter_async_context(self._deliveries.running(sender))
             await stack.enter_async_context(self.tasks.running(supervisor))
             stack.enter_context(self._peers.surviving())
+            _ = await stack.enter_async_context(
+                background(self._recovery.settle_later(), name="tasks of unknown functions")
+            )
             _ = await stack.enter_async_context(
                 background(self.retention.keep_on(), name="retention")
             )

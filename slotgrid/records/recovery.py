@@ -1,12 +1,14 @@
 """What becomes of tasks whose process has died: this node's own, and those of its peers."""
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
 from slotgrid.core.admission import Admission
-from slotgrid.core.errors import WorkerLost
+from slotgrid.core.errors import DatabaseUnavailable, WorkerLost
 from slotgrid.core.task import TaskState
 from slotgrid.records.database import Database
 from slotgrid.records.delivery import WebhookDeliveries
@@ -16,9 +18,16 @@ from slotgrid.records.store.rows import Row
 
 log = structlog.get_logger()
 
+LOOK_S = 0.2
+"""How often it is seen whether functions that nobody knew have become known."""
+
 
 class Recovery:
-    """Goes on with tasks as their records say. Fulfils `slotgrid.records.peers.Survivor`."""
+    """Goes on with tasks as their records say. Fulfils `slotgrid.records.peers.Survivor`.
+
+    Whether a task that ran may run again is its function's to say. For so long after the start
+    (`functions_within_s`) a function that is not known may still become known, and its tasks wait.
+    """
 
     def __init__(
         self,
@@ -28,18 +37,43 @@ class Recovery:
         *,
         node: str,
         admission: Admission,
+        functions_within_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._tasks = tasks
         self._deliveries = deliveries
         self._node = node
         self._admission = admission
+        self._clock = clock
+        self._functions_until = clock() + functions_within_s
+        self._later: dict[str, Row] = {}
 
     async def settle_own(self) -> None:
         """Settle what ran when this node's last process ended."""
         node = self._node
         for row in await self._database.read(lambda c: waiting.left_running(c, node)):
-            await self._settle(row)
+            await self._settle_or_wait(row)
+
+    async def settle_later(self) -> None:
+        """Settle what waits for its function, as soon as that is known or no longer waited for."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            due = [row.id for row in self._later.values() if not self._may_become_known(row)]
+            if not due:
+                continue
+            try:
+                # Read again: somebody may have asked for their end meanwhile.
+                left = await self._database.read(lambda c: waiting.left_running(c, self._node))
+                for row in left:
+                    if row.id in due:
+                        await self._settle(row)
+                await self._tasks.take_up()
+            except DatabaseUnavailable:
+                log.warning("durable.settling_waits")
+            else:
+                for task_id in due:
+                    del self._later[task_id]
 
     async def forsake(self, node: str) -> None:
         """Make sure that nothing of what drove that node's deliveries goes on."""
@@ -49,7 +83,7 @@ class Recovery:
         """Go on with tasks that are ours from now on, as they stood when their node died."""
         for row in taken:
             if row.status == TaskState.RUNNING:
-                await self._settle(row)
+                await self._settle_or_wait(row)
         await self._tasks.take_up()
         await self._deliveries.resume()
 
@@ -64,6 +98,17 @@ class Recovery:
             if task.id not in ours:
                 log.warning("durable.let_go", task_id=task.id)
                 self._tasks.let_go(task)
+
+    async def _settle_or_wait(self, row: Row) -> None:
+        if self._may_become_known(row):
+            self._later[row.id] = row
+            log.info("durable.waits_for_its_function", task_id=row.id, function=row.function)
+        else:
+            await self._settle(row)
+
+    def _may_become_known(self, row: Row) -> bool:
+        known = self._admission.known(row.function, row.group_name) is not None
+        return not known and self._clock() < self._functions_until
 
     async def _settle(self, row: Row) -> None:
         """Queue a task that ran again where that was declared safe, or say that it is lost."""

@@ -4,6 +4,10 @@ FRAME_LIMIT = 64 * 1024
 """Bytes in a frame, at most: a peer closes the link for a longer one."""
 PIECE_BYTES = 32 * 1024
 """Bytes of a large message in one frame: what is urgent waits for the piece before it."""
+LINES_AT_ONCE = 4
+"""Messages of a frame that are acted on before everything else has a turn. Frames grow with the
+load; were each taken as one, balancer and worker would do their shares in turns, each waiting for
+the other, instead of side by side."""
 CREDITS = 32
 """Messages or pieces about one task that may be under way: 1 MiB of a large message."""
 GRANT_EVERY = CREDITS // 4

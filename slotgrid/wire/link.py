@@ -19,6 +19,7 @@ from slotgrid.wire.limits import (
     BACKLOG_LIMIT,
     CLOSE_S,
     HEARTBEAT_S,
+    LINES_AT_ONCE,
     MESSAGE_LIMIT,
     SILENT_TICKS,
     TICK_S,
@@ -163,8 +164,10 @@ class Link(Generic[M]):
             self._heard = True
             try:
                 if frame.type is WSMsgType.TEXT:
-                    for message in self._inbox.lines(frame.data):
+                    for number, message in enumerate(self._inbox.lines(frame.data), 1):
                         self._deliver(message, receive)
+                        if number % LINES_AT_ONCE == 0:
+                            await asyncio.sleep(0)
                 elif frame.type is WSMsgType.BINARY:
                     self._take_piece(frame.data, receive)
                 else:
@@ -177,10 +180,12 @@ class Link(Generic[M]):
                 self._end(Ending(CloseCode.DEFECT, "the node failed on a message"))
 
     def _deliver(self, message: M | Data, receive: Callable[[M | Data], None]) -> None:
+        if isinstance(message, Heartbeat):
+            return
         if isinstance(message, Credit):
             self._outbox.refund(message.id, message.count)
             self._wake_writer()
-        if self.ending is None and type(message) is not Heartbeat:
+        if self.ending is None:
             receive(message)
 
     def _take_piece(self, frame: bytes, receive: Callable[[M | Data], None]) -> None:

@@ -119,14 +119,16 @@ class Outbox:
 
     def _joined(self) -> Frame | None:
         """As many lines as a frame takes."""
-        lines, room = [], FRAME_LIMIT
-        while self._lines and len(self._lines[0]) <= room:
-            line = self._lines.popleft()
-            lines.append(line)
-            room -= len(line) + 1
-            self.backlog -= len(line)
+        waiting, lines, room = self._lines, [], FRAME_LIMIT
+        while waiting and (left := room - len(waiting[0])) >= 0:
+            lines.append(waiting.popleft())
+            room = left - 1  # the line break
+        if not lines:
+            return None
         self._lines_sent += len(lines)
-        return Frame(b"\n".join(lines), text=True) if lines else None
+        data = b"\n".join(lines)
+        self.backlog -= len(data) - len(lines) + 1
+        return Frame(data, text=True)
 
     def _from_lanes(self) -> Frame | None:
         """A piece of the first lane, in turns, that has one which may go now."""

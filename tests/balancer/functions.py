@@ -52,6 +52,31 @@ async def fail(context: Context) -> None:
     """Raises."""
     raise RuntimeError("it never works")
 ''',
+    "mark.py": '''
+import asyncio
+from pathlib import Path
+from slotgrid.function import Context, function
+
+@function(timeout_s=60)
+async def mark(context: Context, file: str, seconds: float = 0) -> str:
+    """Leaves a mark in a file for each time that it begins; must not run twice."""
+    with Path(file).open("a") as marks:
+        marks.write("begun\\n")
+    await asyncio.sleep(seconds)
+    return "marked"
+''',
+    "die.py": '''
+import os
+from pathlib import Path
+from slotgrid.function import Context, function
+
+@function(timeout_s=60)
+async def die(context: Context, file: str) -> None:
+    """Leaves a mark, and takes its process down."""
+    with Path(file).open("a") as marks:
+        marks.write("begun\\n")
+    os._exit(1)
+''',
     "save.py": '''
 from slotgrid.function import Context, function
 

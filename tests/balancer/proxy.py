@@ -27,11 +27,11 @@ class Proxy:
         for direction in directions or ("there", "back"):
             self._flows[direction].clear()
 
-    def flow(self) -> None:
+    def flow(self, *directions: str) -> None:
         """Let everything through again."""
         self.refuses = False
-        for flow in self._flows.values():
-            flow.set()
+        for direction in directions or ("there", "back"):
+            self._flows[direction].set()
 
     def cut_half(self) -> None:
         """Break what the diallers hold; the node goes on waiting for what does not come."""

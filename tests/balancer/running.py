@@ -21,6 +21,7 @@ import orjson
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from balancer.app import Balancer
+from balancer.fleet.fleet import RETURNING_S
 from balancer.fleet.states import WorkerState
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
@@ -223,7 +224,10 @@ class _Checked(Balancer):
 
 @asynccontextmanager
 async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[RunningBalancer]:
-    """A balancer that is ready; `env` are settings by their environment names."""
+    """A balancer that is ready; `env` are settings by their environment names.
+
+    It takes itself to have been up for a while, so that it answers what it has not at once.
+    """
     folder = tmp_path / "fleet"
     folder.mkdir(exist_ok=True)
     settings = Settings.from_env(
@@ -252,6 +256,7 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
         ) as logs,
     ):
         balancer = _Checked(settings, logs=logs, redactor=redactor, drain=Stop().by_caller)
+        balancer.fleet._began -= RETURNING_S
         async with listening(balancer) as port:
             url = f"http://127.0.0.1:{port}"
             async with ClientSession(

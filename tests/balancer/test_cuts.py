@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from balancer.fleet.links import LOST_AFTER_S
 from balancer.fleet.states import WorkerState
 from tests.balancer.proxy import Proxy
 from tests.balancer.running import Load, RunningBalancer
+from tests.slotgrid.core.fakes import ManualClock
 from tests.worker.browser.waiting import until
 
 
@@ -39,11 +41,15 @@ async def test_a_task_goes_on_when_its_link_is_made_again_in_time(
 async def test_a_worker_whose_broken_link_looks_alive_here_is_back_with_its_tasks(
     balancer: RunningBalancer, proxy: Proxy
 ) -> None:
+    links, clock = balancer.balancer.links, ManualClock()
+    links._clock = clock
     await balancer.worker("worker-1", BALANCER_URL=proxy.url)
     caller = balancer.start("nap", seconds=5)
     await balancer.until_running(1)
     boot = balancer.boot_of("worker-1")
     proxy.cut_half()
+    await until(lambda: links.at_the_door("worker-1") == boot)
+    clock.advance(LOST_AFTER_S)
     answer = await caller
     assert (answer.status, answer.json.get("result")) == (200, "rested")
     assert balancer.boot_of("worker-1") == boot

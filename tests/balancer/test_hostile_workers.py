@@ -4,8 +4,10 @@ import asyncio
 import time
 
 import msgspec
+import pytest
 from aiohttp import ClientSession
 
+from balancer.fleet.pace import REPORTS_LIMIT
 from balancer.fleet.states import WorkerState
 from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
@@ -36,12 +38,12 @@ async def test_a_worker_that_never_answers_a_task_is_given_up(balancer: RunningB
         began = time.monotonic()
         await until(lambda: any(isinstance(heard, m.Cancel) for heard in silent.heard), 20)
         assert time.monotonic() - began > 5
-        assert not caller.done()  # it waits for another worker, as it has not started anywhere
+        answer = await caller
+        assert (answer.status, answer.json["type"]) == (502, "/problems/worker-lost")
+        assert "may have started" in answer.json["error"]
         cancelled = next(heard for heard in silent.heard if isinstance(heard, m.Cancel))
         silent.link.send(m.Refused(id=cancelled.id, kind="busy", reason="was never here"))
-        await until(lambda: balancer.balancer.dispatcher.leased == 0 or len(silent.heard) > 2)
-        caller.cancel()
-        await asyncio.wait({caller})
+        await until(lambda: balancer.balancer.dispatcher.leased == 0)
 
 
 async def test_a_worker_that_starts_a_task_and_goes_fails_it_at_once(
@@ -78,7 +80,29 @@ async def test_what_a_worker_says_of_tasks_that_it_does_not_have_is_left_out(
         assert (answer.status, answer.json["type"]) == (500, "/problems/internal")
 
 
-async def test_a_flood_of_reports_from_one_worker_slows_nobody_down(
+async def test_of_reports_that_come_too_often_few_are_acted_upon_and_the_newest_counts(
+    balancer: RunningBalancer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with fake_worker(balancer) as flooding:
+        known = balancer.balancer.fleet.roster.worker("fake")
+        session = balancer.balancer.links.session("fake")
+        assert known is not None
+        assert session is not None
+        believed: list[m.Report] = []
+        believe = session._believe
+        monkeypatch.setattr(session, "_believe", believed.append)
+        for number in range(REPORTS_LIMIT // 2):
+            flooding.link.send(flooding.report(number % 4))
+        flooding.link.send(flooding.report(3))
+        newest = flooding._seq
+        await until(lambda: bool(believed) and believed[-1].seq == newest)
+        assert len(believed) < 50
+        believe(believed[-1])
+        assert known.free == {"default": 3}
+        assert flooding.link.ending is None
+
+
+async def test_a_worker_that_floods_reports_loses_its_link_and_slows_nobody_down(
     balancer: RunningBalancer,
 ) -> None:
     await balancer.worker("worker-1")
@@ -87,6 +111,10 @@ async def test_a_flood_of_reports_from_one_worker_slows_nobody_down(
             for _ in range(500):
                 flooding.link.send(flooding.report())
             await asyncio.sleep(0.05)
+        assert flooding.ended is not None
+        ending = await flooding.ended
+    assert (ending.code, ending.by_peer) == (CloseCode.PROTOCOL, True)
+    assert "reports in a second" in ending.reason
     assert load.problems == {}
     assert load.slowest_s < 2.0
 

@@ -1,6 +1,7 @@
 """Balancers that die: their workers are free again, and durable tasks go on."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,52 @@ async def test_a_balancer_that_is_killed_under_load_leaves_its_workers_free(
         assert (task["status"], task["result"]) == ("completed", 7)
         await worker.until_used(0)  # what the dead one had sent was cancelled: nobody claims it
         assert (await again.submit("echo", input={"value": 1})).status == 200
+
+
+async def test_a_balancer_that_was_killed_runs_again_what_may_run_twice_when_workers_are_back(
+    tmp_path: Path,
+) -> None:
+    async with nodes(tmp_path) as started:
+        balancer = await started.balancer("balancer-1")
+        port = balancer.url.rpartition(":")[2]
+        worker = await started.worker("worker-1", balancer)
+        await balancer.until_ready_workers(1)
+        ids = [
+            (await balancer.submit(function, input={"seconds": 60}, mode="async")).json["id"]
+            for function in ("sure_nap", "nap")
+        ]
+        await worker.until_used(2)
+        worker.process.send(signal.SIGSTOP)  # the balancer is back before it
+        balancer.process.kill()
+        again = await started.balancer("balancer-1", PORT=port)
+        for task_id in ids:  # nobody knows yet whether it may run twice
+            assert (await again.get(f"/tasks/{task_id}"))["task"]["status"] == "running"
+        worker.process.send(signal.SIGCONT)
+        safe, lost = [(await again.get(f"/tasks/{id_}", wait_s="18"))["task"] for id_ in ids]
+        assert (safe["status"], safe["result"]) == ("completed", 2), safe
+        assert (lost["status"], lost["error"]["type"]) == ("failed", "/problems/worker-lost")
+        await worker.until_used(0)
+
+
+async def test_a_restarted_balancer_calls_nothing_unknown_that_a_worker_may_bring_back(
+    tmp_path: Path,
+) -> None:
+    async with nodes(tmp_path) as started:
+        balancer = await started.balancer("balancer-1")
+        port = balancer.url.rpartition(":")[2]
+        await started.worker("worker-1", balancer)
+        slow = await started.worker("worker-2", balancer, GROUP="shop")
+        await balancer.until_ready_workers(2)
+        slow.process.send(signal.SIGSTOP)
+        balancer.process.kill()
+        again = await started.balancer("balancer-1", PORT=port)
+        await again.until_ready_workers(1)
+        answer = await again.submit("echo", group="shop")
+        assert (answer.status, answer.json["type"]) == (503, "/problems/no-worker")
+        assert "Retry-After" in answer.headers
+        slow.process.send(signal.SIGCONT)
+        await again.until_ready_workers(2)
+        assert (await again.submit("echo", group="shop")).status == 200
 
 
 async def test_a_worker_serves_two_balancers_and_each_counts_what_the_other_took(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from balancer.fleet.fleet import Fleet
+from balancer.fleet.fleet import RETURNING_S, Fleet
 from balancer.fleet.states import Counts, Hello, Report
 from balancer.fleet.workers import Worker
 from slotgrid.core.fields import Place
@@ -16,11 +16,16 @@ DEFAULT = TaskClass("default", 1, "default")
 
 
 class FakeFleet(Fleet):
-    """A fleet with a clock that the test moves, in which the first that joined wins a draw."""
+    """A fleet with a clock that the test moves, in which the first that joined wins a draw.
 
-    def __init__(self) -> None:
+    Its balancer has been up for a while, unless `fresh`.
+    """
+
+    def __init__(self, *, fresh: bool = False) -> None:
         self.clock = ManualClock()
         super().__init__(clock=self.clock, chance=lambda: 0.0)
+        if not fresh:
+            self.clock.advance(RETURNING_S)
 
     def join(
         self, name: str, *, boot: str = "b1", free: int | None = None, **fields: Any

@@ -35,7 +35,7 @@ class TrueWorker:
         self.direct: list[str] = []
         self.link: Worker | None = None
         self.down: deque[Slot] = deque()  # tasks on their way to the worker
-        self.up: deque[Callable[[], None]] = deque()  # what it said, on its way to the balancer
+        self.up: deque[Callable[[], object]] = deque()  # what it said, on its way to the balancer
 
     def free(self, pool: str) -> int:
         used = [slot.pool for slot in [*self.running.values(), *self.cleaning]]

@@ -418,6 +418,16 @@ def test_a_worker_dying_again_and_again_is_remembered_over_its_restarts(fleet: F
     assert set(fleet.names()) == {"w2"}
 
 
+def test_a_lone_worker_is_never_ejected(fleet: FakeFleet) -> None:
+    fleet.join("w1")
+    fail(fleet, "w1", 20)
+    assert fleet.roster.states() == {WorkerState.READY: 1}
+    assert fleet.can_serve(DEFAULT)
+    fleet.join("w2")
+    fail(fleet, "w1", 1)  # with another to compare it to, what it did before counts
+    assert fleet.roster.states() == {WorkerState.READY: 1, WorkerState.EJECTED: 1}
+
+
 def test_half_of_the_workers_are_never_ejected(fleet: FakeFleet) -> None:
     for name in ("w1", "w2", "w3"):
         fleet.join(name)

@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
+from balancer.fleet.fleet import RETURNING_S
 from balancer.fleet.offer import FleetOffer
 from slotgrid.core.admission import Admission
+from slotgrid.core.dispatcher import class_of
 from slotgrid.core.errors import (
     InvalidSubmission,
     NoWorker,
@@ -198,6 +200,22 @@ def test_functions_are_shown_by_group_and_contract(fleet: FakeFleet, admission: 
 STRICT = replace(PLAIN, contract=2, input=Schema({"type": "object", "required": ["url"]}))
 
 
+@pytest.mark.parametrize("fields", [{"group": "news"}, {"contract": 7}, {"function": "plane"}])
+def test_soon_after_the_start_what_nobody_has_may_be_a_workers_that_is_about_to_dial_in(
+    fields: dict[str, Any],
+) -> None:
+    fleet = FakeFleet(fresh=True)
+    status = NodeStatus()
+    status.move_to(NodeState.READY)
+    admission = Admission(FleetOffer(fleet), status, modes=frozenset(Mode))
+    fleet.join("w1")
+    error = refusal(admission, **fields)
+    assert isinstance(error, NoWorker)
+    assert "has just started" in error.detail
+    fleet.clock.advance(RETURNING_S)
+    assert refusal(admission, **fields).status == 404
+
+
 @pytest.mark.parametrize(
     ("fields", "newer", "contract"),
     [
@@ -222,6 +240,20 @@ def test_a_waiting_task_moves_to_the_newest_contract_if_it_named_none_and_fits(
     fleet.join("w2", contract=2, functions=newer)
     FleetOffer(fleet).rethink(task)
     assert task.spec.contract == contract
+
+
+@pytest.mark.parametrize("fields", [{}, {"contract": 1}])
+def test_a_waiting_task_moves_to_the_pool_that_its_function_has_now(
+    fleet: FakeFleet, admission: Admission, fields: dict[str, Any]
+) -> None:
+    older = fleet.join("w1")
+    task = admitted(admission, **fields)
+    assert class_of(task).pool == "default"
+    fleet.left(older)
+    fleet.join("w1", boot="b2", pools={"wide": 2}, functions=[replace(PLAIN, pool="wide")])
+    FleetOffer(fleet).rethink(task)
+    assert class_of(task).pool == "wide"
+    assert fleet.can_serve(class_of(task))
 
 
 def test_without_a_newer_contract_a_task_stays_where_it_is(

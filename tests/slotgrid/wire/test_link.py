@@ -17,7 +17,7 @@ from aiohttp import ClientSession, web
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import from_balancer, from_worker
 from slotgrid.wire.ending import CloseCode, close_payload
-from slotgrid.wire.limits import FRAME_LIMIT, SILENT_TICKS, TICK_S
+from slotgrid.wire.limits import FRAME_LIMIT, LINES_AT_ONCE, SILENT_TICKS, TICK_S
 from slotgrid.wire.link import Link, MessageTooLarge
 from slotgrid.wire.sockets import LinkRefused, accept, dial, link_url, shows_key
 from tests.slotgrid.wire.links import End, two_ends
@@ -56,6 +56,25 @@ async def test_messages_go_both_ways_in_order() -> None:
         await near.hears(m.Refused, lambda message: message.id == "1999")
         assert [message.id for message in far.heard] == [*map(str, range(2000))]
         assert [message.id for message in near.heard] == [*map(str, range(2000))]
+
+
+async def test_everything_else_has_its_turns_while_a_long_frame_is_acted_on() -> None:
+    turns, seen_at = 0, []
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with two_ends() as (near, far):
+        far.on_message = lambda _: seen_at.append(turns)
+        taking = asyncio.create_task(take_turns())
+        for number in range(100):  # at once, so they go in one frame
+            near.link.send(m.Cancel(id=str(number), reason=""))
+        await far.hears(m.Cancel, lambda message: message.id == "99")
+        taking.cancel()
+    assert seen_at[-1] - seen_at[0] >= 100 // LINES_AT_ONCE - 1
 
 
 async def test_a_message_of_50_mb_arrives_whole_while_small_ones_pass() -> None:

@@ -1,0 +1,183 @@
+"""A fleet of real processes under tasks that sleep: how long they wait, and how long slots do."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import mean
+
+from bench.balancing.callers import (
+    Answer,
+    by_the_clock,
+    one_after_the_other,
+    percentile,
+    poisson,
+)
+from bench.balancing.fleet import RunningFleet
+from bench.load import submit
+from bench.simulation.jobs import Job
+from bench.simulation.optimum import central_queue
+from bench.simulation.slotgrid_fleet import Network, simulate
+from bench.table import Row
+
+MEAN_S = 0.2
+LOAD = 0.9
+WAIT_TARGET = 1.25
+FRESH_TARGET_MS = 20.0
+IDLE_TARGET_MS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Nap:
+    """One task as its records tell it; moments are on the monotonic clock, all in seconds."""
+
+    asked: float
+    answered: float
+    worker: str
+    waited_s: float
+    """From its acceptance to its slot, by the balancer."""
+    held_s: float
+    """From its slot to its end, by the balancer: the way there and back included."""
+    began: float
+    ended: float
+
+    @classmethod
+    def of(cls, answer: Answer) -> "Nap":
+        """What an answer of mode `sync` says of it."""
+        told = answer.json()
+        began, ended = told["result"]
+        return cls(
+            asked=answer.asked,
+            answered=answer.answered,
+            worker=told["worker"],
+            waited_s=told["queued_ms"] / 1000,
+            held_s=told["run_ms"] / 1000,
+            began=began,
+            ended=ended,
+        )
+
+
+def requests(count: int, seconds: Callable[[random.Random], float]) -> list[bytes]:
+    """So many tasks, the same ones each time."""
+    chance = random.Random(2)
+    return [submit("timed_nap", {"seconds": seconds(chance)}) for _ in range(count)]
+
+
+def exponential(chance: random.Random) -> float:
+    """What Erlang's formulas are about."""
+    return chance.expovariate(1 / MEAN_S)
+
+
+def constant(_: random.Random) -> float:
+    """Each as long as the other: they wait half as long, so every delay shows twice as much."""
+    return MEAN_S
+
+
+SERVICES: dict[str, Callable[[random.Random], float]] = {
+    "exponential": exponential,
+    "constant": constant,
+}
+
+
+async def measure_waits(fleet: RunningFleet, service: str, *, tasks: int) -> list[Row]:
+    """The mean wait against that of the same tasks in the simulation.
+
+    The same arrivals, and the same durations, as they came about; and its network takes what the
+    way to the workers and back took here.
+    """
+    per_s = LOAD * fleet.total_slots / MEAN_S
+    asked = requests(tasks, SERVICES[service])
+    answers = await by_the_clock(fleet.balancer, asked, poisson(per_s, tasks))
+    naps = sorted(map(Nap.of, answers), key=lambda nap: nap.asked)
+    jobs = [Job(nap.asked - naps[0].asked, nap.ended - nap.began) for nap in naps]
+    there_and_back_s = mean(nap.held_s - (nap.ended - nap.began) for nap in naps)
+    network = Network(there_and_back_s / 2, there_and_back_s / 2)
+    # In a thread, for it has an event loop of its own, whose time is not ours.
+    outcome = await asyncio.to_thread(
+        simulate, jobs, workers=len(fleet.workers), slots=fleet.slots, network=network
+    )
+    waited_ms = mean(nap.waited_s for nap in naps) * 1000
+    simulated_ms = (mean(outcome.waits) - network.dispatch_s) * 1000
+    best_ms = mean(central_queue(jobs, slots=fleet.total_slots)) * 1000
+    ratio = waited_ms / simulated_ms
+    what = f"{tasks:,} tasks of {MEAN_S * 1000:.0f} ms ({service}) at load {LOAD}"
+    return [
+        Row(
+            f"{what}: mean wait, ms; beside: the same tasks in the simulation",
+            f"{waited_ms:.2f}",
+            f"{simulated_ms:.2f}",
+            f"{ratio:.3f}",
+            f"at most {WAIT_TARGET}",
+            ratio <= WAIT_TARGET,
+        ),
+        Row(
+            "the same; beside: one queue in front of all slots, and no way to go",
+            f"{waited_ms:.2f}",
+            f"{best_ms:.2f}",
+            f"{waited_ms / best_ms:.3f}",
+        ),
+        Row(
+            "the way from the balancer's slot to the function and back, mean, ms",
+            f"{there_and_back_s * 1000:.2f}",
+        ),
+    ]
+
+
+async def measure_freshness(fleet: RunningFleet, *, tasks: int) -> list[Row]:
+    """From a function's end to its answer, which the balancer gives once it knows of the slot."""
+    per_s = 0.5 * fleet.total_slots / MEAN_S
+    asked = requests(tasks, exponential)
+    answers = await by_the_clock(fleet.balancer, asked, poisson(per_s, tasks))
+    late_ms = [(nap.answered - nap.ended) * 1000 for nap in map(Nap.of, answers)]
+    return [
+        Row(
+            "a slot's end to its caller's answer, which comes after the balancer knows, at half "
+            "load, p99, ms; beside: p50",
+            f"{percentile(late_ms, 99):.2f}",
+            f"{percentile(late_ms, 50):.2f}",
+            "",
+            f"under {FRESH_TARGET_MS:.0f} ms",
+            percentile(late_ms, 99) < FRESH_TARGET_MS,
+        )
+    ]
+
+
+async def measure_idle_gap(fleet: RunningFleet, *, tasks: int) -> list[Row]:
+    """How long a slot is idle between two tasks, while others always wait."""
+    clients = fleet.total_slots * 2
+    answers = await one_after_the_other(
+        fleet.balancer, requests(tasks, exponential), clients=clients
+    )
+    naps = [Nap.of(answer) for answer in answers]
+    last = max(nap.asked for nap in naps)  # from then on nobody waits any more
+    gaps_ms = [gap * 1000 for gap in idle_gaps_s(naps, slots=fleet.slots, until=last)]
+    return [
+        Row(
+            f"a slot's idle gap between two tasks, {clients} callers for {fleet.total_slots} "
+            "slots, p99, ms; beside: p50",
+            f"{percentile(gaps_ms, 99):.2f}",
+            f"{percentile(gaps_ms, 50):.2f}",
+            "",
+            f"under {IDLE_TARGET_MS:.0f} ms",
+            percentile(gaps_ms, 99) < IDLE_TARGET_MS,
+        )
+    ]
+
+
+def idle_gaps_s(naps: list[Nap], *, slots: int, until: float) -> list[float]:
+    """From the end of a function to the start of that which takes its slot, up to that moment.
+
+    Which slot it was does not matter: of a worker's slots the one that is free first is taken
+    first, so the n-th end goes with the start that is as many later as there are slots.
+    """
+    began, ended = defaultdict(list), defaultdict(list)
+    for nap in naps:
+        began[nap.worker].append(nap.began)
+        ended[nap.worker].append(nap.ended)
+    return [
+        start - end
+        for worker, starts in began.items()
+        for end, start in zip(sorted(ended[worker]), sorted(starts)[slots:], strict=False)
+        if start < until
+    ]

@@ -1,0 +1,123 @@
+"""What a balancer costs a task that does nothing: beside the worker alone, and beside proxies."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from statistics import median
+
+from bench.balancing.callers import by_the_clock, percentile, poisson
+from bench.balancing.fleet import RunningFleet
+from bench.balancing.others import PROXIES, proxy
+from bench.load import closed_load, submit
+from bench.no_browser import VALUE
+from bench.pairs import Pair, cpu_us, per_s
+from bench.processes import Server, started
+from bench.table import Row
+
+CLIENTS = 16
+TARGET = 1.0
+ADDED_MS = {50: 3.0, 99: 10.0}
+REQUEST = submit("echo", {"value": VALUE})
+
+
+@asynccontextmanager
+async def fronts(worker: Server) -> AsyncIterator[dict[str, Server | None]]:
+    """Proxies in front of the worker: aiohttp's, and of the others those that are here."""
+    async with AsyncExitStack() as stack:
+        upstream = {"UPSTREAM": f"http://127.0.0.1:{worker.port}"}
+        bare = await stack.enter_async_context(started("bench.balancing.proxy", upstream))
+        found: dict[str, Server | None] = {"aiohttp": bare}
+        for name in PROXIES:
+            found[name] = await stack.enter_async_context(proxy(name, worker))
+        yield found
+
+
+async def measure(
+    fleet: RunningFleet, fronts: Mapping[str, Server | None], *, rounds: int, seconds: float
+) -> list[Row]:
+    """Both measurements, of a fleet of one worker that has a slot for each client."""
+    (worker,), bare = fleet.workers, fronts["aiohttp"]
+    assert bare is not None
+    servers = {"balancer": fleet.balancer} | {
+        name: server for name, server in fronts.items() if server is not None
+    }
+    pairs = {name: Pair() for name in servers}
+    for server in (worker, *servers.values()):
+        await closed_load(server, REQUEST, clients=CLIENTS, seconds=1)
+    for _ in range(rounds):
+        loads = {
+            name: await closed_load(server, REQUEST, clients=CLIENTS, seconds=seconds)
+            for name, server in servers.items()
+        }
+        for name, pair in pairs.items():
+            pair.ours.append(loads["balancer"])
+            pair.bare.append(loads[name])
+    rows = _throughput(pairs, pairs["aiohttp"])
+    rows += [
+        Row(f"the same, against {name}", "", "not installed here")
+        for name, server in fronts.items()
+        if server is None
+    ]
+    half = per_s(pairs["aiohttp"].ours) / 2
+    return rows + await _added(fleet.balancer, worker, rate=half, rounds=rounds, seconds=seconds)
+
+
+def _throughput(pairs: Mapping[str, Pair], bare: Pair) -> list[Row]:
+    ratio = bare.rate_ratio()
+    rows = [
+        Row(
+            f"no-op: tasks/s of one balancer, {CLIENTS} clients, against aiohttp's client as a "
+            "reverse proxy",
+            f"{per_s(bare.ours):,.0f}",
+            f"{per_s(bare.bare):,.0f}",
+            f"{ratio:.2f}",
+            f"at least {TARGET}",
+            ratio >= TARGET,
+        ),
+        Row(
+            "no-op: CPU for each of the process alone, µs",
+            f"{cpu_us(bare.ours):.0f}",
+            f"{cpu_us(bare.bare):.0f}",
+            f"{bare.cpu_ratio():.2f}",
+        ),
+    ]
+    rows += [
+        Row(
+            f"the same, against {name}: tasks/s",
+            f"{per_s(pair.ours):,.0f}",
+            f"{per_s(pair.bare):,.0f}",
+            f"{pair.rate_ratio():.2f}",
+        )
+        for name, pair in pairs.items()
+        if name in PROXIES
+    ]
+    return rows
+
+
+async def _added(
+    through: Server, direct: Server, *, rate: float, rounds: int, seconds: float
+) -> list[Row]:
+    """What the balancer adds to an answer's time, in rounds side by side."""
+    count = int(rate * seconds)
+    latencies: dict[Server, list[list[float]]] = {through: [], direct: []}
+    for _ in range(rounds):
+        for server, of_rounds in latencies.items():
+            answers = await by_the_clock(server, [REQUEST] * count, poisson(rate, count))
+            of_rounds.append([answer.latency_ms for answer in answers])
+    rows = []
+    for percent, target in ADDED_MS.items():
+        ours, alone = (
+            [percentile(one, percent) for one in latencies[server]] for server in (through, direct)
+        )
+        added = median(one - other for one, other in zip(ours, alone, strict=True))
+        rows.append(
+            Row(
+                f"no-op at half load ({rate:,.0f} a second): p{percent} through the balancer, ms; "
+                "beside: at the worker itself; ratio: what is added, ms",
+                f"{median(ours):.2f}",
+                f"{median(alone):.2f}",
+                f"{added:.2f}",
+                f"at most {target:.0f} ms",
+                added <= target,
+            )
+        )
+    return rows
