@@ -1,6 +1,7 @@
 """What is right and wrong with this machine and its set-up, before a worker is started."""
 
 import asyncio
+import errno
 import os
 import socket
 import sys
@@ -8,11 +9,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import aiohttp
 import orjson
 import structlog
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
+from slotgrid.intake.api.node import ALIVE
 from slotgrid.runtime.env_file import environment, load_settings
 from slotgrid.runtime.settings import Settings, SettingsError
 from worker.app import launch_plan
@@ -21,6 +24,7 @@ from worker.browser.find import browser_version
 from worker.registry.registry import Registry
 
 LAUNCH_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +80,30 @@ async def _key(settings: Settings) -> list[Check]:
 
 async def _port(settings: Settings) -> list[Check]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    where = f"{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    where = f"{host}:{settings.port}"
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
+            if error.errno == errno.EADDRINUSE and await _node_answers(where):
+                return [Check("port", True, f"{where}: a node of Slotgrid runs there already")]
             advice = "stop what listens there, or set another PORT"
             return [Check("port", False, f"{where}: {error.strerror}", advice)]
     return [Check("port", True, f"{where} is free")]
+
+
+async def _node_answers(where: str) -> bool:
+    timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"http://{where}/livez") as answer,
+        ):
+            return await answer.read() == ALIVE
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
 
 
 async def _data_dir(settings: Settings) -> list[Check]:

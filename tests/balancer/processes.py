@@ -42,6 +42,12 @@ class Node(Calls):
             while (await self.get("/health"))["slots"]["used"] != used:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
+    async def until_idle(self) -> None:
+        """Return when no slot is used; assert that its counts agree with each other."""
+        await self.until_used(0)
+        metrics = (await self.request("GET", "/metrics")).body.decode()
+        assert "slotgrid_slot_mismatch 0.0" in metrics
+
 
 class Nodes:
     """Starts nodes in folders below one; what is left of them at the end is killed."""

@@ -14,9 +14,10 @@ class Proxy:
         self._target = (parts.hostname, parts.port)
         self.url = ""
         self._flows = {"there": asyncio.Event(), "back": asyncio.Event()}
-        self.delay_s = 0.0
+        self._delays_s = {"there": 0.0, "back": 0.0}
         self._writers: set[asyncio.StreamWriter] = set()
         self._near: set[asyncio.StreamWriter] = set()
+        self._ended: set[asyncio.StreamWriter] = set()
         self._half_open = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.refuses = False
@@ -26,6 +27,11 @@ class Proxy:
         """Let nothing through: `there` is what the dialler sends, `back` what it gets."""
         for direction in directions or ("there", "back"):
             self._flows[direction].clear()
+
+    def delay(self, delay_s: float, *directions: str) -> None:
+        """Let what goes through take so long."""
+        for direction in directions:
+            self._delays_s[direction] = delay_s
 
     def flow(self, *directions: str) -> None:
         """Let everything through again."""
@@ -38,6 +44,13 @@ class Proxy:
         self._half_open = True
         for writer in list(self._near):
             writer.transport.abort()
+
+    def half_close(self, direction: str) -> None:
+        """End one direction as a peer does that has nothing more to say; the other goes on."""
+        for writer in list(self._writers):
+            if (writer in self._near) is (direction == "back"):
+                self._ended.add(writer)
+                writer.write_eof()
 
     def cut(self) -> None:
         """Break every connection as a cable that is pulled from a router does: by a reset."""
@@ -80,10 +93,11 @@ class Proxy:
         with suppress(ConnectionError):
             while data := await source.read(65536):
                 await self._flows[direction].wait()
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
-                sink.write(data)
-                await sink.drain()
+                if delay_s := self._delays_s[direction]:
+                    await asyncio.sleep(delay_s)
+                if sink not in self._ended:
+                    sink.write(data)
+                    await sink.drain()
         self._near.discard(sink)
         if not self._half_open:
             self._writers.discard(sink)

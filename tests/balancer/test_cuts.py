@@ -56,6 +56,22 @@ async def test_a_worker_whose_broken_link_looks_alive_here_is_back_with_its_task
     assert len(balancer.events_logged("worker.joined")) == 2
 
 
+@pytest.mark.parametrize("direction", ["there", "back"])
+async def test_a_link_that_is_closed_by_half_is_made_again_and_its_tasks_go_on(
+    balancer: RunningBalancer, proxy: Proxy, direction: str
+) -> None:
+    await balancer.worker("worker-1", BALANCER_URL=proxy.url)
+    caller = balancer.start("nap", seconds=2)
+    await balancer.until_running(1)
+    boot = balancer.boot_of("worker-1")
+    proxy.half_close(direction)
+    await until(lambda: len(balancer.events_logged("worker.joined")) == 2)
+    answer = await caller
+    assert (answer.status, answer.json.get("result")) == (200, "rested")
+    assert balancer.boot_of("worker-1") == boot
+    assert await balancer.call("echo", value=1) == 1
+
+
 async def test_events_have_no_gap_and_no_double_over_a_cut(
     balancer: RunningBalancer, proxy: Proxy
 ) -> None:
@@ -90,11 +106,12 @@ async def test_a_link_that_lets_nothing_through_is_lost_after_three_heartbeats(
     assert await balancer.call("echo", value=1) == 1
 
 
+@pytest.mark.parametrize("directions", [("there",), ("back",), ("there", "back")])
 async def test_a_slow_network_slows_and_loses_nothing(
-    balancer: RunningBalancer, proxy: Proxy
+    balancer: RunningBalancer, proxy: Proxy, directions: tuple[str, ...]
 ) -> None:
     await balancer.worker("worker-1", BALANCER_URL=proxy.url)
-    proxy.delay_s = 0.2
+    proxy.delay(0.2, *directions)
     answers = await asyncio.gather(*(balancer.submit("echo", input={"value": n}) for n in range(9)))
     assert [answer.json["result"] for answer in answers] == list(range(9))
 

@@ -1,6 +1,7 @@
 """Files that tasks saved on a worker, asked for at the balancer."""
 
 import asyncio
+import shutil
 import time
 
 from balancer.fleet.states import WorkerState
@@ -40,6 +41,7 @@ async def test_a_file_of_a_durable_task_outlives_its_worker(balancer: RunningBal
     assert task["status"] == "completed", task
     worker.kill()
     await balancer.until_worker("worker-1", WorkerState.LOST)
+    shutil.rmtree(worker.folder)
     got = await balancer.request("GET", f"/tasks/{task_id}/artifacts/file.bin")
     assert (got.status, len(got.body)) == (200, 100_000)
 

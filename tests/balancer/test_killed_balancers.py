@@ -32,8 +32,35 @@ async def test_a_balancer_that_is_killed_under_load_leaves_its_workers_free(
         await again.until_ready_workers(1)
         task = (await again.get(f"/tasks/{accepted.json['id']}", wait_s="15"))["task"]
         assert (task["status"], task["result"]) == ("completed", 7)
-        await worker.until_used(0)  # what the dead one had sent was cancelled: nobody claims it
+        await worker.until_idle()  # what the dead one had sent was cancelled: nobody claims it
         assert (await again.submit("echo", input={"value": 1})).status == 200
+        await again.until_idle()
+
+
+async def test_a_balancer_that_is_restarted_under_load_answers_every_caller(
+    tmp_path: Path,
+) -> None:
+    async with nodes(tmp_path) as started:
+        balancer = await started.balancer("balancer-1")
+        port = balancer.url.rpartition(":")[2]
+        worker = await started.worker("worker-1", balancer)
+        await balancer.until_ready_workers(1)
+        callers = [
+            asyncio.create_task(balancer.submit("nap", input={"seconds": 0.2})) for _ in range(20)
+        ]
+        await worker.until_used(2)
+        balancer.process.send(signal.SIGTERM)
+        answers = await asyncio.gather(*callers)  # those that wait as well
+        assert {answer.status for answer in answers} == {200}
+        assert await asyncio.to_thread(balancer.process.wait) == 0
+        again = await started.balancer("balancer-1", PORT=port)
+        await again.until_ready_workers(1)
+        answers = await asyncio.gather(
+            *(again.submit("echo", input={"value": n}) for n in range(20))
+        )
+        assert [answer.json["result"] for answer in answers] == list(range(20))
+        for node in (again, worker):
+            await node.until_idle()
 
 
 async def test_a_balancer_that_was_killed_runs_again_what_may_run_twice_when_workers_are_back(
@@ -99,7 +126,7 @@ async def test_a_worker_serves_two_balancers_and_each_counts_what_the_other_took
         await other.until_used(1)
         assert (await nap).status == 200
         for node in (one, other, worker):
-            await node.until_used(0)
+            await node.until_idle()
 
 
 @pytest.mark.timeout(180)
@@ -131,4 +158,4 @@ async def test_of_two_balancers_on_one_database_one_goes_on_with_what_the_dead_o
                 # Of what had started, only functions with `retries` may run again.
                 lost = task["error"] and task["error"]["type"] == "/problems/worker-lost"
                 assert task["status"] == "completed" or (lost and task["function"] == "echo"), task
-            await worker.until_used(0)
+            await worker.until_idle()

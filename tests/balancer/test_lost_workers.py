@@ -5,7 +5,7 @@ import time
 
 from balancer.fleet.states import WorkerState
 from tests.balancer.proxy import Proxy
-from tests.balancer.running import RunningBalancer
+from tests.balancer.running import Load, RunningBalancer
 from tests.worker.browser.waiting import until
 
 
@@ -139,6 +139,24 @@ async def test_an_entry_that_disappears_is_drained(balancer: RunningBalancer) ->
     assert worker.process.runs
     balancer.list_workers(worker.url)
     await balancer.until_worker("worker-1", WorkerState.READY)
+
+
+async def test_a_broken_list_disturbs_nobody_and_is_told(balancer: RunningBalancer) -> None:
+    workers = [await balancer.start_worker(f"worker-{n}", BALANCER_URL="") for n in (1, 2)]
+    balancer.list_workers(*(worker.url for worker in workers))
+    for worker in workers:
+        await balancer.until_worker(worker.name, WorkerState.READY)
+    async with Load(balancer, callers=4) as load:
+        balancer.balancer.settings.workers_file.write_text('["http://10.0.0.1:3000", ')
+        await until(lambda: balancer.balancer.inventory.fault is not None)
+        health = await balancer.get("/health")
+        assert "not JSON" in health["workers"]["file_fault"]
+        seen = load.answers
+        await until(lambda: load.answers > seen + 50)
+        balancer.list_workers(*(worker.url for worker in workers))
+        await until(lambda: balancer.balancer.inventory.fault is None)
+    assert load.problems == {}
+    assert len(balancer.events_logged("worker.joined")) == 2
 
 
 async def test_an_entry_that_moves_takes_its_worker_along(balancer: RunningBalancer) -> None:

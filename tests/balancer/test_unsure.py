@@ -81,6 +81,24 @@ async def test_what_did_not_get_through_a_broken_link_begins_once(
     assert marks(file) == 1
 
 
+async def test_what_was_sent_to_a_worker_that_stood_still_begins_once_at_most(
+    balancer: RunningBalancer, tmp_path: Path
+) -> None:
+    worker = await balancer.worker("worker-1", SLOTS=3)
+    worker.freeze()
+    files = [tmp_path / f"marks-{number}" for number in range(3)]
+    callers = [balancer.start("mark", file=str(file)) for file in files]
+    await until(lambda: balancer.balancer.links.calls == 3)
+    await balancer.worker("worker-2")
+    answers = [await caller for caller in callers]
+    assert {answer.status for answer in answers} == {502}
+    assert all("may have started" in answer.json["error"] for answer in answers)
+    worker.thaw()
+    await balancer.until_worker("worker-1", WorkerState.READY)
+    await balancer.idle()
+    assert all(marks(file) <= 1 for file in files)
+
+
 async def test_a_task_that_takes_its_process_down_does_not_take_down_the_next(
     balancer: RunningBalancer, tmp_path: Path
 ) -> None:

@@ -1,9 +1,11 @@
 """`slotgrid` against a real worker, from its start to its end."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any, cast
 
 import pytest
 
@@ -74,6 +76,23 @@ def test_check_finds_nothing_wrong_here_and_starts_nothing_that_stays(home: Home
     names = {check["name"] for check in json.loads(checked.stdout)["checks"]}
     assert names == {"settings", "key", "port", "data folder", "functions", "chromium"}
     home.assert_nothing_left()
+
+
+def test_check_tells_a_node_that_runs_already_from_another_who_has_the_port(home: Home) -> None:
+    def port_check(port: int) -> dict[str, Any]:
+        checks = json.loads(home.slotgrid("check", "--json", PORT=str(port)).stdout)["checks"]
+        (check,) = (check for check in checks if check["name"] == "port")
+        return cast(dict[str, Any], check)
+
+    with running_worker(home) as worker:
+        check = port_check(int(worker.url.rpartition(":")[2]))
+        assert (check["ok"], "runs there already" in check["detail"]) == (True, True)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        check = port_check(taken.getsockname()[1])
+        assert (check["ok"], check["advice"]) == (
+            False,
+            "stop what listens there, or set another PORT",
+        )
 
 
 def test_check_says_what_to_do_about_each_fault(home: Home) -> None:

@@ -15,6 +15,8 @@ from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint
 from slotgrid.intake.schemas import node as node_schemas
 from slotgrid.runtime.choices import LogLevel
 
+ALIVE = b'{"status":"alive"}'
+"""The body of `GET /livez`."""
 LOGS_MOST = 2**31
 DRAIN = Schema(node_schemas.COMPONENTS["Drain"])
 LOG_FILTERS: tuple[Parameter, ...] = (
@@ -58,7 +60,7 @@ async def health(request: web.Request) -> web.Response:
 )
 async def livez(_: web.Request) -> web.Response:
     """`GET /livez`."""
-    return _json({"status": "alive"})
+    return web.Response(body=ALIVE, content_type="application/json")
 
 
 @endpoint(
