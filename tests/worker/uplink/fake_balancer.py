@@ -54,6 +54,7 @@ class Conversation:
                 for message in self.heard[after:]:
                     if isinstance(message, kind) and which(message):
                         return message
+                after = len(self.heard)
                 await self._news.wait()
 
     async def hello(self) -> m.Hello:
