@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -13,6 +14,39 @@ class Ring:
 
     def __init__(self) -> None:
         self.itself = self
+
+
+async def freed_in_its_turn(*, meanwhile: Callable[[], object]) -> None:
+    """A ring that has grown old is freed by looking, while `meanwhile` goes on."""
+    gc.disable()  # so that nothing else frees it
+    try:
+        freed = asyncio.Event()
+        ring = Ring()
+        weakref.finalize(ring, freed.set)
+        gc.collect()  # it is among the oldest from here on
+        del ring
+        async with background(garbage.keep_young_few(), name="garbage"), asyncio.timeout(10):
+            while not freed.is_set():
+                meanwhile()
+                await asyncio.sleep(0)
+    finally:
+        gc.enable()
+
+
+async def test_old_objects_are_looked_through_where_the_new_have_cycles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(garbage, "YOUNG_EVERY_S", 0.01)
+    monkeypatch.setattr(garbage, "FULL_AFTER", 100)
+    await freed_in_its_turn(meanwhile=Ring)
+
+
+async def test_old_objects_are_looked_through_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(garbage, "YOUNG_EVERY_S", 0.01)
+    monkeypatch.setattr(garbage, "FULL_TICKS", 3)
+    await freed_in_its_turn(meanwhile=lambda: None)
 
 
 async def test_the_newest_objects_are_looked_through_though_few_have_come(
