@@ -89,6 +89,7 @@ class WebhookDeliveries:
         self._count = count
         self._sender: WebhookSender | None = None
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._ends = False
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
@@ -103,6 +104,7 @@ class WebhookDeliveries:
             try:
                 yield
             finally:
+                self._ends = True
                 left = list(self._under_way.values())
                 for delivering in left:
                     delivering.cancel()
@@ -124,7 +126,7 @@ class WebhookDeliveries:
         """Deliver the task's end, which is on record, by attempt `number` and those after it;
         unless that is being done.
         """
-        if task_id in self._under_way:
+        if task_id in self._under_way or self._ends:
             return
         delivering = asyncio.get_running_loop().create_task(
             self._attempt_now(task_id, number), name=f"deliver {task_id}"
