@@ -10,9 +10,12 @@ from typing import Any, TypeVar
 
 import orjson
 import sqlalchemy as sa
+import structlog
 from dbos import DBOS, Serializer, SetWorkflowID
 
 from slotgrid.records.engines import DatabaseFault, end, reason
+
+log = structlog.get_logger()
 
 APPLICATION = "slotgrid"
 APPLICATION_VERSION = "2"
@@ -55,13 +58,22 @@ class DurableEngine:
 
     `attempt(task id, number)` returns `{again_in_s: n}`, or `{again_in_s: null}` when nothing more
     is to be tried. It is a step: what it returned once it returns again after a restart, without
-    being run.
+    being run. `broken_off(task id, number)` is called when what follows that attempt could not be
+    recorded.
     """
 
-    def __init__(self, engine: sa.Engine, *, executor: str, attempt: AttemptPart) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        executor: str,
+        attempt: AttemptPart,
+        broken_off: Callable[[str, int], None],
+    ) -> None:
         self._engine = engine
         self._executor = executor
         self._attempt = attempt
+        self._broken_off = broken_off
         self._workflow: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -152,10 +164,17 @@ class DurableEngine:
         attempt = DBOS.step(name="attempt")(attempt_here)
 
         async def deliver_later(task_id: str, number: int, again_in_s: float | None) -> None:
-            while again_in_s is not None:
-                await DBOS.sleep_async(again_in_s)
-                number += 1
-                again_in_s = (await attempt(task_id, number))["again_in_s"]
+            try:
+                while again_in_s is not None:
+                    await DBOS.sleep_async(again_in_s)
+                    number += 1
+                    again_in_s = (await attempt(task_id, number))["again_in_s"]
+            except Exception as error:
+                # DBOS tries again only for some faults of a database; a statement that took too
+                # long, or a full disk, ends the workflow, and it would rest until the next start.
+                log.warning("webhook.broken_off", task_id=task_id, number=number, error=str(error))
+                assert self._loop is not None
+                self._loop.call_soon_threadsafe(self._broken_off, task_id, number)
 
         self._workflow = DBOS.workflow(name="deliver_later", max_recovery_attempts=1000)(
             deliver_later

@@ -89,6 +89,7 @@ class WebhookDeliveries:
         self._count = count
         self._sender: WebhookSender | None = None
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._ends = False
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
@@ -103,6 +104,7 @@ class WebhookDeliveries:
             try:
                 yield
             finally:
+                self._ends = True
                 left = list(self._under_way.values())
                 for delivering in left:
                     delivering.cancel()
@@ -120,12 +122,14 @@ class WebhookDeliveries:
             if task_id not in later:
                 self.begin(task_id)
 
-    def begin(self, task_id: str) -> None:
-        """Deliver the task's end, which is on record; unless that is being done."""
-        if task_id in self._under_way:
+    def begin(self, task_id: str, number: int = 1) -> None:
+        """Deliver the task's end, which is on record, by attempt `number` and those after it;
+        unless that is being done.
+        """
+        if task_id in self._under_way or self._ends:
             return
         delivering = asyncio.get_running_loop().create_task(
-            self._first_attempt(task_id), name=f"deliver {task_id}"
+            self._attempt_now(task_id, number), name=f"deliver {task_id}"
         )
         self._under_way[task_id] = delivering
         delivering.add_done_callback(lambda _: self._under_way.pop(task_id))
@@ -143,14 +147,14 @@ class WebhookDeliveries:
         """Remove what is kept of deliveries that ended before then."""
         await self._engine.forget_ended(before=before, limit=limit)
 
-    async def _first_attempt(self, task_id: str) -> None:
+    async def _attempt_now(self, task_id: str, number: int) -> None:
         async with self._at_once:
-            after = await self.attempt(task_id, 1)
+            after = await self.attempt(task_id, number)
         if (again_in_s := after["again_in_s"]) is None:
             return
         # Of its own name each time: a delivery may be asked for while an older one still waits.
         workflow = f"{task_id}:{time.time_ns()}"
-        await surely(lambda: self._engine.start(workflow, task_id, 1, again_in_s), task_id)
+        await surely(lambda: self._engine.start(workflow, task_id, number, again_in_s), task_id)
 
     async def attempt(self, task_id: str, number: int) -> dict[str, Any]:
         """Try once; `{again_in_s}` says after how many seconds to try again, None for never."""

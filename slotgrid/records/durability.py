@@ -71,7 +71,10 @@ class Durability:
             settings.node_name,
             RetrySchedule(retries=settings.webhook_retries),
             engine=lambda deliveries: DurableEngine(
-                workflows, executor=settings.node_name, attempt=deliveries.attempt
+                workflows,
+                executor=settings.node_name,
+                attempt=deliveries.attempt,
+                broken_off=deliveries.begin,
             ),
             count=count_delivery,
         )

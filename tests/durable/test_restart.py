@@ -1,6 +1,7 @@
 """What a node that is started again on the same data does with what it left."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -280,3 +281,17 @@ async def test_ten_thousand_run_in_the_order_of_the_queue(tmp_path: Path) -> Non
                 await asyncio.sleep(0.05)
         wanted = [orjson.loads(row.detail)["input"]["text"] for row in keys]
         assert lines(tmp_path) == wanted
+
+
+async def test_what_is_above_the_bound_of_bytes_goes_oldest_first(tmp_path: Path) -> None:
+    async with durable_worker(tmp_path, RETENTION_BYTES="64kb") as worker:
+        text = "x" * 40_000
+        first = await finished(worker, await accepted(worker, "save", input={"text": text}))
+        second = await finished(worker, await accepted(worker, "save", input={"text": "young"}))
+        await worker.worker.durability.retention.turn(time.time())
+        assert [task["id"] for task in (await worker.get("/tasks"))["tasks"]] == [second["id"]]
+        gone = await worker.request("GET", f"/tasks/{first['id']}/artifacts/text.txt")
+        assert gone.status in {404, 410}
+        assert await worker.artifact(second["id"], "text.txt") == b"young"
+        folders = [folder.name for folder in (tmp_path / "data/artifacts").iterdir()]
+        assert folders == [second["id"]]

@@ -13,9 +13,10 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records import database as database_module
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.engines import DatabaseFault, engine_of
-from slotgrid.records.tables import SCHEMA_VERSION, meta
+from slotgrid.records.tables import SCHEMA_VERSION, meta, tasks
 from tests.durable_postgres.server import Postgres
 
+FIXTURES = Path(__file__).parents[1] / "durable" / "fixtures"
 AT_ONCE_S = 3.0
 """Far below every time limit of ours, far above what a busy machine needs."""
 
@@ -214,3 +215,30 @@ async def _until_it_takes(database: Database, work: Callable[[sa.Connection], No
                 await asyncio.sleep(0.05)  # nothing tells of the return but another try
             else:
                 return
+
+
+async def test_tables_of_the_first_version_are_brought_up(database_url: str) -> None:
+    earlier = sa.create_engine(f"sqlite:///{FIXTURES / 'v1.sqlite'}")
+    found = sa.MetaData()
+    found.reflect(earlier, only=lambda name, _: name.startswith("slotgrid_"))
+    engine = engine_of(database_url, Path(), pool=1)
+    with earlier.connect() as source, engine.begin() as target:
+        found.create_all(target)
+        for table in found.sorted_tables:
+            rows = [dict(row._mapping) for row in source.execute(sa.select(table))]
+            if rows:
+                target.execute(table.insert(), rows)
+    earlier.dispose()
+    engine.dispose()
+    database = opened(database_url)
+    async with database.running():
+        row = await database.read(lambda c: c.execute(sa.select(tasks)).one())
+        assert (row.function, row.status, row.size) == ("note", "completed", 0)
+        version = await database.read(
+            lambda c: c.execute(sa.select(meta.c.value).where(meta.c.name == "schema")).scalar()
+        )
+        assert version == str(SCHEMA_VERSION)
+        there = await database.read(
+            lambda c: {index["name"] for index in sa.inspect(c).get_indexes(tasks.name)}
+        )
+        assert {index.name for index in tasks.indexes} <= there
