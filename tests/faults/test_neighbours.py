@@ -110,11 +110,6 @@ async def test_a_caller_who_stops_reading_is_not_felt_by_a_hundred_others(
     assert await felt(balancer, not_reading) <= BOUND
 
 
-@pytest.mark.xfail(
-    # Not mended: passes where other load slows both rounds, and fails on two quiet cores.
-    strict=False,
-    reason="a file goes as fast as it can, a share of two cores: measured at 2.6 to 2.7",
-)
 @pytest.mark.timeout(300)
 async def test_a_large_file_on_its_way_is_not_felt_by_a_hundred_others(
     fleet: tuple[Node, list[Node]], tmp_path: Path

@@ -31,7 +31,9 @@ from slotgrid.wire.link import Link
 from slotgrid.wire.messages import Ask, FromBalancer, Reply
 
 NDJSON = "application/x-ndjson"
-READ_BYTES = 8 * PIECE_BYTES
+READ_BYTES = 4 * PIECE_BYTES
+PAUSE_S = 0.006
+"""After so much of a file: at most 20 MiB a second, or a large one takes a core from tasks."""
 QUESTIONS_LIMIT = 64
 """Of one balancer at a time; the next is told to come later."""
 
@@ -226,3 +228,4 @@ async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
         for start in range(0, len(block), PIECE_BYTES):
             yield block[start : start + PIECE_BYTES]
             await asyncio.sleep(0)  # whatever else is to be done comes between two pieces
+        await asyncio.sleep(PAUSE_S)
