@@ -6,7 +6,8 @@ Imported from `slotgrid.function`, which has the decorators beside them.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from slotgrid.core.task import Artifact, Deadline
+from slotgrid.core.moments import Deadline
+from slotgrid.core.parts import Artifact
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Never, TypeVar, overload
 from msgspec import Meta
 
 from slotgrid.contexts import Context, NodeFacts, PlainContext
-from slotgrid.core.task import Artifact
+from slotgrid.core.parts import Artifact
 
 __all__ = [
     "Artifact",

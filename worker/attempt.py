@@ -11,7 +11,9 @@ import orjson
 import structlog
 
 from slotgrid.core.events import encode_json
-from slotgrid.core.task import Deadline, StepState, Task
+from slotgrid.core.moments import Deadline
+from slotgrid.core.states import StepState
+from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.runtime.secrets import Redactor, SecretValues
 from worker.browser.browsers import Browsers

@@ -10,8 +10,11 @@ import msgspec
 from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
 from slotgrid.core.events import NotJson, encode_json
+from slotgrid.core.moments import Deadline
+from slotgrid.core.parts import Artifact, Step
 from slotgrid.core.spec import unknown_function
-from slotgrid.core.task import MAIN_STEP, Artifact, Deadline, Step, StepState
+from slotgrid.core.states import StepState
+from slotgrid.core.task import MAIN_STEP
 from slotgrid.runtime.secrets import HIDDEN
 from worker import failures
 from worker.attempt import Attempt

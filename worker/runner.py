@@ -9,9 +9,10 @@ import structlog
 from slotgrid.core.admission import checked_input
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import ServiceError
+from slotgrid.core.moments import Deadline
 from slotgrid.core.spec import unknown_function
 from slotgrid.core.supervisor import AttemptFailed, uninterrupted
-from slotgrid.core.task import Deadline, Task
+from slotgrid.core.task import Task
 from slotgrid.runtime.secrets import Redactor
 from worker import failures
 from worker.attempt import Attempt, End, Parts

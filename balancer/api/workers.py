@@ -18,8 +18,8 @@ from slotgrid.core.errors import (
     NoWorker,
     ServiceError,
 )
+from slotgrid.core.moments import iso
 from slotgrid.core.problems_back import from_problem
-from slotgrid.core.task import iso
 from slotgrid.intake.api.node import LOG_FILTERS, asked_deadline_s, asked_level, asked_lines
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL

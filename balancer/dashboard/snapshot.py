@@ -15,8 +15,9 @@ from balancer.fleet.states import WorkerState
 from balancer.fleet.workers import Worker
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.node import NodeStatus
+from slotgrid.core.states import TaskState
 from slotgrid.core.supervisor import Supervisor
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import Task
 
 ROWS = 25
 """Running tasks shown: those that run longest, which change least and matter most."""

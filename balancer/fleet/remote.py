@@ -15,9 +15,11 @@ from balancer.fleet.patience import Patience
 from balancer.fleet.session import Session
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost
+from slotgrid.core.parts import Artifact, Step
 from slotgrid.core.problems_back import from_problem
+from slotgrid.core.states import StepState
 from slotgrid.core.supervisor import AttemptFailed, Refused
-from slotgrid.core.task import Artifact, Step, StepState, Task
+from slotgrid.core.task import Task
 from slotgrid.wire import messages as m
 from slotgrid.wire.link import MessageTooLarge
 from slotgrid.wire.parts import SourceInfo

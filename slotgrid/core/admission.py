@@ -7,9 +7,10 @@ from slotgrid.core.errors import InvalidInput, InvalidSubmission, ModeUnsupporte
 from slotgrid.core.fields import Webhook
 from slotgrid.core.node import NodeStatus
 from slotgrid.core.offer import Offer
+from slotgrid.core.parts import API, Source
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import API, Source, Task
+from slotgrid.core.task import Task
 
 
 class Admission:

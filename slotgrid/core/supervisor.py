@@ -10,7 +10,8 @@ import msgspec
 from slotgrid.core.backoff import backoff_s
 from slotgrid.core.dispatcher import Dispatcher, Lease
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
-from slotgrid.core.task import CANCELLED, FAILED, QUEUED, RUNNING, Task, TaskState
+from slotgrid.core.states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
+from slotgrid.core.task import Task
 
 RETRY_BASE_S = 0.5
 RETRY_CEILING_S = 30.0

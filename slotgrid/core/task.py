@@ -2,10 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +11,9 @@ import uuid_utils
 
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.events import NOBODY, Event, EventLog
+from slotgrid.core.moments import iso
+from slotgrid.core.parts import API, Artifact, Attempt, Source, Step
+from slotgrid.core.states import COMPLETED, MOVES, QUEUED, RUNNING, TaskState
 
 if TYPE_CHECKING:
     from slotgrid.core.spec import FunctionSpec
@@ -31,147 +30,8 @@ MAIN_STEP = "main"
 """The step of the task's own function."""
 
 
-class TaskState(StrEnum):
-    """Where a task stands. `terminal` says whether nothing can follow."""
-
-    terminal: bool
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    def __init__(self, word: str) -> None:
-        # Not looked up in `MOVES`: it is asked several times of each task.
-        self.terminal = word in {"completed", "failed", "cancelled"}
-
-
-QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = TaskState
-"""The same by names of their own, since Python 3.11 is slow to look up a member of an enum."""
-
-MOVES: Mapping[TaskState, tuple[TaskState, ...]] = {
-    QUEUED: (RUNNING, FAILED, CANCELLED),
-    # Back to queued: an attempt failed and another is allowed, or the slot refused the task.
-    RUNNING: (
-        COMPLETED,
-        FAILED,
-        CANCELLED,
-        QUEUED,
-    ),
-    COMPLETED: (),
-    FAILED: (),
-    CANCELLED: (),
-}
-
-
 class IllegalMove(RuntimeError):
     """A task was told to go where `MOVES` does not lead: a defect of ours, never a caller's."""
-
-
-class StepState(StrEnum):
-    """Where one part of a task stands."""
-
-    PENDING = "pending"
-    READY = "ready"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    CANCELLED = "cancelled"
-
-
-class Deadline(msgspec.Struct, frozen=True):
-    """A moment on the monotonic clock, fixed when the wait for it begins."""
-
-    at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        """The moment that many seconds from now."""
-        return cls(time.monotonic() + seconds)
-
-    @property
-    def remaining_s(self) -> float:
-        """Seconds left, never below 0."""
-        return max(0.0, self.at - time.monotonic())
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """A file that a task saved. `url` is relative to the node that is asked."""
-
-    name: str
-    size: int
-    content_type: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What started a task: kind is api, dashboard, schedule, hook, flow, call or retry."""
-
-    kind: str
-    id: str | None = None
-
-
-API = Source("api")
-
-
-class Attempt(msgspec.Struct, eq=False):
-    """One run of a task; times are seconds since the epoch."""
-
-    number: int
-    started_at: float
-    worker: str
-    slot: int
-    ended_at: float | None = None
-    error: ServiceError | None = None
-
-    def line(self) -> str:
-        """What the task's log says of it."""
-        return f"attempt {self.number} on slot {self.slot} of {self.worker}"
-
-    def to_json(self) -> dict[str, Any]:
-        """The attempt as `GET /tasks/{id}` shows it."""
-        return {
-            "number": self.number,
-            "worker": self.worker,
-            "slot": self.slot,
-            "started_at": iso(self.started_at),
-            "ended_at": iso(self.ended_at),
-            "error": self.error.to_problem() if self.error else None,
-        }
-
-
-@dataclass(slots=True)
-class Step:
-    """One part of a task, with its timing in seconds since the epoch."""
-
-    name: str
-    function: str
-    state: StepState = StepState.RUNNING
-    started_at: float = field(default_factory=time.time)
-    ended_at: float | None = None
-    output: Any = None
-    error: str | None = None
-
-    def end(self, state: StepState, *, output: Any = None, error: str | None = None) -> None:
-        """The step has ended."""
-        self.state, self.output, self.error = state, output, error
-        self.ended_at = time.time()
-
-    def to_json(self) -> dict[str, Any]:
-        """The step as `GET /tasks/{id}` shows it."""
-        return {
-            "name": self.name,
-            "function": self.function,
-            "status": self.state,
-            "started_at": iso(self.started_at),
-            "ended_at": iso(self.ended_at),
-            "output": self.output,
-            "error": self.error,
-        }
 
 
 def new_id() -> str:
@@ -397,10 +257,3 @@ def log_line(event: Event) -> bytes:
     """A line of a task's log as JSON: `{ts, stream, step, line}`."""
     stream, line = orjson.loads(event.payload)
     return orjson.dumps({"ts": iso(event.at), "stream": stream, "step": event.kind, "line": line})
-
-
-def iso(at: float | None) -> str | None:
-    """Seconds since the epoch as ISO 8601 in UTC, to the millisecond; None stays None."""
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from slotgrid.core.errors import Conflict
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 from slotgrid.intake.node import Node
 from slotgrid.records.store.acceptance import Accepted
 

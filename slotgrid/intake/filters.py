@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import bad_parameter
 from slotgrid.intake.openapi import Scope

@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from slotgrid.core.events import well_formed
-from slotgrid.core.task import Artifact, Task
+from slotgrid.core.parts import Artifact
+from slotgrid.core.task import Task
 from slotgrid.records.shared_files import File, SharedFiles
 
 FILE_LIMIT = 100 * 1024 * 1024

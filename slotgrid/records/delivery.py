@@ -13,8 +13,8 @@ from slotgrid.core.addresses import AddressPolicy, AddressRefused
 from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.fields import Webhook
 from slotgrid.core.retry_schedule import RetrySchedule
+from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import TaskState
 from slotgrid.core.webhooks import header_faults, signing_key
 from slotgrid.records.database import Database
 from slotgrid.records.dbos_engine import DurableEngine

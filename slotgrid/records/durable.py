@@ -11,8 +11,9 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, QueueFull, ServiceError, TaskCancelled
+from slotgrid.core.states import TaskState
 from slotgrid.core.supervisor import Supervisor
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.clocks import SteadyClock
 from slotgrid.records.database import Database

@@ -4,8 +4,9 @@ import orjson
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import class_of
+from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import Source, Task
+from slotgrid.core.task import Task
 from slotgrid.records.store.rows import Row
 from slotgrid.records.store.spoken import events_before
 

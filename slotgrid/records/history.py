@@ -5,7 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from slotgrid.core.task import Source, Task, TaskState
+from slotgrid.core.parts import Source
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 
 BYTES_LIMIT = 256 * 1024 * 1024
 """What finished tasks may occupy together: results, events, inputs and logs."""

@@ -4,7 +4,8 @@ import structlog
 
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import QueueFull, ServiceError
-from slotgrid.core.task import FAILED, Task
+from slotgrid.core.states import FAILED
+from slotgrid.core.task import Task
 from slotgrid.records.history import History
 from slotgrid.runtime.logs import bind_fields
 from slotgrid.runtime.metrics import Metrics

@@ -10,8 +10,10 @@ import orjson
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.events import Event
+from slotgrid.core.parts import Artifact
+from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import MAIN_STEP, NODE_STEP, Artifact, Task, TaskState
+from slotgrid.core.task import MAIN_STEP, NODE_STEP, Task
 from slotgrid.records.database import Database
 from slotgrid.records.history import History, TaskFilter
 from slotgrid.records.store import lists, rows, spoken, waiting

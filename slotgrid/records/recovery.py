@@ -9,7 +9,7 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, WorkerLost
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from slotgrid.records.database import Database
 from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.durable import DurableTasks

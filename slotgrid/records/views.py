@@ -5,8 +5,10 @@ from typing import Any
 import orjson
 
 from slotgrid.core.admission import Admission
+from slotgrid.core.moments import iso
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.core.task import Task, TaskState, iso
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 
 
 def function_detail(spec: FunctionSpec, admission: Admission) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from standardwebhooks import Webhook as Signer
 from yarl import URL
 
 from slotgrid.core.addresses import AddressPolicy, AddressRefused
-from slotgrid.core.task import TaskState, iso
+from slotgrid.core.moments import iso
+from slotgrid.core.states import TaskState
 from slotgrid.core.webhooks import Headers, merged_headers, signing_key
 from slotgrid.records.guarded import GuardedConnector
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from balancer.fleet.states import WorkerState
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from tests.balancer.running import RunningBalancer
 from tests.worker.browser.waiting import until
 

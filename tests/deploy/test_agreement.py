@@ -10,7 +10,7 @@ from aiohttp import web
 from balancer.api.routes import balancer_routes
 from balancer.fleet.states import WorkerState
 from slotgrid.core.errors import problem_types
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from slotgrid.intake.app import routes
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, TABLE, Settings
 from tests.deploy.files import (

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from tests.faults.functions import PLAIN
 from tests.worker.browser.waiting import until, until_whole
 from tests.worker.running import RunningWorker, running_worker

@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE
 from collections import Counter
 from pathlib import Path
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from tests.faults.files import allow_open_files
 from tests.worker.browser.waiting import until
 from tests.worker.running import KEY, RunningWorker, browserless_worker, running_worker

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from playwright.async_api import BrowserContext, Page
 
-from slotgrid.core.task import Artifact, Deadline
+from slotgrid.core.moments import Deadline
+from slotgrid.core.parts import Artifact
 
 
 @dataclass

@@ -18,7 +18,8 @@ import psutil
 from aiohttp import ClientSession
 
 from slotgrid.core.events import Reader
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 from slotgrid.records.history import TaskFilter
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from tests.worker.browser.waiting import until
 from tests.worker.running import browserless_worker
 

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 import pytest_asyncio
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from tests.worker.browser.waiting import until
 from tests.worker.page_functions import FUNCTIONS, each_in_its_file
 from tests.worker.running import RunningWorker, running_worker

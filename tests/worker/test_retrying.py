@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from tests.worker.browser.waiting import until
 from tests.worker.running import browserless_worker
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from slotgrid.core.events import well_formed
-from slotgrid.core.task import Artifact, Deadline
+from slotgrid.core.moments import Deadline
+from slotgrid.core.parts import Artifact
 from worker.plain.messages import Answer, Run, SavedFile, Say
 from worker.registry.binding import json_bytes
 

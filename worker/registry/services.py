@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from slotgrid.core.task import iso
+from slotgrid.core.moments import iso
 from worker.registry.binding import plain_json
 from worker.registry.definitions import ServiceDefinition
 from worker.registry.patience import within

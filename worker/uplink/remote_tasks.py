@@ -11,9 +11,10 @@ from slotgrid.core.dispatcher import Dispatcher, class_of
 from slotgrid.core.errors import ServiceError, UnknownFunction, WorkerLost
 from slotgrid.core.fields import Mode, Place
 from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
-from slotgrid.core.task import Source, Task
+from slotgrid.core.task import Task
 from slotgrid.records.history import History
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.messages import Failed, Refusal, Refused, Started, TaskMessage

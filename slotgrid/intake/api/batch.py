@@ -24,8 +24,9 @@ from slotgrid.core.errors import (
     Violation,
 )
 from slotgrid.core.fields import Mode
+from slotgrid.core.parts import API
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import API, Task
+from slotgrid.core.task import Task
 from slotgrid.intake import documents as d
 from slotgrid.intake.accepted import accept
 from slotgrid.intake.api.submit import trace_of

@@ -28,8 +28,8 @@ from slotgrid.core.errors import (
     WorkerLost,
 )
 from slotgrid.core.fields import Mode
+from slotgrid.core.parts import API, Source
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import API, Source
 from slotgrid.intake import documents as d
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import read_json

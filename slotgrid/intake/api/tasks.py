@@ -13,8 +13,9 @@ from slotgrid.core.errors import (
     TaskFinished,
     UnknownTask,
 )
+from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import Source, Task
+from slotgrid.core.task import Task
 from slotgrid.intake import documents as d
 from slotgrid.intake.api.speech import LOOK_AGAIN_S
 from slotgrid.intake.api.submit import OUTCOMES, run

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from slotgrid.core.fields import Mode
 from slotgrid.core.schema import JsonSchema
-from slotgrid.core.task import StepState, TaskState
+from slotgrid.core.states import StepState, TaskState
 from slotgrid.intake.schemas.basics import (
     ANYTHING,
     MILLISECONDS,

@@ -7,7 +7,8 @@ import orjson
 import sqlalchemy as sa
 
 from slotgrid.core.events import Event
-from slotgrid.core.task import TaskState, iso
+from slotgrid.core.moments import iso
+from slotgrid.core.states import TaskState
 from slotgrid.records.store import spoken
 from slotgrid.records.store.nodes import is_alive
 from slotgrid.records.store.rows import LIVE, Connection, Row, get, live_at

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 from slotgrid.records.tables import meta, tasks
 from slotgrid.records.views import task_detail, task_summary
 

@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from slotgrid.core.events import Event
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 from slotgrid.records.store import spoken
 from slotgrid.records.store.rows import LIVE, Connection, Row, execute, live_at, shown
 from slotgrid.records.tables import tasks

@@ -16,9 +16,10 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.fields import Mode
 from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.parts import API
 from slotgrid.core.schema import Schema
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import API, Task
+from slotgrid.core.task import Task
 from tests.balancer.fleet.fakes import FakeFleet, report
 from tests.slotgrid.core.fakes import PLAIN, function
 

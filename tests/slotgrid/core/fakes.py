@@ -15,9 +15,10 @@ from slotgrid.core.queue import TaskQueue
 from slotgrid.core.schema import Schema
 from slotgrid.core.slots import Slots
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import AttemptFailed, Refused, Supervisor
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import Task
 
 ANY_OBJECT = Schema({"type": "object"})
 PLAIN = FunctionSpec(

@@ -17,9 +17,10 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.offer import LocalOffer
+from slotgrid.core.parts import Source
 from slotgrid.core.schema import Schema
+from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import Source, TaskState
 from tests.slotgrid.core.fakes import FakeCatalog, function
 
 PRICE = function(

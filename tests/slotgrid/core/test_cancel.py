@@ -10,8 +10,9 @@ from slotgrid.core.errors import (
     FunctionFailed,
     TaskCancelled,
 )
+from slotgrid.core.states import TaskState
 from slotgrid.core.supervisor import uninterrupted
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import Task
 from tests.slotgrid.core.fakes import (
     TWICE_IS_SAFE,
     FakeNode,

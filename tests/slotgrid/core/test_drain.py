@@ -5,7 +5,8 @@ import pytest
 from slotgrid.core.drain import drain
 from slotgrid.core.errors import TaskCancelled
 from slotgrid.core.node import NodeState, NodeStatus
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 from tests.slotgrid.core.fakes import FakeNode, make_node, until
 
 

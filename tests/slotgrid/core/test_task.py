@@ -8,19 +8,11 @@ from slotgrid.core.errors import (
     FunctionFailed,
     Internal,
 )
+from slotgrid.core.moments import Deadline, iso
+from slotgrid.core.parts import Step
+from slotgrid.core.states import MOVES, StepState, TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import (
-    LOG_LINES_LIMIT,
-    MOVES,
-    Deadline,
-    IllegalMove,
-    Step,
-    StepState,
-    Task,
-    TaskState,
-    iso,
-    log_line,
-)
+from slotgrid.core.task import LOG_LINES_LIMIT, IllegalMove, Task, log_line
 from tests.slotgrid.core.fakes import PLAIN
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import DeadlineExceeded, FunctionFailed
 from slotgrid.core.events import encode_json
+from slotgrid.core.parts import Step
 from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.core.states import StepState
 from slotgrid.core.supervisor import AttemptFailed
-from slotgrid.core.task import Step, StepState, Task
+from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactStore
 
 

@@ -1,7 +1,8 @@
 """Keys are remembered for as long as their tasks are, and no longer."""
 
+from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.task import Task
 from slotgrid.records.keyed import SWEEP_FROM, KeyedTasks
 from tests.slotgrid.core.fakes import PLAIN
 

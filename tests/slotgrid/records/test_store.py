@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 from slotgrid.core.errors import FunctionFailed
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 from slotgrid.records.database import Database
 from slotgrid.records.engines import engine_of
 from slotgrid.records.history import TaskFilter

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from slotgrid.core.retry_schedule import RetrySchedule
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from slotgrid.records.webhooks import (
     DeliveryAttempt,
     Outcome,

@@ -9,7 +9,8 @@ from typing import Any
 import psutil
 import pytest
 
-from slotgrid.core.task import Artifact, Deadline
+from slotgrid.core.moments import Deadline
+from slotgrid.core.parts import Artifact
 from tests.worker.registry.conftest import Folder
 from worker.plain.processes import PlainProcesses
 from worker.registry.definitions import LoadedFunction

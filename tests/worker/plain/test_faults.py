@@ -168,7 +168,7 @@ async def test_the_child_does_not_outlive_a_worker_that_is_killed(
             """
             import asyncio, sys
             from pathlib import Path
-            from slotgrid.core.task import Deadline
+            from slotgrid.core.moments import Deadline
             from worker.plain.processes import PlainProcesses
             from worker.registry.registry import Registry
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from slotgrid.core.node import NodeState
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_worker

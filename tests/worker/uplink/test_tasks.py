@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from slotgrid.wire import messages as m
 from tests.worker.browser.waiting import until
 from tests.worker.uplink.fake_balancer import linked

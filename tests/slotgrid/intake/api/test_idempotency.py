@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 
 KEYED = {"Idempotency-Key": "order 7"}

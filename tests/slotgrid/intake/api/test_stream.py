@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from slotgrid.intake import modes
 from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slotgrid.core.task import TaskState
+from slotgrid.core.states import TaskState
 from tests.slotgrid.intake.nodes import KEY, NAME, RunningNode, problem_of, running_node
 
 GREET = {"function": "greet"}

@@ -4,7 +4,8 @@ import asyncio
 import json
 from typing import Any
 
-from slotgrid.core.task import Task, TaskState
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import Task
 from tests.slotgrid.intake.api.tasks import ended
 from tests.slotgrid.intake.checking import frames
 from tests.slotgrid.intake.nodes import RunningNode, events_of

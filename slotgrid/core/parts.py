@@ -1,0 +1,88 @@
+"""What a task consists of: what started it, its attempts, its steps, its files."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from slotgrid.core.errors import ServiceError
+from slotgrid.core.moments import iso
+from slotgrid.core.states import StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a task saved. `url` is relative to the node that is asked."""
+
+    name: str
+    size: int
+    content_type: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What started a task: kind is api, dashboard, schedule, hook, flow, call or retry."""
+
+    kind: str
+    id: str | None = None
+
+
+API = Source("api")
+
+
+class Attempt(msgspec.Struct, eq=False):
+    """One run of a task; times are seconds since the epoch."""
+
+    number: int
+    started_at: float
+    worker: str
+    slot: int
+    ended_at: float | None = None
+    error: ServiceError | None = None
+
+    def line(self) -> str:
+        """What the task's log says of it."""
+        return f"attempt {self.number} on slot {self.slot} of {self.worker}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The attempt as `GET /tasks/{id}` shows it."""
+        return {
+            "number": self.number,
+            "worker": self.worker,
+            "slot": self.slot,
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
+            "error": self.error.to_problem() if self.error else None,
+        }
+
+
+@dataclass(slots=True)
+class Step:
+    """One part of a task, with its timing in seconds since the epoch."""
+
+    name: str
+    function: str
+    state: StepState = StepState.RUNNING
+    started_at: float = field(default_factory=time.time)
+    ended_at: float | None = None
+    output: Any = None
+    error: str | None = None
+
+    def end(self, state: StepState, *, output: Any = None, error: str | None = None) -> None:
+        """The step has ended."""
+        self.state, self.output, self.error = state, output, error
+        self.ended_at = time.time()
+
+    def to_json(self) -> dict[str, Any]:
+        """The step as `GET /tasks/{id}` shows it."""
+        return {
+            "name": self.name,
+            "function": self.function,
+            "status": self.state,
+            "started_at": iso(self.started_at),
+            "ended_at": iso(self.ended_at),
+            "output": self.output,
+            "error": self.error,
+        }
