@@ -125,3 +125,18 @@ async def test_a_key_stands_for_the_whole_batch() -> None:
         problem = await _post(node, ECHO, ECHO, ECHO, key="k", status=409)
         assert problem["type"] == "/problems/conflict"
         assert await _total(node) == 2
+
+
+async def test_a_thousand_are_accepted_at_once_or_none_for_one_that_is_bad() -> None:
+    thousand = [ECHO | {"input": {"value": n}} for n in range(1000)]
+    async with running_node(durable=True) as node:
+        problem = await _post(node, *thousand[:-1], {"function": "nobody"}, status=400)
+        assert [fault["pointer"] for fault in problem["errors"]] == ["/tasks/999/function"]
+        assert await _total(node) == 0
+        answer = await _post(node, *thousand)
+        ids = [task["id"] for task in answer["tasks"]]
+        assert len(set(ids)) == 1000
+        for number, task_id in enumerate(ids):
+            task = (await node.get(f"/tasks/{task_id}", wait_s="20"))["task"]
+            assert (task["status"], task["result"]) == ("completed", number)
+        assert await _total(node) == 1000
