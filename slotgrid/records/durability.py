@@ -16,7 +16,6 @@ from slotgrid.core.admission import Admission
 from slotgrid.core.fields import Webhook
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.supervisor import Supervisor
-from slotgrid.core.task import Task
 from slotgrid.core.webhooks import header_faults, signing_key
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.database import POOL, Database
@@ -51,7 +50,7 @@ class Durability:
         admission: Admission,
         artifacts: ArtifactStore,
         *,
-        forget: Callable[[Task], None] = lambda _: None,
+        forget: Callable[[str], None] = lambda _: None,
         count_delivery: Callable[[str], None] = lambda _: None,
         redactor: Redactor | None = None,
         peers: str | None = None,
@@ -109,6 +108,7 @@ class Durability:
             self._deliveries,
             days=settings.retention_days,
             limit_bytes=settings.retention_bytes,
+            forget=forget,
         )
 
     def check_webhook(self, webhook: Webhook) -> None:

@@ -50,7 +50,7 @@ class DurableTasks:
         admission: Admission,
         deliveries: WebhookDeliveries,
         artifacts: ArtifactStore,
-        forget: Callable[[Task], None] = lambda _: None,
+        forget: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
@@ -317,7 +317,7 @@ class DurableTasks:
         if (held := self._window.get(task.id)) is not None:
             self._leave_queue(held)
             self._window.drop(task.id)
-        self._forget(task)
+        self._forget(task.id)
 
     def let_go(self, task: Task) -> None:
         """Drop a task that is another node's now."""

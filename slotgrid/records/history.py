@@ -101,9 +101,11 @@ class History:
         if len(self._ended) > self._limit or self._bytes > self._bytes_limit:
             self._drop_excess()
 
-    def remove(self, task: Task) -> None:
-        """The task is another node's now."""
-        self._live.pop(task.id, None)
+    def remove(self, task_id: str) -> None:
+        """Know no more of the task: it is another node's now, or its record is gone."""
+        self._live.pop(task_id, None)
+        if (ended := self._ended.pop(task_id, None)) is not None:
+            self._bytes -= ended[2]
 
     def get(self, task_id: str) -> Task | None:
         """The task of that id, if it is live or still remembered."""

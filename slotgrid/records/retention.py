@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
@@ -22,7 +22,10 @@ BATCH = 1000
 
 
 class Retention:
-    """Keeps finished tasks for `days`, and no more than `limit_bytes` of them (None: no bound)."""
+    """Keeps finished tasks for `days`, and no more than `limit_bytes` of them (None: no bound).
+
+    `forget` is called with the id of each that is removed: this node may have it in memory, too.
+    """
 
     def __init__(
         self,
@@ -32,12 +35,14 @@ class Retention:
         *,
         days: float,
         limit_bytes: int | None,
+        forget: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._artifacts = artifacts
         self._deliveries = deliveries
         self._days = days
         self._limit_bytes = limit_bytes
+        self._forget = forget
 
     async def keep_on(self) -> None:
         """Remove what is to go, now and then, for ever."""
@@ -73,6 +78,8 @@ class Retention:
     async def _remove(self, work: Work[Collection[str]], reason: str) -> int:
         removed = await self._database.write(work)
         if removed:
+            for task_id in removed:
+                self._forget(task_id)
             await self._artifacts.remove_ids(removed)
             log.info("retention.removed", tasks=len(removed), reason=reason)
         return len(removed)

@@ -290,6 +290,8 @@ async def test_what_is_above_the_bound_of_bytes_goes_oldest_first(tmp_path: Path
         second = await finished(worker, await accepted(worker, "save", input={"text": "young"}))
         await worker.worker.durability.retention.turn(time.time())
         assert [task["id"] for task in (await worker.get("/tasks"))["tasks"]] == [second["id"]]
+        for path in ("", "/events", "/logs", "/artifacts"):
+            assert (await worker.request("GET", f"/tasks/{first['id']}{path}")).status == 404
         gone = await worker.request("GET", f"/tasks/{first['id']}/artifacts/text.txt")
         assert gone.status in {404, 410}
         assert await worker.artifact(second["id"], "text.txt") == b"young"
