@@ -38,7 +38,7 @@ class DurableTasks:
 
     The record is the truth: a task is accepted when its record is committed, and has ended when
     its end is. All else follows from the record, and is made again from it after a crash.
-    A task is scheduled by its `not_before`, which the record holds, too: until then it waits on disk.
+    A task is scheduled by its `not_before`, which is recorded, too: until then it waits on disk.
     """
 
     def __init__(
