@@ -1,0 +1,43 @@
+"""Whatever happens to workers, every caller is answered, every task ends, and no slot is lost."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.balancer.processes import nodes
+from tests.balancer.storm import Storm
+from tests.durable_postgres.server import postgres
+
+SECONDS = 20.0
+ERRORS = ('"level":"error"', '"level":"critical"', "Traceback")
+
+
+@asynccontextmanager
+async def storm(folder: Path, *, balancers: int, url: str | None) -> AsyncIterator[Storm]:
+    """A storm that is over; at its end nothing may be left of it."""
+    env = {} if url is None else {"DATABASE_URL": url}
+    async with nodes(folder) as started:
+        heads = [await started.balancer(f"balancer-{n}", **env) for n in range(balancers)]
+        storm = Storm(started, heads, seed=balancers)
+        await storm.blow(workers=3, callers=16, seconds=SECONDS)
+        assert storm.seen.wrong == []
+        assert storm.seen.answers["sync 200"] > 0
+        for task_id in storm.seen.accepted:
+            task = (await heads[0].get(f"/tasks/{task_id}", wait_s="30"))["task"]
+            assert task["status"] in {"completed", "failed"}, task
+        yield storm
+        for node in (*heads, *storm.workers):
+            await node.until_idle()
+        told = [line for node in heads for line in node.process.lines]
+        assert [line for line in told if any(error in line for error in ERRORS)] == []
+
+
+async def test_a_balancer_in_a_storm(tmp_path: Path) -> None:
+    async with storm(tmp_path, balancers=1, url=None) as blown:
+        assert blown.seen.accepted
+
+
+async def test_balancers_that_share_a_database_in_a_storm(tmp_path: Path) -> None:
+    with postgres() as server:
+        async with storm(tmp_path, balancers=2, url=server.create_database()) as blown:
+            assert blown.seen.accepted
