@@ -66,7 +66,8 @@ class Nodes:
         functions = self._folder / "functions"
         functions.mkdir(exist_ok=True)
         for file, text in FUNCTIONS.items():
-            (functions / file).write_text(text)
+            if not (functions / file).exists():  # other workers have it loaded, and would load half
+                (functions / file).write_text(text)
         own = {
             "FUNCTIONS_DIR": functions,
             "BALANCER_URL": ",".join(balancer.url for balancer in balancers),
