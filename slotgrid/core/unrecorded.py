@@ -1,0 +1,39 @@
+"""How many slots stand idle while the starts of their durable tasks are written down."""
+
+import math
+
+from slotgrid.core.queue import TaskClass
+
+COMPANY_S = 0.25
+"""For so long after a task that is not durable took a slot, others like it are expected."""
+
+
+class Unrecorded:
+    """Counts the leases whose durable task may not run its first line yet: a database is asked.
+
+    Where tasks come that need no database, such leases hold at most half of the slots, but one in
+    any case: a disk that is slow for a moment then holds nobody up who does not need it. No durable
+    task loses its turn by that, for its start could not be on record much earlier.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[TaskClass, int] = {}
+        self._company_until = -math.inf
+
+    def may_begin(self, cls: TaskClass, *, slots: int, now: float) -> bool:
+        """Whether one more may take one of the `slots` that tasks of that class can use."""
+        count = self._counts.get(cls.share, 0)
+        return not count or count < slots // 2 or now > self._company_until
+
+    def began(self, cls: TaskClass) -> None:
+        """A durable task took a slot."""
+        share = cls.share
+        self._counts[share] = self._counts.get(share, 0) + 1
+
+    def ended(self, cls: TaskClass) -> None:
+        """Its start is on record, or it gave the slot back before."""
+        self._counts[cls.share] -= 1
+
+    def company(self, now: float) -> None:
+        """A task that needs no database took a slot."""
+        self._company_until = now + COMPANY_S
