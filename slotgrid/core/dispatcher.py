@@ -227,8 +227,7 @@ class Dispatcher:
         """The durable task of that lease waits for no database any more; its slot runs it."""
         if lease.unrecorded:
             lease.unrecorded = False
-            self._unrecorded.ended(lease.cls)
-            if len(self._queue):
+            if self._unrecorded.ended(lease.cls):
                 self.wake()
 
     def give_back(self, lease: Lease) -> None:
@@ -248,12 +247,12 @@ class Dispatcher:
             self.wake()
 
     def _servable(self, cls: TaskClass) -> bool:
-        gate_open = cls.gate is None or self._gates.closed_by(cls) is None
-        if not cls.durable:
-            return gate_open and self._slots.can_serve(cls)
-        cls, now = cls.plain, self._clock()
-        may_begin = self._unrecorded.may_begin(cls, slots=self._slots.size(cls), now=now)
-        return gate_open and may_begin and self._slots.can_serve(cls)
+        slots = self._slots
+        if not slots.can_serve(cls.plain if cls.durable else cls):
+            return False
+        if cls.gate is not None and self._gates.closed_by(cls) is not None:
+            return False
+        return not cls.durable or self._unrecorded.may_begin(cls, slots.size, self._clock())
 
     def _take(self, cls: TaskClass) -> Lease:
         slot = self._slots.take(cls.plain if cls.durable else cls)
@@ -342,4 +341,6 @@ def class_of(task: Task) -> TaskClass:
             spec.name if spec.gated else None,
         )
     )
-    return cls._replace(durable=True) if submission.mode.durable else cls
+    if submission.mode.durable:
+        return TaskClass(cls.group, cls.contract, cls.pool, cls.place, cls.gate, durable=True)
+    return cls

@@ -28,7 +28,7 @@ class TaskClass(NamedTuple):
     @property
     def plain(self) -> "TaskClass":
         """The class as slots know it: what they serve, durable or not."""
-        return self._replace(durable=False)
+        return TaskClass(self.group, self.contract, self.pool, self.place, self.gate)
 
     @property
     def share(self) -> "TaskClass":

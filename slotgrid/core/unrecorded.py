@@ -1,6 +1,7 @@
 """How many slots stand idle while the starts of their durable tasks are written down."""
 
 import math
+from collections.abc import Callable
 
 from slotgrid.core.queue import TaskClass
 
@@ -19,20 +20,28 @@ class Unrecorded:
     def __init__(self) -> None:
         self._counts: dict[TaskClass, int] = {}
         self._company_until = -math.inf
+        self._held_back = False
 
-    def may_begin(self, cls: TaskClass, *, slots: int, now: float) -> bool:
-        """Whether one more may take one of the `slots` that tasks of that class can use."""
-        count = self._counts.get(cls.share, 0)
-        return not count or count < slots // 2 or now > self._company_until
+    def may_begin(self, cls: TaskClass, size: Callable[[TaskClass], int], now: float) -> bool:
+        """Whether one more may take a slot; `size` tells how many a class of tasks can use."""
+        if now > self._company_until:
+            return True
+        share = cls.share
+        count = self._counts.get(share, 0)
+        may = not count or count < size(cls.plain) // 2
+        self._held_back |= not may
+        return may
 
     def began(self, cls: TaskClass) -> None:
         """A durable task took a slot."""
         share = cls.share
         self._counts[share] = self._counts.get(share, 0) + 1
 
-    def ended(self, cls: TaskClass) -> None:
-        """Its start is on record, or it gave the slot back before."""
+    def ended(self, cls: TaskClass) -> bool:
+        """Its start is on record, or it gave the slot back before; whether any was held back."""
         self._counts[cls.share] -= 1
+        held_back, self._held_back = self._held_back, False
+        return held_back
 
     def company(self, now: float) -> None:
         """A task that needs no database took a slot."""
