@@ -247,12 +247,13 @@ class Dispatcher:
             self.wake()
 
     def _servable(self, cls: TaskClass) -> bool:
-        slots = self._slots
-        if not slots.can_serve(cls.plain if cls.durable else cls):
-            return False
-        if cls.gate is not None and self._gates.closed_by(cls) is not None:
-            return False
-        return not cls.durable or self._unrecorded.may_begin(cls, slots.size, self._clock())
+        if cls.durable:
+            return self._servable(cls.plain) and self._unrecorded.may_begin(
+                cls, self._slots.size, self._clock()
+            )
+        return self._slots.can_serve(cls) and (
+            cls.gate is None or self._gates.closed_by(cls) is None
+        )
 
     def _take(self, cls: TaskClass) -> Lease:
         slot = self._slots.take(cls.plain if cls.durable else cls)
@@ -263,7 +264,7 @@ class Dispatcher:
         if cls.durable:
             self._unrecorded.began(cls)
         else:
-            self._unrecorded.company(now)
+            self._unrecorded.company_at = now
         return Lease(self, slot, cls, now, cls.durable)
 
     def _arm_rate_timer(self) -> None:
@@ -329,18 +330,14 @@ class LeaseRequest(msgspec.Struct, eq=False):
 def class_of(task: Task) -> TaskClass:
     """The class that the task waits in."""
     spec, submission = task.spec, task.submission
-    place = submission.place
-    cls = (
-        spec.cls
-        if place is ANYWHERE
-        else TaskClass(
-            spec.group,
-            spec.contract,
-            place.pool or spec.pool,
-            place,
-            spec.name if spec.gated else None,
-        )
+    place, durable = submission.place, submission.mode.durable
+    if place is ANYWHERE and not durable:
+        return spec.cls
+    return TaskClass(
+        spec.group,
+        spec.contract,
+        place.pool or spec.pool,
+        place,
+        spec.name if spec.gated else None,
+        durable,
     )
-    if submission.mode.durable:
-        return TaskClass(cls.group, cls.contract, cls.pool, cls.place, cls.gate, durable=True)
-    return cls

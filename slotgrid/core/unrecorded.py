@@ -19,12 +19,13 @@ class Unrecorded:
 
     def __init__(self) -> None:
         self._counts: dict[TaskClass, int] = {}
-        self._company_until = -math.inf
+        self.company_at = -math.inf
+        """When a task that needs no database took a slot last."""
         self._held_back = False
 
     def may_begin(self, cls: TaskClass, size: Callable[[TaskClass], int], now: float) -> bool:
         """Whether one more may take a slot; `size` tells how many a class of tasks can use."""
-        if now > self._company_until:
+        if now > self.company_at + COMPANY_S:
             return True
         share = cls.share
         count = self._counts.get(share, 0)
@@ -42,7 +43,3 @@ class Unrecorded:
         self._counts[cls.share] -= 1
         held_back, self._held_back = self._held_back, False
         return held_back
-
-    def company(self, now: float) -> None:
-        """A task that needs no database took a slot."""
-        self._company_until = now + COMPANY_S
