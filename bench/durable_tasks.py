@@ -2,13 +2,16 @@
 
 import asyncio
 import random
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 
 from bench.load import Connection, Load, ask, closed_load, connections, get, post, submit
 from bench.no_browser import VALUE
-from bench.pairs import Pair, per_s, percentile_ms
-from bench.processes import Server
+from bench.pairs import Pair, cpu_us, per_s, percentile_ms
+from bench.processes import Server, spawned
 from bench.table import Row
 
 CLIENTS = 16
@@ -19,6 +22,10 @@ SYNC_TARGET = 1.5
 SYNC_CLIENTS = 2
 WORK_MS = 50
 """About what a fast page takes."""
+SYNC_ROUNDS = 2
+"""Of `sync` tasks in each round of the others: a neighbour of the machine spoils one of many."""
+BUSY_START_S = 0.3
+"""What a bare interpreter takes to begin."""
 ACCEPTED = 202
 WARM_UP_S = 2.0
 
@@ -54,15 +61,16 @@ async def measure(setting: Setting) -> list[Row]:
     half = per_s(completed.ours) / 2
     calm = [await spread_load(setting.worker, half, setting.seconds) for _ in range(setting.rounds)]
     work, no_work = submit("nap", {"milliseconds": WORK_MS}), submit("echo", {"value": VALUE})
-    worked = await _sync_beside(setting, half, work)
-    worked_not = await _sync_beside(setting, half, no_work)
+    cost_us = cpu_us(calm)
+    worked = await _sync_beside(setting, half, cost_us, work)
+    worked_not = await _sync_beside(setting, half, cost_us, no_work)
     return [
         *_accepting(setting.database, accepted),
         _ending(setting.database, "`async`, to the end", completed),
         _ending(setting.database, "`webhook`, to the delivery", delivered),
         _calm(setting.database, half, calm),
-        _sync(setting.database, f"of {WORK_MS} ms", SYNC_TARGET, *worked),
-        _sync(setting.database, "of no work", None, *worked_not),
+        *_sync(setting.database, f"of {WORK_MS} ms", SYNC_TARGET, worked),
+        *_sync(setting.database, "of no work", None, worked_not),
     ]
 
 
@@ -90,6 +98,7 @@ async def spread_load(server: Server, per_s: float, seconds: float) -> Load:
     async with connections(server, 4 * CLIENTS) as opened:
         for connection in opened:
             idle.put_nowait(connection)
+        cpu_s = server.cpu_s()
         began = due = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             while due < began + seconds:
@@ -100,6 +109,7 @@ async def spread_load(server: Server, per_s: float, seconds: float) -> Load:
     load.tasks = len(load.latencies_ms)
     load.elapsed_s = time.perf_counter() - began
     await _ended(server)
+    load.cpu_s = server.cpu_s() - cpu_s
     return load
 
 
@@ -131,21 +141,52 @@ async def _bare(
     return Load(answer["tasks"], answer["elapsed_s"])
 
 
-async def _sync_beside(setting: Setting, rate: float, sync: bytes) -> tuple[list[Load], list[Load]]:
-    """Tasks of mode `sync`, without and with durable ones at that rate beside them."""
-    alone: list[Load] = []
-    beside: list[Load] = []
-    for _ in range(setting.rounds):
-        for loads, durable in ((alone, False), (beside, True)):
-            async with asyncio.TaskGroup() as group:
-                if durable:
-                    group.create_task(spread_load(setting.worker, rate, setting.seconds))
+@dataclass(frozen=True)
+class Beside:
+    """Tasks of mode `sync`: alone, with durable ones beside them, and with another process that
+    uses as much CPU as those cost the worker: below that no code of the worker can come.
+    """
+
+    alone: list[Load] = field(default_factory=list)
+    durable: list[Load] = field(default_factory=list)
+    busy: list[Load] = field(default_factory=list)
+
+
+async def _sync_beside(setting: Setting, rate: float, cpu_us: float, sync: bytes) -> Beside:
+    """The three in turn, durable tasks and moments of CPU at that rate."""
+    beside = Beside()
+    for _ in range(setting.rounds * SYNC_ROUNDS):
+        for loads, company in (
+            (beside.alone, nullcontext()),
+            (beside.durable, _durable(setting, rate)),
+            (beside.busy, _busy(rate, cpu_us)),
+        ):
+            async with company:
                 loads.append(
                     await closed_load(
-                        setting.worker, sync, clients=SYNC_CLIENTS, seconds=setting.seconds
+                        setting.worker,
+                        sync,
+                        clients=SYNC_CLIENTS,
+                        seconds=setting.seconds / SYNC_ROUNDS,
                     )
                 )
-    return alone, beside
+    return beside
+
+
+@asynccontextmanager
+async def _durable(setting: Setting, rate: float) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        seconds = setting.seconds / SYNC_ROUNDS
+        group.create_task(spread_load(setting.worker, rate, seconds))
+        yield
+
+
+@asynccontextmanager
+async def _busy(rate: float, cpu_us: float) -> AsyncIterator[None]:
+    command = [sys.executable, "-m", "bench.busy", str(rate), str(cpu_us / 1000)]
+    async with spawned(command, {}):
+        await asyncio.sleep(BUSY_START_S)
+        yield
 
 
 def _accepting(database: str, pair: Pair) -> list[Row]:
@@ -186,21 +227,24 @@ def _calm(database: str, rate: float, loads: list[Load]) -> Row:
     )
 
 
-def _sync(
-    database: str, what: str, target: float | None, alone: list[Load], beside: list[Load]
-) -> Row:
-    # Over all rounds at once: few tasks of a round are among its slowest hundredth.
-    with_ms, without_ms = (
-        Load(latencies_ms=[each for load in loads for each in load.latencies_ms]).percentile_ms(99)
-        for loads in (beside, alone)
-    )
-    ratio = with_ms / without_ms
-    return Row(
-        f"{database}: p99 of `sync` tasks {what} while durable ones run at half load, ms; "
-        "beside: without",
-        f"{with_ms:.1f}",
-        f"{without_ms:.1f}",
-        f"{ratio:.2f}",
-        "" if target is None else f"at most {target}",
-        None if target is None else ratio <= target,
-    )
+def _sync(database: str, what: str, target: float | None, beside: Beside) -> list[Row]:
+    alone_ms = percentile_ms(beside.alone, 99)
+    durable_ms, busy_ms = (percentile_ms(loads, 99) for loads in (beside.durable, beside.busy))
+    ratio, floor = durable_ms / alone_ms, busy_ms / alone_ms
+    name = f"{database}: p99 of `sync` tasks {what}"
+    return [
+        Row(
+            f"{name} while durable ones run at half load, ms; beside: without",
+            f"{durable_ms:.1f}",
+            f"{alone_ms:.1f}",
+            f"{ratio:.2f}",
+            "" if target is None else f"at most {target}",
+            None if target is None else ratio <= target,
+        ),
+        Row(
+            f"{name} while another process uses the CPU of those, ms; beside: without",
+            f"{busy_ms:.1f}",
+            f"{alone_ms:.1f}",
+            f"{floor:.2f}",
+        ),
+    ]

@@ -13,6 +13,7 @@ from slotgrid.core.gates import Gates
 from slotgrid.core.queue import Entry, TaskClass, TaskQueue
 from slotgrid.core.slots import Slot, SlotSource
 from slotgrid.core.task import Task
+from slotgrid.core.unrecorded import Unrecorded
 
 SMOOTHING = 0.1
 """Weight of the newest lease in the mean that expected waits come from."""
@@ -26,11 +27,16 @@ class Lease(msgspec.Struct, eq=False):
     slot: Slot
     cls: TaskClass
     taken_at: float
+    unrecorded: bool = False
     kept: bool = False
 
     def keep(self) -> None:
         """Hold it beyond its `async with`, up to `give_back`."""
         self.kept = True
+
+    def started(self) -> None:
+        """The start of its durable task is on record."""
+        self.dispatcher.started(self)
 
     def give_back(self) -> None:
         """End a lease that was kept."""
@@ -67,6 +73,7 @@ class Dispatcher:
         self._gates = gates
         self._clock = clock
         self._mean_run_s: dict[TaskClass, float] = {}
+        self._unrecorded = Unrecorded()
         self._entries: dict[str, Entry[_Waiter]] = {}
         self._reserved: dict[str, Lease] = {}
         self._rate_timer: asyncio.TimerHandle | None = None
@@ -105,7 +112,7 @@ class Dispatcher:
             return class_of(waiter.task)
 
         for cls in self._queue.classes():
-            if not self._slots.size(cls):
+            if not self._slots.size(cls.plain):
                 self._queue.reclassify(cls, anew)
         self.wake()
 
@@ -214,10 +221,20 @@ class Dispatcher:
     def closed_by(self, cls: TaskClass) -> str | None:
         """What else than busy slots keeps the class from one, in words; None when nothing does."""
         by_gate = self._gates.closed_by(cls) if cls.gate else None
-        return by_gate or self._slots.closed_by(cls)
+        return by_gate or self._slots.closed_by(cls.plain)
+
+    def started(self, lease: Lease) -> None:
+        """The durable task of that lease waits for no database any more; its slot runs it."""
+        if lease.unrecorded:
+            lease.unrecorded = False
+            if self._unrecorded.ended(lease.cls):
+                self.wake()
 
     def give_back(self, lease: Lease) -> None:
         """End a lease and use its slot for whoever waits."""
+        if lease.unrecorded:
+            lease.unrecorded = False
+            self._unrecorded.ended(lease.cls)
         held_s = self._clock() - lease.taken_at
         share = lease.cls.share
         mean = self._mean_run_s.get(share, held_s)
@@ -230,16 +247,25 @@ class Dispatcher:
             self.wake()
 
     def _servable(self, cls: TaskClass) -> bool:
+        if cls.durable:
+            return self._servable(cls.plain) and self._unrecorded.may_begin(
+                cls, self._slots.size, self._clock()
+            )
         return self._slots.can_serve(cls) and (
             cls.gate is None or self._gates.closed_by(cls) is None
         )
 
     def _take(self, cls: TaskClass) -> Lease:
-        slot = self._slots.take(cls)
+        slot = self._slots.take(cls.plain if cls.durable else cls)
         self.leased += 1
         if cls.gate is not None:
             self._gates.passed(cls)
-        return Lease(self, slot, cls, self._clock())
+        now = self._clock()
+        if cls.durable:
+            self._unrecorded.began(cls)
+        else:
+            self._unrecorded.company_at = now
+        return Lease(self, slot, cls, now, cls.durable)
 
     def _arm_rate_timer(self) -> None:
         """A rate window opens by time alone, so nothing else would wake its tasks."""
@@ -303,8 +329,9 @@ class LeaseRequest(msgspec.Struct, eq=False):
 
 def class_of(task: Task) -> TaskClass:
     """The class that the task waits in."""
-    spec, place = task.spec, task.submission.place
-    if place is ANYWHERE:
+    spec, submission = task.spec, task.submission
+    place, durable = submission.place, submission.mode.durable
+    if place is ANYWHERE and not durable:
         return spec.cls
     return TaskClass(
         spec.group,
@@ -312,4 +339,5 @@ def class_of(task: Task) -> TaskClass:
         place.pool or spec.pool,
         place,
         spec.name if spec.gated else None,
+        durable,
     )

@@ -14,7 +14,8 @@ class TaskClass(NamedTuple):
     """Tasks that can use the same slots.
 
     `gate` is the function's name when more than a free slot decides when it may start
-    (services, concurrency, rate), so that such a task never holds up another's.
+    (services, concurrency, rate), so that such a task never holds up another's. `durable` are
+    those that hold a slot while a database writes their start down, so they may not take them all.
     """
 
     group: str
@@ -22,6 +23,12 @@ class TaskClass(NamedTuple):
     pool: str
     place: Place = Place()
     gate: str | None = None
+    durable: bool = False
+
+    @property
+    def plain(self) -> "TaskClass":
+        """The class as slots know it: what they serve, durable or not."""
+        return TaskClass(self.group, self.contract, self.pool, self.place, self.gate)
 
     @property
     def share(self) -> "TaskClass":

@@ -45,6 +45,7 @@ class RecordedRunner:
         if not ours:
             self._durable.disown(task)
             raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
+        lease.started()
         result = await self._runner.run(task, lease)
         try:  # its files are to be where they outlive this node, before it completes
             await self._durable.artifacts.share(task)

@@ -1,0 +1,25 @@
+"""`python -m bench.busy PER_S CPU_MS`: a process that uses CPU and does nothing, until it is ended.
+
+At random moments (a Poisson process), so much of it each time: what a load costs those beside it on
+a machine of few cores, whoever it comes from.
+"""
+
+import random
+import sys
+import time
+
+
+def burn(per_s: float, cpu_s: float) -> None:
+    """Use `cpu_s` seconds of CPU, `per_s` times a second, for as long as the process lives."""
+    chance = random.Random(1)  # the same moments in each run
+    due = time.monotonic()
+    while True:
+        due += chance.expovariate(per_s)
+        time.sleep(max(0.0, due - time.monotonic()))
+        until = time.thread_time() + cpu_s
+        while time.thread_time() < until:
+            pass
+
+
+if __name__ == "__main__":
+    burn(float(sys.argv[1]), float(sys.argv[2]) / 1000)
