@@ -53,6 +53,8 @@ class Fleet:
         self._clock = clock
         self._flights: dict[int, _Flight] = {}
         self._rights = 0
+        self._chosen: tuple[TaskClass, Worker] | None = None
+        """What `can_serve` found, for the `take` that follows; none once anything has changed."""
         self._listed: frozenset[str] = frozenset()
         self._heard: set[str] = set()
         self._began = clock()
@@ -65,6 +67,7 @@ class Fleet:
         Workers of addresses that are gone get no new task: `Worker.flights` tells when their
         link may be closed. Those whose address is back are taken on again.
         """
+        self._chosen = None
         self._listed = frozenset(addresses)
         self._heard &= self._listed
         for worker in self.roster.workers():
@@ -90,6 +93,7 @@ class Fleet:
         are added to its own. The record returned names the link in all other calls: those made
         for a link that was replaced do nothing.
         """
+        self._chosen = None
         now = self._clock()
         before = self.roster.worker(hello.name)
         if before is not None:
@@ -151,6 +155,7 @@ class Fleet:
         """
         if not self.roster.has(worker):
             return
+        self._chosen = None
         if worker.removed:
             self.roster.forget(worker, self._clock())
             return
@@ -230,11 +235,14 @@ class Fleet:
 
     def can_serve(self, cls: TaskClass) -> bool:
         """Whether a worker has room for a task of that class."""
-        return self._choose(cls) is not None
+        worker = self._choose(cls)
+        self._chosen = None if worker is None else (cls, worker)
+        return worker is not None
 
     def take(self, cls: TaskClass) -> Slot:
         """The right to send a task of that class to the worker chosen. Raises NoSlotFree."""
-        worker = self._choose(cls)
+        chosen, self._chosen = self._chosen, None
+        worker = chosen[1] if chosen is not None and chosen[0] == cls else self._choose(cls)
         if worker is None:
             raise NoSlotFree(cls.pool)
         self._rights += 1
@@ -334,11 +342,13 @@ class Fleet:
 
     def _recount(self, worker: Worker) -> None:
         """Its counts have changed: nothing else, unless something is held against it."""
+        self._chosen = None
         if not worker.ejection.clear:
             self._settle(worker)
         elif self.roster.has(worker):
             self.roster.members_of(worker).recount(worker, worker.pools, self._clock())
 
     def _settle(self, worker: Worker, *, offers_anew: bool = False) -> None:
+        self._chosen = None
         if self.roster.has(worker):
             self.roster.settle(worker, self._clock(), offers_anew=offers_anew)

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -474,3 +475,25 @@ def test_a_fault_told_of_a_replaced_link_is_nobodys(fleet: FakeFleet) -> None:
     fleet.give_back(slot)
     fleet.reported(back, report(1, 4))
     assert back.state is WorkerState.READY
+
+
+def test_what_changes_between_the_question_and_the_take_is_heeded() -> None:
+    fleet = FakeFleet()
+    first, second = fleet.join("w1"), fleet.join("w2", free=3)
+    changes: list[Callable[[], object]] = [
+        lambda: fleet.reported(first, report(1, 0)),
+        lambda: fleet.reported(first, report(2, 4)),
+        lambda: fleet.drains(first),
+        lambda: fleet.join("w3"),
+        lambda: fleet.left(fleet.roster.worker("w3") or second),
+    ]
+    for change, expected in zip(changes, ("w2", "w1", "w2", "w3", "w2"), strict=True):
+        assert fleet.can_serve(DEFAULT)
+        change()
+        slot = fleet.take(DEFAULT)
+        assert slot.worker == expected
+        fleet.give_back(slot)
+    assert fleet.can_serve(DEFAULT)
+    other = placed(worker="w1")
+    with pytest.raises(NoSlotFree):
+        fleet.take(other)
