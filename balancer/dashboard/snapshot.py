@@ -149,7 +149,7 @@ class Snapshot:
             "attention.html",
             {
                 "notes": notes,
-                "unheard": sorted(self._fleet.unheard),
+                "unheard": sorted(self._fleet.expected.unheard),
                 "file_fault": self._inventory.fault,
             },
         )

@@ -126,11 +126,11 @@ class FleetOffer:
 
         `may_return` says whether a worker that is about to dial in could have it.
         """
-        if unheard := self._fleet.unheard:
+        if unheard := self._fleet.expected.unheard:
             why = f"{len(unheard)} listed have not reported yet"
         elif not self._roster.version:
             why = "none has joined yet"
-        elif may_return and self._fleet.returning:
+        elif may_return and self._fleet.expected.returning:
             why = "this balancer has just started, and some may be about to dial in"
         else:
             return error
@@ -144,7 +144,7 @@ class FleetOffer:
         known = ", ".join(
             sorted({pool for worker in members.workers.values() for pool in worker.pools})
         )
-        if place.pool is None or self._fleet.unheard or self._fleet.returning:
+        if place.pool is None or self._fleet.expected.unheard or self._fleet.expected.returning:
             return NoWorker(
                 f'no worker of group "{members.group}" has the pool "{pool}"; there are {known}',
                 reason="pool",

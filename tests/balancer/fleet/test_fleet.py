@@ -246,10 +246,10 @@ def test_a_draining_worker_gets_nothing_whatever_it_reports(fleet: FakeFleet) ->
 
 def test_an_entry_that_disappears_lets_its_worker_finish(fleet: FakeFleet) -> None:
     fleet.expect(["a1", "a2"])
-    assert fleet.unheard == {"a1", "a2"}
+    assert fleet.expected.unheard == {"a1", "a2"}
     w1, w2 = fleet.join("w1", address="a1"), fleet.join("w2", address="a2")
     w3 = fleet.join("w3")
-    assert fleet.unheard == frozenset()
+    assert fleet.expected.unheard == frozenset()
     fleet.left(w2)
     slot = fleet.take(placed(worker="w1"))
     fleet.expect([])
@@ -305,7 +305,7 @@ def test_what_the_list_says_of_a_worker_counts_at_once(fleet: FakeFleet) -> None
     fleet.join("w2")
     fleet.expect(["a1"])
     fleet.adjust(worker, address="a1", weight=3.0, labels=[("gpu", "yes")])
-    assert fleet.unheard == frozenset()
+    assert fleet.expected.unheard == frozenset()
     assert fleet.names()[:2] == ["w1", "w1"]
     assert fleet.can_serve(placed(labels=(("gpu", "yes"), ("zone", "a"))))
     fleet.adjust(worker, address="a1", weight=1.0)

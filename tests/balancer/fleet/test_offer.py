@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from balancer.fleet.fleet import RETURNING_S
+from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.offer import FleetOffer
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import class_of
