@@ -31,6 +31,7 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
     say(f"{WORKERS} workers of {SLOTS} slots: what is free, and when that is known")
     async with fleet(folder / "naps", workers=WORKERS, slots=SLOTS) as nodes:
         rows += await naps.measure_freshness(nodes, tasks=500 if quick else 2000)
+        rows += await naps.measure_direct_freshness(nodes, rounds=50 if quick else 200)
         rows += await naps.measure_idle_gap(nodes, tasks=1000 if quick else 3000)
         for service, tasks in TASKS.items():
             count = tasks // 10 if quick else tasks
