@@ -16,8 +16,9 @@ from balancer.dashboard.routes import add_dashboard
 from balancer.dashboard.snapshot import Snapshot
 from balancer.dashboard.trend import Trend, TrendingJournal
 from balancer.fleet.dialling import Dialling
+from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.files import RemoteFiles
-from balancer.fleet.fleet import RETURNING_S, Fleet
+from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links
 from balancer.fleet.offer import FleetOffer
@@ -150,7 +151,7 @@ class Balancer(NodeProcess):
     async def get_ready(self) -> None:
         """Accept tasks once the workers of the list were heard, or have had the time for it."""
         give_up = time.monotonic() + FIRST_REPORTS_S
-        while self.fleet.unheard and time.monotonic() < give_up:  # noqa: ASYNC110  it calls nobody
+        while self.fleet.expected.unheard and time.monotonic() < give_up:  # noqa: ASYNC110  it calls nobody
             await asyncio.sleep(LOOK_S)
         if self.status.state is NodeState.STARTING:
             self.status.move_to(NodeState.READY)

@@ -69,7 +69,7 @@ class BalancerHealth:
             "workers": {
                 "total": sum(1 for _ in self._fleet.roster.workers()),
                 "listed": len(self._inventory.entries),
-                "unheard": sorted(self._fleet.unheard),
+                "unheard": sorted(self._fleet.expected.unheard),
                 "states": self._states(),
                 "file_fault": self._inventory.fault,
             },

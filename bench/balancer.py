@@ -4,18 +4,14 @@ Every node is a process of its own, as an operator starts it; only the thousand 
 has to follow are links with nobody behind them. Decisions on a simulated clock: `bench.simulate`.
 """
 
-import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import uvloop
 
 from bench.balancing import growth, naps, overhead
 from bench.balancing.fleet import fleet
-from bench.table import Row, print_table
+from bench.measuring import main
+from bench.table import Row
 
 WORKERS, SLOTS = 8, 4
 TASKS = {"exponential": 20_000, "constant": 10_000}
@@ -35,6 +31,7 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
     say(f"{WORKERS} workers of {SLOTS} slots: what is free, and when that is known")
     async with fleet(folder / "naps", workers=WORKERS, slots=SLOTS) as nodes:
         rows += await naps.measure_freshness(nodes, tasks=500 if quick else 2000)
+        rows += await naps.measure_direct_freshness(nodes, rounds=50 if quick else 200)
         rows += await naps.measure_idle_gap(nodes, tasks=1000 if quick else 3000)
         for service, tasks in TASKS.items():
             count = tasks // 10 if quick else tasks
@@ -45,22 +42,7 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
     return rows
 
 
-def main() -> int:
-    """Measure and print; the status is 1 when a target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench.balancer", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two minutes instead of seven")
-    quick = parser.parse_args().quick
-    began = time.monotonic()
-
-    def say(what: str) -> None:
-        print(f"{time.monotonic() - began:4.0f} s  {what}", flush=True)
-
-    with TemporaryDirectory(prefix="slotgrid-bench-") as folder:
-        rows = uvloop.run(run(Path(folder), quick=quick, say=say))
-    print()
-    print_table(rows)
-    return 0 if all(row.met is not False for row in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        main(run, module="bench.balancer", about=__doc__, quick="two minutes instead of seven")
+    )

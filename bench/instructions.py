@@ -9,6 +9,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -109,7 +110,8 @@ def short(file: str) -> str:
     return file.rpartition("site-packages/")[2].removeprefix(HERE)
 
 
-def main() -> None:
+def main(count: Callable[[str, LogRing, Redactor], Coroutine[Any, Any, None]]) -> None:
+    """Count in a folder of its own, with a log that nobody reads."""
     redactor = Redactor([KEY])
     with (
         TemporaryDirectory() as folder,
@@ -122,8 +124,8 @@ def main() -> None:
             redactor=redactor,
         ) as logs,
     ):
-        uvloop.run(run(folder, logs, redactor))
+        uvloop.run(count(folder, logs, redactor))
 
 
 if __name__ == "__main__":
-    main()
+    main(run)

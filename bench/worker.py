@@ -1,17 +1,13 @@
 """`python -m bench.worker [--quick]`: the worker beside what it is built on, as one table."""
 
-import argparse
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import uvloop
 
 from bench import context_wait, leftovers, no_browser, titles
+from bench.measuring import main
 from bench.processes import started, worker
-from bench.table import Row, print_table
+from bench.table import Row
 
 SLOTS = 4
 ROOT = Path(__file__).parent.parent
@@ -55,22 +51,5 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
     return rows
 
 
-def main() -> int:
-    """Measure and print; the status is 1 when a target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench.worker", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two minutes instead of ten")
-    quick = parser.parse_args().quick
-    began = time.monotonic()
-
-    def say(what: str) -> None:
-        print(f"{time.monotonic() - began:4.0f} s  {what}", flush=True)
-
-    with TemporaryDirectory(prefix="slotgrid-bench-") as folder:
-        rows = uvloop.run(run(Path(folder), quick=quick, say=say))
-    print()
-    print_table(rows)
-    return 0 if all(row.met is not False for row in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(run, module="bench.worker", about=__doc__, quick="two minutes instead of ten"))

@@ -12,6 +12,7 @@ from balancer.dashboard.board import Board, Piece
 from balancer.dashboard.cells import MEANINGS
 from balancer.dashboard.snapshot import Fragment
 from balancer.dashboard.trend import Point
+from balancer.dashboard.words import seconds
 
 FLEET = Piece("html", "fleet")
 
@@ -33,6 +34,7 @@ class Rendering:
             docs=f"{root_path.rstrip('/')}/docs",
             cell_states=MEANINGS,
             worker_page=self.worker_page,
+            duration=lambda ms: seconds(None if ms is None else ms / 1000),
         )
 
     def worker_page(self, name: str) -> str:

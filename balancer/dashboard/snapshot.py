@@ -8,7 +8,15 @@ from balancer.api.workers import shown
 from balancer.dashboard.board import Piece
 from balancer.dashboard.cells import CellState, cells
 from balancer.dashboard.trend import Trend
-from balancer.dashboard.words import age, attention_to, number, percent, seconds
+from balancer.dashboard.words import (
+    age,
+    attention_to,
+    number,
+    percent,
+    seconds,
+    standing,
+    urgency,
+)
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.states import WorkerState
@@ -133,15 +141,15 @@ class Snapshot:
 
     def _attention(self, workers: list[Worker]) -> Fragment:
         notes = [
-            (worker.name, worker.state, why)
-            for worker in workers
+            (worker.name, standing(worker), why)
+            for worker in sorted(workers, key=urgency)
             if (why := attention_to(worker)) is not None
         ]
         return Fragment(
             "attention.html",
             {
                 "notes": notes,
-                "unheard": sorted(self._fleet.unheard),
+                "unheard": sorted(self._fleet.expected.unheard),
                 "file_fault": self._inventory.fault,
             },
         )
@@ -166,7 +174,7 @@ class Snapshot:
         }
         head |= {
             "objection": worker.objection,
-            "held": worker.report.held,
+            "note": None if worker.objection is not None else attention_to(worker),
             "pools": [(pool, size) for pool, size in worker.pools.items()],
             "operates": look.operates,
             "away": worker.state is WorkerState.LOST,

@@ -45,6 +45,26 @@ _STATES = {
 }
 
 
+_MEANT = (WorkerState.DRAINING, WorkerState.REMOVED, WorkerState.MAINTENANCE)
+"""States that somebody has asked for."""
+
+
+def urgency(worker: Worker) -> int:
+    """Where the worker stands in the list of those that need a look: what broke comes first."""
+    if worker.state is WorkerState.LOST:
+        return 0
+    return 2 + _MEANT.index(worker.state) if worker.state in _MEANT else 1
+
+
+def standing(worker: Worker) -> str:
+    """What its badge says: a worker that is ready, and gives nothing, is not shown as ready."""
+    if worker.state is WorkerState.READY and worker.report.held is not None:
+        return "held"
+    if worker.state is WorkerState.READY and worker.down:
+        return "service down"
+    return worker.state
+
+
 def attention_to(worker: Worker) -> str | None:
     """What somebody should know of the worker; None when all is as it should be.
 

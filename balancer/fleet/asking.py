@@ -4,7 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from slotgrid.wire.limits import GRANT_EVERY
+from slotgrid.wire.encoding import ProtocolFault
+from slotgrid.wire.limits import CREDITS, GRANT_EVERY
 from slotgrid.wire.link import Link
 from slotgrid.wire.messages import Data, FromWorker, Reply
 
@@ -40,8 +41,11 @@ class Question:
             self._reply.set_result(reply)
 
     def add(self, piece: Data) -> None:
-        """A piece has come."""
+        """A piece has come. Raises ProtocolFault when there was no credit for it."""
         self._pieces.append(piece.body)
+        # The last one, which may be empty, goes without.
+        if len(self._pieces) + self._owed > CREDITS + 1:
+            raise ProtocolFault("more pieces of an answer than there were credits for")
         self.complete = self.complete or piece.last
         self._tell()
 

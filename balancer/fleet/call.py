@@ -7,7 +7,8 @@ import orjson
 
 from slotgrid.core.slots import Slot
 from slotgrid.core.task import Task
-from slotgrid.wire.limits import GRANT_EVERY
+from slotgrid.wire.encoding import ProtocolFault
+from slotgrid.wire.limits import CREDITS, GRANT_EVERY
 from slotgrid.wire.link import Link
 from slotgrid.wire.messages import Done, EventMessage, Failed, FromWorker, LogMessage, Refused
 from slotgrid.wire.parts import Claim
@@ -64,15 +65,20 @@ class Call:
         self._owed = 0
         self._waits: asyncio.Task[None] | None = None
 
+    def move_to(self, link: Link[FromWorker]) -> None:
+        """The worker is back on another link, which begins with all credits."""
+        self.link = link
+        self._owed = 0
+
     def said(self, message: EventMessage) -> None:
-        """The task said something."""
+        """The task said something. Raises ProtocolFault when there was no credit for it."""
         if message.number > self._events and not self.outcome.done():
             self._events = message.number
             self.task.events.append(message.kind, orjson.Fragment(bytes(message.payload)))
         self._used()
 
     def wrote(self, message: LogMessage) -> None:
-        """The task's function wrote a line."""
+        """The task's function wrote a line. Raises ProtocolFault as `said`."""
         if message.number > self._logs and not self.outcome.done():
             self._logs = message.number
             self.task.log(message.line, stream=message.stream, step=message.step)
@@ -110,6 +116,8 @@ class Call:
 
     def _used(self) -> None:
         self._owed += 1
+        if self._owed > CREDITS:
+            raise ProtocolFault("more was said about a task than there were credits for")
         if self._owed < GRANT_EVERY or self._waits is not None:
             return
         if self.task.events.crowded:

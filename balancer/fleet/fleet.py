@@ -4,10 +4,10 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping
 
+from balancer.fleet.choice import Choice
 from balancer.fleet.ejection import Ejection
-from balancer.fleet.members import Room, meets
+from balancer.fleet.expected import Expected
 from balancer.fleet.roster import Roster
-from balancer.fleet.routing import Needs
 from balancer.fleet.states import Counts, Hello, Refusal, Report, WorkerState
 from balancer.fleet.workers import Worker
 from slotgrid.core.queue import TaskClass
@@ -16,11 +16,6 @@ from slotgrid.core.spec import FunctionSpec
 
 REFUSALS_LIMIT = 10
 """So many refusals in a row from a worker that counts free slots are a failure of it."""
-
-
-RETURNING_S = 12.0
-"""How long after its start a balancer cannot know who is missing: workers that dial in try again
-every 10 s at the latest."""
 
 
 class _Flight:
@@ -50,12 +45,14 @@ class Fleet:
     ) -> None:
         self.roster = Roster(chance=chance)
         """Who is there: to look at, and core's `Catalog`."""
+        self.expected = Expected(clock)
+        """Who is still to come."""
         self._clock = clock
+        self._choice = Choice(self.roster, clock)
         self._flights: dict[int, _Flight] = {}
         self._rights = 0
-        self._listed: frozenset[str] = frozenset()
-        self._heard: set[str] = set()
-        self._began = clock()
+        self._chosen: tuple[TaskClass, Worker] | None = None
+        """What `can_serve` found, for the `take` that follows; none once anything has changed."""
 
     # What the links tell
 
@@ -65,12 +62,12 @@ class Fleet:
         Workers of addresses that are gone get no new task: `Worker.flights` tells when their
         link may be closed. Those whose address is back are taken on again.
         """
-        self._listed = frozenset(addresses)
-        self._heard &= self._listed
+        self._chosen = None
+        self.expected.expect(addresses)
         for worker in self.roster.workers():
             if worker.address is None:
                 continue
-            worker.removed = worker.address not in self._listed
+            worker.removed = worker.address not in self.expected.listed
             if worker.removed and worker.left_at is not None:
                 self.roster.forget(worker, self._clock())
             else:
@@ -90,12 +87,13 @@ class Fleet:
         are added to its own. The record returned names the link in all other calls: those made
         for a link that was replaced do nothing.
         """
+        self._chosen = None
         now = self._clock()
         before = self.roster.worker(hello.name)
         if before is not None:
             self.roster.forget(before, now)
         if address is not None:
-            self._heard.add(address)
+            self.expected.heard(address)
         worker = Worker(
             hello,
             address=address,
@@ -135,7 +133,7 @@ class Fleet:
     ) -> None:
         """What the list says of the worker has changed, or it turned out to be a listed one."""
         worker.address = address
-        self._heard.add(address)
+        self.expected.heard(address)
         worker.weight, worker.labels = weight, worker.own_labels | frozenset(labels)
         self._settle(worker)
 
@@ -151,22 +149,13 @@ class Fleet:
         """
         if not self.roster.has(worker):
             return
+        self._chosen = None
         if worker.removed:
             self.roster.forget(worker, self._clock())
             return
         if worker.flights:
             self._failed(worker)
         self.roster.lose(worker, self._clock())
-
-    @property
-    def unheard(self) -> frozenset[str]:
-        """The listed addresses from which no worker has reported yet."""
-        return self._listed - self._heard
-
-    @property
-    def returning(self) -> bool:
-        """Whether it is so soon after the start that workers which dial in may not be back yet."""
-        return self._clock() < self._began + RETURNING_S
 
     # What becomes of tasks
 
@@ -230,11 +219,14 @@ class Fleet:
 
     def can_serve(self, cls: TaskClass) -> bool:
         """Whether a worker has room for a task of that class."""
-        return self._choose(cls) is not None
+        worker = self._choice.first(cls)
+        self._chosen = None if worker is None else (cls, worker)
+        return worker is not None
 
     def take(self, cls: TaskClass) -> Slot:
         """The right to send a task of that class to the worker chosen. Raises NoSlotFree."""
-        worker = self._choose(cls)
+        chosen, self._chosen = self._chosen, None
+        worker = chosen[1] if chosen is not None and chosen[0] == cls else self._choice.first(cls)
         if worker is None:
             raise NoSlotFree(cls.pool)
         self._rights += 1
@@ -261,60 +253,16 @@ class Fleet:
 
     def size(self, cls: TaskClass) -> int:
         """How many slots of ready workers tasks of that class could use."""
-        if cls.place.worker is not None:
-            worker = self._placed(cls)
-            return 0 if worker is None else worker.pools.get(cls.pool, 0)
-        room = self._room(cls)
-        return 0 if room is None else room.slots
+        return self._choice.size(cls)
 
     def closed_by(self, cls: TaskClass) -> str | None:
         """Why no slot is handed out to that class, in words; None when all are busy."""
-        if self.size(cls):
-            return None
-        members = self.roster.members(cls.group, cls.contract)
-        who = f'group "{cls.group}", contract {cls.contract}'
-        if members is None:
-            return f"no worker of {who} is there"
-        if not members.states[WorkerState.READY]:
-            return f"no worker of {who} is ready: {members.standing}"
-        services = self._needs(cls).services
-        if services:
-            return f"no ready worker of {who} has the services {', '.join(services)} up"
-        return f"no ready worker of {who} is where the task must run"
+        return self._choice.closed_by(cls)
 
     @property
     def in_flight(self) -> int:
         """How many rights are out: as many as the dispatcher's leases, or something leaks."""
         return len(self._flights)
-
-    def _choose(self, cls: TaskClass) -> Worker | None:
-        if cls.place.worker is not None:
-            worker = self._placed(cls)
-            return worker if worker is not None and worker.room(cls.pool, self._clock()) else None
-        room = self._room(cls)
-        return None if room is None else room.first()
-
-    def _room(self, cls: TaskClass) -> Room | None:
-        members = self.roster.members(cls.group, cls.contract)
-        if members is None:
-            return None
-        if cls.gate is None and not cls.place.labels:
-            return members.plain_room(cls.pool, self._clock())
-        return members.special_room(self._needs(cls), self._clock())
-
-    def _placed(self, cls: TaskClass) -> Worker | None:
-        """The one worker that the class names, if it is ready and will do."""
-        worker = self.roster.worker(cls.place.worker or "")
-        if worker is None or (worker.group, worker.contract) != (cls.group, cls.contract):
-            return None
-        return worker if meets(worker, self._needs(cls)) else None
-
-    def _needs(self, cls: TaskClass) -> Needs:
-        services: tuple[str, ...] = ()
-        if cls.gate is not None:
-            spec = self.roster.find(cls.gate, cls.group, cls.contract)
-            services = spec.requires if spec is not None else ()
-        return Needs(cls.pool, cls.place.labels, services)
 
     def _answer(self, flight: _Flight, counts: Counts | None) -> None:
         worker = flight.worker
@@ -334,11 +282,13 @@ class Fleet:
 
     def _recount(self, worker: Worker) -> None:
         """Its counts have changed: nothing else, unless something is held against it."""
+        self._chosen = None
         if not worker.ejection.clear:
             self._settle(worker)
         elif self.roster.has(worker):
             self.roster.members_of(worker).recount(worker, worker.pools, self._clock())
 
     def _settle(self, worker: Worker, *, offers_anew: bool = False) -> None:
+        self._chosen = None
         if self.roster.has(worker):
             self.roster.settle(worker, self._clock(), offers_anew=offers_anew)

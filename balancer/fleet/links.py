@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from balancer.fleet import states
+from balancer.fleet.bounds import check_hello
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Listed
 from balancer.fleet.orphans import LOST, Orphans, lose
@@ -18,7 +19,7 @@ from balancer.fleet.translation import hello_of
 from slotgrid.core.schema import SchemaFault
 from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
-from slotgrid.wire.encoding import from_worker, same_major
+from slotgrid.wire.encoding import ProtocolFault, from_worker, same_major
 from slotgrid.wire.ending import CloseCode, Ending
 from slotgrid.wire.functions import SpecReader
 from slotgrid.wire.limits import HANDSHAKE_S, SILENT_TICKS, TICK_S
@@ -161,8 +162,11 @@ class Links:
     ) -> Session | None:
         """Welcome the worker, or tell it why not; None then, or when the link is down already."""
         try:
+            check_hello(hello)
             said = await asyncio.to_thread(hello_of, hello, self._specs)
             await self._check(hello, listed)
+        except ProtocolFault as fault:
+            _reject(link, CloseCode.REJECTED, str(fault))
         except (SchemaFault, ValueError) as fault:
             _reject(link, CloseCode.REJECTED, f"a function cannot be used: {fault}")
         except _Unwelcome as why:

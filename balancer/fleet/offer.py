@@ -27,9 +27,10 @@ class FleetOffer:
     """What the workers of a fleet offer together. Fulfils core's `Offer`.
 
     An omitted group means `default`, an omitted contract the newest with a ready worker. What
-    nobody has is unknown (404) once every listed worker was heard, and those that dial in have had
-    the time to come back after a restart; until then, and while all that have it are away, there
-    is no worker (503). Workers that are busy or in maintenance are waited for.
+    nobody has is unknown (404) once every listed worker was heard; a group or contract, of which
+    nobody was, also only when those that dial in have had the time to come back after a restart.
+    Until then, and while all that have it are away, there is no worker (503). Workers that are
+    busy or in maintenance are waited for.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -47,7 +48,8 @@ class FleetOffer:
         spec = members.agreement.functions.get(submission.function)
         if spec is None:
             error = unknown_function(submission.function, self._roster, members.group)
-            raise self._unknown(error, f'the function "{submission.function}"')
+            # Who may still dial in for that group and contract would have the same functions.
+            raise self._unknown(error, f'the function "{submission.function}"', may_return=False)
         if not members.states[READY] and not members.awaited:
             raise NoWorker(
                 f'no worker of group "{members.group}", contract {members.contract} is there: '
@@ -119,13 +121,16 @@ class FleetOffer:
         )
         raise self._unknown(error, f'contract {submission.contract} of the group "{group}"')
 
-    def _unknown(self, error: ServiceError, what: str) -> ServiceError:
-        """The error for what nobody has: known to be unknown once everybody was heard."""
-        if unheard := self._fleet.unheard:
+    def _unknown(self, error: ServiceError, what: str, *, may_return: bool = True) -> ServiceError:
+        """The error for what nobody has: known to be unknown once everybody was heard.
+
+        `may_return` says whether a worker that is about to dial in could have it.
+        """
+        if unheard := self._fleet.expected.unheard:
             why = f"{len(unheard)} listed have not reported yet"
         elif not self._roster.version:
             why = "none has joined yet"
-        elif self._fleet.returning:
+        elif may_return and self._fleet.expected.returning:
             why = "this balancer has just started, and some may be about to dial in"
         else:
             return error
@@ -139,7 +144,7 @@ class FleetOffer:
         known = ", ".join(
             sorted({pool for worker in members.workers.values() for pool in worker.pools})
         )
-        if place.pool is None or self._fleet.unheard or self._fleet.returning:
+        if place.pool is None or self._fleet.expected.unheard or self._fleet.expected.returning:
             return NoWorker(
                 f'no worker of group "{members.group}" has the pool "{pool}"; there are {known}',
                 reason="pool",

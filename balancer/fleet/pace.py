@@ -3,23 +3,18 @@
 import time
 from collections.abc import Callable
 
-from slotgrid.wire.encoding import ProtocolFault
+from balancer.fleet.bounds import REPORTS_LIMIT, Bound
 from slotgrid.wire.limits import REPORT_WITHIN_S
-
-REPORTS_LIMIT = 1000
-"""Reports in a second, above which a worker is out of order: one that keeps to the protocol sends
-a hundred, and what has waited while this balancer's loop stood still comes at once."""
 
 
 class Pace:
     """Spaces the reports of one worker. `clock` gives monotonic seconds."""
 
-    __slots__ = ("_acted_at", "_clock", "_count", "_since")
+    __slots__ = ("_acted_at", "_bound")
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._acted_at = self._since = clock() - REPORT_WITHIN_S
-        self._count = 0
+        self._bound = Bound("reports", REPORTS_LIMIT, clock)
+        self._acted_at = clock() - REPORT_WITHIN_S
 
     def pause_s(self) -> float:
         """A report has come: seconds until it is to be acted upon; 0 means now.
@@ -32,10 +27,4 @@ class Pace:
 
     def count(self) -> float:
         """A report has come that is not acted upon; the time. Raises ProtocolFault in a flood."""
-        now = self._clock()
-        if now - self._since >= 1.0:
-            self._since, self._count = now, 0
-        self._count += 1
-        if self._count > REPORTS_LIMIT:
-            raise ProtocolFault(f"more than {REPORTS_LIMIT} reports in a second")
-        return now
+        return self._bound.count()

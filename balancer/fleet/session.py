@@ -10,6 +10,14 @@ import structlog
 
 from balancer.fleet import states
 from balancer.fleet.asking import Question, WorkerGone
+from balancer.fleet.bounds import (
+    CHANGES_LIMIT,
+    STRAYS_LIMIT,
+    Bound,
+    check_end,
+    check_entries,
+    check_functions,
+)
 from balancer.fleet.call import Call
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.orphans import LOST
@@ -55,6 +63,8 @@ class Session:
         self._calls: dict[str, Call] = {}
         self._questions: dict[str, Question] = {}
         self._pace = Pace()
+        self._changes = Bound("changes of functions or tags", CHANGES_LIMIT)
+        self._strays = Bound("messages about what is not there", STRAYS_LIMIT)
         self._later: m.Report | None = None
         """The newest report, while it is too soon after the one before to act on it."""
         self._on: Mapping[type[object], Callable[[Any], None]] = {
@@ -73,10 +83,15 @@ class Session:
         }
 
     def receive(self, message: object) -> None:
-        """Act on a message; those that are not for us are left out."""
+        """Act on a message; those that are not for us are left out.
+
+        Raises ProtocolFault for what goes beyond the bounds, which ends the link.
+        """
         act = self._on.get(type(message))
         if act is not None:
             act(message)
+        else:
+            self._strays.count()
 
     # Calls
 
@@ -103,7 +118,7 @@ class Session:
         `running` are the ids of those that it has; what it says next tells of the others.
         """
         for call in calls:
-            call.link = self.link
+            call.move_to(self.link)
             self._calls[call.task.id] = call
             if call.task.id in running:
                 call.started = True
@@ -174,6 +189,8 @@ class Session:
 
     def _started(self, message: m.Started) -> None:
         call = self._calls.get(message.id)
+        if call is None or call.started:
+            self._strays.count()
         if call is None:
             return
         self._catch_up()
@@ -186,15 +203,21 @@ class Session:
     def _said(self, message: m.EventMessage) -> None:
         if (call := self._calls.get(message.id)) is not None:
             call.said(message)
+        else:
+            self._strays.count()
 
     def _wrote(self, message: m.LogMessage) -> None:
         if (call := self._calls.get(message.id)) is not None:
             call.wrote(message)
+        else:
+            self._strays.count()
 
     def _ended(self, message: m.Done | m.Failed) -> None:
+        check_end(message)
         call = self._calls.pop(message.id, None)
         if call is None:
             # Said again after a reconnect, or of a task that was given up: the count is news.
+            self._strays.count()
             return
         self._catch_up()
         problem = message.problem.get("type") if isinstance(message, m.Failed) else None
@@ -208,6 +231,7 @@ class Session:
     def _refused(self, message: m.Refused) -> None:
         call = self._calls.pop(message.id, None)
         if call is None:
+            self._strays.count()
             return
         self._catch_up()
         self._fleet.refused(call.slot, states.Refusal(message.kind))
@@ -215,6 +239,9 @@ class Session:
         self._made_room()
 
     def _offers(self, message: m.Functions) -> None:
+        self._changes.count()
+        check_functions(message.functions)
+        check_entries("tags", message.tags)
         worker = self.worker
         try:
             functions = functions_of(
@@ -227,16 +254,26 @@ class Session:
         self._made_room()
 
     def _tagged(self, message: m.Tags) -> None:
+        self._changes.count()
+        check_entries("tags", message.tags)
+        check_entries("versions", message.versions)
         self._fleet.tagged(self.worker, message.tags, versions_of(message.versions))
 
     def _drains(self, _: m.Draining) -> None:
+        if self.worker.draining:
+            self._strays.count()
+            return
         self._fleet.drains(self.worker)
         log.info("worker.draining", worker=self.worker.name)
 
     def _replied(self, reply: m.Reply) -> None:
         if (question := self._questions.get(reply.ask)) is not None:
             question.answered(reply)
+        else:
+            self._strays.count()
 
     def _sent_data(self, piece: m.Data) -> None:
         if (question := self._questions.get(piece.ask)) is not None:
             question.add(piece)
+        else:
+            self._strays.count()

@@ -9,20 +9,16 @@ import asyncio
 import os
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
-import uvloop
 from aiohttp import WSMsgType, web
 
 from balancer.app import Balancer
 from bench.balancing import crowd, proxy
-from bench.instructions import REQUESTS, SHOWN, counted, short
+from bench.instructions import REQUESTS, SHOWN, counted, main, short
 from bench.processes import KEY, started
 from slotgrid.core.node import NodeState
-from slotgrid.runtime.choices import LogFormat, LogLevel
-from slotgrid.runtime.logs import LogRing, configure_logs
+from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
 from slotgrid.wire import messages as m
@@ -133,21 +129,5 @@ async def run(folder: str, logs: LogRing, redactor: Redactor) -> None:
         print(f"{count // REQUESTS:6} {short(name)}")
 
 
-def main() -> None:
-    redactor = Redactor([KEY])
-    with (
-        TemporaryDirectory() as folder,
-        Path(os.devnull).open("w") as stream,
-        configure_logs(
-            level=LogLevel.INFO,
-            log_format=LogFormat.JSON,
-            ring_size=1000,
-            stream=stream,
-            redactor=redactor,
-        ) as logs,
-    ):
-        uvloop.run(run(folder, logs, redactor))
-
-
 if __name__ == "__main__":
-    main()
+    main(run)

@@ -205,6 +205,11 @@ class Task(msgspec.Struct, eq=False):
                 self._logs.close()
         return self._logs
 
+    @property
+    def wrote(self) -> bool:
+        """Whether somebody else than the node may have written into the log, which is not made."""
+        return self._logs is not None or any(step != NODE_STEP for _, step, _, _ in self._notes)
+
     def _last_line(self) -> str:
         return f"{self.state}: {self.error.detail}" if self.error else str(self.state)
 

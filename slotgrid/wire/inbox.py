@@ -5,7 +5,14 @@ from typing import Generic, TypeVar
 import msgspec
 
 from slotgrid.wire.encoding import ProtocolFault, Reader
-from slotgrid.wire.limits import ASSEMBLY_LIMIT, CREDITS, GRANT_EVERY, MESSAGE_LIMIT
+from slotgrid.wire.limits import (
+    ASSEMBLY_LIMIT,
+    ASSEMBLY_MOST,
+    CREDITS,
+    GRANT_EVERY,
+    MESSAGE_LIMIT,
+    SELF_LIMIT,
+)
 from slotgrid.wire.messages import Data, DataHeader, PartHeader
 
 M = TypeVar("M")
@@ -65,8 +72,12 @@ class Inbox(Generic[M]):
         message.data += body
         message.owed += 1
         self._size += len(body)
-        if len(message.data) > MESSAGE_LIMIT:
-            raise ProtocolFault(f"a message is larger than {MESSAGE_LIMIT} bytes")
+        limit = MESSAGE_LIMIT if lane else SELF_LIMIT
+        if len(message.data) > limit:
+            about = "" if lane else " about no task and no question"
+            raise ProtocolFault(f"a message{about} is larger than {limit} bytes")
+        if self._size > ASSEMBLY_MOST:
+            raise ProtocolFault(f"more than {ASSEMBLY_MOST} bytes of unfinished messages")
         if message.owed > CREDITS:
             raise ProtocolFault("more pieces of a message than there were credits for")
         if not header.last:
@@ -77,7 +88,10 @@ class Inbox(Generic[M]):
         self._granted[lane] = self._granted.get(lane, 0) + message.owed
         for other, waiting in self._unfinished.items():
             self._grant(other, waiting, at_least=GRANT_EVERY)
-        return self._reader.one(message.data)
+        whole = self._reader.one(message.data)
+        if whole is not None and _lane_of(whole) != lane:
+            raise ProtocolFault("the pieces of a message are not marked with what it is about")
+        return whole
 
     def _grant(self, lane: str, message: _Unfinished, *, at_least: int) -> None:
         if message.owed < at_least:
@@ -86,3 +100,8 @@ class Inbox(Generic[M]):
             return
         self._granted[lane] = self._granted.get(lane, 0) + message.owed
         message.owed = 0
+
+
+def _lane_of(message: object) -> str:
+    """The id of the task or question that a message is about; empty when of none."""
+    return str(getattr(message, "id", getattr(message, "ask", "")))

@@ -14,14 +14,21 @@ GRANT_EVERY = CREDITS // 4
 """Credits are given back in such portions, so that pieces never wait for those owed."""
 MESSAGE_LIMIT = 128 * 1024 * 1024
 """Bytes in a message, at most."""
+SELF_LIMIT = 8 * 1024 * 1024
+"""Bytes in a message that is about no task and no question, at most: in what a worker says of
+itself these are its functions."""
 ASSEMBLY_LIMIT = 256 * 1024 * 1024
 """Bytes of unfinished messages above which only the oldest of them goes on."""
+ASSEMBLY_MOST = 4 * ASSEMBLY_LIMIT
+"""Bytes of unfinished messages at which the link is closed: each began with credits of its own."""
 BACKLOG_LIMIT = 256 * 1024 * 1024
 """Bytes that may wait for a peer that does not read; with more, the link is given up."""
 
 HEARTBEAT_S = 1.0
 """A link on which nothing else was sent for so long carries a heartbeat."""
 TICK_S = 0.5
+SIGNS_LIMIT = 10_000
+"""Heartbeats and credits in a tick, at most: of a large message each portion is given back."""
 SILENT_TICKS = 6
 """Ticks without a word from the peer, after which it counts as lost: three heartbeats. Counted
 and not measured: a loop that stood still has one late tick, and has not listened meanwhile."""

@@ -21,6 +21,7 @@ from slotgrid.wire.limits import (
     HEARTBEAT_S,
     LINES_AT_ONCE,
     MESSAGE_LIMIT,
+    SIGNS_LIMIT,
     SILENT_TICKS,
     TICK_S,
 )
@@ -85,6 +86,7 @@ class Link(Generic[M]):
         self._heard = True
         self._silent_ticks = 0
         self._ticks = 0
+        self._signs = 0
         self._sent = False
         self._cut_timer: asyncio.TimerHandle | None = None
         self.peer = peer
@@ -181,12 +183,19 @@ class Link(Generic[M]):
 
     def _deliver(self, message: M | Data, receive: Callable[[M | Data], None]) -> None:
         if isinstance(message, Heartbeat):
+            self._count_sign()
             return
         if isinstance(message, Credit):
+            self._count_sign()
             self._outbox.refund(message.id, message.count)
             self._wake_writer()
         if self.ending is None:
             receive(message)
+
+    def _count_sign(self) -> None:
+        self._signs += 1
+        if self._signs > SIGNS_LIMIT:
+            raise ProtocolFault(f"more than {SIGNS_LIMIT} heartbeats and credits in {TICK_S:g} s")
 
     def _take_piece(self, frame: bytes, receive: Callable[[M | Data], None]) -> None:
         message = self._inbox.piece(frame)
@@ -230,6 +239,7 @@ class Link(Generic[M]):
     def _tick(self) -> None:
         """Each TICK_S: notice a silent peer, and say that we are still here."""
         self._ticks += 1
+        self._signs = 0
         if self._heard:
             self._heard, self._silent_ticks = False, 0
             self.heard_at = time.monotonic()

@@ -21,7 +21,7 @@ import orjson
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from balancer.app import Balancer
-from balancer.fleet.fleet import RETURNING_S
+from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.states import WorkerState
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
@@ -256,7 +256,7 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
         ) as logs,
     ):
         balancer = _Checked(settings, logs=logs, redactor=redactor, drain=Stop().by_caller)
-        balancer.fleet._began -= RETURNING_S
+        balancer.fleet.expected._began -= RETURNING_S
         async with listening(balancer) as port:
             url = f"http://127.0.0.1:{port}"
             async with ClientSession(

@@ -2,18 +2,30 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from balancer.fleet.pace import REPORTS_LIMIT
+from balancer.fleet.bounds import (
+    CHANGES_LIMIT,
+    ENTRIES_LIMIT,
+    FUNCTIONS_LIMIT,
+    PARTS_LIMIT,
+    REPORTS_LIMIT,
+    SLOTS_LIMIT,
+    STRAYS_LIMIT,
+)
 from balancer.fleet.states import WorkerState
 from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.ending import CloseCode
-from tests.balancer.fake_worker import ECHO, fake_worker
+from slotgrid.wire.limits import CREDITS, SELF_LIMIT, SIGNS_LIMIT
+from slotgrid.wire.parts import ArtifactInfo
+from tests.balancer.fake_worker import ECHO, FakeWorker, fake_worker
 from tests.balancer.running import LINK_KEY, Load, RunningBalancer
 from tests.worker.browser.waiting import until
 
@@ -152,3 +164,194 @@ async def test_a_worker_that_says_no_hello_is_let_go(balancer: RunningBalancer) 
         ending = await link.run(lambda _: None)
     assert (ending.code, ending.by_peer) == (CloseCode.HANDSHAKE, True)
     assert "no hello" in ending.reason
+
+
+TOO_MANY = {f"tag-{number}": number for number in range(ENTRIES_LIMIT + 1)}
+
+
+@pytest.mark.parametrize(
+    ("hello", "reason"),
+    [
+        ({"functions": (ECHO,) * (FUNCTIONS_LIMIT + 1)}, "functions, of 2000 at most"),
+        ({"tags": TOO_MANY}, "201 tags, of 200 at most"),
+        ({"tags": {"tag": "x" * 70_000}}, "its tags take more than 65536 bytes"),
+        ({"labels": dict.fromkeys(TOO_MANY, "x")}, "201 labels, of 200 at most"),
+        ({"versions": dict.fromkeys(TOO_MANY, "x")}, "201 versions, of 200 at most"),
+        ({"pools": dict.fromkeys(TOO_MANY, 1)}, "201 pools, of 200 at most"),
+        ({"pools": {"default": SLOTS_LIMIT + 1}}, "not of 0 to 10000 slots"),
+        ({"pools": {"default": -1}}, "not of 0 to 10000 slots"),
+        ({"boot": "b" * 101}, "its boot has more than 100 characters"),
+    ],
+)
+async def test_a_worker_that_says_too_much_of_itself_is_refused_with_the_reason(
+    balancer: RunningBalancer, hello: dict[str, Any], reason: str
+) -> None:
+    async with fake_worker(balancer, welcome=False, **hello) as worker:
+        assert worker.ended is not None
+        ending = await worker.ended
+    assert (ending.code, ending.by_peer) == (CloseCode.REJECTED, True)
+    assert reason in ending.reason
+    (told,) = balancer.events_logged("worker.rejected")
+    assert reason in told["reason"]
+
+
+Message = m.FromWorker
+
+
+def event(worker: FakeWorker, task: str, number: int) -> Message:
+    raw = msgspec.Raw(b"1")
+    return m.EventMessage(id=task, number=number, kind="progress", at=1.0, payload=raw)
+
+
+def line(worker: FakeWorker, task: str, number: int) -> Message:
+    return m.LogMessage(id=task, number=number, at=1.0, step="s", stream="stdout", line="l")
+
+
+def done(worker: FakeWorker, task: str, number: int) -> Message:
+    free = {"default": worker.slots}
+    return m.Done(id=task, result=msgspec.Raw(b"1"), free=free, seq=worker.seq())
+
+
+def failed(worker: FakeWorker, task: str, number: int) -> Message:
+    free = {"default": worker.slots}
+    return m.Failed(id=task, problem={}, free=free, seq=worker.seq())
+
+
+def started(worker: FakeWorker, task: str, number: int) -> Message:
+    return m.Started(id=task, slot=0, free={"default": worker.slots}, seq=worker.seq())
+
+
+def refused(worker: FakeWorker, task: str, number: int) -> Message:
+    return m.Refused(id=task, kind="busy", reason="no")
+
+
+def reply(worker: FakeWorker, ask: str, number: int) -> Message:
+    return m.Reply(ask=ask, status=200, body=msgspec.Raw(b"1"))
+
+
+def hello(worker: FakeWorker, task: str, number: int) -> Message:
+    return worker.hello()
+
+
+def draining(worker: FakeWorker, task: str, number: int) -> Message:
+    return m.Draining()
+
+
+def functions(worker: FakeWorker, task: str, number: int) -> Message:
+    return m.Functions(functions=(msgspec.structs.replace(ECHO, revision=str(number)),))
+
+
+def tags(worker: FakeWorker, task: str, number: int) -> Message:
+    return m.Tags(tags={"number": number})
+
+
+def heartbeat(worker: FakeWorker, task: str, number: int) -> Message:
+    return m.Heartbeat()
+
+
+def credit(worker: FakeWorker, task: str, number: int) -> Message:
+    return m.Credit(id=task, count=1)
+
+
+@pytest.mark.parametrize(
+    ("say", "limit", "reason"),
+    [
+        *((say, STRAYS_LIMIT, "messages about what is not there")
+          for say in (event, line, done, failed, started, refused, reply, hello, draining)),
+        *((say, CHANGES_LIMIT, "changes of functions or tags") for say in (functions, tags)),
+        *((say, SIGNS_LIMIT, "heartbeats and credits") for say in (heartbeat, credit)),
+    ],
+)  # fmt: skip
+async def test_a_worker_that_floods_messages_of_any_type_loses_its_link(
+    balancer: RunningBalancer,
+    monkeypatch: pytest.MonkeyPatch,
+    say: Callable[[FakeWorker, str, int], Message],
+    limit: int,
+    reason: str,
+) -> None:
+    # A flood of the real size takes longer than its second where the machine has other work.
+    few = min(limit, 300)
+    monkeypatch.setattr("balancer.fleet.session.STRAYS_LIMIT", few)
+    monkeypatch.setattr("slotgrid.wire.link.SIGNS_LIMIT", few)
+    async with fake_worker(balancer) as flooding:
+        number = 0
+        assert flooding.ended is not None
+        async with asyncio.timeout(30):
+            while not flooding.ended.done():
+                for _ in range(500):
+                    number += 1
+                    flooding.link.send(say(flooding, "nobodys", number))
+                await asyncio.sleep(0.01)
+        ending = await flooding.ended
+    assert (ending.code, ending.by_peer) == (CloseCode.PROTOCOL, True)
+    assert f"more than {few} {reason} in" in ending.reason
+    (told,) = (*balancer.events_logged("worker.lost"), *balancer.events_logged("worker.left"))
+    assert told["reason"] == ending.reason
+
+
+async def test_a_worker_that_says_more_of_a_task_than_it_has_credits_for_loses_its_link(
+    balancer: RunningBalancer,
+) -> None:
+    async with fake_worker(balancer) as flooding:
+        flooding.on_task = flooding.start
+        body = {"function": "echo", "mode": "stream"}
+        async with balancer.caller.post("/task", json=body) as stream:
+            await balancer.until_running(1)
+            (task,) = (heard for heard in flooding.heard if isinstance(heard, m.TaskMessage))
+            # Its caller reads nothing of it, so that no credit comes back once there is much.
+            text = "x" * 30_000
+            for number in range(1, 400):
+                raw = msgspec.Raw(b'"%s"' % text.encode())
+                said = m.EventMessage(id=task.id, number=number, kind="chunk", at=1.0, payload=raw)
+                flooding.link.send(said)
+            assert flooding.ended is not None
+            ending = await flooding.ended
+            stream.close()
+    assert (ending.code, ending.by_peer) == (CloseCode.PROTOCOL, True)
+    assert "than there were credits for" in ending.reason
+
+
+async def test_a_file_that_comes_without_credits_ends_the_link(balancer: RunningBalancer) -> None:
+    async with fake_worker(balancer) as flooding:
+        session = balancer.balancer.links.session("fake")
+        assert session is not None
+        with session.ask("artifact", task="t", name="n") as question:
+            raw = msgspec.Raw(b"null")
+            flooding.link.send(m.Reply(ask=question.id, status=200, body=raw, last=False))
+            for _ in range(CREDITS + 2):
+                flooding.link.send_data(question.id, b"x", last=False)
+            assert flooding.ended is not None
+            ending = await flooding.ended
+    assert ending.code == CloseCode.PROTOCOL
+    assert ending.reason == "more pieces of an answer than there were credits for"
+
+
+async def test_a_task_of_too_many_parts_ends_the_link_and_is_lost(
+    balancer: RunningBalancer,
+) -> None:
+    async with fake_worker(balancer) as worker:
+        worker.on_task = worker.start
+        caller = balancer.start("echo")
+        await balancer.until_running(1)
+        (task,) = (heard for heard in worker.heard if isinstance(heard, m.TaskMessage))
+        files = (ArtifactInfo(name="f", size=1, content_type="t"),) * (PARTS_LIMIT + 1)
+        end = done(worker, task.id, 1)
+        assert isinstance(end, m.Done)
+        worker.link.send(msgspec.structs.replace(end, artifacts=files), task.id)
+        answer = await caller
+        assert (answer.status, answer.json["type"]) == (502, "/problems/worker-lost")
+        assert "more than 10000 files and steps" in answer.json["error"]
+
+
+async def test_what_is_about_no_task_is_bounded_more_narrowly(balancer: RunningBalancer) -> None:
+    large = msgspec.structs.replace(ECHO, description="x" * SELF_LIMIT)
+    async with fake_worker(balancer) as worker:
+        worker.link.send(m.Functions(functions=(large,)))
+        assert worker.ended is not None
+        ending = await worker.ended
+        assert ending.code == CloseCode.PROTOCOL
+        assert "about no task and no question" in ending.reason
+    async with fake_worker(balancer, "other") as worker:
+        worker.link.send(m.Functions(functions=(large,)), "as if of a task")
+        assert worker.ended is not None
+        assert "not marked with what it is about" in (await worker.ended).reason

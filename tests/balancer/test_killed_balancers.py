@@ -104,6 +104,8 @@ async def test_a_restarted_balancer_calls_nothing_unknown_that_a_worker_may_brin
         answer = await again.submit("echo", group="shop")
         assert (answer.status, answer.json["type"]) == (503, "/problems/no-worker")
         assert "Retry-After" in answer.headers
+        # What the other group's worker may have is open; of this one's nothing is.
+        assert (await again.submit("ehco")).status == 404
         slow.process.send(signal.SIGCONT)
         await again.until_ready_workers(2)
         assert (await again.submit("echo", group="shop")).status == 200

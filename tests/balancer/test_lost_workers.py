@@ -120,7 +120,7 @@ async def test_a_worker_that_is_listed_and_dials_in_has_one_link(balancer: Runni
     known = balancer.balancer.fleet.roster.worker("worker-1")
     assert known is not None
     await until(lambda: known.address == worker.url and known.weight == 2.0)
-    assert not balancer.balancer.fleet.unheard
+    assert not balancer.balancer.fleet.expected.unheard
     assert await balancer.call("echo", value=1) == 1
     assert len(list(balancer.balancer.fleet.roster.workers())) == 1
 

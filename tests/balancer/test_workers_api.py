@@ -133,3 +133,26 @@ async def test_the_link_asks_for_its_own_key(balancer: RunningBalancer) -> None:
     wrong = await balancer.start_worker("worker-1", BALANCER_KEY="another-key")
     await asyncio.to_thread(wrong.process.until_event, "uplink.unreachable")
     assert balancer.boot_of("worker-1") is None
+
+
+async def test_the_count_follows_callers_who_go_past_the_balancer(
+    balancer: RunningBalancer,
+) -> None:
+    process = await balancer.worker("worker-1")
+    worker = balancer.balancer.fleet.roster.worker("worker-1")
+    assert worker is not None
+    direct = {"function": "nap", "input": {"seconds": 60}}
+    callers: list[asyncio.Task[object]] = []
+    for left in (1, 0):
+        asking = balancer.caller.post(f"{process.url}/task", json=direct)
+        callers.append(asyncio.ensure_future(asking))
+        await until(lambda left=left: worker.free == {"default": left})  # type: ignore[misc]
+    waiting = balancer.start("echo", value=1)
+    await until(lambda: balancer.balancer.dispatcher.waiting == 1)
+    callers[0].cancel()  # one of them leaves: its slot is ours
+    answer = await waiting
+    assert (answer.status, answer.json["result"]) == (200, 1)
+    assert worker.free == {"default": 1}
+    callers[1].cancel()
+    await until(lambda: worker.free == {"default": 2})
+    assert balancer.balancer.health.mismatch() == 0

@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.balancer.processes import Node, nodes
@@ -40,8 +42,18 @@ print(size, flush=True)
 """
 
 
-async def p99_s(balancer: Node, chance: random.Random) -> float:
-    """The 99th percentile of what a hundred callers wait for tasks that do nothing, in a round."""
+@dataclass(frozen=True)
+class Round:
+    """What a hundred callers saw of tasks that do nothing."""
+
+    p99_s: float
+    """The 99th percentile of their waits."""
+    cpu_s: float
+    """What each task took of the processors, in all nodes together."""
+
+
+async def ask_around(nodes: list[Node], chance: random.Random) -> Round:
+    """A round of a hundred callers at the first of the nodes."""
     until = time.monotonic() + ROUND_S
     waits: list[float] = []
 
@@ -49,33 +61,45 @@ async def p99_s(balancer: Node, chance: random.Random) -> float:
         await asyncio.sleep(chance.random() * THINKS_S)
         while time.monotonic() < until:
             began = time.monotonic()
-            answer = await balancer.submit("echo", input={"value": 1})
+            answer = await nodes[0].submit("echo", input={"value": 1})
             assert answer.status == 200, answer.body
             waits.append(time.monotonic() - began)
             await asyncio.sleep(chance.expovariate(1 / THINKS_S))
 
+    used_s = cpu_s(nodes)
     await asyncio.gather(*(call() for _ in range(CALLERS)))
-    return statistics.quantiles(waits, n=100)[98]
+    used_s = cpu_s(nodes) - used_s
+    return Round(statistics.quantiles(waits, n=100)[98], used_s / len(waits))
 
 
-async def felt(balancer: Node, trouble: Callable[[], AbstractAsyncContextManager[None]]) -> float:
-    """By what factor the trouble raises that percentile: the median over pairs of rounds in turns.
+def cpu_s(nodes: list[Node]) -> float:
+    """What their processes have taken of the processors so far."""
+    times = [psutil.Process(node.process.pid).cpu_times() for node in nodes]
+    return sum(one.user + one.system for one in times)
 
-    The machine has other work: while the factor is too large, further pairs are measured.
+
+async def felt(
+    nodes: list[Node], trouble: Callable[[], AbstractAsyncContextManager[None]]
+) -> Round:
+    """By what factors the trouble raises these: the medians over pairs of rounds in turns.
+
+    The machine has other work: while the waits' factor is too large, further pairs are measured.
     """
     chance = random.Random(7)
-    factors: list[float] = []
-    while len(factors) < PAIRS or (
-        len(factors) < PAIRS_LIMIT and statistics.median(factors) > BOUND
-    ):
-        alone_s = await p99_s(balancer, chance)
+    waits: list[float] = []
+    work: list[float] = []
+    while len(waits) < PAIRS or (len(waits) < PAIRS_LIMIT and statistics.median(waits) > BOUND):
+        alone = await ask_around(nodes, chance)
         async with trouble():
-            factors.append(await p99_s(balancer, chance) / alone_s)
-    return statistics.median(factors)
+            beside = await ask_around(nodes, chance)
+        waits.append(beside.p99_s / alone.p99_s)
+        work.append(beside.cpu_s / alone.cpu_s)
+    print(f"\nwaits {[f'{one:.2f}' for one in waits]}, work {[f'{one:.2f}' for one in work]}")
+    return Round(statistics.median(waits), statistics.median(work))
 
 
 @pytest.fixture
-async def fleet(tmp_path: Path) -> AsyncIterator[tuple[Node, list[Node]]]:
+async def fleet(tmp_path: Path) -> AsyncIterator[list[Node]]:
     """A balancer and two workers as processes of their own; no slot of them is lost at the end."""
     async with nodes(tmp_path) as started:
         balancer = await started.balancer("balancer-1", HISTORY_LIMIT=REMEMBERED)
@@ -84,16 +108,17 @@ async def fleet(tmp_path: Path) -> AsyncIterator[tuple[Node, list[Node]]]:
             for number in (1, 2)
         ]
         await balancer.until_ready_workers(2)
-        yield balancer, workers
-        for node in (balancer, *workers):
+        fleet = [balancer, *workers]
+        yield fleet
+        for node in fleet:
             await node.until_idle()
 
 
 @pytest.mark.timeout(300)
 async def test_a_caller_who_stops_reading_is_not_felt_by_a_hundred_others(
-    fleet: tuple[Node, list[Node]],
+    fleet: list[Node],
 ) -> None:
-    balancer, _ = fleet
+    balancer = fleet[0]
     body = {"function": "talk", "input": {"pieces": 4000, "size": 16_384}, "mode": "stream"}
 
     @asynccontextmanager
@@ -107,14 +132,17 @@ async def test_a_caller_who_stops_reading_is_not_felt_by_a_hundred_others(
             response.close()
         await balancer.until_used(0)
 
-    assert await felt(balancer, not_reading) <= BOUND
+    factors = await felt(fleet, not_reading)
+    assert factors.p99_s <= BOUND
+    # Waiting for him takes nothing, which shows when the machine's other work hides the waits.
+    assert factors.cpu_s <= BOUND
 
 
 @pytest.mark.timeout(300)
 async def test_a_large_file_on_its_way_is_not_felt_by_a_hundred_others(
-    fleet: tuple[Node, list[Node]], tmp_path: Path
+    fleet: list[Node], tmp_path: Path
 ) -> None:
-    balancer, _ = fleet
+    balancer = fleet[0]
     saved = await balancer.submit("save", input={"size": FILE_MIB * MIB})
     assert saved.status == 200, saved.body
     url = f"{balancer.url}/tasks/{saved.json['id']}/artifacts/file.bin"
@@ -133,4 +161,4 @@ async def test_a_large_file_on_its_way_is_not_felt_by_a_hundred_others(
             if reader.runs:
                 reader.kill()
 
-    assert await felt(balancer, fetching) <= BOUND
+    assert (await felt(fleet, fetching)).p99_s <= BOUND

@@ -50,7 +50,7 @@ class Relay:
         self.noted = False
         """Whether it is on the list of those that have something to say."""
         self._events = task.events.last_id
-        self._logs = task.logs.last_id
+        self._logs = 0
         self._only_end = False
         self._news = news
         task.events.on_news = self.tell
@@ -116,6 +116,8 @@ class Relay:
 
     def _say_lines(self, link: Link[FromBalancer]) -> bool:
         task = self.task
+        if not task.wrote:  # as most: no log is made for them
+            return True
         for line in task.logs.after(self._logs):
             if line.kind != NODE_STEP:  # what a node does with a task each node logs itself
                 if link.credits(task.id) <= 0:

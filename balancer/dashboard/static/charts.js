@@ -58,7 +58,7 @@ window.slotgridCharts = function () {
     plots.forEach(({ drawn }) => drawn.destroy());
     const fill = colour("--waiting-fill");
     plots = [
-      plot(queueElement, [["wait", "--waiting", { fill }], ["run", "--running"]],
+      plot(queueElement, [["waiting", "--waiting", { fill }], ["running", "--running"]],
         () => [column(0), column(1), column(2)], count, 4),
       plot(waitElement, [["longest", "--waiting", { fill }], ["mean of those that started", "--running", { dash: [5, 3], spanGaps: true }]],
         () => [column(0), column(5), column(4)], time, 0.02),
@@ -66,7 +66,11 @@ window.slotgridCharts = function () {
   }
 
   function show() {
-    plots.forEach(({ drawn, read }) => drawn.setData(read()));
+    for (const { drawn, read } of plots) {
+      drawn.setData(read());
+      // The newest, unless somebody points at another.
+      if (drawn.cursor.idx == null) drawn.setLegend({ idx: points.length - 1 });
+    }
   }
 
   new ResizeObserver(() => {

@@ -8,6 +8,8 @@ let places = placesNow();
 let clockAheadMs = 0; // how far this machine's clock is ahead of the server's
 let source = null;
 let seen = "";
+let pressed = false; // a click needs its element from the press to the release: nothing moves then
+let later = []; // what came meanwhile
 
 function placesNow() {
   // Each place by verb and target. Looked up once: a message may name hundreds.
@@ -18,6 +20,21 @@ function placesNow() {
     }
   }
   return found;
+}
+
+function show(changes) {
+  if (pressed) later.push(changes);
+  else apply(changes);
+}
+
+function press(event) {
+  pressed = event.button === 0;
+}
+
+function release() {
+  pressed = false;
+  // After the click that this release may end in.
+  setTimeout(() => later.splice(0).forEach(show));
 }
 
 function apply(changes) {
@@ -80,7 +97,7 @@ function open() {
     const changes = JSON.parse(data);
     seen = lastEventId;
     if (changes.points.length) clockAheadMs = Date.now() - changes.points.at(-1)[0] * 1000;
-    apply(changes);
+    show(changes);
     charts?.add(changes.points);
     tellAges();
     say("live", "Live");
@@ -103,5 +120,7 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) open();
 });
 window.addEventListener("pagehide", close);
+window.addEventListener("pointerdown", press);
+for (const end of ["pointerup", "pointercancel", "blur"]) window.addEventListener(end, release);
 tellAges();
 open();

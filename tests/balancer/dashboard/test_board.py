@@ -4,7 +4,7 @@ from balancer.dashboard.board import Board, Piece
 from balancer.dashboard.cells import MEANINGS, CellState, cells
 from balancer.dashboard.sessions import ATTEMPT_EVERY_S, ATTEMPTS, SESSION_S, Guesses, Sessions
 from balancer.dashboard.trend import KEPT_S, Trend
-from balancer.dashboard.words import age, attention_to, seconds
+from balancer.dashboard.words import age, attention_to, seconds, standing, urgency
 from balancer.fleet.states import Refusal, WorkerState
 from slotgrid.core.node import NodeState
 from slotgrid.intake.auth import Principal
@@ -147,3 +147,17 @@ def test_the_trend_keeps_a_quarter_of_an_hour_of_seconds() -> None:
 def test_times_are_said_in_units_that_can_be_read() -> None:
     assert [seconds(each) for each in (0, 0.0123, 1.26, 250)] == ["0 ms", "12 ms", "1.3 s", "250 s"]
     assert [age(each) for each in (5, 65, 7200, 200_000)] == ["5 s", "1 min", "2 h", "2 d"]
+
+
+def test_what_broke_comes_before_what_somebody_asked_for() -> None:
+    fleet = FakeFleet()
+    names = ("off", "drains", "holds", "lacks-a-service", "gone")
+    off, drains, holds, lacks, gone = workers = [fleet.join(name) for name in names]
+    fleet.reported(off, report(1, 4, status=NodeState.MAINTENANCE))
+    fleet.drains(drains)
+    fleet.reported(holds, report(1, 4, held="memory is short"))
+    fleet.reported(lacks, report(1, 4, services={"proxy": False}))
+    fleet.left(gone)
+    assert sorted(workers, key=urgency) == [gone, holds, lacks, drains, off]
+    said = [standing(worker) for worker in workers]
+    assert said == ["maintenance", "draining", "held", "service down", "lost"]

@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from balancer.dashboard.access import SESSIONS
+from balancer.dashboard.access import LIVE, SESSIONS
 from balancer.fleet.states import WorkerState
 from tests.balancer.dashboard.pages import Dashboard
 from tests.balancer.running import RunningBalancer
@@ -78,6 +78,38 @@ async def test_a_wrong_key_is_told_where_it_was_entered(dashboard: Dashboard) ->
     await dashboard.until_live()
 
 
+async def test_a_link_that_is_pressed_while_its_part_changes_is_followed(
+    balancer: RunningBalancer, dashboard: Dashboard
+) -> None:
+    await balancer.worker("worker-1")
+    await dashboard.open()
+    page = dashboard.page
+    tile = page.locator(".tile")
+    await tile.get_by_role("link").hover()
+    await page.mouse.down()
+    live = balancer.app[LIVE]
+    answer = await balancer.request("POST", "/workers/worker-1/off")
+    assert answer.status == 200
+    await balancer.until_worker("worker-1", WorkerState.MAINTENANCE)
+    for _ in range(3):
+        await live.news()
+    await page.mouse.up()
+    await expect(page.get_by_role("heading", name="worker-1")).to_be_visible()
+    await expect(page.locator("main .badge").first).to_have_text("maintenance")
+    await page.go_back()
+    await expect(tile).to_have_attribute("data-state", "maintenance")
+    await page.mouse.move(0, 0)
+    await page.mouse.down()  # where nothing is to be followed: what waited is shown
+    answer = await balancer.request("POST", "/workers/worker-1/on")
+    assert answer.status == 200
+    await balancer.until_worker("worker-1", WorkerState.READY)
+    for _ in range(3):
+        await live.news()
+    await page.mouse.up()
+    await expect(tile).to_have_attribute("data-state", "ready")
+    assert await dashboard.violations() == []
+
+
 async def test_a_lost_worker_and_a_torn_contract_are_told(
     balancer: RunningBalancer, dashboard: Dashboard
 ) -> None:
@@ -86,15 +118,17 @@ async def test_a_lost_worker_and_a_torn_contract_are_told(
     await dashboard.open()
     attention = dashboard.page.locator(".attention")
     await expect(attention).to_have_count(0)
-    one.kill()
-    await expect(attention).to_contain_text("worker-1 Its link is down.")
-    odd = await balancer.start_worker("worker-3")
+    # Two to one: were it one to one, a pause of the other's link would make it the odd one.
+    odd = await balancer.worker("worker-3")
     (odd.folder / "functions" / "echo.py").unlink()
     await balancer.until_worker("worker-3", WorkerState.MISMATCH)
     await expect(attention).to_contain_text("it lacks echo")
+    one.kill()
+    await expect(attention).to_contain_text("worker-1 Its link is down.")
     await dashboard.page.get_by_role("link", name="worker-3").first.click()
-    await dashboard.until_live()
+    await dashboard.page.wait_for_url("**/workers/worker-3")
     await expect(dashboard.page.locator(".warning")).to_contain_text("it lacks echo")
+    await dashboard.until_live()
     await dashboard.picture("mismatch")
     assert await dashboard.violations() == []
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from balancer.fleet.fleet import RETURNING_S, Fleet
+from balancer.fleet.expected import RETURNING_S
+from balancer.fleet.fleet import Fleet
 from balancer.fleet.states import Counts, Hello, Report
 from balancer.fleet.workers import Worker
 from slotgrid.core.fields import Place

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -245,10 +246,10 @@ def test_a_draining_worker_gets_nothing_whatever_it_reports(fleet: FakeFleet) ->
 
 def test_an_entry_that_disappears_lets_its_worker_finish(fleet: FakeFleet) -> None:
     fleet.expect(["a1", "a2"])
-    assert fleet.unheard == {"a1", "a2"}
+    assert fleet.expected.unheard == {"a1", "a2"}
     w1, w2 = fleet.join("w1", address="a1"), fleet.join("w2", address="a2")
     w3 = fleet.join("w3")
-    assert fleet.unheard == frozenset()
+    assert fleet.expected.unheard == frozenset()
     fleet.left(w2)
     slot = fleet.take(placed(worker="w1"))
     fleet.expect([])
@@ -304,7 +305,7 @@ def test_what_the_list_says_of_a_worker_counts_at_once(fleet: FakeFleet) -> None
     fleet.join("w2")
     fleet.expect(["a1"])
     fleet.adjust(worker, address="a1", weight=3.0, labels=[("gpu", "yes")])
-    assert fleet.unheard == frozenset()
+    assert fleet.expected.unheard == frozenset()
     assert fleet.names()[:2] == ["w1", "w1"]
     assert fleet.can_serve(placed(labels=(("gpu", "yes"), ("zone", "a"))))
     fleet.adjust(worker, address="a1", weight=1.0)
@@ -474,3 +475,25 @@ def test_a_fault_told_of_a_replaced_link_is_nobodys(fleet: FakeFleet) -> None:
     fleet.give_back(slot)
     fleet.reported(back, report(1, 4))
     assert back.state is WorkerState.READY
+
+
+def test_what_changes_between_the_question_and_the_take_is_heeded() -> None:
+    fleet = FakeFleet()
+    first, second = fleet.join("w1"), fleet.join("w2", free=3)
+    changes: list[Callable[[], object]] = [
+        lambda: fleet.reported(first, report(1, 0)),
+        lambda: fleet.reported(first, report(2, 4)),
+        lambda: fleet.drains(first),
+        lambda: fleet.join("w3"),
+        lambda: fleet.left(fleet.roster.worker("w3") or second),
+    ]
+    for change, expected in zip(changes, ("w2", "w1", "w2", "w3", "w2"), strict=True):
+        assert fleet.can_serve(DEFAULT)
+        change()
+        slot = fleet.take(DEFAULT)
+        assert slot.worker == expected
+        fleet.give_back(slot)
+    assert fleet.can_serve(DEFAULT)
+    other = placed(worker="w1")
+    with pytest.raises(NoSlotFree):
+        fleet.take(other)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from balancer.fleet.fleet import RETURNING_S
+from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.offer import FleetOffer
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import class_of
@@ -33,6 +33,11 @@ def fleet() -> FakeFleet:
 
 @pytest.fixture
 def admission(fleet: FakeFleet) -> Admission:
+    return asks(fleet)
+
+
+def asks(fleet: FakeFleet) -> Admission:
+    """What admits the tasks of a balancer that is ready."""
     status = NodeStatus()
     status.move_to(NodeState.READY)
     return Admission(FleetOffer(fleet), status, modes=frozenset(Mode))
@@ -201,20 +206,59 @@ def test_functions_are_shown_by_group_and_contract(fleet: FakeFleet, admission: 
 STRICT = replace(PLAIN, contract=2, input=Schema({"type": "object", "required": ["url"]}))
 
 
-@pytest.mark.parametrize("fields", [{"group": "news"}, {"contract": 7}, {"function": "plane"}])
-def test_soon_after_the_start_what_nobody_has_may_be_a_workers_that_is_about_to_dial_in(
-    fields: dict[str, Any],
+@pytest.fixture
+def fresh() -> FakeFleet:
+    """The fleet of a balancer that has just started."""
+    return FakeFleet(fresh=True)
+
+
+@pytest.mark.parametrize("fields", [{"group": "news"}, {"contract": 7}])
+@pytest.mark.parametrize("address", [None, "a1"])
+def test_soon_after_the_start_a_group_that_nobody_has_may_be_a_workers_that_is_about_to_dial_in(
+    fresh: FakeFleet, fields: dict[str, Any], address: str | None
 ) -> None:
-    fleet = FakeFleet(fresh=True)
-    status = NodeStatus()
-    status.move_to(NodeState.READY)
-    admission = Admission(FleetOffer(fleet), status, modes=frozenset(Mode))
-    fleet.join("w1")
-    error = refusal(admission, **fields)
+    fresh.expect([] if address is None else [address])
+    fresh.join("w1", address=address)
+    error = refusal(asks(fresh), **fields)
     assert isinstance(error, NoWorker)
     assert "has just started" in error.detail
-    fleet.clock.advance(RETURNING_S)
-    assert refusal(admission, **fields).status == 404
+    fresh.clock.advance(RETURNING_S)
+    assert refusal(asks(fresh), **fields).status == 404
+
+
+@pytest.mark.parametrize("fields", [{}, {"contract": 1}, {"group": "default"}])
+@pytest.mark.parametrize("address", [None, "a1"])
+def test_a_function_is_unknown_as_soon_as_one_worker_of_its_group_and_contract_is_there(
+    fresh: FakeFleet, fields: dict[str, Any], address: str | None
+) -> None:
+    fresh.expect([] if address is None else [address])
+    misspelt = {"function": "plane"} | fields
+    assert isinstance(refusal(asks(fresh), **misspelt), NoWorker)
+    fresh.join("w1", address=address)
+    error = refusal(asks(fresh), **misspelt)
+    assert isinstance(error, UnknownFunction)
+    assert "did you mean 'plain'" in error.detail
+
+
+def test_a_function_is_not_unknown_while_only_workers_of_other_groups_are_back(
+    fresh: FakeFleet,
+) -> None:
+    fresh.join("w1", group="shop", functions=[SHOP])
+    assert isinstance(refusal(asks(fresh)), NoWorker)
+    assert isinstance(refusal(asks(fresh), function="plane"), NoWorker)
+    assert isinstance(refusal(asks(fresh), function="plane", group="shop"), UnknownFunction)
+
+
+def test_a_function_is_not_unknown_while_a_listed_worker_has_not_been_heard(
+    fresh: FakeFleet,
+) -> None:
+    fresh.expect(["a1", "a2"])
+    fresh.join("w1", address="a1")
+    error = refusal(asks(fresh), function="plane")
+    assert isinstance(error, NoWorker)
+    assert error.detail.endswith("1 listed have not reported yet")
+    fresh.join("w2", address="a2")
+    assert isinstance(refusal(asks(fresh), function="plane"), UnknownFunction)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 
-from balancer.fleet.pace import REPORTS_LIMIT, Pace
+from balancer.fleet.bounds import REPORTS_LIMIT
+from balancer.fleet.pace import Pace
 from slotgrid.wire.encoding import ProtocolFault
 from slotgrid.wire.limits import REPORT_WITHIN_S
 from tests.slotgrid.core.fakes import ManualClock

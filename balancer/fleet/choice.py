@@ -1,0 +1,71 @@
+"""Which workers tasks of a class could run on, and which of them is next. Changes nothing."""
+
+from collections.abc import Callable
+
+from balancer.fleet.members import Room, meets
+from balancer.fleet.roster import Roster
+from balancer.fleet.routing import Needs
+from balancer.fleet.states import WorkerState
+from balancer.fleet.workers import Worker
+from slotgrid.core.queue import TaskClass
+
+
+class Choice:
+    """Looks at the roster for a class of tasks. `clock` gives monotonic seconds."""
+
+    def __init__(self, roster: Roster, clock: Callable[[], float]) -> None:
+        self._roster = roster
+        self._clock = clock
+
+    def first(self, cls: TaskClass) -> Worker | None:
+        """The worker that gets the next task of that class; None when none has room."""
+        if cls.place.worker is not None:
+            worker = self._placed(cls)
+            return worker if worker is not None and worker.room(cls.pool, self._clock()) else None
+        room = self._room(cls)
+        return None if room is None else room.first()
+
+    def size(self, cls: TaskClass) -> int:
+        """How many slots of ready workers tasks of that class could use."""
+        if cls.place.worker is not None:
+            worker = self._placed(cls)
+            return 0 if worker is None else worker.pools.get(cls.pool, 0)
+        room = self._room(cls)
+        return 0 if room is None else room.slots
+
+    def closed_by(self, cls: TaskClass) -> str | None:
+        """Why no slot is handed out to that class, in words; None when all are busy."""
+        if self.size(cls):
+            return None
+        members = self._roster.members(cls.group, cls.contract)
+        who = f'group "{cls.group}", contract {cls.contract}'
+        if members is None:
+            return f"no worker of {who} is there"
+        if not members.states[WorkerState.READY]:
+            return f"no worker of {who} is ready: {members.standing}"
+        services = self._needs(cls).services
+        if services:
+            return f"no ready worker of {who} has the services {', '.join(services)} up"
+        return f"no ready worker of {who} is where the task must run"
+
+    def _room(self, cls: TaskClass) -> Room | None:
+        members = self._roster.members(cls.group, cls.contract)
+        if members is None:
+            return None
+        if cls.gate is None and not cls.place.labels:
+            return members.plain_room(cls.pool, self._clock())
+        return members.special_room(self._needs(cls), self._clock())
+
+    def _placed(self, cls: TaskClass) -> Worker | None:
+        """The one worker that the class names, if it is ready and will do."""
+        worker = self._roster.worker(cls.place.worker or "")
+        if worker is None or (worker.group, worker.contract) != (cls.group, cls.contract):
+            return None
+        return worker if meets(worker, self._needs(cls)) else None
+
+    def _needs(self, cls: TaskClass) -> Needs:
+        services: tuple[str, ...] = ()
+        if cls.gate is not None:
+            spec = self._roster.find(cls.gate, cls.group, cls.contract)
+            services = spec.requires if spec is not None else ()
+        return Needs(cls.pool, cls.place.labels, services)

@@ -1,0 +1,38 @@
+"""What the measuring programs have in common: their one option, their clock, their table."""
+
+import argparse
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import uvloop
+
+from bench.table import Row, print_table
+
+
+class Measure(Protocol):
+    """Every measurement, one after the other; `folder` is for the nodes' files."""
+
+    def __call__(
+        self, folder: Path, *, quick: bool, say: Callable[[str], None]
+    ) -> Coroutine[Any, Any, list[Row]]:
+        """The rows of the table; `say` tells what is being measured."""
+
+
+def main(measure: Measure, *, module: str, about: str | None, quick: str) -> int:
+    """Measure and print; the status is 1 when a target was missed."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
+    parser.add_argument("--quick", action="store_true", help=quick)
+    is_quick = parser.parse_args().quick
+    began = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - began:4.0f} s  {what}", flush=True)
+
+    with TemporaryDirectory(prefix="slotgrid-bench-") as folder:
+        rows = uvloop.run(measure(Path(folder), quick=is_quick, say=say))
+    print()
+    print_table(rows)
+    return 0 if all(row.met is not False for row in rows) else 1

@@ -1,0 +1,62 @@
+from typing import Any
+
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import Task
+from slotgrid.wire import messages as m
+from tests.slotgrid.core.fakes import PLAIN
+from worker.uplink.relay import Balancer, Relay
+
+
+class FakeLink:
+    """A link with all credits, that keeps what is sent on it."""
+
+    ending = None
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def credits(self, lane: str) -> int:
+        return 32
+
+    def spend(self, lane: str) -> None:
+        """There are enough."""
+
+    def forget(self, lane: str) -> None:
+        """Nothing is held."""
+
+    def send(self, message: object, lane: str) -> None:
+        self.sent.append(message)
+
+
+def relay() -> tuple[Relay, Task, FakeLink]:
+    task = Task(Submission(function=PLAIN.name), PLAIN, owner="somebody", input={})
+    balancer, link = Balancer("boot", "name"), FakeLink()
+    balancer.link = link  # type: ignore[assignment]
+    return Relay(task, balancer, lambda _: None), task, link
+
+
+def end(relay: Relay) -> None:
+    relay.ended = True
+    assert relay.say(lambda: ({"default": 1}, 1))
+
+
+def test_no_log_is_made_for_a_task_that_writes_nothing() -> None:
+    relaying, task, link = relay()
+    task.log("leased")  # by the node, which each node logs itself
+    end(relaying)
+    assert [type(message) for message in link.sent] == [m.Done]
+    assert task._logs is None
+
+
+def test_what_a_task_writes_is_said_once_and_in_order() -> None:
+    relaying, task, link = relay()
+    task.log("leased")
+    task.log("first", step="main")
+    assert not relaying.say(lambda: ({"default": 0}, 0))
+    task.log("refused elsewhere")
+    task.log("second", step="main")
+    end(relaying)
+    assert [said.line for said in link.sent if isinstance(said, m.LogMessage)] == [
+        "first",
+        "second",
+    ]
