@@ -19,14 +19,9 @@ class Member(Killed):
     """The home of one of the nodes; they write to one file and know of each other's tasks."""
 
     def __init__(self, root: Path, told: Receiver, *, name: str, database_url: str) -> None:
-        super().__init__(root / name, told)
+        env = {"NODE_NAME": name, "DATABASE_URL": database_url, "SLOTS": "2"}
+        super().__init__(root / name, told, **env)
         self._lines = root / "lines"
-        self._env = {
-            **self._env,
-            "NODE_NAME": name,
-            "DATABASE_URL": database_url,
-            "SLOTS": "2",
-        }
 
     @property
     def lines(self) -> Path:
