@@ -20,7 +20,8 @@ class Death:
     """Where a node dies: `until` hands tasks over and returns when it is dead or has to die.
 
     At most `lost` tasks may fail since nobody knows whether they took effect. A hook ends the node
-    when it comes to its point for the `count`-th time. The first `failing` webhooks are refused.
+    when it comes to its point for the `count`-th time. Of each task, the first `refusing` webhooks
+    are answered with 500.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Death:
     hook: str | None = None
     count: int = MANY // 2
     lost: int = SLOTS
-    failing: int = 0
+    refusing: int = 0
 
     async def loses_nothing(self, root: Path, function: str = "once", **env: str) -> None:
         """Let a node with these settings die there, and see its tasks through after it.
@@ -36,7 +37,7 @@ class Death:
         The function is `once`, or `again`, which declares that it may run twice.
         """
         twice = function == "again"
-        async with killed(root, failing=self.failing, **env) as home:
+        async with killed(root, refusing=self.refusing, **env) as home:
             hook = () if self.hook is None else (self.hook, str(self.count))
             async with home.node(*hook) as node:
                 await self.until(home, node, function)
@@ -87,11 +88,12 @@ DEATHS = [
     Death("result computed", _handed_over, "result computed"),
     Death("result recorded", _handed_over, "result recorded"),
     Death("webhook sent and unanswered", _sent, "webhook sent"),
-    # There are as many first attempts as tasks: among so many more are second ones.
-    Death("attempt made", _handed_over, "attempt made", count=MANY + 50, failing=2 * MANY),
-    Death("between attempts", _handed_over, "between attempts", failing=MANY),
+    Death("between attempts", _handed_over, "between attempts", refusing=1),
 ]
-"""The last two are one point of the life, before and after it is recorded that there is a next."""
+
+# There are as many first attempts as tasks: among so many more are second ones.
+ATTEMPT_MADE = Death("attempt made", _handed_over, "attempt made", count=MANY + 50, refusing=2)
+"""Before it is recorded that there is to be another: costly, and told from the last by little."""
 
 RUNS_TWICE = [death for death in DEATHS if death.name in {"started", "mid-run", "result computed"}]
 """Where a task that may run twice does."""

@@ -199,16 +199,16 @@ class KilledNode:
 
 
 @asynccontextmanager
-async def killed(root: Path, *, failing: int = 0, **env: str) -> AsyncIterator[Killed]:
-    """A home for a node with these settings; its receiver answers the first `failing` webhooks
-    with 500.
+async def killed(root: Path, *, refusing: int = 0, **env: str) -> AsyncIterator[Killed]:
+    """A home for a node with these settings; its receiver answers the first `refusing` webhooks
+    of each task with 500.
     """
-    left = failing
+    asked: Counter[str] = Counter()
 
     async def answer(request: web.Request) -> web.Response:
-        nonlocal left
-        left -= 1
-        return web.Response(status=500 if left >= 0 else 200)
+        asked[request.headers["webhook-id"]] += 1
+        refused = asked[request.headers["webhook-id"]] <= refusing
+        return web.Response(status=500 if refused else 200)
 
     async with receiver(answer) as told:
         yield Killed(root, told, **env)

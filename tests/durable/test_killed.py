@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.durable.deaths import DEATHS, RUNS_TWICE, Death
+from tests.durable.deaths import ATTEMPT_MADE, DEATHS, RUNS_TWICE, Death
 
 
-@pytest.mark.parametrize("death", DEATHS, ids=attrgetter("name"))
+@pytest.mark.parametrize("death", [*DEATHS, ATTEMPT_MADE], ids=attrgetter("name"))
 async def test_a_node_that_dies_there_loses_nothing(tmp_path: Path, death: Death) -> None:
     await death.loses_nothing(tmp_path)
 

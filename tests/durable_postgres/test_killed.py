@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durable.deaths import DEATHS, RUNS_TWICE, Death
+from tests.durable.deaths import DEATHS, Death
 
 
 @pytest.mark.parametrize("death", DEATHS, ids=attrgetter("name"))
@@ -13,10 +13,3 @@ async def test_a_node_that_dies_there_loses_nothing(
     tmp_path: Path, database_url: str, death: Death
 ) -> None:
     await death.loses_nothing(tmp_path, DATABASE_URL=database_url)
-
-
-@pytest.mark.parametrize("death", RUNS_TWICE[:1], ids=attrgetter("name"))
-async def test_what_may_run_twice_runs_again(
-    tmp_path: Path, database_url: str, death: Death
-) -> None:
-    await death.loses_nothing(tmp_path, "again", DATABASE_URL=database_url)
