@@ -20,7 +20,7 @@ from tests.durable_postgres.server import Postgres
 MANY = 20
 TAKEN_OVER_WITHIN_S = 15.0
 SLACK_S = 15.0
-"""For a machine that is busy with other tests."""
+"""For a machine that is busy with other tests; what an idle one needs says `test_peers`."""
 
 
 async def test_a_node_gone_for_good_is_taken_over_and_what_ran_is_told_lost(
@@ -33,7 +33,7 @@ async def test_a_node_gone_for_good_is_taken_over_and_what_ran_is_told_lost(
                 await a.submit_many("once", MANY)
                 a.kill()
                 await a.died()
-            assert await until_taken_over(b) < TAKEN_OVER_WITHIN_S + SLACK_S
+            assert 10.0 <= await until_taken_over(b) < TAKEN_OVER_WITHIN_S + SLACK_S
             await b.settled()
             assert all(runs == 1 for runs in at_b.ran().values())
             assert len(at_b.ran()) == MANY
