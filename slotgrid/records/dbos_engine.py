@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -29,12 +30,16 @@ THREADS = 16
 LEAVE_S = 5.0
 """For workflows to end when they are cancelled, which takes them no time."""
 
+OVERDUE_S = 1.0
+"""Before what was due when DBOS gave up; it may give up again."""
+
 UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 
 ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 T = TypeVar("T")
 AttemptPart = Callable[[str, int], Coroutine[Any, Any, dict[str, Any]]]
+BrokenOff = Callable[[str, int, float | None], Coroutine[Any, Any, None]]
 
 
 class JsonSerializer(Serializer):
@@ -68,7 +73,7 @@ class DurableEngine:
         *,
         executor: str,
         attempt: AttemptPart,
-        broken_off: Callable[[str, int], None],
+        broken_off: BrokenOff,
     ) -> None:
         self._engine = engine
         self._executor = executor
@@ -157,24 +162,27 @@ class DurableEngine:
             await DBOS.start_workflow_async(self._workflow, task_id, number, again_in_s)
 
     def _register(self) -> None:
-        # Registered here and not at import: the step is a method of a part that is wired later.
-        async def attempt_here(task_id: str, number: int) -> dict[str, Any]:
-            return await self._on_our_loop(self._attempt(task_id, number))
-
-        attempt = DBOS.step(name="attempt")(attempt_here)
-
+        # Registered here and not at import: its parts are wired later.
         async def deliver_later(task_id: str, number: int, again_in_s: float | None) -> None:
+            async def attempt(following: int) -> dict[str, Any]:
+                nonlocal number, again_in_s
+                after = await self._on_our_loop(self._attempt(task_id, following))
+                # Noted here, since it is made whether or not DBOS can record it.
+                number, again_in_s = following, after["again_in_s"]
+                return after
+
             try:
                 while again_in_s is not None:
                     await DBOS.sleep_async(again_in_s)
-                    number += 1
-                    again_in_s = (await attempt(task_id, number))["again_in_s"]
+                    following, again_in_s = number + 1, OVERDUE_S
+                    after = await DBOS.run_step_async({"name": "attempt"}, attempt, following)
+                    number, again_in_s = following, after["again_in_s"]
             except Exception as error:
-                # DBOS tries again only for some faults of a database; a statement that took too
-                # long, or a full disk, ends the workflow, and it would rest until the next start.
+                # Of DBOS, whatever it is: it tries again only for some faults of a database. A
+                # statement that took too long, or a full disk, ends the workflow, and the delivery
+                # would rest until the next start.
                 log.warning("webhook.broken_off", task_id=task_id, number=number, error=str(error))
-                assert self._loop is not None
-                self._loop.call_soon_threadsafe(self._broken_off, task_id, number)
+                await self._outside(self._broken_off(task_id, number, again_in_s))
 
         self._workflow = DBOS.workflow(name="deliver_later", max_recovery_attempts=1000)(
             deliver_later
@@ -186,6 +194,14 @@ class DurableEngine:
         if asyncio.get_running_loop() is self._loop:
             return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def _outside(self, work: Coroutine[Any, Any, T]) -> T:
+        """On our loop and outside of the workflow, of which it would be a part: what DBOS knows of
+        who calls it goes with the context.
+        """
+        assert self._loop is not None
+        asked = Context().run(asyncio.run_coroutine_threadsafe, work, self._loop)
+        return await asyncio.wrap_future(asked)
 
 
 @contextmanager

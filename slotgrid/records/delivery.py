@@ -21,6 +21,7 @@ from slotgrid.records.dbos_engine import DurableEngine
 from slotgrid.records.store import deliveries, rows
 from slotgrid.records.webhooks import (
     Delivery,
+    DeliveryAttempt,
     Outcome,
     UrlFault,
     WebhookSender,
@@ -89,6 +90,7 @@ class WebhookDeliveries:
         self._count = count
         self._sender: WebhookSender | None = None
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._going_on: set[asyncio.Task[Any]] = set()
         self._ends = False
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
@@ -105,7 +107,7 @@ class WebhookDeliveries:
                 yield
             finally:
                 self._ends = True
-                left = list(self._under_way.values())
+                left = [*self._under_way.values(), *self._going_on]
                 for delivering in left:
                     delivering.cancel()
                 if left:
@@ -122,17 +124,35 @@ class WebhookDeliveries:
             if task_id not in later:
                 self.begin(task_id)
 
-    def begin(self, task_id: str, number: int = 1) -> None:
-        """Deliver the task's end, which is on record, by attempt `number` and those after it;
-        unless that is being done.
-        """
+    def begin(self, task_id: str) -> None:
+        """Deliver the task's end, which is on record; unless that is being done."""
         if task_id in self._under_way or self._ends:
             return
         delivering = asyncio.get_running_loop().create_task(
-            self._attempt_now(task_id, number), name=f"deliver {task_id}"
+            self._attempt_now(task_id), name=f"deliver {task_id}"
         )
         self._under_way[task_id] = delivering
         delivering.add_done_callback(lambda _: self._under_way.pop(task_id))
+
+    async def go_on(self, task_id: str, number: int, again_in_s: float | None) -> None:
+        """Make what follows attempt `number` in so many seconds; None means that nothing does.
+
+        At the end of the node it is cancelled, also if it is called then: whoever waits for it
+        is not done with the delivery, and takes it up again at the next start.
+        """
+        if self._ends:
+            raise asyncio.CancelledError
+        if again_in_s is None:
+            return
+        me = asyncio.current_task()
+        assert me is not None
+        self._going_on.add(me)
+        try:
+            # Of its own name each time: a delivery may be asked for while an older one still waits.
+            workflow = f"{task_id}:{time.time_ns()}"
+            await surely(lambda: self._engine.start(workflow, task_id, number, again_in_s), task_id)
+        finally:
+            self._going_on.discard(me)
 
     async def again(self, task_id: str) -> None:
         """Deliver it once more, from the first attempt. Raises DatabaseUnavailable."""
@@ -147,14 +167,10 @@ class WebhookDeliveries:
         """Remove what is kept of deliveries that ended before then."""
         await self._engine.forget_ended(before=before, limit=limit)
 
-    async def _attempt_now(self, task_id: str, number: int) -> None:
+    async def _attempt_now(self, task_id: str) -> None:
         async with self._at_once:
-            after = await self.attempt(task_id, number)
-        if (again_in_s := after["again_in_s"]) is None:
-            return
-        # Of its own name each time: a delivery may be asked for while an older one still waits.
-        workflow = f"{task_id}:{time.time_ns()}"
-        await surely(lambda: self._engine.start(workflow, task_id, number, again_in_s), task_id)
+            after = await self.attempt(task_id, 1)
+        await self.go_on(task_id, 1, after["again_in_s"])
 
     async def attempt(self, task_id: str, number: int) -> dict[str, Any]:
         """Try once; `{again_in_s}` says after how many seconds to try again, None for never."""
@@ -165,18 +181,10 @@ class WebhookDeliveries:
             return ENDED
         if row.node != self._node:
             return ENDED  # while we were silent, a peer has taken it over
-        webhook = Submission.parse(orjson.loads(row.body)).webhook
-        assert webhook is not None, "a delivery is pending only where a webhook was asked for"
-        assert self._sender is not None
-        attempt = await self._sender.send(
-            Delivery(
-                id=task_id,
-                url=webhook.url,
-                body=_body(row),
-                headers=webhook.headers,
-                secret=webhook.secret,
-            )
-        )
+        if number > 1 and number in _round(row):
+            # Made, and its process ended before DBOS had it on record, or it is driven twice.
+            return {"again_in_s": self._schedule.delay_s(number) or 0.0}
+        attempt = await self._send(row)
         again_in_s = None
         if attempt.outcome is Outcome.RETRY:
             again_in_s = self._schedule.delay_s(number, asked_s=attempt.asked_s)
@@ -193,6 +201,37 @@ class WebhookDeliveries:
             "webhook.attempt", task_id=task_id, number=number, state=state, status=attempt.status
         )
         return {"again_in_s": again_in_s}
+
+    async def _send(self, row: rows.Row) -> DeliveryAttempt:
+        assert self._sender is not None
+        at = time.time()
+        try:
+            return await self._sender.send(_delivery(row))
+        except Exception as error:
+            # A fault of ours, such as a record that cannot be read: it is tried again as often as
+            # any other, since raised it would leave the delivery neither made nor given up.
+            log.exception("webhook.attempt_broke", task_id=row.id)
+            why = f"the node failed to send it: {type(error).__name__}"
+            return DeliveryAttempt(at=at, duration_ms=0, outcome=Outcome.RETRY, error=why)
+
+
+def _delivery(row: rows.Row) -> Delivery:
+    webhook = Submission.parse(orjson.loads(row.body)).webhook
+    assert webhook is not None, "a delivery is pending only where a webhook was asked for"
+    return Delivery(
+        id=row.id,
+        url=webhook.url,
+        body=_body(row),
+        headers=webhook.headers,
+        secret=webhook.secret,
+    )
+
+
+def _round(row: rows.Row) -> set[int]:
+    """The numbers of the attempts on record since the last that began anew."""
+    numbers = [attempt["number"] for attempt in orjson.loads(row.deliveries)]
+    began = max((at for at, number in enumerate(numbers) if number == 1), default=0)
+    return set(numbers[began:])
 
 
 def _state(outcome: Outcome, again_in_s: float | None) -> str:

@@ -73,7 +73,7 @@ class Durability:
                 workflows,
                 executor=settings.node_name,
                 attempt=deliveries.attempt,
-                broken_off=deliveries.begin,
+                broken_off=deliveries.go_on,
             ),
             count=count_delivery,
         )

@@ -19,6 +19,8 @@ from slotgrid.runtime.background import background
 log = structlog.get_logger()
 
 BEAT_S = 2.0
+"""Between heartbeats, and between looks at those of others: who dies is taken over after at most
+`DEAD_S` and one such look, 12 s, and what the takeover itself takes."""
 NAMESAKE_S = 2.5 * BEAT_S
 """At start: a namesake that lives is heard of within this; a process that was killed is not."""
 
@@ -159,13 +161,13 @@ class Peers:
 
     async def _take_over(self, name: str) -> None:
         me = self._me
-        claimed = await self._database.write(lambda c: nodes.claim(c, me, name))
-        if not claimed:
+        silent_s = await self._database.write(lambda c: nodes.claim(c, me, name))
+        if silent_s is None:
             return
         # First, so that a process of that name that comes back finds nothing half done.
         await self._survivor.forsake(name)
         rows = await self._database.write(lambda c: nodes.take(c, me, name))
-        log.warning("peers.took_over", node=name, tasks=len(rows))
+        log.warning("peers.took_over", node=name, tasks=len(rows), silent_s=round(silent_s, 3))
         self._unsettled += rows
         await self._settle()
 

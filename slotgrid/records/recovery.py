@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
@@ -39,6 +39,7 @@ class Recovery:
         admission: Admission,
         functions_within_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._database = database
         self._tasks = tasks
@@ -47,7 +48,9 @@ class Recovery:
         self._admission = admission
         self._clock = clock
         self._functions_until = clock() + functions_within_s
+        self._sleep = sleep
         self._later: dict[str, Row] = {}
+        self._some_wait = asyncio.Event()
 
     async def settle_own(self) -> None:
         """Settle what ran when this node's last process ended."""
@@ -58,7 +61,8 @@ class Recovery:
     async def settle_later(self) -> None:
         """Settle what waits for its function, as soon as that is known or no longer waited for."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await self._some_wait.wait()
+            await self._sleep(LOOK_S)
             due = [row.id for row in self._later.values() if not self._may_become_known(row)]
             if not due:
                 continue
@@ -74,6 +78,8 @@ class Recovery:
             else:
                 for task_id in due:
                     del self._later[task_id]
+                if not self._later:
+                    self._some_wait.clear()
 
     async def forsake(self, node: str) -> None:
         """Make sure that nothing of what drove that node's deliveries goes on."""
@@ -102,6 +108,7 @@ class Recovery:
     async def _settle_or_wait(self, row: Row) -> None:
         if self._may_become_known(row):
             self._later[row.id] = row
+            self._some_wait.set()
             log.info("durable.waits_for_its_function", task_id=row.id, function=row.function)
         else:
             await self._settle(row)

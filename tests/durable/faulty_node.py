@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
+from aiohttp import ClientRequest
+
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.records import durability
 from slotgrid.records.dbos_engine import DurableEngine
@@ -85,6 +87,7 @@ POINTS: Mapping[str, Callable[[Dying], None]] = {
     "started": partial(before, LocalRunner, "run"),
     "result computed": partial(before, DurableTasks, "ended"),
     "result recorded": partial(before, WebhookDeliveries, "begin"),
+    "webhook sent": partial(after_awaiting, ClientRequest, "write_bytes"),
     "attempt made": partial(after_awaiting, WebhookDeliveries, "attempt"),
     "between attempts": partial(after_awaiting, DurableEngine, "start"),
 }

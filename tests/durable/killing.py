@@ -6,7 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.system.processes import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "the-key-of-the-killed-node"
+SLOTS = 4
 
 DECLARED = '''
 import os
@@ -47,7 +48,7 @@ async def {name}(context: Context, file: str, text: str, deadly: str = "") -> st
 class Killed:
     """A node that is started again and again on the same data; webhooks go to `told`."""
 
-    def __init__(self, root: Path, told: Receiver) -> None:
+    def __init__(self, root: Path, told: Receiver, **env: str) -> None:
         self.root = root
         self.told = told
         self.ids: dict[str, str] = {}
@@ -68,10 +69,11 @@ class Killed:
             "AUTH_KEY": KEY,
             "NODE_NAME": "killed",
             "PORT": "0",
-            "SLOTS": "4",
+            "SLOTS": str(SLOTS),
             "CHROMIUM_PATH": "/nonexistent/chromium",
             "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
             "LOG_FORMAT": "json",
+            **env,
         }
 
     @property
@@ -162,6 +164,13 @@ class KilledNode:
         async with self._caller.post("/task", json=body) as answer:
             return answer.status, await answer.json()
 
+    async def hold(self, given: dict[str, str]) -> None:
+        """Hold a slot by a task of `wait`, until it ends or the node does."""
+        body = {"function": "wait", "input": given}
+        with suppress(OSError, ClientError):
+            async with self._caller.post("/task", json=body) as answer:
+                await answer.read()
+
     async def submit_batch(self, submissions: list[dict[str, Any]]) -> list[str]:
         """The ids of durable tasks that were accepted together."""
         async with self._caller.post("/tasks", json={"tasks": submissions}) as answer:
@@ -190,17 +199,19 @@ class KilledNode:
 
 
 @asynccontextmanager
-async def killed(root: Path, *, failing: int = 0) -> AsyncIterator[Killed]:
-    """A home for a node; its receiver answers the first `failing` webhooks with 500."""
-    left = failing
+async def killed(root: Path, *, refusing: int = 0, **env: str) -> AsyncIterator[Killed]:
+    """A home for a node with these settings; its receiver answers the first `refusing` webhooks
+    of each task with 500.
+    """
+    asked: Counter[str] = Counter()
 
     async def answer(request: web.Request) -> web.Response:
-        nonlocal left
-        left -= 1
-        return web.Response(status=500 if left >= 0 else 200)
+        asked[request.headers["webhook-id"]] += 1
+        refused = asked[request.headers["webhook-id"]] <= refusing
+        return web.Response(status=500 if refused else 200)
 
     async with receiver(answer) as told:
-        yield Killed(root, told)
+        yield Killed(root, told, **env)
 
 
 async def assert_nothing_lost(home: Killed, *, lost: int, twice: bool = False) -> None:

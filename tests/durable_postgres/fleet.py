@@ -1,7 +1,6 @@
 """Several nodes as processes on one PostgreSQL, and what must be true of their tasks."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,14 +18,9 @@ class Member(Killed):
     """The home of one of the nodes; they write to one file and know of each other's tasks."""
 
     def __init__(self, root: Path, told: Receiver, *, name: str, database_url: str) -> None:
-        super().__init__(root / name, told)
+        env = {"NODE_NAME": name, "DATABASE_URL": database_url, "SLOTS": "2"}
+        super().__init__(root / name, told, **env)
         self._lines = root / "lines"
-        self._env = {
-            **self._env,
-            "NODE_NAME": name,
-            "DATABASE_URL": database_url,
-            "SLOTS": "2",
-        }
 
     @property
     def lines(self) -> Path:
@@ -91,7 +85,8 @@ async def until_told(member: Member, task_id: str) -> set[str]:
 
 
 async def until_taken_over(node: KilledNode) -> float:
-    """Seconds until that node has taken over from another one."""
-    began = time.monotonic()
-    await asyncio.to_thread(node.process.until_event, "peers.took_over")
-    return time.monotonic() - began
+    """How many seconds the other had been silent, by the database's clock, when that node took
+    over from it.
+    """
+    told = await asyncio.to_thread(node.process.until_event, "peers.took_over")
+    return float(told["silent_s"])

@@ -1,4 +1,4 @@
-"""Whole nodes on PostgreSQL: killed, gone for good, come back, of one name, asked at once."""
+"""Whole nodes on PostgreSQL: gone for good, come back, of one name, asked at once."""
 
 import asyncio
 import signal
@@ -7,7 +7,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.durable.killing import assert_nothing_lost
 from tests.durable_postgres.fleet import (
     fleet,
     hold_slots,
@@ -21,18 +20,7 @@ from tests.durable_postgres.server import Postgres
 MANY = 20
 TAKEN_OVER_WITHIN_S = 15.0
 SLACK_S = 15.0
-"""For a machine that is busy with other tests."""
-
-
-@pytest.mark.parametrize(("point", "lost"), [("leased", 2), ("started", 2), ("result recorded", 2)])
-async def test_a_node_that_is_killed_and_restarted_loses_nothing(
-    tmp_path: Path, database_url: str, point: str, lost: int
-) -> None:
-    async with fleet(tmp_path, database_url, "a") as (home,):
-        async with home.node(point, str(MANY // 2)) as node:
-            await node.submit_many("once", MANY)
-            await node.died()
-        await assert_nothing_lost(home, lost=lost)
+"""For a machine that is busy with other tests; what an idle one needs says `test_peers`."""
 
 
 async def test_a_node_gone_for_good_is_taken_over_and_what_ran_is_told_lost(
@@ -45,7 +33,7 @@ async def test_a_node_gone_for_good_is_taken_over_and_what_ran_is_told_lost(
                 await a.submit_many("once", MANY)
                 a.kill()
                 await a.died()
-            assert await until_taken_over(b) < TAKEN_OVER_WITHIN_S + SLACK_S
+            assert 10.0 <= await until_taken_over(b) < TAKEN_OVER_WITHIN_S + SLACK_S
             await b.settled()
             assert all(runs == 1 for runs in at_b.ran().values())
             assert len(at_b.ran()) == MANY

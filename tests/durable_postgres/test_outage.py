@@ -5,9 +5,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from aiohttp import web
 
 from tests.durable.durable_worker import accepted, busy, delivered, durable_worker, finished
 from tests.durable_postgres.server import Postgres
@@ -138,44 +136,3 @@ async def there(path: Path) -> None:
     async with asyncio.timeout(GIVE_UP_S):
         while not path.exists():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-
-
-async def test_further_attempts_go_on_when_one_could_not_be_recorded(
-    tmp_path: Path, database_url: str
-) -> None:
-    """DBOS gives a workflow up for a fault like this one."""
-    asked = 0
-
-    async def answer(_: web.Request) -> web.Response:
-        nonlocal asked
-        asked += 1
-        return web.Response(status=500 if asked == 1 else 200)
-
-    def broken_off() -> bool:
-        lines = worker.worker.node.logs.entries()
-        return any(line["event"] == "webhook.broken_off" for line in lines)
-
-    async with (
-        receiver(answer) as told,
-        durable_worker(tmp_path, DATABASE_URL=database_url) as worker,
-    ):
-        task_id = await accepted(
-            worker, "say", mode="webhook", webhook={"url": told.url}, input={"text": "a"}
-        )
-        async with asyncio.timeout(GIVE_UP_S):
-            while not await asyncio.to_thread(steps_on_record, database_url):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-            with psycopg.connect(database_url) as other:
-                other.execute("LOCK TABLE dbos.operation_outputs")
-                while not broken_off():  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
-        assert (await delivered(worker, task_id))["status"] == "completed"
-        assert asked >= 2
-
-
-def steps_on_record(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        (steps,) = connection.execute("SELECT count(*) FROM dbos.operation_outputs").fetchone() or (
-            0,
-        )
-    return int(steps)

@@ -10,12 +10,15 @@ import sqlalchemy as sa
 
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.engines import engine_of
-from slotgrid.records.peers import NameTaken, Peers, Replaced
+from slotgrid.records.peers import BEAT_S, NameTaken, Peers, Replaced
 from slotgrid.records.store.nodes import DEAD_S, Identity
 from slotgrid.records.store.rows import Row
 from slotgrid.records.tables import nodes, tasks
 
 LONG_S = DEAD_S + 1
+TAKEN_OVER_WITHIN_S = 15.0
+MARGIN_S = 3.0
+"""For the takeover itself, and for a heartbeat that is late."""
 
 
 class Watch:
@@ -149,6 +152,27 @@ async def test_a_node_that_is_silent_for_long_enough_is_taken_over(database: Dat
             "b-running": "a",
             "b-completed": "b",
         }
+
+
+@pytest.mark.parametrize("died_s_after_a_look", [0.0, 0.1, 1.0, BEAT_S - 0.1])
+async def test_a_node_that_died_is_taken_over_within_15_s_wherever_its_peer_stood(
+    database: Database, died_s_after_a_look: float
+) -> None:
+    """By the clocks: a look follows another when the loop says so, whatever they take here."""
+    await give(database, "b", "queued")
+    async with known(database, "a", "b") as (a, b):
+        await a.turn(after_s=LONG_S)
+        await b.turn()  # its last heartbeat, a moment after the look; then it dies
+        silent_s = BEAT_S - died_s_after_a_look
+        await silence(database, "b", silent_s)
+        await a.turn(after_s=BEAT_S)
+        while not a.survivor.settled:
+            assert silent_s <= DEAD_S  # the first look after that takes over
+            silent_s += BEAT_S
+            await silence(database, "b", BEAT_S)
+            await a.turn(after_s=BEAT_S)
+        assert silent_s <= DEAD_S + BEAT_S <= TAKEN_OVER_WITHIN_S - MARGIN_S
+        assert a.survivor.settled == ["b-queued"]
 
 
 async def test_what_it_had_still_to_deliver_is_taken_over_too(database: Database) -> None:

@@ -106,12 +106,19 @@ def dead(connection: Connection, me: Identity, heard_s: float) -> list[str]:
     return [row.name for row in connection.execute(query)]
 
 
-def claim(connection: Connection, me: Identity, name: str) -> bool:
-    """Take the dead node's place; False when another peer was faster, or it is back."""
+def claim(connection: Connection, me: Identity, name: str) -> float | None:
+    """Take the dead node's place; None when another peer was faster, or it is back.
+
+    Returns for how many seconds it had not been heard of; 0 for one that left by itself.
+    """
+    before = seen(connection, name)
     now = clock_of(connection)
     still = (table.c.name == name) & (table.c.seen_at < now - DEAD_S)
     values = {"boot": f"{CLAIM}{me.name}", "seen_at": now}
-    return connection.execute(table.update().where(still).values(**values)).rowcount == 1
+    claimed = connection.execute(table.update().where(still).values(**values)).rowcount == 1
+    if before is None or not claimed:
+        return None
+    return 0.0 if before.at == LEFT else before.age_s
 
 
 def take(connection: Connection, me: Identity, name: str) -> list[Row]:
