@@ -1,6 +1,7 @@
 """Further attempts at a delivery that DBOS gives up: they go on, and none is made for it twice."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from aiohttp import web
 
 from slotgrid.core.retry_schedule import RetrySchedule
@@ -104,6 +106,37 @@ async def test_the_receiver_is_asked_as_often_as_the_schedule_says(
         with locked(database_url, mode, "operation_outputs"):
             await broken_off(worker)
             assert len(told.received) == made
+        assert await numbers(worker, task_id) == [1, 2, 3, 4]
+        assert len(told.received) == 1 + RETRIES
+
+
+async def test_a_disk_that_is_full_when_dbos_records_an_attempt_makes_none_twice(
+    tmp_path: Path,
+) -> None:
+    """On SQLite. What stands before the disk is full and what after it is for no test to choose,
+    so the engine of DBOS answers as SQLite does then.
+    """
+    full = False
+
+    def refuse(_: object, __: object, statement: str, *___: object) -> None:
+        if full and statement.startswith("INSERT INTO main.operation_outputs"):
+            error = sqlite3.OperationalError("database or disk is full")
+            raise sa.exc.OperationalError(statement, None, error)
+
+    async with (
+        refusing(RETRIES) as told,
+        durable_worker(tmp_path, WEBHOOK_RETRIES=RETRIES) as worker,
+    ):
+        workflows = worker.worker.durability._deliveries._engine._engine
+        sa.event.listen(workflows, "before_cursor_execute", refuse)
+        task_id = await accepted(
+            worker, "say", mode="webhook", webhook={"url": told.url}, input={"text": "a"}
+        )
+        while len(told.received) < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        full = True
+        await broken_off(worker)
+        full = False
         assert await numbers(worker, task_id) == [1, 2, 3, 4]
         assert len(told.received) == 1 + RETRIES
 
