@@ -13,8 +13,9 @@ class Unrecorded:
     """Counts the leases whose durable task may not run its first line yet: a database is asked.
 
     Where tasks come that need no database, such leases hold at most half of the slots, but one in
-    any case: a disk that is slow for a moment then holds nobody up who does not need it. No durable
-    task loses its turn by that, for its start could not be on record much earlier.
+    any case: a disk that is slow for a moment then holds nobody up who does not need it. A durable
+    task that is held back keeps its place and takes the next slot once a start is on record;
+    meanwhile one behind it that needs no database may take a slot.
     """
 
     def __init__(self) -> None:

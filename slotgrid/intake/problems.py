@@ -50,21 +50,30 @@ def problem_response(
 
 
 def answer_to(error: Exception, request: web.Request) -> web.Response:
-    """The answer for whatever a handler raised. Raises where there can be none."""
+    """The answer for whatever a handler raised. Raises aiohttp's own redirects again."""
     if isinstance(error, ServiceError):
-        if BEGUN in request:
-            raise ConnectionError("a stream that has begun can give no other answer") from error
-        return problem_response(error)
+        return cut_off(request) if BEGUN in request else problem_response(error)
     if isinstance(error, web.HTTPException):
         if error.status < 400:
             raise error
         return problem_response(_translated(error, request), headers=_kept_headers(error))
     if isinstance(error, ConnectionError):
-        raise error  # the caller has left: there is nobody to answer
+        return cut_off(request)  # the caller has left: there is nobody to answer
     log.error("request.defect", method=request.method, path=request.path, exc_info=error)
     if BEGUN in request:
-        raise error  # the server then cuts the connection, which is how the caller learns of it
+        return cut_off(request)
     return problem_response(Internal("the node failed on this request; its log says how"))
+
+
+def cut_off(request: web.Request) -> web.Response:
+    """End the connection, which is how a caller learns that a stream ends too soon.
+
+    What is returned goes nowhere. Not raised, for aiohttp logs whatever a handler raises, with a
+    traceback, as if a caller that leaves were an error.
+    """
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def _translated(answer: web.HTTPException, request: web.Request) -> ServiceError:

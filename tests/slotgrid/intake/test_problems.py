@@ -1,12 +1,19 @@
 """What goes wrong anywhere becomes a problem in one place."""
 
+import logging
+from collections.abc import Awaitable, Callable
+
 import orjson
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
+import structlog
+from aiohttp import ClientError, web
+from aiohttp.test_utils import TestClient, make_mocked_request
+from aiohttp.typedefs import Handler
 
 from slotgrid.core.errors import Conflict, NoWorker, OverQuota, Unauthorized, WaitExceeded
-from slotgrid.intake.problems import answer_to, problem_response
+from slotgrid.intake.problems import BEGUN, answer_to, problem_response
+
+Client = TestClient[web.Request, web.Application]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +44,35 @@ def test_half_a_surrogate_pair_in_an_error_is_no_second_error() -> None:
     assert b"\xef\xbf\xbd" in bytes(problem_response(Conflict("half: \ud800")).body or b"")  # type: ignore[arg-type]
 
 
-def test_a_caller_who_has_left_is_no_defect() -> None:
-    with pytest.raises(ConnectionResetError):
-        answer_to(ConnectionResetError(), make_mocked_request("GET", "/path"))
+@pytest.mark.parametrize("error", [ConnectionResetError(), Conflict("too late"), ValueError()])
+async def test_a_stream_that_breaks_is_cut_and_only_a_defect_is_logged(
+    error: Exception,
+    aiohttp_client: Callable[[web.Application], Awaitable[Client]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @web.middleware
+    async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Exception as raised:
+            return answer_to(raised, request)
+
+    async def breaking(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        request[BEGUN] = True
+        await response.prepare(request)
+        await response.write(b"a piece")
+        raise error
+
+    app = web.Application(middlewares=[answering])
+    app.router.add_get("/", breaking)
+    client = await aiohttp_client(app)
+    with structlog.testing.capture_logs() as logged:
+        async with client.get("/") as answer:
+            assert answer.status == 200
+            with pytest.raises(ClientError):
+                await answer.read()
+    assert [line["event"] for line in logged] == (
+        ["request.defect"] if isinstance(error, ValueError) else []
+    )
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
