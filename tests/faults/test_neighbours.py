@@ -21,7 +21,7 @@ from tests.system.processes import Process
 CALLERS = 100
 THINKS_S = 0.25
 ROUND_S = 2.0
-PAIRS, PAIRS_LIMIT = 5, 12
+PAIRS, PAIRS_LIMIT = 5, 24
 BOUND = 1.5
 MIB = 1024 * 1024
 FILE_MIB = 50
