@@ -64,3 +64,26 @@ async def test_the_newest_objects_are_looked_through_though_few_have_come(
             await freed.wait()
     finally:
         gc.enable()
+
+
+async def test_a_look_that_takes_long_is_followed_by_the_next_one_sooner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+    enough = asyncio.Event()
+
+    def look(generation: int = 2) -> int:
+        looks.append(generation)
+        if len(looks) == 60:
+            enough.set()
+        return 0
+
+    monkeypatch.setattr(garbage, "YOUNG_EVERY_S", 0.0)
+    monkeypatch.setattr(garbage, "MIDDLE_MOST_S", -1.0)  # every look takes longer than that
+    monkeypatch.setattr(gc, "collect", look)
+    looking = asyncio.create_task(garbage.keep_young_few())
+    await enough.wait()
+    looking.cancel()
+    assert looks[:20] == [0] * 19 + [1]
+    assert looks[20:30] == [0] * 9 + [1]
+    assert looks[50:] == [1] * len(looks[50:])
