@@ -14,7 +14,7 @@ from balancer.api.routes import balancer_routes
 from balancer.dashboard.live import Live
 from balancer.dashboard.routes import add_dashboard
 from balancer.dashboard.snapshot import Snapshot
-from balancer.dashboard.trend import Trend, TrendingJournal
+from balancer.dashboard.trend import Trend
 from balancer.fleet.dialling import Dialling
 from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.files import RemoteFiles
@@ -27,10 +27,12 @@ from balancer.health import BalancerHealth
 from balancer.keys import FLEET, LINKS
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState
+from slotgrid.core.observers import Observers
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.intake.node import Served
 from slotgrid.node_process import NodeProcess
-from slotgrid.records.durable_turns import RecordedRunner, RecordingObserver
+from slotgrid.records.durable_turns import DurableTurns, RecordedRunner
+from slotgrid.records.journal import Journal
 from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.machine import Machine
@@ -82,11 +84,14 @@ class Balancer(NodeProcess):
         self.files = RemoteFiles(self.links, self.artifacts)
         self.runner = RemoteRunner(self.fleet, self.links, self.files)
         self.trend = Trend()
-        journal = TrendingJournal(self.history, self.metrics, self.trend)
         self.supervisor = Supervisor(
             self.dispatcher,
             RecordedRunner(self.runner, self.durability.tasks),
-            RecordingObserver(journal, self.durability.tasks),
+            Observers(
+                Journal(self.history, self.metrics),
+                self.trend,
+                DurableTurns(self.durability.tasks),
+            ),
             max_wait_s=settings.max_wait_s,
         )
         self.live = Live(

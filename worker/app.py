@@ -9,11 +9,12 @@ from aiohttp import web
 
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState
+from slotgrid.core.observers import Observers
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.node_process import NodeProcess
-from slotgrid.records.durable_turns import RecordedRunner, RecordingObserver
+from slotgrid.records.durable_turns import DurableTurns, RecordedRunner
 from slotgrid.records.journal import Journal
 from slotgrid.runtime.background import background
 from slotgrid.runtime.choices import Sandbox
@@ -34,7 +35,7 @@ from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
-from worker.uplink.turns import RelayedRunner, RelayingObserver
+from worker.uplink.turns import RelayedRunner
 from worker.uplink.wiring import wire_uplink
 
 log = structlog.get_logger()
@@ -134,11 +135,14 @@ class Worker(NodeProcess):
             drain=self.drain,
         )
         recorded = RecordedRunner(self.runner, self.durability.tasks)
-        recording = RecordingObserver(Journal(self.history, self.metrics), self.durability.tasks)
         self.supervisor = Supervisor(
             self.dispatcher,
             RelayedRunner(recorded, self.uplink.tasks),
-            RelayingObserver(recording, self.uplink.tasks),
+            Observers(
+                Journal(self.history, self.metrics),
+                DurableTurns(self.durability.tasks),
+                self.uplink.tasks,
+            ),
             max_wait_s=settings.max_wait_s,
         )
         self.health = WorkerHealth(

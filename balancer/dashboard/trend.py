@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from slotgrid.core.dispatcher import Lease
+from slotgrid.core.supervisor import Observer
 from slotgrid.core.task import Task
-from slotgrid.records.history import History
-from slotgrid.records.journal import Journal
-from slotgrid.runtime.metrics import Metrics
 
 KEPT_S = 15 * 60
 
@@ -28,7 +26,7 @@ class Point(NamedTuple):
     """Of those, and of those that go on waiting: a queue that does not move shows."""
 
 
-class Trend:
+class Trend(Observer):
     """A ring of points, one a second, kept whether anybody looks or not."""
 
     def __init__(self, *, wall_clock: Callable[[], float] = time.time) -> None:
@@ -37,6 +35,10 @@ class Trend:
         self._started = 0
         self._sum_s = 0.0
         self._longest_s = 0.0
+
+    def leased(self, task: Task, lease: Lease) -> None:
+        """The task has a slot and starts."""
+        self.started(task.queued_s)
 
     def started(self, wait_s: float) -> None:
         """A task has a slot, after so many seconds."""
@@ -58,16 +60,3 @@ class Trend:
         self.points.append(point)
         self._started, self._sum_s, self._longest_s = 0, 0.0, 0.0
         return point
-
-
-class TrendingJournal(Journal):
-    """A journal that notes each wait for the trend as well."""
-
-    def __init__(self, history: History, metrics: Metrics, trend: Trend) -> None:
-        super().__init__(history, metrics)
-        self._trend = trend
-
-    def leased(self, task: Task, lease: Lease) -> None:
-        """The task has a slot and starts."""
-        super().leased(task, lease)
-        self._trend.started(task.queued_s)

@@ -54,8 +54,11 @@ class Runner(Protocol):
         """
 
 
-class Observer(Protocol):
-    """Is told of the turns in a task's life, to write them down; it decides nothing."""
+class Observer:
+    """Is told of the turns in a task's life, to write them down; it decides nothing.
+
+    A class that stands on it has methods for the turns that it cares about.
+    """
 
     def accepted(self, task: Task) -> None:
         """The task is ours."""

@@ -5,7 +5,6 @@ from typing import Any
 
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import Conflict, DatabaseUnavailable, Internal, ServiceError
-from slotgrid.core.passing import PassingObserver
 from slotgrid.core.supervisor import AttemptFailed, Observer, Refused, Runner
 from slotgrid.core.task import Task
 from slotgrid.records.durable import DurableTasks
@@ -28,6 +27,7 @@ class RecordedRunner:
     def __init__(self, runner: Runner, durable: DurableTasks) -> None:
         self._runner = runner
         self._durable = durable
+        self.clean = runner.clean
 
     def run(self, task: Task, lease: Lease) -> Coroutine[Any, Any, bytes]:
         """As the inner runner; Refused while the database is away."""
@@ -54,26 +54,19 @@ class RecordedRunner:
             raise AttemptFailed(error, retryable=True) from fault
         return result
 
-    def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
-        """As the inner runner."""
-        return self._runner.clean(task, lease)
 
+class DurableTurns(Observer):
+    """Records the turns of durable tasks."""
 
-class RecordingObserver(PassingObserver):
-    """Around another observer: the turns of durable tasks are recorded as well."""
-
-    def __init__(self, observer: Observer, durable: DurableTasks) -> None:
-        super().__init__(observer)
+    def __init__(self, durable: DurableTasks) -> None:
         self._durable = durable
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
         """An attempt failed, another follows after `delay_s`."""
-        super().will_retry(task, error, delay_s)
         if task.submission.mode.durable:
             self._durable.queued_again(task, error, delay_s)
 
     def finished(self, task: Task) -> None:
         """The task has its end."""
-        super().finished(task)
         if task.submission.mode.durable:
             self._durable.ended(task)

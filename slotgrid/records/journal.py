@@ -5,14 +5,15 @@ import structlog
 from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import QueueFull, ServiceError
 from slotgrid.core.states import FAILED
+from slotgrid.core.supervisor import Observer
 from slotgrid.core.task import Task
 from slotgrid.records.history import History
 from slotgrid.runtime.logs import bind_fields
 from slotgrid.runtime.metrics import Metrics
 
 
-class Journal:
-    """Fulfils `slotgrid.core.supervisor.Observer`.
+class Journal(Observer):
+    """Writes every turn down.
 
     The supervisor calls it from the task's own asyncio task, so what is bound here stands on
     every line that is logged while the task runs, its function's included.

@@ -13,7 +13,7 @@ from slotgrid.core.fields import Mode, Place
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
-from slotgrid.core.supervisor import Supervisor
+from slotgrid.core.supervisor import Observer, Supervisor
 from slotgrid.core.task import Task
 from slotgrid.records.history import History
 from slotgrid.wire.encoding import encode
@@ -35,7 +35,7 @@ class _Refusal(Exception):
         self.reason = reason
 
 
-class RemoteTasks:
+class RemoteTasks(Observer):
     """Every task of every balancer that is under way here, or whose end has yet to be told.
 
     `free` gives the free slots and the number of the message that tells them.

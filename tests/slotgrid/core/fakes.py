@@ -17,7 +17,7 @@ from slotgrid.core.slots import Slots
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.supervisor import AttemptFailed, Refused, Supervisor
+from slotgrid.core.supervisor import AttemptFailed, Observer, Refused, Supervisor
 from slotgrid.core.task import Task
 
 ANY_OBJECT = Schema({"type": "object"})
@@ -129,7 +129,7 @@ class ScriptedRunner:
         self.running[task.id].set_exception(error)
 
 
-class RecordingObserver:
+class RecordingObserver(Observer):
     """Remembers what it is told, in order: (what, id of the task)."""
 
     def __init__(self) -> None:

@@ -18,6 +18,7 @@ from slotgrid.core.events import Reader
 from slotgrid.core.fields import Mode
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.observers import Observers
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
@@ -29,7 +30,7 @@ from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.durability import Durability
-from slotgrid.records.durable_turns import RecordedRunner, RecordingObserver
+from slotgrid.records.durable_turns import DurableTurns, RecordedRunner
 from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
 from slotgrid.records.keyed import KeyedTasks
@@ -263,7 +264,7 @@ def _node(
         supervisor = Supervisor(
             dispatcher,
             RecordedRunner(runner, durability.tasks),
-            RecordingObserver(journal, durability.tasks),
+            Observers(journal, DurableTurns(durability.tasks)),
             max_wait_s=max_wait_s,
         )
         running = durability.running(supervisor)
