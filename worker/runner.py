@@ -74,7 +74,10 @@ class LocalRunner:
                 await uninterrupted(self._stop(attempt, function))
         try:
             if how is End.RETURNED:
-                return await self._result(attempt, function)
+                try:
+                    return checked_output(attempt.loaded, function.result())[1]
+                except BaseException as error:  # all of it is the function's: nothing is awaited
+                    raise await _fault(attempt, error) from error
             if how is End.OUT_OF_TIME:
                 raise failures.of_deadline(attempt)
             assert attempt.browser is not None
@@ -110,16 +113,9 @@ class LocalRunner:
         timeout_s = most_s if asked_s is None else min(asked_s, most_s)
         deadline = Deadline.after(timeout_s)
         attempt = Attempt(task, loaded, self._parts, timeout_s, deadline, self._redactor)
-        attempt.keep_secret(loaded, task.input)
+        if loaded.knows_secrets:
+            attempt.keep_secret(loaded, task.input)
         return attempt
-
-    async def _result(self, attempt: Attempt, function: "asyncio.Task[Any]") -> bytes:
-        try:
-            return checked_output(attempt.loaded, function.result())[1]
-        except BaseException as error:  # all of it is the function's: nothing is awaited here
-            if (lost := await _loss_behind(attempt, error)) is not None:
-                raise failures.of_loss(attempt, lost) from error
-            raise failures.of_exception(attempt, error) from error
 
     async def _stop(self, attempt: Attempt, function: "asyncio.Task[Any]") -> None:
         """Wait for the cancelled function; one that will not end is left, counted and named."""
@@ -162,6 +158,14 @@ async def _contained(attempt: Attempt, filled: Any) -> Any:
     finally:
         # Here, for a callback of the asyncio task would come a turn of the loop later.
         attempt.end(End.RETURNED)
+
+
+async def _fault(attempt: Attempt, error: BaseException) -> AttemptFailed:
+    """What the attempt fails with, for what the function raised."""
+    lost = await _loss_behind(attempt, error)
+    if lost is not None:
+        return failures.of_loss(attempt, lost)
+    return failures.of_exception(attempt, error)
 
 
 async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:

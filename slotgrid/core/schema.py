@@ -30,6 +30,7 @@ class Schema:
     Compiling costs 1.8 ms, a check some 10 µs: so never compile on the way of a task. What is
     valid, which is nearly everything, jsonschema-rs says in 1 µs; jsonschema has the last word on
     everything else, and all the words.
+    `has_secrets`: it marks something `writeOnly`.
     References are JSON pointers into the schema itself: nothing is ever fetched.
     Raises SchemaFault when `document` is not a valid schema.
     """
@@ -51,7 +52,7 @@ class Schema:
         )
         self._quick = _quick_validator(self.document)
         self._defaults = any("default" in part for part in _mappings(self.document))
-        self._secrets = any("writeOnly" in part for part in _mappings(self.document))
+        self.has_secrets = any("writeOnly" in part for part in _mappings(self.document))
 
     def violations(self, value: Any) -> list[Violation]:
         """What is wrong with `value`, up to FAULTS_LIMIT faults; empty when it is valid."""
@@ -70,11 +71,11 @@ class Schema:
 
     def secrets(self, value: Any) -> list[str]:
         """The strings in `value` that the schema marks `writeOnly`."""
-        return list(_secrets(self.document, value, self.document)) if self._secrets else []
+        return list(_secrets(self.document, value, self.document)) if self.has_secrets else []
 
     def redacted(self, value: Any) -> Any:
         """`value` as it may be shown: what is `writeOnly` replaced."""
-        return _redact(self.document, value, self.document) if self._secrets else value
+        return _redact(self.document, value, self.document) if self.has_secrets else value
 
 
 def _quick_validator(document: dict[str, Any]) -> jsonschema_rs.Validator | None:

@@ -254,7 +254,8 @@ class Supervisor:
             task.begin_attempt(slot.worker, slot.index)
             self._observer.leased(task, lease)
             try:
-                self._complete(task, await self._runner.run(task, lease))
+                task.complete(await self._runner.run(task, lease))
+                self._announce(task)
             except AttemptFailed as failure:
                 if failure.retryable and task.attempts[-1].number <= task.spec.retries:
                     task.end_attempt(failure.error)
@@ -297,10 +298,6 @@ class Supervisor:
         reason = task.cancel_reason = task.cancel_reason or self._live[task.id].otherwise
         error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason)
         self._end(task, CANCELLED, error)
-
-    def _complete(self, task: Task, result: bytes) -> None:
-        task.complete(result)
-        self._announce(task)
 
     def _end(self, task: Task, state: TaskState, error: ServiceError) -> None:
         if task.state.terminal:

@@ -89,10 +89,11 @@ class Task(msgspec.Struct, eq=False):
 
     def move_to(self, state: TaskState) -> None:
         """Take a legal step in the task's life. Raises IllegalMove for any other."""
-        if state not in MOVES[self.state]:
-            raise IllegalMove(f"{self.id}: {self.state} -> {state}")
+        before = self.state
+        if state not in MOVES[before]:
+            raise IllegalMove(f"{self.id}: {before} -> {state}")
         now = time.monotonic()
-        if self.state is RUNNING:
+        if before is RUNNING:
             self.run_s += now - self.started_mono
             self.queued_mono = now
         else:
@@ -224,9 +225,10 @@ class Task(msgspec.Struct, eq=False):
     def footprint(self) -> int:
         """Bytes that remembering the task takes, roughly."""
         size = 4096 + self.submission.size + len(self.result)
-        for spoken in (self._events, self._logs):
-            if spoken is not None:
-                size += spoken.size
+        if self._events is not None:
+            size += self._events.size
+        if self._logs is not None:
+            size += self._logs.size
         return size
 
     @property

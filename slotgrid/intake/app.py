@@ -1,7 +1,7 @@
 """The aiohttp application of a node: its routes, and the middlewares in front of them."""
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from slotgrid.intake.api import artifacts, batch, functions, groups, speech, submit, tasks
 from slotgrid.intake.api import node as node_api
@@ -13,15 +13,20 @@ from slotgrid.intake.problems import answer_to, problem_page
 from slotgrid.runtime.logs import clear_fields
 
 
-@web.middleware
-async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find out who asks, let the handler answer, and turn whatever is raised into its answer."""
-    clear_fields()  # a connection's requests share one asyncio task, and so did their tasks
-    try:
-        authenticate(request)
-        return await handler(request)
-    except Exception as error:  # whatever it is: a caller never sees a traceback, nor nothing
-        return answer_to(error, request)
+def answering(keys: Keys) -> Middleware:
+    """What stands in front of every handler of a node that knows these keys."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Find out who asks, let the handler answer, and turn what is raised into its answer."""
+        clear_fields()  # a connection's requests share one asyncio task, and so did their tasks
+        try:
+            authenticate(request, keys)
+            return await handler(request)
+        except Exception as error:  # whatever it is: a caller never sees a traceback, nor nothing
+            return answer_to(error, request)
+
+    return answer
 
 
 def make_app(
@@ -36,9 +41,10 @@ def make_app(
 
     `trusted_proxies` are believed when they say for whom they ask.
     """
-    app = web.Application(client_max_size=body_limit, middlewares=[answering])
+    keys = Keys(auth_key)
+    app = web.Application(client_max_size=body_limit, middlewares=[answering(keys)])
+    app[KEYS] = keys
     app[NODE] = node
-    app[KEYS] = Keys(auth_key)
     app[TRUSTED] = trusted_proxies
     app.add_routes(routes(metrics=Scope.PUBLIC if metrics_public else Scope.READ))
     return app

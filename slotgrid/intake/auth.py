@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from aiohttp import hdrs, web
 
@@ -59,18 +60,11 @@ class Keys:
 KEYS = web.AppKey("keys", Keys)
 
 
-def authenticate(request: web.Request) -> None:
+def authenticate(request: web.Request, keys: Keys) -> None:
     """Find out who asks. Raises Unauthorized or Forbidden for what their key does not allow."""
     header = request.headers.get("Authorization")
-    principal = request.app[KEYS].principal(header)
-    match = request.match_info
-    described = endpoint_of(match.handler)
-    # A handler that forgot to say its scope is closed to everyone but root, not open.
-    scope = described.scope if described is not None else Scope.ADMIN
-    if match.http_exception is not None:
-        scope = Scope.PUBLIC  # 404 and 405 of the router itself
-    elif described is None and request.method == hdrs.METH_OPTIONS:
-        scope = Scope.PUBLIC  # a browser's preflight (`cors`), which can show no key
+    principal = keys.principal(header)
+    scope = _scope_asked(request)
     if principal is None:
         if scope is not Scope.PUBLIC:
             raise Unauthorized(
@@ -82,6 +76,24 @@ def authenticate(request: web.Request) -> None:
     if not principal.may(scope):
         raise Forbidden(f"this needs the scope {scope}, which your key does not have")
     request[PRINCIPAL] = principal
+
+
+def _scope_asked(request: web.Request) -> Scope:
+    match = request.match_info
+    if match.http_exception is not None:
+        return Scope.PUBLIC  # 404 and 405 of the router itself
+    scope = _scope_of(match.handler)
+    if scope is not None:
+        return scope
+    if request.method == hdrs.METH_OPTIONS:
+        return Scope.PUBLIC  # a browser's preflight (`cors`), which can show no key
+    return Scope.ADMIN  # a handler that forgot to say it is closed to everyone but root, not open
+
+
+@lru_cache(maxsize=256)
+def _scope_of(handler: object) -> Scope | None:
+    described = endpoint_of(handler)
+    return None if described is None else described.scope
 
 
 def _hash(text: str) -> bytes:

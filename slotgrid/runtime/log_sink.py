@@ -67,19 +67,23 @@ class LogSink:
     def write_soon(self, line: bytes) -> None:
         """The same within `GATHER_S`, with what else comes until then; at once without a loop."""
         with self._lock:
-            if not self._gathered:
-                try:
-                    loop = asyncio.get_running_loop()
-                except RuntimeError:
-                    return self._write(line)
-                loop.call_later(GATHER_S, self.flush)
-                self._flush_by = time.monotonic() + GATHER_S
+            if not self._gathered and not self._flush_soon():
+                return self._write(line)
             self._gathered.append(line)
-            self._gathered_size += len(line)
+            size = self._gathered_size = self._gathered_size + len(line)
             # The clock, because a loop that is stopped or blocked calls nobody.
-            if self._gathered_size >= CHUNK or time.monotonic() > self._flush_by:
+            if size >= CHUNK or time.monotonic() > self._flush_by:
                 self._flush()
         return None
+
+    def _flush_soon(self) -> bool:
+        """Have the loop flush what is gathered from now on; False where none runs."""
+        try:
+            asyncio.get_running_loop().call_later(GATHER_S, self.flush)
+        except RuntimeError:
+            return False
+        self._flush_by = time.monotonic() + GATHER_S
+        return True
 
     def flush(self) -> None:
         """Write what was gathered."""

@@ -226,19 +226,23 @@ def _logger_class(
 ) -> type[FilteringBoundLogger]:
     """structlog's logger, with the pipeline called as it is, not by way of a row of processors."""
     render, ways = pipeline.render, _ways(sink)
+    logger: type[FilteringBoundLogger] = structlog.make_filtering_bound_logger(rank)
 
-    class Logger(structlog.make_filtering_bound_logger(rank)):  # type: ignore[misc]  # made at run time
-        def _proxy_to_logger(
-            self, method_name: str, event: str | None = None, **fields: Any
-        ) -> Any:
+    def method(level: str) -> Callable[..., None]:
+        way = ways[level]
+
+        def write(self: Any, event: str = "", *args: object, **fields: Any) -> None:
+            if args:
+                event %= args
             if self._processors[0] is not processor:  # a test captures what is logged
-                return super()._proxy_to_logger(method_name, event, **fields)
-            if self._context:
-                fields = {**self._context, **fields}
-            ways[method_name](render(method_name, event or "", fields))
-            return None
+                self._proxy_to_logger(level, event, **fields)
+            else:
+                way(render(level, event, {**self._context, **fields} if self._context else fields))
 
-    return Logger
+        return write
+
+    methods = {level: method(level) for level in RANKS if RANKS[level] >= rank}
+    return type("Logger", (logger,), methods)
 
 
 def _ways(sink: LogSink) -> dict[str, Callable[[bytes], None]]:

@@ -38,6 +38,11 @@ class LoadedFunction:
         """The name of the asyncio tasks that it runs in."""
         return function_task_name(self.spec.name)
 
+    @cached_property
+    def knows_secrets(self) -> bool:
+        """Whether anything that it is given has to be hidden."""
+        return self.spec.input.has_secrets or bool(self.secrets)
+
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The keyword arguments for a valid input. Raises InvalidInput; see `Binding.bind`."""
         return self.binding.bind(given)

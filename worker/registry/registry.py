@@ -84,9 +84,12 @@ class Registry:
     ) -> FunctionSpec | None:
         """The function of that name, if there is one; no group or contract means this worker's."""
         loaded = self._assembly.functions.get(name)
-        if loaded is None or group not in {None, loaded.spec.group}:
+        if loaded is None:
             return None
-        return loaded.spec if contract in {None, loaded.spec.contract} else None
+        spec = loaded.spec
+        if group is not None and group != spec.group:
+            return None
+        return spec if contract is None or contract == spec.contract else None
 
     def specs(self) -> Sequence[FunctionSpec]:
         """All functions, by name."""

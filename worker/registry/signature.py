@@ -35,7 +35,7 @@ class InputSchema(Schema):
 
     def violations(self, value: Any) -> list[Violation]:
         """Everything that is wrong with `value`; empty when the function can be called with it."""
-        return super().violations(value) or self._binding.faults(value)
+        return Schema.violations(self, value) or self._binding.faults(value)
 
 
 @dataclass(frozen=True)
