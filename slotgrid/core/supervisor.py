@@ -189,8 +189,21 @@ class Supervisor:
             await asyncio.shield(self._idle)
 
     async def _see_through(self, task: Task) -> None:
+        wait_until = self._wait_until(task)
         try:
-            await self._attempts(task)
+            while True:
+                try:
+                    await self._attempt(task, wait_until)
+                except Refused as refused:
+                    # Even without a pause: slots that refuse on the spot must not stop the loop.
+                    await asyncio.sleep(refused.pause_s)
+                except AttemptFailed as failure:
+                    if task.state.terminal:
+                        return
+                    await self._back_off(task, failure.error)
+                    wait_until = self._wait_until(task)
+                else:
+                    return
         except asyncio.CancelledError:
             self._end_cancelled(task)
             raise
@@ -199,6 +212,13 @@ class Supervisor:
         except Exception as defect:  # the edge of the loop: whatever breaks, the caller is told
             self._observer.defect(task, defect)
             self._end(task, FAILED, Internal("the node failed on this task"))
+
+    async def _back_off(self, task: Task, error: ServiceError) -> None:
+        """Wait between two attempts."""
+        delay_s = backoff_s(len(task.attempts), base_s=RETRY_BASE_S, ceiling_s=RETRY_CEILING_S)
+        self._observer.will_retry(task, error, delay_s)
+        await self._sleep(delay_s)
+        task.queued_mono = time.monotonic()  # a retry queues behind those who came meanwhile
 
     def _forget(self, task: Task) -> None:
         # What is cancelled before its first line never runs one, so this cannot stand there.
@@ -214,26 +234,6 @@ class Supervisor:
         if self._idle is not None and not self._live and not self._cleaning:
             self._idle.set_result(None)
             self._idle = None
-
-    async def _attempts(self, task: Task) -> None:
-        error: ServiceError
-        wait_until = self._wait_until(task)
-        while True:
-            try:
-                await self._attempt(task, wait_until)
-            except Refused as refused:
-                # Even without a pause: slots that refuse on the spot must not stop the loop.
-                await asyncio.sleep(refused.pause_s)
-                continue
-            except AttemptFailed as failure:
-                error = failure.error
-            if task.state.terminal:
-                return
-            delay_s = backoff_s(len(task.attempts), base_s=RETRY_BASE_S, ceiling_s=RETRY_CEILING_S)
-            self._observer.will_retry(task, error, delay_s)
-            await self._sleep(delay_s)
-            task.queued_mono = time.monotonic()  # a retry queues behind those who came meanwhile
-            wait_until = self._wait_until(task)
 
     def _wait_until(self, task: Task) -> float | None:
         """When the task stops waiting for a slot, however often one refuses it (monotonic)."""
