@@ -27,7 +27,7 @@ from balancer.health import BalancerHealth
 from balancer.keys import FLEET, LINKS
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState
-from slotgrid.core.observers import Observers
+from slotgrid.core.observer import Observers
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.intake.node import Served
 from slotgrid.node_process import NodeProcess

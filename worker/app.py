@@ -9,7 +9,7 @@ from aiohttp import web
 
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState
-from slotgrid.core.observers import Observers
+from slotgrid.core.observer import Observers
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor

@@ -15,7 +15,7 @@ from slotgrid.core.errors import (
     Violation,
 )
 from slotgrid.core.events import well_formed
-from slotgrid.core.supervisor import AttemptFailed
+from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import MAIN_STEP
 from worker import tracebacks
 from worker.attempt import Attempt

@@ -7,12 +7,13 @@ from typing import Any
 import structlog
 
 from slotgrid.core.admission import checked_input
-from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import ServiceError
+from slotgrid.core.lease import Lease
 from slotgrid.core.moments import Deadline
+from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.spec import unknown_function
-from slotgrid.core.supervisor import AttemptFailed, uninterrupted
 from slotgrid.core.task import Task
+from slotgrid.core.uninterrupted import uninterrupted
 from slotgrid.runtime.secrets import Redactor
 from worker import failures
 from worker.attempt import Attempt, End, Parts
@@ -29,7 +30,7 @@ LOSS_NOTICE_S = 1.0
 
 
 class LocalRunner:
-    """Fulfils `slotgrid.core.supervisor.Runner` with functions of the registry."""
+    """Fulfils `slotgrid.core.runner.Runner` with functions of the registry."""
 
     def __init__(self, parts: Parts, redactor: Redactor) -> None:
         self._parts = parts

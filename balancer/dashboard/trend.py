@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from slotgrid.core.dispatcher import Lease
-from slotgrid.core.supervisor import Observer
+from slotgrid.core.lease import Lease
+from slotgrid.core.observer import Observer
 from slotgrid.core.task import Task
 
 KEPT_S = 15 * 60

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from balancer.fleet.asking import Question, WorkerGone
 from balancer.fleet.links import Links
 from slotgrid.core.errors import Gone, WorkerLost
-from slotgrid.core.supervisor import AttemptFailed
+from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactFault, ArtifactStore
 from slotgrid.wire.messages import Reply

@@ -13,12 +13,12 @@ from balancer.fleet.fleet import Fleet
 from balancer.fleet.links import Links
 from balancer.fleet.patience import Patience
 from balancer.fleet.session import Session
-from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost
+from slotgrid.core.lease import Lease
 from slotgrid.core.parts import Artifact, Step
 from slotgrid.core.problems_back import from_problem
+from slotgrid.core.runner import AttemptFailed, Refused
 from slotgrid.core.states import StepState
-from slotgrid.core.supervisor import AttemptFailed, Refused
 from slotgrid.core.task import Task
 from slotgrid.wire import messages as m
 from slotgrid.wire.link import MessageTooLarge
@@ -33,7 +33,7 @@ CANCEL_WITHIN_S = 15.0
 
 
 class RemoteRunner:
-    """Fulfils `slotgrid.core.supervisor.Runner` with slots of other machines."""
+    """Fulfils `slotgrid.core.runner.Runner` with slots of other machines."""
 
     def __init__(self, fleet: Fleet, links: Links, files: RemoteFiles) -> None:
         self._fleet = fleet

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 
 from slotgrid.core.errors import QueueFull, ServiceError, WaitExceeded
-from slotgrid.core.fields import ANYWHERE
 from slotgrid.core.gates import Gates
+from slotgrid.core.lease import Lease, class_of
 from slotgrid.core.queue import Entry, TaskClass, TaskQueue
 from slotgrid.core.slots import Slot, SlotSource
 from slotgrid.core.task import Task
@@ -18,29 +18,6 @@ from slotgrid.core.unrecorded import Unrecorded
 SMOOTHING = 0.1
 """Weight of the newest lease in the mean that expected waits come from."""
 RETRY_AFTER_CEILING_S = 60
-
-
-class Lease(msgspec.Struct, eq=False):
-    """The right to a slot; only the dispatcher makes and takes back leases."""
-
-    dispatcher: "Dispatcher"
-    slot: Slot
-    cls: TaskClass
-    taken_at: float
-    unrecorded: bool = False
-    kept: bool = False
-
-    def keep(self) -> None:
-        """Hold it beyond its `async with`, up to `give_back`."""
-        self.kept = True
-
-    def started(self) -> None:
-        """The start of its durable task is on record."""
-        self.dispatcher.started(self)
-
-    def give_back(self) -> None:
-        """End a lease that was kept."""
-        self.dispatcher.give_back(self)
 
 
 class _Waiter:
@@ -325,19 +302,3 @@ class LeaseRequest(msgspec.Struct, eq=False):
         finally:
             if timer is not None:
                 timer.cancel()
-
-
-def class_of(task: Task) -> TaskClass:
-    """The class that the task waits in."""
-    spec, submission = task.spec, task.submission
-    place, durable = submission.place, submission.mode.durable
-    if place is ANYWHERE and not durable:
-        return spec.cls
-    return TaskClass(
-        spec.group,
-        spec.contract,
-        place.pool or spec.pool,
-        place,
-        spec.name if spec.gated else None,
-        durable,
-    )

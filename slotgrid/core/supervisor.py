@@ -3,77 +3,22 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from slotgrid.core.backoff import backoff_s
-from slotgrid.core.dispatcher import Dispatcher, Lease
+from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
+from slotgrid.core.lease import Lease
+from slotgrid.core.observer import Observer
+from slotgrid.core.runner import AttemptFailed, Refused, Runner
 from slotgrid.core.states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
 from slotgrid.core.task import Task
 
 RETRY_BASE_S = 0.5
 RETRY_CEILING_S = 30.0
 NODE_STOPS = "the node is stopping"
-
-
-class AttemptFailed(Exception):
-    """One attempt ended with `error`; `retryable` says whether another one makes sense."""
-
-    def __init__(self, error: ServiceError, *, retryable: bool) -> None:
-        super().__init__(error.detail)
-        self.error = error
-        self.retryable = retryable
-
-
-class Refused(Exception):
-    """The slot turned out not to be free. Not a failure: the task has not started.
-
-    It returns to its own place in the queue, after `pause_s` seconds in which it holds no slot.
-    """
-
-    def __init__(self, *, pause_s: float = 0.0) -> None:
-        super().__init__(pause_s)
-        self.pause_s = pause_s
-
-
-class Runner(Protocol):
-    """Runs a task on a leased slot: here (worker) or on another machine (balancer)."""
-
-    async def run(self, task: Task, lease: Lease) -> bytes:
-        """The function's result as JSON. Raises AttemptFailed, Refused, or CancelledError.
-
-        Ends, whatever the function does: within its deadline and the bounded steps after it.
-        """
-
-    def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
-        """What makes the slot fit for the next task; None when nothing must be done.
-
-        The coroutine is bounded in time and never raises.
-        """
-
-
-class Observer:
-    """Is told of the turns in a task's life, to write them down; it decides nothing.
-
-    A class that stands on it has methods for the turns that it cares about.
-    """
-
-    def accepted(self, task: Task) -> None:
-        """The task is ours."""
-
-    def leased(self, task: Task, lease: Lease) -> None:
-        """The task has a slot and starts."""
-
-    def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
-        """An attempt failed, another follows after `delay_s`."""
-
-    def finished(self, task: Task) -> None:
-        """The task has its terminal state, result or error; its waiters are not woken yet."""
-
-    def defect(self, task: Task, error: Exception) -> None:
-        """Something of ours broke while seeing the task through."""
 
 
 class _Live(msgspec.Struct, eq=False):
@@ -316,17 +261,3 @@ class Supervisor:
             self._observer.finished(task)
         finally:
             task.announce_end()
-
-
-async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work` to its end, however often the awaiting task is cancelled meanwhile."""
-    task = asyncio.get_running_loop().create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as cancel:
-            cancelled = cancel
-    task.result()
-    if cancelled is not None:
-        raise cancelled

@@ -189,7 +189,7 @@ class DurableTasks:
         self._window.hold(task, class_key, key)
         self._supervisor.start(task)
 
-    # What the supervisor's turns mean here (slotgrid.core.supervisor.Observer)
+    # What the supervisor's turns mean here (slotgrid.core.observer.Observer)
 
     def overtakes(self, task: Task) -> bool:
         """Whether tasks that come before it are still on disk: so it was about to start too soon.

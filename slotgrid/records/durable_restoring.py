@@ -3,7 +3,7 @@
 import orjson
 
 from slotgrid.core.admission import Admission
-from slotgrid.core.dispatcher import class_of
+from slotgrid.core.lease import class_of
 from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task

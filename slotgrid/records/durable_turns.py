@@ -3,9 +3,10 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import Conflict, DatabaseUnavailable, Internal, ServiceError
-from slotgrid.core.supervisor import AttemptFailed, Observer, Refused, Runner
+from slotgrid.core.lease import Lease
+from slotgrid.core.observer import Observer
+from slotgrid.core.runner import AttemptFailed, Refused, Runner
 from slotgrid.core.task import Task
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.shared_files import NotShared

@@ -2,10 +2,10 @@
 
 import structlog
 
-from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import QueueFull, ServiceError
+from slotgrid.core.lease import Lease
+from slotgrid.core.observer import Observer
 from slotgrid.core.states import FAILED
-from slotgrid.core.supervisor import Observer
 from slotgrid.core.task import Task
 from slotgrid.records.history import History
 from slotgrid.runtime.logs import bind_fields

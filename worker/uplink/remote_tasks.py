@@ -7,13 +7,15 @@ from collections.abc import Callable
 import structlog
 
 from slotgrid.core.admission import Admission
-from slotgrid.core.dispatcher import Dispatcher, class_of
+from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import ServiceError, UnknownFunction, WorkerLost
 from slotgrid.core.fields import Mode, Place
+from slotgrid.core.lease import class_of
 from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.observer import Observer
 from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
-from slotgrid.core.supervisor import Observer, Supervisor
+from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.records.history import History
 from slotgrid.wire.encoding import encode

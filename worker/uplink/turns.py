@@ -3,8 +3,8 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from slotgrid.core.dispatcher import Lease
-from slotgrid.core.supervisor import AttemptFailed, Runner
+from slotgrid.core.lease import Lease
+from slotgrid.core.runner import AttemptFailed, Runner
 from slotgrid.core.task import Task
 from worker.uplink.remote_tasks import RemoteTasks
 

@@ -6,7 +6,6 @@ import pytest
 from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.offer import FleetOffer
 from slotgrid.core.admission import Admission
-from slotgrid.core.dispatcher import class_of
 from slotgrid.core.errors import (
     InvalidSubmission,
     NoWorker,
@@ -15,6 +14,7 @@ from slotgrid.core.errors import (
     UnknownGroup,
 )
 from slotgrid.core.fields import Mode
+from slotgrid.core.lease import class_of
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.parts import API
 from slotgrid.core.schema import Schema

@@ -7,17 +7,20 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slotgrid.core.dispatcher import Dispatcher, Lease, LeaseRequest, class_of
+from slotgrid.core.dispatcher import Dispatcher, LeaseRequest
 from slotgrid.core.errors import FunctionFailed, ServiceError
 from slotgrid.core.events import Event
 from slotgrid.core.gates import Gates
+from slotgrid.core.lease import Lease, class_of
+from slotgrid.core.observer import Observer
 from slotgrid.core.queue import TaskQueue
+from slotgrid.core.runner import AttemptFailed, Refused
 from slotgrid.core.schema import Schema
 from slotgrid.core.slots import Slots
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.supervisor import AttemptFailed, Observer, Refused, Supervisor
+from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 
 ANY_OBJECT = Schema({"type": "object"})

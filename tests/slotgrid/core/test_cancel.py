@@ -11,8 +11,8 @@ from slotgrid.core.errors import (
     TaskCancelled,
 )
 from slotgrid.core.states import TaskState
-from slotgrid.core.supervisor import uninterrupted
 from slotgrid.core.task import Task
+from slotgrid.core.uninterrupted import uninterrupted
 from tests.slotgrid.core.fakes import (
     TWICE_IS_SAFE,
     FakeNode,

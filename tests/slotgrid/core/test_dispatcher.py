@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from slotgrid.core.dispatcher import Dispatcher, class_of
+from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import QueueFull, WaitExceeded
 from slotgrid.core.gates import Gates
+from slotgrid.core.lease import class_of
 from slotgrid.core.queue import TaskClass, TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.task import Task

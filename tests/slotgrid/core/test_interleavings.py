@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slotgrid.core.dispatcher import class_of
+from slotgrid.core.lease import class_of
+from slotgrid.core.runner import Refused
 from slotgrid.core.states import TaskState
-from slotgrid.core.supervisor import Refused
 from slotgrid.core.task import Task
 from tests.slotgrid.core.fakes import FakeNode, function, make_node, terminal_events, until
 

@@ -9,8 +9,8 @@ from slotgrid.core.errors import (
     QueueFull,
     WaitExceeded,
 )
+from slotgrid.core.runner import AttemptFailed, Refused
 from slotgrid.core.states import TaskState
-from slotgrid.core.supervisor import AttemptFailed, Refused
 from tests.slotgrid.core.fakes import (
     TWICE_IS_SAFE,
     FakeNode,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from slotgrid.core.dispatcher import Lease, class_of
+from slotgrid.core.lease import Lease, class_of
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.unrecorded import COMPANY_S
 from tests.slotgrid.core.fakes import FakeNode, ManualClock, make_node, queued, wait_for

@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from slotgrid.core.dispatcher import Lease
 from slotgrid.core.errors import DeadlineExceeded, FunctionFailed
 from slotgrid.core.events import encode_json
+from slotgrid.core.lease import Lease
 from slotgrid.core.parts import Step
+from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.states import StepState
-from slotgrid.core.supervisor import AttemptFailed
 from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactStore
 
@@ -75,7 +75,7 @@ class ListedCatalog:
 
 
 class CoroutineRunner:
-    """Runs the catalog's coroutines; fulfils `slotgrid.core.supervisor.Runner`."""
+    """Runs the catalog's coroutines; fulfils `slotgrid.core.runner.Runner`."""
 
     def __init__(self, catalog: ListedCatalog, artifacts: ArtifactStore) -> None:
         self._catalog = catalog

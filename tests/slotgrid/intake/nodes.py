@@ -18,7 +18,7 @@ from slotgrid.core.events import Reader
 from slotgrid.core.fields import Mode
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
-from slotgrid.core.observers import Observers
+from slotgrid.core.observer import Observers
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
