@@ -26,7 +26,7 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
         fleet(folder / "no-op", workers=1, slots=2 * overhead.CLIENTS) as nodes,
         overhead.fronts(nodes.workers[0]) as fronts,
     ):
-        rounds, seconds = (3, 1.5) if quick else (7, 2.0)
+        rounds, seconds = (5, 1.0) if quick else (15, 1.0)
         rows += await overhead.measure(nodes, fronts, rounds=rounds, seconds=seconds)
     say(f"{WORKERS} workers of {SLOTS} slots: what is free, and when that is known")
     async with fleet(folder / "naps", workers=WORKERS, slots=SLOTS) as nodes:
