@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.worker.browser.conftest import StartBrowsers
-from worker.browser.driver import Driver, silence_driver_deaths
+from worker.browser.driver import YOUNG_MB, Driver, silence_driver_deaths
 from worker.browser.processes import ExitWatch, alive, kill, kill_group, stopped
 
 
@@ -21,6 +21,20 @@ async def test_a_driver_has_its_own_temporary_folder_and_we_keep_ours(tmp_path: 
     assert os.environ.get("TMPDIR") == before
     await driver.stop()
     assert not alive(driver.process)
+
+
+async def test_a_driver_takes_little_for_new_objects_unless_the_operator_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_OPTIONS", "--max-semi-space-size=8")
+    driver = await Driver.start(tmp_path)
+    # Of an option that is given twice node takes the last.
+    assert driver.process.environ()["NODE_OPTIONS"].split() == [
+        f"--max-semi-space-size={YOUNG_MB}",
+        "--max-semi-space-size=8",
+    ]
+    assert os.environ["NODE_OPTIONS"] == "--max-semi-space-size=8"
+    await driver.stop()
 
 
 async def test_a_driver_that_stands_still_is_stopped_all_the_same(tmp_path: Path) -> None:
