@@ -22,15 +22,16 @@ class Choice:
         if cls.place.worker is not None:
             worker = self._placed(cls)
             return worker if worker is not None and worker.room(cls.pool, self._clock()) else None
-        room = self._room(cls)
-        return None if room is None else room.first()
+        now = self._clock()
+        room = self._room(cls, now)
+        return None if room is None else room.first(now)
 
     def size(self, cls: TaskClass) -> int:
         """How many slots of ready workers tasks of that class could use."""
         if cls.place.worker is not None:
             worker = self._placed(cls)
             return 0 if worker is None else worker.pools.get(cls.pool, 0)
-        room = self._room(cls)
+        room = self._room(cls, self._clock())
         return 0 if room is None else room.slots
 
     def closed_by(self, cls: TaskClass) -> str | None:
@@ -48,13 +49,13 @@ class Choice:
             return f"no ready worker of {who} has the services {', '.join(services)} up"
         return f"no ready worker of {who} is where the task must run"
 
-    def _room(self, cls: TaskClass) -> Room | None:
+    def _room(self, cls: TaskClass, now: float) -> Room | None:
         members = self._roster.members(cls.group, cls.contract)
         if members is None:
             return None
         if cls.gate is None and not cls.place.labels:
-            return members.plain_room(cls.pool, self._clock())
-        return members.special_room(self._needs(cls), self._clock())
+            return members.plain_room(cls.pool, now)
+        return members.special_room(self._needs(cls), now)
 
     def _placed(self, cls: TaskClass) -> Worker | None:
         """The one worker that the class names, if it is ready and will do."""

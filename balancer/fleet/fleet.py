@@ -233,7 +233,7 @@ class Fleet:
         self._flights[self._rights] = _Flight(worker, cls.pool)
         worker.sent(cls.pool)
         worker.flights += 1
-        self.roster.members_of(worker).recount(worker, (cls.pool,), self._clock())
+        self.roster.members_of(worker).recount(worker, (cls.pool,))
         return Slot(self._rights, cls.pool, worker.name)
 
     def give_back(self, slot: Slot) -> None:
@@ -286,7 +286,7 @@ class Fleet:
         if not worker.ejection.clear:
             self._settle(worker)
         elif self.roster.has(worker):
-            self.roster.members_of(worker).recount(worker, worker.pools, self._clock())
+            self.roster.members_of(worker).recount(worker, worker.pools)
 
     def _settle(self, worker: Worker, *, offers_anew: bool = False) -> None:
         self._chosen = None

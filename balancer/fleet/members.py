@@ -15,19 +15,25 @@ VOTERS = frozenset(WorkerState) - {WorkerState.DRAINING, WorkerState.LOST, Worke
 
 
 class Room:
-    """The ready workers that meet some needs: how many slots they have, and who has room."""
+    """The ready workers that meet some needs: how many slots they have, and who has room.
+
+    Whose free slots have changed is ranked anew when the next choice is made: between two choices
+    a slot is usually taken and another comes back.
+    """
 
     def __init__(self, needs: Needs, chance: Callable[[], float]) -> None:
         self.needs = needs
         self.slots = 0
         self._sizes: dict[str, int] = {}
         self._free: dict[str, int] = {}
+        self._changed: dict[str, Worker] = {}
         self._ranking: Ranking[Worker] = Ranking(chance)
 
     def refresh(self, worker: Worker, now: float) -> None:
         """Take the worker as it stands now."""
         needs, name = self.needs, worker.name
         pool = needs.pool
+        self._changed.pop(name, None)
         size = worker.pools.get(pool, 0) if meets(worker, needs) else 0
         if size != self._sizes.get(name, 0):
             self.slots += size - self._sizes.get(name, 0)
@@ -40,14 +46,19 @@ class Room:
             self._free.pop(name, None)
             self._ranking.remove(name)
 
-    def recount(self, worker: Worker, now: float) -> None:
-        """Take the worker's free slots as they are now; nothing else about it has changed."""
-        known = self._free.get(worker.name)
-        if known is not None and known != (free := worker.room(self.needs.pool, now)):
-            self._rank(worker, free)
+    def recount(self, worker: Worker) -> None:
+        """The worker's free slots have changed, and nothing else about it."""
+        self._changed[worker.name] = worker
 
-    def first(self) -> Worker | None:
+    def first(self, now: float) -> Worker | None:
         """The worker that gets the next task; None when none has room."""
+        if self._changed:
+            pool, free = self.needs.pool, self._free
+            for name, worker in self._changed.items():
+                known = free.get(name)
+                if known is not None and known != (left := worker.room(pool, now)):
+                    self._rank(worker, left)
+            self._changed.clear()
         return self._ranking.first()
 
     def _rank(self, worker: Worker, free: int) -> None:
@@ -123,15 +134,15 @@ class Members:
                 self._take_on(worker, now)
         return agreed_anew or worker.state is not before
 
-    def recount(self, worker: Worker, pools: Collection[str], now: float) -> None:
+    def recount(self, worker: Worker, pools: Collection[str]) -> None:
         """How much is free in those pools of the worker has changed, and nothing else."""
         for pool in pools:
             if (room := self._plain.get(pool)) is not None:
-                room.recount(worker, now)
+                room.recount(worker)
         if self._special:
             for needs, room in self._special.items():
                 if needs.pool in pools:
-                    room.recount(worker, now)
+                    room.recount(worker)
 
     def plain_room(self, pool: str, now: float) -> Room:
         """Where there is room in that pool, for tasks that need nothing else."""
