@@ -135,16 +135,17 @@ async def _open_and_read(
     page: Page, url: str, wait_until: WaitUntil
 ) -> tuple[int | None, dict[str, Any]]:
     visit = await go(page, url, wait_until=wait_until)
-    try:
-        return visit.status, await page.evaluate(_READ)
-    except Error as error:
-        if "context was destroyed" not in error.message:
-            raise
-    # The page sent its reader on, by script or by its head: read where that leads.
-    await page.wait_for_load_state(
-        wait_until if wait_until != "commit" else "domcontentloaded", timeout=0
-    )
-    return visit.status, await page.evaluate(_READ)
+    while True:
+        try:
+            return visit.status, await page.evaluate(_READ)
+        except Error as error:
+            if "context was destroyed" not in error.message:
+                raise
+        # The page sends its reader on, by script or by its head: read where that leads. It may
+        # have only begun to, so that the page that is left counts as loaded: then, once more.
+        await page.wait_for_load_state(
+            wait_until if wait_until != "commit" else "domcontentloaded", timeout=0
+        )
 
 
 async def _within(seconds: float, opening: Awaitable[T], url: str) -> T:

@@ -5,12 +5,16 @@ it has a moment to be in time. So the few that fail are named and run once more 
 themselves: what fails alone is broken, and what passes alone is told, to be mended.
 """
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
+
+from scripts import debian
+from scripts.progress import StepFailed, failures_told, step
 
 FAILED = 1
 """pytest's exit status when it ran to its end and tests failed."""
@@ -19,8 +23,21 @@ FEW = 5
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 
+def have_curl() -> None:
+    """The commands that README and docs show are run as they stand. Raises StepFailed."""
+    with step("curl") as line:
+        if shutil.which("curl") is None:
+            if not debian.can_install():
+                raise StepFailed("curl is not here.", remedy="install curl in any way you like.")
+            line.detail = "none found, installing the distribution's"
+            debian.install("curl")
+        line.detail = shutil.which("curl") or ""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the tests; returns the exit status."""
+    with failures_told():
+        have_curl()
     LAST_FAILED.unlink(missing_ok=True)
     status = pytest(arguments)
     if status != FAILED:

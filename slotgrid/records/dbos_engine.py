@@ -131,8 +131,11 @@ class DurableEngine:
 
     async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         # DBOS made its executor the loop's default and is about to shut it down: whoever
-        # still has work for one, now and until the process ends, needs another.
+        # still has work for one, now and until the process ends, needs another. What was given to
+        # it until now has begun when this has, and only what has not is cancelled.
+        begun = loop.run_in_executor(None, _nothing)
         loop.set_default_executor(ThreadPoolExecutor(THREADS))
+        await asyncio.wait({begun}, timeout=LEAVE_S)
         with ThreadPoolExecutor(1, thread_name_prefix="dbos-end") as own:
             # What still runs stays PENDING, and is taken up by the next process.
             await loop.run_in_executor(own, _destroy)
@@ -248,6 +251,10 @@ def _log_with_ours() -> None:
     for handler in list(theirs.handlers):
         theirs.removeHandler(handler)
     theirs.propagate = True
+
+
+def _nothing() -> None:
+    """For a thread to be asked to."""
 
 
 def _destroy() -> None:
