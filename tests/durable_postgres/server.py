@@ -32,7 +32,7 @@ class Postgres:
         if self._user is not None:
             shutil.chown(folder, self._user)
             if not _reachable(BIN, self._user):  # a clone below /root, which is root's alone
-                self._bin = shutil.copytree(BIN.parent, folder / "server", symlinks=True) / "bin"
+                self._bin = _copied(folder / "server")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port: int = free.getsockname()[1]
         self._do("initdb", "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
@@ -108,6 +108,14 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+
+def _copied(folder: Path) -> Path:
+    """A copy of the server; it finds its libraries where they stand relative to it."""
+    package = BIN.parent.parent
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / BIN.relative_to(package.parent)
 
 
 def _reachable(folder: Path, user: str) -> bool:
