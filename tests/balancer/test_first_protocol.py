@@ -30,7 +30,8 @@ SAID = [
 DONE = '{"type":"done","id":"$id","result":{"was":"old"},"free":{"default":1},"seq":3}'
 FAILED = """\
 {"type":"failed","id":"$id","problem":{"type":"/problems/function-failed","title":"It failed",\
-"status":500,"detail":"it broke","success":false,"error":"it broke","task_id":"$id"},"free":{"default":1},"seq":3}"""
+"status":500,"detail":"it broke","success":false,"error":"it broke","task_id":"$id"},\
+"free":{"default":1},"seq":3}"""
 HEARTBEAT = '{"type":"heartbeat"}'
 
 
