@@ -13,7 +13,9 @@ from bench.pairs import Pair, cpu_us, per_s
 from bench.processes import Server, started
 from bench.table import Row
 
-CLIENTS = 16
+CLIENTS = 64
+"""So many that no process has to wait for another: what a rate tells is what it can bear."""
+FEW = 16
 TARGET = 1.0
 ADDED_MS = {50: 3.0, 99: 10.0}
 REQUEST = submit("echo", {"value": VALUE})
@@ -41,6 +43,7 @@ async def measure(
         name: server for name, server in fronts.items() if server is not None
     }
     pairs = {name: Pair() for name in servers}
+    with_few = Pair()
     for server in (worker, *servers.values()):
         await closed_load(server, REQUEST, clients=CLIENTS, seconds=1)
     for _ in range(rounds):
@@ -51,7 +54,9 @@ async def measure(
         for name, pair in pairs.items():
             pair.ours.append(loads["balancer"])
             pair.bare.append(loads[name])
-    rows = _throughput(pairs, pairs["aiohttp"])
+        for server, found in ((fleet.balancer, with_few.ours), (bare, with_few.bare)):
+            found.append(await closed_load(server, REQUEST, clients=FEW, seconds=seconds))
+    rows = _throughput(pairs, pairs["aiohttp"], with_few)
     rows += [
         Row(f"the same, against {name}", "", "not installed here")
         for name, server in fronts.items()
@@ -61,7 +66,7 @@ async def measure(
     return rows + await _added(fleet.balancer, worker, rate=half, rounds=rounds, seconds=seconds)
 
 
-def _throughput(pairs: Mapping[str, Pair], bare: Pair) -> list[Row]:
+def _throughput(pairs: Mapping[str, Pair], bare: Pair, with_few: Pair) -> list[Row]:
     ratio = bare.rate_ratio()
     rows = [
         Row(
@@ -74,6 +79,12 @@ def _throughput(pairs: Mapping[str, Pair], bare: Pair) -> list[Row]:
             ratio >= TARGET,
         ),
         Row(
+            f"the same with {FEW} clients, who leave both of them waiting now and then",
+            f"{per_s(with_few.ours):,.0f}",
+            f"{per_s(with_few.bare):,.0f}",
+            f"{with_few.rate_ratio():.2f}",
+        ),
+        Row(
             "no-op: CPU for each of the process alone, µs",
             f"{cpu_us(bare.ours):.0f}",
             f"{cpu_us(bare.bare):.0f}",
@@ -82,7 +93,7 @@ def _throughput(pairs: Mapping[str, Pair], bare: Pair) -> list[Row]:
     ]
     rows += [
         Row(
-            f"the same, against {name}: tasks/s",
+            f"with {CLIENTS} clients, against {name}: tasks/s",
             f"{per_s(pair.ours):,.0f}",
             f"{per_s(pair.bare):,.0f}",
             f"{pair.rate_ratio():.2f}",
