@@ -13,9 +13,10 @@ from bench.pairs import Pair, cpu_us, per_s
 from bench.processes import Server, started
 from bench.table import Row
 
-CLIENTS = 64
-"""So many that no process has to wait for another: what a rate tells is what it can bear."""
-FEW = 16
+CLIENTS = 32
+"""Enough for the process in front to be busy nine tenths of the time."""
+FEWER_AND_MORE = (16, 64)
+"""Told beside it: with few, processes wait for each other; with many, more is done at once."""
 TARGET = 1.0
 ADDED_MS = {50: 3.0, 99: 10.0}
 REQUEST = submit("echo", {"value": VALUE})
@@ -43,7 +44,7 @@ async def measure(
         name: server for name, server in fronts.items() if server is not None
     }
     pairs = {name: Pair() for name in servers}
-    with_few = Pair()
+    others = {clients: Pair() for clients in FEWER_AND_MORE}
     for server in (worker, *servers.values()):
         await closed_load(server, REQUEST, clients=CLIENTS, seconds=1)
     for _ in range(rounds):
@@ -54,9 +55,10 @@ async def measure(
         for name, pair in pairs.items():
             pair.ours.append(loads["balancer"])
             pair.bare.append(loads[name])
-        for server, found in ((fleet.balancer, with_few.ours), (bare, with_few.bare)):
-            found.append(await closed_load(server, REQUEST, clients=FEW, seconds=seconds))
-    rows = _throughput(pairs, pairs["aiohttp"], with_few)
+        for clients, pair in others.items():
+            for server, found in ((fleet.balancer, pair.ours), (bare, pair.bare)):
+                found.append(await closed_load(server, REQUEST, clients=clients, seconds=seconds))
+    rows = _throughput(pairs, pairs["aiohttp"], others)
     rows += [
         Row(f"the same, against {name}", "", "not installed here")
         for name, server in fronts.items()
@@ -66,7 +68,7 @@ async def measure(
     return rows + await _added(fleet.balancer, worker, rate=half, rounds=rounds, seconds=seconds)
 
 
-def _throughput(pairs: Mapping[str, Pair], bare: Pair, with_few: Pair) -> list[Row]:
+def _throughput(pairs: Mapping[str, Pair], bare: Pair, others: Mapping[int, Pair]) -> list[Row]:
     ratio = bare.rate_ratio()
     rows = [
         Row(
@@ -78,11 +80,14 @@ def _throughput(pairs: Mapping[str, Pair], bare: Pair, with_few: Pair) -> list[R
             f"at least {TARGET}",
             ratio >= TARGET,
         ),
-        Row(
-            f"the same with {FEW} clients, who leave both of them waiting now and then",
-            f"{per_s(with_few.ours):,.0f}",
-            f"{per_s(with_few.bare):,.0f}",
-            f"{with_few.rate_ratio():.2f}",
+        *(
+            Row(
+                f"the same with {clients} clients",
+                f"{per_s(pair.ours):,.0f}",
+                f"{per_s(pair.bare):,.0f}",
+                f"{pair.rate_ratio():.2f}",
+            )
+            for clients, pair in others.items()
         ),
         Row(
             "no-op: CPU for each of the process alone, µs",
