@@ -134,8 +134,8 @@ class Supervisor:
             await asyncio.shield(self._idle)
 
     async def _see_through(self, task: Task) -> None:
-        wait_until = self._wait_until(task)
         try:
+            wait_until = self._wait_until(task)
             while True:
                 try:
                     await self._attempt(task, wait_until)

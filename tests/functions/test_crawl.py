@@ -124,6 +124,15 @@ async def test_a_page_that_sends_its_reader_on_is_followed(
         assert [page.error for page in crawled.pages] == [None]
 
 
+async def test_a_page_that_never_comes_to_rest_ends_with_its_time(
+    context: RecordingContext, site: Site
+) -> None:
+    crawled = await crawl(context, site.at("/restless/1"), page_timeout_s=1, delay_s=0)
+    # Read on its way, or given up: what matters is that there is an end.
+    (page,) = crawled.pages
+    assert page.title == "On the way" or "had not loaded after 1 s" in (page.error or "")
+
+
 async def test_an_address_that_cannot_be_crawled_is_refused(context: RecordingContext) -> None:
     with pytest.raises(ValueError, match="is not an address that can be crawled"):
         await crawl(context, "http://")

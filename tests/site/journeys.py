@@ -38,6 +38,12 @@ async def by_script(_request: web.Request) -> web.Response:
     return answer("On the way", "<script>location.replace('/arrived')</script>")
 
 
+async def restless(request: web.Request) -> web.Response:
+    """Send on by script, to a page that does the same, without end."""
+    following = int(request.match_info["steps"]) + 1
+    return answer("On the way", f"<script>location.replace('/restless/{following}')</script>")
+
+
 async def arrived(request: web.Request) -> web.Response:
     """Say where a redirect led; a POST that survived it says so."""
     return answer("Arrived", f'<p id="method">{request.method}</p>')
@@ -57,6 +63,7 @@ ROUTES = (
     web.get("/redirect/loop", loop),
     web.get("/redirect/meta", by_meta),
     web.get("/redirect/script", by_script),
+    web.get(r"/restless/{steps:\d+}", restless),
     web.route("*", "/arrived", arrived),
     web.get(r"/status/{code:\d{3}}", status),
 )
