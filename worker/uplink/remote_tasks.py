@@ -197,8 +197,7 @@ class RemoteTasks(Observer):
             raise _Refusal("contract", f"this worker has contract {self._contract}")
         if message.id in self._relays or (
             # Only what is known at all can still be winding up, so the long look is rare.
-            earlier is not None
-            and any(task.id == message.id for task in self._supervisor().live)
+            earlier is not None and any(task.id == message.id for task in self._supervisor().live)
         ):
             raise _Refusal("busy", "an earlier attempt of the task is still winding up")
 
