@@ -328,8 +328,8 @@ async def test_a_follower_that_is_no_task_hears_of_each_event_and_paces_the_writ
     assert log.crowded
     log.unpace(Follower())
     assert log.crowded
-    log.follow(None)
-    assert not log.crowded
     told = len(heard)
+    log.follow(None)
     log.append("said", "to nobody")
     assert len(heard) == told
+    assert not log.crowded
