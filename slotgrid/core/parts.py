@@ -21,7 +21,8 @@ class Artifact:
     url: str
 
 
-class Source(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Source:
     """What started a task: kind is api, dashboard, schedule, hook, flow, call or retry."""
 
     kind: str
