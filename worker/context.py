@@ -138,7 +138,7 @@ class RunContext(msgspec.Struct, eq=False):
         attempt.keep_secret(loaded, filled)
         task = attempt.task
         step = Step(f"{function}-{len(task.steps) + 1}", function)
-        task.steps.append(step)
+        task.steps += (step,)
         await self._say_step(step)
         try:
             returned = await run_function(

@@ -16,6 +16,9 @@ class Choice:
     def __init__(self, roster: Roster, clock: Callable[[], float]) -> None:
         self._roster = roster
         self._clock = clock
+        self._rooms: dict[TaskClass, Room] = {}
+        """Those found for plain classes, of which there are few, while the roster is as it was."""
+        self._rooms_of = roster.version
 
     def first(self, cls: TaskClass) -> Worker | None:
         """The worker that gets the next task of that class; None when none has room."""
@@ -50,11 +53,19 @@ class Choice:
         return f"no ready worker of {who} is where the task must run"
 
     def _room(self, cls: TaskClass, now: float) -> Room | None:
+        if self._rooms_of != self._roster.version:
+            self._rooms_of = self._roster.version
+            self._rooms.clear()
+        room = self._rooms.get(cls)
+        return self._find_room(cls, now) if room is None else room
+
+    def _find_room(self, cls: TaskClass, now: float) -> Room | None:
         members = self._roster.members(cls.group, cls.contract)
         if members is None:
             return None
         if cls.gate is None and not cls.place.labels:
-            return members.plain_room(cls.pool, now)
+            room = self._rooms[cls] = members.plain_room(cls.pool, now)
+            return room
         return members.special_room(self._needs(cls), now)
 
     def _placed(self, cls: TaskClass) -> Worker | None:

@@ -22,7 +22,7 @@ from slotgrid.core.states import StepState
 from slotgrid.core.task import Task
 from slotgrid.wire import messages as m
 from slotgrid.wire.link import MessageTooLarge
-from slotgrid.wire.parts import SourceInfo
+from slotgrid.wire.parts import SourceInfo, StepInfo
 
 log = structlog.get_logger()
 
@@ -142,15 +142,16 @@ def _note(task: Task, end: m.Done | m.Failed) -> None:
     for file in end.artifacts:
         url = f"/tasks/{task.id}/artifacts/{quote(file.name)}"
         task.artifacts[file.name] = Artifact(file.name, file.size, file.content_type, url)
-    task.steps = [
-        Step(
-            step.name,
-            step.function,
-            StepState(step.status),
-            step.started_at,
-            step.ended_at,
-            step.output,
-            step.error,
-        )
-        for step in end.steps
-    ]
+    task.steps = tuple(map(_step, end.steps))
+
+
+def _step(step: StepInfo) -> Step:
+    return Step(
+        step.name,
+        step.function,
+        StepState(step.status),
+        step.started_at,
+        step.ended_at,
+        step.output,
+        step.error,
+    )

@@ -220,7 +220,7 @@ class Session:
             self._strays.count()
             return
         self._catch_up()
-        problem = message.problem.get("type") if isinstance(message, m.Failed) else None
+        problem = message.problem.get("type") if type(message) is m.Failed else None
         self._fleet.ended(call.slot, counts_of(message), fault=problem == BROWSER_CRASHED)
         if problem == UNKNOWN_THERE and not call.started:
             call.lose("the task had not come through to it", gone=True)

@@ -271,12 +271,12 @@ class LeaseRequest(msgspec.Struct, eq=False):
 
     async def __aenter__(self) -> Lease:
         dispatcher, task = self._dispatcher, self._task
-        cls = class_of(task)
         lease = dispatcher.reserved(task) if dispatcher._reserved else None
         if lease is None:
+            cls = class_of(task)
             lease = dispatcher.take_now(cls)
-        if lease is None:
-            lease = await self._wait(dispatcher.enqueue(task, cls))
+            if lease is None:
+                lease = await self._wait(dispatcher.enqueue(task, cls))
         self._lease = lease
         return lease
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 import msgspec
@@ -46,6 +46,13 @@ class Pacer(Protocol):
         """Whether the writer should wait."""
 
 
+class Follower(Pacer, Protocol):
+    """A reader that is no asyncio task: it is told."""
+
+    def tell(self) -> None:
+        """There is something to read."""
+
+
 class EventLog(msgspec.Struct, eq=False):
     """The last events of a task (or lines of its log), bounded by number and bytes.
 
@@ -59,11 +66,10 @@ class EventLog(msgspec.Struct, eq=False):
     last_id: int = 0
     begins_after: int = 0  # up to there, events were said in another process
     closed: bool = False
-    on_news: Callable[[], None] | None = None
-    """Called after each append, for a follower that is no asyncio task."""
     _events: list[Event] = []
     _waiters: frozenset[asyncio.Future[None]] = NOBODY
     _pacing: Pacer | None = None
+    _follower: Follower | None = None
     _room: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
@@ -84,8 +90,8 @@ class EventLog(msgspec.Struct, eq=False):
             self._drop_oldest()
         if self._waiters:
             self._wake()
-        if self.on_news is not None:
-            self.on_news()
+        if self._follower is not None:
+            self._follower.tell()
         return event
 
     def begin_after(self, event_id: int) -> None:
@@ -126,6 +132,14 @@ class EventLog(msgspec.Struct, eq=False):
         unread = self.after(position)
         # One large event alone must not stop its writer for ever: it is behind from the second.
         return len(unread) > 1 and sum(len(e.payload) for e in unread) > READER_LAG_BYTES
+
+    def follow(self, follower: Follower | None) -> None:
+        """Tell it of each event from now on, and let the writer wait for it; None tells nobody."""
+        if follower is not None:
+            self.pace(follower)
+        elif self._follower is not None:
+            self.unpace(self._follower)
+        self._follower = follower
 
     def pace(self, pacer: Pacer) -> None:
         """Let the writer wait for this reader, and no longer for the one before."""

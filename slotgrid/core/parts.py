@@ -21,8 +21,7 @@ class Artifact:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, gc=False):
     """What started a task: kind is api, dashboard, schedule, hook, flow, call or retry."""
 
     kind: str

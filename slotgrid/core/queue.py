@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from slotgrid.core.fields import Place
+from slotgrid.core.fields import ANYWHERE, Place
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ class TaskClass(NamedTuple):
     group: str
     contract: int
     pool: str
-    place: Place = Place()
+    place: Place = ANYWHERE
     gate: str | None = None
     durable: bool = False
 
@@ -33,6 +33,8 @@ class TaskClass(NamedTuple):
     @property
     def share(self) -> "TaskClass":
         """The class of all that compete for the same slots, whatever else they ask for."""
+        if self[3:] == (ANYWHERE, None, False):
+            return self
         return TaskClass(self.group, self.contract, self.pool)
 
 

@@ -10,7 +10,7 @@ import orjson
 import uuid_utils
 
 from slotgrid.core.errors import ServiceError
-from slotgrid.core.events import NOBODY, Event, EventLog
+from slotgrid.core.events import NOBODY, Event, EventLog, Follower
 from slotgrid.core.moments import iso
 from slotgrid.core.parts import API, Artifact, Attempt, Source, Step
 from slotgrid.core.states import COMPLETED, MOVES, QUEUED, RUNNING, TaskState
@@ -64,7 +64,7 @@ class Task(msgspec.Struct, eq=False):
     run_s: float = 0.0
     lost_starts: int = 0
     attempts: list[Attempt] = []
-    steps: list[Step] = []
+    steps: tuple[Step, ...] = ()
     artifacts: dict[str, Artifact] = {}
     worker: str | None = None
     result: bytes = b"null"
@@ -72,7 +72,8 @@ class Task(msgspec.Struct, eq=False):
     cancel_reason: str | None = None
     said_all: bool = False
     _events: EventLog | None = None
-    _notes: list[tuple[float, str, str, str]] = []
+    _follower: Follower | None = None
+    _notes: tuple[tuple[float, str, str, str], ...] = ()
     _logs: EventLog | None = None
     _waiters: frozenset[asyncio.Future[None]] = NOBODY
 
@@ -81,11 +82,24 @@ class Task(msgspec.Struct, eq=False):
         """What the task says; made when it speaks or somebody listens, which few ever do."""
         if self._events is None:
             self._events = EventLog()
+            if self._follower is not None:
+                self._events.follow(self._follower)
             if self.state is COMPLETED:
                 self._events.append("done", self.answer(), at=self.finished_at)
             if self.said_all:
                 self._events.close()
         return self._events
+
+    @property
+    def spoke(self) -> bool:
+        """Whether there may be events; asking makes none."""
+        return self._events is not None
+
+    def follow(self, follower: Follower | None) -> None:
+        """Tell it of each event from now on, and pace the task by it; None tells nobody."""
+        self._follower = follower
+        if self._events is not None:
+            self._events.follow(follower)
 
     def move_to(self, state: TaskState) -> None:
         """Take a legal step in the task's life. Raises IllegalMove for any other."""
@@ -113,7 +127,8 @@ class Task(msgspec.Struct, eq=False):
         self.created_at = created_at
         self.queued_mono = time.monotonic() - max(0.0, time.time() - created_at)
         self.lost_starts = starts
-        self.events.begin_after(first_event)
+        if first_event:
+            self.events.begin_after(first_event)
 
     def begin_attempt(self, worker: str, slot: int) -> None:
         """A slot was leased, and the function starts on it."""
@@ -183,7 +198,7 @@ class Task(msgspec.Struct, eq=False):
     def log(self, line: str, *, stream: str = "stdout", step: str = NODE_STEP) -> None:
         """Add a line to the task's log: an event whose kind is the step; see `log_line`."""
         if self._logs is None and len(self._notes) < NOTES_LIMIT and len(line) < NOTE_CHARS:
-            self._notes.append((time.time(), step, stream, line))
+            self._notes += ((time.time(), step, stream, line),)
         else:
             self.logs.append(step, (stream, line))
 
@@ -199,9 +214,9 @@ class Task(msgspec.Struct, eq=False):
             did = [(one.started_at, NODE_STEP, "stdout", one.line()) for one in self.attempts]
             if self.finished_at is not None:
                 did.append((self.finished_at, NODE_STEP, "stdout", self._last_line()))
-            for at, step, stream, line in sorted(did + self._notes, key=itemgetter(0)):
+            for at, step, stream, line in sorted([*did, *self._notes], key=itemgetter(0)):
                 self._logs.append(step, (stream, line), at=at)
-            self._notes = []
+            self._notes = ()
             if self.said_all:
                 self._logs.close()
         return self._logs

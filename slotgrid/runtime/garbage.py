@@ -2,15 +2,15 @@
 
 import asyncio
 import gc
-import time
 
 THRESHOLDS = (10_000, 20, 20)
 """After how many new objects, and so on, Python looks by itself. Its 700 are meant for scripts:
 here thousands of ended tasks are remembered, and going through them over and over finds nothing."""
 YOUNG_EVERY_S = 0.1
 MIDDLE_TICKS = 20
-MIDDLE_MOST_S = 0.005
-"""A look at the middle generation that took longer is followed by the next one sooner."""
+MANY_NEW = 2000
+"""So many new objects in a tick are tasks to be remembered: the middle generation can wait for
+none of them, and would only be where they are all looked through a second time."""
 FULL_TICKS = 6000
 """Ten minutes."""
 FULL_AFTER = 50_000
@@ -37,26 +37,19 @@ async def keep_young_few() -> None:
     turn then, that of the older generations is taken here, too. All objects are gone through where
     cycles come about at all: a page leaves two thousand objects, other tasks none.
 
-    Thousands of short tasks a second leave the middle generation so much to look through in two
-    seconds that everyone waits for a twentieth of one: then it is looked through more often.
+    Thousands of short tasks a second would leave the middle generation so much to look through
+    that everyone waits for a hundredth of a second: then the new objects pass it by.
     """
-    ticks, found_before = 0, _found_among_newer()
-    middle_ticks, middle_at = MIDDLE_TICKS, MIDDLE_TICKS
+    ticks, found_before, middle_at = 0, _found_among_newer(), MIDDLE_TICKS
     while True:
         await asyncio.sleep(YOUNG_EVERY_S)
         ticks += 1
         if ticks >= FULL_TICKS or _found_among_newer() - found_before >= FULL_AFTER:
             gc.collect()
-            ticks, found_before = 0, _found_among_newer()
-            middle_at = middle_ticks
-        elif ticks >= middle_at:
-            began = time.perf_counter()
+            ticks, found_before, middle_at = 0, _found_among_newer(), MIDDLE_TICKS
+        elif ticks >= middle_at or gc.get_count()[0] >= MANY_NEW:
             gc.collect(1)
-            too_long = time.perf_counter() - began > MIDDLE_MOST_S
-            middle_ticks = (
-                max(1, middle_ticks // 2) if too_long else min(MIDDLE_TICKS, middle_ticks + 1)
-            )
-            middle_at = ticks + middle_ticks
+            middle_at = ticks + MIDDLE_TICKS
         else:
             gc.collect(0)
 

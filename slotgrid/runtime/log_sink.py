@@ -3,16 +3,11 @@
 A terminal held with Ctrl-S or a log shipper that stopped must not stop the event loop. While the
 reader keeps up, the caller writes by itself, and no thread costs anything. When it does not, a
 thread takes the lines over until it has caught up.
-
-A line that may come a little later goes with those of the next milliseconds: a write for each line
-would be a tenth of what a short task costs. Killed in between, a process loses these few.
 """
 
-import asyncio
 import os
 import select
 import stat
-import time
 from collections import deque
 from collections.abc import Callable
 from threading import RLock, Thread
@@ -23,8 +18,6 @@ BACKLOG_BYTES = 4 * 1024 * 1024
 # Chunks written in one hold of the lock, so that a caller never waits for a whole backlog.
 BURST = 64
 TICK_MS = 100
-GATHER_S = 0.01
-"""How long a line that is not urgent may wait for company."""
 
 
 class LogSink:
@@ -51,53 +44,22 @@ class LogSink:
         self._backlog: deque[bytes] = deque()
         self._backlog_size = 0
         self._lost = 0
-        self._gathered: list[bytes] = []
-        self._gathered_size = 0
-        self._flush_by = 0.0
         self._drainer: Thread | None = None
         self._closed = False
 
     def write(self, line: bytes) -> None:
         """Write the line, or leave it to the thread; any thread may call this."""
         with self._lock:
-            if self._gathered:
-                self._flush()
             self._write(line)
 
-    def write_soon(self, line: bytes) -> None:
-        """The same within `GATHER_S`, with what else comes until then; at once without a loop."""
+    def write_all(self, lines: list[bytes]) -> None:
+        """Write the lines, at once where nothing stands in front of them."""
         with self._lock:
-            if not self._gathered and not self._flush_soon():
-                return self._write(line)
-            self._gathered.append(line)
-            size = self._gathered_size = self._gathered_size + len(line)
-            # The clock, because a loop that is stopped or blocked calls nobody.
-            if size >= CHUNK or time.monotonic() > self._flush_by:
-                self._flush()
-        return None
-
-    def _flush_soon(self) -> bool:
-        """Have the loop flush what is gathered from now on; False where none runs."""
-        try:
-            asyncio.get_running_loop().call_later(GATHER_S, self.flush)
-        except RuntimeError:
-            return False
-        self._flush_by = time.monotonic() + GATHER_S
-        return True
-
-    def flush(self) -> None:
-        """Write what was gathered."""
-        with self._lock:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Write what was gathered. Needs the lock."""
-        lines, self._gathered, self._gathered_size = self._gathered, [], 0
-        if self._backlog:  # where each counts for itself, as it may be lost
-            for line in lines:
-                self._write(line)
-        elif lines:
-            self._write(b"".join(lines))
+            if self._backlog:  # where each counts for itself, as it may be lost
+                for line in lines:
+                    self._write(line)
+            else:
+                self._write(b"".join(lines))
 
     def _write(self, line: bytes) -> None:
         """Write a line, or some that nothing stands in front of. Needs the lock."""
@@ -114,7 +76,6 @@ class LogSink:
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Give the reader `timeout_s` to take what waits, then close. Idempotent."""
-        self.flush()
         drainer = self._drainer
         if drainer is not None:
             drainer.join(timeout_s)

@@ -6,15 +6,13 @@ cannot be passed in; `configure_logs` sets it up, with standard logging behind i
 
 import logging
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import lru_cache
-from traceback import format_exception
-from types import MappingProxyType, NoneType
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import orjson
@@ -24,24 +22,23 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.typing import FilteringBoundLogger
 
 from slotgrid.runtime.choices import LogFormat, LogLevel
+from slotgrid.runtime.log_gathering import Line, LogGathering
+from slotgrid.runtime.log_lines import (
+    MAX_LINE_BYTES,
+    SCALARS,
+    dump,
+    shortened,
+    traceback_of,
+    without_secrets,
+)
 from slotgrid.runtime.log_sink import LogSink
-from slotgrid.runtime.secrets import HIDDEN, Redactor, is_secret_name
+from slotgrid.runtime.secrets import Redactor, SecretValues
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 URGENT = RANKS["warning"]
-"""From here on a line is written at once; others may wait for company, see `LogSink`."""
-# A longer line is cut: the ring is counted in lines, so each needs a bound.
-MAX_LINE_BYTES = 64 * 1024
-MAX_FIELD_CHARS = 2000
-DUMP = (
-    orjson.OPT_APPEND_NEWLINE
-    | orjson.OPT_UTC_Z
-    # Objects are shown by their `repr`, which knows what to keep to itself, not field by field.
-    | orjson.OPT_PASSTHROUGH_DATACLASS
-)
+"""From here on a line is written at once; others may wait for company, see `LogGathering`."""
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 _FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=NO_FIELDS)
-SCALARS = frozenset({str, int, float, bool, datetime, NoneType})
 
 
 Processor = Callable[[object, str, MutableMapping[str, Any]], bytes]
@@ -62,6 +59,8 @@ class LogRing:
 
     def __init__(self, size: int) -> None:
         self._lines: deque[tuple[int, bytes]] = deque(maxlen=size)
+        self.before_reading: Callable[[], None] = lambda: None
+        """Has the lines that still wait come in."""
 
     def append(self, level: str, line: bytes) -> None:
         """Keep a JSON line."""
@@ -71,6 +70,7 @@ class LogRing:
         self, level: LogLevel = LogLevel.DEBUG, limit: int | None = None
     ) -> list[dict[str, Any]]:
         """The last `limit` lines of this level or above, parsed."""
+        self.before_reading()
         lowest = RANKS[level]
         lines = [line for rank, line in self._lines.copy() if rank >= lowest]
         return [orjson.loads(line) for line in (lines if limit is None else lines[-limit:])]
@@ -86,8 +86,8 @@ class LogPipeline:
         self._redactor = redactor
         self._console = console
 
-    def render(self, level: str, event: object, fields: Mapping[str, Any]) -> bytes:
-        """Keep the event's JSON line in the ring; return the line to write.
+    def line(self, level: str, event: object, fields: Mapping[str, Any]) -> Line:
+        """What makes the event's line, as things stand now; called, it keeps it in the ring, too.
 
         `fields` win over those that are bound, and may have `exc_info` as in standard logging.
         Never raises.
@@ -100,32 +100,20 @@ class LogPipeline:
             **get_contextvars(),
             **fields,
         }
+        return partial(self._made, level, line, self._redactor.known)
+
+    def _made(self, level: str, line: dict[str, Any], secrets: SecretValues) -> bytes:
         if exc_info := line.pop("exc_info", None):
-            line["exception"] = _traceback(exc_info)
-        line, rendered = self._without_secrets(line)
+            line["exception"] = traceback_of(exc_info)
+        line, rendered = without_secrets(line, secrets)
         if len(rendered) > MAX_LINE_BYTES:
-            line = _cut(line)
-            rendered = _dump(line)
+            line = shortened(line)
+            rendered = dump(line)
         self._ring.append(level, rendered)
         if self._console is None:
             return rendered
         shown = dict(line, ts=f"{line['ts']:%H:%M:%S.%f}"[:-3])
         return (str(self._console(None, level, shown)) + "\n").encode("utf-8", "replace")
-
-    def _without_secrets(self, line: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        for name in _secret_names(tuple(line)):
-            line[name] = HIDDEN
-        secrets = self._redactor.known
-        if SCALARS.issuperset(map(type, line.values())):
-            rendered = _dump(line)
-            # Searching the rendered line once is several times cheaper than walking its fields.
-            if not secrets.occur_in(rendered):
-                return line, rendered
-        hidden = {
-            name: value if name in ("ts", "level") else secrets.hide(value)
-            for name, value in line.items()
-        }
-        return hidden, _dump(hidden)
 
 
 def bind_fields(**fields: object) -> None:
@@ -142,19 +130,13 @@ def clear_fields() -> None:
     _FIELDS.set(NO_FIELDS)
 
 
-@lru_cache(maxsize=1024)
-def _secret_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that hide what stands under them. Events have few shapes, and many lines each."""
-    return tuple(name for name in names if is_secret_name(name))
-
-
 class StandardLogs(logging.Handler):
     """Takes what libraries log (aiohttp, asyncio) through the same pipeline."""
 
-    def __init__(self, pipeline: LogPipeline, sink: LogSink) -> None:
+    def __init__(self, pipeline: LogPipeline, gathering: LogGathering) -> None:
         super().__init__()
         self._pipeline = pipeline
-        self._sink = sink
+        self._gathering = gathering
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
@@ -164,8 +146,9 @@ class StandardLogs(logging.Handler):
         except (TypeError, ValueError):  # arguments that do not fit the message
             message = str(record.msg)
         fields = {"logger": record.name, "exc_info": record.exc_info}
-        line = self._pipeline.render(level, message, fields)
-        (self._sink.write if record.levelno >= URGENT else self._sink.write_soon)(line)
+        line = self._pipeline.line(level, message, fields)
+        waits = record.levelno < URGENT and not record.exc_info
+        (self._gathering.soon if waits else self._gathering.now)(line)
 
 
 @contextmanager
@@ -194,18 +177,21 @@ def configure_logs(
     # A duplicate: who closes the stream must not make us write into whatever gets its number.
     sink = LogSink(
         os.dup(stream.fileno()),
-        lambda lines: pipeline.render("warning", "logs.lost", {"lines": lines}),
+        lambda lines: pipeline.line("warning", "logs.lost", {"lines": lines})(),
     )
-    handler = StandardLogs(pipeline, sink)
+    gathering = LogGathering(sink)
+    ring.before_reading = gathering.flush
+    handler = StandardLogs(pipeline, gathering)
     root = logging.getLogger()
     before, root_level = structlog.get_config(), root.level
 
     def render(_: object, name: str, event: MutableMapping[str, Any]) -> bytes:
-        return pipeline.render(name, event.pop("event", ""), event)
+        gathering.flush()
+        return pipeline.line(name, event.pop("event", ""), event)()
 
     structlog.configure(
         processors=[render],
-        wrapper_class=_logger_class(RANKS[level], pipeline, render, sink),
+        wrapper_class=_logger_class(RANKS[level], pipeline, render, gathering),
         logger_factory=lambda *_: _SinkLogger(sink),
         # Not cached, for 2 µs a line: a cached logger would outlive this set-up.
         cache_logger_on_first_use=False,
@@ -218,26 +204,34 @@ def configure_logs(
         root.removeHandler(handler)
         root.setLevel(root_level)
         structlog.configure(**before)
+        gathering.flush()
         sink.close()
 
 
 def _logger_class(
-    rank: int, pipeline: LogPipeline, processor: Processor, sink: LogSink
+    rank: int, pipeline: LogPipeline, processor: Processor, gathering: LogGathering
 ) -> type[FilteringBoundLogger]:
     """structlog's logger, with the pipeline called as it is, not by way of a row of processors."""
-    render, ways = pipeline.render, _ways(sink)
+    line_of, now, soon = pipeline.line, gathering.now, gathering.soon
     logger: type[FilteringBoundLogger] = structlog.make_filtering_bound_logger(rank)
 
     def method(level: str) -> Callable[..., None]:
-        way = ways[level]
+        urgent = RANKS[level] >= URGENT
 
         def write(self: Any, event: str = "", *args: object, **fields: Any) -> None:
             if args:
                 event %= args
             if self._processors[0] is not processor:  # a test captures what is logged
                 self._proxy_to_logger(level, event, **fields)
+                return
+            if self._context:
+                fields = {**self._context, **fields}
+            line = line_of(level, event, fields)
+            # What could change until the line is made is written at once.
+            if urgent or "exc_info" in fields or not SCALARS.issuperset(map(type, fields.values())):
+                now(line)
             else:
-                way(render(level, event, {**self._context, **fields} if self._context else fields))
+                soon(line)
 
         return write
 
@@ -245,51 +239,8 @@ def _logger_class(
     return type("Logger", (logger,), methods)
 
 
-def _ways(sink: LogSink) -> dict[str, Callable[[bytes], None]]:
-    """How the lines of each level are written."""
-    return {
-        level: sink.write if rank >= URGENT else sink.write_soon for level, rank in RANKS.items()
-    }
-
-
 class _SinkLogger:
     """The end of structlog's chain; its methods are named by level."""
 
     def __init__(self, sink: LogSink) -> None:
-        vars(self).update(_ways(sink))
-
-
-def _dump(line: Mapping[str, Any]) -> bytes:
-    try:
-        # A copy, for orjson's own bytes keep the 4 KiB that they were written into, and the ring
-        # keeps the line.
-        return memoryview(orjson.dumps(line, option=DUMP)).tobytes()
-    except TypeError:
-        # Lone surrogates, integers past 64 bits: as text, what can be shown of them is shown.
-        return orjson.dumps({name: _clean(value) for name, value in line.items()}, option=DUMP)
-
-
-def _clean(value: object) -> object:
-    if isinstance(value, datetime):
-        return value
-    return str(value).encode("utf-8", "replace").decode()
-
-
-def _cut(line: Mapping[str, Any]) -> dict[str, Any]:
-    cut: dict[str, Any] = {}
-    for name, value in line.items():
-        text = str(value)
-        # The end of a traceback says what happened, the beginning of anything else.
-        kept = text[-MAX_FIELD_CHARS:] if name == "exception" else text[:MAX_FIELD_CHARS]
-        cut[name] = value if len(text) <= MAX_FIELD_CHARS else kept
-    return {**cut, "cut": True}
-
-
-def _traceback(exc_info: object) -> str:
-    if isinstance(exc_info, BaseException):
-        error: BaseException | None = exc_info
-    elif isinstance(exc_info, tuple):
-        error = exc_info[1]
-    else:
-        error = sys.exc_info()[1]
-    return "" if error is None else "".join(format_exception(error)).rstrip()
+        vars(self).update(dict.fromkeys(RANKS, sink.write))

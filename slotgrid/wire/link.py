@@ -182,10 +182,11 @@ class Link(Generic[M]):
                 self._end(Ending(CloseCode.DEFECT, "the node failed on a message"))
 
     def _deliver(self, message: M | Data, receive: Callable[[M | Data], None]) -> None:
-        if isinstance(message, Heartbeat):
+        # By type, as `isinstance` goes a long way round for what is not of that type.
+        if type(message) is Heartbeat:
             self._count_sign()
             return
-        if isinstance(message, Credit):
+        if type(message) is Credit:
             self._count_sign()
             self._outbox.refund(message.id, message.count)
             self._wake_writer()
@@ -255,13 +256,15 @@ class Link(Generic[M]):
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     def _put(self) -> None:
-        self._wake_writer()
+        if self._wake is not None:
+            self._wake_writer()
         if self._outbox.backlog > BACKLOG_LIMIT:
             self._lose(CloseCode.BACKLOG, f"{BACKLOG_LIMIT} bytes wait, and the peer does not read")
 
     def _wake_writer(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        wake, self._wake = self._wake, None
+        if wake is not None and not wake.done():
+            wake.set_result(None)
 
     def _end(self, ending: Ending) -> None:
         if self.ending is not None:

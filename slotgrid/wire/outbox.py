@@ -5,15 +5,15 @@ others, so it holds nobody up; only what is about the same task or ask waits beh
 """
 
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.limits import CREDITS, FRAME_LIMIT, PIECE_BYTES
 from slotgrid.wire.messages import DataHeader, PartHeader
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """What goes over the WebSocket at once: lines of JSON as text, a header and bytes as binary."""
 
     data: bytes
@@ -69,7 +69,8 @@ class Outbox:
         elif self._lanes and (waiting := self._lanes.get(lane)) is not None:
             waiting.append(message)
         else:
-            self._put_line(message)
+            self._lines.append(message)
+            self._lines_put += 1
 
     def put_data(self, header: DataHeader, body: bytes) -> None:
         """Let a piece of an answer wait, PIECE_BYTES at most."""
@@ -101,14 +102,12 @@ class Outbox:
     def next_frame(self) -> Frame | None:
         """What to send next; None when nothing may be sent now."""
         # In turns, so that neither many lines nor a large message keeps the other waiting.
+        if not self._turns:
+            return self._joined()
         lines_first, self._lines_next = self._lines_next, not self._lines_next
-        if lines_first or not self._turns:
+        if lines_first:
             return self._joined() or self._from_lanes()
         return self._from_lanes() or self._joined()
-
-    def _put_line(self, line: bytes) -> None:
-        self._lines.append(line)
-        self._lines_put += 1
 
     def _lane(self, lane: str) -> _Lane:
         waiting = self._lanes.get(lane)
@@ -119,12 +118,13 @@ class Outbox:
 
     def _joined(self) -> Frame | None:
         """As many lines as a frame takes."""
-        waiting, lines, room = self._lines, [], FRAME_LIMIT
+        waiting = self._lines
+        if not waiting:
+            return None
+        lines, room = [], FRAME_LIMIT
         while waiting and (left := room - len(waiting[0])) >= 0:
             lines.append(waiting.popleft())
             room = left - 1  # the line break
-        if not lines:
-            return None
         self._lines_sent += len(lines)
         data = b"\n".join(lines)
         self.backlog -= len(data) - len(lines) + 1
@@ -162,7 +162,8 @@ class Outbox:
         if ended:
             waiting.popleft()
             while waiting and isinstance(line := waiting[0], bytes):
-                self._put_line(line)
+                self._lines.append(line)
+                self._lines_put += 1
                 waiting.popleft()
             if not waiting:
                 del self._lanes[lane]

@@ -6,6 +6,7 @@ import msgspec
 import orjson
 
 from slotgrid.core.errors import OutputInvalid, ServiceError
+from slotgrid.core.events import EventLog
 from slotgrid.core.task import NODE_STEP, Task
 from slotgrid.wire.link import Link, MessageTooLarge
 from slotgrid.wire.messages import Done, EventMessage, Failed, FromBalancer, LogMessage
@@ -49,12 +50,11 @@ class Relay:
         self.retryable = False
         self.noted = False
         """Whether it is on the list of those that have something to say."""
-        self._events = task.events.last_id
+        self._events = task.events.last_id if task.spoke else 0
         self._logs = 0
         self._only_end = False
         self._news = news
-        task.events.on_news = self.tell
-        task.events.pace(self)
+        task.follow(self)
 
     def tell(self) -> None:
         """There is something to say, or room to say it."""
@@ -79,8 +79,7 @@ class Relay:
 
     def detach(self) -> None:
         """Leave the task alone."""
-        self.task.events.on_news = None
-        self.task.events.unpace(self)
+        self.task.follow(None)
 
     def say(self, free: Free) -> bool:
         """Say what may be said now; True when that was the end."""
@@ -88,7 +87,6 @@ class Relay:
         if link is None or link.ending is not None:
             return False
         said_all = self._only_end or (self._say_events(link) and self._say_lines(link))
-        self.task.events.moved_on(self)
         if not (self.ended and said_all):
             return False
         self._say_end(link, free)
@@ -97,8 +95,16 @@ class Relay:
         return True
 
     def _say_events(self, link: Link[FromBalancer]) -> bool:
+        if not self.task.spoke:  # as most
+            return True
+        events = self.task.events
+        said_all = self._say_new(link, events)
+        events.moved_on(self)
+        return said_all
+
+    def _say_new(self, link: Link[FromBalancer], events: EventLog) -> bool:
         task = self.task
-        for event in task.events.after(self._events):
+        for event in events.after(self._events):
             if not event.terminal:  # that one is made of `done` and `failed`
                 if link.credits(task.id) <= 0:
                     return False
@@ -133,11 +139,8 @@ class Relay:
 
     def _say_end(self, link: Link[FromBalancer], free: Free) -> None:
         task, (slots, seq) = self.task, free()
-        artifacts = tuple(
-            ArtifactInfo(name=file.name, size=file.size, content_type=file.content_type)
-            for file in task.artifacts.values()
-        )
-        steps = tuple(_step_info(task)) if task.steps else ()
+        artifacts = _artifact_info(task) if task.artifacts else ()
+        steps = _step_info(task) if task.steps else ()
 
         def failed(error: ServiceError) -> Failed:
             return Failed(
@@ -168,8 +171,15 @@ class Relay:
             link.send(failed(too_large), task.id)
 
 
-def _step_info(task: Task) -> list[StepInfo]:
-    return [
+def _artifact_info(task: Task) -> tuple[ArtifactInfo, ...]:
+    return tuple(
+        ArtifactInfo(name=file.name, size=file.size, content_type=file.content_type)
+        for file in task.artifacts.values()
+    )
+
+
+def _step_info(task: Task) -> tuple[StepInfo, ...]:
+    return tuple(
         StepInfo(
             name=step.name,
             function=step.function,
@@ -180,4 +190,4 @@ def _step_info(task: Task) -> list[StepInfo]:
             error=step.error,
         )
         for step in task.steps
-    ]
+    )

@@ -9,7 +9,7 @@ import structlog
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import ServiceError, UnknownFunction, WorkerLost
-from slotgrid.core.fields import Mode, Place
+from slotgrid.core.fields import ANYWHERE, Mode, Place
 from slotgrid.core.lease import class_of
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.observer import Observer
@@ -151,7 +151,8 @@ class RemoteTasks(Observer):
 
     def _start(self, message: TaskMessage, balancer: Balancer) -> Started:
         """Raises _Refusal, or a ServiceError that the task fails with."""
-        self._check(message)
+        earlier = self._history.get(message.id)
+        self._check(message, earlier)
         submission = Submission(
             function=message.function,
             input=message.input,
@@ -159,7 +160,7 @@ class RemoteTasks(Observer):
             # Durable is what the balancer makes it; here each is a task in memory.
             mode=Mode.STREAM if message.mode == "stream" else Mode.SYNC,
             timeout_s=message.timeout_s,
-            place=Place(pool=message.pool),
+            place=ANYWHERE if message.pool is None else Place(pool=message.pool),
             metadata=message.metadata,
             trace=message.trace,
             size=len(encode(message.input)),
@@ -172,7 +173,7 @@ class RemoteTasks(Observer):
         except UnknownFunction as error:
             raise _Refusal("function", error.detail) from error
         task.restore(created_at=message.created_at, starts=message.attempt - 1, first_event=0)
-        if (earlier := self._history.get(task.id)) is not None:  # its files are in the same folder
+        if earlier is not None:  # its files are in the same folder
             task.artifacts.update(earlier.artifacts)
         slot = self._dispatcher.reserve(task)
         if slot is None:
@@ -184,7 +185,7 @@ class RemoteTasks(Observer):
         free, seq = self._free()
         return Started(id=task.id, slot=slot.index, free=free, seq=seq)
 
-    def _check(self, message: TaskMessage) -> None:
+    def _check(self, message: TaskMessage, earlier: Task | None) -> None:
         state = self._status.state
         if state is NodeState.MAINTENANCE:
             raise _Refusal("maintenance", "the worker is in maintenance")
@@ -196,8 +197,7 @@ class RemoteTasks(Observer):
             raise _Refusal("contract", f"this worker has contract {self._contract}")
         if message.id in self._relays or (
             # Only what is known at all can still be winding up, so the long look is rare.
-            self._history.get(message.id) is not None
-            and any(task.id == message.id for task in self._supervisor().live)
+            earlier is not None and any(task.id == message.id for task in self._supervisor().live)
         ):
             raise _Refusal("busy", "an earlier attempt of the task is still winding up")
 

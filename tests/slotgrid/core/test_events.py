@@ -306,12 +306,14 @@ async def test_a_follower_that_is_no_task_hears_of_each_event_and_paces_the_writ
     class Follower:
         position = 0
 
+        def tell(self) -> None:
+            heard.append(log.last_id)
+
         def is_behind(self) -> bool:
             return log.far_behind(self.position)
 
     follower = Follower()
-    log.on_news = lambda: heard.append(log.last_id)
-    log.pace(follower)
+    log.follow(follower)
     for number in range(READER_LAG_EVENTS + 1):
         assert not log.crowded
         log.append("said", number)
@@ -326,5 +328,8 @@ async def test_a_follower_that_is_no_task_hears_of_each_event_and_paces_the_writ
     assert log.crowded
     log.unpace(Follower())
     assert log.crowded
-    log.unpace(follower)
+    told = len(heard)
+    log.follow(None)
+    log.append("said", "to nobody")
+    assert len(heard) == told
     assert not log.crowded

@@ -134,7 +134,7 @@ def test_attempts_and_steps_are_shown_with_their_times() -> None:
     assert step.ended_at is not None
     assert step.ended_at > 1.5
     assert (step.state, step.output, step.error) == (StepState.FAILED, None, "no such user")
-    task.steps.append(step)
+    task.steps += (step,)
     assert task.step_names() == ["_node", "main", "login"]
 
 

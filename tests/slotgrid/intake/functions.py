@@ -180,7 +180,7 @@ async def _save(speaker: Speaker, input_: Mapping[str, Any]) -> Any:
 
 async def _steps(speaker: Speaker, _: Mapping[str, Any]) -> Any:
     step = Step("greet-1", "greet")
-    speaker.task.steps.append(step)
+    speaker.task.steps += (step,)
     speaker.task.log("a line of the step", step=step.name)
     speaker.task.log("a line of the function", step="main")
     step.end(StepState.COMPLETED, output="done")

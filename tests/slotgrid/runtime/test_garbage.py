@@ -66,24 +66,33 @@ async def test_the_newest_objects_are_looked_through_though_few_have_come(
         gc.enable()
 
 
-async def test_a_look_that_takes_long_is_followed_by_the_next_one_sooner(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("many", [True, False])
+async def test_where_many_objects_are_new_each_is_looked_through_once(
+    monkeypatch: pytest.MonkeyPatch, *, many: bool
 ) -> None:
     looks: list[int] = []
     enough = asyncio.Event()
+    remembered: list[list[object]] = []
 
     def look(generation: int = 2) -> int:
         looks.append(generation)
-        if len(looks) == 60:
+        if len(looks) == 2 * garbage.MIDDLE_TICKS:
             enough.set()
-        return 0
+        found = collect(0)  # it is what has the counting begin anew
+        if many:
+            remembered.extend([] for _ in range(2 * garbage.MANY_NEW))
+        return found
 
-    monkeypatch.setattr(garbage, "YOUNG_EVERY_S", 0.0)
-    monkeypatch.setattr(garbage, "MIDDLE_MOST_S", -1.0)  # every look takes longer than that
-    monkeypatch.setattr(gc, "collect", look)
-    looking = asyncio.create_task(garbage.keep_young_few())
-    await enough.wait()
-    looking.cancel()
-    assert looks[:20] == [0] * 19 + [1]
-    assert looks[20:30] == [0] * 9 + [1]
-    assert looks[50:] == [1] * len(looks[50:])
+    collect = gc.collect
+    gc.disable()
+    try:
+        look()
+        looks.clear()
+        monkeypatch.setattr(garbage, "YOUNG_EVERY_S", 0.0)
+        monkeypatch.setattr(gc, "collect", look)
+        async with background(garbage.keep_young_few(), name="garbage"), asyncio.timeout(10):
+            await enough.wait()
+    finally:
+        gc.enable()
+    of_the_middle = looks.count(1)
+    assert of_the_middle == (len(looks) if many else 2)

@@ -1,43 +1,11 @@
-import asyncio
-import fcntl
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from threading import enumerate as threads
 
-import pytest
-
-from slotgrid.runtime.log_sink import GATHER_S, LogSink
+from slotgrid.runtime.log_sink import LogSink
+from tests.slotgrid.runtime.pipes import Pipe
 
 LINE = b"x" * 999 + b"\n"
-
-
-@dataclass
-class Pipe:
-    """A pipe of 64 KiB whose reader reads when it is told to."""
-
-    reader: int
-    sink: LogSink
-
-    def read_lines(self, count: int) -> list[bytes]:
-        """Exactly `count` lines, however long they take."""
-        data = b""
-        while data.count(b"\n") < count:
-            data += os.read(self.reader, 65536)
-        assert data.count(b"\n") == count
-        return data.splitlines()
-
-
-@pytest.fixture
-def pipe() -> Iterator[Pipe]:
-    reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 65536)
-    sink = LogSink(writer, lambda lines: b"lost %d\n" % lines, backlog_bytes=100_000)
-    yield Pipe(reader, sink)
-    sink.close(timeout_s=0)
-    os.close(reader)
-    assert "log-drain" not in {thread.name for thread in threads()}
 
 
 def test_while_the_reader_keeps_up_no_thread_is_needed(pipe: Pipe) -> None:
@@ -47,46 +15,10 @@ def test_while_the_reader_keeps_up_no_thread_is_needed(pipe: Pipe) -> None:
     assert "log-drain" not in {thread.name for thread in threads()}
 
 
-async def test_lines_that_may_wait_are_written_together_and_soon(pipe: Pipe) -> None:
-    for number in range(10):
-        pipe.sink.write_soon(b"%d\n" % number)
-    readable = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(pipe.reader, readable.set)
-    assert not readable.is_set()
-    await readable.wait()
-    loop.remove_reader(pipe.reader)
-    assert os.read(pipe.reader, 65536) == b"".join(b"%d\n" % number for number in range(10))
-
-
-async def test_lines_that_wait_stay_in_front_of_those_that_do_not(pipe: Pipe) -> None:
-    pipe.sink.write_soon(b"first\n")
-    await asyncio.to_thread(pipe.sink.write, b"second\n")
-    assert pipe.read_lines(2) == [b"first", b"second"]
-
-
-async def test_a_blocked_loop_keeps_no_line_for_long(pipe: Pipe) -> None:
-    pipe.sink.write_soon(b"first\n")
-    time.sleep(2 * GATHER_S)  # noqa: ASYNC251  # it is what the test is about
-    pipe.sink.write_soon(b"second\n")
-    assert pipe.read_lines(2) == [b"first", b"second"]
-
-
-def test_without_a_loop_no_line_waits(pipe: Pipe) -> None:
-    pipe.sink.write_soon(b"alone\n")
-    assert pipe.read_lines(1) == [b"alone"]
-
-
-async def test_closing_writes_what_still_waits(pipe: Pipe) -> None:
-    pipe.sink.write_soon(b"last\n")
-    pipe.sink.close()
-    assert pipe.read_lines(1) == [b"last"]
-
-
-async def test_lines_that_waited_are_lost_one_by_one_when_nobody_reads(pipe: Pipe) -> None:
-    for number in range(1000):
-        pipe.sink.write_soon(b"%04d" % number + LINE[4:])
-    pipe.sink.flush()
+def test_lines_that_come_together_are_lost_one_by_one_when_nobody_reads(pipe: Pipe) -> None:
+    lines = [b"%04d" % number + LINE[4:] for number in range(1000)]
+    for begin in range(0, 1000, 10):
+        pipe.sink.write_all(lines[begin : begin + 10])
     data = b""
     while b"lost " not in data or not data.endswith(b"\n"):
         data += os.read(pipe.reader, 65536)

@@ -13,14 +13,14 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from slotgrid.runtime.choices import LogFormat, LogLevel
+from slotgrid.runtime.log_lines import MAX_LINE_BYTES
 from slotgrid.runtime.logs import (
-    MAX_LINE_BYTES,
     LogRing,
     StandardLogs,
     bind_fields,
     configure_logs,
 )
-from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.secrets import HIDDEN, Redactor
 
 log = structlog.get_logger()
 
@@ -115,6 +115,24 @@ async def test_a_warning_is_written_at_once_behind_what_came_before_it(logs: Run
     assert logs.lines() == []
     log.warning("fourth")
     assert [line["event"] for line in logs.lines()] == ["first", "second", "third", "fourth"]
+
+
+async def test_a_line_that_waits_is_as_it_was_when_it_was_said(
+    logs: RunningLogs, redactor: Redactor
+) -> None:
+    said: list[str] = ["before"]
+    with redactor.scope("hunter-22"):
+        bind_fields(task_id="t1")
+        log.info("scalars", password="x", text="it is hunter-22")
+        log.info("a list", said=said)
+    bind_fields(task_id="t2")
+    said.append("after")
+    log.info("waits")
+    listed = logs.ring.entries()
+    assert listed == logs.lines()
+    assert [line["task_id"] for line in listed] == ["t1", "t1", "t2"]
+    assert (listed[0]["password"], listed[0]["text"]) == (HIDDEN, f"it is {HIDDEN}")
+    assert listed[1]["said"] == ["before"]
 
 
 def test_lines_below_the_level_are_not_written(logs: RunningLogs) -> None:
