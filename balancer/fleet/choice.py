@@ -63,7 +63,8 @@ class Choice:
         members = self._roster.members(cls.group, cls.contract)
         if members is None:
             return None
-        if cls.gate is None and not cls.place.labels:
+        # A pool that nobody has may be any word of a caller's: its room is not kept for good.
+        if cls.gate is None and not cls.place.labels and members.have_pool(cls.pool):
             room = self._rooms[cls] = members.plain_room(cls.pool, now)
             return room
         return members.special_room(self._needs(cls), now)

@@ -144,6 +144,10 @@ class Members:
                 if needs.pool in pools:
                     room.recount(worker)
 
+    def have_pool(self, pool: str) -> bool:
+        """Whether any of them, whatever its state, has that pool."""
+        return any(pool in worker.pools for worker in self.workers.values())
+
     def plain_room(self, pool: str, now: float) -> Room:
         """Where there is room in that pool, for tasks that need nothing else."""
         room = self._plain.get(pool)

@@ -78,7 +78,7 @@ class FleetOffer:
             return
         members = self._roster.members(spec.group, spec.contract)
         assert members is not None, "the function was found there"
-        if not any(pool in worker.pools for worker in members.workers.values()):
+        if not members.have_pool(pool):
             raise self._no_such_pool(place, pool, members)
         if not _fitting(members, pool, place):
             raise NoWorker(

@@ -1,9 +1,11 @@
+import gc
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from balancer.fleet.expected import RETURNING_S
+from balancer.fleet.members import SPECIAL_ROOMS_LIMIT, Room
 from balancer.fleet.offer import FleetOffer
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import (
@@ -180,6 +182,20 @@ def test_a_pool_that_nobody_has_is_a_fault_of_the_request_once_all_were_heard(
     own = refusal(admission, function="elsewhere")
     assert isinstance(own, NoWorker)
     assert own.reason == "pool"
+
+
+def test_pools_that_callers_make_up_are_not_remembered(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    def rooms() -> int:
+        gc.collect()
+        return sum(isinstance(found, Room) for found in gc.get_objects())
+
+    fleet.join("w1")
+    before = rooms()
+    for number in range(10 * SPECIAL_ROOMS_LIMIT):
+        refusal(admission, place={"pool": f"made-up-{number}"})
+    assert rooms() - before <= SPECIAL_ROOMS_LIMIT + 1
 
 
 def test_what_was_accepted_once_waits_until_somebody_has_its_function(
