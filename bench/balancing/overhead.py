@@ -1,5 +1,6 @@
 """What a balancer costs a task that does nothing: beside the worker alone, and beside proxies."""
 
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from statistics import median
@@ -7,7 +8,7 @@ from statistics import median
 from bench.balancing.callers import by_the_clock, percentile, poisson
 from bench.balancing.fleet import RunningFleet
 from bench.balancing.others import PROXIES, proxy
-from bench.load import closed_load, submit
+from bench.load import Load, closed_load, submit
 from bench.no_browser import VALUE
 from bench.pairs import Pair, cpu_us, per_s
 from bench.processes import Server, started
@@ -17,6 +18,8 @@ CLIENTS = 32
 """Enough for the process in front to be busy nine tenths of the time."""
 FEWER_AND_MORE = (16, 64)
 """Told beside it: with few, processes wait for each other; with many, more is done at once."""
+RUN_IN_S = 0.1
+"""Load that is not counted before each that is: caches and clocks are as another left them."""
 TARGET = 1.0
 ADDED_MS = {50: 3.0, 99: 10.0}
 REQUEST = submit("echo", {"value": VALUE})
@@ -47,17 +50,17 @@ async def measure(
     others = {clients: Pair() for clients in FEWER_AND_MORE}
     for server in (worker, *servers.values()):
         await closed_load(server, REQUEST, clients=CLIENTS, seconds=1)
+    chance = random.Random(1)
     for _ in range(rounds):
-        loads = {
-            name: await closed_load(server, REQUEST, clients=CLIENTS, seconds=seconds)
-            for name, server in servers.items()
-        }
+        loads = await _in_turn(servers, chance, clients=CLIENTS, seconds=seconds)
         for name, pair in pairs.items():
             pair.ours.append(loads["balancer"])
             pair.bare.append(loads[name])
         for clients, pair in others.items():
-            for server, found in ((fleet.balancer, pair.ours), (bare, pair.bare)):
-                found.append(await closed_load(server, REQUEST, clients=clients, seconds=seconds))
+            both = {"balancer": fleet.balancer, "aiohttp": bare}
+            loads = await _in_turn(both, chance, clients=clients, seconds=seconds)
+            pair.ours.append(loads["balancer"])
+            pair.bare.append(loads["aiohttp"])
     rows = _throughput(pairs, pairs["aiohttp"], others)
     rows += [
         Row(f"the same, against {name}", "", "not installed here")
@@ -66,6 +69,17 @@ async def measure(
     ]
     half = per_s(pairs["aiohttp"].ours) / 2
     return rows + await _added(fleet.balancer, worker, rate=half, rounds=rounds, seconds=seconds)
+
+
+async def _in_turn(
+    servers: Mapping[str, Server], chance: random.Random, *, clients: int, seconds: float
+) -> dict[str, Load]:
+    """A load of each, in an order of chance: nobody always comes behind the same other."""
+    loads = {}
+    for name in chance.sample(sorted(servers), len(servers)):
+        await closed_load(servers[name], REQUEST, clients=clients, seconds=RUN_IN_S)
+        loads[name] = await closed_load(servers[name], REQUEST, clients=clients, seconds=seconds)
+    return loads
 
 
 def _throughput(pairs: Mapping[str, Pair], bare: Pair, others: Mapping[int, Pair]) -> list[Row]:
