@@ -22,12 +22,8 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
     """Every measurement, one after the other; `folder` is for the nodes' files."""
     rows: list[Row] = []
     say("tasks that do nothing, beside other proxies")
-    async with (
-        fleet(folder / "no-op", workers=1, slots=2 * overhead.CLIENTS) as nodes,
-        overhead.fronts(nodes.workers[0]) as fronts,
-    ):
-        rounds, seconds = (5, 1.0) if quick else (15, 1.0)
-        rows += await overhead.measure(nodes, fronts, rounds=rounds, seconds=seconds)
+    starts, rounds, seconds = (2, 2, 1.0) if quick else (6, 3, 1.0)
+    rows += await overhead.measure(folder / "no-op", starts=starts, rounds=rounds, seconds=seconds)
     say(f"{WORKERS} workers of {SLOTS} slots: what is free, and when that is known")
     async with fleet(folder / "naps", workers=WORKERS, slots=SLOTS) as nodes:
         rows += await naps.measure_freshness(nodes, tasks=500 if quick else 2000)

@@ -3,10 +3,11 @@
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from statistics import median
 
 from bench.balancing.callers import by_the_clock, percentile, poisson
-from bench.balancing.fleet import RunningFleet
+from bench.balancing.fleet import RunningFleet, fleet
 from bench.balancing.others import PROXIES, proxy
 from bench.load import Load, closed_load, submit
 from bench.no_browser import VALUE
@@ -37,38 +38,78 @@ async def fronts(worker: Server) -> AsyncIterator[dict[str, Server | None]]:
         yield found
 
 
-async def measure(
-    fleet: RunningFleet, fronts: Mapping[str, Server | None], *, rounds: int, seconds: float
-) -> list[Row]:
-    """Both measurements, of a fleet of one worker that has a slot for each client."""
-    (worker,), bare = fleet.workers, fronts["aiohttp"]
-    assert bare is not None
-    servers = {"balancer": fleet.balancer} | {
-        name: server for name, server in fronts.items() if server is not None
-    }
-    pairs = {name: Pair() for name in servers}
-    others = {clients: Pair() for clients in FEWER_AND_MORE}
-    for server in (worker, *servers.values()):
-        await closed_load(server, REQUEST, clients=CLIENTS, seconds=1)
-    chance = random.Random(1)
-    for _ in range(rounds):
-        loads = await _in_turn(servers, chance, clients=CLIENTS, seconds=seconds)
-        for name, pair in pairs.items():
-            pair.ours.append(loads["balancer"])
-            pair.bare.append(loads[name])
-        for clients, pair in others.items():
-            both = {"balancer": fleet.balancer, "aiohttp": bare}
-            loads = await _in_turn(both, chance, clients=clients, seconds=seconds)
-            pair.ours.append(loads["balancer"])
-            pair.bare.append(loads["aiohttp"])
-    rows = _throughput(pairs, pairs["aiohttp"], others)
-    rows += [
-        Row(f"the same, against {name}", "", "not installed here")
-        for name, server in fronts.items()
-        if server is None
-    ]
-    half = per_s(pairs["aiohttp"].ours) / 2
-    return rows + await _added(fleet.balancer, worker, rate=half, rounds=rounds, seconds=seconds)
+async def measure(folder: Path, *, starts: int, rounds: int, seconds: float) -> list[Row]:
+    """Both measurements, each time so many rounds, with a balancer of one worker and the fronts.
+
+    All are started anew so many times: the same program may be a twentieth faster or slower from
+    one start to the next, by where its memory came to lie, however long it is then measured.
+    """
+    found, chance = _Found(), random.Random(1)
+    for number in range(starts):
+        async with (
+            fleet(folder / str(number), workers=1, slots=max(CLIENTS, *FEWER_AND_MORE)) as nodes,
+            fronts(nodes.workers[0]) as others,
+        ):
+            await found.measure(nodes, others, chance, rounds=rounds, seconds=seconds)
+    return found.rows()
+
+
+class _Found:
+    """What was measured so far."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[str, Pair] = {}
+        self._others = {clients: Pair() for clients in FEWER_AND_MORE}
+        self._rates: list[float] = []
+        #: of each round: the answers' times through the balancer, and at the worker itself
+        self._latencies: list[tuple[list[float], list[float]]] = []
+
+    async def measure(
+        self,
+        nodes: RunningFleet,
+        others: Mapping[str, Server | None],
+        chance: random.Random,
+        *,
+        rounds: int,
+        seconds: float,
+    ) -> None:
+        """Add so many rounds of each, of a fleet of one worker that has a slot for each client."""
+        (worker,) = nodes.workers
+        servers = {"balancer": nodes.balancer} | {
+            name: server for name, server in others.items() if server is not None
+        }
+        both = {name: servers[name] for name in ("balancer", "aiohttp")}
+        for server in (worker, *servers.values()):
+            await closed_load(server, REQUEST, clients=CLIENTS, seconds=1)
+        ours = []
+        for _ in range(rounds):
+            loads = await _in_turn(servers, chance, clients=CLIENTS, seconds=seconds)
+            ours.append(loads["balancer"])
+            for name in others:
+                pair = self._pairs.setdefault(name, Pair())
+                if name in loads:
+                    pair.ours.append(loads["balancer"])
+                    pair.bare.append(loads[name])
+            for clients, pair in self._others.items():
+                loads = await _in_turn(both, chance, clients=clients, seconds=seconds)
+                pair.ours.append(loads["balancer"])
+                pair.bare.append(loads["aiohttp"])
+        half = per_s(ours) / 2
+        self._rates.append(half)
+        count = int(half * seconds)
+        for _ in range(rounds):
+            of_round = []
+            for server in (nodes.balancer, worker):
+                answers = await by_the_clock(server, [REQUEST] * count, poisson(half, count))
+                of_round.append([answer.latency_ms for answer in answers])
+            self._latencies.append((of_round[0], of_round[1]))
+
+    def rows(self) -> list[Row]:
+        """All of it."""
+        return [
+            *_throughput(self._pairs, self._others),
+            *_added(self._latencies, rate=median(self._rates)),
+        ]
 
 
 async def _in_turn(
@@ -82,7 +123,8 @@ async def _in_turn(
     return loads
 
 
-def _throughput(pairs: Mapping[str, Pair], bare: Pair, others: Mapping[int, Pair]) -> list[Row]:
+def _throughput(pairs: Mapping[str, Pair], others: Mapping[int, Pair]) -> list[Row]:
+    bare = pairs["aiohttp"]
     ratio = bare.rate_ratio()
     rows = [
         Row(
@@ -110,33 +152,22 @@ def _throughput(pairs: Mapping[str, Pair], bare: Pair, others: Mapping[int, Pair
             f"{bare.cpu_ratio():.2f}",
         ),
     ]
-    rows += [
-        Row(
-            f"with {CLIENTS} clients, against {name}: tasks/s",
-            f"{per_s(pair.ours):,.0f}",
-            f"{per_s(pair.bare):,.0f}",
-            f"{pair.rate_ratio():.2f}",
-        )
-        for name, pair in pairs.items()
-        if name in PROXIES
-    ]
+    for name in PROXIES:
+        what, pair = f"with {CLIENTS} clients, against {name}: tasks/s", pairs[name]
+        if not pair.bare:
+            rows.append(Row(what, "", "not installed here"))
+            continue
+        rates = f"{per_s(pair.ours):,.0f}", f"{per_s(pair.bare):,.0f}"
+        rows.append(Row(what, *rates, f"{pair.rate_ratio():.2f}"))
     return rows
 
 
-async def _added(
-    through: Server, direct: Server, *, rate: float, rounds: int, seconds: float
-) -> list[Row]:
+def _added(latencies: list[tuple[list[float], list[float]]], *, rate: float) -> list[Row]:
     """What the balancer adds to an answer's time, in rounds side by side."""
-    count = int(rate * seconds)
-    latencies: dict[Server, list[list[float]]] = {through: [], direct: []}
-    for _ in range(rounds):
-        for server, of_rounds in latencies.items():
-            answers = await by_the_clock(server, [REQUEST] * count, poisson(rate, count))
-            of_rounds.append([answer.latency_ms for answer in answers])
     rows = []
     for percent, target in ADDED_MS.items():
         ours, alone = (
-            [percentile(one, percent) for one in latencies[server]] for server in (through, direct)
+            [percentile(of_round[side], percent) for of_round in latencies] for side in (0, 1)
         )
         added = median(one - other for one, other in zip(ours, alone, strict=True))
         rows.append(
