@@ -40,4 +40,4 @@ GRACE_S = 5.0
 """For how long a worker keeps the tasks of a balancer whose link was lost."""
 REPORT_EVERY_S = 1.0
 REPORT_WITHIN_S = 0.01
-"""Changes of a worker that are this close together go in one report."""
+"""Between the reports of a worker: changes that come sooner after one go in the next together."""

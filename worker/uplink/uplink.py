@@ -1,6 +1,7 @@
 """All links of a worker: those that balancers dial, and those that it dials itself."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -53,6 +54,7 @@ class Uplink:
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._conversations: set[Conversation] = set()
         self._report_timer: asyncio.TimerHandle | None = None
+        self._looked_at = -math.inf
         self._said: Report | None = None
         self._closing = False
 
@@ -99,10 +101,14 @@ class Uplink:
         return ending
 
     def changed(self) -> None:
-        """Something that reports tell has changed, perhaps."""
+        """Something that reports tell has changed, perhaps.
+
+        It is told in the loop's next turn, or when the last change was told REPORT_WITHIN_S ago.
+        """
         if self._conversations and self._report_timer is None:
             loop = asyncio.get_running_loop()
-            self._report_timer = loop.call_later(REPORT_WITHIN_S, self._report_change)
+            at = max(loop.time(), self._looked_at + REPORT_WITHIN_S)
+            self._report_timer = loop.call_at(at, self._report_change)
 
     def status_changed(self, state: NodeState) -> None:
         """The worker has another state: that is told at once."""
@@ -168,6 +174,7 @@ class Uplink:
 
     def _report_change(self) -> None:
         self._report_timer = None
+        self._looked_at = asyncio.get_running_loop().time()
         report = self._facts.report()
         if self._said is None or not _same(report, self._said):
             self._send(report)

@@ -82,6 +82,24 @@ async def test_reports_come_with_each_change_and_each_second(tmp_path: Path) -> 
         worker.worker.slots.held = None
 
 
+async def test_a_first_change_is_told_at_once_and_the_next_ones_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with linked(tmp_path, FUNCTIONS) as (worker, balancer):
+        first = await balancer.report(lambda _: True)
+        monkeypatch.setattr("worker.uplink.uplink.REPORT_EVERY_S", 3600)
+        monkeypatch.setattr("worker.uplink.uplink.REPORT_WITHIN_S", 3600)
+        last_by_itself = await balancer.report(lambda report: report.seq > first.seq)
+        worker.worker.slots.held = "too little memory"
+        worker.worker.uplink.changed()
+        await balancer.report(lambda report: report.held == "too little memory")
+        worker.worker.slots.held = None
+        worker.worker.uplink.changed()
+        assert isinstance(await balancer.outcome(balancer.offer("quick")), m.Done)
+        told = [one.held for one in balancer.all(m.Report) if one.seq > last_by_itself.seq]
+        assert told == ["too little memory"]
+
+
 async def test_functions_that_change_are_told(tmp_path: Path) -> None:
     async with linked(tmp_path, FUNCTIONS) as (worker, balancer):
         await balancer.report(lambda _: True)
