@@ -40,5 +40,5 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
 
 if __name__ == "__main__":
     sys.exit(
-        main(run, module="bench.balancer", about=__doc__, quick="two minutes instead of seven")
+        main(run, module="bench.balancer", about=__doc__, quick="three minutes instead of eleven")
     )

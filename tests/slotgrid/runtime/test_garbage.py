@@ -66,33 +66,52 @@ async def test_the_newest_objects_are_looked_through_though_few_have_come(
         gc.enable()
 
 
-@pytest.mark.parametrize("many", [True, False])
-async def test_where_many_objects_are_new_each_is_looked_through_once(
-    monkeypatch: pytest.MonkeyPatch, *, many: bool
+@pytest.mark.parametrize(
+    ("new_in_a_tick", "least", "most"),
+    [
+        (0, 2, 2),  # by its turn alone
+        (garbage.MANY_WAITING // 4, 8, 10),  # when four ticks' have come together
+        (2 * garbage.MANY_NEW, 2 * garbage.MIDDLE_TICKS - 1, 2 * garbage.MIDDLE_TICKS),
+    ],
+)
+async def test_the_middle_generation_never_has_much_to_look_through(
+    monkeypatch: pytest.MonkeyPatch, new_in_a_tick: int, least: int, most: int
 ) -> None:
     looks: list[int] = []
     enough = asyncio.Event()
     remembered: list[list[object]] = []
 
-    def look(generation: int = 2) -> int:
+    def look(generation: int) -> int:
         looks.append(generation)
         if len(looks) == 2 * garbage.MIDDLE_TICKS:
             enough.set()
-        found = collect(0)  # it is what has the counting begin anew
-        if many:
-            remembered.extend([] for _ in range(2 * garbage.MANY_NEW))
+        found = collect(generation)
+        remembered.extend([] for _ in range(new_in_a_tick))
         return found
 
     collect = gc.collect
     gc.disable()
     try:
-        look()
-        looks.clear()
+        collect()
         monkeypatch.setattr(garbage, "YOUNG_EVERY_S", 0.0)
         monkeypatch.setattr(gc, "collect", look)
         async with background(garbage.keep_young_few(), name="garbage"), asyncio.timeout(10):
             await enough.wait()
     finally:
         gc.enable()
-    of_the_middle = looks.count(1)
-    assert of_the_middle == (len(looks) if many else 2)
+    assert least <= looks.count(1) <= most
+
+
+async def test_what_was_freed_does_not_hide_what_is_new() -> None:
+    gc.disable()
+    try:
+        old: list[list[object]] = [[] for _ in range(2 * garbage.MANY_NEW)]
+        gc.collect()
+        new: list[list[object]] = [[] for _ in range(2 * garbage.MANY_NEW)]
+        del old
+        assert gc.get_count()[0] < garbage.MANY_NEW
+        assert garbage.are_many()
+        del new
+        assert not garbage.are_many()
+    finally:
+        gc.enable()
