@@ -42,7 +42,7 @@ async def measure(folder: Path, *, starts: int, rounds: int, seconds: float) -> 
     """Both measurements, each time so many rounds, with a balancer of one worker and the fronts.
 
     All are started anew so many times: the same program may be a twentieth faster or slower from
-    one start to the next, by where its memory came to lie, however long it is then measured.
+    one start to the next, however long it is then measured.
     """
     found, chance = _Found(), random.Random(1)
     for number in range(starts):
