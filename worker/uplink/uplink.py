@@ -149,6 +149,7 @@ class Uplink:
         balancer.link = link
         log.info("uplink.welcomed", balancer=welcome.name, address=link.peer)
         self.tasks.agree(balancer, welcome.running)
+        link.send(self._facts.report())  # what changed since `hello` was told to nobody
         return balancer
 
     def _lost(self, balancer: Balancer, link: Link[FromBalancer]) -> None:

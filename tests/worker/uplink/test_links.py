@@ -100,6 +100,22 @@ async def test_a_first_change_is_told_at_once_and_the_next_ones_together(
         assert told == ["too little memory"]
 
 
+async def test_what_changes_between_hello_and_welcome_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.uplink.uplink.REPORT_EVERY_S", 3600)
+    async with linked(tmp_path, FUNCTIONS, boot=None) as (worker, balancer):
+        assert (await balancer.hello()).report.held is None
+        worker.worker.slots.held = "too little memory"
+        worker.worker.uplink.changed()
+        await until(lambda: worker.worker.uplink._report_timer is None)
+        assert balancer.all(m.Report) == []
+        balancer.welcome("b1")
+        report = await balancer.hears(m.Report)
+        assert report.held == "too little memory"
+        worker.worker.slots.held = None
+
+
 async def test_functions_that_change_are_told(tmp_path: Path) -> None:
     async with linked(tmp_path, FUNCTIONS) as (worker, balancer):
         await balancer.report(lambda _: True)
