@@ -25,7 +25,9 @@ PIP_INSTALL = (
     "--no-build-isolation",  # which would fetch what a source is built with past our locks
 )
 # Wheels, for a source runs code of its own to install; the exception has published no wheel.
-LOCKED = ("--require-hashes", "--only-binary=:all:", "--no-binary=aiohttp-apispec")
+# Nothing is resolved: a lock is complete, and pip before 23.1 would fetch `name[extra]` afresh, past
+# the pin of `name`. `pip check` says afterwards whether something is missing.
+LOCKED = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-binary=aiohttp-apispec")
 
 
 class Environment:
