@@ -17,9 +17,6 @@ from ._urls import Robots, normalise, robots_url
 MAX_ROBOTS_DELAY_S = 10.0
 """A host that asks for longer pauses than this gets this one; a task would not end otherwise."""
 
-CLOSE_S = 1.0
-"""Seconds that a page which failed has to close."""
-
 RESERVE_S = 2.0
 """Seconds before the task's deadline at which a crawl stops, to hand over what it has."""
 
@@ -166,10 +163,7 @@ async def _within(seconds: float, opening: Awaitable[T], url: str) -> T:
 async def _replaced(page: Page) -> Page:
     """Return a new page for one that failed: what hangs may go on hanging, or interrupt."""
     new = await page.context.new_page()
-    closing = asyncio.ensure_future(page.close())
-    closing.add_done_callback(lambda done: done.cancelled() or done.exception())
-    # One that sends itself on without end may never be closed; it goes with its context.
-    await asyncio.wait({closing}, timeout=CLOSE_S)
+    await page.close()
     return new
 
 

@@ -15,6 +15,33 @@ from worker.browser.find import Executable, find_executable
 BOOT_SWITCH = "--slotgrid-boot="
 """Marks the main process of a browser with the boot it belongs to; Chromium ignores it."""
 
+PLAYWRIGHT_DISABLES = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "TcpPortRandomizationWin",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+    "msForceBrowserSignIn",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+)
+"""The features that Playwright switches off. Chromium obeys only the last `--disable-features` of
+its command line, so ours repeats them; a test compares this list with the installed Playwright."""
+
+DISABLED_FEATURES = (
+    *PLAYWRIGHT_DISABLES,
+    # With it, `page.close()` hangs in about two of five calls that race a navigation.
+    "RenderDocument",
+)
+
 
 @dataclass(frozen=True)
 class LaunchPlan:
@@ -23,6 +50,7 @@ class LaunchPlan:
     `sandbox`: None decides by the machine (off for root, off where the kernel forbids it).
     `proxy`: an `http://host:port` that all traffic has to pass, loopback too; None is no proxy.
     `page_heap_mb`: a page whose script holds more loses its tab, instead of the machine its memory.
+    `extra_args`: more switches of Chromium; a feature to disable belongs to DISABLED_FEATURES.
     """
 
     kind: BrowserKind = BrowserKind.SHELL
@@ -70,7 +98,10 @@ class LaunchPlan:
         return options
 
     def _switches(self) -> list[str]:
-        switches = [f"--js-flags=--max-old-space-size={self.page_heap_mb}"]
+        switches = [
+            f"--js-flags=--max-old-space-size={self.page_heap_mb}",
+            f"--disable-features={','.join(DISABLED_FEATURES)}",
+        ]
         if self.headless:
             switches.append("--disable-gpu")
         if self.proxy is not None:

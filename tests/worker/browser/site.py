@@ -33,6 +33,7 @@ HOSTILE = {
         const script = URL.createObjectURL(new Blob(['while (true);']));
         for (let i = 0; i < 3; i++) new Worker(script);
     </script>""",
+    "reloads": "<script>setTimeout(() => location.reload(), 10)</script>",
     "prints": "<script>setTimeout(() => { while (true) print() }, 0)</script>",
     "fills-memory": """<script>
         setTimeout(() => {

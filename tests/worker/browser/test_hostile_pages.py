@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import tempfile
+from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
-from tests.worker.browser.conftest import StartBrowsers
+from slotgrid.runtime.choices import BrowserKind
+from tests.worker.browser.conftest import StartBrowsers, browsers_leaving_nothing
 from tests.worker.browser.site import HOSTILE
 from tests.worker.browser.waiting import PATIENT, live_processes, until, until_whole
+from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
 from worker.browser.states import FreedBy, Lost
 
@@ -46,6 +50,26 @@ async def test_a_task_on_a_hostile_page_can_be_cancelled_and_its_context_closes(
     await until_whole(browsers, count=1, slots=2)
     assert browsers.stats().restarts == {}
     await until(lambda: live_processes() <= before)
+
+
+@pytest.mark.parametrize("kind", BrowserKind)
+async def test_a_page_can_be_closed_while_it_navigates(kind: BrowserKind, site: TestServer) -> None:
+    async def visit_and_close(browsers: Browsers, number: int) -> None:
+        task = await browsers.context()
+        with contextlib.suppress(PlaywrightError):
+            await task.page.goto(str(site.make_url("/hostile/reloads")))
+        await task.page.wait_for_timeout(number * 20)
+        await asyncio.wait_for(task.page.close(), 60)
+        assert await task.close() is FreedBy.CLOSE
+
+    # A short path, which a socket of the full browser needs (see `temporary_base`).
+    with tempfile.TemporaryDirectory(prefix="sg", dir="/tmp") as base:
+        async with browsers_leaving_nothing(Path(base) / "t") as start:
+            browsers = await start(LaunchPlan(kind=kind), slots=4, limits=PATIENT)
+            # Each close hung with a chance of 0.4 where RenderDocument was not disabled.
+            for _ in range(3):
+                await asyncio.gather(*(visit_and_close(browsers, number) for number in range(4)))
+            await until_whole(browsers, count=1, slots=4)
 
 
 async def test_a_crashed_tab_is_told_to_its_task_alone(

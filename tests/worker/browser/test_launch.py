@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from aiohttp.test_utils import TestServer
+from playwright.async_api import Browser, async_playwright
 
 from slotgrid.runtime.choices import BrowserKind
 from tests.worker.browser.conftest import StartBrowsers, browsers_leaving_nothing
@@ -197,6 +198,35 @@ async def test_a_browser_carries_the_mark_of_its_boot(start: StartBrowsers) -> N
     browsers = await start(boot_id="marked")
     [browser] = browsers.stats().browsers
     assert "--slotgrid-boot=marked" in psutil.Process(browser.pid).cmdline()
+
+
+async def test_features_stay_disabled_as_playwright_disables_them_and_render_document_too(
+    start: StartBrowsers,
+) -> None:
+    """A failure names what an upgrade of Playwright changed: carry it over to `launch.py`."""
+    executable = LaunchPlan().executable().path
+    async with async_playwright() as playwright:
+        plain = await playwright.chromium.launch(executable_path=executable)
+        [playwrights] = _disabled_features(await _browser_pid(plain))
+    [browser] = (await start()).stats().browsers
+    # Chromium obeys the last one.
+    assert _disabled_features(browser.pid)[-1] == {*playwrights, "RenderDocument"}
+
+
+async def _browser_pid(browser: Browser) -> int:
+    cdp = await browser.new_browser_cdp_session()
+    info = await cdp.send("SystemInfo.getProcessInfo")
+    return next(int(one["id"]) for one in info["processInfo"] if one["type"] == "browser")
+
+
+def _disabled_features(pid: int) -> list[set[str]]:
+    """The features of each `--disable-features` on the command line of a running browser."""
+    switch = "--disable-features="
+    return [
+        set(argument.removeprefix(switch).split(","))
+        for argument in psutil.Process(pid).cmdline()
+        if argument.startswith(switch)
+    ]
 
 
 async def test_the_full_browser_works_too() -> None:
