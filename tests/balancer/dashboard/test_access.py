@@ -12,6 +12,7 @@ from balancer.dashboard.routes import FILES
 from balancer.dashboard.sessions import ATTEMPTS
 from balancer.fleet.states import WorkerState
 from slotgrid.intake.auth import Principal
+from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Scope
 from tests.balancer.running import KEY, RunningBalancer, running_balancer
 from tests.callers import Answer
@@ -188,6 +189,35 @@ async def test_an_unknown_worker_is_a_page_that_says_so(balancer: RunningBalance
     page = await reader.get("/dashboard/workers/nobody")
     assert page.status == 404
     assert b"there is no worker" in page.body
+
+
+async def test_a_worker_page_lists_tasks_that_only_the_database_holds(tmp_path: Path) -> None:
+    async with running_balancer(tmp_path, HISTORY_LIMIT=1) as balancer:
+        await balancer.worker("worker-1")
+        ids = {}
+        for mode, function, value in (
+            ("async", "echo", 1),
+            ("async", "fail", None),
+            ("sync", "echo", 2),
+        ):
+            given = {"input": {"value": value}} if function == "echo" else {}
+            answer = (await balancer.submit(function, mode=mode, **given)).json
+            ids[mode, function] = answer["id"]
+            if mode == "async":
+                await balancer.get(f"/tasks/{answer['id']}", wait_s="20")
+        evicted = ids["async", "echo"], ids["async", "fail"]
+        assert [balancer.app[NODE].history.get(task_id) for task_id in evicted] == [None, None]
+        page = await logged_in(balancer, Scope.READ, Scope.OPERATE).get(
+            "/dashboard/workers/worker-1"
+        )
+        assert page.status == 200, page.body
+        for task_id in ids.values():
+            assert task_id.encode() in page.body
+        assert b"it never works" in page.body
+        listed = (await balancer.get("/tasks"))["tasks"]
+        assert {row["id"] for row in listed} == set(ids.values())
+        shown = (await balancer.get("/workers/worker-1"))["worker"]["tasks"]
+        assert shown == listed
 
 
 async def test_everything_works_under_a_prefix(tmp_path: Path) -> None:
