@@ -23,11 +23,11 @@ from slotgrid.core.problems_back import from_problem
 from slotgrid.intake.api.node import LOG_FILTERS, asked_deadline_s, asked_level, asked_lines
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import paging
 from slotgrid.intake.documents import DRAIN, LOGS, NODE_STATUS, PAGING
 from slotgrid.intake.finding import json_response
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.query import paging
 from slotgrid.records.history import TaskFilter
 from slotgrid.wire.messages import Wish
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from slotgrid.core.schema import JsonSchema
+from slotgrid.core.states import TaskState
 from slotgrid.intake.openapi import Answer, Parameter
 from slotgrid.intake.schemas import events, node, problems, submission, tasks
-from slotgrid.intake.schemas.basics import FLAG, MOMENT, TEXT, ref
+from slotgrid.intake.schemas.basics import FLAG, MOMENT, NAME, TEXT, ref
 from slotgrid.intake.schemas.basics import TASK_ID as UUID
 
 JSON = "application/json"
@@ -28,12 +29,21 @@ BATCH: Mapping[str, JsonSchema] = {JSON: ref("Batch")}
 BATCH_MOST = submission.BATCH_MOST
 DRAIN: Mapping[str, JsonSchema] = {JSON: ref("Drain")}
 
+NUMBER_MOST = 2**31 - 1
+"""The largest number that a query takes: what every database holds in a column."""
+_EVENT_ID: JsonSchema = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
+_STATES = "|".join(TaskState)
+
 FUNCTION_NAME = Parameter(
     "name", "The function; names may have slashes", ref("FunctionName"), "path"
 )
 FUNCTION_FILTERS: tuple[Parameter, ...] = (
-    Parameter("group", "The group that serves it", TEXT),
-    Parameter("contract", "The version of the group", {"type": "integer", "minimum": 1}),
+    Parameter("group", "The group that serves it", NAME),
+    Parameter(
+        "contract",
+        "The version of the group",
+        {"type": "integer", "minimum": 1, "maximum": NUMBER_MOST},
+    ),
 )
 TASK_ID = Parameter("id", "The task", UUID, "path")
 STEP_NAME = Parameter("step", "The step; `_node` is what the node did with the task", TEXT, "path")
@@ -55,21 +65,29 @@ TRACE_HEADERS: tuple[Parameter, ...] = (
     Parameter("tracestate", "Carried through", TEXT, "header"),
 )
 TASK_FILTERS: tuple[Parameter, ...] = (
-    Parameter("status", "One or more states, separated by commas", TEXT),
-    Parameter("function", "The function's name", TEXT),
-    Parameter("group", "The group", TEXT),
-    Parameter("worker", "Where it ran last", TEXT),
-    Parameter("owner", "Who submitted it", TEXT),
-    Parameter("source", "The kind of what started it", TEXT),
+    Parameter(
+        "status",
+        "One or more states, separated by commas",
+        {
+            "type": "string",
+            "pattern": f"^({_STATES})( *, *({_STATES}))*$",
+            "description": f"one or more of {_STATES.replace('|', ', ')}, separated by commas",
+        },
+    ),
+    Parameter("function", "The function's name", NAME),
+    Parameter("group", "The group", NAME),
+    Parameter("worker", "Where it ran last", NAME),
+    Parameter("owner", "Who submitted it", NAME),
+    Parameter("source", "The kind of what started it", tasks.SOURCE_KIND),
     Parameter(
         "delivery",
         "How the webhook of a durable task stands",
         {"type": "string", "enum": list(tasks.DELIVERY_STATES)},
     ),
-    Parameter("schedule", "The schedule that started it", TEXT),
+    Parameter("schedule", "The schedule that started it", NAME),
     Parameter("since", "Created at this time or later", MOMENT),
     Parameter("until", "Created before this time", MOMENT),
-    Parameter("q", "A part of the id, the function's name, or the error", TEXT),
+    Parameter("q", "A part of the id, the function's name, or the error", NAME),
 )
 PAGING: tuple[Parameter, ...] = (
     Parameter(
@@ -77,7 +95,11 @@ PAGING: tuple[Parameter, ...] = (
         "How many at most",
         {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
     ),
-    Parameter("offset", "How many to pass over", {"type": "integer", "minimum": 0, "default": 0}),
+    Parameter(
+        "offset",
+        "How many to pass over",
+        {"type": "integer", "minimum": 0, "maximum": NUMBER_MOST, "default": 0},
+    ),
 )
 WAIT_S = Parameter(
     "wait_s",
@@ -87,11 +109,11 @@ WAIT_S = Parameter(
 LAST_EVENT_ID = Parameter(
     "Last-Event-ID",
     "Go on behind this event",
-    {"type": "integer", "minimum": 0},
+    _EVENT_ID,
     "header",
 )
 LAST_EVENT_ID_QUERY = Parameter(
-    "last_event_id", "The same, for callers that cannot set headers", {"type": "integer"}
+    "last_event_id", "The same, for callers that cannot set headers", _EVENT_ID
 )
 FOLLOW = Parameter("follow", "Stay open for what is yet to come", FLAG)
 

@@ -1,43 +1,31 @@
 """The filters of `GET /tasks`, read from the query."""
 
-from collections.abc import Collection
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from slotgrid.core.states import TaskState
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import bad_parameter
 from slotgrid.intake.openapi import Scope
-from slotgrid.intake.schemas.tasks import DELIVERY_STATES
+from slotgrid.intake.query import bad_parameter
 from slotgrid.records.history import TaskFilter
 
 TEXTS = ("function", "group", "worker", "owner", "source", "schedule", "q")
-TIMES = ("since", "until")
 LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
 
 
-def task_filter(
-    request: web.Request,
-    *,
-    status: frozenset[TaskState] | None = None,
-    also: Collection[str] = (),
-) -> TaskFilter:
+def task_filter(request: web.Request, *, status: frozenset[TaskState] | None = None) -> TaskFilter:
     """Which tasks the query means, bounded to what the asker may see.
 
-    `status` is meant when the query names none; `also` are parameters read elsewhere.
-    Raises InvalidSubmission for a parameter that is not known or cannot be read.
+    `status` is meant when the query names none. Raises InvalidSubmission for a time that cannot be
+    read; `check_query` has checked the other parameters.
     """
     query = request.query
-    known = {"status", "delivery", *TEXTS, *TIMES, *also}
-    for name in query:
-        if name not in known:
-            raise bad_parameter(name, f"unknown parameter; known are {', '.join(sorted(known))}")
     principal = request[PRINCIPAL]
     return TaskFilter(
         status=_states(query["status"]) if "status" in query else status,
         owner_only=None if principal.may(Scope.OPERATE) else principal.name,
-        delivery=_delivery(query.get("delivery")),
+        delivery=query.get("delivery"),
         since=_moment("since", query.get("since")),
         until=_moment("until", query.get("until")),
         **{name: query[name] for name in TEXTS if name in query},
@@ -45,20 +33,7 @@ def task_filter(
 
 
 def _states(text: str) -> frozenset[TaskState]:
-    try:
-        return frozenset(TaskState(part.strip()) for part in text.split(","))
-    except ValueError:
-        raise bad_parameter(
-            "status", f"expected one or more of {','.join(TaskState)}, got {text!r}"
-        ) from None
-
-
-def _delivery(text: str | None) -> str | None:
-    if text is not None and text not in DELIVERY_STATES:
-        raise bad_parameter(
-            "delivery", f"expected one of {', '.join(DELIVERY_STATES)}, got {text!r}"
-        )
-    return text
+    return frozenset(TaskState(part.strip(" ")) for part in text.split(","))
 
 
 def _moment(name: str, text: str | None) -> float | None:

@@ -1,5 +1,6 @@
 """The task that a path names, for whoever may see it."""
 
+import re
 from collections.abc import Mapping
 
 import orjson
@@ -11,10 +12,16 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.node import NODE
 from slotgrid.records.ledger import Record
 
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SHOWN_MOST = 60
+"""Characters of a wrong id that an error repeats."""
+
 
 async def find_task(request: web.Request) -> Task | Record:
     """The task of the path. Raises UnknownTask, also for what the key may not see."""
     task_id = request.match_info["id"]
+    if UUID.fullmatch(task_id) is None:
+        raise UnknownTask(f"there is no task {task_id[:SHOWN_MOST]!r}; ids of tasks are UUIDs")
     found = await request.app[NODE].ledger.find(task_id)
     if found is None or not request[PRINCIPAL].may_see(found.owner):
         raise UnknownTask(f"there is no task {task_id}", task_id=task_id)

@@ -86,7 +86,8 @@ class Parameter:
 class Endpoint:
     """What one handler offers; the scope is also what the auth middleware enforces.
 
-    `more_with_key` says of a public handler that a key gets a fuller answer.
+    `more_with_key` says of a public handler that a key gets a fuller answer; `query_is_fields`
+    that the handler reads the whole query itself, as fields of a submission.
     """
 
     summary: str
@@ -99,11 +100,12 @@ class Endpoint:
     body_required: bool = True
     description: str = ""
     more_with_key: bool = False
+    query_is_fields: bool = False
 
     def every_problem(self) -> Iterator[type[ServiceError]]:
-        """Its own problems, and those that its scope and its body bring with them."""
+        """Its own problems, and those that its scope, query and body bring with them."""
         if self.scope is not Scope.PUBLIC:
-            yield from (Unauthorized, Forbidden)
+            yield from (Unauthorized, Forbidden, InvalidSubmission)
         if self.body is not None:
             yield from (InvalidSubmission, BodyTooLarge, UnsupportedMediaType)
         yield from self.problems

@@ -5,9 +5,9 @@ from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, UnknownFunction
 from slotgrid.intake import documents as d
-from slotgrid.intake.body import paging, whole
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.query import paging, whole
 from slotgrid.records.views import function_detail
 
 
@@ -55,6 +55,6 @@ async def get_function(request: web.Request) -> web.Response:
 
 
 def _asked(request: web.Request) -> tuple[str | None, int | None]:
-    """The group and contract that the query names. Raises InvalidSubmission."""
-    contract = whole(request, "contract", 0, least=1, most=2**31)
+    """The group and contract that the query names."""
+    contract = whole(request, "contract", 0)
     return request.query.get("group"), contract or None

@@ -9,22 +9,22 @@ from slotgrid.core.schema import Schema
 from slotgrid.intake import documents as d
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import bad_parameter, read_json, whole
+from slotgrid.intake.body import read_json
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint, json_answer
+from slotgrid.intake.query import bad_parameter, whole
 from slotgrid.intake.schemas import node as node_schemas
 from slotgrid.runtime.choices import LogLevel
 
 ALIVE = b'{"status":"alive"}'
 """The body of `GET /livez`."""
-LOGS_MOST = 2**31
 DRAIN = Schema(node_schemas.COMPONENTS["Drain"])
 LOG_FILTERS: tuple[Parameter, ...] = (
     Parameter("level", "This level and above", {"type": "string", "enum": [*LogLevel]}),
     Parameter(
         "limit",
         "How many of the last lines; all that are kept when omitted",
-        {"type": "integer", "minimum": 1},
+        {"type": "integer", "minimum": 1, "maximum": d.NUMBER_MOST},
     ),
 )
 
@@ -188,8 +188,8 @@ def asked_level(request: web.Request) -> LogLevel:
 
 
 def asked_lines(request: web.Request) -> int:
-    """How many lines are asked for. Raises InvalidSubmission."""
-    return whole(request, "limit", LOGS_MOST, least=1, most=LOGS_MOST)
+    """How many lines are asked for."""
+    return whole(request, "limit", d.NUMBER_MOST)
 
 
 async def asked_deadline_s(request: web.Request) -> float | None:

@@ -10,7 +10,6 @@ from slotgrid.core.errors import DatabaseUnavailable, InvalidSubmission, NotFoun
 from slotgrid.core.events import Event, Reader
 from slotgrid.core.task import Task, log_line
 from slotgrid.intake import documents as d
-from slotgrid.intake.body import bad_parameter, flag
 from slotgrid.intake.finding import find_task
 from slotgrid.intake.modes import (
     EVENT_STREAM,
@@ -23,6 +22,7 @@ from slotgrid.intake.modes import (
 )
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
+from slotgrid.intake.query import bad_parameter, flag, parameter_fault
 from slotgrid.records.ledger import Record
 
 LOOK_AGAIN_S = 0.5
@@ -127,9 +127,10 @@ async def _come_to_life(
 
 
 def _last_event_id(request: web.Request) -> int:
+    """The number of the event behind which to go on. Raises InvalidSubmission."""
     text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id") or "0"
-    if not text.isdecimal():
-        raise bad_parameter("last_event_id", f"expected the number of an event, got {text!r}")
+    if (fault := parameter_fault(d.LAST_EVENT_ID.schema, text)) is not None:
+        raise bad_parameter("last_event_id", fault)
     return int(text)
 
 

@@ -94,6 +94,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
         ),
         answers=d.TASK_ANSWERS,
         problems=OUTCOMES,
+        query_is_fields=True,
     )
 )
 async def submit_to_function(request: web.Request) -> web.StreamResponse:

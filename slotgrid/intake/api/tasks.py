@@ -21,15 +21,14 @@ from slotgrid.intake.api.speech import LOOK_AGAIN_S
 from slotgrid.intake.api.submit import OUTCOMES, run
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import paging, seconds
 from slotgrid.intake.filters import LIVE, task_filter
 from slotgrid.intake.finding import find_task, json_response
 from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.query import paging, seconds
 from slotgrid.records.history import TaskFilter
 from slotgrid.records.ledger import Record
 
-WAIT_MOST_S = 300.0
 CANCEL_AT_ONCE = 200
 """Recorded tasks cancelled side by side, so that they share commits."""
 CANCEL_WAIT_S = 10.0
@@ -50,7 +49,7 @@ async def list_tasks(request: web.Request) -> web.Response:
     """`GET /tasks`: live and recent tasks of this node, and all durable ones."""
     node = request.app[NODE]
     limit, offset = paging(request)
-    wanted = task_filter(request, also={"limit", "offset"})
+    wanted = task_filter(request)
     rows, total = await node.ledger.select(wanted, limit=limit, offset=offset)
     return json_response({"tasks": rows, "total": total})
 
@@ -68,7 +67,7 @@ async def list_tasks(request: web.Request) -> web.Response:
 async def get_task(request: web.Request) -> web.Response:
     """`GET /tasks/{id}`; `?wait_s` answers when it has finished or the time is up."""
     found = await find_task(request)
-    wait_s = seconds(request, "wait_s", most=WAIT_MOST_S)
+    wait_s = seconds(request, "wait_s")
     if wait_s:
         found = await _finished_within(request, found, wait_s)
     return json_response({"task": await request.app[NODE].ledger.show(found)})

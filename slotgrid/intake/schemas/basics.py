@@ -6,6 +6,7 @@ from typing import Any
 from slotgrid.core.schema import JsonSchema
 
 TEXT: JsonSchema = {"type": "string"}
+NAME: JsonSchema = {"type": "string", "minLength": 1}
 WHOLE: JsonSchema = {"type": "integer", "minimum": 0}
 FLAG: JsonSchema = {"type": "boolean"}
 ANYTHING: JsonSchema = {}

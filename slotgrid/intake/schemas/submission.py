@@ -4,17 +4,16 @@ from collections.abc import Mapping
 
 from slotgrid.core.fields import DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode
 from slotgrid.core.schema import JsonSchema
-from slotgrid.intake.schemas.basics import TEXT, ref
+from slotgrid.intake.schemas.basics import NAME, TEXT, ref
 
 BATCH_MOST = 1000
 """Submissions in one `POST /tasks`."""
 
-_NAME: JsonSchema = {"type": "string", "minLength": 1}
 _STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
 _MOMENT: JsonSchema = {"type": "string", "format": "date-time"}
 
 FIELDS: Mapping[str, JsonSchema] = {
-    "group": {**_NAME, "description": "The group that serves it; this node's own when omitted"},
+    "group": {**NAME, "description": "The group that serves it; this node's own when omitted"},
     "contract": {
         "type": "integer",
         "minimum": 1,

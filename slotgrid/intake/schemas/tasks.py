@@ -22,6 +22,10 @@ from slotgrid.intake.schemas.basics import (
 
 STATUS: JsonSchema = {"type": "string", "enum": [str(state) for state in TaskState]}
 KIND: JsonSchema = {"type": "string", "enum": ["python", "recipe", "flow"]}
+SOURCE_KIND: JsonSchema = {
+    "type": "string",
+    "enum": ["api", "dashboard", "schedule", "hook", "flow", "call", "retry"],
+}
 DELIVERY_STATES = ("pending", "delivered", "failed")
 SUCCESS: JsonSchema = {"type": "boolean", "const": True}
 
@@ -38,10 +42,7 @@ _SUMMARY: Mapping[str, JsonSchema] = {
     "source": record(
         "What started it",
         {
-            "kind": {
-                "type": "string",
-                "enum": ["api", "dashboard", "schedule", "hook", "flow", "call", "retry"],
-            },
+            "kind": SOURCE_KIND,
             "id": or_null(TEXT),
         },
     ),

@@ -34,8 +34,9 @@ async def test_every_filter_chooses_what_it_says(node: RunningNode, holding: Tas
     assert (
         len(await ids(node, group="default", worker="test-node", owner="root", source="api")) == 3
     )
-    for name in ("group", "worker", "owner", "source", "function", "q"):
+    for name in ("group", "worker", "owner", "function", "q"):
         assert await ids(node, **{name: "something else"}) == []
+    assert await ids(node, source="schedule") == []
 
 
 async def test_times_choose_too_with_or_without_a_zone(node: RunningNode) -> None:
@@ -63,6 +64,9 @@ async def test_times_choose_too_with_or_without_a_zone(node: RunningNode) -> Non
         ("limit", "1.5"),
         ("offset", "-1"),
         ("colour", "red"),
+        ("source", "elsewhere"),
+        ("function", ""),
+        ("q", "\0"),
     ],
 )
 async def test_a_query_that_cannot_be_read_is_refused(
