@@ -21,10 +21,11 @@ WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 
 # The packages change seldom, the project often: two layers. Only aiohttp-apispec has no wheel of
-# its own; it is built with the locked tools, which stay behind in this stage.
+# its own; it is built with the locked tools, which stay behind in this stage. The locks are complete:
+# nothing is resolved (--no-deps), and `pip check` says so.
 COPY requirements.lock requirements-build.lock ./
-RUN pip install --require-hashes --only-binary=:all: -r requirements-build.lock \
-    && pip wheel --require-hashes --only-binary=:all: --no-binary=aiohttp-apispec \
+RUN pip install --no-deps --require-hashes --only-binary=:all: -r requirements-build.lock \
+    && pip wheel --no-deps --require-hashes --only-binary=:all: --no-binary=aiohttp-apispec \
         --no-build-isolation --wheel-dir /wheels -r requirements.lock \
     && python -m venv --without-pip /opt/slotgrid \
     && pip --python /opt/slotgrid/bin/python install --no-compile --no-index --no-deps /wheels/*.whl
@@ -36,6 +37,7 @@ COPY balancer balancer
 # Bytecode that names no times: it is the same at every build, and a read-only image starts fast.
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /project . \
     && pip --python /opt/slotgrid/bin/python install --no-compile --no-index --no-deps /project/*.whl \
+    && pip --python /opt/slotgrid/bin/python check \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/slotgrid/lib
 
 # hadolint ignore=DL3006

@@ -7,6 +7,7 @@ sees in a moment, and without a network, that nothing is to be done.
 import argparse
 import hashlib
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,13 +21,14 @@ BUILD_LOCK = "requirements-build.lock"
 # The development lock holds every pin of the runtime lock, so it fulfils both.
 LOCKS = {"runtime": "requirements.lock", "dev": "requirements-dev.lock"}
 FULFILS = {"runtime": ("runtime",), "dev": ("runtime", "dev")}
+PIP = ("-m", "pip", "--disable-pip-version-check")
 PIP_INSTALL = (
-    *("-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input"),
+    *(*PIP, "install", "--quiet", "--no-input"),
     "--no-build-isolation",  # which would fetch what a source is built with past our locks
 )
-# Wheels, for a source runs code of its own to install; the exception has published no wheel.
-# Nothing is resolved: a lock is complete, and pip before 23.1 would fetch `name[extra]` afresh, past
-# the pin of `name`. `pip check` says afterwards whether something is missing.
+# `--no-deps`: a lock is complete. Python 3.11's pip would resolve `coverage[toml]`, which another
+# package asks for, to the newest release instead of the pinned one.
+# Wheels only, since a source runs code of its own to install; the exception has no wheel.
 LOCKED = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-binary=aiohttp-apispec")
 
 
@@ -80,17 +82,40 @@ class Environment:
         for lock in (BUILD_LOCK, LOCKS[kind]):
             command([*pip, *LOCKED, "--requirement", str(self.root / lock)], remedy=NO_PACKAGES)
         command([*pip, "--no-deps", "--editable", str(self.root)])
+        self.check(BUILD_LOCK, LOCKS[kind])
         for fulfilled in FULFILS[kind]:
             self._stamp(fulfilled).write_text(self.digest(fulfilled))
+
+    def check(self, *locks: str) -> None:
+        """Raise StepFailed if a locked package misses what it needs, or has a version it refuses.
+
+        Packages that a user has added for functions are left to the user.
+        """
+        command_line = [str(self.python), *PIP, "check"]
+        said = subprocess.run(command_line, capture_output=True, text=True, check=False).stdout
+        texts = [(self.root / lock).read_text() for lock in locks]
+        locked = {name for text in texts for name in PINNED.findall(text)}
+        faults = [line for line in said.splitlines() if canonical(line.split(" ", 1)[0]) in locked]
+        if faults:
+            raise StepFailed(
+                f"{' and '.join(locks)} are not complete:\n" + "\n".join(faults), remedy=NEW_LOCK
+            )
 
     def _stamp(self, kind: str) -> Path:
         return self.path / f".installed-{kind}"
 
 
+PINNED = re.compile(r"^([a-z0-9-]+)==", re.MULTILINE)
+NEW_LOCK = "write the lock files anew with `make lock`, then run the same command again."
 NO_PACKAGES = (
     "see that this machine reaches the Python Package Index (or set PIP_INDEX_URL to a mirror), "
     "then run the same command again: it goes on where it stopped."
 )
+
+
+def canonical(name: str) -> str:
+    """A package's name as lock files write it, whatever way pip shows it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def ensure_venv_module() -> None:

@@ -8,49 +8,21 @@ from pathlib import Path
 import pytest
 
 from scripts.progress import StepFailed
-from scripts.setup import BUILD_LOCK, LOCKS, Environment, prepare
-
-# Builds by itself, so that the tests need no network.
-PROJECT = """
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-[project]
-name = "tiny"
-version = "1"
-"""
-BACKEND = """
-import zipfile
-
-def build_editable(folder, *_):
-    with zipfile.ZipFile(f"{folder}/tiny-1-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("tiny_marker.py", "")
-        about = "tiny-1.dist-info/"
-        wheel.writestr(about + "METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1\\n")
-        wheel.writestr(about + "WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
-        wheel.writestr(about + "RECORD", "")
-    return "tiny-1-py3-none-any.whl"
-"""
+from scripts.setup import BUILD_LOCK, Environment, prepare
+from tests.setup.project import empty_locks, tiny_project
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """The environment of a tiny project whose locks ask for nothing."""
-    root = tmp_path_factory.mktemp("project")
-    (root / "pyproject.toml").write_text(PROJECT)
-    (root / "backend.py").write_text(BACKEND)
-    environment = Environment(root)
-    environment.create()
-    return environment
+    return tiny_project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(autouse=True)
 def offline(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """No index to ask, and the locks as they were."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    for lock in (*LOCKS.values(), BUILD_LOCK):
-        (environment.root / lock).write_text("# nothing\n")
+    empty_locks(environment.root)
 
 
 def test_what_was_set_up_is_not_set_up_again(

@@ -55,6 +55,13 @@ def test_everything_installed_in_the_image_is_checked_by_hash() -> None:
     ] == []
 
 
+def test_the_image_installs_the_locks_as_they_are() -> None:
+    locked = re.findall(r"pip (?:install|wheel) [^&\n]*requirements[^&\n]*", DOCKERFILE)
+    assert len(locked) == 2
+    assert [it for it in locked if "--no-deps" not in it] == []
+    assert "pip --python /opt/slotgrid/bin/python check" in DOCKERFILE
+
+
 def test_the_package_holds_every_file_of_the_nodes(tmp_path: Path) -> None:
     build = [*("-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index")]
     # Built from a copy: setuptools leaves its work beside what it builds.
