@@ -12,10 +12,12 @@ import structlog
 
 from slotgrid.core.events import encode_json
 from slotgrid.core.moments import Deadline
+from slotgrid.core.parts import Artifact, Step
 from slotgrid.core.states import StepState
 from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.runtime.secrets import Redactor, SecretValues
+from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_OUTPUTS_LIMIT
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
 from worker.plain.processes import PlainProcesses
@@ -28,8 +30,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+KEEPSAKES = 10
+"""Of the files and steps that a task may have, those left for what the node saves of a failure."""
 YIELD_EVERY = 64
 """A function that only emits never waits for anything: this often it lets others run."""
+
+
+class KeepsTooMuch(ValueError):
+    """A function wants the task to keep or say more than a link can carry; names the bound."""
 
 
 class Parts:
@@ -84,6 +92,8 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     _known: SecretValues | None = None
     _opening: asyncio.Lock | None = None
     _emitted: int = 0
+    _saving: int = 0
+    _outputs_size: int = 0
 
     def __repr__(self) -> str:
         return f"Attempt({self.task!r})"
@@ -141,14 +151,60 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         self.task.log(f"truncated: `{event}` came too often, its listener was removed")
 
     async def say(self, kind: str, payload: dict[str, Any]) -> None:
-        """Let the task say something; waits while a slow reader is behind."""
+        """Let the task say something; waits while a slow reader is behind.
+
+        Raises KeepsTooMuch above EVENT_LIMIT.
+        """
         self.check_open()
-        events = self.task.events
-        events.append(kind, self.hide(payload))
+        events, encoded = self.task.events, encode_json(self.hide(payload))
+        if len(encoded) > EVENT_LIMIT:
+            raise KeepsTooMuch(
+                f"an event of {len(encoded)} bytes; {EVENT_LIMIT} are possible: save a file instead"
+            )
+        events.append_json(kind, encoded)
         await events.room()
         self._emitted += 1
         if self._emitted % YIELD_EVERY == 0:
             await asyncio.sleep(0)
+
+    async def save(self, name: str, data: bytes | str) -> Artifact:
+        """Keep a file with the task. Raises KeepsTooMuch, or ArtifactFault."""
+        if name not in self.task.artifacts:
+            self._check_parts()
+        self._saving += 1
+        try:
+            return await self.parts.artifacts.save(self.task, name, data)
+        finally:
+            self._saving -= 1
+
+    def begin_step(self, function: str) -> Step:
+        """Add a step to the task. Raises KeepsTooMuch."""
+        self._check_parts()
+        steps = self.task.steps
+        step = Step(f"{function}-{len(steps) + 1}", function)
+        steps.append(step)
+        return step
+
+    def output_of_step(self, result: Any) -> bytes:
+        """A step's result as JSON, without secrets. Raises KeepsTooMuch when all of the attempt's
+        outputs are larger than STEP_OUTPUTS_LIMIT.
+        """
+        encoded = encode_json(self.hide(result))
+        if self._outputs_size + len(encoded) > STEP_OUTPUTS_LIMIT:
+            raise KeepsTooMuch(
+                f"the outputs of its steps take more than {STEP_OUTPUTS_LIMIT} bytes: "
+                "return less from the functions it calls, or save files"
+            )
+        self._outputs_size += len(encoded)
+        return encoded
+
+    def _check_parts(self) -> None:
+        """Raises KeepsTooMuch when the task has as many files and steps as it may have."""
+        task = self.task
+        if len(task.steps) + len(task.artifacts) + self._saving >= PARTS_LIMIT - KEEPSAKES:
+            raise KeepsTooMuch(
+                f"a task may have {PARTS_LIMIT - KEEPSAKES} files and steps together"
+            )
 
     @property
     def has_secrets(self) -> bool:

@@ -14,7 +14,7 @@ from slotgrid.core.moments import Deadline
 from slotgrid.core.parts import Artifact, Step
 from slotgrid.core.spec import unknown_function
 from slotgrid.core.states import StepState
-from slotgrid.core.task import MAIN_STEP
+from slotgrid.core.task import MAIN_STEP, cut_line
 from slotgrid.runtime.secrets import HIDDEN
 from worker import failures
 from worker.attempt import Attempt
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
 CALL_DEPTH = 10
+SHOWN_OUTPUT_BYTES = 1024 * 1024
+"""A step's output above that is left out of its `step` events."""
 RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk", "state", "step"})
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
@@ -107,7 +109,7 @@ class RunContext(msgspec.Struct, eq=False):
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line into the task's log."""
         self._attempt.check_open()
-        line = self._attempt.hide_text(str(line))
+        line = cut_line(self._attempt.hide_text(str(line)))
         self._attempt.task.log(line, stream=stream, step=self._step)
         await self._attempt.say("log", {"text": line, "data": {"stream": stream}})
 
@@ -117,7 +119,7 @@ class RunContext(msgspec.Struct, eq=False):
         attempt.check_open()
         # Without the brackets, which no plain file name has.
         shown = attempt.hide_text(name).replace(HIDDEN, "redacted")
-        artifact = await attempt.parts.artifacts.save(attempt.task, shown, data)
+        artifact = await attempt.save(shown, data)
         await attempt.say("artifact", {"text": artifact.name, "data": artifact})
         return artifact
 
@@ -136,15 +138,14 @@ class RunContext(msgspec.Struct, eq=False):
         loaded = self._callee(function)
         filled = checked_input(loaded.spec, input or {})
         attempt.keep_secret(loaded, filled)
-        task = attempt.task
-        step = Step(f"{function}-{len(task.steps) + 1}", function)
-        task.steps += (step,)
+        step = attempt.begin_step(function)
         await self._say_step(step)
         try:
             returned = await run_function(
                 RunContext(attempt, loaded, step.name, self._path), filled
             )
             result, _ = checked_output(loaded, returned)
+            output = attempt.output_of_step(result)
         except asyncio.CancelledError:
             step.end(StepState.CANCELLED)
             raise
@@ -153,13 +154,16 @@ class RunContext(msgspec.Struct, eq=False):
             if not attempt.closed:
                 await self._say_step(step)
             raise
-        step.end(StepState.COMPLETED, output=attempt.hide(result))
+        step.end(StepState.COMPLETED, output=output)
         await self._say_step(step)
         return result
 
     async def _say_step(self, step: Step) -> None:
-        """Say how a step stands, as `steps` of the task shows it."""
-        await self._attempt.say("step", {"text": step.name, "data": step.to_json()})
+        """Say how a step is, as `steps` of the task shows it, but without a large output."""
+        shown = step.to_json()
+        if len(step.output) > SHOWN_OUTPUT_BYTES:
+            shown["output"] = None
+        await self._attempt.say("step", {"text": step.name, "data": shown})
 
     @property
     def _path(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import ProtocolFault, encode
+from slotgrid.wire.limits import PARTS_LIMIT
 from slotgrid.wire.parts import FunctionInfo
 
 FUNCTIONS_LIMIT = 2000
@@ -18,8 +19,6 @@ ENTRIES_LIMIT = 200
 """Tags, labels, versions or pools."""
 ENTRIES_BYTES = 64 * 1024
 """Of such a mapping, as JSON."""
-PARTS_LIMIT = 10_000
-"""Files and steps of one task."""
 NAME_CHARS = 100
 """Of a worker, its boot, its group or its version."""
 

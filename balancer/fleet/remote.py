@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 ENDS = (m.Done, m.Failed)
 """What a worker says of a task that has ended there."""
+NO_ROOM_S = 0.05
+"""Pause before a task with a large input looks again whether the link has room for it."""
 CANCEL_WITHIN_S = 15.0
 """For the worker's ladder after a cancel."""
 
@@ -47,6 +49,8 @@ class RemoteRunner:
         session = self._links.session(lease.slot.worker)
         if session is None or self._fleet.target(lease.slot) is not session.worker:
             raise Refused  # its link was lost between the choice and now
+        if not session.link.has_room(task.submission.size):
+            raise Refused(pause_s=NO_ROOM_S)  # much waits on its way there
         timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
         try:
             call = session.call(task, lease.slot, _message(task, timeout_s))
@@ -142,7 +146,7 @@ def _note(task: Task, end: m.Done | m.Failed) -> None:
     for file in end.artifacts:
         url = f"/tasks/{task.id}/artifacts/{quote(file.name)}"
         task.artifacts[file.name] = Artifact(file.name, file.size, file.content_type, url)
-    task.steps = tuple(map(_step, end.steps))
+    task.steps = [*map(_step, end.steps)]
 
 
 def _step(step: StepInfo) -> Step:
@@ -152,6 +156,6 @@ def _step(step: StepInfo) -> Step:
         StepState(step.status),
         step.started_at,
         step.ended_at,
-        step.output,
+        bytes(step.output),
         step.error,
     )

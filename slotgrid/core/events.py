@@ -42,6 +42,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 class Pacer(Protocol):
     """A reader for whom the writer waits."""
 
+    @property
+    def position(self) -> int:
+        """The id of the last event it has read."""
+
     def is_behind(self) -> bool:
         """Whether the writer should wait."""
 
@@ -58,6 +62,7 @@ class EventLog(msgspec.Struct, eq=False):
 
     Any number of readers may follow it. One of them may be *pacing*: the writer then waits
     while that reader is behind, so a stream nobody reads stops its own task and nothing else.
+    What a pacing reader has yet to read is never dropped.
     """
 
     limit: int = EVENTS_LIMIT
@@ -81,7 +86,10 @@ class EventLog(msgspec.Struct, eq=False):
 
         Raises NotJson when `payload` is not JSON.
         """
-        encoded = encode_json(payload)
+        return self.append_json(kind, encode_json(payload), at=at)
+
+    def append_json(self, kind: str, encoded: bytes, *, at: float | None = None) -> Event:
+        """As `append`, for a payload that is JSON bytes already."""
         number = self.last_id = self.last_id + 1
         event = Event(number, kind, at or time.time(), encoded)
         self._events.append(event)
@@ -150,6 +158,7 @@ class EventLog(msgspec.Struct, eq=False):
         """Wait for that reader no longer."""
         if self._pacing is pacer:
             self._pacing = None
+            self._drop_oldest()
             self._release_writer()
 
     def moved_on(self, pacer: Pacer) -> None:
@@ -171,10 +180,12 @@ class EventLog(msgspec.Struct, eq=False):
             await asyncio.shield(self._room)
 
     def _drop_oldest(self) -> None:
+        read = self.last_id if self._pacing is None else self._pacing.position
         # The newest event always stays, whatever its size: it may be the terminal one.
-        while len(self._events) > self.limit or (
-            self.size > self.bytes_limit and len(self._events) > 1
-        ):
+        while (
+            len(self._events) > self.limit
+            or (self.size > self.bytes_limit and len(self._events) > 1)
+        ) and self._events[0].id <= read:
             self.size -= len(self._events.pop(0).payload)
 
     def _wake(self) -> None:

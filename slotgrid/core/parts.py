@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import orjson
 
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.moments import iso
@@ -59,17 +60,17 @@ class Attempt(msgspec.Struct, eq=False):
 
 @dataclass(slots=True)
 class Step:
-    """One part of a task, with its timing in seconds since the epoch."""
+    """One part of a task, with its timing in seconds since the epoch; `output` is JSON."""
 
     name: str
     function: str
     state: StepState = StepState.RUNNING
     started_at: float = field(default_factory=time.time)
     ended_at: float | None = None
-    output: Any = None
+    output: bytes = b"null"
     error: str | None = None
 
-    def end(self, state: StepState, *, output: Any = None, error: str | None = None) -> None:
+    def end(self, state: StepState, *, output: bytes = b"null", error: str | None = None) -> None:
         """The step has ended."""
         self.state, self.output, self.error = state, output, error
         self.ended_at = time.time()
@@ -82,6 +83,6 @@ class Step:
             "status": self.state,
             "started_at": iso(self.started_at),
             "ended_at": iso(self.ended_at),
-            "output": self.output,
+            "output": orjson.Fragment(self.output),
             "error": self.error,
         }

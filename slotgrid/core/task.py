@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LOG_LINES_LIMIT = 2000
 LOG_BYTES_LIMIT = 1024 * 1024
+LINE_CHARS = 16 * 1024
+"""Characters of a line in a task's log; the rest of a longer line is cut off."""
 NOTES_LIMIT = 8
 NOTE_CHARS = 200
 """What is noted of a task before its log is made: so many lines, each shorter than that."""
@@ -64,7 +66,7 @@ class Task(msgspec.Struct, eq=False):
     run_s: float = 0.0
     lost_starts: int = 0
     attempts: list[Attempt] = []
-    steps: tuple[Step, ...] = ()
+    steps: list[Step] = []
     artifacts: dict[str, Artifact] = {}
     worker: str | None = None
     result: bytes = b"null"
@@ -196,7 +198,11 @@ class Task(msgspec.Struct, eq=False):
                 self._waiters -= {waiter}
 
     def log(self, line: str, *, stream: str = "stdout", step: str = NODE_STEP) -> None:
-        """Add a line to the task's log: an event whose kind is the step; see `log_line`."""
+        """Add a line to the task's log: an event whose kind is the step; see `log_line`.
+
+        A line longer than LINE_CHARS is cut.
+        """
+        line = cut_line(line)
         if self._logs is None and len(self._notes) < NOTES_LIMIT and len(line) < NOTE_CHARS:
             self._notes += ((time.time(), step, stream, line),)
         else:
@@ -273,6 +279,13 @@ class Task(msgspec.Struct, eq=False):
             "queued_ms": self.queued_ms,
             "run_ms": self.run_ms,
         }
+
+
+def cut_line(line: str) -> str:
+    """The line as a log keeps it: at most LINE_CHARS characters, and how many were cut off."""
+    if len(line) <= LINE_CHARS:
+        return line
+    return f"{line[:LINE_CHARS]} … ({len(line) - LINE_CHARS} more characters)"
 
 
 def log_line(event: Event) -> bytes:

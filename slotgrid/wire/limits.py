@@ -23,6 +23,19 @@ ASSEMBLY_MOST = 4 * ASSEMBLY_LIMIT
 """Bytes of unfinished messages at which the link is closed: each began with credits of its own."""
 BACKLOG_LIMIT = 256 * 1024 * 1024
 """Bytes that may wait for a peer that does not read; with more, the link is given up."""
+SEND_AHEAD = 64 * 1024 * 1024
+"""Bytes that may wait before a sender keeps its next large message back, see `Link.has_room`.
+With the largest message on top of it, BACKLOG_LIMIT is never reached by a peer that reads."""
+LARGE_LANES = 256
+"""Lanes with a large message that may wait at once: each costs the peer 1 MiB of its assembly."""
+
+PARTS_LIMIT = 10_000
+"""Files and steps of one task, together."""
+EVENT_LIMIT = 16 * 1024 * 1024
+"""Bytes in an event's payload, as JSON."""
+STEP_OUTPUTS_LIMIT = 24 * 1024 * 1024
+"""Bytes in the outputs of a task's steps, as JSON, together. A task's steps and files always fit
+into one message, so its end can always be reported."""
 
 HEARTBEAT_S = 1.0
 """A link on which nothing else was sent for so long carries a heartbeat."""

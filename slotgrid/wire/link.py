@@ -18,9 +18,12 @@ from slotgrid.wire.inbox import Inbox
 from slotgrid.wire.limits import (
     BACKLOG_LIMIT,
     CLOSE_S,
+    FRAME_LIMIT,
     HEARTBEAT_S,
+    LARGE_LANES,
     LINES_AT_ONCE,
     MESSAGE_LIMIT,
+    SEND_AHEAD,
     SIGNS_LIMIT,
     SILENT_TICKS,
     TICK_S,
@@ -88,6 +91,7 @@ class Link(Generic[M]):
         self._ticks = 0
         self._signs = 0
         self._sent = False
+        self._room_waiters: dict[str, Callable[[], None]] = {}
         self._cut_timer: asyncio.TimerHandle | None = None
         self.peer = peer
         """Where the other end is, for logs."""
@@ -124,6 +128,17 @@ class Link(Generic[M]):
         """A message that asks for a credit is sent."""
         self._outbox.spend(lane)
 
+    def has_room(self, size: int) -> bool:
+        """Whether a message of `size` bytes may be sent now, or has to wait for `when_room`.
+
+        Small messages always have room: their number is bounded by credits.
+        """
+        return size <= FRAME_LIMIT or self._may_send_large()
+
+    def when_room(self, lane: str, call: Callable[[], None]) -> None:
+        """Call back once when large messages have room; one callback for each lane."""
+        self._room_waiters[lane] = call
+
     def grant(self, lane: str, count: int) -> None:
         """So many messages of the lane have been used up here; the peer may send as many more."""
         self.send(Credit(id=lane, count=count))
@@ -131,6 +146,7 @@ class Link(Generic[M]):
     def forget(self, lane: str) -> None:
         """The task or ask of that lane has ended."""
         self._outbox.forget(lane)
+        self._room_waiters.pop(lane, None)
 
     def close(self, code: CloseCode, reason: str) -> None:
         """End the link, after what waits has been sent if the peer reads it within CLOSE_S."""
@@ -214,6 +230,8 @@ class Link(Generic[M]):
                     self._sent = True
                     kind = WSMsgType.TEXT if frame.text else WSMsgType.BINARY
                     await socket.send_frame(frame.data, kind)
+                    if self._room_waiters and self._may_send_large():
+                        self._call_room_waiters()
                 elif self.ending is not None and not outbox.backlog:
                     break
                 else:
@@ -254,6 +272,14 @@ class Link(Generic[M]):
                 self.send(Heartbeat())
             self._sent = False
         self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def _may_send_large(self) -> bool:
+        return self._outbox.backlog <= SEND_AHEAD and self._outbox.large_lanes < LARGE_LANES
+
+    def _call_room_waiters(self) -> None:
+        waiters, self._room_waiters = self._room_waiters, {}
+        for call in waiters.values():
+            call()
 
     def _put(self) -> None:
         if self._wake is not None:

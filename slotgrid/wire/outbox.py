@@ -99,6 +99,11 @@ class Outbox:
         if lane not in self._lanes:
             self._credits.pop(lane, None)
 
+    @property
+    def large_lanes(self) -> int:
+        """How many lanes have a large message or data that waits."""
+        return len(self._lanes)
+
     def next_frame(self) -> Frame | None:
         """What to send next; None when nothing may be sent now."""
         # In turns, so that neither many lines nor a large message keeps the other waiting.

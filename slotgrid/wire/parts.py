@@ -75,7 +75,7 @@ class StepInfo(Part, frozen=True, kw_only=True):
     status: Literal["pending", "ready", "running", "completed", "failed", "skipped", "cancelled"]
     started_at: float
     ended_at: float | None = None
-    output: Any = None
+    output: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     error: str | None = None
 
 

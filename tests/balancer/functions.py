@@ -87,4 +87,30 @@ async def save(context: Context, name: str = "file.bin", size: int = 10) -> str:
     artifact = await context.save(name, b"x" * size)
     return artifact.name
 ''',
+    "measure.py": '''
+from slotgrid.function import Context, function
+
+@function(timeout_s=60)
+async def measure(context: Context, text: str) -> int:
+    """Gives back how long its input is."""
+    return len(text)
+''',
+    "grow.py": '''
+from slotgrid.function import Context, function
+
+@function(timeout_s=60)
+async def grow(context: Context, size: int = 1) -> str:
+    """Gives back a text of that size."""
+    return "x" * size
+''',
+    "repeat.py": '''
+from slotgrid.function import Context, function
+
+@function(timeout_s=60)
+async def repeat(context: Context, times: int, size: int = 1) -> int:
+    """Calls `grow`, each time as a step."""
+    for _ in range(times):
+        await context.call("grow", {"size": size})
+    return times
+''',
 }

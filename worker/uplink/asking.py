@@ -165,19 +165,23 @@ class Questions:
                 text = answers.task_log(ask)
                 await self._send_bytes(ask, text, NDJSON)
             elif ask.what == "logs":
-                self._reply(ask, answers.logs(ask))
+                await self._reply(ask, answers.logs(ask))
             elif ask.what == "health":
-                self._reply(ask, answers.health())
+                await self._reply(ask, answers.health())
             else:
-                self._reply(ask, answers.switch(ask, self._asker))
+                await self._reply(ask, answers.switch(ask, self._asker))
         except ServiceError as error:
             self._fail(ask, error)
         except Exception:  # the edge of the answer's own task: whatever breaks, the asker is told
             log.exception("uplink.answer_failed", what=ask.what)
             self._fail(ask, Internal("the worker failed on this question"))
 
-    def _reply(self, ask: Ask, value: Any) -> None:
+    async def _reply(self, ask: Ask, value: Any) -> None:
         body = msgspec.Raw(encode_json(value))
+        while not self._link.has_room(len(bytes(body))):
+            room = asyncio.Event()
+            self._link.when_room(ask.ask, room.set)
+            await room.wait()
         self._link.send(Reply(ask=ask.ask, status=200, body=body), ask.ask)
 
     def _fail(self, ask: Ask, error: ServiceError) -> None:

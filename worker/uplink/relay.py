@@ -5,12 +5,17 @@ from collections.abc import Callable
 import msgspec
 import orjson
 
-from slotgrid.core.errors import OutputInvalid, ServiceError
+from slotgrid.core.errors import Internal, OutputInvalid, ServiceError
 from slotgrid.core.events import EventLog
 from slotgrid.core.task import NODE_STEP, Task
+from slotgrid.wire.limits import CREDITS, FRAME_LIMIT, GRANT_EVERY
 from slotgrid.wire.link import Link, MessageTooLarge
 from slotgrid.wire.messages import Done, EventMessage, Failed, FromBalancer, LogMessage
 from slotgrid.wire.parts import ArtifactInfo, Claim, StepInfo
+
+PART_BYTES = 512
+"""About what a file or a step takes in a message, beside its output."""
+UNREPORTABLE = "the worker could not report what the task said or how it ended; its log says why"
 
 Free = Callable[[], tuple[dict[str, int], int]]
 
@@ -32,13 +37,14 @@ class Relay:
     """
 
     __slots__ = (
-        "_events",
         "_logs",
         "_news",
         "_only_end",
+        "_unreportable",
         "balancer",
         "ended",
         "noted",
+        "position",
         "retryable",
         "task",
     )
@@ -50,9 +56,11 @@ class Relay:
         self.retryable = False
         self.noted = False
         """Whether it is on the list of those that have something to say."""
-        self._events = task.events.last_id if task.spoke else 0
+        self.position = task.events.last_id if task.spoke else 0
+        """The number of the last event that was sent."""
         self._logs = 0
         self._only_end = False
+        self._unreportable = False
         self._news = news
         task.follow(self)
 
@@ -64,11 +72,11 @@ class Relay:
 
     def is_behind(self) -> bool:
         """Whether the function should wait before it says more."""
-        return self.task.events.far_behind(self._events)
+        return self.task.events.far_behind(self.position)
 
     def go_on_from(self, claim: Claim) -> None:
         """The balancer is back, and this is what it has."""
-        self._events = min(claim.events, self.task.events.last_id)
+        self.position = min(claim.events, self.task.events.last_id)
         self._logs = min(claim.logs, self.task.logs.last_id)
         self.tell()
 
@@ -76,6 +84,13 @@ class Relay:
         """Nobody wants to hear more than how it ended, whatever the function still says."""
         self._only_end = True
         self.detach()
+
+    def fail(self) -> None:
+        """Something about the task cannot be sent, which is a defect: report no more of it than
+        that it failed for this reason.
+        """
+        self._unreportable = True
+        self.skip_to_end()
 
     def detach(self) -> None:
         """Leave the task alone."""
@@ -89,10 +104,33 @@ class Relay:
         said_all = self._only_end or (self._say_events(link) and self._say_lines(link))
         if not (self.ended and said_all):
             return False
+        if not self._unreportable and not self._may_send(link, self._end_size()):
+            return False
         self._say_end(link, free)
         link.forget(self.task.id)
         self.detach()
         return True
+
+    def _may_send(self, link: Link[FromBalancer], size: int, *, beside: int = GRANT_EVERY) -> bool:
+        """Whether a message of about `size` bytes may go now. If not, `tell` is called when it may.
+
+        A large one needs credits `beside` its own. Some are for its pieces: without them it would
+        lie on the link until the caller reads on, and count against what may wait there for all
+        tasks. Of events, fewer may be unread the larger they are, as they take memory.
+        """
+        if size <= FRAME_LIMIT:
+            return True
+        if link.credits(self.task.id) <= beside:
+            return False  # `credited` tells
+        if not link.has_room(size):
+            link.when_room(self.task.id, self.tell)
+            return False
+        return True
+
+    def _end_size(self) -> int:
+        task = self.task
+        outputs = sum(len(step.output) for step in task.steps)
+        return len(task.result) + outputs + PART_BYTES * (len(task.steps) + len(task.artifacts))
 
     def _say_events(self, link: Link[FromBalancer]) -> bool:
         if not self.task.spoke:  # as most
@@ -104,9 +142,11 @@ class Relay:
 
     def _say_new(self, link: Link[FromBalancer], events: EventLog) -> bool:
         task = self.task
-        for event in events.after(self._events):
+        for event in events.after(self.position):
             if not event.terminal:  # that one is made of `done` and `failed`
-                if link.credits(task.id) <= 0:
+                if link.credits(task.id) <= 0 or not self._may_send(
+                    link, len(event.payload), beside=CREDITS - GRANT_EVERY
+                ):
                     return False
                 link.spend(task.id)
                 message = EventMessage(
@@ -117,7 +157,7 @@ class Relay:
                     payload=msgspec.Raw(event.payload),
                 )
                 link.send(message, task.id)
-            self._events = event.id
+            self.position = event.id
         return True
 
     def _say_lines(self, link: Link[FromBalancer]) -> bool:
@@ -139,6 +179,11 @@ class Relay:
 
     def _say_end(self, link: Link[FromBalancer], free: Free) -> None:
         task, (slots, seq) = self.task, free()
+        if self._unreportable:
+            error: ServiceError = Internal(UNREPORTABLE, task_id=task.id)
+            problem = error.to_problem()
+            link.send(Failed(id=task.id, problem=problem, free=slots, seq=seq), task.id)
+            return
         artifacts = _artifact_info(task) if task.artifacts else ()
         steps = _step_info(task) if task.steps else ()
 
@@ -186,7 +231,7 @@ def _step_info(task: Task) -> tuple[StepInfo, ...]:
             status=step.state.value,
             started_at=step.started_at,
             ended_at=step.ended_at,
-            output=step.output,
+            output=msgspec.Raw(step.output),
             error=step.error,
         )
         for step in task.steps

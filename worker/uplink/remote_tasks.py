@@ -8,7 +8,7 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
-from slotgrid.core.errors import ServiceError, UnknownFunction, WorkerLost
+from slotgrid.core.errors import Internal, ServiceError, UnknownFunction, WorkerLost
 from slotgrid.core.fields import ANYWHERE, Mode, Place
 from slotgrid.core.lease import class_of
 from slotgrid.core.node import NodeState, NodeStatus
@@ -19,9 +19,17 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.records.history import History
 from slotgrid.wire.encoding import encode
-from slotgrid.wire.messages import Failed, Refusal, Refused, Started, TaskMessage
+from slotgrid.wire.link import Link
+from slotgrid.wire.messages import (
+    Failed,
+    FromBalancer,
+    Refusal,
+    Refused,
+    Started,
+    TaskMessage,
+)
 from slotgrid.wire.parts import Claim
-from worker.uplink.relay import Balancer, Free, Relay
+from worker.uplink.relay import UNREPORTABLE, Balancer, Free, Relay
 
 log = structlog.get_logger()
 
@@ -76,13 +84,18 @@ class RemoteTasks(Observer):
         except _Refusal as refusal:
             link.send(Refused(id=message.id, kind=refusal.kind, reason=refusal.reason), message.id)
         except ServiceError as error:
-            error.task_id = message.id
-            free, seq = self._free()
-            link.send(
-                Failed(id=message.id, problem=error.to_problem(), free=free, seq=seq), message.id
-            )
+            self._fail(message.id, error, link)
+        except Exception:  # a defect; the link goes on, for it carries the tasks of others
+            log.exception("uplink.cannot_start", task_id=message.id)
+            self._fail(message.id, Internal("the worker failed on this task"), link)
         else:
             link.send(started, message.id)
+
+    def _fail(self, task_id: str, error: ServiceError, link: Link[FromBalancer]) -> None:
+        """Answer a task that was not started."""
+        error.task_id = task_id
+        free, seq = self._free()
+        link.send(Failed(id=task_id, problem=error.to_problem(), free=free, seq=seq), task_id)
 
     def cancel(self, task_id: str, reason: str) -> None:
         """The balancer wants no more of the task than its end."""
@@ -243,5 +256,12 @@ class RemoteTasks(Observer):
         talking, self._talking = self._talking, []
         for relay in talking:
             relay.noted = False
-            if relay.say(self._free):
+            try:
+                ended = relay.say(self._free)
+            except Exception:  # whatever is wrong with one task, the others are reported
+                log.exception("uplink.cannot_report", task_id=relay.task.id)
+                relay.fail()
+                self._supervisor().cancel(relay.task, UNREPORTABLE)
+                ended = relay.say(self._free)
+            if ended:
                 self._forget(relay)

@@ -202,6 +202,17 @@ async def test_one_large_event_does_not_hold_its_writer_and_a_second_does() -> N
         await writer
 
 
+async def test_what_a_pacing_reader_has_yet_to_read_is_never_dropped() -> None:
+    log = EventLog(limit=3, bytes_limit=100)
+    async with Reader(log, pacing=True) as reader:
+        fill(log, 5, "x" * 98)  # 100 bytes each
+        assert ids(log.after(0)) == [1, 2, 3, 4, 5]
+        assert [(await reader.next()).id for _ in range(2)] == [1, 2]  # type: ignore[union-attr]
+        log.append("chunk", "x")
+        assert [(await reader.next()).id for _ in range(4)] == [3, 4, 5, 6]  # type: ignore[union-attr]
+    assert ids(log.after(0)) == [6]  # nothing is kept for a reader that has left
+
+
 async def test_many_bytes_already_read_hold_nobody() -> None:
     log = EventLog()
     async with Reader(log, pacing=True) as reader:

@@ -12,7 +12,7 @@ from slotgrid.core.moments import Deadline, iso
 from slotgrid.core.parts import Step
 from slotgrid.core.states import MOVES, StepState, TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import LOG_LINES_LIMIT, IllegalMove, Task, log_line
+from slotgrid.core.task import LINE_CHARS, LOG_LINES_LIMIT, IllegalMove, Task, log_line
 from tests.slotgrid.core.fakes import PLAIN
 
 
@@ -120,8 +120,8 @@ def test_attempts_and_steps_are_shown_with_their_times() -> None:
     } | {"started_at": shown["started_at"]}
     task.end_attempt(FunctionFailed("it failed"))
     assert task.attempts[0].to_json()["error"]["detail"] == "it failed"
-    step = Step("login", "shop/login", StepState.COMPLETED, 0.0, 1.5, output={"ok": True})
-    assert step.to_json() == {
+    step = Step("login", "shop/login", StepState.COMPLETED, 0.0, 1.5, output=b'{"ok":true}')
+    assert orjson.loads(orjson.dumps(step.to_json())) == {
         "name": "login",
         "function": "shop/login",
         "status": "completed",
@@ -133,8 +133,8 @@ def test_attempts_and_steps_are_shown_with_their_times() -> None:
     step.end(StepState.FAILED, error="no such user")
     assert step.ended_at is not None
     assert step.ended_at > 1.5
-    assert (step.state, step.output, step.error) == (StepState.FAILED, None, "no such user")
-    task.steps += (step,)
+    assert (step.state, step.output, step.error) == (StepState.FAILED, b"null", "no such user")
+    task.steps.append(step)
     assert task.step_names() == ["_node", "main", "login"]
 
 
@@ -160,6 +160,15 @@ def test_the_log_keeps_the_newest_lines_and_says_how_many_went() -> None:
     line = orjson.loads(log_line(task.logs.last))
     assert line.pop("ts").endswith("Z")
     assert line == {"stream": "stderr", "step": "main", "line": f"line {LOG_LINES_LIMIT + 1}"}
+
+
+@pytest.mark.parametrize("extra", [0, 1, 50_000])
+def test_a_line_of_the_log_has_a_bounded_length(extra: int) -> None:
+    task = make_task()
+    task.log("x" * (LINE_CHARS + extra), step="main")
+    line = orjson.loads(log_line(task.logs.last))["line"]
+    assert line[:LINE_CHARS] == "x" * LINE_CHARS
+    assert line[LINE_CHARS:] == (f" … ({extra} more characters)" if extra else "")
 
 
 def test_the_log_tells_what_the_node_did_whenever_it_is_first_read() -> None:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from slotgrid.core.errors import DeadlineExceeded, FunctionFailed
 from slotgrid.core.events import encode_json
 from slotgrid.core.lease import Lease
@@ -180,10 +182,10 @@ async def _save(speaker: Speaker, input_: Mapping[str, Any]) -> Any:
 
 async def _steps(speaker: Speaker, _: Mapping[str, Any]) -> Any:
     step = Step("greet-1", "greet")
-    speaker.task.steps += (step,)
+    speaker.task.steps.append(step)
     speaker.task.log("a line of the step", step=step.name)
     speaker.task.log("a line of the function", step="main")
-    step.end(StepState.COMPLETED, output="done")
+    step.end(StepState.COMPLETED, output=orjson.dumps("done"))
     return None
 
 

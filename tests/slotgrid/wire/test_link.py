@@ -17,7 +17,7 @@ from aiohttp import ClientSession, web
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import from_balancer, from_worker
 from slotgrid.wire.ending import CloseCode, close_payload
-from slotgrid.wire.limits import FRAME_LIMIT, LINES_AT_ONCE, SILENT_TICKS, TICK_S
+from slotgrid.wire.limits import FRAME_LIMIT, LARGE_LANES, LINES_AT_ONCE, SILENT_TICKS, TICK_S
 from slotgrid.wire.link import Link, MessageTooLarge
 from slotgrid.wire.sockets import LinkRefused, accept, dial, link_url, shows_key
 from tests.slotgrid.wire.links import End, two_ends
@@ -247,6 +247,43 @@ async def test_writing_to_a_stopped_peer_blocks_nobody_and_memory_is_bounded(
             await asyncio.sleep(0)
         assert longest < 1.0
         assert (await end.ending()).code == CloseCode.BACKLOG
+
+
+async def test_large_messages_wait_for_room_and_small_ones_always_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slotgrid.wire.link.SEND_AHEAD", 2 * MIB)
+    async with two_ends() as (near, far):
+        sent = 0
+
+        def send_next() -> None:
+            nonlocal sent
+            while sent < 12 and far.link.has_room(MIB):
+                sent += 1
+                far.link.send(done(str(sent), b'"' + b"x" * MIB + b'"'), str(sent))
+            if sent < 12:
+                far.link.when_room("lane", send_next)
+
+        send_next()
+        assert sent == 2
+        assert far.link.has_room(FRAME_LIMIT)
+        await near.hears(m.Done, lambda message: message.id == "12")
+        assert far.link.ending is None
+        assert far.link.has_room(100 * MIB)  # however large, when nothing else waits
+
+
+async def test_only_so_many_large_messages_are_under_way_at_once() -> None:
+    async with two_ends() as (near, far):
+        for number in range(LARGE_LANES):
+            assert far.link.has_room(FRAME_LIMIT + 1)
+            far.link.send(done(str(number), b'"' + b"x" * FRAME_LIMIT + b'"'), str(number))
+        assert not far.link.has_room(FRAME_LIMIT + 1)
+        called: list[str] = []
+        far.link.when_room("stays", lambda: called.append("stays"))
+        far.link.when_room("leaves", lambda: called.append("leaves"))
+        far.link.forget("leaves")
+        await near.hears(m.Done, lambda message: message.id == str(LARGE_LANES - 1))
+        assert called == ["stays"]
 
 
 async def test_a_peer_that_is_killed_is_noticed_at_once() -> None:

@@ -45,10 +45,15 @@ class Conversation:
         return [message for message in self.heard if isinstance(message, kind) and which(message)]
 
     async def hears(
-        self, kind: type[T], which: Callable[[T], bool] = lambda _: True, *, after: int = 0
+        self,
+        kind: type[T],
+        which: Callable[[T], bool] = lambda _: True,
+        *,
+        after: int = 0,
+        within_s: float = GIVE_UP_S,
     ) -> T:
         """The first such message, of those heard `after` so many; as soon as it is there."""
-        async with asyncio.timeout(GIVE_UP_S):
+        async with asyncio.timeout(within_s):
             while True:
                 self._news.clear()
                 for message in self.heard[after:]:
@@ -80,13 +85,14 @@ class Conversation:
     async def started(self, task_id: str) -> m.Started:
         return await self.hears(m.Started, lambda message: message.id == task_id)
 
-    async def outcome(self, task_id: str) -> Any:
+    async def outcome(self, task_id: str, *, within_s: float = GIVE_UP_S) -> Any:
         """What became of a task: `done`, `failed` or `refused`."""
         message: Any = await self.hears(
             object,
             lambda message: (
                 isinstance(message, m.Done | m.Failed | m.Refused) and message.id == task_id
             ),
+            within_s=within_s,
         )
         return message
 

@@ -18,6 +18,9 @@ class FakeLink:
     def credits(self, lane: str) -> int:
         return 32
 
+    def has_room(self, size: int) -> bool:
+        return True
+
     def spend(self, lane: str) -> None:
         """There are enough."""
 
