@@ -10,6 +10,7 @@ from aiohttp import web
 
 from slotgrid.core.drain import drain
 from slotgrid.core.task import Task
+from slotgrid.intake.connections import NodeRunner
 from slotgrid.node_process import NodeProcess
 from slotgrid.runtime import garbage
 from slotgrid.runtime.background import background, stop_on_death
@@ -62,12 +63,7 @@ async def listening(node: NodeProcess) -> AsyncIterator[int]:
 
     Raises OSError when the port is taken.
     """
-    runner = web.AppRunner(
-        node.application(),
-        handler_cancellation=True,  # a caller that hangs up takes its task along
-        access_log=None,
-        shutdown_timeout=CLOSE_CONNECTIONS_S,
-    )
+    runner = NodeRunner(node.application(), shutdown_timeout_s=CLOSE_CONNECTIONS_S)
     await runner.setup()
     try:
         site = web.TCPSite(runner, node.settings.host, node.settings.port)

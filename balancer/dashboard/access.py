@@ -12,6 +12,8 @@ from balancer.dashboard.snapshot import Look
 from balancer.dashboard.trend import Trend
 from slotgrid.core.errors import Forbidden, ServiceError
 from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.connections import key_shown
+from slotgrid.intake.forms import read_form
 from slotgrid.intake.openapi import Handler, Scope
 
 COOKIE = "slotgrid_session"
@@ -42,7 +44,10 @@ def html(text: str, *, status: int = 200, headers: dict[str, str] | None = None)
 
 def session_of(request: web.Request) -> Session | None:
     """The session of the request's cookie, if it has one that has not ended."""
-    return request.app[SESSIONS].find(request.cookies.get(COOKIE, ""))
+    session = request.app[SESSIONS].find(request.cookies.get(COOKIE, ""))
+    if session is not None:
+        key_shown(request)
+    return session
 
 
 def look_of(request: web.Request, worker: str | None = None) -> Look:
@@ -78,8 +83,8 @@ def logged_in(scope: Scope) -> Callable[[Handler], Handler]:
 
 async def check_form(request: web.Request) -> None:
     """Raises Forbidden for a form that was not sent from a page of this session."""
-    form = await request.post()
-    if not same_origin(request) or not request[SESSION].sent(str(form.get("token", ""))):
+    form = await read_form(request)
+    if not same_origin(request) or not request[SESSION].sent(form.get("token", "")):
         raise Forbidden("this form was not sent from the dashboard; open it anew, and try again")
 
 

@@ -19,8 +19,10 @@ from balancer.dashboard.access import (
     session_of,
 )
 from balancer.dashboard.sessions import SESSION_S
+from slotgrid.core.errors import ServiceError
 from slotgrid.intake.audit import TRUSTED, audit, caller_address
 from slotgrid.intake.auth import KEYS, PRINCIPAL
+from slotgrid.intake.forms import read_form
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint
 
 log = structlog.get_logger()
@@ -48,26 +50,30 @@ async def login_page(request: web.Request) -> web.Response:
         tag="dashboard",
         scope=Scope.PUBLIC,
         description="The session lasts twelve hours; its cookie does not hold the key.",
-        answers={303: d.SEE_OTHER, 401: d.PAGE, 403: d.PAGE, 429: d.PAGE},
+        answers={303: d.SEE_OTHER, **dict.fromkeys((400, 401, 403, 413, 415, 429), d.PAGE)},
     )
 )
 async def login(request: web.Request) -> web.Response:
-    """`POST /dashboard/login`, a form with `key`."""
+    """`POST /dashboard/login`, a form with `key`. One that cannot be read counts as a guess."""
     app = request.app
     address = _address(request)
-    wait_s = math.ceil(app[GUESSES].wait_s(address))
-    if wait_s:
-        refusal = f"Too many wrong keys came from your address. Try again in {wait_s} s."
-        return _form(request, refusal, status=429, headers={"Retry-After": str(wait_s)})
     if not same_origin(request):
         return _form(request, "Another site sent this form. Enter the key here.", status=403)
-    key = str((await request.post()).get("key", "")).strip()
+    if not app[GUESSES].admit(address):
+        wait_s = max(1, math.ceil(app[GUESSES].wait_s(address)))
+        refusal = f"Too many wrong keys came from your address. Try again in {wait_s} s."
+        return _form(request, refusal, status=429, headers={"Retry-After": str(wait_s)})
+    try:
+        key = (await read_form(request)).get("key", "").strip()
+    except ServiceError as error:
+        log.warning("audit.login_refused", address=address, reason=error.name)
+        return _form(request, f"This form cannot be used: {error.detail}.", status=error.status)
     principal = app[KEYS].principal(key)
     if principal is None:
-        app[GUESSES].wrong(address)
-        log.warning("audit.login_refused", address=address)
+        log.warning("audit.login_refused", address=address, reason="unknown key")
         challenge = {"WWW-Authenticate": 'Bearer realm="slotgrid"'}
         return _form(request, "This key is not known.", status=401, headers=challenge)
+    app[GUESSES].right(address)
     if not principal.may(Scope.READ):
         return _form(request, "This key may not read, so there is nothing to show.", status=403)
     request[PRINCIPAL] = principal
@@ -91,7 +97,7 @@ async def login(request: web.Request) -> web.Response:
         summary="Log out",
         tag="dashboard",
         scope=Scope.PUBLIC,
-        answers={303: d.SEE_OTHER, 403: d.PAGE},
+        answers={303: d.SEE_OTHER, **dict.fromkeys((400, 403, 413, 415), d.PAGE)},
     )
 )
 @logged_in(Scope.READ)

@@ -21,7 +21,7 @@ from balancer.dashboard.trend import Trend
 from slotgrid.core.errors import NotFound
 from slotgrid.intake import documents as node_documents
 from slotgrid.intake.api.docs import leading_to
-from slotgrid.intake.files import FileAnswer
+from slotgrid.intake.kept_file import kept_file
 from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint
 
 STATIC = Path(__file__).parent / "static"
@@ -72,14 +72,14 @@ def add_dashboard(app: web.Application, live: Live, trend: Trend, *, root_path: 
         parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
         answers={
             200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
-            **node_documents.FILE_ANSWERS,
+            304: node_documents.NOT_CHANGED,
         },
         problems=(NotFound,),
     )
 )
-async def dashboard_file(request: web.Request) -> FileAnswer:
+async def dashboard_file(request: web.Request) -> web.Response:
     """`GET /dashboard/static/{name}`."""
     name = request.match_info["name"]
     if name not in FILES:
         raise NotFound(f"the dashboard has no file {name!r}")
-    return FileAnswer(FILES[name], headers=HEADERS | {"Cache-Control": "no-cache"})
+    return kept_file(FILES[name], request, HEADERS | {"Cache-Control": "no-cache"})

@@ -17,6 +17,9 @@ ATTEMPTS = 5
 """Wrong keys that an address may show, one after the other, before it has to wait."""
 ATTEMPT_EVERY_S = 12.0
 """How long until it may try once more."""
+LOCKED_CHECK_EVERY_S = 1.0
+"""How often a key is checked all the same: the owner of a right key shares an address with whoever
+guesses (behind a proxy, a NAT), and must get in."""
 ADDRESSES_LIMIT = 10_000
 
 
@@ -71,25 +74,54 @@ class Sessions:
             self._sessions.popitem(last=False)
 
 
+@dataclass(slots=True)
+class _Attempts:
+    """Those of one address. `clear_at`: when all are allowed again, each having cost its time."""
+
+    clear_at: float
+    checked_at: float
+
+
 class Guesses:
-    """A bound on wrong keys by address: a few at once, then one every `ATTEMPT_EVERY_S`."""
+    """A bound on wrong keys by address: a few at once, then one every `ATTEMPT_EVERY_S`.
+
+    An address past the bound is locked, and has a key checked every `LOCKED_CHECK_EVERY_S`.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # Address -> when all its attempts are allowed again, as if each wrong key cost its time.
-        self._clear_at: OrderedDict[str, float] = OrderedDict()
+        self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
 
     def wait_s(self, address: str) -> float:
-        """Seconds until the address may try a key; 0 when it may now."""
-        ahead_s = self._clear_at.get(address, 0.0) - self._clock()
+        """Seconds until the address is no longer locked; 0 when it is not."""
+        found = self._attempts.get(address)
+        ahead_s = 0.0 if found is None else found.clear_at - self._clock()
         return max(0.0, ahead_s - (ATTEMPTS - 1) * ATTEMPT_EVERY_S)
 
-    def wrong(self, address: str) -> None:
-        """The address has shown a wrong key."""
+    def admit(self, address: str) -> bool:
+        """Whether one key of the address may be checked now.
+
+        The attempt counts as a wrong key from here on, so that any number of parallel ones have
+        the same bound; `right` takes that back.
+        """
         now = self._clock()
-        self._clear_at[address] = max(now, self._clear_at.pop(address, 0.0)) + ATTEMPT_EVERY_S
-        if len(self._clear_at) > ADDRESSES_LIMIT:
-            self._clear_at.popitem(last=False)
+        found = self._attempts.get(address) or _Attempts(now, -LOCKED_CHECK_EVERY_S)
+        if self.wait_s(address) > 0 and now - found.checked_at < LOCKED_CHECK_EVERY_S:
+            return False
+        # Bounded, so that a lock ends soon after the guessing does.
+        most = now + ATTEMPTS * ATTEMPT_EVERY_S
+        found.clear_at = min(most, max(now, found.clear_at) + ATTEMPT_EVERY_S)
+        found.checked_at = now
+        self._attempts[address] = found
+        self._attempts.move_to_end(address)
+        if len(self._attempts) > ADDRESSES_LIMIT:
+            self._attempts.popitem(last=False)
+        return True
+
+    def right(self, address: str) -> None:
+        """The key that was admitted is a right one."""
+        if (found := self._attempts.get(address)) is not None:
+            found.clear_at -= ATTEMPT_EVERY_S
 
 
 def _hash(secret: str) -> bytes:

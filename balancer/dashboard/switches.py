@@ -11,7 +11,7 @@ from balancer.dashboard.access import RENDERING, check_form, logged_in
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.openapi import Endpoint, Handler, Scope, endpoint
 
-ANSWERS = dict.fromkeys((403, 404, 409, 503), d.PAGE) | {303: d.SEE_OTHER}
+ANSWERS = dict.fromkeys((400, 403, 404, 409, 413, 415, 503), d.PAGE) | {303: d.SEE_OTHER}
 
 
 def switches() -> list[web.RouteDef]:

@@ -192,7 +192,7 @@ class UnsupportedMediaType(ServiceError):
     """The request's body is not of a type that is read here."""
 
     name, title, status = "unsupported-media-type", "The content type is not supported", 415
-    advice = "Send JSON with `Content-Type: application/json`."
+    advice = "Send JSON with `Content-Type: application/json`, without `Content-Encoding`."
 
 
 class OverQuota(ServiceError):

@@ -7,6 +7,7 @@ from slotgrid.intake.api import artifacts, batch, functions, groups, speech, sub
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.audit import TRUSTED, Networks
 from slotgrid.intake.auth import KEYS, Keys, authenticate
+from slotgrid.intake.connections import close_if_unread
 from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import Scope, with_scope
 from slotgrid.intake.problems import answer_to, problem_page
@@ -48,6 +49,7 @@ def make_app(
     app[KEYS] = keys
     app[NODE] = node
     app[TRUSTED] = trusted_proxies
+    app.on_response_prepare.append(close_if_unread)
     app.add_routes(routes(metrics=Scope.PUBLIC if metrics_public else Scope.READ))
     return app
 

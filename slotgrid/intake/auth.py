@@ -7,6 +7,7 @@ from functools import lru_cache
 from aiohttp import hdrs, web
 
 from slotgrid.core.errors import Forbidden, Unauthorized
+from slotgrid.intake.connections import key_shown
 from slotgrid.intake.openapi import Scope, endpoint_of
 
 ROOT = "root"
@@ -73,6 +74,8 @@ def authenticate(request: web.Request, keys: Keys) -> None:
                 else "a key is needed: send it as `Authorization: <key>`"
             )
         principal = ANONYMOUS
+    else:
+        key_shown(request)
     if not principal.may(scope):
         raise Forbidden(f"this needs the scope {scope}, which your key does not have")
     request[PRINCIPAL] = principal

@@ -7,15 +7,17 @@ from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, UnsupportedMediaType, Violation
 from slotgrid.core.reading import NESTING_LIMIT
+from slotgrid.intake.payload import read_body
 
 
 async def read_json(request: web.Request, *, empty: object = None) -> tuple[Any, int, bool]:
     """A JSON body, its size in bytes, and whether nothing in it can be nested too deep.
 
     `empty` stands for a body of none.
-    Raises UnsupportedMediaType for another content type, InvalidSubmission for what is not JSON.
+    Raises UnsupportedMediaType for another content type or a compressed body, BodyTooLarge,
+    InvalidSubmission for what is not JSON.
     """
-    raw = await request.read()
+    raw = await read_body(request)
     if not raw and empty is not None:
         return empty, 0, True
     if request.headers.get("Content-Type") != "application/json":

@@ -139,9 +139,10 @@ TASK_ANSWERS: Mapping[int, Answer] = {
         {"Location": "The task's own address"},
     ),
 }
+NOT_CHANGED = Answer("Not changed since the caller last asked")
 FILE_ANSWERS: Mapping[int, Answer] = {
     206: Answer("The part that `Range` asked for", {"*/*": TEXT}),
-    304: Answer("Not changed since the caller last asked"),
+    304: NOT_CHANGED,
     412: Answer("Changed, where `If-Match` forbids it"),
     416: Answer("The range lies outside of the file"),
 }

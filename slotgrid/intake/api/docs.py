@@ -14,7 +14,7 @@ from aiohttp import web
 from slotgrid.core.errors import NotFound
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake import documents as d
-from slotgrid.intake.files import FileAnswer
+from slotgrid.intake.kept_file import kept_file
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import (
     Answer,
@@ -117,12 +117,12 @@ async def openapi(request: web.Request) -> web.Response:
         summary="This document as a page, on which each call can be tried",
         tag="docs",
         scope=Scope.PUBLIC,
-        answers={200: Answer("Swagger UI", {"text/html": {"type": "string"}}), **d.FILE_ANSWERS},
+        answers={200: Answer("Swagger UI", {"text/html": {"type": "string"}}), 304: d.NOT_CHANGED},
     )
 )
-async def docs_page(_: web.Request) -> FileAnswer:
+async def docs_page(request: web.Request) -> web.Response:
     """`GET /docs`."""
-    return FileAnswer(PAGE, headers=HEADERS)
+    return kept_file(PAGE, request, HEADERS)
 
 
 @endpoint(
@@ -133,17 +133,17 @@ async def docs_page(_: web.Request) -> FileAnswer:
         parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
         answers={
             200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
-            **d.FILE_ANSWERS,
+            304: d.NOT_CHANGED,
         },
         problems=(NotFound,),
     )
 )
-async def docs_file(request: web.Request) -> FileAnswer:
+async def docs_file(request: web.Request) -> web.Response:
     """`GET /docs/static/{name}`."""
     name = request.match_info["name"]
     if name not in FILES:
         raise NotFound(f"the page has no file {name!r}")
-    return FileAnswer(FILES[name], headers=HEADERS)
+    return kept_file(FILES[name], request, HEADERS)
 
 
 def leading_to(address: str) -> Handler:

@@ -5,6 +5,7 @@ from typing import Protocol
 from aiohttp import web
 
 from slotgrid.core.errors import Unauthorized
+from slotgrid.intake.connections import key_shown
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
 
 
@@ -37,4 +38,5 @@ async def link(request: web.Request) -> web.StreamResponse:
     acceptor = request.app[ACCEPTOR]
     if not acceptor.lets_in(request.headers.get("Authorization")):
         raise Unauthorized("the link asks for the key that balancer and workers share")
+    key_shown(request)
     return await acceptor.accept(request)

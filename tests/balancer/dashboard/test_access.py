@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from balancer.dashboard.access import COOKIE, SESSIONS
+from balancer.dashboard.access import COOKIE, GUESSES, SESSIONS
 from balancer.dashboard.routes import FILES
 from balancer.dashboard.sessions import ATTEMPTS
 from balancer.fleet.states import WorkerState
@@ -96,6 +96,7 @@ async def test_behind_tls_the_cookie_is_secure(balancer: RunningBalancer) -> Non
 
 async def test_a_wrong_key_is_told_and_guessing_is_bounded(balancer: RunningBalancer) -> None:
     stranger = Stranger(balancer)
+    balancer.app[GUESSES]._clock = lambda: 1000.0
     for _ in range(ATTEMPTS):
         answer = await stranger.log_in("a-wrong-key")
         assert answer.status == 401

@@ -117,12 +117,12 @@ def test_wrong_keys_are_bounded_by_address() -> None:
     guesses = Guesses(clock=clock)
     for _ in range(ATTEMPTS):
         assert guesses.wait_s("here") == 0
-        guesses.wrong("here")
+        assert guesses.admit("here")
     assert guesses.wait_s("here") == ATTEMPT_EVERY_S
     assert guesses.wait_s("elsewhere") == 0
     clock.now += ATTEMPT_EVERY_S
     assert guesses.wait_s("here") == 0
-    guesses.wrong("here")
+    assert guesses.admit("here")
     assert guesses.wait_s("here") == ATTEMPT_EVERY_S
     clock.now += ATTEMPTS * ATTEMPT_EVERY_S
     assert guesses.wait_s("here") == 0

@@ -26,6 +26,7 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.app import make_app
+from slotgrid.intake.connections import NodeRunner
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
 from slotgrid.records.artifacts import ArtifactStore
@@ -334,7 +335,7 @@ def _readings(slots: Slots, dispatcher: Dispatcher) -> GaugeReadings:
 
 @asynccontextmanager
 async def _listening(app: web.Application, port: int) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
+    runner = NodeRunner(app, shutdown_timeout_s=0.2)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", port)

@@ -1,0 +1,250 @@
+"""The HTTP server of a node: what a connection costs the node before it has shown a key.
+
+Without a key a connection gets its header read and an answer, within a time limit. When file
+descriptors run short, such connections are closed first, so that browsers, files and links keep
+the descriptors that they need.
+"""
+
+import asyncio
+import resource
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import HttpVersion11, RawRequestMessage
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
+from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from slotgrid.core.errors import InvalidSubmission
+from slotgrid.intake.problems import problem_response
+
+log = structlog.get_logger()
+
+FIRST_HEADER_S = 10.0
+"""From accepting a connection to the end of its first header."""
+ANSWER_S = 60.0
+"""From a header without a key to the last byte of the answer, a slow reader's included."""
+LINGER_S = 1.0
+"""How long a connection stays half closed when the answer came before the end of the body: closed
+at once, the kernel would answer the rest with a reset, and most clients would lose the answer."""
+DESCRIPTORS_RESERVED = 256
+"""For everything but incoming connections; a quarter of all where there are few."""
+
+EXPECTS_CONTINUE = web.RequestKey("expects_continue", bool)
+"""Whether the client waits for `100 Continue` before it sends the body."""
+
+
+class Connection(web.RequestHandler):
+    """One connection. `shows_key` once a request on it has shown a key of any kind."""
+
+    def __init__(self, manager: "NodeServer", **options: Any) -> None:
+        super().__init__(manager, loop=asyncio.get_running_loop(), **options)
+        self._open = manager.open
+        self._time_limit: asyncio.TimerHandle | None = None
+        self._broken = False
+        self.shows_key = False
+        self.idle = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        super().connection_made(transport)
+        self._limit_time(FIRST_HEADER_S)
+        self._open.add(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is closed, by either end."""
+        self._end_time_limit()
+        self._open.remove(self)
+        super().connection_lost(exc)
+
+    def begin_request(self) -> None:
+        """A header has arrived."""
+        self.idle = False
+        self._open.touch(self)
+        self._end_time_limit()
+        if not self.shows_key:
+            self._limit_time(ANSWER_S)
+
+    def key_shown(self) -> None:
+        """The request under way has shown a key: no time limits from here on."""
+        self.shows_key = True
+        self._end_time_limit()
+
+    def abort(self) -> None:
+        """Close at once. A handler under way is cancelled."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what is not HTTP; not logged, since anybody can send it."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        self._broken = True
+        reason = (message or "").partition("\n")[0].rstrip(": ")
+        answer = problem_response(InvalidSubmission(f"the request cannot be read: {reason}"))
+        answer.force_close()
+        return answer
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer. When the body has not been read to its end, read no further."""
+        answered, lost = await super().finish_response(request, resp, start_time)
+        if not lost and (self._broken or not request.content.is_eof()):
+            await self._close_unread()
+        self._end_time_limit()
+        self.idle = True
+        return answered, lost
+
+    async def _close_unread(self) -> None:
+        self.close()  # what arrives from here on is neither parsed nor kept
+        self._pause_transport_reading()
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+            await asyncio.sleep(LINGER_S)
+
+    def _limit_time(self, seconds: float) -> None:
+        self._time_limit = self._loop.call_later(seconds, self.abort)
+
+    def _end_time_limit(self) -> None:
+        if self._time_limit is not None:
+            self._time_limit.cancel()
+            self._time_limit = None
+
+
+class OpenConnections:
+    """The open connections of a node, the one whose last request is longest ago first."""
+
+    def __init__(self) -> None:
+        self._connections: dict[Connection, None] = {}
+        self._short = False
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> None:
+        """Count a new connection; when descriptors are short, close one for it, or itself."""
+        self._connections[connection] = None
+        short = _descriptors_short(connection)
+        if short:
+            self._make_room(connection)
+        if short != self._short:
+            self._short = short
+            log.warning(
+                "connections.descriptors_short" if short else "connections.descriptors_free",
+                open=len(self._connections),
+            )
+
+    def touch(self, connection: Connection) -> None:
+        """The connection has a request; it goes to the end of the order."""
+        if connection in self._connections:
+            del self._connections[connection]
+            self._connections[connection] = None
+
+    def remove(self, connection: Connection) -> None:
+        """The connection is closed."""
+        self._connections.pop(connection, None)
+
+    def _make_room(self, new: Connection) -> None:
+        others = [one for one in self._connections if one is not new]
+        closing = next((one for one in others if not one.shows_key), None)
+        closing = closing or next((one for one in others if one.idle), new)
+        self.remove(closing)  # its descriptor is closed in the loop's next turn
+        closing.abort()
+
+
+def _descriptors_short(connection: Connection) -> bool:
+    """Whether the reserve begins at this connection.
+
+    The kernel gives out the lowest free number, so the number says how many are in use.
+    """
+    opened = connection.transport and connection.transport.get_extra_info("socket")
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if not opened or most == resource.RLIM_INFINITY:
+        return False
+    return bool(opened.fileno() >= most - min(DESCRIPTORS_RESERVED, most // 4))
+
+
+class NodeServer(web.Server):
+    """Makes a Connection of each client. Fulfils what aiohttp's runner expects of a server."""
+
+    def __init__(self, plain: web.Server) -> None:
+        super().__init__(
+            plain.request_handler,
+            request_factory=plain.request_factory,
+            handler_cancellation=plain.handler_cancellation,
+            **plain._kwargs,
+        )
+        self.open = OpenConnections()
+        self._plain_request = self.request_factory
+        self.request_factory = self._request
+
+    def __call__(self) -> Connection:
+        """The protocol of a client that connects."""
+        return Connection(self, **self._kwargs)
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> BaseRequest:
+        """A request. aiohttp would invite its body before anybody knows who sends it."""
+        expects = "Expect" in message.headers
+        if expects:
+            headers = CIMultiDict(message.headers)
+            expectations = headers.popall("Expect")
+            message = message._replace(headers=CIMultiDictProxy(headers))
+            expects = message.version >= HttpVersion11 and "100-continue" in map(
+                str.lower, expectations
+            )
+        request = self._plain_request(message, payload, protocol, writer, task)
+        if expects:
+            request[EXPECTS_CONTINUE] = True
+        assert isinstance(protocol, Connection)
+        protocol.begin_request()
+        return request
+
+
+class NodeRunner(web.AppRunner):
+    """Serves an application through a NodeServer.
+
+    Bodies stay as they were sent, for inflating one costs a thousand times its size.
+    """
+
+    def __init__(self, app: web.Application, *, shutdown_timeout_s: float) -> None:
+        super().__init__(
+            app,
+            handler_cancellation=True,  # a caller that hangs up takes its task along
+            access_log=None,
+            shutdown_timeout=shutdown_timeout_s,
+            auto_decompress=False,
+            lingering_time=0.0,
+        )
+
+    async def _make_server(self) -> web.Server:
+        return NodeServer(await super()._make_server())
+
+
+async def close_if_unread(request: web.Request, response: web.StreamResponse) -> None:
+    """Tell the client that the connection closes: the answer precedes the end of the body."""
+    if not request.content.is_eof():
+        response.force_close()
+        response.headers["Connection"] = "close"
+
+
+def key_shown(request: web.Request) -> None:
+    """Count the request's connection among those that have shown a key."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.key_shown()
