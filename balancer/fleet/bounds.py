@@ -7,6 +7,7 @@ of them takes little of the balancer's memory and of its loop.
 import time
 from collections.abc import Callable, Collection, Mapping
 
+from slotgrid.records.artifacts import is_file_name
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import ProtocolFault, encode
 from slotgrid.wire.limits import PARTS_LIMIT
@@ -60,9 +61,14 @@ def check_entries(what: str, entries: Mapping[str, object]) -> None:
 
 
 def check_end(end: m.Done | m.Failed) -> None:
-    """Return if the task has not too many parts. Raises ProtocolFault."""
+    """Return if the task's parts are not too many, and its files have names of files. Raises
+    ProtocolFault.
+    """
     if len(end.artifacts) + len(end.steps) > PARTS_LIMIT:
         raise ProtocolFault(f"a task has more than {PARTS_LIMIT} files and steps")
+    for file in end.artifacts:
+        if not is_file_name(file.name):
+            raise ProtocolFault(f"{file.name[:NAME_CHARS]!r} is not a plain file name")
 
 
 class Bound:

@@ -8,6 +8,7 @@ from rich.console import Console
 from slotgrid.cli.failure import Exit, Failure
 from slotgrid.cli.output import say, size_text
 from slotgrid.client import Client, Problem
+from slotgrid.runtime.paths import OutsideFolder, inside
 
 
 async def show_artifacts(
@@ -51,11 +52,11 @@ async def _save(client: Client, task_id: str, name: str, path: Path) -> None:
 
 def _inside(folder: Path, name: str) -> Path:
     """Where a file of that name goes. Raises Failure if that is not in the folder."""
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        return inside(folder, name)
+    except OutsideFolder as cause:
         raise Failure(
             f"The artifact {name!r} was not saved",
             exit_code=Exit.REFUSED,
             detail=f"Its name leads out of {folder}.",
-        )
-    return path
+        ) from cause

@@ -12,6 +12,7 @@ from slotgrid.core.events import well_formed
 from slotgrid.core.parts import Artifact
 from slotgrid.core.task import Task
 from slotgrid.records.shared_files import File, SharedFiles
+from slotgrid.runtime.paths import inside
 
 FILE_LIMIT = 100 * 1024 * 1024
 TASK_LIMIT = 1024 * 1024 * 1024
@@ -54,7 +55,7 @@ class ArtifactStore:
 
     async def remove_ids(self, task_ids: Collection[str]) -> None:
         """Remove the files of those tasks, those that are shared too."""
-        await asyncio.to_thread(_remove_folders, [self._folder / task_id for task_id in task_ids])
+        await asyncio.to_thread(_remove_folders, [self._of(task_id) for task_id in task_ids])
         if self.shared is not None:
             await self.shared.remove(task_ids)
 
@@ -67,7 +68,7 @@ class ArtifactStore:
     async def leave_to_shared(self, task: Task) -> None:
         """Remove the task's files here, where all of them are shared."""
         if self.shared is not None and task.artifacts:
-            await asyncio.to_thread(_remove_folders, [self._folder / task.id])
+            await asyncio.to_thread(_remove_folders, [self._of(task.id)])
 
     async def open(self, task_id: str, name: str) -> File | None:
         """A file that the task saved, wherever it is; None when it is gone."""
@@ -84,7 +85,7 @@ class ArtifactStore:
         _check_name(name)
         content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
         self._check_size(task, name, len(content))
-        path = self._folder / task.id / name
+        path = self.path(task.id, name)
         if len(content) > INLINE_LIMIT:
             await asyncio.to_thread(_write, path, content)
         else:  # cheaper than the way to a thread and back
@@ -94,7 +95,7 @@ class ArtifactStore:
     async def receive(self, task: Task, name: str, pieces: AsyncIterator[bytes]) -> Artifact:
         """Keep a file that comes in pieces from where the task ran. Raises ArtifactFault."""
         _check_name(name)
-        path = self._folder / task.id / name
+        path = self.path(task.id, name)
         partial = _partial(path)
         size = 0
         try:
@@ -117,7 +118,7 @@ class ArtifactStore:
 
     def new_path(self, task: Task, name: str) -> Path:
         """Where another program may write a file of the task; `adopt` it afterwards."""
-        path = self._folder / task.id / name
+        path = self.path(task.id, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -126,13 +127,16 @@ class ArtifactStore:
         return _noted(task, path.name, path.stat().st_size)
 
     def path(self, task_id: str, name: str) -> Path:
-        """Where a file lies that the task saved under that name."""
-        return self._folder / task_id / name
+        """Where the file of that name is that the task saved. Raises OutsideFolder."""
+        return inside(self._folder, task_id, name)
+
+    def _of(self, task_id: str) -> Path:
+        return inside(self._folder, task_id)
 
     def remove(self, task: Task) -> None:
         """Remove the task's files."""
         if task.artifacts:
-            shutil.rmtree(self._folder / task.id, ignore_errors=True)
+            shutil.rmtree(self._of(task.id), ignore_errors=True)
 
 
 def _remove_folders(folders: Sequence[Path]) -> None:
@@ -170,8 +174,13 @@ def _put_in_place(partial: Path, path: Path) -> None:
     partial.rename(path)
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a task may save a file of that name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_file_name(name):
         raise ArtifactFault(
             f"{name!r} is not a plain file name: letters, digits, dot, dash, space, at most 200"
         )

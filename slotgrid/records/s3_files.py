@@ -10,6 +10,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from slotgrid.records.shared_files import File, NotShared
+from slotgrid.runtime.paths import plain
 
 log = structlog.get_logger()
 
@@ -39,14 +40,14 @@ class S3Files:
     async def put(self, task_id: str, name: str, path: Path) -> None:
         """In pieces if it is large; it is there when all of them are."""
         try:
-            await obstore.put_async(self._store, f"{task_id}/{name}", path)
+            await obstore.put_async(self._store, _key(task_id, name), path)
         except (BaseError, OSError) as cause:
             raise NotShared(f"{name}: {_reason(cause)}") from cause
 
     async def open(self, task_id: str, name: str) -> File | None:
         """Its pieces."""
         try:
-            found = await obstore.get_async(self._store, f"{task_id}/{name}")
+            found = await obstore.get_async(self._store, _key(task_id, name))
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as cause:
@@ -58,10 +59,14 @@ class S3Files:
         """What cannot be removed stays, and is told in the log."""
         try:
             for task_id in task_ids:
-                async for page in obstore.list(self._store, prefix=task_id):
+                async for page in obstore.list(self._store, prefix=f"{plain(task_id)}/"):
                     await obstore.delete_async(self._store, [file["path"] for file in page])
         except (BaseError, OSError) as cause:
             log.warning("artifacts.not_removed", tasks=len(task_ids), reason=_reason(cause))
+
+
+def _key(task_id: str, name: str) -> str:
+    return f"{plain(task_id)}/{plain(name)}"
 
 
 async def _pieces(found: "obstore.GetResult") -> AsyncIterator[bytes]:

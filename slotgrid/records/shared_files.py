@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Protocol
 
+from slotgrid.runtime.paths import inside
+
 File = Path | AsyncIterator[bytes]
 """A file that can be read: where it lies, or its pieces."""
 
@@ -36,19 +38,21 @@ class SharedFolder:
     async def put(self, task_id: str, name: str, path: Path) -> None:
         """Copied beside its place first, and then put there."""
         try:
-            await asyncio.to_thread(_copy, path, self._folder / task_id / name)
+            await asyncio.to_thread(_copy, path, inside(self._folder, task_id, name))
         except OSError as cause:
             raise NotShared(f"{name}: {cause.strerror or cause}") from cause
 
     async def open(self, task_id: str, name: str) -> File | None:
         """Where it lies."""
-        path = self._folder / task_id / name
+        path = inside(self._folder, task_id, name)
         return path if await asyncio.to_thread(path.is_file) else None
 
     async def remove(self, task_ids: Collection[str]) -> None:
         """A folder for each task."""
         for task_id in task_ids:
-            await asyncio.to_thread(shutil.rmtree, self._folder / task_id, ignore_errors=True)
+            await asyncio.to_thread(
+                shutil.rmtree, inside(self._folder, task_id), ignore_errors=True
+            )
 
 
 def _copy(source: Path, target: Path) -> None:

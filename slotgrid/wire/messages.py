@@ -18,6 +18,7 @@ from slotgrid.wire.parts import (
     SourceInfo,
     StepInfo,
     System,
+    TaskId,
 )
 
 PROTOCOL = "1.0"
@@ -205,7 +206,7 @@ class TaskMessage(_Message, frozen=True, kw_only=True, tag="task"):
     `input` has its defaults filled in. `pool` None means the function's own.
     """
 
-    id: str
+    id: TaskId
     function: str
     contract: int
     input: Mapping[str, Any] = {}
@@ -237,7 +238,7 @@ class Ask(_Message, frozen=True, kw_only=True, tag="ask"):
 
     ask: str
     what: Wish
-    task: str | None = None
+    task: TaskId | None = None
     name: str | None = None
     step: str | None = None
     level: str | None = None

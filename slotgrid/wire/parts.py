@@ -1,9 +1,17 @@
 """What stands inside of the messages."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+TaskId = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", max_length=36
+    ),
+]
+"""A UUID in lower case: a worker names the folder of a task's files after it."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -82,6 +90,6 @@ class StepInfo(Part, frozen=True, kw_only=True):
 class Claim(Part, frozen=True, kw_only=True):
     """A task that the balancer takes for running, and the last event and line it has of it."""
 
-    id: str
+    id: TaskId
     events: int = 0
     logs: int = 0

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -89,6 +90,33 @@ async def test_what_a_worker_says_of_tasks_that_it_does_not_have_is_left_out(
         worker.link.send(m.Failed(id=task.id, problem=problem, free=free, seq=worker.seq()))
         answer = await caller
         assert (answer.status, answer.json["type"]) == (500, "/problems/internal")
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "..", "", ".hidden"])
+async def test_a_file_with_a_name_that_leads_elsewhere_is_not_taken(
+    balancer: RunningBalancer, name: str
+) -> None:
+    async with fake_worker(balancer) as liar:
+        caller = balancer.start("echo")
+        await until(lambda: any(isinstance(heard, m.TaskMessage) for heard in liar.heard))
+        (task,) = (heard for heard in liar.heard if isinstance(heard, m.TaskMessage))
+        liar.start(task)
+        file = ArtifactInfo(name=name, size=1, content_type="text/plain")
+        free = {"default": liar.slots}
+        liar.link.send(
+            m.Done(
+                id=task.id,
+                result=msgspec.Raw(b"1"),
+                artifacts=(file,),
+                free=free,
+                seq=liar.seq(),
+            )
+        )
+        assert liar.ended is not None
+        ending = await liar.ended
+        assert (ending.code, ending.by_peer) == (CloseCode.PROTOCOL, True)
+        assert "plain file name" in ending.reason
+        assert (await caller).status == 502
 
 
 async def test_of_reports_that_come_too_often_few_are_acted_upon_and_the_newest_counts(
@@ -318,7 +346,7 @@ async def test_a_file_that_comes_without_credits_ends_the_link(balancer: Running
     async with fake_worker(balancer) as flooding:
         session = balancer.balancer.links.session("fake")
         assert session is not None
-        with session.ask("artifact", task="t", name="n") as question:
+        with session.ask("artifact", task=str(uuid4()), name="n") as question:
             raw = msgspec.Raw(b"null")
             flooding.link.send(m.Reply(ask=question.id, status=200, body=raw, last=False))
             for _ in range(CREDITS + 2):

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jsonschema
 import msgspec
@@ -16,7 +17,8 @@ from slotgrid.wire.schemas import chapter, schema, sections
 
 PAGE = Path(__file__).parents[3] / "docs" / "protocol.md"
 
-SCALARS = {"string": "text", "integer": 7, "number": 0.5, "boolean": True}
+SCALARS = {"string": "text", "integer": 7, "number": 0.5, "boolean": True, "uuid": str(uuid4())}
+UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
 @pytest.fixture(scope="module")
@@ -85,4 +87,6 @@ def sample_of(part: dict[str, Any], defs: dict[str, Any]) -> Any:
         return {name: sample_of(one, defs) for name, one in part.get("properties", {}).items()}
     if part.get("type") == "array":
         return [sample_of(one, defs) for one in part.get("prefixItems") or [part["items"]]]
+    if part.get("pattern") == UUID_PATTERN:
+        part = {"type": "uuid"}
     return SCALARS.get(part.get("type", ""), {"any": ["thing"]})

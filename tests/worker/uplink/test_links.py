@@ -21,6 +21,7 @@ from tests.worker.uplink.fake_balancer import cut, dialled, linked, listening
 from tests.worker.uplink.test_tasks import FUNCTIONS
 
 LINK_KEY = "another-key-for-links-9Wx"
+STRANGER = "01a22c1a-c830-7683-a935-539553d37b16"
 
 
 async def test_the_first_message_says_all_that_a_balancer_must_know(tmp_path: Path) -> None:
@@ -276,11 +277,11 @@ async def test_what_ended_while_the_link_was_down_is_told_when_it_is_back(tmp_pa
             second = await stack.enter_async_context(dialled(worker.url, KEY))
             await second.hello()
             # One that it may not have heard of, one that it has, and one that nobody knows.
-            second.welcome("b1", Claim(id=meanwhile), Claim(id=told), Claim(id="stranger"))
+            second.welcome("b1", Claim(id=meanwhile), Claim(id=told), Claim(id=STRANGER))
             assert isinstance(await second.outcome(meanwhile), m.Done)
             again = await second.outcome(told)
             assert again.retryable
-            stranger = await second.outcome("stranger")
+            stranger = await second.outcome(STRANGER)
             assert stranger.problem["type"] == "/problems/worker-lost"
         await worker.idle()
 
