@@ -168,6 +168,7 @@ class Balancer(NodeProcess):
             return
         self._offered = self.fleet.roster.version
         self.dispatcher.reclassify(self.offer.rethink)
+        self.offer.tell_change()
 
     def _groups(self) -> dict[str, Served]:
         workers = Counter(worker.group for worker in self.fleet.roster.workers())

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from balancer.fleet.choice import Choice
 from balancer.fleet.ejection import Ejection
@@ -13,6 +13,7 @@ from balancer.fleet.workers import Worker
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.slots import NoSlotFree, Slot
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.wire.limits import LOST_AFTER_S
 
 REFUSALS_LIMIT = 10
 """So many refusals in a row from a worker that counts free slots are a failure of it."""
@@ -142,10 +143,12 @@ class Fleet:
         worker.draining = True
         self._settle(worker)
 
-    def left(self, worker: Worker) -> None:
+    def left(self, worker: Worker, *, may_return: bool = False) -> None:
         """The link is down. Whoever has tasks there ends them; their slots come back as ever.
 
         One that is no longer listed is forgotten. One that was draining may be restarting.
+        `may_return`: nobody closed the link on purpose, so it may be made again within
+        LOST_AFTER_S.
         """
         if not self.roster.has(worker):
             return
@@ -155,7 +158,20 @@ class Fleet:
             return
         if worker.flights:
             self._failed(worker)
+        if may_return:
+            worker.may_return_until = self._clock() + LOST_AFTER_S
         self.roster.lose(worker, self._clock())
+
+    def will_not_return(self, worker: Worker) -> None:
+        """Its lost link will not be made again in time: its process has ended."""
+        if worker.may_return_until is not None:
+            worker.may_return_until = None
+            self.roster.changed()
+
+    def may_return_s(self, workers: Iterable[Worker]) -> float:
+        """Seconds within which one of these lost workers may be back; 0 when none is expected."""
+        until = max((worker.may_return_until or 0.0 for worker in workers), default=0.0)
+        return max(0.0, until - self._clock())
 
     # What becomes of tasks
 

@@ -22,13 +22,13 @@ from slotgrid.wire import sockets
 from slotgrid.wire.encoding import ProtocolFault, from_worker, same_major
 from slotgrid.wire.ending import CloseCode, Ending
 from slotgrid.wire.functions import SpecReader
-from slotgrid.wire.limits import HANDSHAKE_S, SILENT_TICKS, TICK_S
+from slotgrid.wire.limits import HANDSHAKE_S, LOST_AFTER_S, TICK_S
 from slotgrid.wire.link import Link
 
 log = structlog.get_logger()
 
-LOST_AFTER_S = SILENT_TICKS * TICK_S
-"""Silence after which a worker is lost; a link that breaks may be made again until then."""
+ON_PURPOSE = frozenset({CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.REJECTED})
+"""Codes of links that are closed for good."""
 
 
 class Links:
@@ -137,6 +137,8 @@ class Links:
         for worker in self._fleet.roster.workers():
             if worker.address == url:
                 self._orphans.end_started(worker.name)
+                self._fleet.will_not_return(worker)
+        self.room_made()
 
     def room_made(self) -> None:
         """Wake the dispatcher, once for all that one frame has brought."""
@@ -250,8 +252,12 @@ class Links:
         if worker.address is not None:
             self._at.pop(worker.address, None)
         session.ended.set()
-        self._fleet.left(worker)
-        calls, ending = session.lost(), link.ending
+        ending = link.ending
+        self._fleet.left(
+            worker,
+            may_return=not worker.draining and (ending is None or ending.code not in ON_PURPOSE),
+        )
+        calls = session.lost()
         reason = ending.reason if ending is not None else LOST
         broke = ending is None or ending.code == CloseCode.CUT
         # Whoever says goodbye has not begun what it has not answered.
@@ -261,7 +267,7 @@ class Links:
         else:
             log.warning("worker.lost", worker=worker.name, reason=reason, tasks=len(calls))
         is_back = is_back or self._at_the_door.get(worker.name) == worker.boot
-        patience_s = LOST_AFTER_S if is_back else link.heard_at + LOST_AFTER_S - time.monotonic()
+        patience_s = LOST_AFTER_S if is_back else LOST_AFTER_S - link.silent_s
         if (broke or is_back) and patience_s > 0:
             self._orphans.keep(worker.name, worker.boot, calls, for_s=patience_s)
         else:

@@ -1,5 +1,8 @@
 """What the fleet can run, and where: what a balancer answers to a task that is handed in."""
 
+import asyncio
+from collections.abc import Iterator
+
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.members import Members
 from balancer.fleet.roster import DEFAULT_GROUP
@@ -36,6 +39,7 @@ class FleetOffer:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._roster = fleet.roster
+        self._change: asyncio.Future[None] | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -56,8 +60,21 @@ class FleetOffer:
                 f"{members.standing}",
                 reason="lost",
                 retry_after_s=RETRY_AFTER_S,
+                may_return_s=self._fleet.may_return_s(members.workers.values()),
             )
         return spec
+
+    async def changed(self, within_s: float) -> None:
+        """As `Offer.changed`."""
+        if self._change is None:
+            self._change = asyncio.get_running_loop().create_future()
+        await asyncio.wait({self._change}, timeout=within_s)
+
+    def tell_change(self) -> None:
+        """Something else is offered: wake those that wait in `changed`."""
+        change, self._change = self._change, None
+        if change is not None:
+            change.set_result(None)
 
     def recorded(self, submission: Submission) -> FunctionSpec:
         """As `Offer.recorded`. What was accepted once waits until somebody has its function."""
@@ -80,12 +97,13 @@ class FleetOffer:
         assert members is not None, "the function was found there"
         if not members.have_pool(pool):
             raise self._no_such_pool(place, pool, members)
-        if not _fitting(members, pool, place):
+        if not any(worker.state.waited_for for worker in _matching(members, pool, place)):
             raise NoWorker(
                 f'no worker of group "{spec.group}", contract {spec.contract} is there that '
                 f"the task could run on: {_in_words(pool, place)}",
                 reason="place",
                 retry_after_s=RETRY_AFTER_S,
+                may_return_s=self._fleet.may_return_s(_matching(members, pool, place)),
             )
 
     def rethink(self, task: Task) -> None:
@@ -156,20 +174,15 @@ class FleetOffer:
         )
 
 
-def _fitting(members: Members, pool: str, place: Place) -> bool:
-    """Whether a task of that pool and place may wait for one of the workers."""
-
-    def fits(worker: Worker) -> bool:
-        return (
-            worker.state.waited_for
+def _matching(members: Members, pool: str, place: Place) -> Iterator[Worker]:
+    """The workers that have the pool and are in the place, whatever their state."""
+    for worker in members.workers.values():
+        if (
+            place.worker in {None, worker.name}
             and pool in worker.pools
             and all(label in worker.labels for label in place.labels)
-        )
-
-    if place.worker is not None:
-        named = members.workers.get(place.worker)
-        return named is not None and fits(named)
-    return any(map(fits, members.workers.values()))
+        ):
+            yield worker
 
 
 def _in_words(pool: str, place: Place) -> str:

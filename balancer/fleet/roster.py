@@ -121,6 +121,10 @@ class Roster:
         changed = self.members_of(worker).settle(worker, now, offers_anew=offers_anew)
         self._version += changed
 
+    def changed(self) -> None:
+        """What the fleet offers has changed in another way than by a worker's state."""
+        self._version += 1
+
     def lose(self, worker: Worker, now: float) -> None:
         """Its link is down; it is remembered, for it may come back."""
         worker.left_at = now

@@ -53,6 +53,8 @@ class Worker:
         self.report = hello.report
         self.reported_at = joined_at
         self.left_at: float | None = None
+        self.may_return_until: float | None = None
+        """Until when its lost link may be made again; None while it is up, or when it will not."""
         self.objection: str | None = None
         """How its functions differ from those of its contract, in words."""
         self.removed = False

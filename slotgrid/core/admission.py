@@ -1,9 +1,16 @@
 """Whether a submission may become a task of this node; decided before anything queues."""
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from slotgrid.core.errors import InvalidInput, InvalidSubmission, ModeUnsupported, Violation
+from slotgrid.core.errors import (
+    InvalidInput,
+    InvalidSubmission,
+    ModeUnsupported,
+    NoWorker,
+    Violation,
+)
 from slotgrid.core.fields import Webhook
 from slotgrid.core.node import NodeStatus
 from slotgrid.core.offer import Offer
@@ -49,6 +56,28 @@ class Admission:
             source=source,
             input=checked_input(spec, submission.input),
         )
+
+    async def admit_within(
+        self, submission: Submission, *, owner: str, source: Source = API
+    ) -> Task:
+        """As `admit`, but wait out a lost link: for `may_return_s` of the refusal, within `wait_s`.
+
+        Links break and stalled processes go on within seconds; a caller needs not notice.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                task = self.admit(submission, owner=owner, source=source)
+            except NoWorker as refusal:
+                left_s = refusal.may_return_s
+                if submission.wait_s is not None:
+                    left_s = min(left_s, began + submission.wait_s - time.monotonic())
+                if left_s <= 0:
+                    raise
+                await self._offer.changed(left_s)
+            else:
+                task.queued_mono = began
+                return task
 
     def readmit(self, submission: Submission, *, owner: str, source: Source, id: str) -> Task:  # noqa: A002
         """The task that was accepted under that id, checked against the function as it is now.

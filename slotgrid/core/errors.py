@@ -264,6 +264,11 @@ class NoWorker(ServiceError):
     name, title, status = "no-worker", "There is no worker for this task", 503
     advice = "`GET /health` with a key tells what this node offers; `reason` what is missing."
 
+    def __init__(self, detail: str, *, may_return_s: float = 0.0, **facts: Any) -> None:
+        """`may_return_s`: seconds within which a worker that was just lost may be back."""
+        super().__init__(detail, **facts)
+        self.may_return_s = may_return_s
+
 
 class DatabaseUnavailable(ServiceError):
     """Durable modes need the database, and it does not answer."""

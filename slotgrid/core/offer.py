@@ -38,6 +38,9 @@ class Offer(Protocol):
     def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         """Return if the task could run somewhere. Raises InvalidSubmission or NoWorker."""
 
+    async def changed(self, within_s: float) -> None:
+        """Return when something else is offered, or when the time is up."""
+
 
 class LocalOffer:
     """What this worker offers. Fulfils `Offer`; what a submission omits means its own."""
@@ -78,6 +81,9 @@ class LocalOffer:
         if spec is None:
             raise unknown_function(submission.function, self.catalog)
         return spec
+
+    async def changed(self, within_s: float) -> None:
+        """As `Offer.changed`; a worker refuses nothing that a moment later it would take."""
 
     def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         """As `Offer.check_place`."""

@@ -45,6 +45,8 @@ SIGNS_LIMIT = 10_000
 SILENT_TICKS = 6
 """Ticks without a word from the peer, after which it counts as lost: three heartbeats. Counted
 and not measured: a loop that stood still has one late tick, and has not listened meanwhile."""
+LOST_AFTER_S = SILENT_TICKS * TICK_S
+"""Seconds of silence after which a peer is lost; a broken link may be made again until then."""
 HANDSHAKE_S = 5.0
 """From the open WebSocket to `hello`, and from `hello` to `welcome`."""
 CLOSE_S = 1.0

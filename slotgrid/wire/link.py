@@ -100,6 +100,15 @@ class Link(Generic[M]):
         self.ending: Ending | None = None
         """How the link ended; None while it lasts."""
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds for which we listened and heard nothing.
+
+        Counted and not measured, as in `SILENT_TICKS`: while this process stood still it did not
+        listen.
+        """
+        return 0.0 if self._heard else self._silent_ticks * TICK_S
+
     # ---- sending: none of these waits, and after the end they do nothing ----
 
     def send(self, message: Message, lane: str = "") -> None:

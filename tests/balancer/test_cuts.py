@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from balancer.fleet.links import LOST_AFTER_S
 from balancer.fleet.states import WorkerState
+from slotgrid.wire.limits import LOST_AFTER_S
 from tests.balancer.proxy import Proxy
 from tests.balancer.running import Load, RunningBalancer
 from tests.slotgrid.core.fakes import ManualClock

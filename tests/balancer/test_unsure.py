@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from balancer.fleet.links import LOST_AFTER_S
 from balancer.fleet.states import WorkerState
 from slotgrid.wire import messages as m
 from slotgrid.wire.ending import CloseCode
+from slotgrid.wire.limits import LOST_AFTER_S
 from tests.balancer.fake_worker import ECHO, FakeWorker, fake_worker
 from tests.balancer.proxy import Proxy
 from tests.balancer.running import RunningBalancer

@@ -129,7 +129,7 @@ async def _admitted(
         try:
             submission = Submission.parse(_durable(item), trace=trace, size=size)
             _check_durable(submission)
-            tasks.append(node.admission.admit(submission, owner=owner, source=API))
+            tasks.append(await node.admission.admit_within(submission, owner=owner, source=API))
         except (InMaintenance, Draining):
             raise
         except ServiceError as refusal:

@@ -115,10 +115,30 @@ def run(
     node = request.app[NODE]
     try:
         task = node.admission.admit(submission, owner=request[PRINCIPAL].name, source=source)
+    except NoWorker as refusal:
+        if refusal.may_return_s > 0:
+            return _run_once_back(request, submission, source)
+        node.refused(refusal.name)
+        raise
     except ServiceError as refusal:
         node.refused(refusal.name)
         raise
     return answer(node, task, request)
+
+
+async def _run_once_back(
+    request: web.Request, submission: Submission, source: Source
+) -> web.StreamResponse:
+    """As `run`, for a submission whose workers have just been lost and may be back in a moment."""
+    node = request.app[NODE]
+    try:
+        task = await node.admission.admit_within(
+            submission, owner=request[PRINCIPAL].name, source=source
+        )
+    except ServiceError as refusal:
+        node.refused(refusal.name)
+        raise
+    return await answer(node, task, request)
 
 
 def trace_of(request: web.Request) -> tuple[tuple[str, str], ...]:

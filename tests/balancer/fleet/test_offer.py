@@ -1,3 +1,4 @@
+import asyncio
 import gc
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from slotgrid.core.parts import API
 from slotgrid.core.schema import Schema
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.wire.limits import LOST_AFTER_S
 from tests.balancer.fleet.fakes import FakeFleet, report
 from tests.slotgrid.core.fakes import PLAIN, function
 
@@ -139,6 +141,57 @@ def test_while_all_that_have_it_are_away_there_is_no_worker(
     assert error.detail.endswith("is there: 1 lost, 1 draining") or error.detail.endswith(
         "is there: 1 draining, 1 lost"
     )
+
+
+def may_return_s(admission: Admission, **fields: Any) -> float:
+    """For how long the refused submission should wait."""
+    error = refusal(admission, **fields)
+    assert isinstance(error, NoWorker)
+    return error.may_return_s
+
+
+def test_workers_whose_link_broke_may_be_back_within_three_heartbeats(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    w1 = fleet.join("w1", address="a1")
+    fleet.left(w1, may_return=True)
+    assert may_return_s(admission) == LOST_AFTER_S
+    assert may_return_s(admission, place={"worker": "w1"}) == LOST_AFTER_S
+    fleet.clock.advance(1.0)
+    assert may_return_s(admission) == LOST_AFTER_S - 1.0
+    fleet.join("w2", labels=[("zone", "b")])
+    assert admitted(admission)
+    assert may_return_s(admission, place={"worker": "w1"}) == LOST_AFTER_S - 1.0
+    assert may_return_s(admission, place={"labels": {"zone": "c"}}) == 0.0
+    version = fleet.roster.version
+    fleet.will_not_return(w1)
+    assert fleet.roster.version > version
+    assert may_return_s(admission, place={"worker": "w1"}) == 0.0
+    version = fleet.roster.version
+    fleet.will_not_return(w1)
+    assert fleet.roster.version == version
+    fleet.join("w1", boot="b2")
+    assert admitted(admission, place={"worker": "w1"})
+
+
+def test_nobody_waits_for_lost_workers_beyond_three_heartbeats(
+    fleet: FakeFleet, admission: Admission
+) -> None:
+    fleet.left(fleet.join("w1"), may_return=True)
+    fleet.clock.advance(LOST_AFTER_S)
+    assert may_return_s(admission) == 0.0
+
+
+async def test_a_change_wakes_all_that_wait_for_it(fleet: FakeFleet) -> None:
+    offer = FleetOffer(fleet)
+    offer.tell_change()  # nobody waits
+    waits = [asyncio.ensure_future(offer.changed(60.0)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert not any(wait.done() for wait in waits)
+    offer.tell_change()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*waits)
+        await offer.changed(0.01)  # the time is up
 
 
 def test_a_place_must_be_one_that_some_worker_is(fleet: FakeFleet, admission: Admission) -> None:

@@ -1,3 +1,5 @@
+import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -19,6 +21,7 @@ from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.parts import Source
 from slotgrid.core.schema import Schema
+from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from tests.slotgrid.core.fakes import FakeCatalog, function
@@ -212,3 +215,71 @@ def test_what_was_sent_stays_as_it_was(admission: Admission) -> None:
     sent = submission()
     admission.admit(sent, owner="ann")
     assert sent == msgspec.structs.replace(sent, input={"url": "u"})
+
+
+class Returning:
+    """An offer whose only worker is lost until `back`. Everything else is `offer`'s."""
+
+    def __init__(self, offer: LocalOffer, *, may_return_s: float) -> None:
+        self.offer = offer
+        self.catalog = offer.catalog
+        self.recorded = offer.recorded
+        self.check_place = offer.check_place
+        self.may_return_s = may_return_s
+        self.back = False
+        self.waits: list[float] = []
+
+    def choose(self, submission: Submission) -> FunctionSpec:
+        if self.back:
+            return self.offer.choose(submission)
+        raise NoWorker("lost", reason="lost", may_return_s=self.may_return_s)
+
+    async def changed(self, within_s: float) -> None:
+        self.waits.append(within_s)
+        await asyncio.sleep(0)
+        self.back = len(self.waits) == 2
+
+
+@pytest.fixture
+def returning(admission: Admission) -> Returning:
+    assert isinstance(admission._offer, LocalOffer)
+    return Returning(admission._offer, may_return_s=3.0)
+
+
+async def test_a_submission_waits_for_workers_that_may_be_back(
+    returning: Returning, status: NodeStatus
+) -> None:
+    admission = Admission(returning, status, modes=["sync"])
+    began = time.monotonic()
+    task = await admission.admit_within(submission(), owner="ann", source=Source("call", "t1"))
+    assert returning.waits == [3.0, 3.0]
+    assert task.source == Source("call", "t1")
+    assert began <= task.queued_mono <= time.monotonic()
+    again = await admission.admit_within(submission(), owner="ann")
+    assert again.owner == "ann"
+    assert len(returning.waits) == 2
+
+
+async def test_it_waits_no_longer_than_it_may_wait_for_a_slot(
+    returning: Returning, status: NodeStatus
+) -> None:
+    admission = Admission(returning, status, modes=["sync"])
+    with pytest.raises(NoWorker):
+        await admission.admit_within(submission(wait_s=0), owner="ann")
+    assert returning.waits == []
+    await admission.admit_within(submission(wait_s=2), owner="ann")
+    assert all(1 < wait_s <= 2 for wait_s in returning.waits)
+
+
+async def test_workers_that_will_not_be_back_are_not_waited_for(
+    returning: Returning, status: NodeStatus
+) -> None:
+    returning.may_return_s = 0.0
+    admission = Admission(returning, status, modes=["sync"])
+    with pytest.raises(NoWorker):
+        await admission.admit_within(submission(), owner="ann")
+    assert returning.waits == []
+
+
+async def test_a_worker_offers_nothing_else_a_moment_later(admission: Admission) -> None:
+    await admission._offer.changed(3.0)
