@@ -17,7 +17,7 @@ help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
 run: runtime ## Set up what is missing; start a balancer on port 4000 (PORT=4001 make run) and two workers
-	@exec $(BIN)/python -m scripts.run
+	@SLOTGRID_OWNER=$$PPID exec $(BIN)/python -m scripts.run
 
 test: dev ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/slotgrid/core" for some)
 	@$(BIN)/python -m scripts.browser

@@ -15,6 +15,7 @@ from slotgrid.runtime.data_folder import DataFolderTaken, data_folder
 from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.first_run import ensure_env
 from slotgrid.runtime.logs import LogRing, configure_logs
+from slotgrid.runtime.parent import end_with_owner
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
 
@@ -30,6 +31,7 @@ def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> 
 
     `defaults` are settings, by their environment names, that this kind of node begins with.
     """
+    end_with_owner(os.environ)
     example = Path(".env.example")
     if example.is_file():
         ensure_env(Path(".env"), example)

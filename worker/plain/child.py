@@ -4,11 +4,9 @@ It loads one function from the text that it is sent and runs it, task after task
 closes the socket, kills it, or dies.
 """
 
-import ctypes
 import faulthandler
 import io
 import os
-import signal
 import socket
 import sys
 import threading
@@ -23,6 +21,7 @@ import msgspec
 from slotgrid.core.errors import InvalidInput
 from slotgrid.core.events import NotJson, well_formed
 from slotgrid.function import FunctionOptions
+from slotgrid.runtime.parent import end_with_parent
 from worker.plain.context import ChildContext
 from worker.plain.messages import (
     LENGTH,
@@ -46,7 +45,6 @@ from worker.registry.marks import marked_in
 from worker.registry.sources import Snapshot, Source
 from worker.tracebacks import text_of, told
 
-_PR_SET_PDEATHSIG = 1
 _LONGEST_LINE = 64 * 1024
 
 
@@ -219,18 +217,10 @@ def serve(channel: Channel, streams: tuple[Lines, Lines]) -> None:
             channel.tell(function.raised(error))
 
 
-def die_with(parent: int) -> None:
-    """Be killed by the kernel when the worker is gone, however it went and whatever runs here."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it went before the kernel was asked
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def main() -> None:
     """Serve the worker that started this process."""
     number, parent = int(sys.argv[1]), int(sys.argv[2])
-    die_with(parent)
+    end_with_parent(parent)  # also while a function holds the interpreter
     faulthandler.enable()  # a crash in C code shows its stack in the task's log
     end = socket.socket(fileno=number)
     end.set_inheritable(False)
