@@ -9,6 +9,7 @@ from scripts import debian
 from scripts.progress import Line, StepFailed, command, failures_told, step
 from slotgrid.runtime.choices import BrowserKind
 from slotgrid.runtime.env_file import load_settings
+from slotgrid.runtime.other_spellings import NodeKind
 from slotgrid.runtime.settings import NO_DEFAULTS, Settings, SettingsError
 from worker.browser.errors import BrowserMissing
 from worker.browser.find import Executable, browser_version, find_executable
@@ -29,10 +30,12 @@ NO_BROWSER = (
 )
 
 
-def checked_settings(defaults: Mapping[str, str] = NO_DEFAULTS) -> Settings:
+def checked_settings(
+    defaults: Mapping[str, str] = NO_DEFAULTS, kind: NodeKind = NodeKind.WORKER
+) -> Settings:
     """The settings of this folder. Raises StepFailed with every fault that they have."""
     try:
-        return load_settings(defaults=defaults)
+        return load_settings(defaults=defaults, kind=kind)
     except SettingsError as error:
         problems = "\n".join(f"    {problem}" for problem in error.problems)
         raise StepFailed(f"The settings have faults:\n{problems}", remedy="edit .env.") from error

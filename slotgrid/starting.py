@@ -8,16 +8,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+import structlog
 import uvloop
 
 from slotgrid.records.engines import DatabaseFault
-from slotgrid.runtime.data_folder import DataFolderTaken, data_folder
+from slotgrid.runtime.data_folder import data_folder
 from slotgrid.runtime.env_file import load_settings
-from slotgrid.runtime.first_run import ensure_env
+from slotgrid.runtime.first_run import ensure_key
 from slotgrid.runtime.logs import LogRing, configure_logs
+from slotgrid.runtime.other_spellings import NodeKind
 from slotgrid.runtime.parent import end_with_owner
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
+from slotgrid.runtime.start_fault import StartFault
+
+log = structlog.get_logger()
 
 USAGE = 2
 """Exit status of a process that cannot start as it is set up."""
@@ -32,11 +37,9 @@ def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> 
     `defaults` are settings, by their environment names, that this kind of node begins with.
     """
     end_with_owner(os.environ)
-    example = Path(".env.example")
-    if example.is_file():
-        ensure_env(Path(".env"), example)
     try:
-        settings = load_settings(defaults=defaults)
+        ensure_key(Path(), os.environ, NodeKind(kind))
+        settings = load_settings(defaults=defaults, kind=NodeKind(kind))
     except SettingsError as error:
         return refuse(kind, *error.problems)
     redactor = Redactor(settings.secrets())
@@ -47,17 +50,18 @@ def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> 
         stream=sys.stderr,
         redactor=redactor,
     ) as logs:
+        for notice in settings.notices:
+            log.warning("settings.notice", notice=notice)
         try:
             with data_folder(settings.data_dir):
                 # Never closed: that waits for every asyncio task and thread, and functions may
                 # have left some that do not end. All that is ours has ended with `serve`.
                 runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
                 return runner.run(serve(settings, logs, redactor))
-        except (SettingsError, DatabaseFault, DataFolderTaken) as error:
+        except (SettingsError, DatabaseFault, StartFault) as error:
             return refuse(kind, *getattr(error, "problems", (str(error),)))
         except OSError as error:
-            address = f"{settings.host}:{settings.port}"
-            return refuse(kind, f"cannot listen on {address}: {error.strerror}")
+            return refuse(kind, f"cannot start: {error}")
 
 
 def refuse(kind: str, *reasons: str) -> int:

@@ -23,7 +23,7 @@ async def serving(
 ) -> AsyncIterator[tuple[Worker, int]]:
     """A worker that listens and accepts tasks, and its port; everything ends with the block.
 
-    Raises OSError when the port is taken.
+    Raises StartFault when the node cannot listen there.
     """
     worker = Worker(
         settings, logs=logs, redactor=redactor, drain=stop.by_caller, used_percent=used_percent

@@ -21,6 +21,7 @@ from slotgrid.cli.tracebacks import show_traceback
 from slotgrid.cli.values import InvalidWords, read_input
 from slotgrid.client import Accepted, Answer, Client, DurableFields, Problem, TaskFields
 
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 HANDED_OVER = ("async", "webhook")
 DURABLE_OPTIONS = ("webhook", "not_before", "expires_at")
 
@@ -191,9 +192,9 @@ def _read_source(source: str | None) -> dict[str, Any]:
         return {}
     try:
         if source == "-":
-            text = sys.stdin.read()
+            text = sys.stdin.read().removeprefix(BYTE_ORDER_MARK)
         else:
-            text = Path(source[1:]).read_text("utf-8") if source.startswith("@") else source
+            text = Path(source[1:]).read_text("utf-8-sig") if source.startswith("@") else source
         given = json.loads(text)
     except OSError as error:
         _not_an_object(f"{source[1:]}: {error.strerror}")

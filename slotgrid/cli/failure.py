@@ -93,14 +93,18 @@ def failure_of(error: ClientError, *, node_url: str) -> Failure:
     )
 
 
-def settings_failure(error: SettingsError | OSError) -> Failure:
+def settings_failure(
+    error: SettingsError | OSError,
+    *,
+    advice: str = "Mend .env, or name the node with --url and --key.",
+) -> Failure:
     """What it means that the settings of this folder cannot be read."""
     problems = error.problems if isinstance(error, SettingsError) else (str(error),)
     return Failure(
         "The settings of this folder cannot be used",
         exit_code=Exit.USAGE,
         faults=[("", problem) for problem in problems],
-        advice="Mend .env, or name the node with --url and --key.",
+        advice=advice,
     )
 
 

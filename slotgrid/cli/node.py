@@ -11,6 +11,7 @@ import click
 from slotgrid.cli.failure import Exit, Failure, failure_of, settings_failure
 from slotgrid.client import Client, ClientError
 from slotgrid.runtime.env_file import environment, load_settings
+from slotgrid.runtime.other_spellings import NodeKind
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings, SettingsError
 
 T = TypeVar("T")
@@ -41,16 +42,26 @@ class Node:
         except ClientError as error:
             raise failure_of(error, node_url=client.url) from error
 
+    def own_key(self) -> str:
+        """The key to show, empty if there is none. Raises Failure when settings cannot be used."""
+        return _settings().auth_key if self.key is None else self.key
+
     def _address(self) -> tuple[str, str]:
         """URL and key. Raises Failure when the settings are needed and cannot be used."""
         if self.url is not None and self.key is not None:
             return self.url, self.key
-        try:
-            settings = load_settings()
-        except (SettingsError, OSError) as error:
-            raise settings_failure(error) from error
+        settings = _settings()
         url = self.url or _address_here(settings)
         return url, settings.auth_key if self.key is None else self.key
+
+
+def _settings() -> Settings:
+    """The settings of this folder. Raises Failure."""
+    try:
+        # A balancer's: where LB_AUTH_KEY is the key of callers, it is that of a balancer.
+        return load_settings(kind=NodeKind.BALANCER)
+    except (SettingsError, OSError) as error:
+        raise settings_failure(error) from error
 
 
 def _address_here(settings: Settings) -> str:

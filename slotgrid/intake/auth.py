@@ -63,7 +63,8 @@ KEYS = web.AppKey("keys", Keys)
 
 def authenticate(request: web.Request, keys: Keys) -> None:
     """Find out who asks. Raises Unauthorized or Forbidden for what their key does not allow."""
-    header = request.headers.get("Authorization")
+    # Clients of Andera's balancer show their key in the latter.
+    header = request.headers.get("Authorization", request.headers.get("x-lb-auth"))
     principal = keys.principal(header)
     scope = _scope_asked(request)
     if principal is None:

@@ -1,5 +1,6 @@
 """The JSON body of a request."""
 
+import codecs
 from typing import Any
 
 import orjson
@@ -30,7 +31,7 @@ async def read_json(request: web.Request, *, empty: object = None) -> tuple[Any,
     try:
         # Counting brackets is cheap, and with fewer than that nothing can stand so deep.
         shallow = raw.count(b"{") + raw.count(b"[") <= NESTING_LIMIT
-        return orjson.loads(raw), len(raw), shallow
+        return orjson.loads(raw.removeprefix(codecs.BOM_UTF8)), len(raw), shallow
     except orjson.JSONDecodeError as cause:
         message = f"the body is not JSON: {cause}"
         raise InvalidSubmission(message, errors=[Violation("", message)]) from cause

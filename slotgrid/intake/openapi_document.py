@@ -222,7 +222,7 @@ def _security_schemes() -> dict[str, dict[str, str]]:
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "The key as it is",
+            "description": "The key as it is. Without this header, one named `x-lb-auth` counts",
         },
         bearer: {"type": "http", "scheme": "bearer", "description": "The key behind `Bearer`"},
     }

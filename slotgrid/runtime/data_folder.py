@@ -4,11 +4,14 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+from slotgrid.runtime.start_fault import StartFault
 
 LOCK = "lock"
 
 
-class DataFolderTaken(Exception):
+class DataFolderTaken(StartFault):
     """Another node that lives uses the folder."""
 
 
@@ -17,10 +20,9 @@ def data_folder(folder: Path) -> Iterator[Path]:
     """The folder, made if need be, for this process alone until the end of the block.
 
     The kernel drops the lock with the process, however it ends.
-    Raises DataFolderTaken, or OSError when it cannot be written.
+    Raises DataFolderTaken, or StartFault when it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
+    with _lock_file(folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -29,3 +31,14 @@ def data_folder(folder: Path) -> Iterator[Path]:
                 "give this one a DATA_DIR of its own"
             ) from None
         yield folder
+
+
+def _lock_file(folder: Path) -> IO[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / LOCK).open("w")
+    except OSError as error:
+        raise StartFault(
+            f"the data folder {folder} cannot be used: {error.strerror}; make it a folder that "
+            "this user may write to, or set DATA_DIR"
+        ) from error

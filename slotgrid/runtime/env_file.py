@@ -1,27 +1,79 @@
 """Where a process takes its settings from: its environment, and the file `.env` beside it."""
 
+import codecs
 import os
 from collections.abc import Mapping
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
 
-from slotgrid.runtime.settings import NO_DEFAULTS, Settings
+from slotgrid.runtime.other_spellings import NodeKind
+from slotgrid.runtime.settings import NO_DEFAULTS, Settings, SettingsError
+from slotgrid.runtime.unknown_settings import unknown_settings
+
+ENV_FILE = Path(".env")
 
 
 def load_settings(
-    env_file: Path = Path(".env"), *, defaults: Mapping[str, str] = NO_DEFAULTS
+    env_file: Path = ENV_FILE,
+    *,
+    defaults: Mapping[str, str] = NO_DEFAULTS,
+    kind: NodeKind = NodeKind.WORKER,
 ) -> Settings:
     """Read the settings of `environment(env_file)`; `defaults` are those of this kind of node.
 
-    Raises SettingsError with every fault at once.
+    Its `notices` name what looks like a setting and is none. Raises SettingsError with every fault
+    at once.
     """
-    return Settings.from_env(environment(env_file), defaults=defaults)
+    in_file = written(env_file)
+    environ = {**in_file, **os.environ}
+    settings = Settings.from_env(environ, defaults=defaults, kind=kind)
+    notices = (*settings.notices, *unknown_settings(environ, in_file))
+    return replace(settings, notices=notices)
 
 
-def environment(env_file: Path = Path(".env")) -> Mapping[str, str]:
-    """What stands in `env_file`, if it is there, and in the environment, which wins."""
+def environment(env_file: Path = ENV_FILE) -> Mapping[str, str]:
+    """What `env_file` sets, if it exists, and the environment, which wins.
+
+    Raises SettingsError when the file exists and cannot be read: its settings may matter.
+    """
+    return {**written(env_file), **os.environ}
+
+
+def written(env_file: Path) -> Mapping[str, str]:
+    """What `env_file` sets; nothing if it does not exist. Raises SettingsError."""
     # No interpolation: a `$` in a key is a `$`.
-    from_file = dotenv_values(env_file, interpolate=False)
-    written = {name: value for name, value in from_file.items() if value is not None}
-    return {**written, **os.environ}
+    values = dotenv_values(stream=StringIO(_text(env_file)), interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _text(env_file: Path) -> str:
+    try:
+        content = env_file.read_bytes()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise SettingsError(
+            (
+                f"{_place(env_file)} cannot be read: {error.strerror}; make it a file that this "
+                "user may read, or remove it",
+            )
+        ) from error
+    try:
+        # Editors of Windows write a byte order mark, which would become part of the first name.
+        return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(
+            (f"{_place(env_file)}, line {line}: a byte that is not UTF-8; save the file as UTF-8",)
+        ) from None  # the cause quotes the whole file, keys and all
+
+
+def _place(file: Path) -> str:
+    """The file with its folder, which tells an operator which of several `.env` is meant."""
+    try:
+        return str(file.absolute())
+    except OSError:  # the working directory has been removed
+        return str(file)

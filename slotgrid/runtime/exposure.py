@@ -1,10 +1,20 @@
 """Who can reach the node's port, and whether its key is good enough for that."""
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 # Long enough that guessing over a network is hopeless; a generated key has 43 characters.
 PUBLIC_KEY_MIN_LENGTH = 16
 DEFAULT_LOOKING = ("change", "default", "example", "password", "secret-key", "123456", "your-")
+
+EVERY_IPV4 = "0.0.0.0"  # noqa: S104  named here, bound only where HOST says so
+
+
+def is_every_ipv6(host: str) -> bool:
+    """Whether `host` means every address of the machine, as IPv6 writes it."""
+    try:
+        return ip_address(host) == IPv6Address(0)
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -2,16 +2,44 @@
 
 import os
 import secrets
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from slotgrid.runtime.other_spellings import NodeKind, respelled
+from slotgrid.runtime.settings import SettingsError
+
 KEY_LINE = "AUTH_KEY="
+
+
+def ensure_key(folder: Path, environ: Mapping[str, str], kind: NodeKind) -> bool:
+    """Write the `.env` of a clone at its first start, unless `environ` has a key for the node.
+
+    Returns whether it was written. Without an `.env.example` in the folder nothing is done.
+    Raises SettingsError when the file is needed and cannot be written.
+    """
+    env, example = folder / ".env", folder / ".env.example"
+    if respelled(environ, kind).given.get("AUTH_KEY", "").strip() or os.path.lexists(env):
+        return False
+    try:
+        return ensure_env(env, example)
+    except FileNotFoundError:
+        return False  # there is no example: not a clone
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SettingsError(
+            (
+                f"AUTH_KEY: it is not set, and {env.absolute()} cannot be written with one: "
+                f"{reason}; set AUTH_KEY in the environment, or make .env from .env.example",
+            )
+        ) from error
 
 
 def ensure_env(path: Path, example: Path) -> bool:
     """Write `path` from `example` with a generated key, readable by its owner only.
 
     Returns whether it was written: a file that is there is never touched.
-    Raises ValueError if the example has no line for the key, and OSError.
+    Raises ValueError if the example has no line for the key, and OSError; nothing is left then.
     """
     key = secrets.token_urlsafe(32)
     lines = example.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -23,6 +51,11 @@ def ensure_env(path: Path, example: Path) -> bool:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(filled)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(filled)
+    except OSError:
+        with suppress(OSError):
+            path.unlink()  # half a file without a key would count as a finished one
+        raise
     return True

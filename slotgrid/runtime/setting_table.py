@@ -77,12 +77,16 @@ def table_of(declared: type[Any]) -> Mapping[str, Setting]:
 
 
 def read_table(
-    table: Mapping[str, Setting], given: Mapping[str, str], defaults: Mapping[str, str]
+    table: Mapping[str, Setting],
+    given: Mapping[str, str],
+    defaults: Mapping[str, str],
+    *,
+    given_as: Mapping[str, str],
 ) -> tuple[dict[str, Any], list[str]]:
     """Field name -> its value, and one line for each value that cannot be.
 
     `given` and `defaults` go by the variables' names; those that are not in the table are left
-    alone.
+    alone. `given_as` has the name by which a variable was really given, where that is another.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -90,10 +94,11 @@ def read_table(
         try:
             text = given.get(row.env, "").strip() or defaults.get(row.env, "")
             values[name] = row.value(text, values)
-        except ValueError:
+        except (ValueError, RecursionError):
             # A key must not reach a log or a terminal by way of a typing error in it.
             shown = "a value" if row.secret else repr(given[row.env])
-            problems.append(f"{row.env}: {shown} was given, expected {row.reader.expected}")
+            by = f" as {given_as[row.env]}" if row.env in given_as else ""
+            problems.append(f"{row.env}: {shown} was given{by}, expected {row.reader.expected}")
             # What is derived from this one goes on with its default.
             values[name] = row.value("", values)
     return values, problems

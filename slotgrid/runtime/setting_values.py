@@ -106,7 +106,14 @@ def size_bytes(low: int, high: int) -> Reader[int]:
 
 def path() -> Reader[Path]:
     """A path; `~` is the home directory, a relative one starts at the working directory."""
-    return Reader("a path", lambda given: Path(given).expanduser())
+
+    def read(given: str) -> Path:
+        try:
+            return Path(given).expanduser()
+        except RuntimeError as error:  # `~nobody`: there is no such user, or no home directory
+            raise ValueError(given) from error
+
+    return Reader("a path", read)
 
 
 def networks() -> Reader[tuple[IPv4Network | IPv6Network, ...]]:

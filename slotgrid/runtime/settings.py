@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from slotgrid.runtime import setting_values as a
 from slotgrid.runtime.choices import BrowserKind, LogFormat, LogLevel, Sandbox
 from slotgrid.runtime.exposure import is_loopback
-from slotgrid.runtime.other_spellings import respelled
+from slotgrid.runtime.other_spellings import NodeKind, respelled
 from slotgrid.runtime.secrets import is_secret_name
 from slotgrid.runtime.setting_rules import browser_faults, key_faults
 from slotgrid.runtime.setting_table import read_table, setting, table_of
@@ -302,16 +302,21 @@ class Settings:
 
     @classmethod
     def from_env(
-        cls, environ: Mapping[str, str], *, defaults: Mapping[str, str] = NO_DEFAULTS
+        cls,
+        environ: Mapping[str, str],
+        *,
+        defaults: Mapping[str, str] = NO_DEFAULTS,
+        kind: NodeKind = NodeKind.WORKER,
     ) -> "Settings":
         """Read all settings; names that are not ours are left alone.
 
-        `defaults`, by the same names, go before those that stand above.
+        `defaults`, by the same names, go before those that stand above. `kind` is the node that the
+        settings are for, which decides what a few names of other systems mean.
         Raises SettingsError with every fault at once.
         """
-        given, notices = respelled(environ)
-        values, problems = read_table(TABLE, given, defaults)
-        settings = cls(**values, notices=notices)
+        ours = respelled(environ, kind)
+        values, problems = read_table(TABLE, ours.given, defaults, given_as=ours.given_as)
+        settings = cls(**values, notices=ours.notices)
         problems += browser_faults(
             slots=settings.slots,
             pools=settings.pools,

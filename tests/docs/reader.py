@@ -36,13 +36,21 @@ VARYING = (
 
 @dataclass(frozen=True)
 class Started:
-    """What the page tells to start: it is at `url`, where the page says `address`."""
+    """What the page tells to start: it is at `url`, where the page says `address`.
+
+    `listed` are the ports of its workers.json, for which the page has 3000 and those that follow.
+    """
 
     home: Home
     process: Process
     url: str
     address: str
-    workers: int
+    listed: tuple[int, ...] = ()
+
+    @property
+    def workers(self) -> int:
+        """How many workers run."""
+        return len(self.listed) or 1
 
     def until_offered(self, function: str) -> None:
         """Return when every worker has read the function's file, and callers can have it."""
@@ -65,17 +73,18 @@ class Started:
 def worker(home: Home) -> Iterator[Started]:
     """A worker, as `python -m worker` starts it."""
     with running_worker(home) as one:
-        yield Started(home, one.process, one.url, "http://127.0.0.1:3000", workers=1)
+        yield Started(home, one.process, one.url, "http://127.0.0.1:3000")
 
 
 @contextmanager
 def fleet(home: Home) -> Iterator[Started]:
     """A balancer and two workers, as `make run` starts them."""
-    process = home.python("-m", "slotgrid.cli", "up", "--workers", "2", NODE_NAME="")
+    ports = home.list_workers(2)
+    process = home.python("-m", "slotgrid.cli", "up", NODE_NAME="")
     try:
-        ready = process.until_line(lambda line: "Slotgrid is ready" in line)
+        ready = process.until_ready()
         url = next(word for word in ready.split() if word.startswith("http://"))
-        yield Started(home, process, url, "http://127.0.0.1:4000", workers=2)
+        yield Started(home, process, url, "http://127.0.0.1:4000", ports)
     finally:
         home.end_everything()
 
@@ -92,6 +101,7 @@ class Reader:
         self._env = {name: env[name] for name in env if name not in {"AUTH_KEY", "PORT"}}
         self._env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
         self._env["KEY"] = KEY
+        (self.folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
         written = started.address.rpartition(":")[2]
         self._read_as = {
             started.url: started.address,
@@ -99,6 +109,8 @@ class Reader:
             f"{socket.gethostname()}-{port}": f"{HOST}-{written}",
             f"{socket.gethostname()}-worker": f"{HOST}-worker",
         }
+        for number, own in enumerate(started.listed):
+            self._read_as[f"http://127.0.0.1:{own}"] = f"http://127.0.0.1:{3000 + number}"
 
     def follows(self, page: Path) -> Iterator[tuple[str, str]]:
         """Do all that the page says; what it promises, and what the terminal then shows."""
@@ -113,6 +125,12 @@ class Reader:
                 yield same(block.text), same(shown)
 
     def _types(self, command: str) -> str:
+        if command.startswith("export KEY="):
+            # A terminal keeps it for what follows; each block here has a shell of its own.
+            self._env["KEY"] = self._types(
+                f'unset KEY\n{command.removeprefix("export ")}echo "$KEY"'
+            ).strip()
+            return ""
         ran = subprocess.run(
             ["bash", "-c", command.replace(self._started.address, self._started.url)],
             cwd=self.folder,

@@ -15,6 +15,7 @@ import structlog
 
 from slotgrid.core.errors import FunctionFailed, InvalidInput, OutputInvalid, Violation
 from slotgrid.function import Context
+from slotgrid.runtime.other_spellings import THEIR_KEYS
 from worker.plain.messages import (
     FROM_CHILD,
     LENGTH,
@@ -38,8 +39,8 @@ REAP_S = 0.5
 LAST_WORDS_S = 0.5
 """How long the output of a dead process is read: a process that it started may hold the pipe."""
 LONGEST_LINE = 64 * 1024
-NOT_FOR_CHILDREN = frozenset({"AUTH_KEY", "BALANCER_KEY", "WEBHOOK_SECRET", "DATABASE_URL"})
-"""The worker's own secrets, which no function has a use for."""
+NOT_FOR_CHILDREN = THEIR_KEYS | {"AUTH_KEY", "BALANCER_KEY", "WEBHOOK_SECRET", "DATABASE_URL"}
+"""The worker's own secrets, in every spelling: no function has a use for them."""
 
 log = structlog.get_logger()
 

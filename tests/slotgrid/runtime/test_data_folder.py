@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from slotgrid.runtime.data_folder import DataFolderTaken, data_folder
+from slotgrid.runtime.start_fault import StartFault
 
 HOLDER = """
 import sys
@@ -25,6 +26,13 @@ def test_a_folder_is_one_nodes_at_a_time(tmp_path: Path) -> None:
     ):
         pass
     with data_folder(folder):
+        pass
+
+
+def test_a_file_in_its_place_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = r"file cannot be used: File exists; make it a folder .+ or set DATA_DIR"
+    with pytest.raises(StartFault, match=told), data_folder(tmp_path / "file"):
         pass
 
 

@@ -1,3 +1,5 @@
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -5,8 +7,9 @@ import pytest
 
 from slotgrid.runtime.env_example import env_example
 from slotgrid.runtime.env_file import load_settings
-from slotgrid.runtime.first_run import ensure_env
-from slotgrid.runtime.settings import Settings
+from slotgrid.runtime.first_run import ensure_env, ensure_key
+from slotgrid.runtime.other_spellings import NodeKind
+from slotgrid.runtime.settings import Settings, SettingsError
 
 
 @pytest.fixture
@@ -49,4 +52,32 @@ def test_an_example_without_the_key_is_refused(tmp_path: Path) -> None:
     example.write_text("SLOTS=1\n")
     with pytest.raises(ValueError, match="AUTH_KEY"):
         ensure_env(tmp_path / ".env", example)
+    assert not (tmp_path / ".env").exists()
+
+
+def test_a_clone_gets_its_key_once_and_only_if_the_node_has_none(
+    tmp_path: Path, example: Path
+) -> None:
+    for environ, kind in (
+        ({"AUTH_KEY": "given"}, NodeKind.WORKER),
+        ({"LB_AUTH_KEY": "given"}, NodeKind.BALANCER),
+    ):
+        assert not ensure_key(tmp_path, environ, kind)
+        assert not (tmp_path / ".env").exists()
+    assert ensure_key(tmp_path, {"LB_AUTH_KEY": "of the link"}, NodeKind.WORKER)
+    assert not ensure_key(tmp_path, {}, NodeKind.WORKER)
+    example.unlink()
+    (tmp_path / ".env").unlink()
+    assert not ensure_key(tmp_path, {}, NodeKind.WORKER)
+
+
+def test_half_a_file_is_not_left_behind(
+    tmp_path: Path, example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("slotgrid.runtime.first_run.os.fdopen", full)
+    with pytest.raises(SettingsError, match=r"\.env cannot be written with one: No space left"):
+        ensure_key(tmp_path, {}, NodeKind.WORKER)
     assert not (tmp_path / ".env").exists()

@@ -6,7 +6,6 @@ import pytest
 
 from slotgrid.runtime.choices import BrowserKind, LogFormat, LogLevel
 from slotgrid.runtime.env_example import env_example
-from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.settings import TABLE, Settings, SettingsError
 
 STRONG_KEY = "pL8x-Qm2v_Zt7RwYb3Nc"
@@ -99,6 +98,8 @@ def test_all_faults_are_told_at_once_one_line_each() -> None:
         ("OPENAPI_ENABLED", "perhaps"),
         ("BROWSER", "chromium-browser"),
         ("AUTH_KEY", "with a space"),
+        ("DATA_DIR", "~nobody-of-this-name/data"),
+        ("WEBHOOK_HEADERS", "[" * 100_000),
     ],
 )
 def test_a_value_that_is_not_expected_is_named_alone(name: str, value: str) -> None:
@@ -152,36 +153,11 @@ def test_rules_between_settings_are_told() -> None:
     assert [problem.partition(":")[0] for problem in problems] == ["POOLS", "BROWSERS", "HEADLESS"]
 
 
-def test_a_timeout_in_milliseconds_is_read_with_a_notice() -> None:
-    settings = Settings.from_env({"DEFAULT_TIMEOUT": "1500"})
-    assert settings.default_timeout_s == 1.5
-    assert "DEFAULT_TIMEOUT_S=1.5" in settings.notices[0]
-
-
-def test_our_own_spelling_wins() -> None:
-    settings = Settings.from_env({"DEFAULT_TIMEOUT": "1500", "DEFAULT_TIMEOUT_S": "7"})
-    assert settings.default_timeout_s == 7
-    assert settings.notices == ()
-
-
 @pytest.mark.parametrize("browser", ["firefox", "/usr/bin/chromium", "xdg-open"])
 def test_the_desktops_own_browser_variable_is_ignored_with_a_notice(browser: str) -> None:
     settings = Settings.from_env({"BROWSER": browser})
     assert settings.browser is BrowserKind.SHELL
     assert browser in settings.notices[0]
-
-
-def test_the_environment_wins_over_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    env_file = tmp_path / ".env"
-    env_file.write_text('SLOTS=3\nGROUP=from-file\nAUTH_KEY="a$HOME$b"\n')
-    monkeypatch.setenv("SLOTS", "4")
-    monkeypatch.delenv("GROUP", raising=False)
-    monkeypatch.delenv("AUTH_KEY", raising=False)
-    settings = load_settings(env_file)
-    assert (settings.slots, settings.group) == (4, "from-file")
-    assert settings.auth_key == "a$HOME$b"
 
 
 def test_the_shipped_example_is_what_the_settings_say() -> None:

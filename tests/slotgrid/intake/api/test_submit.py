@@ -37,6 +37,29 @@ async def test_a_key_is_shown_raw_or_as_a_bearer(node: RunningNode, header: str)
         assert answer.status == 200
 
 
+async def test_the_header_of_another_balancer_counts_without_authorization(
+    node: RunningNode,
+) -> None:
+    async def status(**headers: str) -> int:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with node.stranger.post("/task", json=GREET, headers=sent) as response:
+            return response.status
+
+    assert await status(x_lb_auth=KEY, x_wr_auth="of a worker") == 200
+    assert await status(X_LB_AUTH=f"Bearer {KEY}") == 200
+    assert await status(x_lb_auth="wrong") == 401
+    assert await status(x_lb_auth=KEY, Authorization="wrong") == 401
+    assert await status(x_lb_auth="wrong", Authorization=KEY) == 200
+    assert await status(x_wr_auth=KEY) == 401
+
+
+async def test_a_byte_order_mark_before_a_body_is_read_over(node: RunningNode) -> None:
+    body = b'\xef\xbb\xbf{"function": "greet", "input": {"name": "Ada"}}'
+    headers = {"Content-Type": "application/json"}
+    async with node.caller.post("/task", data=body, headers=headers) as response:
+        assert response.status == 200
+
+
 async def test_a_function_that_raises_is_500_and_the_task_is_there_to_see(
     node: RunningNode,
 ) -> None:
