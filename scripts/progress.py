@@ -93,14 +93,17 @@ def command(words: Sequence[str], *, remedy: str = "", env: dict[str, str] | Non
 
 
 @contextmanager
-def failures_told() -> Iterator[None]:
-    """Around a program: a failed step says what to do, Ctrl-C ends without a traceback."""
+def failures_told(*, status: int = 1) -> Iterator[None]:
+    """Around a program: a failed step says what to do, Ctrl-C ends without a traceback.
+
+    `status` is the exit status after a failed step.
+    """
     try:
         yield
     except StepFailed as failed:
         print(f"\n{failed}", file=sys.stderr)
         if failed.remedy:
             print(f"\nWhat to do: {failed.remedy}", file=sys.stderr)
-        raise SystemExit(1) from failed
+        raise SystemExit(status) from failed
     except KeyboardInterrupt:
         raise SystemExit(130) from None

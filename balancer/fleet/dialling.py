@@ -9,11 +9,12 @@ import structlog
 from aiohttp import ClientSession, TCPConnector
 
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.inventory import Inventory, Listed
+from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links
 from slotgrid.core.backoff import backoff_s
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.workers_file import Listed
 from slotgrid.wire.encoding import from_worker
 from slotgrid.wire.ending import CloseCode, Ending
 from slotgrid.wire.limits import HANDSHAKE_S

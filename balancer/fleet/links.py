@@ -12,11 +12,11 @@ from aiohttp import web
 from balancer.fleet import states
 from balancer.fleet.bounds import check_hello
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.inventory import Listed
 from balancer.fleet.orphans import LOST, Orphans, lose
 from balancer.fleet.session import Session
 from balancer.fleet.translation import hello_of
 from slotgrid.core.schema import SchemaFault
+from slotgrid.runtime.workers_file import Listed
 from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import ProtocolFault, from_worker, same_major

@@ -1,163 +1,145 @@
 """A balancer and its workers as processes of this machine: started, kept alive, ended in order."""
 
 import json
-import os
 import secrets
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from slotgrid.cli.child import Child
+from slotgrid.cli.local_workers import (
+    WORKERS_WITHOUT_A_FILE,
+    LocalWorker,
+    WorkersFileFault,
+    dialling_workers,
+    listed_workers,
+)
+from slotgrid.cli.ports import PortRefused, Ports
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
 
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, not bound
 LOCAL_DEFAULTS = {"PORT": BALANCER_DEFAULTS["PORT"]}
 """The settings of a folder are read for a balancer, but that DATA_DIR is the folder of all."""
-FIRST_WORKER_PORT = 3000
-READY_WITHIN_S = 60.0
+NO_FILE = "no-workers.json"
+"""A file that is not there is an empty list."""
+READY_WITHIN_S = 120.0
 POLL_S = 0.1
-RESTART_FIRST_S = 0.5
-RESTART_CEILING_S = 30.0
-SOUND_AFTER_S = 60.0
-"""A process that ran so long was well: the next restart does not wait."""
 
 
 class NotReady(Exception):
-    """The fleet did not come up; the text says what did not, `advice` what to do."""
+    """The fleet did not come up; the text says what did not, `advice` what to do.
 
-    def __init__(self, what: str, advice: str = "Its last log line, above, says why.") -> None:
+    `status` is the exit status that fits: 2 where the set-up is at fault, so that another try does
+    not help.
+    """
+
+    def __init__(
+        self, what: str, advice: str = "Its last log line, above, says why.", *, status: int = 2
+    ) -> None:
         super().__init__(what)
         self.advice = advice
-
-
-class Child:
-    """One process of the fleet, started anew when it ends unasked."""
-
-    def __init__(self, name: str, module: str, env: Mapping[str, str], *, cwd: Path) -> None:
-        self.name = name
-        self._command = [sys.executable, "-m", module]
-        self._env = {**os.environ, **env}
-        self._cwd = cwd
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started_at = 0.0
-        self._restarts = 0
-        self._restart_at: float | None = None
-
-    def start(self) -> None:
-        """Start it. In a session of its own, so that Ctrl-C reaches the fleet's owner alone."""
-        self._started_at, self._restart_at = time.monotonic(), None
-        self._process = subprocess.Popen(  # noqa: S603  the same interpreter, our own words
-            self._command, cwd=self._cwd, env=self._env, start_new_session=True
-        )
-
-    @property
-    def status(self) -> int | None:
-        """How it ended; None while it runs."""
-        return self._process.poll() if self._process is not None else None
-
-    def ask_to_end(self) -> None:
-        """It drains; asked a second time it cancels."""
-        if self._process is not None and self.status is None:
-            self._process.terminate()
-
-    def wait(self) -> int:
-        """Its exit status, as a shell tells it."""
-        status = self._process.wait() if self._process is not None else 0
-        return status if status >= 0 else 128 - status
-
-    def keep_alive(self, say: Callable[[str], None]) -> None:
-        """Start it anew, after a pause that grows, if it has ended."""
-        if self.status is None:
-            return
-        now = time.monotonic()
-        if self._restart_at is None:
-            self._restarts = 0 if now - self._started_at > SOUND_AFTER_S else self._restarts + 1
-            pause_s = min(RESTART_CEILING_S, RESTART_FIRST_S * 2.0 ** min(self._restarts, 10))
-            self._restart_at = now + pause_s
-            say(f"{self.name} ended with {self.wait()}; starts again in {pause_s:g} s")
-        elif now >= self._restart_at:
-            self.start()
+        self.status = status
 
 
 class LocalFleet:
-    """A balancer on the port of `settings`, and `workers` that dial it.
+    """A balancer on the port of `settings`, and its workers, as processes of this machine.
 
-    `settings` are those of the folder `cwd`, read with the balancer's port as the default. The
-    workers listen on loopback, from port 3000 on where that is free.
+    There is one worker for each loopback entry of WORKERS_FILE, which the balancer dials. With
+    `count`, and where that file is missing, so many workers take free ports and dial the balancer;
+    with `count` the balancer does not read the file either.
+
+    `settings` are those of the folder `cwd`, read with the balancer's port as the default.
+    Raises NotReady for a file that cannot be used.
     """
 
-    def __init__(self, settings: Settings, workers: int, *, cwd: Path) -> None:
+    def __init__(self, settings: Settings, *, cwd: Path, count: int | None = None) -> None:
+        try:
+            listed = listed_workers(cwd / settings.workers_file) if count is None else None
+        except WorkersFileFault as fault:
+            raise NotReady(
+                f"{fault}", advice="Correct it; `slotgrid up --workers N` starts without it."
+            ) from fault
+        self._local = (
+            dialling_workers(count or WORKERS_WITHOUT_A_FILE) if listed is None else listed
+        )
         host = EVERY_ADDRESS.get(settings.host, settings.host)
-        port = settings.port or _probe(host, 0)
-        self._host, self._port = host, port
-        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._bind = settings.host
+        self._port = settings.port or _free_port(settings.host)
+        self._host = host
+        self.address = (
+            f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+        )
         self._auth_key = settings.auth_key
         self._ending = 0
         data = settings.data_dir
         # Without a key of its own the link would take the callers' key, and without that nobody's.
         key = settings.balancer_key or settings.auth_key or secrets.token_urlsafe(32)
-        common = {"BALANCER_KEY": key}
-        self._balancer = Child(
-            "balancer",
-            "balancer",
-            {
-                **common,
-                "PORT": str(port),
-                "DATA_DIR": str(data / Path(BALANCER_DEFAULTS["DATA_DIR"]).name),
-            },
-            cwd=cwd,
-        )
+        balancer_data = data / Path(BALANCER_DEFAULTS["DATA_DIR"]).name
+        own = {"BALANCER_KEY": key, "PORT": str(self._port), "DATA_DIR": str(balancer_data)}
+        if count is not None:
+            own["WORKERS_FILE"] = str(balancer_data / NO_FILE)
+        self._balancer = Child("balancer", "balancer", own, cwd=cwd)
         self._workers = [
-            Child(
-                name,
-                "worker",
-                {
-                    **common,
-                    "HOST": "127.0.0.1",
-                    "PORT": str(_free_or_any(FIRST_WORKER_PORT + index, not_=port)),
-                    "NODE_NAME": f"{socket.gethostname()}-{name}",
-                    "DATA_DIR": str(data / name),
-                    "BALANCER_URL": self.address,
-                },
-                cwd=cwd,
-            )
-            for index in range(workers)
-            for name in [f"worker-{index + 1}"]
+            Child(worker.name, "worker", self._settings_of(worker, key, data), cwd=cwd)
+            for worker in self._local
         ]
+
+    @property
+    def workers(self) -> int:
+        """How many workers are started here."""
+        return len(self._workers)
+
+    def _settings_of(self, worker: LocalWorker, key: str, data: Path) -> dict[str, str]:
+        return {
+            "BALANCER_KEY": worker.key or key,
+            "HOST": worker.host,
+            "PORT": str(worker.port),
+            "NODE_NAME": _node_name(worker),
+            "DATA_DIR": str(data / worker.name),
+            "BALANCER_URL": "" if worker.entry else self.address,
+        }
 
     @property
     def _children(self) -> list[Child]:
         return [self._balancer, *self._workers]
 
-    def start(self) -> None:
-        """Start every process, and from here on end them when this one is asked to end.
+    def check_ports(self) -> None:
+        """Raise NotReady where a port is taken: whoever listens there would be taken for ours."""
+        with Ports() as ports:
+            try:
+                ports.hold(self._bind, self._port, name="the balancer of this fleet")
+            except PortRefused as refused:
+                raise NotReady(
+                    f"the balancer cannot listen on {self._bind}:{self._port}: {refused}",
+                    advice="Stop what listens there, or set another PORT.",
+                ) from refused
+            for worker in self._local:
+                if worker.entry:
+                    _hold(ports, worker)
 
-        Raises NotReady where the balancer's port is taken: whoever answers there would be taken
-        for this fleet.
+    def start(self) -> None:
+        """Start the processes, and from here on end them when this one is asked to end.
+
+        The balancer comes first where workers dial it, last where it dials them: nothing is then
+        dialled that does not listen yet. Raises NotReady as `check_ports` does.
         """
-        try:
-            _probe(self._host, self._port)
-        except OSError as error:
-            raise NotReady(
-                f"the balancer cannot listen on {self._host}:{self._port}: {error.strerror}",
-                advice="Stop what listens there, or set another PORT.",
-            ) from error
+        self.check_ports()
         for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(asked, self._asked_to_end)
-        for child in self._children:
+        listed = any(worker.entry for worker in self._local)
+        for child in self._workers if listed else self._children:
             child.start()
 
     def wait_until_ready(self) -> None:
         """Return once every worker takes tasks. Raises NotReady, with everything ended again."""
         give_up = time.monotonic() + READY_WITHIN_S
-        while self._ready_workers() < len(self._workers):
+        while not self._ready():
             ended = [child for child in self._children if child.status is not None]
             late = time.monotonic() > give_up
             if not ended and not late and not self._ending:
@@ -166,10 +148,14 @@ class LocalFleet:
             self._end()
             if self._ending:
                 raise SystemExit(0)
+            if not ended:
+                raise NotReady(
+                    f"not every worker was ready within {READY_WITHIN_S:.0f} s", status=1
+                )
+            status = ended[0].wait()
             raise NotReady(
-                f"{ended[0].name} ended with {ended[0].wait()} before it was ready"
-                if ended
-                else f"not every worker was ready within {READY_WITHIN_S:.0f} s"
+                f"{ended[0].name} ended with {status} before it was ready",
+                status=2 if status == 2 else 1,
             )
 
     def stay(self, say: Callable[[str], None]) -> int:
@@ -183,7 +169,8 @@ class LocalFleet:
     def _end(self) -> int:
         """The balancer first: what it has accepted still needs the workers."""
         statuses = []
-        for children in ([self._balancer], self._workers):
+        for group in ([self._balancer], self._workers):
+            children = [child for child in group if child.started]
             for child in children:
                 child.ask_to_end()
             asked = self._ending
@@ -194,45 +181,74 @@ class LocalFleet:
                         child.ask_to_end()
                 time.sleep(POLL_S)
             statuses += [child.wait() for child in children]
-        return max(statuses)
+        return max(statuses, default=0)
 
     def _asked_to_end(self, _signal: int, _frame: FrameType | None) -> None:
         self._ending += 1
 
-    def _ready_workers(self) -> int:
-        """How many are ready; without a key nobody tells, and the balancer itself has to do."""
-        if not self._auth_key:
-            try:
-                with urllib.request.urlopen(f"{self.address}/readyz", timeout=5):  # noqa: S310
-                    return len(self._workers)
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                return -1
+    def _ready(self) -> bool:
+        """Whether every worker takes tasks, by the word of the balancer."""
+        if not self._balancer.started:
+            if all(_listens(worker.host, worker.port) for worker in self._local):
+                self._balancer.start()
+            return False
+        names = self._ready_names()
+        return names is not None and names >= {_node_name(worker) for worker in self._local}
+
+    def _ready_names(self) -> set[str] | None:
+        """Names of the workers that are ready; None while the balancer does not answer.
+
+        Without a key it names none. Then all count as ready as soon as the balancer is.
+        """
+        path = "/workers?limit=1000&status=ready" if self._auth_key else "/readyz"
         request = urllib.request.Request(  # noqa: S310  our own address
-            f"{self.address}/workers?limit=1000", headers={"Authorization": self._auth_key}
+            f"{self.address}{path}",
+            headers={"Authorization": self._auth_key} if self._auth_key else {},
         )
         try:
             with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+                if not self._auth_key:
+                    return {_node_name(worker) for worker in self._local}
                 workers: list[dict[str, Any]] = json.load(response)["workers"]
         except (urllib.error.URLError, ConnectionError, TimeoutError, ValueError, KeyError):
-            return -1
-        return sum(worker["status"] == "ready" for worker in workers)
+            return None
+        return {worker["name"] for worker in workers}
 
 
-def _probe(host: str, port: int) -> int:
-    """The port, or for 0 a free one. Raises OSError when it cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as probe:
-        return int(probe.getsockname()[1])
-
-
-def _free_or_any(port: int, *, not_: int) -> int:
-    """The port if nobody has it, and it is `not_` another's; else 0, which takes any.
-
-    The worker dials, so nobody has to know where it listens.
-    """
-    if port == not_:
-        return 0
+def _hold(ports: Ports, worker: LocalWorker) -> None:
+    """Raises NotReady, which names the entry and what to do."""
     try:
-        return _probe("127.0.0.1", port)
+        ports.hold(worker.host, worker.port, name=worker.entry)
+    except PortRefused as refused:
+        raise NotReady(
+            f"{worker.entry}: {refused}",
+            advice=(
+                "Stop what listens there, or give the entry another port; `slotgrid up --workers N`"
+                " starts workers on free ports."
+                if refused.taken
+                else "Give the entry an address and a port of this machine that this user may have."
+            ),
+        ) from refused
+
+
+def _node_name(worker: LocalWorker) -> str:
+    return f"{socket.gethostname()}-{worker.name}"
+
+
+def _free_port(host: str) -> int:
+    """A free port. Raises NotReady where nothing can listen on the host."""
+    with Ports() as ports:
+        try:
+            return ports.hold(host, 0, name="")
+        except PortRefused as refused:
+            raise NotReady(
+                f"the balancer cannot listen on {host}: {refused}", advice="Correct HOST."
+            ) from refused
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
     except OSError:
-        return 0
+        return False

@@ -15,7 +15,8 @@ from slotgrid.cli.failure import Exit, Failure, settings_failure
 from slotgrid.cli.local_fleet import LOCAL_DEFAULTS, LocalFleet, NotReady
 from slotgrid.cli.output import print_json, say, screen
 from slotgrid.runtime.env_file import load_settings
-from slotgrid.runtime.first_run import ensure_env
+from slotgrid.runtime.first_run import ensure_key
+from slotgrid.runtime.other_spellings import NodeKind
 from slotgrid.runtime.settings import SettingsError
 
 WORKER = [sys.executable, "-m", "worker"]
@@ -64,31 +65,29 @@ def balancer(**options: object) -> None:
 @click.option(
     "--workers",
     type=click.IntRange(1, 100),
-    default=2,
-    show_default=True,
-    help="How many workers, each with SLOTS slots.",
+    help="Start so many workers on free ports, which dial the balancer; workers.json is not read.",
 )
-def up(*, workers: int) -> None:
-    """Start a balancer and workers that dial it, and keep them all running.
+def up(*, workers: int | None) -> None:
+    """Start a balancer and its workers, and keep them all running.
 
-    A process that ends is started again. Ctrl-C drains them: first the balancer, then the workers;
-    a second one cancels what they have.
+    There is one worker for each loopback entry of workers.json, on the port of the entry; without
+    that file there are two. Each has SLOTS slots. A process that ends is started again. Ctrl-C
+    drains them: first the balancer, then the workers; a second one cancels what they have.
     """
     try:
-        example = Path(".env.example")
-        if example.is_file():
-            ensure_env(Path(".env"), example)
-        settings = load_settings(defaults=LOCAL_DEFAULTS)
+        ensure_key(Path(), os.environ, NodeKind.BALANCER)
+        settings = load_settings(defaults=LOCAL_DEFAULTS, kind=NodeKind.BALANCER)
     except (SettingsError, OSError) as error:
-        raise settings_failure(error) from error
+        raise settings_failure(error, advice="Mend .env or the environment.") from error
     console = screen(err=True)
-    fleet = LocalFleet(settings, workers, cwd=Path.cwd())
     try:
+        fleet = LocalFleet(settings, cwd=Path(), count=workers)
         fleet.start()
         fleet.wait_until_ready()
     except NotReady as error:
-        raise Failure(str(error), exit_code=Exit.TASK_FAILED, advice=error.advice) from error
-    say(console, ("Slotgrid is ready", "bold green"), f"  {fleet.address}  {workers} workers")
+        raise Failure(str(error), exit_code=Exit(error.status), advice=error.advice) from error
+    count = f"{fleet.workers} workers" if fleet.workers != 1 else "1 worker"
+    say(console, ("Slotgrid is ready", "bold green"), f"  {fleet.address}  {count}")
     sys.exit(fleet.stay(lambda line: say(console, (line, "yellow"))))
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from balancer.fleet.inventory import Inventory, InventoryFault, Listed, parse_inventory
+from balancer.fleet.inventory import Inventory
+from slotgrid.runtime.workers_file import InventoryFault, Listed, parse_inventory
 
 ONE = Listed(url="http://127.0.0.1:3000")
 

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from slotgrid.runtime.workers_file import parse_inventory
 from tests.setup.paths import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
@@ -77,3 +78,14 @@ def test_the_package_holds_every_file_of_the_nodes(tmp_path: Path) -> None:
         packed = set(archive.namelist())
     wanted = {name for name in filter(None, names.split("\0")) if name.startswith(tuple(PACKAGES))}
     assert wanted - packed == set()
+
+
+def test_the_list_of_workers_of_make_run_stays_out_of_image_and_deploy() -> None:
+    listed = parse_inventory((ROOT / "workers.json").read_bytes())
+    assert [one.on_this_machine for one in listed] == [("127.0.0.1", 3000), ("127.0.0.1", 3001)]
+    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line[0] == "!"}
+    assert "workers.json" not in sent
+    assert "workers.json" not in DOCKERFILE
+    assert [file.name for file in (ROOT / "deploy").rglob("workers*.json")] == []
+    balancer = ROOT / "deploy/systemd/slotgrid-balancer.service"
+    assert "WORKERS_FILE=/etc/slotgrid/workers.json" in balancer.read_text()

@@ -1,7 +1,9 @@
 """The start of a worker from this folder."""
 
+import errno
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,11 +38,28 @@ def test_an_address_of_another_machine_is_told_from_a_port_that_is_taken() -> No
 def test_the_first_task_takes_the_key_from_where_the_worker_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    env_file = tmp_path / "with space" / ".env"
-    monkeypatch.setattr(run, "ENV_FILE", env_file)
+    folder = tmp_path / "with space"
+    monkeypatch.setattr(run, "ROOT", folder)
     monkeypatch.delenv("AUTH_KEY", raising=False)
-    assert f"$(grep ^AUTH_KEY= '{env_file}' | cut" in run.welcome("http://127.0.0.1:3000")
+    command = Path(sys.executable).with_name("slotgrid")
+    assert f"$(cd '{folder}' && {command} key)" in run.welcome("http://127.0.0.1:3000")
     monkeypatch.setenv("AUTH_KEY", "from-the-shell")
     said = run.welcome("http://127.0.0.1:3000")
     assert "Authorization: $AUTH_KEY" in said
     assert "from-the-shell" not in said
+
+
+@pytest.mark.parametrize("missing", ["example", "folder"])
+def test_a_key_that_cannot_be_written_is_told_with_what_to_do(
+    missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env.example").write_text("AUTH_KEY=\n" if missing == "folder" else "SLOTS=1\n")
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setenv("AUTH_KEY", "")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("slotgrid.runtime.first_run.os.open", full)
+    with pytest.raises(StepFailed, match=r"\.env cannot be written .+ set AUTH_KEY in the env"):
+        run.read_settings()

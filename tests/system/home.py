@@ -1,5 +1,6 @@
 """A folder that a worker is started from, and what may not be left of it afterwards."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from slotgrid.runtime.settings import TABLE
+from tests.ports import free_ports
 from tests.system.processes import PATIENCE_S, Process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +56,13 @@ class Home:
         process = Process([sys.executable, *arguments], cwd=self.root, env={**self.env, **env})
         self._started.append(process)
         return process
+
+    def list_workers(self, count: int) -> tuple[int, ...]:
+        """Write a workers.json with so many workers on free ports, which are returned."""
+        with free_ports(count) as ports:
+            urls = [f"http://127.0.0.1:{port}" for port in ports]
+            (self.root / "workers.json").write_text(json.dumps(urls, indent=2) + "\n")
+        return ports
 
     def slotgrid(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `slotgrid arguments...` here to its end."""

@@ -13,6 +13,8 @@ import pytest
 
 PATIENCE_S = 60.0
 """For what takes a second on an idle machine: a browser starts, a drain ends."""
+FLEET_PATIENCE_S = 120.0
+"""For a fleet to start: several processes, one after the other."""
 
 
 class Process:
@@ -60,9 +62,9 @@ class Process:
         """The log lines of one event."""
         return [line for line in self.log if line["event"] == name]
 
-    def until_line(self, is_it: Callable[[str], bool]) -> str:
+    def until_line(self, is_it: Callable[[str], bool], *, patience_s: float = PATIENCE_S) -> str:
         """The first line that is meant; fails when the process ends without having written it."""
-        give_up, seen = time.monotonic() + PATIENCE_S, 0
+        give_up, seen = time.monotonic() + patience_s, 0
         with self._news:
             while True:
                 for line in self.lines[seen:]:
@@ -74,6 +76,10 @@ class Process:
                 if time.monotonic() > give_up:
                     pytest.fail(f"it has not written the line yet, but:\n{self.said}")
                 self._news.wait(0.5)
+
+    def until_ready(self, line: str = "Slotgrid is ready") -> str:
+        """The line by which a fleet says that it is ready."""
+        return self.until_line(lambda said: line in said, patience_s=FLEET_PATIENCE_S)
 
     def until_event(self, name: str) -> dict[str, Any]:
         """The first log line of that event."""

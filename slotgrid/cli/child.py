@@ -1,0 +1,75 @@
+"""One process of a fleet: started, started again when it ends unasked, ended when asked."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from slotgrid.runtime.parent import OWNER
+
+RESTART_FIRST_S = 0.5
+RESTART_CEILING_S = 30.0
+SOUND_AFTER_S = 60.0
+"""A process that ran so long was well: the next restart does not wait."""
+
+
+class Child:
+    """One process of the fleet, started anew when it ends unasked."""
+
+    def __init__(self, name: str, module: str, env: Mapping[str, str], *, cwd: Path) -> None:
+        self.name = name
+        self._command = [sys.executable, "-m", module]
+        self._env = {**os.environ, **env}
+        self._cwd = cwd
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._restarts = 0
+        self._restart_at: float | None = None
+
+    def start(self) -> None:
+        """Start it. In a session of its own, so that Ctrl-C reaches the fleet's owner alone.
+
+        From the main thread: a node ends with the thread that started it (`end_with_parent`).
+        """
+        self._started_at, self._restart_at = time.monotonic(), None
+        self._process = subprocess.Popen(  # noqa: S603  the same interpreter, our own words
+            self._command,
+            cwd=self._cwd,
+            env={**self._env, OWNER: str(os.getpid())},
+            start_new_session=True,
+        )
+
+    @property
+    def started(self) -> bool:
+        """Whether it was ever started."""
+        return self._process is not None
+
+    @property
+    def status(self) -> int | None:
+        """How it ended; None while it runs, and before its start."""
+        return self._process.poll() if self._process is not None else None
+
+    def ask_to_end(self) -> None:
+        """It drains; asked a second time it cancels."""
+        if self._process is not None and self.status is None:
+            self._process.terminate()
+
+    def wait(self) -> int:
+        """Its exit status, as a shell tells it."""
+        status = self._process.wait() if self._process is not None else 0
+        return status if status >= 0 else 128 - status
+
+    def keep_alive(self, say: Callable[[str], None]) -> None:
+        """Start it anew, after a pause that grows, if it has ended."""
+        if self.status is None:
+            return
+        now = time.monotonic()
+        if self._restart_at is None:
+            self._restarts = 0 if now - self._started_at > SOUND_AFTER_S else self._restarts + 1
+            pause_s = min(RESTART_CEILING_S, RESTART_FIRST_S * 2.0 ** min(self._restarts, 10))
+            self._restart_at = now + pause_s
+            say(f"{self.name} ended with {self.wait()}; starts again in {pause_s:g} s")
+        elif now >= self._restart_at:
+            self.start()
