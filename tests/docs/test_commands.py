@@ -13,6 +13,7 @@ from tests.system.home import Home, home
 __all__ = ["home"]
 
 
+@pytest.mark.timeout(400)  # each command starts a Python of its own
 @pytest.mark.parametrize(
     ("page", "start", "at_least"),
     [
