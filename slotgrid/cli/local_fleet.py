@@ -28,7 +28,7 @@ LOCAL_DEFAULTS = {"PORT": BALANCER_DEFAULTS["PORT"]}
 """The settings of a folder are read for a balancer, but that DATA_DIR is the folder of all."""
 NO_FILE = "no-workers.json"
 """A file that is not there is an empty list."""
-READY_WITHIN_S = 120.0
+READY_WITHIN_S = 180.0
 POLL_S = 0.1
 
 

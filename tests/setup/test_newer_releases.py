@@ -31,7 +31,11 @@ def pip_wheel(version: str) -> Path:
         KEPT.mkdir(exist_ok=True)
         asked = KEPT / f"pip-{version}.txt"
         asked.write_text(f"pip=={version} --hash=sha256:{PIPS[version]}\n")
-        download = [*("-m", "pip", "download", "-q", "--no-deps", "--require-hashes"), "-r", str(asked)]
+        download = [
+            *("-m", "pip", "download", "-q", "--no-deps", "--require-hashes"),
+            "-r",
+            str(asked),
+        ]
         subprocess.run([sys.executable, *download, "-d", KEPT], check=True, timeout=90)
     return wheel
 

@@ -13,7 +13,7 @@ import pytest
 
 PATIENCE_S = 60.0
 """For what takes a second on an idle machine: a browser starts, a drain ends."""
-FLEET_PATIENCE_S = 120.0
+FLEET_PATIENCE_S = 180.0
 """For a fleet to start: several processes, one after the other."""
 
 

@@ -1,6 +1,7 @@
 """A process ends with the one that started it, and only then."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ import psutil
 import pytest
 
 from slotgrid.runtime.parent import OWNER, end_with_owner
+
+ROOT = Path(__file__).parents[3]
+MAKEFILE = (ROOT / "Makefile").read_text()
 
 CHILD = """
 import os, signal, sys, time
@@ -77,6 +81,22 @@ def test_a_thread_of_the_owner_may_end() -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(0.2)
         child.kill()
+
+
+def test_what_make_runs_is_told_of_the_end_of_make(tmp_path: Path) -> None:
+    recipe = re.search(r"^run: .+\n\t@(SLOTGRID_OWNER=\S+ exec) ", MAKEFILE, re.MULTILINE)
+    assert recipe is not None
+    (tmp_path / "child.py").write_text(CHILD)
+    words = f"{recipe[1]} {sys.executable} child.py {int(signal.SIGTERM)}"
+    (tmp_path / "Makefile").write_text(f"run:\n\t@{words}\n")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        ["make"], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
+    ) as make:
+        assert make.stdout is not None
+        pid = int(make.stdout.readline().split()[1])
+        make.kill()
+    assert gone(pid)
 
 
 @pytest.mark.parametrize("owner", ["", "nobody"])
