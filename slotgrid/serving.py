@@ -1,7 +1,6 @@
 """Serves a node on its port, from ready to drained; what a node is made of is its own matter."""
 
 import asyncio
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,8 +15,7 @@ from slotgrid.intake.connections import NodeRunner
 from slotgrid.node_process import NodeProcess
 from slotgrid.runtime import garbage
 from slotgrid.runtime.background import background, stop_on_death
-from slotgrid.runtime.exposure import EVERY_IPV4, is_every_ipv6
-from slotgrid.runtime.start_fault import StartFault
+from slotgrid.runtime.binding import bind, refused
 
 log = structlog.get_logger()
 
@@ -65,40 +63,29 @@ class Stop:
 async def listening(node: NodeProcess) -> AsyncIterator[int]:
     """The port of the node, which listens and accepts tasks; everything ends with the block.
 
-    Raises StartFault when the node cannot listen there.
+    The port is taken first: where it cannot be had, no browser is started for nothing.
+    Raises StartFault then.
     """
+    sockets = bind(node.settings.host, node.settings.port)
     runner = NodeRunner(node.application(), shutdown_timeout_s=CLOSE_CONNECTIONS_S)
-    await runner.setup()
     try:
-        port = await _listen(runner, node.settings.host, node.settings.port)
+        await runner.setup()
+        for one in sockets:
+            await _listen(runner, one)
         await node.get_ready()
-        yield port
+        yield sockets[0].getsockname()[1]
     finally:
         await runner.cleanup()
+        for one in sockets:
+            one.close()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
-    """Listen, and return the port. Raises StartFault."""
+async def _listen(runner: web.AppRunner, bound: socket.socket) -> None:
     try:
-        await web.TCPSite(runner, host, port).start()
-        bound: int = runner.addresses[0][1]
-        if is_every_ipv6(host):
-            # asyncio keeps `::` to IPv6. IPv4 gets a socket of its own instead of a mapped one, so
-            # that callers have their real address in the log and for TRUSTED_PROXIES.
-            await web.TCPSite(runner, EVERY_IPV4, bound).start()
-    except OSError as error:
-        raise StartFault(
-            f"cannot listen on {host}:{port}: {_reason(error)}; stop what listens there, or set "
-            "another HOST or PORT"
-        ) from error
-    return bound
-
-
-def _reason(error: OSError) -> str:
-    """The plain reason; asyncio puts the address, and before Python 3.12 a tuple, around it."""
-    if isinstance(error, socket.gaierror) or not error.errno or error.errno < 0:
-        return error.strerror or str(error)
-    return os.strerror(error.errno)
+        await web.SockSite(runner, bound).start()
+    except OSError as error:  # another node has bound it in the same moment, and was faster
+        host, port = bound.getsockname()[:2]
+        raise refused(host, port, error) from error
 
 
 async def serve(make: Callable[[Stop], NodeProcess]) -> int:

@@ -61,7 +61,16 @@ def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> 
         except (SettingsError, DatabaseFault, StartFault) as error:
             return refuse(kind, *getattr(error, "problems", (str(error),)))
         except OSError as error:
-            return refuse(kind, f"cannot start: {error}")
+            return refuse(kind, _in_words(error))
+
+
+def _in_words(error: OSError) -> str:
+    if error.filename is None:
+        return f"cannot start: {error}"
+    return (
+        f"cannot use {error.filename}: {error.strerror}; make it usable for this user, or set"
+        " another DATA_DIR"
+    )
 
 
 def refuse(kind: str, *reasons: str) -> int:

@@ -153,4 +153,4 @@ def test_a_port_that_only_ipv4_lacks_is_taken_for_every_address(home: Home) -> N
         refused = start(
             home, "-m", "balancer", HOST="::", PORT=str(port), AUTH_KEY="pL8x-Qm2v_Zt7RwYb3Nc"
         )
-    assert_refused(refused, f"cannot listen on :::{port}: Address already in use")
+    assert_refused(refused, f"cannot listen on [::]:{port}: Address already in use")

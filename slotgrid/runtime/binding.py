@@ -1,0 +1,49 @@
+"""The sockets of a node's address, bound before anything of the node is started."""
+
+import os
+import socket
+from contextlib import ExitStack
+
+from slotgrid.runtime.exposure import EVERY_IPV4, is_every_ipv6
+from slotgrid.runtime.start_fault import StartFault
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """A bound socket for each address of `host`, all on one port; 0 takes a free one.
+
+    Nobody is let in before `listen` is called on them. Raises StartFault.
+    """
+    try:
+        with ExitStack() as opened:
+            sockets: list[socket.socket] = []
+            for family, address in _addresses(host):
+                bound = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    # IPv4 gets a socket of its own instead of a mapped one, so that callers have
+                    # their real address in the log and for TRUSTED_PROXIES.
+                    bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                bound.bind((address, port or (sockets[0].getsockname()[1] if sockets else 0)))
+                sockets.append(bound)
+            opened.pop_all()
+            return sockets
+    except OSError as error:
+        raise refused(host, port, error) from error
+
+
+def refused(host: str, port: int, error: OSError) -> StartFault:
+    """Why a node cannot listen there, and what to do."""
+    named = isinstance(error, socket.gaierror) or not error.errno
+    reason = str(error.strerror or error) if named else os.strerror(error.errno or 0)
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return StartFault(
+        f"cannot listen on {place}: {reason}; stop what listens there, or set another HOST or PORT"
+    )
+
+
+def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = [(family, str(address[0])) for family, _, _, _, address in found]
+    if is_every_ipv6(host):
+        addresses.append((socket.AF_INET, EVERY_IPV4))
+    return list(dict.fromkeys(addresses))

@@ -1,0 +1,58 @@
+"""The sockets that a node listens on."""
+
+import socket
+
+import pytest
+
+from slotgrid.runtime.binding import bind
+from slotgrid.runtime.start_fault import StartFault
+
+
+def test_every_ipv6_address_means_every_ipv4_address_too() -> None:
+    sockets = bind("::", 0)
+    try:
+        assert [one.getsockname()[0] for one in sockets] == ["::", "0.0.0.0"]
+        (port,) = {one.getsockname()[1] for one in sockets}
+        for one in sockets:
+            one.listen()
+        for host in ("127.0.0.1", "::1"):
+            with socket.create_connection((host, port)):
+                pass
+        for one, host in zip(sockets, ("::1", "127.0.0.1"), strict=True):
+            connection, caller = one.accept()
+            connection.close()
+            assert caller[0] == host  # its own address, not one that is mapped into IPv6
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "0.0.0.0"])
+def test_all_addresses_of_a_host_share_one_port(host: str) -> None:
+    sockets = bind(host, 0)
+    assert len({one.getsockname()[1] for one in sockets}) == 1
+    for one in sockets:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "taken_at"), [("127.0.0.1", "127.0.0.1"), ("::", "0.0.0.0"), ("0.0.0.0", "127.0.0.1")]
+)
+def test_a_port_on_which_another_listens_is_refused_and_nothing_is_held(
+    host: str, taken_at: str
+) -> None:
+    with socket.create_server((taken_at, 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartFault, match=rf"{port}: Address already in use; stop what listens"):
+            bind(host, port)
+    for one in bind(host, port):
+        one.close()
+
+
+def test_a_host_without_an_address_here_is_told() -> None:
+    with pytest.raises(
+        StartFault, match=r"192\.0\.2\.1:0: Cannot assign requested address; .+HOST"
+    ):
+        bind("192.0.2.1", 0)
+    with pytest.raises(StartFault, match=r"cannot listen on nowhere\.invalid:0: "):
+        bind("nowhere.invalid", 0)
