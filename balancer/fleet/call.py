@@ -3,8 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-import orjson
-
+from balancer.fleet.steps import RunningSteps
 from slotgrid.core.slots import Slot
 from slotgrid.core.task import Task
 from slotgrid.wire.encoding import ProtocolFault
@@ -41,6 +40,7 @@ class Call:
         "_logs",
         "_over_waiter",
         "_owed",
+        "_steps",
         "_waits",
         "link",
         "outcome",
@@ -63,6 +63,7 @@ class Call:
         self._events = 0
         self._logs = 0
         self._owed = 0
+        self._steps = RunningSteps(task)
         self._waits: asyncio.Task[None] | None = None
 
     def move_to(self, link: Link[FromWorker]) -> None:
@@ -74,7 +75,10 @@ class Call:
         """The task said something. Raises ProtocolFault when there was no credit for it."""
         if message.number > self._events and not self.outcome.done():
             self._events = message.number
-            self.task.events.append(message.kind, orjson.Fragment(bytes(message.payload)))
+            payload = bytes(message.payload)
+            if message.kind == "step":
+                self._steps.update(payload)
+            self.task.events.append_json(message.kind, payload)
         self._used()
 
     def wrote(self, message: LogMessage) -> None:
@@ -83,6 +87,10 @@ class Call:
             self._logs = message.number
             self.task.log(message.line, stream=message.stream, step=message.step)
         self._used()
+
+    def end_steps(self) -> None:
+        """The attempt is over here: no step of it runs any more."""
+        self._steps.end()
 
     def end(self, outcome: Outcome) -> None:
         """The worker has said how it ended, or is gone."""

@@ -250,7 +250,7 @@ class Fleet:
         worker.sent(cls.pool)
         worker.flights += 1
         self.roster.members_of(worker).recount(worker, (cls.pool,))
-        return Slot(self._rights, cls.pool, worker.name)
+        return Slot(self._rights, cls.pool, worker.name, remote=True)
 
     def give_back(self, slot: Slot) -> None:
         """Return a right. Raises KeyError for one that was not taken.

@@ -62,6 +62,7 @@ class RemoteRunner:
             outcome = await call.outcome
         finally:
             self._patience.end(call)
+            call.end_steps()
         if isinstance(outcome, ENDS):
             _note(task, outcome)
             if task.submission.mode.durable and task.artifacts:

@@ -121,6 +121,8 @@ class Session:
             call.move_to(self.link)
             self._calls[call.task.id] = call
             if call.task.id in running:
+                if not call.started:  # its `started` was lost with the link before
+                    call.task.begin_on(None)
                 call.started = True
                 self._fleet.started(call.slot)
 
@@ -195,8 +197,7 @@ class Session:
             return
         self._catch_up()
         call.started = True
-        if call.task.attempts:
-            call.task.attempts[-1].slot = message.slot
+        call.task.begin_on(message.slot)
         if self._fleet.started(call.slot, counts_of(message)):
             self._made_room()
 

@@ -33,18 +33,22 @@ API = Source("api")
 
 
 class Attempt(msgspec.Struct, eq=False):
-    """One run of a task; times are seconds since the epoch."""
+    """One run of a task; times are seconds since the epoch.
+
+    `slot` is None until the worker has said which of its slots it is.
+    """
 
     number: int
     started_at: float
     worker: str
-    slot: int
+    slot: int | None
     ended_at: float | None = None
     error: ServiceError | None = None
 
     def line(self) -> str:
         """What the task's log says of it."""
-        return f"attempt {self.number} on slot {self.slot} of {self.worker}"
+        slot = "" if self.slot is None else f"slot {self.slot} of "
+        return f"attempt {self.number} on {slot}{self.worker}"
 
     def to_json(self) -> dict[str, Any]:
         """The attempt as `GET /tasks/{id}` shows it."""

@@ -14,11 +14,17 @@ class NoSlotFree(RuntimeError):
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """One place where one task can run."""
+    """One place where one task can run. Of a `remote` one, `index` is not the worker's number."""
 
     index: int
     pool: str
     worker: str
+    remote: bool = False
+
+    @property
+    def number(self) -> int | None:
+        """The worker's number of the slot; None while only the worker knows it."""
+        return None if self.remote else self.index
 
 
 class SlotSource(Protocol):

@@ -196,7 +196,7 @@ class Supervisor:
         """One wait for a slot and one run on it; raises what ended it."""
         async with self._dispatcher.lease(task, wait_until=wait_until) as lease:
             slot = lease.slot
-            task.begin_attempt(slot.worker, slot.index)
+            task.begin_attempt(slot.worker, slot.number)
             self._observer.leased(task, lease)
             try:
                 task.complete(await self._runner.run(task, lease))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,8 @@ class Task(msgspec.Struct, eq=False):
     """A task and everything that is known of it. Only the supervisor moves it.
 
     `input` has its defaults filled in; `result` is JSON. `said_all`: it has ended and its waiters
-    were told. Times ending in `_at` are seconds
-    since the epoch, for showing; durations come from the monotonic clock.
+    were told. `on_begin` is called once, when a worker elsewhere has begun it. Those ending
+    in `_at` are seconds since the epoch, to be shown; durations come from the monotonic clock.
     A struct, as most of it stands at its default, and filling that in is where the time would go.
     """
 
@@ -73,6 +74,7 @@ class Task(msgspec.Struct, eq=False):
     error: ServiceError | None = None
     cancel_reason: str | None = None
     said_all: bool = False
+    on_begin: Callable[[], None] | None = None
     _events: EventLog | None = None
     _follower: Follower | None = None
     _notes: tuple[tuple[float, str, str, str], ...] = ()
@@ -132,8 +134,10 @@ class Task(msgspec.Struct, eq=False):
         if first_event:
             self.events.begin_after(first_event)
 
-    def begin_attempt(self, worker: str, slot: int) -> None:
-        """A slot was leased, and the function starts on it."""
+    def begin_attempt(self, worker: str, slot: int | None) -> None:
+        """A slot was leased, and the function starts on it; on which of a worker elsewhere, that
+        worker says (`begin_on`).
+        """
         self.move_to(RUNNING)
         self.worker = worker
         number = self.lost_starts + len(self.attempts) + 1
@@ -141,6 +145,15 @@ class Task(msgspec.Struct, eq=False):
         self.attempts.append(attempt)
         if self._logs is not None:
             self.log(attempt.line())
+
+    def begin_on(self, slot: int | None) -> None:
+        """The attempt has begun on that slot of its worker; None when it cannot be told."""
+        if not self.attempts:
+            return
+        self.attempts[-1].slot = slot
+        began, self.on_begin = self.on_begin, None
+        if began is not None:
+            began()
 
     def end_attempt(self, error: ServiceError | None) -> None:
         """The last attempt, if it is still open, has ended."""

@@ -207,10 +207,10 @@ class DurableTasks:
         held = self._window.get(task.id)
         if held is None:
             return False
-        if not held.said:  # said once, however often the database must be asked
-            attempt = task.attempts[-1]
-            said = {"attempt": attempt.number, "worker": attempt.worker, "slot": attempt.slot}
-            task.events.append("state", {"text": "running", "data": said})
+        if task.attempts[-1].slot is None:  # the worker will say which
+            task.on_begin = partial(_say_running, task)
+        elif not held.said:  # said once, however often the database must be asked
+            _say_running(task)
             held.said = True
         ours = await self._starts.record(self._turn(held))
         self._leave_queue(held)
@@ -328,3 +328,9 @@ class DurableTasks:
         if not self._supervisor.release(task):
             self._supervisor.cancel(task, "another node has taken it over")
         self.disown(task)
+
+
+def _say_running(task: Task) -> None:
+    attempt = task.attempts[-1]
+    said = {"attempt": attempt.number, "worker": attempt.worker, "slot": attempt.slot}
+    task.events.append("state", {"text": "running", "data": said})

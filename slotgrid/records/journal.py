@@ -32,7 +32,7 @@ class Journal(Observer):
     def leased(self, task: Task, lease: Lease) -> None:
         """The task has a slot and starts."""
         slot = lease.slot
-        bind_fields(task_id=task.id, function=task.spec.name, slot=slot.index, worker=slot.worker)
+        bind_fields(task_id=task.id, function=task.spec.name, slot=slot.number, worker=slot.worker)
         self._log.debug("task.started", attempt=task.attempts[-1].number)
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:

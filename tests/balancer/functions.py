@@ -87,6 +87,15 @@ async def save(context: Context, name: str = "file.bin", size: int = 10) -> str:
     artifact = await context.save(name, b"x" * size)
     return artifact.name
 ''',
+    "nested.py": '''
+from slotgrid.function import Context, function
+
+@function(timeout_s=60)
+async def nested(context: Context, seconds: float) -> str:
+    """Calls `echo`, and then `nap`."""
+    await context.call("echo", {"value": "first"})
+    return await context.call("nap", {"seconds": seconds})
+''',
     "measure.py": '''
 from slotgrid.function import Context, function
 

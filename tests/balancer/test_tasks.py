@@ -50,6 +50,41 @@ async def test_a_failure_is_told_as_the_worker_tells_it(balancer: RunningBalance
     assert task["attempts"][0]["slot"] in {0, 1}
 
 
+async def test_a_running_task_shows_its_steps(balancer: RunningBalancer) -> None:
+    await balancer.worker()
+    caller = balancer.start("nested", seconds=60)
+    await balancer.until_running(1)
+    (task_id,) = [task["id"] for task in await _tasks(balancer, function="nested")]
+    task = balancer.balancer.history.get(task_id)
+    assert task is not None
+    await until(lambda: len(task.steps) == 2)
+    steps = (await balancer.get(f"/tasks/{task_id}"))["task"]["steps"]
+    assert [(step["function"], step["status"], step["output"]) for step in steps] == [
+        ("echo", "completed", "first"),
+        ("nap", "running", None),
+    ]
+    assert (await balancer.request("POST", f"/tasks/{task_id}/cancel")).status == 200
+    assert (await caller).status == 409
+    steps = (await balancer.get(f"/tasks/{task_id}"))["task"]["steps"]
+    assert [step["status"] for step in steps] == ["completed", "cancelled"]
+
+
+async def test_an_attempt_and_its_event_name_the_same_slot(balancer: RunningBalancer) -> None:
+    await balancer.worker(SLOTS=3)
+    for number in range(6):  # more than slots: the balancer's own numbers have run past theirs
+        accepted = await balancer.submit("echo", input={"value": number}, mode="async")
+        task = (await balancer.get(f"/tasks/{accepted.json['id']}", wait_s="20"))["task"]
+        events = await balancer.request("GET", f"/tasks/{task['id']}/events")
+        (said,) = [
+            orjson.loads(block.partition(b"data: ")[2])
+            for block in events.body.split(b"\n\n")
+            if b"event: state" in block
+        ]
+        (attempt,) = task["attempts"]
+        assert said["data"] == {"attempt": 1, "worker": "worker-1", "slot": attempt["slot"]}
+        assert attempt["slot"] in {0, 1, 2}
+
+
 async def test_waiting_tasks_start_in_order_of_priority(balancer: RunningBalancer) -> None:
     await balancer.worker(SLOTS=1)
     first = balancer.start("nap", seconds=0.5)

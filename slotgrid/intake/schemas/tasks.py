@@ -108,7 +108,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         {
             "number": {"type": "integer", "minimum": 1},
             "worker": TEXT,
-            "slot": WHOLE,
+            "slot": said(or_null(WHOLE), "Null until the worker has said which it is"),
             "started_at": MOMENT,
             "ended_at": or_null(MOMENT),
             "error": or_null(ref("Problem")),

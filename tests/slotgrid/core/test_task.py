@@ -95,6 +95,18 @@ def test_a_refused_offer_leaves_no_trace() -> None:
     assert task.run_ms == 0
 
 
+def test_the_slot_of_a_worker_elsewhere_is_known_when_the_attempt_has_begun() -> None:
+    task, began = make_task(), []
+    task.begin_on(7)  # there is no attempt yet: nothing happens
+    task.begin_attempt("w1", None)
+    assert task.attempts[0].line() == "attempt 1 on w1"
+    task.on_begin = lambda: began.append(task.attempts[-1].slot)
+    task.begin_on(3)
+    task.begin_on(4)
+    assert began == [3]  # called once
+    assert task.attempts[0].line() == "attempt 1 on slot 4 of w1"
+
+
 def test_the_end_of_an_attempt_is_noted_once() -> None:
     task = make_task()
     task.end_attempt(None)  # there is none yet

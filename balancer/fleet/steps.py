@@ -1,0 +1,78 @@
+"""The steps of a task that runs on a worker, kept as its `step` events report them."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from slotgrid.core.parts import Step
+from slotgrid.core.states import StepState
+from slotgrid.core.task import Task
+from slotgrid.wire.limits import PARTS_LIMIT, STEP_OUTPUTS_LIMIT
+
+
+class _StepShown(msgspec.Struct, frozen=True):
+    """A step as `Step.to_json` shows it."""
+
+    name: str
+    function: str
+    status: Literal["pending", "ready", "running", "completed", "failed", "skipped", "cancelled"]
+    started_at: datetime
+    ended_at: datetime | None = None
+    output: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+    error: str | None = None
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    data: _StepShown
+
+
+_DECODER = msgspec.json.Decoder(_Payload)
+
+
+class RunningSteps:
+    """Updates `task.steps` with each `step` event of one attempt.
+
+    The end of the attempt brings all steps again, and replaces these. Beyond what a worker may
+    send, steps and outputs are left out until then.
+    """
+
+    __slots__ = ("_outputs_size", "_positions", "_task")
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._positions: dict[str, int] = {}
+        self._outputs_size = 0
+
+    def update(self, payload: bytes) -> None:
+        """Take in the payload of a `step` event; one that cannot be read is left out."""
+        try:
+            shown = _DECODER.decode(payload).data
+        except (msgspec.DecodeError, RecursionError):
+            return
+        steps = self._task.steps
+        if not self._positions:
+            steps.clear()  # those of an earlier attempt
+        position = self._positions.get(shown.name)
+        if position is None:
+            if len(steps) >= PARTS_LIMIT:
+                return
+            position = self._positions[shown.name] = len(steps)
+            steps.append(Step(shown.name, shown.function))
+        self._outputs_size += len(bytes(shown.output)) - len(steps[position].output)
+        fits = self._outputs_size <= STEP_OUTPUTS_LIMIT
+        steps[position] = Step(
+            shown.name,
+            shown.function,
+            StepState(shown.status),
+            shown.started_at.timestamp(),
+            shown.ended_at.timestamp() if shown.ended_at is not None else None,
+            bytes(shown.output) if fits else b"null",
+            shown.error,
+        )
+
+    def end(self) -> None:
+        """Nothing more is heard of the attempt: steps that still run count as cancelled."""
+        for step in self._task.steps:
+            if step.state is StepState.RUNNING:
+                step.end(StepState.CANCELLED)
