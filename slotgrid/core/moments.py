@@ -27,3 +27,8 @@ def iso(at: float | None) -> str | None:
     if at is None:
         return None
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def seconds_of(moment: str) -> float:
+    """The seconds since the epoch that `iso` made the text of."""
+    return datetime.fromisoformat(moment).timestamp()

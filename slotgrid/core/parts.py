@@ -1,6 +1,7 @@
 """What a task consists of: what started it, its attempts, its steps, its files."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,12 @@ class Source(msgspec.Struct, frozen=True, gc=False):
 API = Source("api")
 
 
+def attempt_line(attempt: Mapping[str, Any]) -> str:
+    """What a task's log says of an attempt that is shown as JSON."""
+    slot = "" if attempt["slot"] is None else f"slot {attempt['slot']} of "
+    return f"attempt {attempt['number']} on {slot}{attempt['worker']}"
+
+
 class Attempt(msgspec.Struct, eq=False):
     """One run of a task; times are seconds since the epoch.
 
@@ -47,8 +54,7 @@ class Attempt(msgspec.Struct, eq=False):
 
     def line(self) -> str:
         """What the task's log says of it."""
-        slot = "" if self.slot is None else f"slot {self.slot} of "
-        return f"attempt {self.number} on {slot}{self.worker}"
+        return attempt_line({"number": self.number, "worker": self.worker, "slot": self.slot})
 
     def to_json(self) -> dict[str, Any]:
         """The attempt as `GET /tasks/{id}` shows it."""

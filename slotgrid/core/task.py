@@ -122,6 +122,8 @@ class Task(msgspec.Struct, eq=False):
         elif state.terminal:
             self.finished_at = time.time()
         self.state = state
+        if state.terminal and self._logs is not None:
+            self.log(self._last_line())
 
     def restore(self, *, created_at: float, starts: int, first_event: int) -> None:
         """Become the task that an earlier process accepted, and began `starts` times.
@@ -133,6 +135,7 @@ class Task(msgspec.Struct, eq=False):
         self.lost_starts = starts
         if first_event:
             self.events.begin_after(first_event)
+            self.logs.begin_after(first_event)
 
     def begin_attempt(self, worker: str, slot: int | None) -> None:
         """A slot was leased, and the function starts on it; on which of a worker elsewhere, that
@@ -189,7 +192,6 @@ class Task(msgspec.Struct, eq=False):
         if self._events is not None:
             self._events.close()
         if self._logs is not None:
-            self.log(self._last_line())
             self._logs.close()
         if not self._waiters:
             return
@@ -244,6 +246,11 @@ class Task(msgspec.Struct, eq=False):
     def wrote(self) -> bool:
         """Whether somebody else than the node may have written into the log, which is not made."""
         return self._logs is not None or any(step != NODE_STEP for _, step, _, _ in self._notes)
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether the log says more than the attempts and the end of the task do; makes no log."""
+        return self._logs is not None or bool(self._notes)
 
     def _last_line(self) -> str:
         return f"{self.state}: {self.error.detail}" if self.error else str(self.state)

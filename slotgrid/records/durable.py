@@ -19,6 +19,7 @@ from slotgrid.records.clocks import SteadyClock
 from slotgrid.records.database import Database
 from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.durable_restoring import class_key_of
+from slotgrid.records.log_flush import LogFlush
 from slotgrid.records.positions import Positions
 from slotgrid.records.pump import Pump
 from slotgrid.records.shared_files import NotShared
@@ -92,7 +93,10 @@ class DurableTasks:
         self._supervisor = supervisor
         await self.take_up()
         try:
-            async with background(self._pump.run(), name="durable tasks"):
+            async with (
+                background(self._pump.run(), name="durable tasks"),
+                background(LogFlush(self._database, self._window).run(), name="log lines"),
+            ):
                 yield
                 self.release_queued()
         finally:
@@ -256,7 +260,9 @@ class DurableTasks:
             log.warning("artifacts.not_shared", task_id=task.id, reason=str(fault))
 
     def _turn(self, held: Held) -> Turn:
-        return Turn.of(held.task, self._node, after=held.kept)
+        task = held.task
+        first_line = task.logs.begins_after if task.lost_starts else 0
+        return Turn.of(task, self._node, after=held.kept, lines_after=first_line)
 
     def _leave_queue(self, held: Held) -> None:
         if self._window.leave_queue(held):

@@ -9,14 +9,15 @@ import orjson
 
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.core.events import Event
-from slotgrid.core.parts import Artifact
+from slotgrid.core.events import Event, encode_json
+from slotgrid.core.moments import seconds_of
+from slotgrid.core.parts import Artifact, attempt_line
 from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import MAIN_STEP, NODE_STEP, Task
 from slotgrid.records.database import Database
 from slotgrid.records.history import History, TaskFilter
-from slotgrid.records.store import lists, rows, spoken, waiting
+from slotgrid.records.store import lines, lists, rows, spoken, waiting
 from slotgrid.records.views import task_detail, task_summary
 
 Json = dict[str, Any]
@@ -44,6 +45,19 @@ class Record:
     def step_names(self) -> list[str]:
         """The names under which lines of its log stood."""
         return [NODE_STEP, MAIN_STEP, *(step["name"] for step in self.detail["steps"])]
+
+    def own_lines(self) -> list[Event]:
+        """What the node's log of it says when no line was kept: its attempts, and how it ended."""
+        detail = self.detail
+        said = [(one["started_at"], attempt_line(one)) for one in detail["attempts"]]
+        if self.state.terminal:
+            error = detail["error"]
+            end = f"{self.state}: {error['detail']}" if error else str(self.state)
+            said.append((detail["finished_at"], end))
+        return [
+            Event(number, NODE_STEP, seconds_of(at), encode_json(("stdout", line)))
+            for number, (at, line) in enumerate(said, 1)
+        ]
 
     @property
     def artifacts(self) -> dict[str, Artifact]:
@@ -101,6 +115,12 @@ class Ledger:
         if self._database is None:
             return []
         return await self._database.read(lambda c: spoken.kept_events(c, task_id, after, upto))
+
+    async def lines(self, task_id: str, *, upto: int | None = None) -> list[Event]:
+        """The lines of a task's log that the database keeps, up to the number `upto`."""
+        if self._database is None:
+            return []
+        return await self._database.read(lambda c: lines.kept_lines(c, task_id, upto))
 
     async def select(
         self, wanted: TaskFilter, *, limit: int, offset: int

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from slotgrid.records.engines import DatabaseFault
-from slotgrid.records.tables import SCHEMA_VERSION, meta, metadata, tasks
+from slotgrid.records.tables import SCHEMA_VERSION, log_lines, meta, metadata, tasks
 
 LOCK = 7461
 """Advisory lock of PostgreSQL: two nodes that start at once must not both change the tables."""
@@ -34,7 +34,12 @@ def _to_2(connection: sa.Connection) -> None:
     connection.execute(sa.text("DROP TABLE slotgrid_tasks_1"))
 
 
-STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2}
+def _to_3(connection: sa.Connection) -> None:
+    """A table for the lines of tasks' logs."""
+    log_lines.create(connection)
+
+
+STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _to_2, 2: _to_3}
 """What leads from a version to the next one. A fixture of each version is kept by the tests."""
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of these tables; a database of an earlier one is brought up at start."""
 
 metadata = sa.MetaData()
@@ -97,6 +97,17 @@ events = sa.Table(
     sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("kind", sa.String(64), nullable=False),
     sa.Column("at", sa.Float, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+
+# What a task and its node wrote into its log; `number` as in `Task.logs`.
+log_lines = sa.Table(
+    "slotgrid_log_lines",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
 )
 

@@ -3,10 +3,13 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import orjson
 
 from balancer.fleet.states import WorkerState
 from slotgrid.core.states import TaskState
+from slotgrid.wire import messages as m
+from tests.balancer.fake_worker import fake_worker
 from tests.balancer.running import RunningBalancer
 from tests.worker.browser.waiting import until
 
@@ -70,19 +73,26 @@ async def test_a_running_task_shows_its_steps(balancer: RunningBalancer) -> None
 
 
 async def test_an_attempt_and_its_event_name_the_same_slot(balancer: RunningBalancer) -> None:
-    await balancer.worker(SLOTS=3)
-    for number in range(6):  # more than slots: the balancer's own numbers have run past theirs
-        accepted = await balancer.submit("echo", input={"value": number}, mode="async")
-        task = (await balancer.get(f"/tasks/{accepted.json['id']}", wait_s="20"))["task"]
-        events = await balancer.request("GET", f"/tasks/{task['id']}/events")
+    async with fake_worker(balancer, slots=9) as worker:
+        accepted = await balancer.submit("echo", mode="async")
+        path = f"/tasks/{accepted.json['id']}"
+        await until(lambda: any(isinstance(heard, m.TaskMessage) for heard in worker.heard))
+        (attempt,) = (await balancer.get(path))["task"]["attempts"]
+        assert attempt["slot"] is None  # its worker has not said it yet
+        free = {"default": 9}
+        task_id = accepted.json["id"]
+        worker.link.send(m.Started(id=task_id, slot=7, free=free, seq=worker.seq()), task_id)
+        done = m.Done(id=task_id, result=msgspec.Raw(b"1"), free=free, seq=worker.seq())
+        worker.link.send(done, task_id)
+        (attempt,) = (await balancer.get(path, wait_s="20"))["task"]["attempts"]
+        events = await balancer.request("GET", f"{path}/events")
         (said,) = [
             orjson.loads(block.partition(b"data: ")[2])
             for block in events.body.split(b"\n\n")
             if b"event: state" in block
         ]
-        (attempt,) = task["attempts"]
-        assert said["data"] == {"attempt": 1, "worker": "worker-1", "slot": attempt["slot"]}
-        assert attempt["slot"] in {0, 1, 2}
+        assert said["data"] == {"attempt": 1, "worker": "fake", "slot": 7}
+        assert attempt["slot"] == 7
 
 
 async def test_waiting_tasks_start_in_order_of_priority(balancer: RunningBalancer) -> None:

@@ -171,17 +171,22 @@ async def step_logs(request: web.Request) -> web.StreamResponse:
 async def _logs(
     request: web.Request, task: Task | Record, *, step: str | None
 ) -> web.StreamResponse:
-    if isinstance(task, Record):  # lines live in memory, and went with their process
-        return web.Response(body=b"", content_type=NDJSON)
-
     def form(line: Event) -> bytes:
         return log_line(line) + b"\n" if step in {None, line.kind} else b""
 
-    if not flag(request, "follow"):
-        return web.Response(
-            body=b"".join(form(line) for line in task.logs.after(0)), content_type=NDJSON
-        )
+    follow = flag(request, "follow")
+    ledger = request.app[NODE].ledger
+    if isinstance(task, Record):  # of another process
+        kept = await ledger.lines(task.id) or task.own_lines()
+        return web.Response(body=b"".join(map(form, kept)), content_type=NDJSON)
+    first = task.logs.begins_after
+    kept = await ledger.lines(task.id, upto=first) if first else []
+    if not follow:
+        lines = [*kept, *task.logs.after(first)]
+        return web.Response(body=b"".join(map(form, lines)), content_type=NDJSON)
     response = await open_stream(request, NDJSON)
-    async with Reader(task.logs) as reader:
+    for line in kept:
+        await response.write(form(line))
+    async with Reader(task.logs, after=first) as reader:
         await pump(task, reader, request, response, form, ping=False)
     return response

@@ -5,13 +5,13 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from slotgrid.records.store.rows import Connection
-from slotgrid.records.tables import events, has_ended, tasks
+from slotgrid.records.tables import events, has_ended, log_lines, tasks
 
 _DELIVERED = tasks.c.delivery.is_distinct_from("pending")
 
 
 def remove_finished(connection: Connection, before: float, limit: int) -> Collection[str]:
-    """Remove tasks that ended before that moment, with their events; returns their ids.
+    """Remove tasks that ended before that moment, with all that is kept of them; returns their ids.
 
     None whose webhook is still on its way.
     """
@@ -46,5 +46,6 @@ def _remove(connection: Connection, found: sa.Select[tuple[str]] | list[str]) ->
     ids = found if isinstance(found, list) else [row.id for row in connection.execute(found)]
     if ids:
         connection.execute(events.delete().where(events.c.task_id.in_(ids)))
+        connection.execute(log_lines.delete().where(log_lines.c.task_id.in_(ids)))
         connection.execute(tasks.delete().where(tasks.c.id.in_(ids)))
     return ids

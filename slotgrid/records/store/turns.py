@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from slotgrid.core.events import Event
 from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
-from slotgrid.records.store import spoken
+from slotgrid.records.store import lines, spoken
 from slotgrid.records.store.rows import LIVE, Connection, Row, execute, live_at, shown
 from slotgrid.records.tables import tasks
 
@@ -32,10 +32,14 @@ class Turn:
     node: str
     values: dict[str, Any]
     said: Sequence[Event]
+    lines: Sequence[Event] = ()
 
     @classmethod
-    def of(cls, task: Task, node: str, *, after: int) -> "Turn":
-        """How the task stands, and what it said above `after` that is kept."""
+    def of(cls, task: Task, node: str, *, after: int, lines_after: int = 0) -> "Turn":
+        """How the task stands, what it said above `after` that is kept, and the lines of its log
+        above `lines_after`.
+        """
+        written = lines.lines_of(task, after=lines_after)
         values: dict[str, Any] = {
             "status": task.state,
             "starts": task.lost_starts + len(task.attempts),
@@ -48,7 +52,8 @@ class Turn:
             files = sum(file.size for file in task.artifacts.values())
             # Once as the record's detail, once as the last event, and what was submitted.
             values["size"] = 2 * len(values["detail"]) + task.submission.size + files
-        return cls(task.id, node, values, spoken.kept_of(task, after=after))
+            values["size"] += sum(len(line.payload) for line in written)
+        return cls(task.id, node, values, spoken.kept_of(task, after=after), written)
 
 
 class NotAll(Exception):
@@ -71,6 +76,10 @@ def finish(connection: Connection, turns: Sequence[Turn]) -> list[None]:
             connection,
             [spoken.event_row(turn.task_id, event) for turn in turns for event in turn.said],
         )
+        lines.keep_rows(
+            connection,
+            [lines.line_row(turn.task_id, line) for turn in turns for line in turn.lines],
+        )
     return [None] * len(turns)
 
 
@@ -80,6 +89,7 @@ def back_to_queue(connection: Connection, turn: Turn) -> None:
     where &= tasks.c.starts <= turn.values["starts"]
     if connection.execute(tasks.update().where(where).values(turn.values)).rowcount:
         spoken.keep_events(connection, turn.task_id, turn.said)
+        lines.keep_rows(connection, [lines.line_row(turn.task_id, line) for line in turn.lines])
 
 
 def undo_start(connection: Connection, turn: Turn) -> None:

@@ -20,6 +20,7 @@ from slotgrid.records.store import (
     acceptance,
     deliveries,
     endings,
+    lines,
     lists,
     retention,
     rows,
@@ -333,3 +334,36 @@ async def test_a_hundred_thousand_tasks_are_paged_and_filtered(database: Databas
     removed = await database.write(lambda c: retention.remove_finished(c, before=500.0, limit=1000))
     assert len(removed) == 500
     assert (await page())[1] == many - 500
+
+
+async def test_lines_of_a_log_are_kept_once_and_go_with_their_task(database: Database) -> None:
+    task = async_task()
+    await insert(database, task)
+    assert await begin(database, Turn.of(started(task), NODE, after=0))
+    task.log("first", step="main")
+    flushed = [lines.line_row(task.id, line) for line in lines.lines_of(task, after=0)]
+    await database.write(lambda c: lines.keep_rows(c, flushed))
+    task.log("second", step="main", stream="stderr")
+    end = Turn.of(ended(task), NODE, after=0)
+    await database.write(lambda c: turns.finish(c, [end]))
+    kept = await database.read(lambda c: lines.kept_lines(c, task.id))
+    assert kept == task.logs.after(0)
+    assert [(line.kind, orjson.loads(line.payload)) for line in kept] == [
+        ("_node", ["stdout", f"attempt 1 on slot 0 of {NODE}"]),
+        ("main", ["stdout", "first"]),
+        ("main", ["stderr", "second"]),
+        ("_node", ["stdout", "completed"]),
+    ]
+    upto = await database.read(lambda c: lines.kept_lines(c, task.id, kept[1].id))
+    assert upto == kept[:2]
+    await database.write(lambda c: retention.remove_finished(c, time.time() + 60, 10))
+    assert await database.read(lambda c: lines.kept_lines(c, task.id)) == []
+
+
+async def test_a_task_that_wrote_nothing_takes_no_rows_for_it(database: Database) -> None:
+    task = async_task()
+    await insert(database, task)
+    end = Turn.of(ended(started(task)), NODE, after=0)
+    assert end.lines == ()
+    await database.write(lambda c: turns.finish(c, [end]))
+    assert await database.read(lambda c: lines.kept_lines(c, task.id)) == []

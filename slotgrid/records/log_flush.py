@@ -1,0 +1,63 @@
+"""Records the log lines of durable tasks while they run: a process may die before they end."""
+
+import asyncio
+
+import structlog
+
+from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.core.states import TaskState
+from slotgrid.core.task import LOG_LINES_LIMIT
+from slotgrid.records.database import Database
+from slotgrid.records.store import lines
+from slotgrid.records.window import Held, Window
+
+log = structlog.get_logger()
+
+EVERY_S = 1.0
+
+
+class LogFlush:
+    """Writes new lines of running tasks each second, all in one transaction.
+
+    At most LOG_LINES_LIMIT lines of a task: the newest ones are recorded at its end.
+    """
+
+    def __init__(self, database: Database, window: Window) -> None:
+        self._database = database
+        self._window = window
+        self._flushed: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Flush for ever; while the database does not answer, lines stay in memory."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.turn()
+            except DatabaseUnavailable:
+                continue
+            except Exception:  # the edge of the loop: lines are recorded at the end of their task
+                log.exception("durable.lines_not_flushed")
+
+    async def turn(self) -> None:
+        """Record what is new. Raises DatabaseUnavailable."""
+        rows, upto = [], {}
+        running = [held for held in self._window if held.task.state is TaskState.RUNNING]
+        self._flushed = {
+            held.task.id: self._flushed.get(held.task.id, self._first(held)) for held in running
+        }
+        for held in running:
+            task, flushed = held.task, self._flushed[held.task.id]
+            if flushed - self._first(held) >= LOG_LINES_LIMIT:
+                continue
+            new = lines.lines_of(task, after=flushed)
+            if new:
+                rows += [lines.line_row(task.id, line) for line in new]
+                upto[task.id] = new[-1].id
+        if rows:
+            await self._database.write(lambda connection: lines.keep_rows(connection, rows))
+            self._flushed |= upto
+
+    @staticmethod
+    def _first(held: Held) -> int:
+        """The number of the last line that an earlier process wrote."""
+        return held.task.logs.begins_after if held.task.lost_starts else 0
