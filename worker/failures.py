@@ -37,6 +37,7 @@ LOST_IN_WORDS = {
     Lost.PAGE: "the tab crashed",
     Lost.BROWSER: "the browser died or was killed",
     Lost.DRIVER: "the browser's driver died or was killed",
+    Lost.FLOOD: "a page flooded its browser with events (navigations, frames, script errors, ...)",
 }
 
 

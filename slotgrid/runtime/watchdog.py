@@ -27,6 +27,8 @@ MAX_TICK_S = 0.25
 TICKS_PER_STALL = 8
 # Lag is the worst of these last beats: 15 s of them, the usual time between two scrapes.
 BEATS_REMEMBERED = 60
+# Below the 3 s of silence after which a peer takes its link for broken: the cause is logged first.
+NOTICE_S = 2.0
 END_AFTER_STALLS = 3
 # EX_SOFTWARE of sysexits.h: an internal error, and whatever runs the process starts it anew.
 EXIT_STATUS = 70
@@ -41,9 +43,10 @@ def function_task_name(function: str) -> str:
 class LoopWatchdog:
     """Watches the event loop in which it is entered, as an `async with`.
 
-    After `stall_s` without a turn of the loop it logs the stack and calls `on_stall` with the
-    function's name, or None, from its own thread; after three times that it writes the reason into
-    `data_dir` and ends the process with status 70. The next start logs that reason.
+    After `stall_s` without a turn of the loop, or `NOTICE_S` where that is less, it logs the stack;
+    after `stall_s` it calls `on_stall` with the function's name, or None, from its own thread;
+    after three times that it writes the reason into `data_dir` and ends the process with status 70.
+    The next start logs that reason.
     `current` says, in the watchdog's thread, which function runs; by default it is read from the
     name of the asyncio task that runs (`function_task_name`).
     """
@@ -110,20 +113,24 @@ class LoopWatchdog:
             faulthandler.cancel_dump_traceback_later()
 
     def _watch_until_stopped(self) -> None:
-        seen, silent_ticks, told = 0, 0, False
+        seen, silent_ticks, told, counted = 0, 0, False, False
         self._arm_last_resort()
         while not self._stop.wait(self._tick_s):
             self._arm_last_resort()
             if self._beats != seen:
                 if told:
                     log.warning("loop.turns_again", blocked_s=silent_ticks * self._tick_s)
-                seen, silent_ticks, told = self._beats, 0, False
+                seen, silent_ticks, told, counted = self._beats, 0, False, False
                 continue
             silent_ticks += 1
             blocked_s = silent_ticks * self._tick_s
-            if not told and blocked_s >= self._stall_s:
+            stalled = blocked_s >= self._stall_s
+            if not told and (stalled or blocked_s >= NOTICE_S):
                 told = True
-                self._tell(self._stalled(blocked_s))
+                log.error("loop.blocked", **vars(self._stalled(blocked_s)))
+            if not counted and stalled:
+                counted = True
+                self._count(self._stalled(blocked_s))
             if blocked_s >= END_AFTER_STALLS * self._stall_s:
                 self._end(self._stalled(blocked_s))
 
@@ -150,8 +157,7 @@ class LoopWatchdog:
         name = "" if task is None else task.get_name()
         return name.removeprefix(FUNCTION_TASK) if name.startswith(FUNCTION_TASK) else None
 
-    def _tell(self, stall: Stall) -> None:
-        log.error("loop.blocked", **vars(stall))
+    def _count(self, stall: Stall) -> None:
         try:
             self._on_stall(stall.function)
         except Exception:  # whoever counts must not end the watch

@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 class TaskContext:
     """A context that nobody used before, with its first page.
 
-    `lost` resolves when the first page crashes, or the browser or its driver is gone. A page that
+    `lost` resolves when the first page crashes, when its pages flood the driver with events, or
+    when the browser or its driver is gone. A page that
     the task opened itself and that crashes fails the calls on it, which the task can answer for.
 
     `on_listener_error` gets what a listener of the task raised, `on_listener_flood` the name of an
@@ -51,6 +52,11 @@ class TaskContext:
     def browser_pid(self) -> int:
         """The process id of its Chromium."""
         return self._process.chromium.pid
+
+    @property
+    def guid(self) -> str:
+        """What Playwright's driver calls the context."""
+        return str(self.context._impl_obj._guid)
 
     @property
     def open_pages(self) -> list[Page]:

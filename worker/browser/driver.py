@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
+import structlog
 from playwright.async_api import Playwright, async_playwright
 
+from worker.browser.events import EventMeter
 from worker.browser.patience import consume, done_within
 from worker.browser.processes import ExitWatch, kill, processes_of
+
+log = structlog.get_logger(__name__)
 
 SPAWN_POLL_S = 0.005
 STOP_S = 1.0
@@ -30,12 +34,15 @@ class Driver:
     It stays in the worker's process group and survives a Ctrl-C there: it ignores SIGINT, as
     Playwright made it for this very reason. SIGTERM to the whole group would end it, so a service
     manager must signal the worker alone first (systemd: `KillMode=mixed`).
+    `on_flood` gets the guid of a browser context whose pages exceed their budget of events; that
+    context's events are dropped from then on, and it has to be closed.
     """
 
     def __init__(self, playwright: Playwright, process: psutil.Process) -> None:
         self.playwright = playwright
         self.process = process
         self.exit = ExitWatch(process)
+        self.on_flood: Callable[[str], None] = _log_flood
 
     @classmethod
     async def start(cls, folder: Path) -> "Driver":
@@ -45,13 +52,16 @@ class Driver:
         give another, so TMPDIR is set in it until the process is there. The same variable tells
         which of our children it is, as Playwright does not tell the process id either.
         """
-        starting = asyncio.ensure_future(async_playwright().start())
+        manager = async_playwright()
+        starting = asyncio.ensure_future(manager.start())
         theirs = os.environ.get("NODE_OPTIONS", "")  # which come later, and so win
         options = f"--max-semi-space-size={YOUNG_MB} {theirs}".rstrip()
         try:
             with _environment(TMPDIR=str(folder), NODE_OPTIONS=options):
                 process = await _spawned(starting, folder)
-            return cls(await asyncio.shield(starting), process)
+            driver = cls(await asyncio.shield(starting), process)
+            # Not the method itself, which the browser's process sets later.
+            EventMeter.install(manager._client, lambda guid: driver.on_flood(guid))  # noqa: PLW0108
         except BaseException:
             for left in processes_of(folder):
                 kill(left)
@@ -59,6 +69,7 @@ class Driver:
             await done_within(starting, STOP_S)
             starting.add_done_callback(consume)
             raise
+        return driver
 
     async def stop(self) -> None:
         """Ends the driver, by force if it does not listen; always ends itself."""
@@ -70,6 +81,10 @@ class Driver:
         stopping.add_done_callback(consume)
         await done_within(self.exit.ended, STOP_S)
         self.exit.close()
+
+
+def _log_flood(context: str) -> None:
+    log.warning("browser.flooded", context=context)
 
 
 async def _spawned(starting: asyncio.Future[Any], folder: Path) -> psutil.Process:

@@ -36,6 +36,10 @@ PLAYWRIGHT_DISABLES = (
 """The features that Playwright switches off. Chromium obeys only the last `--disable-features` of
 its command line, so ours repeats them; a test compares this list with the installed Playwright."""
 
+FLOOD_SWITCH = "--disable-ipc-flooding-protection"
+"""A switch that Playwright passes, and that we leave out: Chromium then holds each page to 200
+navigations and changes of its address in 10 s, as in any desktop browser."""
+
 DISABLED_FEATURES = (
     *PLAYWRIGHT_DISABLES,
     # With it, `page.close()` hangs in about two of five calls that race a navigation.
@@ -86,6 +90,7 @@ class LaunchPlan:
             "executable_path": executable.path,
             "headless": self.headless,
             "chromium_sandbox": self.sandboxed,
+            "ignore_default_args": [FLOOD_SWITCH],
             "args": [*self._switches(), f"{BOOT_SWITCH}{boot_id}"],
             # The worker decides when a browser ends: at Ctrl-C running tasks finish first.
             "handle_sigint": False,

@@ -55,14 +55,14 @@ class Budget:
         self._left = float(burst)
         self._seen = now()
 
-    def spend(self) -> bool:
-        """Takes one; False when nothing is left."""
+    def spend(self, amount: int = 1) -> bool:
+        """Takes `amount`; False, and nothing is taken, when less than that is left."""
         now = self._now()
         self._left = min(self._burst, self._left + (now - self._seen) * self._per_s)
         self._seen = now
-        if self._left < 1:
+        if self._left < amount:
             return False
-        self._left -= 1
+        self._left -= amount
         return True
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import structlog
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
@@ -20,6 +21,8 @@ from worker.browser.limits import Limits
 from worker.browser.patience import consume, done_within
 from worker.browser.processes import ExitWatch, is_ending, kill, kill_group, processes_of, stopped
 from worker.browser.states import MOVES, BrowserState, Ending, Lost
+
+log = structlog.get_logger(__name__)
 
 KILLED_WITHIN_S = 1.0
 PING_TRIES = 3
@@ -65,6 +68,7 @@ class BrowserProcess:
         self._opening = 0
         self._changed = asyncio.Event()
         self._exit = ExitWatch(self.chromium)
+        driver.on_flood = self._flooded
         driver.exit.ended.add_done_callback(lambda _: self._end(Lost.DRIVER))
         self._exit.ended.add_done_callback(lambda _: self._end(self._lost_with_browser()))
 
@@ -261,6 +265,16 @@ class BrowserProcess:
                 await self._cdp.send("Browser.getVersion")
                 return True
         return False
+
+    def _flooded(self, guid: str) -> None:
+        """Pages of a context exceeded their budget of events: its task is over."""
+        log.warning("browser.flooded", pid=self.chromium.pid)
+        for context in self.contexts:
+            if context.guid == guid:
+                context.lose(Lost.FLOOD)
+                return
+        # A context that a function opened on its own: no task can be told from it.
+        self.give_up(Ending.FLOODED)
 
     def _lost_with_browser(self) -> Lost:
         """A browser goes with its driver, and both ends may be seen in the same moment."""

@@ -25,6 +25,7 @@ class Ending(StrEnum):
     DRIVER_DIED = "driver-died"
     HUNG = "hung"
     CLOSE_HUNG = "close-hung"
+    FLOODED = "flooded"
     MAX_TASKS = "max-tasks"
     MAX_MEMORY = "max-memory"
 
@@ -39,6 +40,7 @@ class Lost(StrEnum):
     PAGE = "page-crashed"
     BROWSER = "browser-lost"
     DRIVER = "driver-lost"
+    FLOOD = "page-flooded"
 
 
 class FreedBy(StrEnum):

@@ -191,6 +191,15 @@ async def test_a_loop_that_turns_is_not_accused_and_nothing_is_left(tmp_path: Pa
     assert "loop-watchdog" not in {thread.name for thread in threading.enumerate()}
 
 
+async def test_a_stall_that_could_cost_a_link_is_logged_before_it_is_counted(
+    tmp_path: Path,
+) -> None:
+    with capture_logs() as lines:
+        async with LoopWatchdog(stall_s=60, data_dir=tmp_path, on_stall=nobody):
+            block_for(2.9)  # a peer takes its link for broken after 3 s
+    assert "loop.blocked" in [line["event"] for line in lines]
+
+
 async def test_who_runs_may_be_told_by_the_owner(tmp_path: Path) -> None:
     accused: list[str | None] = []
     watchdog = LoopWatchdog(

@@ -33,6 +33,30 @@ HOSTILE = {
         const script = URL.createObjectURL(new Blob(['while (true);']));
         for (let i = 0; i < 3; i++) new Worker(script);
     </script>""",
+    "push-state": """<script>
+        setTimeout(() => { while (true) history.pushState(0, '', '?' + Math.random()) }, 50)
+    </script>""",
+    "hash": """<script>
+        let number = 0;
+        setTimeout(() => { while (true) location.hash = number++ }, 50)
+    </script>""",
+    "errors": """<script>
+        setInterval(() => {
+          for (let i = 0; i < 500; i++) setTimeout(() => { throw new Error('flood') }, 0)
+        }, 0)
+    </script>""",
+    "frames": """<script>
+        setInterval(() => {
+          for (let i = 0; i < 50; i++) document.body.appendChild(document.createElement('iframe'))
+            .remove()
+        }, 0)
+    </script>""",
+    "socket": """<script>
+        const socket = new WebSocket('/socket');
+        socket.onopen = () => setInterval(() => {
+          for (let i = 0; i < 500; i++) socket.send('flood')
+        }, 0)
+    </script>""",
     "reloads": "<script>setTimeout(() => location.reload(), 10)</script>",
     "prints": "<script>setTimeout(() => { while (true) print() }, 0)</script>",
     "fills-memory": """<script>
