@@ -20,7 +20,7 @@ from slotgrid.core.task import MAIN_STEP
 from worker import tracebacks
 from worker.attempt import Attempt
 from worker.browser.context import TaskContext
-from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused
+from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused, tells_of_crash
 from worker.browser.states import Lost
 from worker.plain.process import RemoteError
 
@@ -30,8 +30,9 @@ DETAIL_LIMIT = 500
 KEEPSAKE_S = 3.0
 """For each thing that a failed task leaves: the answer waits for it."""
 
-SIGNS_OF_LOSS = ("crashed", "net::ERR_ABORTED")
-"""In Playwright's words; the second: a navigation that the tab did not survive, or a download."""
+SIGNS_OF_LOSS = ("crashed", "net::ERR_ABORTED", "Unable to capture screenshot")
+"""In Playwright's words; the second: a navigation that the tab did not survive, or a download; the
+third: a browser that goes down with its GPU process, or a picture that is too large."""
 
 LOST_IN_WORDS = {
     Lost.PAGE: "the tab crashed",
@@ -81,6 +82,18 @@ def tells_of_loss(error: BaseException | None) -> bool:
             if type(error).__name__ == "TargetClosedError":
                 return True
             return any(sign in str(error) for sign in SIGNS_OF_LOSS)
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def crashed_tab(error: BaseException | None) -> bool:
+    """Whether a call failed because some tab of the task crashed, its first or another one.
+
+    The function may have wrapped what Playwright raised.
+    """
+    while error is not None:
+        if tells_of_crash(error):
+            return True
         error = error.__cause__ or error.__context__
     return False
 

@@ -176,4 +176,7 @@ async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
         return None
     if not browser.lost.done() and failures.tells_of_loss(error):
         await asyncio.wait({browser.lost}, timeout=LOSS_NOTICE_S)
-    return browser.lost.result() if browser.lost.done() else None
+    if browser.lost.done():
+        return browser.lost.result()
+    # A tab that the function opened itself is not watched: only the call tells of its crash.
+    return Lost.PAGE if failures.crashed_tab(error) else None

@@ -1,16 +1,19 @@
 """Browsers and drivers that die or stand still under tasks: each is told, and others go on."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 import pytest_asyncio
 
 from slotgrid.core.states import TaskState
 from tests.faults.functions import PLAIN
-from tests.worker.browser.waiting import until, until_whole
-from tests.worker.running import RunningWorker, running_worker
+from tests.worker.browser.waiting import processes_of_type, renderers, until, until_whole
+from tests.worker.running import RunningWorker, Submitted, running_worker
+from worker.browser.processes import kill
 from worker.browser.stats import BrowserStats
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,6 +79,42 @@ FUNCTIONS = {
             except Exception as error:
                 return type(error).__name__
             return "nothing"
+    """,
+    "_tabs.py": """
+        async def in_tabs(context: Context, deed: str) -> int:
+            await context.page()
+            await context.status("has a page")
+            browser = context.browser_context.browser
+            while True:
+                if deed == "new_context":
+                    opened = await browser.new_context()
+                    await opened.new_page()
+                    await opened.close()
+                    continue
+                page = await context.browser_context.new_page()
+                if deed == "goto":
+                    await page.goto("data:text/html,<title>A tab</title>")
+                elif deed == "evaluate":
+                    await page.evaluate("new Promise(done => setTimeout(done, 300))")
+                elif deed == "screenshot":
+                    await page.screenshot()
+                await page.close()
+    """,
+    "tabs.py": """
+        from ._tabs import in_tabs
+
+        @function(timeout_s=60)
+        async def tabs(context: Context, deed: str) -> int:
+            return await in_tabs(context, deed)
+    """,
+    "tabs_again.py": """
+        from ._tabs import in_tabs
+
+        @function(timeout_s=60, retries=1, retry_on=())
+        async def tabs_again(context: Context, deed: str) -> int:
+            if context.attempt == 1:
+                await in_tabs(context, deed)
+            return context.attempt
     """,
     **PLAIN,
 }
@@ -196,6 +235,67 @@ async def test_a_crashed_tab_is_told_and_its_browser_goes_on(
         f"the tab crashed while {name} ran",
     )
     assert {browser.pid for browser in worker.worker.browsers.stats().browsers} == before
+
+
+async def _kill_new_renderers(worker: RunningWorker, running: Submitted) -> None:
+    """SIGKILL the renderers of tabs that the task opens from now on, until it fails for it."""
+    await running.says("status")
+    used, _ = await _holding(worker)
+    first = renderers(used.pid)
+    while len(running.task.attempts) == 1 and running.task.state is TaskState.RUNNING:
+        for process in renderers(used.pid) - first:
+            kill(process)
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("deed", ["new_page", "new_context", "goto", "evaluate", "screenshot"])
+async def test_a_renderer_killed_under_a_call_is_a_crash_in_any_tab(
+    worker: RunningWorker, deed: str
+) -> None:
+    before = {browser.pid for browser in worker.worker.browsers.stats().browsers}
+    running = await worker.start("tabs", deed=deed)
+    await _kill_new_renderers(worker, running)
+    problem = await running.problem(500)
+    assert (problem["type"], problem["reason"]) == ("/problems/browser-crashed", "page-crashed")
+    assert {browser.pid for browser in worker.worker.browsers.stats().browsers} == before
+
+
+@pytest.mark.parametrize("deed", ["new_page", "new_context"])
+@pytest.mark.parametrize(
+    ("victim", "reason"), [("pid", "browser-lost"), ("driver_pid", "driver-lost")]
+)
+async def test_a_process_killed_while_a_tab_opens_is_told_as_its_loss(
+    worker: RunningWorker, deed: str, victim: str, reason: str
+) -> None:
+    running = await worker.start("tabs", deed=deed)
+    await running.says("status")
+    used, _ = await _holding(worker)
+    os.kill(getattr(used, victim), signal.SIGKILL)
+    problem = await running.problem(500)
+    assert (problem["type"], problem["reason"]) == ("/problems/browser-crashed", reason)
+
+
+async def test_a_gpu_process_may_die_until_its_browser_gives_up(worker: RunningWorker) -> None:
+    running = await worker.start("tabs", deed="screenshot")
+    await running.says("status")
+    used, _ = await _holding(worker)
+    killed: set[psutil.Process] = set()
+    while running.task.state is TaskState.RUNNING:
+        for process in processes_of_type(used.pid, "gpu-process") - killed:
+            kill(process)
+            killed.add(process)
+        await asyncio.sleep(0.02)
+    assert len(killed) > 1  # a browser starts a new one, some times
+    problem = await running.problem(500)
+    assert (problem["type"], problem["reason"]) == ("/problems/browser-crashed", "browser-lost")
+
+
+async def test_a_crash_of_any_tab_is_a_reason_to_try_again_whatever_retry_on_says(
+    worker: RunningWorker,
+) -> None:
+    running = await worker.start("tabs_again", deed="new_page")
+    await _kill_new_renderers(worker, running)
+    assert await running.result() == 2
 
 
 async def test_a_crash_that_the_function_answers_for_is_no_failure_or_a_clear_one(

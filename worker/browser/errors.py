@@ -1,5 +1,11 @@
 """What can go wrong with browsers, in our terms."""
 
+import re
+
+from playwright.async_api import Error as PlaywrightError
+
+_CRASHED = re.compile(r"([\w.]+: )?(Target|Page) crashed\s*")
+
 
 class BrowserError(Exception):
     """Base of all. `str(error)` is one sentence for a person."""
@@ -19,3 +25,14 @@ class BrowserUnavailable(BrowserError):
 
 class ContextOptionsRefused(BrowserError):
     """Playwright refused the options that a context was asked for; the cause says why."""
+
+
+def tells_of_crash(error: BaseException) -> bool:
+    """Whether Playwright raised this because the renderer of a tab died under the call.
+
+    In its words, and no more than these: a script of a page may raise an error that has them too.
+    """
+    if not isinstance(error, PlaywrightError):
+        return False
+    first_line, _, _ = str(error).partition("\n")
+    return _CRASHED.fullmatch(first_line) is not None

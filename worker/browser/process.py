@@ -15,7 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from worker.browser.context import TaskContext
 from worker.browser.driver import Driver
-from worker.browser.errors import ContextOptionsRefused
+from worker.browser.errors import ContextOptionsRefused, tells_of_crash
 from worker.browser.launch import LaunchPlan
 from worker.browser.limits import Limits
 from worker.browser.patience import consume, done_within
@@ -186,6 +186,8 @@ class BrowserProcess:
                 if context is not None:
                     closing = asyncio.ensure_future(context.close())
                     closing.add_done_callback(consume)
+                if attempt == OPEN_TRIES and tells_of_crash(cause):
+                    raise PlaywrightError("the tab crashed while it was opened") from cause
                 if attempt == OPEN_TRIES:
                     raise ContextOptionsRefused(f"Playwright refuses: {cause}") from cause
         raise AssertionError("the last attempt returns or raises")

@@ -4,15 +4,17 @@ import asyncio
 import os
 import signal
 
+import psutil
 import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Error as PlaywrightError
 
 from tests.worker.browser.conftest import StartBrowsers
-from tests.worker.browser.waiting import PATIENT, live_processes, until, until_whole
+from tests.worker.browser.waiting import PATIENT, live_processes, renderers, until, until_whole
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
 from worker.browser.limits import Limits
+from worker.browser.processes import kill
 from worker.browser.states import Ending, FreedBy, Lost
 
 # So patient that only the fault's own way of being noticed can be what noticed it.
@@ -174,6 +176,30 @@ async def test_a_context_that_was_being_opened_in_a_browser_that_dies_comes_from
     assert await task.page.evaluate("navigator.language") == "de-DE"
     await task.close()
     await until_whole(browsers, count=1, slots=2)
+
+
+async def test_renderers_killed_while_a_context_opens_are_not_blamed_on_its_options(
+    start: StartBrowsers,
+) -> None:
+    browsers = await start(limits=PING_NEVER)
+    await until_whole(browsers, count=1, slots=2)
+    [browser] = browsers.stats().browsers
+    before = renderers(browser.pid)
+    opening = asyncio.ensure_future(browsers.context({"locale": "de-DE"}))
+    killed: set[psutil.Process] = set()
+    while len(killed) < 4 and not opening.done():
+        for process in renderers(browser.pid) - before - killed:
+            kill(process)
+            killed.add(process)
+        await asyncio.sleep(0.02)
+    task = await asyncio.wait_for(opening, 60)
+    if task.lost.done():  # the last one was killed when it had just opened
+        await task.close()
+        task = await browsers.context({"locale": "de-DE"})
+    assert await task.page.evaluate("navigator.language") == "de-DE"
+    await task.close()
+    await until_whole(browsers, count=1, slots=2)
+    assert browsers.stats().restarts == {}
 
 
 async def test_an_error_that_lies_waiting_in_the_connection_costs_no_browser_and_no_context(

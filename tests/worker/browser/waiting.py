@@ -1,6 +1,7 @@
 """Waiting for what must come true, and asking what is left."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import psutil
@@ -41,3 +42,19 @@ def live_processes() -> int:
         child.status() != psutil.STATUS_ZOMBIE
         for child in psutil.Process().children(recursive=True)
     )
+
+
+def renderers(browser_pid: int) -> set[psutil.Process]:
+    """The processes of a browser that show its tabs."""
+    return processes_of_type(browser_pid, "renderer")
+
+
+def processes_of_type(browser_pid: int, type_: str) -> set[psutil.Process]:
+    """The processes of a browser that Chromium calls so; none when it has ended."""
+    found: set[psutil.Process] = set()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(browser_pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if f"--type={type_}" in process.cmdline():
+                    found.add(process)
+    return found
