@@ -1,5 +1,6 @@
 """The sockets of a node's address, bound before anything of the node is started."""
 
+import errno
 import os
 import socket
 from contextlib import ExitStack
@@ -7,28 +8,39 @@ from contextlib import ExitStack
 from slotgrid.runtime.exposure import EVERY_IPV4, is_every_ipv6
 from slotgrid.runtime.start_fault import StartFault
 
+TRIES = 20
+
 
 def bind(host: str, port: int) -> list[socket.socket]:
     """A bound socket for each address of `host`, all on one port; 0 takes a free one.
 
     Nobody is let in before `listen` is called on them. Raises StartFault.
     """
-    try:
-        with ExitStack() as opened:
-            sockets: list[socket.socket] = []
-            for family, address in _addresses(host):
-                bound = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
-                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    # IPv4 gets a socket of its own instead of a mapped one, so that callers have
-                    # their real address in the log and for TRUSTED_PROXIES.
-                    bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                bound.bind((address, port or (sockets[0].getsockname()[1] if sockets else 0)))
-                sockets.append(bound)
-            opened.pop_all()
-            return sockets
-    except OSError as error:
-        raise refused(host, port, error) from error
+    # A port that is free on one address may be taken on another: another free one is tried then.
+    left = TRIES if port == 0 else 1
+    while True:
+        left -= 1
+        try:
+            return _bound(host, port)
+        except OSError as error:
+            if left == 0 or error.errno != errno.EADDRINUSE:
+                raise refused(host, port, error) from error
+
+
+def _bound(host: str, port: int) -> list[socket.socket]:
+    with ExitStack() as opened:
+        sockets: list[socket.socket] = []
+        for family, address in _addresses(host):
+            bound = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # IPv4 gets a socket of its own instead of a mapped one, so that callers have their
+                # real address in the log and for TRUSTED_PROXIES.
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound.bind((address, port or (sockets[0].getsockname()[1] if sockets else 0)))
+            sockets.append(bound)
+        opened.pop_all()
+        return sockets
 
 
 def refused(host: str, port: int, error: OSError) -> StartFault:

@@ -27,6 +27,31 @@ def test_every_ipv6_address_means_every_ipv4_address_too() -> None:
             one.close()
 
 
+def test_another_free_port_is_tried_where_the_first_is_taken_on_one_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        given: list[int] = []
+
+        class Chosen(socket.socket):
+            """The kernel happens to choose that port first."""
+
+            def bind(self, address: tuple[str, int]) -> None:  # type: ignore[override]
+                host, asked = address
+                if asked == 0 and not given:
+                    asked = port
+                given.append(asked)
+                super().bind((host, asked))
+
+        monkeypatch.setattr("slotgrid.runtime.binding.socket.socket", Chosen)
+        sockets = bind("::", 0)
+    assert given[:3] == [port, port, 0]
+    assert {one.getsockname()[1] for one in sockets} != {port}
+    for one in sockets:
+        one.close()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "0.0.0.0"])
 def test_all_addresses_of_a_host_share_one_port(host: str) -> None:
     sockets = bind(host, 0)
