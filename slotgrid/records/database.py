@@ -1,11 +1,8 @@
 """The database behind durable work: SQLite by default, PostgreSQL where several nodes share it."""
 
 import asyncio
-import queue
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,61 +12,76 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.records.engines import BUSY_S, DatabaseFault, end, is_away, is_forestalled, reason
+from slotgrid.records.availability import PROBED, Availability, Cause
+from slotgrid.records.connections import CUT_S, Connections, DatabaseAway, Work
+from slotgrid.records.engines import BUSY_S, DatabaseFault, end, is_away, reason, where
 from slotgrid.records.migrations import migrate
+from slotgrid.records.writer import WorkOnMany, Write, Writer
+from slotgrid.runtime.background import background
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 Item = TypeVar("Item")
-Work = Callable[[sa.Connection], T]
-WorkOnMany = Callable[[sa.Connection, Sequence[Item]], Sequence[T]]
 
-BATCH = 256
-"""Writes that share one commit at most: the commit is what costs, not the statement."""
 READERS = 4
-POOL = READERS + 1
-"""Connections that it uses at most."""
+POOL = READERS + 2
+"""Connections that it uses at most: beside the readers, the writer and the probe."""
 ANSWER_S = 12.0
-"""After this, who waits is told that the database is away, whatever holds the statement up; and
-everyone else at once, until that statement has ended."""
-REST_S = 1.0
-"""After a connection that failed, nobody tries another one for so long: the answer is at once."""
-TRIES = 3
-"""Of a write that another node forestalls."""
+"""A request that has not begun by then is withdrawn, and one that has makes the watch probe."""
+TICK_S = 1.0
+"""Of the watch. Times are counted in ticks, so that a process that was stopped for a while does not
+take its own silence for the database's."""
 
 
-class _Away(Exception):
-    """No connection could be made a moment ago."""
+@dataclass(eq=False, slots=True)
+class _Request:
+    """An answer that is waited for. `withdraw` returns whether the request will never begin."""
 
-
-@dataclass(slots=True)
-class _Write:
-    work: WorkOnMany[Any, Any]
-    item: Any
     answer: "asyncio.Future[Any]"
-    loop: asyncio.AbstractEventLoop
+    withdraw: Callable[[], bool]
+    age_s: float = 0.0
+    expired: bool = False
 
 
 class Database:
     """Reads in a few threads; writes in one, which commits what waits together.
 
-    Every method raises DatabaseUnavailable when the database does not answer.
+    Every method raises DatabaseUnavailable when the database does not answer. A watch, the one
+    owner of time here, ends what takes too long and probes for as long as an outage lasts.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        answer_s: float = ANSWER_S,
+        cut_s: float = CUT_S,
+        tick_s: float = TICK_S,
+    ) -> None:
         self._engine = engine
-        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._answer_s = answer_s
+        self._tick_s = tick_s
+        self._availability = Availability()
+        self._connections = Connections(engine, self._availability, answer_s=answer_s, cut_s=cut_s)
+        self._writer = Writer(self._connections, self._availability)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
-        self._rest_until = 0.0
-        self._silent: set[object] = set()  # what has had no answer in time, and still has none
+        self._prober = ThreadPoolExecutor(1, thread_name_prefix="db-probe")
+        self._probing: Future[None] | None = None
+        self._empty_write: asyncio.Task[None] | None = None
+        self._requests: set[_Request] = set()
+        self._returned = asyncio.Event()
         self._ended = True
-        self._away = False  # whether the last connection asked for could not be had
 
     @property
-    def available(self) -> bool:
-        """Whether it answered when it was asked last; nothing is asked now."""
-        return not (self._ended or self._away or self._silent)
+    def unavailable(self) -> str | None:
+        """Why it does not do its work, by what was asked of it last; None while it does."""
+        return "it is closed" if self._ended else self._availability.reason
+
+    @property
+    def where(self) -> str:
+        """Which database it is, for the operator."""
+        return where(self._engine)
 
     @property
     def is_sqlite(self) -> bool:
@@ -78,45 +90,50 @@ class Database:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Bring the tables up to date and keep the writer. Raises DatabaseFault."""
+        """Bring the tables up to date, and read and write. Raises DatabaseFault."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._readers, migrate, self._engine)
-        except SQLAlchemyError as cause:
+            await loop.run_in_executor(self._readers, self._open)
+        except (SQLAlchemyError, DatabaseAway) as cause:
             self._close()
-            where = self._engine.url.render_as_string(hide_password=True)
-            raise DatabaseFault(f"the database {where} cannot be used: {reason(cause)}") from cause
+            raise DatabaseFault(f"{where(self._engine)} cannot be used: {reason(cause)}") from cause
         except DatabaseFault:
             self._close()
             raise
-        writer = threading.Thread(target=self._write_loop, name="db-write", daemon=True)
-        writer.start()
         self._ended = False
         try:
-            yield
+            async with background(self._watch(), name="watch of the database"):
+                try:
+                    yield
+                finally:
+                    self._ended = True
+                    with ThreadPoolExecutor(1, thread_name_prefix="db-end") as own:
+                        await loop.run_in_executor(own, self._writer.end, BUSY_S)
         finally:
-            self._ended = True
-            self._writes.put(None)
-            with ThreadPoolExecutor(1, thread_name_prefix="db-end") as own:
-                await loop.run_in_executor(own, writer.join, BUSY_S)
             self._close()
 
+    def _open(self) -> None:
+        migrate(self._engine)
+        self._connections.opened()
+        self._writer.start()
+
     def _close(self) -> None:
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._readers, self._prober):
+            threads.shutdown(wait=False, cancel_futures=True)
         end(self._engine)
 
     async def read(self, work: Work[T]) -> T:
         """What `work` returns, on a connection of its own."""
         self._check()
-        reading = self._readers.submit(self._on_connection, work)
-        reading.add_done_callback(self._silent.discard)
-        return await self._answered(asyncio.wrap_future(reading), reading)
+        reading = self._readers.submit(self._connections.run, work)
+        return await self._answer(asyncio.wrap_future(reading), lambda: True)
 
     async def write(self, work: Work[T]) -> T:
-        """What `work` returns, once it is committed.
+        """What `work` returns, once it is committed; DatabaseUnavailable means that it is not.
 
         It may be run more than once, when a neighbour fails or another node is faster; what is
-        committed is one run. Who stops waiting before it begins has it left out.
+        committed is one run. Who stops waiting before it begins has it left out. One that has begun
+        is waited for until its outcome is certain, however long the database is away.
         """
         return await self.write_with_others(_one_by_one, work)
 
@@ -130,130 +147,86 @@ class Database:
         self._check()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        self._writes.put(_Write(work, item, answer, loop))
-        return await self._answered(answer, self._writes)
+        write = Write(work, item, answer, loop)
+        self._writer.put(write)
+        return await self._answer(answer, write.withdraw)
+
+    async def until_returned(self) -> None:
+        """Return after the next outage, or at once after one that nobody has asked for yet."""
+        await self._returned.wait()
+        self._returned.clear()
 
     def _check(self) -> None:
-        if self._ended:
-            raise _unavailable("it is closed")
-        if self._silent:
-            raise _unavailable("what it was asked before has no answer yet")
+        if self._ended or self._availability.refusing is not None:
+            raise self._unavailable()
 
-    async def _answered(self, answer: "asyncio.Future[T]", asked: object) -> T:
-        scope = asyncio.timeout(ANSWER_S)
+    async def _answer(self, answer: "asyncio.Future[T]", withdraw: Callable[[], bool]) -> T:
+        request = _Request(answer, withdraw)
+        me = asyncio.current_task()
+        cancels = me.cancelling() if me is not None else 0
+        self._requests.add(request)
         try:
-            async with scope:
-                return await answer
-        except TimeoutError as cause:
-            if not scope.expired():
-                raise
-            self._silent.add(asked)
-            raise _unavailable(f"no answer within {ANSWER_S:g} s") from cause
-        except _Away as cause:
-            raise _unavailable(str(cause)) from cause
+            return await answer
+        except asyncio.CancelledError:
+            if request.expired and (me is None or me.cancelling() == cancels):
+                raise self._unavailable() from None
+            withdraw()
+            raise
+        except DatabaseAway as cause:
+            raise self._unavailable() from cause
         except SQLAlchemyError as cause:
             if not is_away(cause):
                 raise
-            raise _unavailable(reason(cause)) from cause
+            if self._availability.reason is None:  # a fault of this request alone
+                log.warning("database.request_failed", reason=reason(cause))
+            raise self._unavailable() from cause
+        finally:
+            self._requests.discard(request)
 
-    # In the threads
+    def _unavailable(self) -> DatabaseUnavailable:
+        why = "the database does not answer"
+        if self._availability.has(Cause.FILE):
+            why = (
+                "the database's file was removed from DATA_DIR while the node runs; its operator"
+                " has to put it back or to restart the node"
+            )
+        return DatabaseUnavailable(f"{why}; nothing was accepted", retry_after_s=5)
 
-    def _write_loop(self) -> None:
-        while (first := self._writes.get()) is not None:
-            batch, ended = [first], False
-            while len(batch) < BATCH and not self._writes.empty():
-                item = self._writes.get()
-                if item is None:
-                    ended = True
-                    break
-                batch.append(item)
-            self._commit([write for write in batch if not write.answer.cancelled()])
-            self._silent.discard(self._writes)
-            if ended:
-                return
+    # The watch
 
-    def _commit(self, batch: list[_Write], tries: int = 1) -> None:
-        if not batch:
+    async def _watch(self) -> None:
+        outages = 0
+        while True:
+            await asyncio.sleep(self._tick_s)
+            self._withdraw_old_requests()
+            self._connections.age(self._tick_s)
+            self._probe()
+            if self._availability.outages > outages and self._availability.reason is None:
+                outages = self._availability.outages
+                self._returned.set()
+
+    def _withdraw_old_requests(self) -> None:
+        for request in list(self._requests):
+            request.age_s += self._tick_s
+            if request.age_s >= self._answer_s and request.withdraw():
+                request.expired = True
+                request.answer.cancel()
+
+    def _probe(self) -> None:
+        """Ask for what is known not to work, one request of a kind at a time."""
+        if self._availability.has(*PROBED) and (self._probing is None or self._probing.done()):
+            self._probing = self._prober.submit(self._connections.probe)
+        if self._availability.has(Cause.WRITES) and (
+            self._empty_write is None or self._empty_write.done()
+        ):
+            self._empty_write = asyncio.create_task(self._write_nothing())
+
+    async def _write_nothing(self) -> None:
+        try:
+            await self.write(lambda _: None)
+        except DatabaseUnavailable:
             return
-
-        def together(connection: sa.Connection) -> list[Any]:
-            kinds: dict[WorkOnMany[Any, Any], list[int]] = {}
-            for number, write in enumerate(batch):
-                kinds.setdefault(write.work, []).append(number)
-            results: list[Any] = [None] * len(batch)
-            for work, numbers in kinds.items():
-                answers = work(connection, [batch[number].item for number in numbers])
-                for number, answer in zip(numbers, answers, strict=True):
-                    results[number] = answer
-            return results
-
-        try:
-            results = self._on_connection(together, commit=True)
-        except Exception as error:
-            if is_away(error) or isinstance(error, _Away):
-                _answer(batch, [error] * len(batch))
-            elif len(batch) > 1:  # one of them spoilt it for all: each for itself, then
-                for write in batch:
-                    self._commit([write])
-            elif is_forestalled(error) and tries < TRIES:
-                self._commit(batch, tries + 1)
-            else:
-                _answer(batch, [error])
-        else:
-            _answer(batch, results)
-
-    def _on_connection(self, work: Work[T], *, commit: bool = False) -> T:
-        """Run `work`; once more if the connection turns out to be one that was cut long ago."""
-        for fresh in (False, True):
-            with self._connect() as connection:
-                try:
-                    result = work(connection)
-                except SQLAlchemyError:
-                    if fresh or not connection.invalidated:
-                        raise
-                    continue
-                if commit:  # never tried again: its outcome would not be known
-                    connection.commit()
-                return result
-        raise AssertionError("the second try returns or raises")
-
-    def _connect(self) -> sa.Connection:
-        if time.monotonic() < self._rest_until:
-            raise _Away("a connection failed a moment ago")
-        try:
-            connection = self._engine.connect()
-        except SQLAlchemyError:
-            self._away = True
-            self._rest_until = time.monotonic() + REST_S
-            raise
-        self._away = False
-        return connection
 
 
 def _one_by_one(connection: sa.Connection, works: Sequence[Work[Any]]) -> list[Any]:
     return [work(connection) for work in works]
-
-
-def _answer(batch: list[_Write], results: list[Any]) -> None:
-    """Hand the results over in one call to the loop."""
-
-    def settle() -> None:
-        for write, result in zip(batch, results, strict=True):
-            if write.answer.done():
-                continue
-            if isinstance(result, BaseException):
-                write.answer.set_exception(result)
-            else:
-                write.answer.set_result(result)
-
-    try:
-        batch[0].loop.call_soon_threadsafe(settle)
-    except RuntimeError:
-        log.warning("database.answer_lost", writes=len(batch))  # the loop has closed
-
-
-def _unavailable(why: str) -> DatabaseUnavailable:
-    log.error("database.unavailable", reason=why)
-    return DatabaseUnavailable(
-        "the database does not answer; nothing was accepted", retry_after_s=5
-    )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 from dbos import DBOS, Serializer, SetWorkflowID
 
-from slotgrid.records.engines import DatabaseFault, end, reason
+from slotgrid.records.engines import DatabaseFault, end, reason, where
 
 log = structlog.get_logger()
 
@@ -110,9 +110,8 @@ class DurableEngine:
                 await loop.run_in_executor(None, DBOS.launch)
         except Exception as cause:  # of SQLAlchemy, of DBOS: all the same here
             await self._end(loop)
-            where = self._engine.url.render_as_string(hide_password=True)
             raise DatabaseFault(
-                f"the tables of DBOS in the database {where} cannot be used: {reason(cause)}"
+                f"the tables of DBOS in {where(self._engine)} cannot be used: {reason(cause)}"
             ) from cause
         try:
             # The record says what is to be delivered, so that new ones can be made of these.

@@ -13,6 +13,7 @@ import structlog
 
 from slotgrid.core.addresses import AddressPolicy
 from slotgrid.core.admission import Admission
+from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.fields import Webhook
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.supervisor import Supervisor
@@ -22,7 +23,7 @@ from slotgrid.records.database import POOL, Database
 from slotgrid.records.dbos_engine import DurableEngine
 from slotgrid.records.delivery import WebhookDeliveries, check_webhook
 from slotgrid.records.durable import DurableTasks
-from slotgrid.records.engines import engine_of
+from slotgrid.records.engines import DatabaseFault, engine_of
 from slotgrid.records.peers import Peers
 from slotgrid.records.recovery import Recovery
 from slotgrid.records.retention import Retention
@@ -30,6 +31,7 @@ from slotgrid.records.shared_files import SharedFiles, SharedFolder
 from slotgrid.records.store import rows
 from slotgrid.records.store.nodes import Identity
 from slotgrid.records.webhooks import webhook_sender
+from slotgrid.records.writes import surely
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
@@ -117,38 +119,57 @@ class Durability:
 
     def health(self) -> Mapping[str, Any]:
         """What `/health` says of durable work."""
-        database = "available" if self.database.available else "unavailable"
-        return {"waiting": self.tasks.waiting, "database": database}
+        reason = self.database.unavailable
+        if reason is None:
+            return {"waiting": self.tasks.waiting, "database": "available", "reason": None}
+        hidden = self._redactor.known.hide_text(reason)
+        return {"waiting": self.tasks.waiting, "database": "unavailable", "reason": hidden}
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
         """Open the database, take up what an earlier process left. Raises DatabaseFault."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.database.running())
-            if not self.database.is_sqlite:
-                await stack.enter_async_context(self._peers.known())
-            await self._drop_orphaned_files()
-            secret = await self._secret()
-            stack.enter_context(self._redactor.scope(secret))
-            sender = await stack.enter_async_context(
-                webhook_sender(
-                    policy=self.policy,
-                    secret=secret,
-                    headers=tuple(self._settings.webhook_headers.items()),
-                    timeout_s=self._settings.webhook_timeout_s,
-                )
-            )
-            await self._recovery.settle_own()
-            await stack.enter_async_context(self._deliveries.running(sender))
-            await stack.enter_async_context(self.tasks.running(supervisor))
-            stack.enter_context(self._peers.surviving())
-            _ = await stack.enter_async_context(
-                background(self._recovery.settle_later(), name="tasks of unknown functions")
-            )
-            _ = await stack.enter_async_context(
-                background(self.retention.keep_on(), name="retention")
-            )
+            try:
+                await self._start(stack, supervisor)
+            except DatabaseUnavailable as away:  # it was opened, and did not take what comes next
+                why = self.database.unavailable or away.detail
+                raise DatabaseFault(f"{self.database.where} cannot be used: {why}") from away
             yield
+
+    async def _start(self, stack: AsyncExitStack, supervisor: Supervisor) -> None:
+        await stack.enter_async_context(self.database.running())
+        if not self.database.is_sqlite:
+            await stack.enter_async_context(self._peers.known())
+        await self._drop_orphaned_files()
+        secret = await self._secret()
+        stack.enter_context(self._redactor.scope(secret))
+        sender = await stack.enter_async_context(
+            webhook_sender(
+                policy=self.policy,
+                secret=secret,
+                headers=tuple(self._settings.webhook_headers.items()),
+                timeout_s=self._settings.webhook_timeout_s,
+            )
+        )
+        await self._recovery.settle_own()
+        await stack.enter_async_context(self._deliveries.running(sender))
+        await stack.enter_async_context(self.tasks.running(supervisor))
+        stack.enter_context(self._peers.surviving())
+        _ = await stack.enter_async_context(
+            background(self._recovery.settle_later(), name="tasks of unknown functions")
+        )
+        _ = await stack.enter_async_context(
+            background(self._take_up_after_outages(), name="return of the database")
+        )
+        _ = await stack.enter_async_context(background(self.retention.keep_on(), name="retention"))
+
+    async def _take_up_after_outages(self) -> None:
+        """What is queued on record waits in memory or is known to wait on disk, whatever an outage
+        did: as at a start.
+        """
+        while True:
+            await self.database.until_returned()
+            await surely(self.tasks.take_up, "after an outage")
 
     async def _secret(self) -> str:
         if self._settings.webhook_secret is not None:

@@ -28,7 +28,7 @@ from slotgrid.records.store import acceptance, endings, turns
 from slotgrid.records.store.acceptance import Accepted, NewRecord
 from slotgrid.records.store.turns import Turn
 from slotgrid.records.window import Held, Window
-from slotgrid.records.writes import Writes, surely
+from slotgrid.records.writes import Writes, outcome, surely
 from slotgrid.runtime.background import background
 
 log = structlog.get_logger()
@@ -122,7 +122,8 @@ class DurableTasks:
     ) -> list[Accepted]:
         """Record tasks, all or none; each with its idempotency key and the hash of its body.
 
-        Raises QueueFull, or DatabaseUnavailable: then nothing was accepted.
+        Raises QueueFull or DatabaseUnavailable: nothing was accepted, unless the error says that
+        the outcome is not known. Then the tasks are taken up as soon as it is, if it is so.
         """
         if self._waiting + len(submitted) > self._limit:
             raise QueueFull(
@@ -132,8 +133,7 @@ class DurableTasks:
         records = [self._record_of(*each) for each in submitted]
         # Counted before they are written, so that those who come meanwhile see the limit.
         self._waiting += len(records)
-        # Shielded: a caller may leave while its task is being recorded, which is then ours.
-        return await asyncio.shield(self._writes.keep(self._record(records), "accept"))
+        return await outcome(self._writes.keep(self._record(records), "accept"))
 
     def _record_of(self, task: Task, key: str | None, body_hash: str | None) -> NewRecord:
         arrived_at = self._steady()
@@ -274,8 +274,11 @@ class DurableTasks:
     async def cancel(self, task_id: str, reason: str) -> None:
         """End a task that is not held in memory, or have the node stop it that runs it.
 
-        It may have ended meanwhile: then nothing.
+        It may have ended meanwhile: then nothing. Raises DatabaseUnavailable.
         """
+        await outcome(self._writes.keep(self._cancel(task_id, reason), f"cancel {task_id}"))
+
+    async def _cancel(self, task_id: str, reason: str) -> None:
         error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason, task_id=task_id)
         problem, now = error.to_problem(), self._clock()
         ended = await self._database.write(
@@ -309,7 +312,8 @@ class DurableTasks:
 
     async def redeliver(self, task_id: str) -> None:
         """Send a task's webhook again, from the first attempt. Raises DatabaseUnavailable."""
-        await self._deliveries.again(task_id)
+        again = self._deliveries.again(task_id)
+        await outcome(self._writes.keep(again, f"redeliver {task_id}"))
 
     # What is held and no longer ours
 

@@ -1,6 +1,9 @@
 """Engines of the two databases, and what their errors mean to us."""
 
+import shutil
 import sqlite3
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,16 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-BUSY_S = 15.0
-"""How long SQLite waits for another process that writes."""
+BUSY_S = 8.0
+"""How long SQLite waits for another process that writes. Less than a caller waits: the caller then
+learns for certain that nothing was written."""
 CONNECT_S = 5
 STATEMENT_S = 10
 """How long PostgreSQL may take for a statement; a connection that is cut ends as fast."""
 LOCK_S = 5
+
+LITTLE_ROOM = 1024 * 1024
+"""Bytes; a start needs about half of that."""
 
 FORESTALLED = {"40P01", "40001"}
 """SQLSTATE of a deadlock and of a serialization failure: run again, it goes through."""
@@ -30,6 +37,42 @@ FORESTALLED = {"40P01", "40001"}
 
 class DatabaseFault(Exception):
     """The database cannot be used at start; the message says which one and why."""
+
+
+class FileGone(Exception):
+    """The file of a SQLite database was removed or replaced while it was in use."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFile:
+    """The file that SQLite opened. Connections that are open write on into a file that was removed,
+    where nobody finds it again, and new ones would make an empty one in its place.
+    """
+
+    path: Path
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, url: sa.URL) -> "DatabaseFile | None":
+        """The file as it is now; None for a database that is no file."""
+        if url.get_backend_name() != "sqlite" or not url.database:
+            return None
+        path = Path(url.database)
+        found = path.stat()
+        return cls(path, found.st_dev, found.st_ino)
+
+    def check(self) -> None:
+        """Raises FileGone."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != (self.device, self.inode):
+            raise FileGone(
+                f"{self.path} was removed or replaced while the node runs:"
+                " put the folder back, or restart the node, which then begins without its records"
+            )
 
 
 def engine_of(url: str | None, data_dir: Path, *, pool: int) -> sa.Engine:
@@ -71,6 +114,17 @@ def reason(error: BaseException) -> str:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     lines = str(cause).strip().splitlines()
     return lines[0] if lines else type(cause).__name__
+
+
+def where(engine: sa.Engine) -> str:
+    """Which database it is, for the operator; of a file, also that there is no room beside it."""
+    shown = f"the database {engine.url.render_as_string(hide_password=True)}"
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        with suppress(OSError):  # SQLite itself says "disk I/O error" for some of its files
+            free = shutil.disk_usage(Path(engine.url.database).parent).free
+            if free < LITTLE_ROOM:
+                shown += f" (its disk is full: {free // 1024} KiB are free)"
+    return shown
 
 
 def is_away(error: BaseException) -> bool:

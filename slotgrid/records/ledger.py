@@ -1,5 +1,6 @@
 """One view over what this node holds in memory and what the database holds."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,8 @@ from slotgrid.records.views import task_detail, task_summary
 Json = dict[str, Any]
 PAGE = 1000
 """Rows read at once where all are wanted."""
+SETTLED_S = 10.0
+"""How long a caller waits for the ends of tasks to be recorded, which then show in lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +154,9 @@ class Ledger:
         Writes are committed in their order, so one that does nothing comes behind them.
         """
         if self._database is not None:
-            with suppress(DatabaseUnavailable):
-                await self._database.write(lambda _: None)
+            with suppress(DatabaseUnavailable, TimeoutError):
+                async with asyncio.timeout(SETTLED_S):
+                    await self._database.write(lambda _: None)
 
     async def on_disk(self, wanted: TaskFilter) -> list[str]:
         """The ids of recorded tasks that this process does not hold."""

@@ -132,20 +132,20 @@ class Peers:
 
     async def turn(self) -> None:
         """One heartbeat, and what is to be done for those that have none. Raises Replaced."""
-        now = self._clock()
+        began = self._clock()
         if not await self._database.write(lambda c: nodes.beat(c, self._me, None)):
             await self._return()
-        if self._heard_since is None:
-            self._heard_since = now
         if self._surviving:
-            await self._look_after_others(now)
+            await self._survivor.let_go()
+            if self._unsettled or self._forsaken:
+                await self._settle()
+        now = self._clock()
+        if self._heard_since is None or now - began > BEAT_S:
+            self._heard_since = now  # a database that is slow for us is slow for our peers
+        if self._surviving:
+            await self._look_after_others(now - self._heard_since)
 
-    async def _look_after_others(self, now: float) -> None:
-        assert self._heard_since is not None
-        await self._survivor.let_go()
-        if self._unsettled or self._forsaken:
-            await self._settle()
-        heard_s = now - self._heard_since
+    async def _look_after_others(self, heard_s: float) -> None:
         for name in await self._database.read(lambda c: nodes.dead(c, self._me, heard_s)):
             await self._take_over(name)
 

@@ -9,7 +9,8 @@ import structlog
 
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.database import Database, Work
+from slotgrid.records.connections import Work
+from slotgrid.records.database import Database
 from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.store import retention
 

@@ -13,7 +13,7 @@ WITHIN_S = 2.0
 
 
 class Starts:
-    """Records starts within a bounded time, and none when the database is known not to answer.
+    """Records starts within a bounded time.
 
     Whether a start that took longer is recorded cannot be known, so it is undone; until that is
     certain there are no others.
@@ -26,7 +26,7 @@ class Starts:
 
     async def record(self, turn: Turn) -> bool:
         """Whether the task is ours to start, and noted to have. Raises DatabaseUnavailable."""
-        if self._unsure or not self._database.available:
+        if self._unsure:
             raise DatabaseUnavailable("the database does not answer", retry_after_s=5)
         try:
             async with asyncio.timeout(WITHIN_S):

@@ -13,6 +13,9 @@ from slotgrid.core.errors import DatabaseUnavailable
 log = structlog.get_logger()
 
 RETRY_S = (0.5, 15.0)
+OUTCOME_S = 15
+"""A caller waits for the outcome of its write so long: longer than a write waits to begin, so that
+a caller is told that the outcome is not known only where that is so."""
 LAST_WRITES_S = 10.0
 """At the end of the process: for what is not on disk yet."""
 
@@ -32,6 +35,25 @@ async def surely(do: Callable[[], Awaitable[T]], task_id: str) -> T:
             tries += 1
         base_s, ceiling_s = RETRY_S
         await asyncio.sleep(backoff_s(tries, base_s=base_s, ceiling_s=ceiling_s))
+
+
+async def outcome(writing: "asyncio.Task[T]") -> T:
+    """What a write comes to, for a caller that may leave: the write goes on in any case.
+
+    Raises DatabaseUnavailable, also where the outcome is not known yet.
+    """
+    for _ in range(OUTCOME_S):  # a process that was stopped meanwhile has waited one second
+        done, _ = await asyncio.wait({writing}, timeout=1.0)
+        if done and not writing.cancelled():
+            return writing.result()
+        if done:
+            break
+    raise DatabaseUnavailable(
+        "the database has not confirmed the request yet, which may still take effect; send it again"
+        " to learn what became of it, a submission with the same Idempotency-Key",
+        reason="outcome-unknown",
+        retry_after_s=5,
+    )
 
 
 class Writes:

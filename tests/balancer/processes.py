@@ -30,6 +30,13 @@ class Node(Calls):
         async with self.caller.request(method, self.url + path, **asked) as response:
             return Answer(response.status, dict(response.headers), await response.read())
 
+    async def submit_keyed(self, key: str) -> Answer:
+        """The answer to a durable task of this `Idempotency-Key`."""
+        body = {"function": "echo", "mode": "async", "input": {"value": key}}
+        return await self.request(
+            "POST", "/task", json=body, headers={"Idempotency-Key": key}
+        )
+
     async def until_ready_workers(self, count: int) -> None:
         """Return when the balancer takes so many workers for ready."""
         async with asyncio.timeout(GIVE_UP_S):

@@ -10,8 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.records import database as database_module
-from slotgrid.records.database import POOL, Database
+from slotgrid.records.database import POOL, READERS, Database
 from slotgrid.records.engines import DatabaseFault, engine_of
 from slotgrid.records.tables import SCHEMA_VERSION, meta, tasks
 from tests.durable_postgres.server import Postgres
@@ -29,11 +28,13 @@ def note(name: str, value: str = "x") -> Callable[[sa.Connection], None]:
 
 
 def names(connection: sa.Connection) -> set[str]:
-    return {row.name for row in connection.execute(sa.select(meta.c.name))} - {"schema"}
+    """Those that a test wrote: the version and the marks of commits are the database's own."""
+    found = {row.name for row in connection.execute(sa.select(meta.c.name))} - {"schema"}
+    return {name for name in found if not name.startswith("commit:")}
 
 
-def opened(url: str) -> Database:
-    return Database(engine_of(url, Path(), pool=POOL))
+def opened(url: str, **bounds: float) -> Database:
+    return Database(engine_of(url, Path(), pool=POOL), **bounds)
 
 
 async def test_writes_that_wait_together_are_each_answered(database_url: str) -> None:
@@ -125,16 +126,15 @@ async def test_a_server_that_was_restarted_between_two_writes_is_not_noticed(
 
 
 async def test_a_server_that_answers_nothing_holds_nobody_up_for_long(
-    own_server: Postgres, monkeypatch: pytest.MonkeyPatch
+    own_server: Postgres,
 ) -> None:
-    monkeypatch.setattr(database_module, "ANSWER_S", 0.5)
-    database = opened(own_server.create_database())
+    database = opened(own_server.create_database(), answer_s=0.5, tick_s=0.1)
     async with database.running():
         await database.write(note("before"))
         with own_server.frozen():
-            with pytest.raises(DatabaseUnavailable):
-                await database.write(note("silent"))
-            monkeypatch.setattr(database_module, "ANSWER_S", 60.0)
+            silent = asyncio.create_task(database.write(note("silent")))
+            while database.unavailable is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
             began = time.monotonic()
             for _ in range(10):  # while that one has no answer, no other is tried
                 with pytest.raises(DatabaseUnavailable):
@@ -143,8 +143,67 @@ async def test_a_server_that_answers_nothing_holds_nobody_up_for_long(
                     await database.read(names)
             assert time.monotonic() - began < AT_ONCE_S
         await _until_it_takes(database, note("after"))
-        # Nobody can tell of a commit that was under way; what was not begun is not there.
-        assert await database.read(names) - {"silent"} == {"before", "after"}
+        await silent  # it had begun, so it is waited for until its outcome is certain
+        assert await database.read(names) == {"before", "silent", "after"}
+        assert database.unavailable is None
+
+
+async def test_a_server_that_answers_nothing_for_ever_is_cut_off(own_server: Postgres) -> None:
+    database = opened(own_server.create_database(), answer_s=0.5, cut_s=1.0, tick_s=0.1)
+    async with database.running():
+        await database.write(note("before"))
+        with own_server.frozen():
+            silent = asyncio.create_task(database.write(note("silent")))
+            reads = [asyncio.create_task(database.read(names)) for _ in range(READERS)]
+            found = await asyncio.gather(*reads, return_exceptions=True)
+            assert {type(error) for error in found} == {DatabaseUnavailable}
+            while database._connections._uses:  # noqa: ASYNC110  every thread is free again
+                await asyncio.sleep(0.02)
+        await _until_it_takes(database, note("after"))
+        try:
+            await silent
+        except DatabaseUnavailable:
+            expected = {"before", "after"}
+        else:
+            expected = {"before", "silent", "after"}
+        assert await database.read(names) == expected
+
+
+async def test_reads_behind_slow_ones_are_withdrawn_and_nothing_is_refused_afterwards(
+    database_url: str,
+) -> None:
+    def slow(connection: sa.Connection) -> None:
+        connection.execute(sa.text("SELECT pg_sleep(2)"))
+
+    database = opened(database_url, answer_s=0.5, tick_s=0.1)
+    async with database.running():
+        reads = [database.read(slow) for _ in range(READERS + 2)]
+        found = await asyncio.gather(*reads, return_exceptions=True)
+        assert {type(error) for error in found} == {DatabaseUnavailable}
+        while database._connections._uses:  # noqa: ASYNC110  the slow ones end
+            await asyncio.sleep(0.02)
+        await _until_it_takes(database, note("after"))
+        assert await database.read(names) == {"after"}
+        assert database.unavailable is None
+
+
+async def test_a_write_that_was_withdrawn_in_time_is_not_made(database_url: str) -> None:
+    gate = threading.Event()
+
+    def slow(connection: sa.Connection) -> None:
+        note("slow")(connection)
+        gate.wait(30)
+
+    database = opened(database_url, answer_s=0.5, tick_s=0.1)
+    async with database.running():
+        first = asyncio.create_task(database.write(slow))
+        await asyncio.sleep(0.1)  # the writer has taken it
+        with pytest.raises(DatabaseUnavailable):
+            await database.write(note("behind"))
+        gate.set()
+        await first
+        await _until_it_takes(database, note("after"))
+        assert await database.read(names) == {"slow", "after"}
 
 
 async def test_a_lock_that_is_held_by_another_is_not_waited_for_without_end(

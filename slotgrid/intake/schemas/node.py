@@ -88,10 +88,12 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 },
             ),
             "durable": record(
-                "Durable tasks that wait, on disk or in memory, and whether the database answers",
+                "Durable tasks that wait, on disk or in memory, and whether the database answers; "
+                "the reason where it does not",
                 {
                     "waiting": WHOLE,
                     "database": {"type": "string", "enum": ["available", "unavailable"]},
+                    "reason": or_null(TEXT),
                 },
             ),
             "services": list_of(ref("Service")),

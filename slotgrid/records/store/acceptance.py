@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
 from slotgrid.records.store.rows import Connection, Row, execute, shown
 from slotgrid.records.tables import tasks
@@ -19,10 +20,12 @@ IDEMPOTENT_S = 24 * 3600.0
 class Accepted:
     """What became of a submission: recorded, or one that an earlier one stands for.
 
-    `position` is where it waits on disk: 1 is the next. None for one that is held in memory.
+    `state` is that of the recorded task. `position` is where it waits on disk: 1 is the next. None
+    for one that is held in memory.
     """
 
     task_id: str
+    state: TaskState = TaskState.QUEUED
     replayed: bool = False
     conflict: bool = False
     position: int | None = None
@@ -77,14 +80,16 @@ def _standing(connection: Connection, record: NewRecord) -> Row | None:
     connection.execute(
         tasks.update().where(mine & (tasks.c.created_at < oldest)).values(idempotency_key=None)
     )
-    return connection.execute(sa.select(tasks.c.id, tasks.c.body_hash).where(mine)).first()
+    query: sa.Select[Any] = sa.select(tasks.c.id, tasks.c.status, tasks.c.body_hash).where(mine)
+    return connection.execute(query).first()
 
 
 def _answer(record: NewRecord, standing: Row | None) -> Accepted:
     if standing is None:
         return Accepted(record.task.id)
     same = standing.body_hash == record.body_hash
-    return Accepted(standing.id, replayed=same, conflict=not same)
+    state = TaskState(standing.status)
+    return Accepted(standing.id, state=state, replayed=same, conflict=not same)
 
 
 def _row_of(record: NewRecord) -> dict[str, Any]:

@@ -1,0 +1,200 @@
+"""One thread makes all writes, and commits together what waits together."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from slotgrid.records import outcomes
+from slotgrid.records.availability import Availability, Cause
+from slotgrid.records.connections import PROBE_S, Connections, DatabaseAway, Work
+from slotgrid.records.engines import is_away, is_forestalled, reason
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+WorkOnMany = Callable[[sa.Connection, Sequence[Item]], Sequence[T]]
+
+BATCH = 256
+"""Writes that share one commit at most: the commit is what costs, not the statement."""
+TRIES = 3
+"""Of a write that another node forestalls."""
+REST_S = 1.0
+"""Between two attempts to look up the outcome of a commit."""
+
+
+@dataclass(eq=False, slots=True)
+class Write:
+    """A write that waits for the writer, or is under way. `answer` belongs to `loop`."""
+
+    work: WorkOnMany[Any, Any]
+    item: Any
+    answer: "asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop
+    _begins: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self) -> bool:
+        """Whether the writer may begin it; else it was withdrawn."""
+        return self._begins.acquire(blocking=False)
+
+    def withdraw(self) -> bool:
+        """Whether it will never begin; else it has begun, and its outcome will be known."""
+        return self._begins.acquire(blocking=False)
+
+
+class Writer:
+    """Takes writes from any thread, and answers each once its outcome is certain.
+
+    An error means that nothing was committed. Where the answer to a commit is lost, the writer
+    looks for the transaction's mark until the database answers, before it writes anything else.
+    """
+
+    def __init__(self, connections: Connections, availability: Availability) -> None:
+        self._connections = connections
+        self._availability = availability
+        self._id = uuid4().hex
+        self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._write_on, name="db-write", daemon=True)
+
+    def start(self) -> None:
+        """Write from here on. Raises SQLAlchemyError or DatabaseAway."""
+        with self._connections.use() as (connection, _):
+            outcomes.enter(connection, self._id)
+            connection.commit()
+        self._thread.start()
+
+    def put(self, write: Write) -> None:
+        """Have it written."""
+        self._queue.put(write)
+
+    def end(self, within_s: float) -> None:
+        """Write what waits, then end; what is not certain by then stays so."""
+        self._ends.set()
+        self._queue.put(None)
+        self._thread.join(within_s)
+
+    # In the thread
+
+    def _write_on(self) -> None:
+        ended = False
+        while not ended:
+            waiting = [self._queue.get()]
+            while len(waiting) < BATCH and not self._queue.empty():
+                waiting.append(self._queue.get())
+            ended = None in waiting
+            self._commit([write for write in waiting if write is not None and write.begin()])
+        try:
+            with self._connections.use() as (connection, _):
+                outcomes.leave(connection, self._id)
+                connection.commit()
+        except (SQLAlchemyError, DatabaseAway):
+            log.debug("database.left_unmarked")  # the next start removes the row
+
+    def _commit(self, batch: list[Write], tries: int = 1) -> None:
+        if not batch:
+            return
+
+        def together(connection: sa.Connection) -> list[Any]:
+            kinds: dict[WorkOnMany[Any, Any], list[int]] = {}
+            for number, write in enumerate(batch):
+                kinds.setdefault(write.work, []).append(number)
+            results: list[Any] = [None] * len(batch)
+            for work, numbers in kinds.items():
+                answers = work(connection, [batch[number].item for number in numbers])
+                for number, answer in zip(numbers, answers, strict=True):
+                    results[number] = answer
+            return results
+
+        try:
+            results = self._transaction(together)
+        except Exception as error:
+            if is_away(error) or isinstance(error, DatabaseAway):
+                self._availability.lost(Cause.WRITES, reason(error))
+                _answer(batch, [error] * len(batch))
+            elif len(batch) > 1:  # one of them spoilt it for all: each for itself, then
+                for write in batch:
+                    self._commit([write])
+            elif is_forestalled(error) and tries < TRIES:
+                self._commit(batch, tries + 1)
+            else:
+                _answer(batch, [error])
+        else:
+            self._availability.back(Cause.WRITES)
+            _answer(batch, results)
+
+    def _transaction(self, work: Work[T]) -> T:
+        """What `work` returns, committed; run once more if the connection was lost before."""
+        for again in (False, True):
+            token = uuid4().hex
+            with self._connections.use() as (connection, use):
+                try:
+                    result = work(connection)
+                    outcomes.mark(connection, self._id, token)
+                except SQLAlchemyError as error:
+                    failed = error
+                    if again or use.is_cut or not connection.invalidated:
+                        raise
+                    continue
+                try:
+                    connection.commit()
+                except SQLAlchemyError as error:
+                    failed = error
+                else:
+                    return result
+            if self._was_committed(token, failed):
+                return result
+            if again or not _connection_lost(failed):
+                raise failed
+        raise AssertionError("the second run returns or raises")
+
+    def _was_committed(self, token: str, failed: SQLAlchemyError) -> bool:
+        """How a transaction ended whose commit failed with `failed`. Raises it, at the end of the
+        process, if that is still not known.
+        """
+        while True:
+            try:
+                with self._connections.use(limit_s=PROBE_S, probing=True) as (connection, _):
+                    committed = outcomes.is_last(connection, self._id, token)
+            except (SQLAlchemyError, DatabaseAway) as error:
+                why = f"the outcome of a commit is not known: {reason(error)}"
+                self._availability.lost(Cause.OUTCOME, why)
+                if self._ends.wait(REST_S):
+                    raise failed from error
+            else:
+                if committed or _connection_lost(failed):
+                    log.warning(
+                        "database.outcome_found", committed=committed, reason=reason(failed)
+                    )
+                self._availability.back(Cause.OUTCOME)
+                return committed
+
+
+def _connection_lost(error: SQLAlchemyError) -> bool:
+    return isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
+
+
+def _answer(batch: list[Write], results: list[Any]) -> None:
+    """Hand the results over in one call to the loop."""
+
+    def settle() -> None:
+        for write, result in zip(batch, results, strict=True):
+            if write.answer.done():
+                continue
+            if isinstance(result, BaseException):
+                write.answer.set_exception(result)
+            else:
+                write.answer.set_result(result)
+
+    try:
+        batch[0].loop.call_soon_threadsafe(settle)
+    except RuntimeError:
+        log.warning("database.answer_lost", writes=len(batch))  # the loop has closed
