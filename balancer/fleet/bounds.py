@@ -10,16 +10,12 @@ from collections.abc import Callable, Collection, Mapping
 from slotgrid.records.artifacts import is_file_name
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import ProtocolFault, encode
-from slotgrid.wire.limits import PARTS_LIMIT
+from slotgrid.wire.limits import ENTRIES_BYTES, ENTRIES_LIMIT, PARTS_LIMIT
 from slotgrid.wire.parts import FunctionInfo
 
 FUNCTIONS_LIMIT = 2000
 SLOTS_LIMIT = 10_000
 """Of one worker, in all of its pools."""
-ENTRIES_LIMIT = 200
-"""Tags, labels, versions or pools."""
-ENTRIES_BYTES = 64 * 1024
-"""Of such a mapping, as JSON."""
 NAME_CHARS = 100
 """Of a worker, its boot, its group or its version."""
 

@@ -29,6 +29,10 @@ With the largest message on top of it, BACKLOG_LIMIT is never reached by a peer 
 LARGE_LANES = 256
 """Lanes with a large message that may wait at once: each costs the peer 1 MiB of its assembly."""
 
+ENTRIES_LIMIT = 200
+"""Tags, labels, versions or pools of a worker."""
+ENTRIES_BYTES = 64 * 1024
+"""Bytes of such a mapping, as JSON."""
 PARTS_LIMIT = 10_000
 """Files and steps of one task, together."""
 EVENT_LIMIT = 16 * 1024 * 1024

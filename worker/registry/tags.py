@@ -2,15 +2,17 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from slotgrid.core.events import encode_json, well_formed
 from slotgrid.function import NodeFacts
 from slotgrid.runtime.background import background
+from slotgrid.wire.limits import ENTRIES_BYTES, ENTRIES_LIMIT
 from worker.registry.definitions import TagDefinition
 from worker.registry.patience import in_thread, within
 from worker.registry.registry import Registry
@@ -68,7 +70,7 @@ class Tags:
     async def refresh(self) -> None:
         """Ask all tags now, side by side."""
         defined = self._registry.tags_defined
-        self._tags = tuple(await asyncio.gather(*(self._ask(tag) for tag in defined)))
+        self._tags = _within_bounds(await asyncio.gather(*(self._ask(tag) for tag in defined)))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -94,7 +96,7 @@ class Tags:
         try:
             return Tag(name, _checked(await self._answer(definition)))
         except Exception as error:  # whatever an author's code raises is what the tag shows
-            text = f"{type(error).__name__}: {error}".rstrip(": ")[:LONGEST_TEXT]
+            text = well_formed(f"{type(error).__name__}: {error}".rstrip(": ")[:LONGEST_TEXT])
             log.warning("tag.failed", tag=name, error=text)
             return Tag(name, None, text)
 
@@ -107,9 +109,24 @@ class Tags:
         return await in_thread(lambda: ask(*given), timeout_s=self._timeout_s, name=title)
 
 
+def _within_bounds(tags: Iterable[Tag]) -> tuple[Tag, ...]:
+    """As many tags as a balancer takes from a worker, which would lose its link for more."""
+    kept: list[Tag] = []
+    size = 0
+    for tag in tags:
+        size += len(encode_json({tag.name: tag.shown}))
+        if len(kept) == ENTRIES_LIMIT or size > ENTRIES_BYTES:
+            log.warning("tags.left_out", first=tag.name, limit=ENTRIES_LIMIT, bytes=ENTRIES_BYTES)
+            break
+        kept.append(tag)
+    return tuple(kept)
+
+
 def _checked(value: Any) -> TagValue:
     if value is not None and not isinstance(value, TagValue):
         raise TypeError(f"a tag is a short text or a number, not a {type(value).__name__}")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a tag's number has at most 64 bits")
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         raise ValueError(f"a tag's text has at most {LONGEST_TEXT} characters, not {len(value)}")
-    return value
+    return well_formed(value) if isinstance(value, str) else value

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Callable, Mapping
 
 from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.events import well_formed
 from slotgrid.core.node import NodeStatus
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
@@ -15,6 +16,11 @@ from worker.browser.browsers import Browsers
 from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags as WorkerTags
+
+BROKEN_LIMIT = 1000
+"""Broken files that a balancer is told of; `GET /health` has all of them."""
+ERROR_CHARS = 1000
+"""Of what is wrong with one of them."""
 
 
 class Facts:
@@ -114,7 +120,8 @@ class Facts:
 
     def _broken(self) -> tuple[BrokenInfo, ...]:
         return tuple(
-            BrokenInfo(path=broken.path, error=broken.error) for broken in self._registry.broken
+            BrokenInfo(path=well_formed(broken.path), error=well_formed(broken.error[:ERROR_CHARS]))
+            for broken in self._registry.broken[:BROKEN_LIMIT]
         )
 
     def _versions(self) -> dict[str, str | None]:

@@ -111,12 +111,11 @@ class Uplink:
             self._report_timer = loop.call_at(at, self._report_change)
 
     def status_changed(self, state: NodeState) -> None:
-        """The worker has another state: that is told at once."""
+        """The worker has another state, which its next report tells: `draining` before it."""
         if state is NodeState.DRAINING:
             for link in self._links():
                 link.send(Draining())
-        if self._conversations:
-            self._report()
+        self.changed()
 
     def functions_changed(self) -> None:
         """The functions are others now."""

@@ -3,6 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 
+from balancer.fleet.bounds import check_entries
+from slotgrid.wire.encoding import encode
+from slotgrid.wire.limits import ENTRIES_LIMIT
+from slotgrid.wire.messages import Tags as TagsMessage
 from tests.worker.registry.clock import Clock
 from tests.worker.registry.conftest import Folder
 from worker.registry.registry import Registry
@@ -100,3 +104,44 @@ async def test_tags_are_asked_again_each_minute_and_after_a_change(
         await asked.wait()
         assert await clock.next_sleep() == REFRESH_EVERY_S  # the next round has begun to wait
         assert set(tags.values()) == {"n", "more"}
+
+
+async def test_tags_keep_within_what_a_balancer_takes(folder: Folder, registry: Registry) -> None:
+    one = "@tag\ndef t{n:03}(): return {value}\n"
+    many = "".join(one.format(n=n, value=n) for n in range(ENTRIES_LIMIT + 5))
+    folder.write("many.py", many)
+    await registry.load()
+    tags = Tags(registry, Facts())
+    await tags.refresh()
+    assert list(tags.values()) == [f"t{n:03}" for n in range(ENTRIES_LIMIT)]
+    large = "".join(one.format(n=n, value="chr(0) * 200") for n in range(ENTRIES_LIMIT))
+    folder.write("many.py", large)  # 1,200 bytes of JSON each
+    await registry.load()
+    await tags.refresh()
+    assert 0 < len(tags.values()) < ENTRIES_LIMIT
+    check_entries("tags", tags.values())
+
+
+async def test_a_tag_that_no_message_can_carry_shows_its_error(
+    folder: Folder, registry: Registry
+) -> None:
+    folder.write(
+        "about.py",
+        """
+        @tag
+        def half(): return chr(0xD800)
+        @tag
+        def huge(): return 10**400
+        @tag
+        def raises(): raise ValueError(chr(0xD800))
+        """,
+    )
+    await registry.load()
+    tags = Tags(registry, Facts())
+    await tags.refresh()
+    assert tags.values() == {
+        "half": "\ufffd",
+        "huge": "ValueError: a tag's number has at most 64 bits",
+        "raises": "ValueError: \ufffd",
+    }
+    assert encode(TagsMessage(tags=tags.values()))
