@@ -3,6 +3,8 @@
 The tests of real processes share two cores with each other, and now and then one is starved where
 it has a moment to be in time. So the few that fail are named and run once more with the machine to
 themselves: what fails alone is broken, and what passes alone is told, to be mended.
+
+`--gate` as the first argument measures the coverage too, and fails if it has sunk.
 """
 
 import shutil
@@ -13,9 +15,10 @@ from pathlib import Path
 
 import orjson
 
-from scripts import debian
+from scripts import debian, gate
 from scripts.progress import StepFailed, failures_told, step
 
+GATE = "--gate"
 FAILED = 1
 """pytest's exit status when it ran to its end and tests failed."""
 FEW = 5
@@ -38,23 +41,34 @@ def main(arguments: Sequence[str]) -> int:
     """Run the tests; returns the exit status."""
     with failures_told():
         have_curl()
+    if arguments[:1] != [GATE]:
+        return run(("pytest",), arguments)
+    gate.begin()
+    return run(gate.RUN, arguments[1:]) or gate.judge()
+
+
+def run(pytest: Sequence[str], arguments: Sequence[str]) -> int:
+    """Run the tests, a few failed ones again alone; returns the exit status.
+
+    `pytest`: the module that runs them, and what comes before pytest's own arguments.
+    """
     LAST_FAILED.unlink(missing_ok=True)
-    status = pytest(arguments)
+    status = started(*pytest, *arguments)
     if status != FAILED:
         return status
     failed = sorted(orjson.loads(LAST_FAILED.read_bytes()))
     if not failed or len(failed) > FEW:
         return status
     print(f"\n{len(failed)} failed beside others; alone:\n", flush=True)
-    status = pytest(["-v", "--no-header", *failed])
+    status = started(*pytest, "-v", "--no-header", *failed)
     verdict = "failed alone too" if status else "passed alone, and depend on the load: mend them"
     print("\n".join([f"\nThese {verdict}:", *(f"  {test}" for test in failed)]))
     return status
 
 
-def pytest(arguments: Sequence[str]) -> int:
-    """The exit status of a run of its own."""
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
+def started(*words: str) -> int:
+    """The exit status of `python -m words...`."""
+    return subprocess.run([sys.executable, "-m", *words], check=False).returncode
 
 
 if __name__ == "__main__":
