@@ -32,6 +32,7 @@ from slotgrid.records.durability import Durability
 from slotgrid.records.history import History
 from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
+from slotgrid.runtime.data_folder import keep_data_folder
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
@@ -142,6 +143,12 @@ class NodeProcess(ABC):
         while True:
             await asyncio.sleep(EXPIRE_EVERY_S)
             self.history.expire()
+
+    async def keep_data_folder(self) -> None:
+        """Make `DATA_DIR` again when it is removed, unless the database is in it."""
+        await keep_data_folder(
+            self.settings.data_dir, remake=not self.durability.database.is_sqlite
+        )
 
     def _status_changed(self, state: NodeState) -> None:
         log.info("node.state", state=state)

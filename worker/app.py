@@ -188,6 +188,7 @@ class Worker(NodeProcess):
                 (memory, "memory guard"),
                 (self.health.keep_measuring(), "memory measure"),
                 (self.keep_expiring(), "history"),
+                (self.keep_data_folder(), "data folder"),
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
             # For what an earlier process accepted starts to run with it.

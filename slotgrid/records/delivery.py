@@ -125,8 +125,11 @@ class WebhookDeliveries:
                 self.begin(task_id)
 
     def begin(self, task_id: str) -> None:
-        """Deliver the task's end, which is on record; unless that is being done."""
-        if task_id in self._under_way or self._ends:
+        """Deliver the task's end, which is on record; unless that is being done.
+
+        Before `running` nothing is sent yet: `resume` finds it there.
+        """
+        if task_id in self._under_way or self._ends or self._sender is None:
             return
         delivering = asyncio.get_running_loop().create_task(
             self._attempt_now(task_id), name=f"deliver {task_id}"

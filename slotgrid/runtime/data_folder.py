@@ -1,14 +1,21 @@
 """One node for each data folder: two would sweep away each other's files."""
 
+import asyncio
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+import structlog
+
 from slotgrid.runtime.start_fault import StartFault
 
+log = structlog.get_logger()
+
 LOCK = "lock"
+LOOK_S = 1.0
+"""How often `keep_data_folder` looks."""
 
 
 class DataFolderTaken(StartFault):
@@ -42,3 +49,34 @@ def _lock_file(folder: Path) -> IO[str]:
             f"the data folder {folder} cannot be used: {error.strerror}; make it a folder that "
             "this user may write to, or set DATA_DIR"
         ) from error
+
+
+async def keep_data_folder(folder: Path, *, remake: bool) -> None:
+    """Log when the folder is removed or replaced under the node, and when it is there again.
+
+    `remake`: make it again, with the lock of this process; else only putting it back helps, since
+    files in it are open that a new folder would not have.
+    """
+    mine, lost = _identity(folder), False
+    with ExitStack() as locks:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            is_mine = _identity(folder) == mine
+            if not is_mine and not lost:
+                lost = True
+                log.error("data_folder.removed", folder=str(folder), remade=remake)
+            if not is_mine and remake:
+                with suppress(StartFault):
+                    locks.enter_context(data_folder(folder))
+                    mine, is_mine = _identity(folder), True
+            if is_mine and lost:
+                lost = False
+                log.info("data_folder.back", folder=str(folder))
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells the folder from another one at its place."""
+    with suppress(OSError):
+        found = folder.stat()
+        return found.st_dev, found.st_ino
+    return None

@@ -52,6 +52,8 @@ class Driver:
         give another, so TMPDIR is set in it until the process is there. The same variable tells
         which of our children it is, as Playwright does not tell the process id either.
         """
+        # Somebody may have removed it, with DATA_DIR.
+        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         manager = async_playwright()
         starting = asyncio.ensure_future(manager.start())
         theirs = os.environ.get("NODE_OPTIONS", "")  # which come later, and so win

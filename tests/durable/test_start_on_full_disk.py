@@ -1,0 +1,70 @@
+"""A start on a disk without room ends with status 2 and one line that says why."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slotgrid.runtime.settings import TABLE
+
+SIZE_KB = 2048
+PAGE_KB = 4
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_KB}k", "none", str(place)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "free_kb"),
+    [("worker", 0), ("balancer", 0), ("worker", 4), ("worker", 160), ("balancer", 320)],
+)
+def test_a_start_without_room_ends_with_a_reason(disk: Path, kind: str, free_kb: int) -> None:
+    # At different places: the folder itself, the tables, what is written once they are there.
+    if free_kb:
+        (disk / "data").mkdir()
+    (disk / "filler").write_bytes(b"x" * 1024 * (SIZE_KB - PAGE_KB - free_kb))
+    with (disk / "rest").open("wb", buffering=0) as rest:
+        while not free_kb:
+            try:
+                rest.write(b"x" * 512)
+            except OSError:
+                break
+    settings = {row.env for row in TABLE.values()}
+    clean = {name: value for name, value in os.environ.items() if name not in settings}
+    env = {
+        **clean,
+        "AUTH_KEY": "a-key-of-the-full-disk",
+        "DATA_DIR": str(disk / "data"),
+        "FUNCTIONS_DIR": str(disk.parent / "functions"),
+        "CHROMIUM_PATH": "/nonexistent/chromium",
+        "PORT": "0",
+    }
+    (disk.parent / "functions").mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-m", kind],
+        cwd=disk.parent,
+        env=env,
+        text=True,
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    said = [line for line in ended.stderr.splitlines() if line.startswith(f"{kind}: ")]
+    assert ended.returncode == 2, ended.stderr
+    assert len(said) == 1, ended.stderr
+    assert "full" in said[0] or "No space left" in said[0]
+    assert "Traceback" not in ended.stderr
