@@ -174,6 +174,7 @@ class Writer:
                     log.warning(
                         "database.outcome_found", committed=committed, reason=reason(failed)
                     )
+                self._availability.back(Cause.CONNECTION)
                 self._availability.back(Cause.OUTCOME)
                 return committed
 
