@@ -33,9 +33,7 @@ class Node(Calls):
     async def submit_keyed(self, key: str) -> Answer:
         """The answer to a durable task of this `Idempotency-Key`."""
         body = {"function": "echo", "mode": "async", "input": {"value": key}}
-        return await self.request(
-            "POST", "/task", json=body, headers={"Idempotency-Key": key}
-        )
+        return await self.request("POST", "/task", json=body, headers={"Idempotency-Key": key})
 
     async def until_ready_workers(self, count: int) -> None:
         """Return when the balancer takes so many workers for ready."""
