@@ -25,6 +25,7 @@ test: dev ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/s
 	@$(BIN)/python -m scripts.browser
 	@BROWSER=chromium $(BIN)/python -m scripts.browser
 	@$(BIN)/python -m scripts.proxies
+	@$(BIN)/python -m scripts.node_packages
 	@$(BIN)/python -m scripts.tests $(if $(filter file,$(origin PYTEST_FLAGS)),$(GATE)) $(PYTEST_FLAGS)
 
 check: GATE = --gate

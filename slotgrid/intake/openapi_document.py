@@ -15,6 +15,7 @@ from aiohttp import web
 from slotgrid.core.schema import JsonSchema
 from slotgrid.core.spec import Catalog, FunctionSpec
 from slotgrid.intake.documents import COMPONENTS
+from slotgrid.intake.function_components import function_components
 from slotgrid.intake.openapi import KEY_SCHEMES, operation_of
 from slotgrid.intake.samples import sample_of
 from slotgrid.intake.schemas.basics import ref
@@ -36,8 +37,6 @@ An error is always `application/problem+json`; its `type` leads to a page that s
 path that does not exist answers 404 `not-found`, another method 405 `method-not-allowed`.
 """
 NO_COMPONENTS: Mapping[str, JsonSchema] = MappingProxyType({})
-DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
-"""What stands under these is data, in which a `$ref` is no reference."""
 
 
 class OpenApiDocument:
@@ -94,7 +93,10 @@ class OpenApiDocument:
             ],
             "paths": paths,
             "components": {
-                "schemas": {**self._components, **function_components(specs)},
+                "schemas": {
+                    **self._components,
+                    **function_components(specs, self._components),
+                },
                 "examples": EXAMPLES,
                 "securitySchemes": _security_schemes(),
             },
@@ -115,72 +117,6 @@ def operations(app: web.Application) -> Iterator[tuple[str, str, Mapping[str, An
 def path_of(resource: web.AbstractResource) -> str:
     """A route's path as OpenAPI writes it: what its parameters match is left out."""
     return re.sub(r"\{(\w+):[^}]+\}", r"{\1}", resource.canonical)
-
-
-def component_name(spec: FunctionSpec, part: str) -> str:
-    """The component of a function's `input` or `output`.
-
-    Its characters are few, so a slash becomes a dot, which no function's name has; and any other
-    character its number, behind two dots.
-    """
-    safe = re.sub(r"[^\w/-]", lambda match: f"..{ord(match[0]):x}.", spec.name, flags=re.ASCII)
-    return f"{safe.replace('/', '.')}.{part}"
-
-
-def function_components(specs: Sequence[FunctionSpec]) -> dict[str, JsonSchema]:
-    """The schemas that follow from the functions: of each, and of all of them together."""
-    components: dict[str, JsonSchema] = {
-        "FunctionName": {"type": "string"},
-        "FunctionInput": {
-            "type": "object",
-            "default": {},
-            "description": "What the function takes; see the schema of that function",
-        },
-        "FunctionResult": {"description": "What the function returned"},
-    }
-    inputs, outputs = [], []
-    for spec in specs:
-        name = component_name(spec, "input")
-        described = {"description": f"The input of `{spec.name}`. {spec.description}".strip()}
-        components[name] = embedded(spec.input.document, name) | described
-        inputs.append(ref(name))
-        if spec.output is not None:
-            name = component_name(spec, "output")
-            components[name] = embedded(spec.output.document, name)
-            outputs.append(ref(name))
-    if specs:
-        components["FunctionName"] = {"type": "string", "enum": [spec.name for spec in specs]}
-        components["FunctionInput"] = {**components["FunctionInput"], "anyOf": inputs}
-    if outputs:
-        rest: JsonSchema = {"description": "Any JSON, of a function that does not say more"}
-        components["FunctionResult"] = {**components["FunctionResult"], "anyOf": [*outputs, rest]}
-    return components
-
-
-def embedded(document: JsonSchema, name: str) -> dict[str, Any]:
-    """A schema as a component: its references, which count from its own root, count from there.
-
-    One with an `$id` keeps them, as that stays their root.
-    """
-    if "$id" in document:
-        return dict(document)
-    moved: dict[str, Any] = _moved(document, f"#/components/schemas/{name}")
-    # A component is no root, where alone a dialect may be named; ours is OpenAPI's own.
-    moved.pop("$schema", None)
-    return moved
-
-
-def _moved(part: Any, base: str) -> Any:
-    if isinstance(part, list):
-        return [_moved(item, base) for item in part]
-    if not isinstance(part, Mapping):
-        return part
-    return {
-        key: base + value.removeprefix("#")
-        if key == "$ref" and isinstance(value, str) and value.startswith("#")
-        else (value if key in DATA_KEYWORDS else _moved(value, base))
-        for key, value in part.items()
-    }
 
 
 def _examples(specs: Sequence[FunctionSpec]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from openapi_spec_validator import validate
 
 from balancer.fleet.states import WorkerState
 from slotgrid.intake.openapi_document import path_of
-from tests.balancer.running import RunningBalancer
+from tests.balancer.running import LINK_KEY, RunningBalancer
 from tests.worker.browser.waiting import until
 
 
@@ -130,6 +130,8 @@ async def test_the_document_is_valid_and_has_every_route(balancer: RunningBalanc
 
 async def test_the_link_asks_for_its_own_key(balancer: RunningBalancer) -> None:
     assert (await balancer.request("GET", "/link")).status == 401  # with the key of callers
+    plain = await balancer.request("GET", "/link", headers={"Authorization": LINK_KEY})
+    assert (plain.status, plain.json["type"]) == (400, "/problems/invalid-request")  # no WebSocket
     wrong = await balancer.start_worker("worker-1", BALANCER_KEY="another-key")
     await asyncio.to_thread(wrong.process.until_event, "uplink.unreachable")
     assert balancer.boot_of("worker-1") is None

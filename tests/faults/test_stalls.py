@@ -15,6 +15,7 @@ from tests.balancer.running import GIVE_UP_S
 from tests.callers import events_of
 from tests.slotgrid.records.receivers import Receiver, receiver
 
+pytestmark = pytest.mark.timeout(600)  # several processes, and on a busy machine
 STALL_S = 4.0
 """Longer than three heartbeats, after which a silent peer is lost."""
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from slotgrid.core.errors import Unauthorized
+from slotgrid.core.errors import InvalidSubmission, Unauthorized
 from slotgrid.intake.connections import key_shown
 from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
 
@@ -30,7 +30,7 @@ ACCEPTOR = web.AppKey[Acceptor]("acceptor")
         tag="node",
         scope=Scope.PUBLIC,
         answers={101: Answer("The WebSocket is open")},
-        problems=(Unauthorized,),
+        problems=(Unauthorized, InvalidSubmission),
     )
 )
 async def link(request: web.Request) -> web.StreamResponse:

@@ -29,8 +29,10 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "name": TEXT,
             "description": TEXT,
             "kind": KIND,
-            "input": said(_OPEN, "The JSON Schema of its input"),
-            "output": or_null(said(_OPEN, "The JSON Schema of its result, if it declares one")),
+            "input": said(ref("JsonSchema"), "The schema of its input"),
+            "output": said(
+                or_null(ref("JsonSchema")), "The schema of its result, if it declares one"
+            ),
             "modes": list_of({"type": "string", "enum": [str(mode) for mode in Mode]}),
             "timeout_s": said({"type": "number"}, "Seconds one attempt may run: default and most"),
             "pool": TEXT,
@@ -44,6 +46,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "revision": said(TEXT, "Changes with the function's code"),
         },
     ),
+    "JsonSchema": {"type": "object", "description": "A JSON Schema, draft 2020-12"},
     "FunctionList": page_of("functions", ref("Function")),
     "Health": record(
         "How the node is; everything but `status` needs a key",

@@ -49,7 +49,7 @@ FIELDS: Mapping[str, JsonSchema] = {
     "place": {
         "type": "object",
         "additionalProperties": False,
-        "properties": {"worker": TEXT, "pool": TEXT, "labels": _STRINGS},
+        "properties": {"worker": NAME, "pool": NAME, "labels": _STRINGS},
         "description": "Run it only there",
     },
     "webhook": {
@@ -59,7 +59,7 @@ FIELDS: Mapping[str, JsonSchema] = {
         "properties": {
             "url": {"type": "string", "format": "uri", "pattern": "^https?://"},
             "headers": _STRINGS,
-            "secret": {"type": ["string", "null"], "writeOnly": True},
+            "secret": {**NAME, "writeOnly": True},
         },
         "description": "Where the answer goes; mode `webhook` needs it, and no other takes it",
     },

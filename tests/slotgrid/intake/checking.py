@@ -120,7 +120,7 @@ class Documented:
         self._text, document = text, orjson.loads(text)
         self._paths = document["paths"]
         schemas = {
-            name: part if re.search(r"\.(input|output)$", name) else _closed(part)
+            name: part if re.search(r"\.(input|output)(\.|$)", name) else _closed(part)
             for name, part in document["components"]["schemas"].items()
         }
         whole: Resource[Any] = DRAFT202012.create_resource({"components": {"schemas": schemas}})

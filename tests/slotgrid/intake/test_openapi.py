@@ -16,10 +16,13 @@ from slotgrid.core.field_readers import FIELDS
 from slotgrid.core.schema import Schema
 from slotgrid.core.submission import Submission
 from slotgrid.intake.api.docs import DOCUMENT
+from slotgrid.intake.documents import COMPONENTS
+from slotgrid.intake.function_components import function_components
 from slotgrid.intake.openapi import endpoint_of
-from slotgrid.intake.openapi_document import component_name, embedded, function_components, path_of
+from slotgrid.intake.openapi_document import path_of
 from slotgrid.intake.samples import sample_of
 from slotgrid.intake.schemas.submission import SUBMISSION
+from tests.slotgrid.core.fakes import function
 from tests.slotgrid.intake.functions import OFFERED, offer, renamed
 from tests.slotgrid.intake.nodes import RunningNode, running_node
 from worker.registry.registry import Registry
@@ -151,7 +154,8 @@ async def test_references_inside_of_a_function_s_schema_lead_somewhere(document:
                 walk(value)
 
     walk(document)
-    assert "#/components/schemas/greet.output/$defs/Words" in references
+    assert "#/components/schemas/greet.output.Words" in references
+    assert all(reference.count("/") == 3 for reference in references)
     for reference in references:
         target: Any = document
         for name in reference.removeprefix("#/").split("/"):
@@ -205,11 +209,33 @@ def test_a_sample_is_the_least_that_its_schema_takes(schema: Document, sample: o
     assert sample_of(Schema(schema)) == sample
 
 
-def test_no_two_functions_share_a_component() -> None:
-    names = ["a/b", "a-b", "a_b", "aéb", "a/é/b", "a/e9/b", "A/b", "b", "é", "/", "c d"]
-    specs = [renamed(GREET, name).spec for name in names]
-    made = [component_name(spec, "input") for spec in specs]
-    assert len(set(made)) == len(names)
+def class_name(component: str) -> str:
+    """What the names of two components must not have in common."""
+    return "".join(filter(str.isalnum, component)).lower()
+
+
+def test_no_two_components_make_the_same_class() -> None:
+    names = ["a/b", "a-b", "a_b", "aéb", "a/é/b", "a/e9/b", "A/b", "b", "é", "/", "c d", "ab/input"]
+    specs = [renamed(GREET, name).spec for name in (*names, "Task", "Submission", "function")]
+    made = function_components(specs, COMPONENTS)
+    classes = [class_name(name) for name in (*made, *COMPONENTS)]
+    assert len(set(classes)) == len(classes)
+    assert made["FunctionInput"]["anyOf"][0] == {"$ref": "#/components/schemas/a.b.input"}
+    again = function_components(specs, COMPONENTS)
+    assert list(again) == list(made)
+
+
+def test_an_object_inside_of_a_schema_shares_its_class_with_no_component() -> None:
+    point = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    document = {
+        "type": "object",
+        "properties": {"point": point, "at": {"$ref": "#/$defs/Point"}},
+        "$defs": {"Point": {"type": "array"}},
+    }
+    made = function_components([function("odd", input=Schema(document))], COMPONENTS)
+    (name,) = [name for name, schema in made.items() if schema.get("type") == "array"]
+    assert name.startswith("odd.input.Point.")
+    assert made["odd.input"]["properties"]["at"] == {"$ref": f"#/components/schemas/{name}"}
 
 
 def test_what_is_data_in_a_function_s_schema_is_no_reference() -> None:
@@ -220,25 +246,61 @@ def test_what_is_data_in_a_function_s_schema_is_no_reference() -> None:
             "a": {"default": {"$ref": "#/properties"}},
             "b": True,
             "c": {"not": {"$ref": "#"}},
+            "$ref": {"type": "string"},
+            "enum": {"enum": ["a", 1, None, True]},
+            "pair": {"prefixItems": [{"type": "integer"}, True], "items": False},
         },
     )
-    made = function_components([odd.spec])["odd.input"]
+    made = function_components([odd.spec], {})["odd.input"]
     assert made["properties"] == {
         "a": {"default": {"$ref": "#/properties"}},
-        "b": True,
+        "b": {},
         "c": {"not": {"$ref": "#/components/schemas/odd.input"}},
+        "$ref": {"type": "string"},
+        "enum": {"anyOf": [{"const": "a"}, {"const": 1}, {"type": "null"}, {"const": True}]},
+        "pair": {"prefixItems": [{"type": "integer"}, {}], "maxItems": 2},
     }
 
 
-def test_a_schema_that_names_itself_keeps_its_references() -> None:
-    named = {"$id": "urn:named", "$schema": "https://json-schema.org/draft/2020-12/schema"}
-    schema = {**named, "$defs": {"A": {"type": "string"}}, "$ref": "#/$defs/A"}
-    assert embedded(schema, "odd.input") == schema
-    del schema["$id"]
-    assert embedded(schema, "odd.input") == {
-        "$defs": {"A": {"type": "string"}},
-        "$ref": "#/components/schemas/odd.input/$defs/A",
+@pytest.mark.parametrize(
+    ("values", "plain"),
+    [
+        (["a", "b"], True),
+        (["a", None], True),
+        ([1, 2], True),
+        (["a b", "a_b"], False),
+        (["", "-"], False),
+        ([1, True], False),
+        ([1.5], False),
+        ([None], False),
+    ],
+)
+def test_constants_are_an_enum_where_each_can_have_a_name(values: list[Any], plain: bool) -> None:
+    odd = offer("odd", GREET.body, properties={"a": {"enum": values}})
+    made = function_components([odd.spec], {})["odd.input"]["properties"]["a"]
+    assert ("enum" in made) is plain
+    validator = Draft202012Validator(made)
+    assert all(validator.is_valid(value) for value in values)
+    assert not validator.is_valid("something else")
+
+
+def test_the_documented_input_takes_what_the_function_takes() -> None:
+    node = {"properties": {"next": {"$ref": "#/$defs/Node"}, "value": {"type": "integer"}}}
+    document = {
+        "$id": "urn:odd",
+        "title": "Task",
+        "type": "object",
+        "properties": {"node": {"$ref": "#/$defs/Node"}},
+        "$defs": {"Node": node, "Unused": True},
     }
+    made = function_components([function("odd", input=Schema(document))], {})
+    assert made.keys() >= {"odd.input", "odd.input.Node"}
+    assert "$id" not in made["odd.input"]
+    assert "title" not in made["odd.input"]
+    whole = {"components": {"schemas": made}, "$ref": "#/components/schemas/odd.input"}
+    for value in ({"node": {"next": {"value": 1}}}, {"node": {"next": {"value": "x"}}}, {}):
+        expected = Draft202012Validator(document).is_valid(value)
+        assert Draft202012Validator(whole).is_valid(value) is expected
 
 
 VALUES: dict[str, list[object]] = {
@@ -260,7 +322,7 @@ VALUES: dict[str, list[object]] = {
     ("name", "value"), [(n, v) for n, values in VALUES.items() for v in values]
 )
 def test_the_documented_submission_takes_what_the_node_takes(name: str, value: object) -> None:
-    components = function_components([])
+    components = function_components([], {})
     whole = {"components": {"schemas": components}, **SUBMISSION}
     body = {"function": "greet"} | {name: value}
     try:

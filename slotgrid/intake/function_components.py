@@ -1,0 +1,218 @@
+"""The functions' schemas as components of the document, in a form that client generators take.
+
+JSON Schema allows more than generators read. Every definition becomes a component of its own, named
+so that no two of them make the same class; a reference names a component and no place inside one;
+`true` and `false` as schemas, and lists of mixed constants, are written out.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from slotgrid.core.schema import JsonSchema
+from slotgrid.core.spec import FunctionSpec
+from slotgrid.intake.schemas.basics import ref
+
+DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
+"""What stands under these is data, in which a `$ref` is no reference."""
+BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas"})
+"""Under these stand schemas by any name, which is no keyword."""
+DEFINITIONS = frozenset({"$defs", "definitions"})
+LEFT_OUT = frozenset({"$schema", "$id", "title", *DEFINITIONS})
+"""A component is no root, and generators would name classes by titles, which are not unique."""
+
+
+class Names:
+    """Names of components that stay different when a generator makes class names of them.
+
+    `taken` are the schemas that have a name already. What a generator makes of objects inside of
+    them, by the names of their properties, is taken as well.
+    """
+
+    def __init__(self, taken: Mapping[str, JsonSchema]) -> None:
+        self._taken: set[str] = set()
+        for name, schema in taken.items():
+            self._take(name, schema)
+
+    def free(self, name: str, schema: Any) -> str:
+        """The name, or if another one reads like it, the name and a hash of it."""
+        unique = name
+        if not self._taken.isdisjoint(_classes(name, schema)):
+            unique = f"{name}.{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+        self._take(unique, schema)
+        return unique
+
+    def _take(self, name: str, schema: Any) -> None:
+        self._taken.update(_classes(name, schema))
+
+
+def component_name(function: str, part: str) -> str:
+    """The name for a function's `input` or `output`: its letters and digits, slashes as dots."""
+    safe = re.sub(r"[^\w/-]", lambda match: f"..{ord(match[0]):x}.", function, flags=re.ASCII)
+    return f"{safe.replace('/', '.')}.{part}"
+
+
+def function_components(
+    specs: Sequence[FunctionSpec], others: Mapping[str, JsonSchema]
+) -> dict[str, JsonSchema]:
+    """The schemas that follow from the functions: of each, and of all of them together.
+
+    `others` are the components beside them.
+    """
+    components: dict[str, JsonSchema] = {
+        "FunctionName": {"type": "string"},
+        "FunctionInput": {
+            "type": "object",
+            "description": "What the function takes; see the schema of that function",
+        },
+        "FunctionResult": {"description": "What the function returned"},
+    }
+    names = Names({**others, **components})
+    inputs, outputs = [], []
+    for spec in specs:
+        name, made = _embedded(spec.input.document, component_name(spec.name, "input"), names)
+        described = {"description": f"The input of `{spec.name}`. {spec.description}".strip()}
+        components |= made
+        components[name] = {**made[name], **described}
+        inputs.append(ref(name))
+        if spec.output is not None:
+            document = spec.output.document
+            name, made = _embedded(document, component_name(spec.name, "output"), names)
+            components |= made
+            outputs.append(ref(name))
+    if specs:
+        components["FunctionName"] = {"type": "string", **_enum([spec.name for spec in specs])}
+        components["FunctionInput"] = {
+            "description": components["FunctionInput"]["description"],
+            "anyOf": inputs,
+        }
+    if outputs:
+        rest: JsonSchema = {"description": "Any JSON, of a function that does not say more"}
+        components["FunctionResult"] = {**components["FunctionResult"], "anyOf": [*outputs, rest]}
+    return components
+
+
+def _embedded(
+    document: JsonSchema, name: str, names: Names
+) -> tuple[str, dict[str, dict[str, Any]]]:
+    """A schema and its definitions as components; and the name of the schema's own."""
+    targets = {pointer: _target(document, pointer) for pointer in sorted(_references(document))}
+    targets.setdefault("", document)
+    own = {
+        pointer: names.free(name + _ending(pointer, targets), target)
+        for pointer, target in sorted(targets.items(), key=lambda item: len(item[0]))
+    }
+    return own[""], {own[pointer]: _written(target, own) for pointer, target in targets.items()}
+
+
+def _ending(pointer: str, targets: Collection[str]) -> str:
+    """What a definition's name adds to that of its function: its last part, or all if need be."""
+    if not pointer:
+        return ""
+    parts = [re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in pointer.split("/")[1:]]
+    same = [other for other in targets if other.rpartition("/")[2] == pointer.rpartition("/")[2]]
+    return "." + (parts[-1] if len(same) == 1 else ".".join(parts))
+
+
+def _references(part: Any) -> set[str]:
+    """The pointers of all references in a schema."""
+    found: set[str] = set()
+    for schema in _schemas(part):
+        if isinstance(reference := schema.get("$ref"), str) and reference.startswith("#"):
+            found.add(reference.removeprefix("#").rstrip("/"))
+    return found
+
+
+def _schemas(part: Any) -> Iterator[Mapping[str, Any]]:
+    """A schema and all schemas inside of it."""
+    if isinstance(part, list):
+        for item in part:
+            yield from _schemas(item)
+    elif isinstance(part, Mapping):
+        yield part
+        for key, value in part.items():
+            if key in BY_NAME | DEFINITIONS and isinstance(value, Mapping):
+                for one in value.values():
+                    yield from _schemas(one)
+            elif key not in DATA_KEYWORDS:
+                yield from _schemas(value)
+
+
+def _target(document: Any, pointer: str) -> Any:
+    part = document
+    for name in pointer.split("/")[1:]:
+        key = unquote(name).replace("~1", "/").replace("~0", "~")
+        part = part[int(key)] if isinstance(part, list) else part[key]
+    return part
+
+
+def _written(part: Any, own: Mapping[str, str]) -> Any:
+    """A schema as generators take it; `own` are the components by the pointers to them."""
+    if isinstance(part, bool):
+        return {} if part else {"not": {}}
+    if isinstance(part, list):
+        return [_written(item, own) for item in part]
+    if not isinstance(part, Mapping):
+        return part
+    written: dict[str, Any] = {}
+    for key, value in part.items():
+        if key in LEFT_OUT:
+            continue
+        if key == "$ref" and isinstance(value, str) and value.startswith("#"):
+            written |= ref(own[value.removeprefix("#").rstrip("/")])
+        elif key in BY_NAME and isinstance(value, Mapping):
+            written[key] = {name: _written(one, own) for name, one in value.items()}
+        elif key == "items" and value is False and "prefixItems" in part:
+            written["maxItems"] = len(part["prefixItems"])
+        elif key == "enum":
+            written |= _enum(value)
+        elif key in DATA_KEYWORDS or isinstance(value, bool):
+            written[key] = value
+        else:
+            written[key] = _written(value, own)
+    return written
+
+
+def _enum(values: Sequence[Any]) -> dict[str, Any]:
+    """One of these constants; those that a generator can make no enum of one by one.
+
+    It makes names of the values, which must differ, and types of their types, which must not.
+    """
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {str}:
+        named = {re.sub(r"[^a-z0-9]", "", value.lower()) for value in values if value is not None}
+        plain = "" not in named and len(named) == len(values) - (None in values)
+    else:
+        plain = kinds == {int}
+    if plain:
+        return {"enum": list(values)}
+    return {"anyOf": [{"type": "null"} if value is None else {"const": value} for value in values]}
+
+
+def _classes(name: str, schema: Any) -> set[str]:
+    """The class names that a generator makes of a component, without case and punctuation."""
+    return {_plain(name), *_inner_classes(name, schema)}
+
+
+def _inner_classes(name: str, schema: Any) -> Iterator[str]:
+    """Those of the objects and enums that stand inside of a schema, without a name of their own."""
+    if not isinstance(schema, Mapping) or "$ref" in schema:
+        return
+    inner: list[tuple[str, Any]] = [
+        (f"{name} {property_}", part) for property_, part in schema.get("properties", {}).items()
+    ]
+    for keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        parts = enumerate(schema.get(keyword, ()))
+        inner += [(f"{name} type {number}", part) for number, part in parts]
+    inner.append((f"{name} item", schema.get("items")))
+    inner.append((f"{name} additional property", schema.get("additionalProperties")))
+    for part_name, part in inner:
+        if isinstance(part, Mapping) and ("enum" in part or "object" in part.get("type", "")):
+            yield _plain(part_name)
+        yield from _inner_classes(part_name, part)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

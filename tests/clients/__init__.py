@@ -1,0 +1,1 @@
+"""Clients that others generate from `/openapi`, against running nodes."""
