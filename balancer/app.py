@@ -15,6 +15,7 @@ from balancer.dashboard.live import Live
 from balancer.dashboard.routes import add_dashboard
 from balancer.dashboard.snapshot import Snapshot
 from balancer.dashboard.trend import Trend
+from balancer.fleet.changes import Changes
 from balancer.fleet.dialling import Dialling
 from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.files import RemoteFiles
@@ -69,7 +70,8 @@ class Balancer(NodeProcess):
         self.dialling = Dialling(
             self.fleet, self.links, self.inventory, key=settings.link_key, redactor=redactor
         )
-        self.offer = FleetOffer(self.fleet)
+        self.changes = Changes()
+        self.offer = FleetOffer(self.fleet, wait_for_change=self.changes.wait)
         super().__init__(
             settings,
             slots=self.fleet,
@@ -172,7 +174,7 @@ class Balancer(NodeProcess):
             return
         self._offered = self.fleet.roster.version
         self.dispatcher.reclassify(self.offer.rethink)
-        self.offer.tell_change()
+        self.changes.tell()
 
     def _groups(self) -> dict[str, Served]:
         workers = Counter(worker.group for worker in self.fleet.roster.workers())

@@ -13,7 +13,6 @@ from balancer.fleet.workers import Worker
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.slots import NoSlotFree, Slot
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.wire.limits import LOST_AFTER_S
 
 REFUSALS_LIMIT = 10
 """So many refusals in a row from a worker that counts free slots are a failure of it."""
@@ -143,12 +142,12 @@ class Fleet:
         worker.draining = True
         self._settle(worker)
 
-    def left(self, worker: Worker, *, may_return: bool = False) -> None:
+    def left(self, worker: Worker, *, may_return_s: float = 0.0) -> None:
         """The link is down. Whoever has tasks there ends them; their slots come back as ever.
 
         One that is no longer listed is forgotten. One that was draining may be restarting.
-        `may_return`: nobody closed the link on purpose, so it may be made again within
-        LOST_AFTER_S.
+        `may_return_s`: nobody closed the link on purpose, so it may be made again within that
+        time.
         """
         if not self.roster.has(worker):
             return
@@ -158,8 +157,8 @@ class Fleet:
             return
         if worker.flights:
             self._failed(worker)
-        if may_return:
-            worker.may_return_until = self._clock() + LOST_AFTER_S
+        if may_return_s:
+            worker.may_return_until = self._clock() + may_return_s
         self.roster.lose(worker, self._clock())
 
     def will_not_return(self, worker: Worker) -> None:

@@ -253,10 +253,8 @@ class Links:
             self._at.pop(worker.address, None)
         session.ended.set()
         ending = link.ending
-        self._fleet.left(
-            worker,
-            may_return=not worker.draining and (ending is None or ending.code not in ON_PURPOSE),
-        )
+        on_purpose = worker.draining or (ending is not None and ending.code in ON_PURPOSE)
+        self._fleet.left(worker, may_return_s=0.0 if on_purpose else LOST_AFTER_S)
         calls = session.lost()
         reason = ending.reason if ending is not None else LOST
         broke = ending is None or ending.code == CloseCode.CUT

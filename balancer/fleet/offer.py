@@ -1,7 +1,6 @@
 """What the fleet can run, and where: what a balancer answers to a task that is handed in."""
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.members import Members
@@ -36,10 +35,12 @@ class FleetOffer:
     busy or in maintenance are waited for.
     """
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(
+        self, fleet: Fleet, *, wait_for_change: Callable[[float], Awaitable[None]]
+    ) -> None:
         self._fleet = fleet
         self._roster = fleet.roster
-        self._change: asyncio.Future[None] | None = None
+        self._wait_for_change = wait_for_change
 
     @property
     def catalog(self) -> Catalog:
@@ -66,15 +67,7 @@ class FleetOffer:
 
     async def changed(self, within_s: float) -> None:
         """As `Offer.changed`."""
-        if self._change is None:
-            self._change = asyncio.get_running_loop().create_future()
-        await asyncio.wait({self._change}, timeout=within_s)
-
-    def tell_change(self) -> None:
-        """Something else is offered: wake those that wait in `changed`."""
-        change, self._change = self._change, None
-        if change is not None:
-            change.set_result(None)
+        await self._wait_for_change(within_s)
 
     def recorded(self, submission: Submission) -> FunctionSpec:
         """As `Offer.recorded`. What was accepted once waits until somebody has its function."""

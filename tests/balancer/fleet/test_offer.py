@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from balancer.fleet.changes import Changes
 from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.members import SPECIAL_ROOMS_LIMIT, Room
 from balancer.fleet.offer import FleetOffer
@@ -44,7 +45,9 @@ def asks(fleet: FakeFleet) -> Admission:
     """What admits the tasks of a balancer that is ready."""
     status = NodeStatus()
     status.move_to(NodeState.READY)
-    return Admission(FleetOffer(fleet), status, modes=frozenset(Mode))
+    return Admission(
+        FleetOffer(fleet, wait_for_change=Changes().wait), status, modes=frozenset(Mode)
+    )
 
 
 def submission(**fields: Any) -> Submission:
@@ -154,7 +157,7 @@ def test_workers_whose_link_broke_may_be_back_within_three_heartbeats(
     fleet: FakeFleet, admission: Admission
 ) -> None:
     w1 = fleet.join("w1", address="a1")
-    fleet.left(w1, may_return=True)
+    fleet.left(w1, may_return_s=LOST_AFTER_S)
     assert may_return_s(admission) == LOST_AFTER_S
     assert may_return_s(admission, place={"worker": "w1"}) == LOST_AFTER_S
     fleet.clock.advance(1.0)
@@ -177,18 +180,19 @@ def test_workers_whose_link_broke_may_be_back_within_three_heartbeats(
 def test_nobody_waits_for_lost_workers_beyond_three_heartbeats(
     fleet: FakeFleet, admission: Admission
 ) -> None:
-    fleet.left(fleet.join("w1"), may_return=True)
+    fleet.left(fleet.join("w1"), may_return_s=LOST_AFTER_S)
     fleet.clock.advance(LOST_AFTER_S)
     assert may_return_s(admission) == 0.0
 
 
 async def test_a_change_wakes_all_that_wait_for_it(fleet: FakeFleet) -> None:
-    offer = FleetOffer(fleet)
-    offer.tell_change()  # nobody waits
+    changes = Changes()
+    offer = FleetOffer(fleet, wait_for_change=changes.wait)
+    changes.tell()  # nobody waits
     waits = [asyncio.ensure_future(offer.changed(60.0)) for _ in range(3)]
     await asyncio.sleep(0)
     assert not any(wait.done() for wait in waits)
-    offer.tell_change()
+    changes.tell()
     async with asyncio.timeout(10):
         await asyncio.gather(*waits)
         await offer.changed(0.01)  # the time is up
@@ -352,7 +356,7 @@ def test_a_waiting_task_moves_to_the_newest_contract_if_it_named_none_and_fits(
     task = admitted(admission, **fields)
     fleet.drains(older)
     fleet.join("w2", contract=2, functions=newer)
-    FleetOffer(fleet).rethink(task)
+    FleetOffer(fleet, wait_for_change=Changes().wait).rethink(task)
     assert task.spec.contract == contract
 
 
@@ -365,7 +369,7 @@ def test_a_waiting_task_moves_to_the_pool_that_its_function_has_now(
     assert class_of(task).pool == "default"
     fleet.left(older)
     fleet.join("w1", boot="b2", pools={"wide": 2}, functions=[replace(PLAIN, pool="wide")])
-    FleetOffer(fleet).rethink(task)
+    FleetOffer(fleet, wait_for_change=Changes().wait).rethink(task)
     assert class_of(task).pool == "wide"
     assert fleet.can_serve(class_of(task))
 
@@ -375,5 +379,5 @@ def test_without_a_newer_contract_a_task_stays_where_it_is(
 ) -> None:
     fleet.join("w1")
     task = admitted(admission)
-    FleetOffer(fleet).rethink(task)
+    FleetOffer(fleet, wait_for_change=Changes().wait).rethink(task)
     assert task.spec is PLAIN
