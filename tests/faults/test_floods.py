@@ -1,6 +1,6 @@
 """Pages that flood their browser with events: neither the link nor another worker's task feels it.
 
-A worker of the default size, its balancer, and tasks that come through it.
+A worker with two browsers, its balancer, and tasks that come through it.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ FLOODS = {
 }
 
 TIMEOUT_S = 8
-SLOTS = 10
+SLOTS = 6
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ async def fleet(folder: Path) -> AsyncIterator[tuple[Node, Node]]:
             FUNCTIONS_DIR=functions,
             CHROMIUM_PATH=find_executable(BrowserKind.SHELL).path,
             SLOTS=SLOTS,
+            BROWSERS=2,
         )
         await balancer.until_ready_workers(1)
         yield balancer, worker
