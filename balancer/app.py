@@ -150,11 +150,11 @@ class Balancer(NodeProcess):
             stack.push_async_callback(self.links.close)
             await stack.enter_async_context(self.dialling.running())
             for loop, name in (
-                (self.keep_expiring(), "history"),
-                (self.keep_data_folder(), "data folder"),
+                (self.keep_expiring, "history"),
+                (self.keep_data_folder, "data folder"),
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
-            _ = await stack.enter_async_context(background(self.live.running(), name="dashboard"))
+            _ = await stack.enter_async_context(background(self.live.running, name="dashboard"))
             # Last, for what an earlier process accepted starts to run with it.
             await stack.enter_async_context(self.durability.running(self.supervisor))
             yield

@@ -103,7 +103,7 @@ async def serve(make: Callable[[Stop], NodeProcess]) -> int:
     kind, settings = node.kind, node.settings
     async with (
         listening(node) as port,
-        background(garbage.keep_young_few(), name="garbage"),
+        background(garbage.keep_young_few, name="garbage"),
     ):
         garbage.set_apart_what_stays()
         log.info(f"{kind}.listening", host=settings.host, port=port, name=settings.node_name)

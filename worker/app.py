@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -178,7 +179,8 @@ class Worker(NodeProcess):
             await stack.enter_async_context(self.registry.watching())
             await stack.enter_async_context(self.services.running())
             await stack.enter_async_context(self.tags.running())
-            memory = guard_memory(
+            memory = partial(
+                guard_memory,
                 self.slots,
                 limit_percent=self.settings.memory_limit_percent,
                 used_percent=self._used_percent,
@@ -186,9 +188,9 @@ class Worker(NodeProcess):
             )
             for loop, name in (
                 (memory, "memory guard"),
-                (self.health.keep_measuring(), "memory measure"),
-                (self.keep_expiring(), "history"),
-                (self.keep_data_folder(), "data folder"),
+                (self.health.keep_measuring, "memory measure"),
+                (self.keep_expiring, "history"),
+                (self.keep_data_folder, "data folder"),
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
             # For what an earlier process accepted starts to run with it.

@@ -54,7 +54,7 @@ class Inventory:
     @asynccontextmanager
     async def watching(self, changed: Callable[[], None]) -> AsyncIterator[None]:
         """Call `changed` after each change of the list, as long as the block runs."""
-        async with background(self._watch(changed), name="inventory"):
+        async with background(lambda: self._watch(changed), name="inventory"):
             yield
 
     async def _watch(self, changed: Callable[[], None]) -> None:

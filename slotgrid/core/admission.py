@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from slotgrid.core.errors import (
@@ -18,6 +19,19 @@ from slotgrid.core.parts import API, Source
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedInput:
+    """An input that is valid for the function, its defaults filled in."""
+
+    spec: FunctionSpec
+    filled: Any
+
+    @classmethod
+    def of(cls, spec: FunctionSpec, given: Mapping[str, Any]) -> "CheckedInput":
+        """Check an input. Raises InvalidInput with every violation."""
+        return cls(spec, checked_input(spec, given))
 
 
 class Admission:
@@ -40,8 +54,23 @@ class Admission:
         self._modes = frozenset(modes)
         self._check_webhook = check_webhook
 
-    def admit(self, submission: Submission, *, owner: str, source: Source = API) -> Task:
-        """A new task in state queued, its defaults filled in. Raises the reason why not."""
+    def chosen(self, submission: Submission) -> FunctionSpec:
+        """The function that the submission asks for. Raises the reason why there is none."""
+        self._status.check_accepts()
+        return self._offer.choose(submission)
+
+    def admit(
+        self,
+        submission: Submission,
+        *,
+        owner: str,
+        source: Source = API,
+        checked: CheckedInput | None = None,
+    ) -> Task:
+        """A new task in state queued, its defaults filled in. Raises the reason why not.
+
+        `checked` is its input where that has been checked already, off the event loop.
+        """
         self._status.check_accepts()
         spec = self._offer.choose(submission)
         self._check_mode(submission, spec)
@@ -54,11 +83,18 @@ class Admission:
             spec,
             owner=owner,
             source=source,
-            input=checked_input(spec, submission.input),
+            input=checked.filled
+            if checked is not None and checked.spec is spec
+            else checked_input(spec, submission.input),
         )
 
     async def admit_within(
-        self, submission: Submission, *, owner: str, source: Source = API
+        self,
+        submission: Submission,
+        *,
+        owner: str,
+        source: Source = API,
+        checked: CheckedInput | None = None,
     ) -> Task:
         """As `admit`, but wait out a lost link: for `may_return_s` of the refusal, within `wait_s`.
 
@@ -67,7 +103,7 @@ class Admission:
         began = time.monotonic()
         while True:
             try:
-                task = self.admit(submission, owner=owner, source=source)
+                task = self.admit(submission, owner=owner, source=source, checked=checked)
             except NoWorker as refusal:
                 left_s = refusal.may_return_s
                 if submission.wait_s is not None:
@@ -141,10 +177,9 @@ def _check_timeout(submission: Submission, spec: FunctionSpec) -> None:
 
 def checked_input(spec: FunctionSpec, given: Mapping[str, Any]) -> Any:
     """The input with its defaults. Raises InvalidInput with every violation."""
-    filled = spec.input.with_defaults(given)
     violations = [
         Violation(f"/input{violation.pointer}", violation.message)
-        for violation in spec.input.violations(filled)
+        for violation in spec.input.violations(given)
     ]
     if violations:
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
@@ -152,4 +187,4 @@ def checked_input(spec: FunctionSpec, given: Mapping[str, Any]) -> Any:
         raise InvalidInput(
             f"{spec.name}: {first.pointer}: {first.message}{more}", errors=violations
         )
-    return filled
+    return spec.input.with_defaults(given)

@@ -20,12 +20,21 @@ class Violation:
 
     def to_json(self) -> dict[str, str]:
         """The violation as `errors[]` shows it."""
-        return {"pointer": self.pointer, "message": self.message}
+        return {"pointer": shortened(self.pointer), "message": shortened(self.message)}
+
+
+def shortened(text: str) -> str:
+    """The text, or the beginning and end of a long one: a caller's own megabytes need no echo."""
+    return text if len(text) <= TEXT_MOST else f"{text[: TEXT_MOST // 2]} … {text[-80:]}"
 
 
 def pointer(path: Iterable[object]) -> str:
     """The JSON pointer (RFC 6901) of a path of keys and indexes; empty for the whole value."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+TEXT_MOST = 600
+"""Characters of what was wrong in a request that its refusal repeats."""
 
 
 class ServiceError(Exception):
@@ -60,13 +69,14 @@ class ServiceError(Exception):
 
     def to_problem(self) -> dict[str, Any]:
         """The body of the answer, by RFC 9457 and with our members beside it."""
+        detail = shortened(self.detail) if self.status < 500 else self.detail
         problem: dict[str, Any] = {
             "type": f"/problems/{self.name}",
             "title": self.title,
             "status": self.status,
-            "detail": self.detail,
+            "detail": detail,
             "success": False,
-            "error": self.detail,
+            "error": detail,
         }
         for member in ("task_id", "retry_after_s", "position", "expected_wait_s", "reason"):
             if (value := getattr(self, member)) is not None:

@@ -11,6 +11,8 @@ NESTING_LIMIT = 100
 """Levels of arrays and objects: JSON is written 254 deep at most, and checked recursively."""
 CONTAINERS = (dict, list)
 MOST = sys.float_info.max
+PAIRS_MOST = 100
+"""Headers of a webhook, labels of a place."""
 
 
 class Wrong(ValueError):
@@ -127,4 +129,6 @@ def read_members(
 def read_pairs(value: object) -> tuple[tuple[str, str], ...]:
     """An object of strings, as pairs."""
     members = read_object(value)
+    if len(members) > PAIRS_MOST:
+        raise Wrong.because(f"expected at most {PAIRS_MOST} members, got {len(members)}")
     return tuple(read_members(members, dict.fromkeys(members, read_string)).items())

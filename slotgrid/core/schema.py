@@ -1,38 +1,37 @@
 """JSON Schema, compiled once: what is wrong with a value, its defaults, its secrets."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from functools import cached_property
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
 import jsonschema
-import jsonschema_rs
-from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
 
 from slotgrid.core.errors import FAULTS_LIMIT, Violation, pointer
+from slotgrid.core.faults import Fault, FaultFinder
+from slotgrid.core.judging import JsonSchema, Judge, SchemaFault, pattern_judge
+from slotgrid.core.showing import shown
 
-JsonSchema = Mapping[str, Any]
+__all__ = ["REDACTED", "JsonSchema", "Schema", "SchemaFault"]
+
 REDACTED = "[redacted]"
 REFERENCES_LIMIT = 32
 """A chain of references longer than this is taken for a circle."""
 
 
-class SchemaFault(ValueError):
-    """The schema itself is not a valid JSON Schema, or refers to what is not in it."""
-
-
 class Schema:
     """A JSON Schema (draft 2020-12 unless it says otherwise) and its compiled validator.
 
-    Compiling costs 1.8 ms, a check some 10 µs: so never compile on the way of a task. What is
-    valid, which is nearly everything, jsonschema-rs says in 1 µs; jsonschema has the last word on
-    everything else, and all the words.
+    Compiling costs 1.8 ms, a check of what is valid 1 µs: so never compile on the way of a task.
+    The work for any value is bounded by the schema, not by the value: only what the schema has
+    something to say about is looked at.
     `has_secrets`: it marks something `writeOnly`.
     References are JSON pointers into the schema itself: nothing is ever fetched.
-    Raises SchemaFault when `document` is not a valid schema.
+    Raises SchemaFault when `document` is not a valid schema, or has a pattern that cannot be
+    matched in linear time.
     """
 
     def __init__(self, document: JsonSchema) -> None:
@@ -44,69 +43,58 @@ class Schema:
             raise SchemaFault(f"{pointer(cause.absolute_path)}: {cause.message}") from cause
         known = validator_class.META_SCHEMA["$schema"]
         draft = self.document.get("$schema", known)
-        if str(draft).rstrip("#") != known.rstrip("#"):
+        if str(draft).rstrip("#") != known.rstrip("#") or "draft-03" in known:
             raise SchemaFault(f"$schema {draft!r} is no draft known here")
         _check_references(self.document)
-        self._validator: Validator = validator_class(
-            self.document, format_checker=validator_class.FORMAT_CHECKER
-        )
-        self._quick = _quick_validator(self.document)
-        self._defaults = any("default" in part for part in _mappings(self.document))
-        self.has_secrets = any("writeOnly" in part for part in _mappings(self.document))
+        self._draft = str(draft)
+        self._judge = Judge(self.document)
+        self._defaults = _parts_with("default", self.document)
+        self._secret = _parts_with("writeOnly", self.document)
+        self.has_secrets = bool(self._secret)
 
     def violations(self, value: Any) -> list[Violation]:
         """What is wrong with `value`, up to FAULTS_LIMIT faults; empty when it is valid."""
-        if self._quick is not None and _says_yes(self._quick, value):
+        if self._judge.accepts(value):
             return []
-        public = self.redacted(value)
         found = [
-            Violation(pointer(error.absolute_path), _message(error, public))
-            for error in islice(self._validator.iter_errors(value), FAULTS_LIMIT)
+            Violation(pointer(fault.path), self._message(fault))
+            for fault in islice(self._finder.find(value), FAULTS_LIMIT)
         ]
         return sorted(found, key=lambda violation: violation.pointer)
 
     def with_defaults(self, value: Any) -> Any:
-        """`value` with the schema's defaults filled in where nothing was given."""
-        return _fill(self.document, value, self.document) if self._defaults else value
+        """A valid `value` with the schema's defaults filled in where nothing was given."""
+        return _fill(self.document, value, self.document, self._defaults)
 
     def secrets(self, value: Any) -> list[str]:
         """The strings in `value` that the schema marks `writeOnly`."""
-        return list(_secrets(self.document, value, self.document)) if self.has_secrets else []
+        return list(_secrets(self.document, value, self.document, self._secret))
 
     def redacted(self, value: Any) -> Any:
         """`value` as it may be shown: what is `writeOnly` replaced."""
-        return _redact(self.document, value, self.document) if self.has_secrets else value
+        return _redact(self.document, value, self.document, self._secret)
 
+    @cached_property
+    def _finder(self) -> FaultFinder:
+        return FaultFinder(self.document, self._draft)
 
-def _quick_validator(document: dict[str, Any]) -> jsonschema_rs.Validator | None:
-    try:
-        return jsonschema_rs.validator_for(document, validate_formats=True)
-    except (ValueError, jsonschema_rs.ReferencingError):
-        return None  # a dialect that only jsonschema reads
+    def _message(self, fault: Fault) -> str:
+        """The fault in one sentence, without the value where that is or holds a secret."""
+        if self.has_secrets:
+            below_secret, above_secret = self._hidden(fault.path)
+            if below_secret or (above_secret and not fault.names_only):
+                return f"does not fulfil `{fault.keyword}: {shown(fault.limit)}`"
+        return fault.message
 
-
-def _says_yes(quick: jsonschema_rs.Validator, value: Any) -> bool:
-    try:
-        return quick.is_valid(value)
-    except ValueError:  # a value that it cannot read, such as a number beyond its range
-        return False
-
-
-def _message(error: jsonschema.ValidationError, public: Any) -> str:
-    """The fault in one sentence, without the value when that holds a secret or is a book."""
-    message = error.message
-    if _at(public, error.absolute_path) != error.instance:
-        message = f"does not fulfil `{error.validator}: {error.validator_value}`"
-    return message if len(message) <= 300 else f"{message[:200]} … {message[-80:]}"
-
-
-def _at(value: Any, path: Any) -> Any:
-    """What stands at `path`; whatever is below a redacted value is redacted too."""
-    for part in path:
-        if value == REDACTED:
-            break
-        value = value[part]
-    return value
+    def _hidden(self, path: Iterable[str | int]) -> tuple[bool, bool]:
+        """Whether what stands at the path is secret, and whether something below it is."""
+        secret, parts = False, _with_alternatives([self.document], self.document)
+        for step in path:
+            secret = secret or any(part.get("writeOnly") for part in parts)
+            below = [schema for part in parts for schema in _below(part, step)]
+            parts = _with_alternatives(below, self.document)
+        secret = secret or any(part.get("writeOnly") for part in parts)
+        return secret, any(_marks(part, self._secret) for part in parts)
 
 
 def _mappings(document: Any) -> Iterator[Mapping[str, Any]]:
@@ -174,61 +162,146 @@ def _below(schema: JsonSchema, key: str | int) -> Iterator[Any]:
         return
     named = [schema["properties"][key]] if key in schema.get("properties", ()) else []
     for pattern, part in schema.get("patternProperties", {}).items():
-        if re.search(pattern, key):
+        if pattern_judge(pattern).accepts(key):
             named.append(part)
     yield from named or [schema.get("additionalProperties", True)]
 
 
-Change = Callable[[Any, Any, JsonSchema], Any]
+def _with_alternatives(schemas: Iterable[Any], root: JsonSchema) -> list[JsonSchema]:
+    """These schemas, and all that the same value stands under or may."""
+    found: list[JsonSchema] = []
+    seen: set[int] = set()
+    waiting = list(schemas)
+    while waiting:
+        schema = waiting.pop()
+        if id(schema) not in seen:
+            seen.add(id(schema))
+            found.append(_resolve(schema, root))
+            waiting += _alternatives(found[-1])
+    return found
 
 
-def _each(change: Change, schema: JsonSchema, value: Any, root: JsonSchema) -> Any:
-    """A copy of `value` with `change` made to its members or items, by their own schemas."""
+Marked = frozenset[int]
+"""The identities of those parts of a schema in or below which a keyword stands."""
+
+
+def _parts_with(keyword: str, document: JsonSchema) -> Marked:
+    parts = [*_mappings(document)]
+    marked = {id(part) for part in parts if keyword in part}
+    before = -1
+    while before != len(marked):  # until no reference leads from an unmarked part to a marked one
+        before = len(marked)
+        for part in reversed(parts):  # what is nested comes later in the list
+            if id(part) not in marked and any(id(one) in marked for one in _next(part, document)):
+                marked.add(id(part))
+    return frozenset(marked)
+
+
+def _next(part: JsonSchema, root: JsonSchema) -> Iterator[Any]:
+    """What stands directly in a part, and what its reference leads to."""
+    for inside in part.values():
+        yield from inside if isinstance(inside, list) else [inside]
+    if isinstance(part.get("$ref"), str):
+        yield _target(part["$ref"], root)
+
+
+def _marks(schema: JsonSchema, marked: Marked) -> bool:
+    """Whether a resolved schema, which may be a merged copy, is or holds a marked part."""
+    return id(schema) in marked or any(
+        id(one) in marked
+        for inside in schema.values()
+        for one in (inside if isinstance(inside, list) else [inside])
+    )
+
+
+Change = Callable[[Any, Any, JsonSchema, Marked], Any]
+
+
+def _each(change: Change, schema: JsonSchema, value: Any, root: JsonSchema, marked: Marked) -> Any:
+    """`value` with `change` made to its members or items, by their own schemas.
+
+    Only those are looked at that a marked schema describes; where there are none, the value goes
+    through as it is.
+    """
 
     def changed(key: str | int, part: Any) -> Any:
         for below in _below(schema, key):
-            part = change(below, part, root)
+            part = change(below, part, root, marked)
         return part
 
     if isinstance(value, Mapping):
-        return {name: changed(name, part) for name, part in value.items()}
+        names = _names(schema, value, marked)
+        return {**value, **{name: changed(name, value[name]) for name in names}} if names else value
     if isinstance(value, list):
-        return [changed(index, item) for index, item in enumerate(value)]
+        count = _count(schema, value, marked)
+        first = [changed(index, value[index]) for index in range(count)]
+        return [*first, *value[count:]] if count else value
     return value
 
 
-def _fill(schema: Any, value: Any, root: JsonSchema) -> Any:
+def _names(schema: JsonSchema, value: Mapping[str, Any], marked: Marked) -> list[str]:
+    """The members of the value that a marked schema describes."""
+    rest = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+    if any(id(part) in marked for part in rest):
+        return list(value)
+    named = schema.get("properties", {})
+    return [name for name, part in named.items() if id(part) in marked and name in value]
+
+
+def _count(schema: JsonSchema, value: list[Any], marked: Marked) -> int:
+    """How many of the value's first items a marked schema may describe."""
+    items = schema.get("items")
+    first = items if isinstance(items, list) else schema.get("prefixItems", [])
+    if id(items) in marked or id(schema.get("additionalItems")) in marked:
+        return len(value)
+    return min(len(first), len(value)) if any(id(part) in marked for part in first) else 0
+
+
+def _fill(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Any:
+    if id(schema) not in marked:
+        return value
     schema = _resolve(schema, root)
-    value = _each(_fill, schema, value, root)
-    if isinstance(value, dict):
-        for name, part in schema.get("properties", {}).items():
-            described = _resolve(part, root)
-            if name not in value and "default" in described:
-                value[name] = deepcopy(described["default"])
+    value = _each(_fill, schema, value, root, marked)
+    if isinstance(value, Mapping):
+        missing = {
+            name: described["default"]
+            for name, part in schema.get("properties", {}).items()
+            if name not in value
+            for described in [_resolve(part, root)]
+            if "default" in described
+        }
+        return {**value, **deepcopy(missing)} if missing else value
     return value
 
 
-def _redact(schema: Any, value: Any, root: JsonSchema) -> Any:
+def _redact(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Any:
+    if id(schema) not in marked:
+        return value
     schema = _resolve(schema, root)
     if schema.get("writeOnly"):
         return REDACTED
     for alternative in _alternatives(schema):
-        value = _redact(alternative, value, root)
-    return _each(_redact, schema, value, root)
+        value = _redact(alternative, value, root, marked)
+    return _each(_redact, schema, value, root, marked)
 
 
-def _secrets(schema: Any, value: Any, root: JsonSchema) -> Iterator[str]:
+def _secrets(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Iterator[str]:
+    if id(schema) not in marked:
+        return
     schema = _resolve(schema, root)
     if schema.get("writeOnly"):
         yield from _strings(value)
         return
     for alternative in _alternatives(schema):
-        yield from _secrets(alternative, value, root)
-    if isinstance(value, Mapping | list):
-        members = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for key, part in members:
-            for below in _below(schema, key):
-                yield from _secrets(below, part, root)
+        yield from _secrets(alternative, value, root, marked)
+    keys: Iterable[str | int] = ()
+    if isinstance(value, Mapping):
+        keys = _names(schema, value, marked)
+    elif isinstance(value, list):
+        keys = range(_count(schema, value, marked))
+    for key in keys:
+        for below in _below(schema, key):
+            yield from _secrets(below, value[key], root, marked)
 
 
 def _strings(value: Any) -> Iterator[str]:

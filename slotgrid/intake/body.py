@@ -1,7 +1,9 @@
 """The JSON body of a request."""
 
+import asyncio
 import codecs
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
@@ -9,6 +11,17 @@ from aiohttp import web
 from slotgrid.core.errors import InvalidSubmission, UnsupportedMediaType, Violation
 from slotgrid.core.reading import NESTING_LIMIT
 from slotgrid.intake.payload import read_body
+
+T = TypeVar("T")
+LARGE_BODY_BYTES = 64 * 1024
+"""From here on a body is checked off the event loop, which it would hold up for milliseconds."""
+
+
+async def off_loop(size: int, work: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """What `work` returns; for a body of `size` bytes that is large, in a thread."""
+    if size < LARGE_BODY_BYTES:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 async def read_json(request: web.Request, *, empty: object = None) -> tuple[Any, int, bool]:

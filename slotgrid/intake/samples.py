@@ -22,7 +22,7 @@ _STRINGS = {
 def sample_of(schema: Schema) -> Any:
     """A valid value, or None where none was found (a `pattern` can only be met by its author)."""
     value = _Sampler(schema.document).sample(schema.document, DEPTH)
-    return None if schema.violations(schema.with_defaults(value)) else value
+    return None if schema.violations(value) else value
 
 
 class _Sampler:

@@ -102,7 +102,7 @@ class Database:
             raise
         self._ended = False
         try:
-            async with background(self._watch(), name="watch of the database"):
+            async with background(self._watch, name="watch of the database"):
                 try:
                     yield
                 finally:

@@ -156,12 +156,12 @@ class Durability:
         await stack.enter_async_context(self.tasks.running(supervisor))
         stack.enter_context(self._peers.surviving())
         _ = await stack.enter_async_context(
-            background(self._recovery.settle_later(), name="tasks of unknown functions")
+            background(self._recovery.settle_later, name="tasks of unknown functions")
         )
         _ = await stack.enter_async_context(
-            background(self._take_up_after_outages(), name="return of the database")
+            background(self._take_up_after_outages, name="return of the database")
         )
-        _ = await stack.enter_async_context(background(self.retention.keep_on(), name="retention"))
+        _ = await stack.enter_async_context(background(self.retention.keep_on, name="retention"))
 
     async def _take_up_after_outages(self) -> None:
         """What is queued on record waits in memory or is known to wait on disk, whatever an outage

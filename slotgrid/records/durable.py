@@ -94,8 +94,8 @@ class DurableTasks:
         await self.take_up()
         try:
             async with (
-                background(self._pump.run(), name="durable tasks"),
-                background(LogFlush(self._database, self._window).run(), name="log lines"),
+                background(self._pump.run, name="durable tasks"),
+                background(LogFlush(self._database, self._window).run, name="log lines"),
             ):
                 yield
                 self.release_queued()

@@ -84,7 +84,7 @@ class Peers:
         """
         await self._join()
         try:
-            async with background(self._beat_on(), name="heartbeat in the database"):
+            async with background(self._beat_on, name="heartbeat in the database"):
                 yield
         finally:
             await self._leave()

@@ -1,6 +1,9 @@
 """Background loops: each has an owner, a name and an end, and the service stops if one dies."""
 
 import asyncio
+import errno
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,12 +12,19 @@ import structlog
 
 log = structlog.get_logger()
 
+Loop = Callable[[], Coroutine[Any, Any, None]]
+"""Makes an endless loop, which can be begun anew after a failure."""
 OnDeath = Callable[[str, BaseException | None], None]
+
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Errors that pass by themselves: descriptors or memory that others use at this moment."""
+SHORTAGE_PAUSE_S = 1.0
+SHORTAGE_OVER_S = 60.0
 
 
 @asynccontextmanager
 async def background(
-    coroutine: Coroutine[Any, Any, None],
+    loop: Loop,
     *,
     name: str,
     on_death: OnDeath | None = None,
@@ -24,11 +34,12 @@ async def background(
 
     A loop that raises or returns before the block ends is dead: that is logged, and `on_death` is
     called with the name and the error (None if it returned). Without one, the event loop's
-    exception handler is told, where `stop_on_death` waits for it.
+    exception handler is told, where `stop_on_death` waits for it. A shortage of descriptors is no
+    death: the loop begins anew.
     At the end the task is cancelled and waited for, `stop_within_s` at most; it never raises here.
     """
     running = asyncio.get_running_loop()
-    task = running.create_task(coroutine, name=name)
+    task = running.create_task(through_shortages(loop, name=name), name=name)
     ending = False
 
     def ended(task: asyncio.Task[None]) -> None:
@@ -53,6 +64,25 @@ async def background(
         _, stuck = await asyncio.wait({task}, timeout=stop_within_s)
         if stuck:
             log.error("background.stuck", background=name, after_s=stop_within_s)
+
+
+async def through_shortages(loop: Loop, *, name: str) -> None:
+    """Run the loop; when the machine lacks descriptors or memory for it, begin it anew.
+
+    Logged once for each shortage. Raises whatever else the loop raises.
+    """
+    failed_at = -math.inf
+    while True:
+        try:
+            return await loop()
+        except OSError as error:
+            if error.errno not in SHORTAGES:
+                raise
+            now = time.monotonic()
+            if now - failed_at > SHORTAGE_OVER_S:
+                log.warning("background.shortage", background=name, error=str(error))
+            failed_at = now
+            await asyncio.sleep(SHORTAGE_PAUSE_S)
 
 
 def stop_on_death(stop: Callable[[str], None]) -> None:

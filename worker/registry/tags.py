@@ -76,7 +76,7 @@ class Tags:
     async def running(self) -> AsyncIterator[None]:
         """Keep the tags fresh while the block runs; they have been asked when it begins."""
         await self.refresh()
-        async with background(self._keep_fresh(), name="tags"):
+        async with background(self._keep_fresh, name="tags"):
             yield
 
     async def _keep_fresh(self) -> None:

@@ -24,7 +24,7 @@ async def watch(folder: Path, changed: Callable[[], Awaitable[object]]) -> Async
     A folder that is not there yet is waited for. Changes that come together are one call.
     """
     stop = asyncio.Event()
-    async with background(_follow(folder, changed, stop), name="functions-watch"):
+    async with background(lambda: _follow(folder, changed, stop), name="functions-watch"):
         try:
             yield
         finally:

@@ -4,12 +4,13 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from slotgrid.core.node import NodeState
-from slotgrid.runtime.background import background
+from slotgrid.runtime.background import Loop, background
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.ending import CloseCode, Ending
@@ -62,8 +63,8 @@ class Uplink:
     async def running(self) -> AsyncIterator[None]:
         """Dial and report while the block runs."""
         async with AsyncExitStack() as stack:
-            loops = [(self._keep_reporting(), "reports")] + [
-                (keep_dialing(address, self._key, self.converse), f"link to {address}")
+            loops: list[tuple[Loop, str]] = [(self._keep_reporting, "reports")] + [
+                (partial(keep_dialing, address, self._key, self.converse), f"link to {address}")
                 for address in self._addresses
             ]
             for loop, name in loops:

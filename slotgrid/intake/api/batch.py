@@ -22,6 +22,7 @@ from slotgrid.core.errors import (
     UnknownFunction,
     UnknownGroup,
     Violation,
+    pointer,
 )
 from slotgrid.core.fields import Mode
 from slotgrid.core.parts import API
@@ -31,9 +32,10 @@ from slotgrid.intake import documents as d
 from slotgrid.intake.accepted import accept
 from slotgrid.intake.api.submit import trace_of
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import read_json
+from slotgrid.intake.body import off_loop, read_json
 from slotgrid.intake.finding import json_response
 from slotgrid.intake.idempotency import hash_of, idempotency_key
+from slotgrid.intake.large_input import checked_early
 from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
 
@@ -84,7 +86,7 @@ async def submit_many(request: web.Request) -> web.Response:
             items,
             owner=request[PRINCIPAL].name,
             trace=trace_of(request),
-            size=size // len(items),
+            size=size,
         )
         answers = await accept(node, tasks, _keys(key, len(tasks)), [hash_of(body)] * len(tasks))
     except ServiceError as refusal:
@@ -103,8 +105,8 @@ def _items(body: Any) -> Sequence[Any]:
     fault = None
     if not isinstance(body, dict):
         fault = Violation("", "expected an object with `tasks`")
-    elif unknown := sorted(body.keys() - {"tasks"}):
-        fault = Violation(f"/{unknown[0]}", "unknown field; there is only `tasks`")
+    elif (unknown := next((name for name in body if name != "tasks"), None)) is not None:
+        fault = Violation(pointer([unknown]), "unknown field; there is only `tasks`")
     elif not isinstance(items := body.get("tasks"), list) or not 1 <= len(items) <= TASKS_MOST:
         fault = Violation("/tasks", f"expected an array of 1 to {TASKS_MOST} submissions")
     else:
@@ -123,13 +125,23 @@ async def _admitted(
     """A task of each item. Raises InvalidSubmission with the faults of all of them."""
     node.status.check_accepts()
     tasks, faults = [], []
+    share = size // len(items)
     for number, item in enumerate(items):
         if number % AT_ONCE == AT_ONCE - 1:
             await asyncio.sleep(0)
         try:
-            submission = Submission.parse(_durable(item), trace=trace, size=size)
+            submission = await off_loop(
+                size, Submission.parse, _durable(item), trace=trace, size=share
+            )
             _check_durable(submission)
-            tasks.append(await node.admission.admit_within(submission, owner=owner, source=API))
+            tasks.append(
+                await node.admission.admit_within(
+                    submission,
+                    owner=owner,
+                    source=API,
+                    checked=await checked_early(node, submission, size),
+                )
+            )
         except (InMaintenance, Draining):
             raise
         except ServiceError as refusal:

@@ -1,9 +1,8 @@
 """`POST /task` and `POST /functions/{name}`: run a function."""
 
-from collections.abc import Awaitable
-
 from aiohttp import web
 
+from slotgrid.core.admission import CheckedInput
 from slotgrid.core.errors import (
     BrowserCrashed,
     Conflict,
@@ -32,7 +31,8 @@ from slotgrid.core.parts import API, Source
 from slotgrid.core.submission import Submission
 from slotgrid.intake import documents as d
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import read_json
+from slotgrid.intake.body import off_loop, read_json
+from slotgrid.intake.large_input import checked_early
 from slotgrid.intake.modes import EVENT_STREAM, answer
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, Scope, endpoint
@@ -75,7 +75,9 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
 async def submit(request: web.Request) -> web.StreamResponse:
     """`POST /task`: check, queue, run and answer in the mode asked for."""
     body, size, shallow = await read_json(request)
-    submission = Submission.parse(body, trace=trace_of(request), size=size, shallow=shallow)
+    submission = await off_loop(
+        size, Submission.parse, body, trace=trace_of(request), size=size, shallow=shallow
+    )
     return await run(request, submission)
 
 
@@ -104,36 +106,44 @@ async def submit_to_function(request: web.Request) -> web.StreamResponse:
     if "mode" not in query and EVENT_STREAM in request.headers.get("Accept", ""):
         query["mode"] = Mode.STREAM
     name = request.match_info["name"]
-    submission = Submission.from_query(name, input_, query, trace=trace_of(request), size=size)
+    submission = await off_loop(
+        size, Submission.from_query, name, input_, query, trace=trace_of(request), size=size
+    )
     return await run(request, submission)
 
 
-def run(
+async def run(
     request: web.Request, submission: Submission, source: Source = API
-) -> Awaitable[web.StreamResponse]:
-    """Admit the submission as the asker's own; awaited, run it, and answer in its mode."""
+) -> web.StreamResponse:
+    """Admit the submission as the caller's own, run it, and answer in its mode."""
     node = request.app[NODE]
+    owner = request[PRINCIPAL].name
     try:
-        task = node.admission.admit(submission, owner=request[PRINCIPAL].name, source=source)
+        checked = await checked_early(node, submission, submission.size)
+    except ServiceError as refusal:
+        node.refused(refusal.name)
+        raise
+    try:
+        task = node.admission.admit(submission, owner=owner, source=source, checked=checked)
     except NoWorker as refusal:
         if refusal.may_return_s > 0:
-            return _run_once_back(request, submission, source)
+            return await _run_once_back(request, submission, source, checked)
         node.refused(refusal.name)
         raise
     except ServiceError as refusal:
         node.refused(refusal.name)
         raise
-    return answer(node, task, request)
+    return await answer(node, task, request)
 
 
 async def _run_once_back(
-    request: web.Request, submission: Submission, source: Source
+    request: web.Request, submission: Submission, source: Source, checked: CheckedInput | None
 ) -> web.StreamResponse:
     """As `run`, for a submission whose workers have just been lost and may be back in a moment."""
     node = request.app[NODE]
     try:
         task = await node.admission.admit_within(
-            submission, owner=request[PRINCIPAL].name, source=source
+            submission, owner=request[PRINCIPAL].name, source=source, checked=checked
         )
     except ServiceError as refusal:
         node.refused(refusal.name)

@@ -65,6 +65,11 @@ def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
         ({"$dynamicRef": "http://127.0.0.1:9/x"}, "$dynamicRef is not supported"),
         (object_of(a={"$recursiveRef": "#"}), "$recursiveRef is not supported"),
         ({"$ref": "#"}, "leads in a circle"),
+        ({"default": object()}, "the schema cannot be compiled"),
+        ({"$schema": "http://json-schema.org/draft-03/schema#"}, "is no draft known here"),
+        (object_of(a={"pattern": "(?=x)y"}), "/properties/a/pattern: the pattern '(?=x)y' cannot"),
+        ({"patternProperties": {"(a)\\1": True}}, "the pattern '(a)\\\\1' cannot be used"),
+        (object_of(a={"pattern": "(?:a{900}){900}"}), "/properties/a/pattern: the pattern"),
         (
             object_of(a={"$ref": "#/$defs/b"})
             | {"$defs": {"b": {"$ref": "#/$defs/c"}, "c": {"$ref": "#/$defs/b"}}},
@@ -80,9 +85,8 @@ def test_a_schema_that_is_not_one_is_refused_when_it_is_made(
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("draft", ["draft-03", "draft-04"])
-def test_another_draft_is_followed_when_the_schema_names_it(draft: str) -> None:
-    schema = {"$schema": f"http://json-schema.org/{draft}/schema#", "minimum": 1}
+def test_another_draft_is_followed_when_the_schema_names_it() -> None:
+    schema = {"$schema": "http://json-schema.org/draft-04/schema#", "minimum": 1}
     assert pointers(schema | {"exclusiveMinimum": True}, 1) == [""]
     assert pointers(schema, 1) == []
 
@@ -185,7 +189,7 @@ def test_filling_in_changes_neither_what_was_given_nor_the_schema() -> None:
         ({"prefixItems": [{}, object_of(b={"default": 1})]}, [{}, {}, {}], [{}, {"b": 1}, {}]),
         ({"additionalProperties": object_of(b={"default": 1})}, {"x": {}}, {"x": {"b": 1}}),
         (
-            {"patternProperties": {"^x": object_of(b={"default": 1})}},
+            {"patternProperties": {"^z": True, "^x": object_of(b={"default": 1})}},
             {"xy": {}, "y": {}},
             {"xy": {"b": 1}, "y": {}},
         ),

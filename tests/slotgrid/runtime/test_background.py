@@ -1,10 +1,12 @@
 import asyncio
+import errno
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from slotgrid.runtime import background as background_module
 from slotgrid.runtime.background import background, stop_on_death
 
 
@@ -20,7 +22,7 @@ async def dying(now: asyncio.Event) -> None:
 
 async def test_a_loop_runs_as_long_as_the_block_and_has_a_name() -> None:
     started = asyncio.Event()
-    async with background(endless(started), name="heartbeat") as task:
+    async with background(lambda: endless(started), name="heartbeat") as task:
         await started.wait()
         assert task.get_name() == "heartbeat"
     assert task.cancelled()
@@ -30,7 +32,7 @@ async def test_a_loop_runs_as_long_as_the_block_and_has_a_name() -> None:
 async def test_a_loop_ends_also_when_the_block_fails() -> None:
     started = asyncio.Event()
     with pytest.raises(ValueError, match="of the block"):
-        async with background(endless(started), name="heartbeat") as task:
+        async with background(lambda: endless(started), name="heartbeat") as task:
             await started.wait()
             raise ValueError("of the block")
     assert task.cancelled()
@@ -41,7 +43,7 @@ async def test_a_death_is_told_with_its_name_and_error_and_logged() -> None:
     now = asyncio.Event()
     with capture_logs() as lines:
         async with background(
-            dying(now), name="reporter", on_death=lambda *death: told.set_result(death)
+            lambda: dying(now), name="reporter", on_death=lambda *death: told.set_result(death)
         ):
             now.set()
             name, error = await told
@@ -55,7 +57,7 @@ async def test_a_death_is_told_with_its_name_and_error_and_logged() -> None:
 async def test_a_loop_that_returns_is_dead_too() -> None:
     told: asyncio.Future[BaseException | None] = asyncio.Future()
     async with background(
-        asyncio.sleep(0), name="short", on_death=lambda _, error: told.set_result(error)
+        lambda: asyncio.sleep(0), name="short", on_death=lambda _, error: told.set_result(error)
     ):
         assert await told is None
 
@@ -64,7 +66,7 @@ async def test_a_loop_that_somebody_cancels_is_dead_too() -> None:
     told: asyncio.Future[BaseException | None] = asyncio.Future()
     started = asyncio.Event()
     async with background(
-        endless(started), name="cut", on_death=lambda _, error: told.set_result(error)
+        lambda: endless(started), name="cut", on_death=lambda _, error: told.set_result(error)
     ) as task:
         await started.wait()
         task.cancel()
@@ -81,8 +83,8 @@ async def test_a_death_stops_the_service_once_with_the_reason() -> None:
 
     stop_on_death(reasons.append)
     async with (
-        background(die("one"), name="one") as one,
-        background(die("two"), name="two") as two,
+        background(lambda: die("one"), name="one") as one,
+        background(lambda: die("two"), name="two") as two,
     ):
         await both.wait()
         await asyncio.wait({one, two})
@@ -110,7 +112,7 @@ async def test_a_loop_that_does_not_end_is_named_and_left() -> None:
                 await release.wait()
 
     with capture_logs() as lines:
-        async with background(stubborn(), name="stubborn", stop_within_s=0.01) as task:
+        async with background(stubborn, name="stubborn", stop_within_s=0.01) as task:
             await started.wait()
     assert [line["event"] for line in lines] == ["background.stuck"]
     release.set()
@@ -127,7 +129,39 @@ async def test_an_error_at_the_end_is_logged_and_hides_nothing() -> None:
             raise LookupError("while ending")
 
     with capture_logs() as lines, pytest.raises(ValueError, match="of the block"):
-        async with background(clumsy(), name="clumsy"):
+        async with background(clumsy, name="clumsy"):
             await started.wait()
             raise ValueError("of the block")
     assert [line["event"] for line in lines] == ["background.failed_at_its_end"]
+
+
+async def test_a_shortage_of_descriptors_is_no_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_module, "SHORTAGE_PAUSE_S", 0.0)
+    begun, settled = 0, asyncio.Event()
+
+    async def starved() -> None:
+        nonlocal begun
+        begun += 1
+        if begun < 4:
+            raise OSError(errno.EMFILE, "Too many open files")
+        settled.set()
+        await asyncio.Event().wait()
+
+    with capture_logs() as lines:
+        async with background(starved, name="starved"):
+            await settled.wait()
+    assert [(line["event"], line["background"]) for line in lines] == [
+        ("background.shortage", "starved")
+    ]
+
+
+async def test_another_error_of_the_system_is_a_death() -> None:
+    told: asyncio.Future[BaseException | None] = asyncio.Future()
+
+    async def failing() -> None:
+        raise OSError(errno.EIO, "broken disk")
+
+    async with background(
+        failing, name="failing", on_death=lambda _, error: told.set_result(error)
+    ):
+        assert isinstance(await told, OSError)

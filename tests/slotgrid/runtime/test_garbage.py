@@ -25,7 +25,7 @@ async def freed_in_its_turn(*, meanwhile: Callable[[], object]) -> None:
         weakref.finalize(ring, freed.set)
         gc.collect()  # it is among the oldest from here on
         del ring
-        async with background(garbage.keep_young_few(), name="garbage"), asyncio.timeout(10):
+        async with background(garbage.keep_young_few, name="garbage"), asyncio.timeout(10):
             while not freed.is_set():
                 meanwhile()
                 await asyncio.sleep(0)
@@ -60,7 +60,7 @@ async def test_the_newest_objects_are_looked_through_though_few_have_come(
         weakref.finalize(ring, freed.set)
         del ring
         assert not freed.is_set()
-        async with background(garbage.keep_young_few(), name="garbage"), asyncio.timeout(10):
+        async with background(garbage.keep_young_few, name="garbage"), asyncio.timeout(10):
             await freed.wait()
     finally:
         gc.enable()
@@ -96,7 +96,7 @@ async def test_the_middle_generation_never_has_much_to_look_through(
         remembered.extend([] for _ in range(new_in_a_tick))
         monkeypatch.setattr(garbage, "YOUNG_EVERY_S", 0.0)
         monkeypatch.setattr(gc, "collect", look)
-        async with background(garbage.keep_young_few(), name="garbage"), asyncio.timeout(10):
+        async with background(garbage.keep_young_few, name="garbage"), asyncio.timeout(10):
             await enough.wait()
     finally:
         gc.enable()
