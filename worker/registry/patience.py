@@ -65,10 +65,13 @@ async def within(work: Coroutine[Any, Any, T], *, timeout_s: float, name: str) -
     """Await `work` for so long at most, even when it swallows its cancellation.
 
     Raises TimeoutError; the work is cancelled then, and left to itself if it will not end. So
-    it is, too, when whoever waits is cancelled.
+    it is, too, when whoever waits is cancelled. A cancellation that comes from inside of the work
+    and an exit that it asks for are its failures, raised as RuntimeError: neither may end the loop
+    of the one who waits.
     """
-    task = asyncio.create_task(work, name=name)
+    task = asyncio.create_task(_contained(work), name=name)
     task.add_done_callback(_read_error)
+    task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
     try:
         await asyncio.wait({task}, timeout=timeout_s)
         if task.done():
@@ -76,6 +79,20 @@ async def within(work: Coroutine[Any, Any, T], *, timeout_s: float, name: str) -
         raise TimeoutError(f"{name} takes longer than {timeout_s:g} s")
     finally:
         task.cancel()
+
+
+async def _contained(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await work
+    except (Exception, GeneratorExit):
+        raise
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("CancelledError: cancelled by its own code") from None
+    except BaseException as error:  # SystemExit, KeyboardInterrupt, others of libraries
+        raise RuntimeError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
 
 
 def _read_error(task: asyncio.Task[Any]) -> None:

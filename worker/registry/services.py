@@ -198,12 +198,15 @@ class Services:
         try:
             service = kept.definition.factory()
             await self._start_and_ask(kept, service)
-        except Exception as error:  # whatever an author's code raises means `down`
+        # Whatever an author's code raises means `down`, an exit too.
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            is_news = reason != kept.error
             kept.instance = None
             # Before it is stopped, which may take its time: no task starts with it any more.
             self._move(kept, ServiceState.DOWN, reason)
-            log.warning("service.down", service=kept.definition.name, error=reason)
+            if is_news:  # and not for each start that fails for the same reason
+                log.warning("service.down", service=kept.definition.name, error=reason)
         finally:
             if service is not None:
                 await self._stop(service, kept.definition.name)
@@ -226,7 +229,7 @@ class Services:
     async def _stop(self, service: Any, name: str) -> None:
         try:
             await within(service.stop(), timeout_s=self._stop_timeout_s, name=f"stop of {name}")
-        except Exception as error:  # the first error is the one to show
+        except (Exception, SystemExit) as error:  # the first error is the one to show
             log.warning("service.stop_failed", service=name, error=str(error))
 
 

@@ -169,6 +169,15 @@ async def test_a_service_that_fails_at_start_is_tried_until_it_comes_up(
             quiet("bad", status="1 / 0", stop="await asyncio.sleep(99)"),
             "ZeroDivisionError: division by zero",
         ),
+        (
+            quiet("bad", status="raise asyncio.CancelledError"),
+            "RuntimeError: CancelledError: cancelled by its own code",
+        ),
+        (
+            quiet("bad", start="raise SystemExit(3)", stop="raise KeyboardInterrupt"),
+            "RuntimeError: SystemExit: 3",
+        ),
+        (quiet("bad") + "    def __init__(self): raise SystemExit(4)\n", "SystemExit: 4"),
     ],
 )
 async def test_what_hangs_or_fails_is_down_and_is_tried_again(
