@@ -13,7 +13,10 @@ import orjson
 import sqlalchemy as sa
 import structlog
 from dbos import DBOS, Serializer, SetWorkflowID
+from dbos import error as dbos_error
+from sqlalchemy.exc import SQLAlchemyError
 
+from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.engines import DatabaseFault, end, reason, where
 
 log = structlog.get_logger()
@@ -32,6 +35,11 @@ LEAVE_S = 5.0
 
 OVERDUE_S = 1.0
 """Before what was due when DBOS gave up; it may give up again."""
+
+FORSAKE_S = 5.0
+"""For one batch of a dead node's workflows. DBOS tries again without a bound, and the heartbeat of
+this node waits meanwhile: without one its peers would take it for dead after 10 s."""
+BATCH = 1000
 
 UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 
@@ -81,6 +89,7 @@ class DurableEngine:
         self._broken_off = broken_off
         self._workflow: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._fault: str | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -142,26 +151,65 @@ class DurableEngine:
         loop.set_default_executor(ThreadPoolExecutor(THREADS))
 
     async def unfinished(self) -> set[str]:
-        """The ids of this executor's workflows that have not ended, those to be taken up too."""
-        return set(
-            await _ids(
-                status=UNFINISHED, executor_id=self._executor, app_version=APPLICATION_VERSION
+        """The ids of this executor's workflows that have not ended, those to be taken up too.
+
+        Raises DatabaseUnavailable.
+        """
+        with self._translated():
+            return set(
+                await _ids(
+                    status=UNFINISHED, executor_id=self._executor, app_version=APPLICATION_VERSION
+                )
             )
-        )
 
     async def forget_ended(self, *, before: float, limit: int) -> None:
-        """Remove workflows that ended before then (seconds since the epoch)."""
+        """Remove workflows that ended before then (seconds since the epoch).
+
+        Raises DatabaseUnavailable.
+        """
         moment = datetime.fromtimestamp(before, UTC).isoformat()
-        await _delete(await _ids(status=ENDED, completed_before=moment, limit=limit))
+        with self._translated():
+            await _delete(await _ids(status=ENDED, completed_before=moment, limit=limit))
 
     async def forsake(self, executor: str) -> None:
-        """Remove what a dead executor has not finished, so that its tasks can have new ones."""
-        await _delete(await _ids(status=UNFINISHED, executor_id=executor))
+        """Remove what a dead executor has not finished, so that its tasks can have new ones.
+
+        Raises DatabaseUnavailable; what is removed by then stays so.
+        """
+        found = BATCH
+        while found == BATCH:
+            with self._translated():
+                async with asyncio.timeout(FORSAKE_S):
+                    ids = await _ids(status=UNFINISHED, executor_id=executor, limit=BATCH)
+                    await _delete(ids)
+            found = len(ids)
 
     async def start(self, workflow: str, task_id: str, number: int, again_in_s: float) -> None:
-        """Go on after attempt `number`, in `again_in_s` seconds, as the workflow of that id."""
-        with SetWorkflowID(workflow):
+        """Go on after attempt `number`, in `again_in_s` seconds, as the workflow of that id.
+
+        Raises DatabaseUnavailable.
+        """
+        with self._translated(), SetWorkflowID(workflow):
             await DBOS.start_workflow_async(self._workflow, task_id, number, again_in_s)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Errors of DBOS become ours: all that it does is done in its database. Logged once for
+        each change.
+        """
+        try:
+            yield
+        except (SQLAlchemyError, dbos_error.DBOSException, TimeoutError) as cause:
+            why = "it takes too long" if isinstance(cause, TimeoutError) else reason(cause)
+            if self._fault is None:
+                log.warning("webhook.schedule_unavailable", reason=why)
+            self._fault = why
+            raise DatabaseUnavailable(
+                "the schedule of webhooks cannot be used at the moment", retry_after_s=5
+            ) from cause
+        if self._fault is not None:
+            self._fault = None
+            log.info("webhook.schedule_available")
 
     def _register(self) -> None:
         # Registered here and not at import: its parts are wired later.

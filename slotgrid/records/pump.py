@@ -79,7 +79,7 @@ class Pump:
                 await self._heed_cancels()
                 await self._keep_said()
             except DatabaseUnavailable:
-                log.warning("durable.pump_waits")
+                pass  # logged once for all by the database; the next turn tries again
             try:
                 async with asyncio.timeout(EVERY_S):
                     await self._wake.wait()

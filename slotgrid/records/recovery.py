@@ -74,7 +74,7 @@ class Recovery:
                         await self._settle(row)
                 await self._tasks.take_up()
             except DatabaseUnavailable:
-                log.warning("durable.settling_waits")
+                continue  # logged once for all by the database
             else:
                 for task_id in due:
                     del self._later[task_id]
