@@ -29,6 +29,10 @@ NODE_URL = re.compile(r"https?://[^/\s,?#@]+(/[^\s,?#]*)?")
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|kb|mb|gb)?", re.IGNORECASE)
 # 1 kb is 1024 bytes, as in the systems whose `10mb` this reads.
 SIZE_UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
+ENTRIES_LIMIT = 200
+ENTRIES_BYTES = 64 * 1024
+"""Labels or pools of a worker, and their size as JSON: a balancer takes no more of either
+(docs/protocol.md)."""
 TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
 FALSE_WORDS = frozenset({"false", "no", "off", "0"})
 
@@ -151,7 +155,11 @@ def urls() -> Reader[tuple[str, ...]]:
 
 def labels() -> Reader[Mapping[str, str]]:
     """`name=value` pairs, separated by commas."""
-    return Reader("name=value pairs, separated by commas", _pairs)
+    return Reader(
+        f"name=value pairs of valid UTF-8, separated by commas, at most {ENTRIES_LIMIT} and "
+        f"{ENTRIES_BYTES // 1024} KiB in all",
+        _pairs,
+    )
 
 
 def headers() -> Reader[Mapping[str, str]]:
@@ -174,7 +182,7 @@ def sizes() -> Reader[Mapping[str, int]]:
             {name: _within(int(size), 1, 10_000) for name, size in _pairs(given).items()}
         )
 
-    return Reader("name=size pairs, separated by commas", read)
+    return Reader(f"name=size pairs, separated by commas, at most {ENTRIES_LIMIT}", read)
 
 
 def optional(reader: Reader[T]) -> Reader[T | None]:
@@ -200,4 +208,8 @@ def _pairs(given: str) -> Mapping[str, str]:
         if not separator or not WORD.fullmatch(name) or not value or name in pairs:
             raise ValueError(item)
         pairs[name] = value
+    # Bytes that are no UTF-8 reach us as lone surrogates, which `encode` refuses (a ValueError).
+    size = len(json.dumps(pairs, ensure_ascii=False).encode())
+    if len(pairs) > ENTRIES_LIMIT or size > ENTRIES_BYTES:
+        raise ValueError(given)
     return MappingProxyType(pairs)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from balancer.fleet.bounds import NAME_CHARS, check_entries
 from slotgrid.runtime.choices import BrowserKind, LogFormat, LogLevel
 from slotgrid.runtime.env_example import env_example
 from slotgrid.runtime.settings import TABLE, Settings, SettingsError
+from slotgrid.wire.limits import ENTRIES_BYTES, ENTRIES_LIMIT
 
 STRONG_KEY = "pL8x-Qm2v_Zt7RwYb3Nc"
 ROOT = Path(__file__).parents[3]
@@ -25,6 +27,20 @@ def test_nothing_given_is_a_worker_on_loopback() -> None:
     assert settings.browser is BrowserKind.SHELL
     assert settings.notices == ()
     assert not settings.is_public
+
+
+def test_labels_and_pools_at_their_bounds_are_taken_by_a_balancer() -> None:
+    spare = ENTRIES_BYTES - len('{"zone":""}') - 100
+    for labels in (
+        {f"label{n}": "x" for n in range(ENTRIES_LIMIT)},
+        {"zone": "é" * (spare // 2)},
+    ):
+        text = ",".join(f"{name}={value}" for name, value in labels.items())
+        settings = Settings.from_env({"LABELS": text})
+        assert dict(settings.labels) == labels
+        check_entries("labels", settings.labels)
+    pools = ",".join(f"pool{n}=1" for n in range(ENTRIES_LIMIT))
+    check_entries("pools", Settings.from_env({"POOLS": pools, "SLOTS": str(ENTRIES_LIMIT)}).pools)
 
 
 def test_what_is_derived_follows_what_is_given() -> None:
@@ -89,6 +105,12 @@ def test_all_faults_are_told_at_once_one_line_each() -> None:
         ("ROOT_PATH", "/ends/"),
         ("LABELS", "zone"),
         ("LABELS", "zone=eu,zone=us"),
+        ("LABELS", ",".join(f"label{n}=x" for n in range(ENTRIES_LIMIT + 1))),
+        ("LABELS", f"zone={'é' * (ENTRIES_BYTES // 2)}"),
+        ("LABELS", "zone=\udcff"),
+        ("POOLS", ",".join(f"pool{n}=1" for n in range(ENTRIES_LIMIT + 1))),
+        ("NODE_NAME", "n" * (NAME_CHARS + 1)),
+        ("GROUP", "g" * (NAME_CHARS + 1)),
         ("POOLS", "fast=0"),
         ("MAX_WAIT_S", "nan"),
         ("MAX_WAIT_S", "-1"),
