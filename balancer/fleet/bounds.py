@@ -10,10 +10,14 @@ from collections.abc import Callable, Collection, Mapping
 from slotgrid.records.artifacts import is_file_name
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import ProtocolFault, encode
-from slotgrid.wire.limits import ENTRIES_BYTES, ENTRIES_LIMIT, PARTS_LIMIT
+from slotgrid.wire.limits import (
+    ENTRIES_BYTES,
+    ENTRIES_LIMIT,
+    FUNCTIONS_LIMIT,
+    PARTS_LIMIT,
+)
 from slotgrid.wire.parts import FunctionInfo
 
-FUNCTIONS_LIMIT = 2000
 SLOTS_LIMIT = 10_000
 """Of one worker, in all of its pools."""
 NAME_CHARS = 100

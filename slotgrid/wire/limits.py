@@ -29,6 +29,15 @@ With the largest message on top of it, BACKLOG_LIMIT is never reached by a peer 
 LARGE_LANES = 256
 """Lanes with a large message that may wait at once: each costs the peer 1 MiB of its assembly."""
 
+FUNCTIONS_LIMIT = 2000
+"""Functions of a worker."""
+FUNCTIONS_BYTES = 6 * 1024 * 1024
+"""Bytes of them as JSON, together: what else a worker says of itself fits beside them into
+SELF_LIMIT."""
+BROKEN_LIMIT = 1000
+BROKEN_BYTES = 1024 * 1024
+"""Broken files that a worker reports, and their bytes as JSON; `GET /health` has all of them."""
+
 ENTRIES_LIMIT = 200
 """Tags, labels, versions or pools of a worker."""
 ENTRIES_BYTES = 64 * 1024

@@ -12,7 +12,6 @@ from aiohttp import ClientSession
 
 from balancer.fleet.bounds import (
     CHANGES_LIMIT,
-    FUNCTIONS_LIMIT,
     REPORTS_LIMIT,
     SLOTS_LIMIT,
     STRAYS_LIMIT,
@@ -22,7 +21,14 @@ from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.ending import CloseCode
-from slotgrid.wire.limits import CREDITS, ENTRIES_LIMIT, PARTS_LIMIT, SELF_LIMIT, SIGNS_LIMIT
+from slotgrid.wire.limits import (
+    CREDITS,
+    ENTRIES_LIMIT,
+    FUNCTIONS_LIMIT,
+    PARTS_LIMIT,
+    SELF_LIMIT,
+    SIGNS_LIMIT,
+)
 from slotgrid.wire.parts import ArtifactInfo
 from tests.balancer.fake_worker import ECHO, FakeWorker, fake_worker
 from tests.balancer.running import GIVE_UP_S, LINK_KEY, Load, RunningBalancer

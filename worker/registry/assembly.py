@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from slotgrid.wire.limits import FUNCTIONS_BYTES, FUNCTIONS_LIMIT
 from worker.registry.definitions import (
     BrokenFile,
     FileContents,
@@ -43,7 +44,8 @@ def assemble(offers: Mapping[str, Offer]) -> Assembly:
     """Put the files together, in the order of their names.
 
     A tag or service that two files define stays with the first; the second is broken. A
-    file that is broken keeps its last good contents, as far as those hold still.
+    file that is broken keeps its last good contents, as far as those hold still. Functions beyond
+    what a balancer takes from one worker, in the order of their files, are broken.
     """
     chosen: dict[str, FileContents] = {}
     errors: dict[str, str] = {}
@@ -71,6 +73,9 @@ def assemble(offers: Mapping[str, Offer]) -> Assembly:
                 functions[function.spec.name] = function
                 break
             errors.setdefault(path, f"requires the service `{unknown[0]}`, which nobody defines")
+    for path, surplus, error in _surplus(chosen, functions):
+        del functions[surplus]
+        errors.setdefault(path, error)
     return Assembly(
         functions=_sorted(functions),
         tags=_sorted(tags),
@@ -81,6 +86,31 @@ def assemble(offers: Mapping[str, Offer]) -> Assembly:
         ),
         good=chosen,
     )
+
+
+def _surplus(
+    chosen: Mapping[str, FileContents], functions: Mapping[str, LoadedFunction]
+) -> list[tuple[str, str, str]]:
+    """The file and name of each function that no link could carry any more, and the reason."""
+    surplus: list[tuple[str, str, str]] = []
+    count = size = 0
+    for path, contents in chosen.items():
+        if contents.function is None or contents.function.spec.name not in functions:
+            continue
+        function = functions[contents.function.spec.name]
+        name, bytes_ = function.spec.name, function.link_bytes
+        if count == FUNCTIONS_LIMIT:
+            error = f"the worker offers {FUNCTIONS_LIMIT} functions already, the most that it can"
+            surplus.append((path, name, f"{error}; give this one to a worker of another group"))
+        elif size + bytes_ > FUNCTIONS_BYTES:
+            error = (
+                f"its description and schemas take {bytes_} bytes, where {FUNCTIONS_BYTES - size} "
+                f"of the {FUNCTIONS_BYTES} for all functions of a worker are left"
+            )
+            surplus.append((path, name, f"{error}; make them smaller, or use another group"))
+        else:
+            count, size = count + 1, size + bytes_
+    return surplus
 
 
 def _preferred(offer: Offer) -> Iterator[FileContents]:

@@ -19,10 +19,12 @@ class LoadedFunction:
     """A function that is ready to run, as its file was when it was loaded.
 
     Hold it for as long as the function runs: it keeps that state of the folder importable.
-    `sources` is the text it was made of, for a child process that must run the same.
+    `sources` is the text it was made of, for a child process that must run the same. `link_bytes`
+    is the size of its description on a link.
     """
 
     spec: FunctionSpec
+    link_bytes: int
     options: FunctionOptions
     callable: Callable[..., Any]
     is_coroutine: bool

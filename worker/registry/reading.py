@@ -11,6 +11,8 @@ from typing import Any
 
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.function import FunctionOptions, ServiceOptions, TagOptions
+from slotgrid.wire.encoding import encode
+from slotgrid.wire.functions import info_of
 from worker.registry.binding import SignatureFault
 from worker.registry.definitions import (
     FileContents,
@@ -110,6 +112,7 @@ class _File:
         )
         return LoadedFunction(
             spec=spec,
+            link_bytes=_link_bytes(spec),
             options=options,
             callable=thing,
             is_coroutine=inspect.iscoroutinefunction(thing),
@@ -162,6 +165,14 @@ def _function_name(path: PurePosixPath) -> str:
         if not _PART.fullmatch(part):
             raise FileFault(f"`{part}` cannot be in a function's name: only letters, digits, - _")
     return "/".join(parts)
+
+
+def _link_bytes(spec: FunctionSpec) -> int:
+    """Bytes of the function's description on a link. Raises FileFault if no link can carry it."""
+    try:
+        return len(encode(info_of(spec)))
+    except (ValueError, TypeError, RecursionError, NotImplementedError, OverflowError) as cause:
+        raise FileFault(f"its description and schemas cannot be sent as JSON: {cause}") from cause
 
 
 def _modes(options: FunctionOptions) -> tuple[str, ...]:

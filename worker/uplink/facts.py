@@ -9,7 +9,9 @@ from slotgrid.core.node import NodeStatus
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.runtime.settings import Settings
+from slotgrid.wire.encoding import encode
 from slotgrid.wire.functions import info_of
+from slotgrid.wire.limits import BROKEN_BYTES, BROKEN_LIMIT
 from slotgrid.wire.messages import PROTOCOL, Functions, Hello, Report, Tags
 from slotgrid.wire.parts import BrokenInfo, FunctionInfo, System
 from worker.browser.browsers import Browsers
@@ -17,8 +19,6 @@ from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags as WorkerTags
 
-BROKEN_LIMIT = 1000
-"""Broken files that a balancer is told of; `GET /health` has all of them."""
 ERROR_CHARS = 1000
 """Of what is wrong with one of them."""
 
@@ -119,10 +119,17 @@ class Facts:
         return tuple(info_of(spec) for spec in self._registry.specs())
 
     def _broken(self) -> tuple[BrokenInfo, ...]:
-        return tuple(
-            BrokenInfo(path=well_formed(broken.path), error=well_formed(broken.error[:ERROR_CHARS]))
-            for broken in self._registry.broken[:BROKEN_LIMIT]
-        )
+        shown: list[BrokenInfo] = []
+        size = 0
+        for broken in self._registry.broken[:BROKEN_LIMIT]:
+            info = BrokenInfo(
+                path=well_formed(broken.path), error=well_formed(broken.error[:ERROR_CHARS])
+            )
+            size += len(encode(info))
+            if size > BROKEN_BYTES:
+                break
+            shown.append(info)
+        return tuple(shown)
 
     def _versions(self) -> dict[str, str | None]:
         return {

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.worker.registry.conftest import Folder, run
+from worker.registry import assembly
 from worker.registry.registry import Registry
 
 
@@ -263,3 +264,41 @@ async def test_a_dropped_registry_leaves_no_module_behind(
     await asyncio.sleep(0)  # the loop lets go of its last step
     gc.collect()
     assert module not in sys.modules
+
+
+async def test_functions_beyond_what_a_balancer_takes_are_broken_until_there_is_room(
+    folder: Folder, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly, "FUNCTIONS_LIMIT", 2)
+    for name in ("a.py", "b.py", "c.py", "sub/d.py"):
+        folder.write_function(name)
+    await registry.load()
+    assert [spec.name for spec in registry.specs()] == ["a", "b"]
+    assert [broken.path for broken in registry.broken] == ["c.py", "sub/d.py"]
+    assert "offers 2 functions already" in registry.broken[0].error
+    assert registry.broken[0].kept_revision is None
+    folder.remove("a.py")
+    await registry.load()
+    assert [spec.name for spec in registry.specs()] == ["b", "c"]
+    assert [broken.path for broken in registry.broken] == ["sub/d.py"]
+    folder.remove("b.py")
+    await registry.load()
+    assert [spec.name for spec in registry.specs()] == ["c", "sub/d"]
+    assert registry.broken == ()
+
+
+async def test_a_function_that_no_link_can_carry_is_broken(
+    folder: Folder, registry: Registry
+) -> None:
+    folder.write_function("good.py")
+    folder.write(
+        "bad.py",
+        '''
+        @function()
+        async def run(context: Context) -> int:
+            """No UTF-8: \\udcff."""
+        ''',
+    )
+    await registry.load()
+    assert [spec.name for spec in registry.specs()] == ["good"]
+    assert "cannot be sent as JSON" in registry.broken[0].error

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from balancer.fleet.bounds import check_hello
 from slotgrid.wire import messages as m
-from slotgrid.wire.limits import BACKLOG_LIMIT, PARTS_LIMIT
+from slotgrid.wire.encoding import encode
+from slotgrid.wire.limits import BACKLOG_LIMIT, FUNCTIONS_BYTES, PARTS_LIMIT, SELF_LIMIT
 from tests.worker.running import RunningWorker
 from tests.worker.uplink.fake_balancer import Conversation, linked
 from worker import attempt
@@ -223,3 +225,28 @@ async def test_a_task_on_which_the_worker_fails_is_answered_and_the_link_lasts(
             assert problem["type"] == "/problems/internal"
         assert worker.worker.slots.used == 0
         await _works(worker, balancer)
+
+
+async def test_functions_too_large_for_a_link_cost_only_themselves(tmp_path: Path) -> None:
+    large = {
+        f"large{number}.py": f"""
+            BIG = {{"type": "object", "description": "x" * {MIB}}}
+
+            @function(input=BIG)
+            async def large{number}(context: Context) -> int:
+                return {number}
+        """
+        for number in range(9)
+    }
+    broken = {f"raises{number}.py": f"raise ValueError('\\0' * {MIB})" for number in range(300)}
+    async with linked(tmp_path, {**FUNCTIONS, **large, **broken}, boot=None) as (worker, balancer):
+        hello = await balancer.hello()
+        assert len(encode(hello)) < SELF_LIMIT
+        assert len(encode(hello.functions)) < FUNCTIONS_BYTES + 4096
+        check_hello(hello)
+        offered = {function.name for function in hello.functions}
+        assert {"gives", "large0", "large4"} <= offered
+        assert "large8" not in offered
+        unusable = {one.path: one.error for one in worker.worker.registry.broken}
+        assert "bytes" in unusable["large8.py"]
+        assert len(unusable) > len(hello.broken) > 100
