@@ -40,8 +40,14 @@ class Inventory:
         except FileNotFoundError:
             entries = ()
         except (InventoryFault, OSError) as error:
-            self.fault = str(error)
-            log.warning("inventory.kept_the_last_good_list", file=str(self._path), fault=self.fault)
+            if isinstance(error, OSError):
+                # Read again at the next look: the file may be the same when it can be read.
+                self._seen = None
+            if self.fault != str(error):
+                self.fault = str(error)
+                log.warning(
+                    "inventory.kept_the_last_good_list", file=str(self._path), fault=self.fault
+                )
             return False
         if self.fault is not None:
             log.info("inventory.is_good_again", file=str(self._path))

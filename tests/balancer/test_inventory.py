@@ -1,10 +1,12 @@
 """`workers.json`: what is read, what is refused, and what is kept."""
 
 import asyncio
+import errno
 import json
 from pathlib import Path
 
 import pytest
+import structlog
 
 from balancer.fleet.inventory import Inventory
 from slotgrid.runtime.workers_file import InventoryFault, Listed, parse_inventory
@@ -53,6 +55,32 @@ def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(InventoryFault) as raised:
         parse_inventory(b'["nowhere", "http://a", 3]')
     assert len(raised.value.faults) == 2
+
+
+def test_a_file_that_cannot_be_read_is_read_as_soon_as_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "workers.json"
+    file.write_text('["http://127.0.0.1:3000"]')
+    read_bytes = Path.read_bytes
+
+    def refusing(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refusing)
+    inventory = Inventory(file)
+    with structlog.testing.capture_logs() as logs:
+        assert not inventory.look()
+        assert not inventory.look()
+        assert "Permission denied" in str(inventory.fault)
+        monkeypatch.setattr(
+            Path, "read_bytes", read_bytes
+        )  # as `chmod` does: no other time or size
+        assert inventory.look()
+    assert (inventory.entries, inventory.fault) == ((ONE,), None)
+    events = [line["event"] for line in logs]
+    assert events.count("inventory.kept_the_last_good_list") == 1
+    assert events.count("inventory.is_good_again") == 1
 
 
 def test_a_missing_file_is_an_empty_list(tmp_path: Path) -> None:

@@ -130,6 +130,8 @@ class Registry:
             )
             tried = await self._try_files(snapshot)
             assembly = assemble({path: look.offer for path, look in tried.items()})
+            if snapshot.unreadable and snapshot.unreadable != before.unreadable:
+                log.error("functions.unreadable", folders=list(snapshot.unreadable))
             self._snapshot = snapshot
             self._tried = {path: _settled(look, path, assembly) for path, look in tried.items()}
             changed = self._publish(assembly)
@@ -141,7 +143,7 @@ class Registry:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Load on every change of the folder, for as long as the block runs."""
-        async with watch(self._folder, self.load):
+        async with watch(self._folder, self.load, unread=lambda: not self._snapshot.whole):
             yield
 
     async def _try_files(self, snapshot: Snapshot) -> dict[str, _Tried]:

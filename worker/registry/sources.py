@@ -6,14 +6,16 @@ folder, and no `.pyc` with a time stamp of the same second can bring back old co
 """
 
 import ast
+import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 SUFFIX = ".py"
 REVISION_LENGTH = 12
+GONE = f"cannot be read: {os.strerror(errno.ENOENT)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Source:
         try:
             data = (folder / path).read_bytes()
         except OSError as cause:
-            return cls(path, None, frozenset(), f"cannot be read: {cause.strerror}")
+            return cls(path, None, frozenset(), _unreadable(cause))
         if known is not None and known.data == data:
             return known
         return cls(path, data, frozenset(_imports(path, data)))
@@ -46,13 +48,33 @@ class Snapshot:
 
     folder: Path
     sources: Mapping[PurePosixPath, Source]
+    unreadable: tuple[str, ...] = ()
+    """Folders whose files are not known, and why. Files that were there before count as files
+    that cannot be read."""
 
     @classmethod
     def read(cls, folder: Path, previous: "Snapshot | None" = None) -> "Snapshot":
         """Read the folder; one that is not there counts as empty. Blocks."""
         known = previous.sources if previous else {}
-        found = (Source.read(folder, path, known.get(path)) for path in sorted(_walk(folder)))
-        return cls(folder, {source.path: source for source in found})
+        faults: list[OSError] = []
+        read = (Source.read(folder, path, known.get(path)) for path in _walk(folder, faults.append))
+        found = {source.path: source for source in read}
+        for fault in faults:
+            unread = Path(fault.filename)
+            for path in known:
+                if path not in found and (folder / path).is_relative_to(unread):
+                    found[path] = Source(path, None, frozenset(), _unreadable(fault))
+        return cls(
+            folder,
+            dict(sorted(found.items())),
+            tuple(f"{fault.filename}: {_unreadable(fault)}" for fault in faults),
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that is there could be read; what is not there needs no second look."""
+        unread = {one.fault for one in self.sources.values() if one.data is None}
+        return not self.unreadable and unread <= {GONE}
 
     def function_files(self) -> list[PurePosixPath]:
         """The files that may hold functions: no part of the path begins with `_`."""
@@ -81,8 +103,18 @@ class Snapshot:
         return digest.hexdigest()[:REVISION_LENGTH]
 
 
-def _walk(folder: Path) -> Iterator[PurePosixPath]:
-    for parent, folders, files in os.walk(folder):
+def _unreadable(fault: OSError) -> str:
+    return f"cannot be read: {fault.strerror}"
+
+
+def _walk(folder: Path, failed: Callable[[OSError], None]) -> Iterator[PurePosixPath]:
+    """The Python files; `failed` gets the error of each folder that is there and cannot be read."""
+
+    def note(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            failed(error)
+
+    for parent, folders, files in os.walk(folder, onerror=note):
         folders[:] = [
             name for name in folders if not name.startswith(".") and name != "__pycache__"
         ]

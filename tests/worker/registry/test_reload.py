@@ -1,15 +1,22 @@
 """What happens when the folder changes under a registry that is in use."""
 
 import asyncio
+import errno
 import gc
 import importlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
+import watchfiles
 
 from tests.worker.registry.conftest import Changes, Folder, run
+from worker.registry import watching
 from worker.registry.registry import Registry
 
 
@@ -214,6 +221,87 @@ async def test_a_folder_that_comes_later_or_is_replaced_is_watched(
         before = revision(registry, "a")
         folder.write_function("a.py", "2")
         await changes.until(lambda: revision(registry, "a") != before)
+
+
+async def test_a_folder_that_cannot_be_watched_is_looked_at_until_it_can(
+    folder: Folder, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = watchfiles.awatch
+
+    def failing(*_: object, **__: object) -> None:
+        raise OSError("OS file watch limit reached")
+
+    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(watchfiles, "awatch", failing)
+    changes = Changes(registry)
+    with structlog.testing.capture_logs() as logs:
+        await registry.load()
+        async with registry.watching():
+            folder.write_function("a.py", "1")
+            await changes.until(lambda: registry.find("a") is not None)
+            folder.write_function("b.py", "1")
+            await changes.until(lambda: registry.find("b") is not None)
+            monkeypatch.setattr(watchfiles, "awatch", working)
+            async with asyncio.timeout(20):
+                while not any(line["event"] == "functions.watched_again" for line in logs):
+                    await asyncio.sleep(0.02)
+            folder.write_function("c.py", "1")
+            await changes.until(lambda: registry.find("c") is not None)
+    failed = [line for line in logs if line["event"] == "functions.watch_failed"]
+    assert len(failed) == 1
+    assert "OS file watch limit reached" in failed[0]["error"]
+    assert "exc_info" not in failed[0]
+
+
+@pytest.mark.parametrize("unreadable", [".", "sub"])
+async def test_an_unreadable_folder_keeps_its_functions_and_is_read_again(
+    folder: Folder, registry: Registry, monkeypatch: pytest.MonkeyPatch, unreadable: str
+) -> None:
+    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.05)
+    folder.write_function("sub/a.py", "1")
+    await registry.load()
+    scandir, closed = os.scandir, folder.path / unreadable
+
+    def refusing(path: Any) -> Any:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    changes = Changes(registry)
+    with structlog.testing.capture_logs() as logs:
+        async with registry.watching():
+            monkeypatch.setattr(os, "scandir", refusing)
+            folder.write_function("seen.py")
+            folder.write_function("sub/a.py", "2")
+            await changes.until(lambda: bool(registry.broken))
+            assert [broken.path for broken in registry.broken] == ["sub/a.py"]
+            assert "Permission denied" in registry.broken[0].error
+            assert await run(registry, "sub/a") == 1
+            monkeypatch.setattr(os, "scandir", scandir)
+            await changes.until(lambda: not registry.broken)
+    assert await run(registry, "sub/a") == 2
+    assert registry.find("seen") is not None
+    assert len([line for line in logs if line["event"] == "functions.unreadable"]) == 1
+
+
+async def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
+    folder: Folder, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.05)
+    folder.write_function("a.py", "1")
+    read_bytes = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    await registry.load()
+    assert "Too many open files" in registry.broken[0].error
+    changes = Changes(registry)
+    async with registry.watching():
+        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        await changes.until(lambda: registry.find("a") is not None)
+    assert registry.broken == ()
 
 
 async def test_watching_ends_with_its_block(folder: Folder, registry: Registry) -> None:
