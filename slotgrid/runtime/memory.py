@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from slotgrid.runtime.process_tree import tree
+
 MIB = 1024 * 1024
 
 
@@ -15,11 +17,9 @@ def tree_memory_mb(root: psutil.Process) -> int:
     Proportional set size: a page shared by n processes counts 1/n in each, so that the sum is
     honest. (Chromium's resident sizes add up to three times what it takes.)
     """
-    try:
-        tree = [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
+    if not root.is_running():
         return 0
-    return sum(_pss_bytes(process.pid) for process in tree) // MIB
+    return sum(_pss_bytes(pid) for pid in tree(root.pid)) // MIB
 
 
 def memory_used_percent(root: Path = Path("/")) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from playwright.async_api import Error as PlaywrightError
 
-from slotgrid.runtime.background import through_shortages
+from slotgrid.runtime.background import background
 from slotgrid.runtime.memory import tree_memory_mb
 from worker.browser.context import TaskContext
 from worker.browser.driver import silence_driver_deaths
@@ -87,14 +87,9 @@ class Browsers:
         with boot_folder(self._temp_dir, self.boot_id) as folder:
             self._folder = folder
             loops = {asyncio.create_task(_kept(place), name="browser") for place in self._places}
-            loops.add(
-                asyncio.create_task(
-                    through_shortages(self._measure_memory, name="browser memory"),
-                    name="browser memory",
-                )
-            )
             try:
-                yield self
+                async with background(self._measure_memory, name="browser memory"):
+                    yield self
             finally:
                 self._folder = None
                 self._notify()

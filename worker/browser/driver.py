@@ -11,6 +11,7 @@ import psutil
 import structlog
 from playwright.async_api import Playwright, async_playwright
 
+from slotgrid.runtime.process_tree import children
 from worker.browser.events import EventMeter
 from worker.browser.patience import consume, done_within
 from worker.browser.processes import ExitWatch, kill, processes_of
@@ -91,12 +92,18 @@ def _log_flood(context: str) -> None:
 
 async def _spawned(starting: asyncio.Future[Any], folder: Path) -> psutil.Process:
     """The child of ours that was started with `folder` as its TMPDIR."""
-    while not (found := processes_of(folder, among=psutil.Process().children())):
+    while not (found := processes_of(folder, among=_children())):
         if starting.done():
             await starting  # raises what was wrong
             raise ProcessLookupError("the driver ended as soon as it was started")
         await asyncio.sleep(SPAWN_POLL_S)
     return found[0]
+
+
+def _children() -> Iterator[psutil.Process]:
+    for pid in children(os.getpid()):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield psutil.Process(pid)
 
 
 @contextlib.contextmanager

@@ -110,12 +110,14 @@ class Place:
                 process = await self._start()
             except Exception as error:
                 self._failures += 1
+                before = self.problem
                 self.problem = f"{type(error).__name__}: {error}" if str(error) else repr(error)
                 self.hopeless = (
                     isinstance(error, BrowserMissing) or self._failures >= HOPELESS_AFTER
                 )
                 pause_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (self._failures - 1))
-                log.warning("browser.start_failed", error=self.problem, retry_in_s=pause_s)
+                if self.problem != before:  # and not for each try
+                    log.warning("browser.start_failed", error=self.problem, retry_in_s=pause_s)
                 self._on_change()
                 await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
                 continue

@@ -90,7 +90,7 @@ class BrowserProcess:
         """
         folder = parent / f"browser-{number}"
         executable = plan.executable()
-        folder.mkdir()
+        folder.mkdir(parents=True)  # that of this boot may have been removed, with DATA_DIR
         driver = None
         try:
             async with asyncio.timeout(limits.start_s):

@@ -3,9 +3,7 @@
 import asyncio
 
 import structlog
-from playwright.async_api import Error as PlaywrightError
 
-from worker.browser.errors import ContextOptionsRefused
 from worker.browser.process import BrowserProcess
 from worker.browser.states import BrowserState
 
@@ -26,7 +24,7 @@ async def keep_spares(process: BrowserProcess, share: int) -> None:
             continue
         try:
             await process.add_spare()
-        except (PlaywrightError, ContextOptionsRefused) as error:
+        except Exception as error:  # the edge of the loop: without spares tasks are only slower
             # Most often the browser is going down, which its supervisor finds out.
             log.warning("browser.spare_failed", pid=process.chromium.pid, error=str(error))
             await asyncio.sleep(RETRY_S)

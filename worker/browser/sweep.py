@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import IO
 
 import psutil
+import structlog
 
 from slotgrid.runtime.choices import BrowserKind
 from worker.browser.launch import BOOT_SWITCH
 from worker.browser.processes import kill, kill_group, leads_a_group, processes_of
+
+log = structlog.get_logger(__name__)
 
 PREFIX = "slotgrid-"
 LOCK = "lock"
@@ -88,10 +91,15 @@ def sweep(base: Path) -> Swept:
 
 
 def _lock_of_the_dead(folder: Path) -> IO[str] | None:
-    """The lock of `folder`, now ours since its worker is dead; None when it lives."""
+    """The lock of `folder`, now ours since its worker is dead; None when it lives, and for what is
+    not ours: a file of such a name, the folder of another user.
+    """
     try:
         lock = (folder / LOCK).open("w")
     except FileNotFoundError:  # just now removed by its worker, or by another sweep
+        return None
+    except OSError as error:
+        log.warning("browser.not_swept", folder=str(folder), reason=error.strerror)
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

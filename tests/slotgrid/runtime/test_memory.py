@@ -1,5 +1,6 @@
 """Measuring memory."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import psutil
 import pytest
 
 from slotgrid.runtime.memory import MIB, memory_used_percent, tree_memory_mb
+from slotgrid.runtime.process_tree import children, tree
 
 HOLD = "held = bytearray({} * 1024 * 1024); print('held', flush=True); input()"
 
@@ -27,6 +29,25 @@ def test_a_tree_holds_what_its_processes_hold() -> None:
         assert tree_memory_mb(psutil.Process(child.pid)) in range(100, 130)
         assert tree_memory_mb(psutil.Process()) >= before + 90
         child.communicate(b"\n")
+
+
+def test_hidden_processes_of_others_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hidden() -> dict[int, int]:  # as psutil does where one process cannot be read
+        raise psutil.AccessDenied(1)
+
+    monkeypatch.setattr("psutil._pslinux.ppid_map", hidden)
+    monkeypatch.setattr("psutil._ppid_map", hidden)
+    with _hold(20) as child:
+        assert child.pid in children(os.getpid())
+        assert tree_memory_mb(psutil.Process(child.pid)) >= 20
+        child.communicate(b"\n")
+    for pid, stat in {7: b"7 (a) b) S 1 7", 8: b"8 (c) S 7 7", 9: None}.items():
+        (tmp_path / str(pid)).mkdir()
+        if stat is not None:
+            (tmp_path / str(pid) / "stat").write_bytes(stat)
+    assert tree(1, tmp_path) == [1, 7, 8]
 
 
 def test_a_process_that_is_gone_holds_nothing() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from slotgrid.runtime.choices import BrowserKind
@@ -129,3 +131,17 @@ async def test_options_are_those_of_the_context(start: StartBrowsers) -> None:
 def test_more_browsers_than_slots_make_no_sense(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="3 browsers for 2 slots"):
         Browsers(LaunchPlan(), count=3, slots=2, temp_dir=tmp_path)
+
+
+async def test_a_browser_is_replaced_although_the_folder_of_this_boot_was_removed(
+    start: StartBrowsers, tmp_path: Path
+) -> None:
+    browsers = await start(limits=SOON)
+    shutil.rmtree(tmp_path / "temp")
+    (before,) = browsers.stats().browsers
+    psutil.Process(before.pid).kill()
+    await until(lambda: any(one.pid != before.pid for one in browsers.stats().browsers))
+    await until_whole(browsers, count=1, slots=2)
+    context = await browsers.context()
+    await context.page.set_content("<title>works</title>")
+    await context.close()

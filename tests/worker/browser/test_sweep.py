@@ -165,3 +165,10 @@ def test_a_folder_that_never_was_locked_belongs_to_a_dead_worker(tmp_path: Path)
     (tmp_path / "other").mkdir()
     assert sweep(tmp_path) == Swept(processes=0, folders=1)
     assert [left.name for left in tmp_path.iterdir()] == ["other"]
+
+
+def test_what_is_not_the_folder_of_a_worker_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "slotgrid-notes").write_text("a file")
+    (tmp_path / "slotgrid-odd" / "lock").mkdir(parents=True)
+    assert sweep(tmp_path) == Swept()
+    assert (tmp_path / "slotgrid-notes").read_text() == "a file"

@@ -15,6 +15,7 @@ import pytest
 import structlog
 import watchfiles
 
+from tests.worker.browser.waiting import until
 from tests.worker.registry.conftest import Changes, Folder, run
 from worker.registry import watching
 from worker.registry.registry import Registry
@@ -242,9 +243,7 @@ async def test_a_folder_that_cannot_be_watched_is_looked_at_until_it_can(
             folder.write_function("b.py", "1")
             await changes.until(lambda: registry.find("b") is not None)
             monkeypatch.setattr(watchfiles, "awatch", working)
-            async with asyncio.timeout(20):
-                while not any(line["event"] == "functions.watched_again" for line in logs):
-                    await asyncio.sleep(0.02)
+            await until(lambda: any(line["event"] == "functions.watched_again" for line in logs))
             folder.write_function("c.py", "1")
             await changes.until(lambda: registry.find("c") is not None)
     failed = [line for line in logs if line["event"] == "functions.watch_failed"]

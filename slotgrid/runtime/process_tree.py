@@ -1,0 +1,34 @@
+"""Which process is whose child, as far as this user may see.
+
+psutil's own `children` fails as a whole where the processes of others cannot be read (`hidepid=1`,
+`ProtectProc=noaccess` of systemd).
+"""
+
+from contextlib import suppress
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+def children(pid: int, proc: Path = PROC) -> list[int]:
+    """The process ids of the children of a process."""
+    return _by_parent(proc).get(pid, [])
+
+
+def tree(pid: int, proc: Path = PROC) -> list[int]:
+    """The process and all its descendants; itself alone when it has none, or is gone."""
+    by_parent, found = _by_parent(proc), [pid]
+    for parent in found:  # grows meanwhile
+        found += by_parent.get(parent, [])
+    return found
+
+
+def _by_parent(proc: Path) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for folder in proc.iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):  # it has just ended, or is hidden
+                # The name before the last parenthesis may hold anything.
+                fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+                found.setdefault(int(fields[1]), []).append(int(folder.name))
+    return found
