@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from balancer.fleet.asking import Question, WorkerGone
 from balancer.fleet.links import Links
-from slotgrid.core.errors import Gone, WorkerLost
+from slotgrid.core.errors import Gone, Internal, WorkerLost
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactFault, ArtifactStore
@@ -49,6 +49,9 @@ class RemoteFiles:
         except Gone as gone:
             lost = WorkerLost(f"a file of the task could not be copied: {gone.detail}")
             raise AttemptFailed(lost, retryable=True) from gone
+        except OSError as fault:  # the disk is full, DATA_DIR is away: it may be mended meanwhile
+            failed = Internal(f"a file of the task cannot be kept here: {fault.strerror or fault}")
+            raise AttemptFailed(failed, retryable=True) from fault
         except ArtifactFault as fault:
             lost = WorkerLost(f"a file of the task cannot be kept: {fault}")
             raise AttemptFailed(lost, retryable=False) from fault

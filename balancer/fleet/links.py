@@ -249,8 +249,8 @@ class Links:
         if self._sessions.get(worker.name) is not session:
             return  # done when it was replaced
         del self._sessions[worker.name]
-        if worker.address is not None:
-            self._at.pop(worker.address, None)
+        for url in [url for url, there in self._at.items() if there is session]:
+            del self._at[url]  # a worker may be listed under several
         session.ended.set()
         ending = link.ending
         on_purpose = worker.draining or (ending is not None and ending.code in ON_PURPOSE)

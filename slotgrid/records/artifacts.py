@@ -11,7 +11,7 @@ from urllib.parse import quote
 from slotgrid.core.events import well_formed
 from slotgrid.core.parts import Artifact
 from slotgrid.core.task import Task
-from slotgrid.records.shared_files import File, SharedFiles
+from slotgrid.records.shared_files import File, SharedFiles, is_file
 from slotgrid.runtime.paths import inside
 
 FILE_LIMIT = 100 * 1024 * 1024
@@ -73,7 +73,7 @@ class ArtifactStore:
     async def open(self, task_id: str, name: str) -> File | None:
         """A file that the task saved, wherever it is; None when it is gone."""
         path = self.path(task_id, name)
-        if await asyncio.to_thread(path.is_file):
+        if await asyncio.to_thread(is_file, path):
             return path
         return None if self.shared is None else await self.shared.open(task_id, name)
 

@@ -258,6 +258,8 @@ class DurableTasks:
             await self.artifacts.share(task)
         except NotShared as fault:
             log.warning("artifacts.not_shared", task_id=task.id, reason=str(fault))
+        except Exception:  # of a library: the end must be recorded whatever it is
+            log.exception("artifacts.not_shared", task_id=task.id)
 
     def _turn(self, held: Held) -> Turn:
         task = held.task

@@ -45,7 +45,7 @@ class SharedFolder:
     async def open(self, task_id: str, name: str) -> File | None:
         """Where it lies."""
         path = inside(self._folder, task_id, name)
-        return path if await asyncio.to_thread(path.is_file) else None
+        return path if await asyncio.to_thread(is_file, path) else None
 
     async def remove(self, task_ids: Collection[str]) -> None:
         """A folder for each task."""
@@ -53,6 +53,16 @@ class SharedFolder:
             await asyncio.to_thread(
                 shutil.rmtree, inside(self._folder, task_id), ignore_errors=True
             )
+
+
+def is_file(path: Path) -> bool:
+    """Whether the file is there for us; `Path.is_file` raises where a folder cannot be entered, and
+    where a network file system fails.
+    """
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _copy(source: Path, target: Path) -> None:

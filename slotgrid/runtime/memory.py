@@ -48,7 +48,7 @@ def _cgroups(root: Path) -> Iterator[tuple[int, int]]:
     Page cache that the kernel gives up without swapping is not counted as used.
     """
     try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        lines = (root / "proc/self/cgroup").read_text(errors="surrogateescape").splitlines()
     except OSError:
         return
     own = next((line[3:] for line in lines if line.startswith("0::")), None)
@@ -58,7 +58,8 @@ def _cgroups(root: Path) -> Iterator[tuple[int, int]]:
     group = top / own.lstrip("/")
     while group.is_relative_to(top):
         with contextlib.suppress(OSError, ValueError):
-            limit = int((group / "memory.max").read_text())  # "max" is not a number: no limit
+            # "max" is not a number: no limit. Nothing runs under a limit of 0.
+            limit = int((group / "memory.max").read_text()) or MIB
             used = int((group / "memory.current").read_text())
             yield max(0, used - _reclaimable(group)), limit
         group = group.parent

@@ -1,10 +1,15 @@
 """Files that tasks saved on a worker, asked for at the balancer."""
 
 import asyncio
+import errno
 import shutil
 import time
+from typing import Any
+
+import pytest
 
 from balancer.fleet.states import WorkerState
+from slotgrid.records.artifacts import ArtifactStore
 from tests.balancer.running import RunningBalancer
 from tests.worker.browser.waiting import until
 
@@ -44,6 +49,28 @@ async def test_a_file_of_a_durable_task_outlives_its_worker(balancer: RunningBal
     shutil.rmtree(worker.folder)
     got = await balancer.request("GET", f"/tasks/{task_id}/artifacts/file.bin")
     assert (got.status, len(got.body)) == (200, 100_000)
+
+
+async def test_a_file_that_the_balancers_disk_refuses_fails_its_task_in_words(
+    balancer: RunningBalancer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await balancer.worker()
+
+    async def final() -> dict[str, Any]:
+        accepted = await balancer.submit("save", input={"size": 100}, mode="async")
+        found = await balancer.get(f"/tasks/{accepted.json['id']}", wait_s="20")
+        task: dict[str, Any] = found["task"]
+        return task
+
+    async def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ArtifactStore, "receive", full)
+        task = await final()
+    assert task["status"] == "failed"
+    assert "No space left on device" in task["error"]["detail"]
+    assert (await final())["status"] == "completed"
 
 
 async def test_a_caller_who_leaves_a_file_stops_its_way_here(balancer: RunningBalancer) -> None:

@@ -1,6 +1,7 @@
 """Files of durable tasks where every node reads them: a folder, and S3."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -8,6 +9,8 @@ from urllib.request import Request, urlopen
 import pytest
 from moto.server import ThreadedMotoServer
 
+from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.shared_files import SharedFolder
 from slotgrid.runtime.settings import Settings, SettingsError
 from tests.durable.durable_worker import FUNCTIONS, accepted, durable_worker, finished
 from tests.worker.running import RunningWorker
@@ -131,6 +134,36 @@ async def saved_by_a_caller(worker: RunningWorker) -> bytes:
     answer = await worker.submit("save", input={"text": "fine"})
     assert answer.status == 200
     return await worker.artifact(answer.json["id"], "text.txt")
+
+
+async def test_a_task_has_its_end_whatever_the_store_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions, url = {**FUNCTIONS, **SAVING}, str(tmp_path / "shared")
+    async with durable_worker(tmp_path, functions, ARTIFACTS_URL=url) as worker:
+        with monkeypatch.context() as broken:
+
+            async def fails(*_: object) -> None:
+                raise RuntimeError("a defect of a library")
+
+            broken.setattr(SharedFolder, "put", fails)
+            task = await finished(worker, await accepted(worker, "saves_and_fails"))
+            assert task["status"] == "failed"
+        task = await finished(worker, await accepted(worker, "large"))
+        assert task["status"] == "completed"
+
+
+async def test_a_file_that_cannot_be_reached_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(tmp_path)
+    store.shared = SharedFolder(tmp_path / "shared")
+
+    def refused(path: Path) -> bool:  # as `stat` is in a folder that nobody may enter
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    assert await store.open("01a22c1a-c830-7683-a935-539553d37b16", "why.txt") is None
 
 
 @pytest.mark.parametrize("url", ["ftp://host/folder", "s3://", "http://host/bucket"])

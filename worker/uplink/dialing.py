@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 from slotgrid.core.backoff import backoff_s
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer
+from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.link import Link
 from slotgrid.wire.messages import FromBalancer
 
@@ -35,7 +36,13 @@ async def keep_dialing(
                     complained = str(refused)
                     log.warning("uplink.unreachable", balancer=address, reason=complained)
             else:
-                complained = ""
-                await converse(link)
+                try:
+                    await converse(link)
+                    complained = ""
+                except Exception as error:  # the edge of the loop: the next link may hold
+                    link.close(CloseCode.DEFECT, "the worker failed")
+                    if str(error) != complained:
+                        complained = str(error)
+                        log.exception("uplink.defect", balancer=address)
             tries = 1 if loop.time() - begun > SETTLED_S else tries + 1
             await asyncio.sleep(backoff_s(tries, base_s=FIRST_PAUSE_S, ceiling_s=LONGEST_PAUSE_S))

@@ -14,11 +14,13 @@ from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_worker
 from slotgrid.wire.ending import CloseCode
+from slotgrid.wire.link import Link
 from slotgrid.wire.parts import Claim
 from tests.worker.browser.waiting import until
 from tests.worker.running import KEY, RunningWorker, browserless_worker
 from tests.worker.uplink.fake_balancer import cut, dialled, linked, listening
 from tests.worker.uplink.test_tasks import FUNCTIONS
+from worker.uplink.dialing import keep_dialing
 
 LINK_KEY = "another-key-for-links-9Wx"
 STRANGER = "01a22c1a-c830-7683-a935-539553d37b16"
@@ -394,3 +396,21 @@ async def leave_nothing(worker: RunningWorker) -> None:
     await worker.idle()
     assert worker.worker.uplink.tasks.running() == {}
     await asyncio.wait_for(worker.worker.uplink.tasks.wait_told(), 5)
+
+
+async def test_a_defect_on_one_link_does_not_end_the_dialling() -> None:
+    async with listening() as balancer:
+        links: list[object] = []
+
+        async def fails_once(link: Link[m.FromBalancer]) -> None:
+            links.append(link)
+            if len(links) == 1:
+                raise RuntimeError("a defect")
+            link.close(CloseCode.NORMAL, "well")
+            await link.run(lambda _: None)
+
+        dialling = asyncio.create_task(keep_dialing(balancer.url, KEY, fails_once))
+        await until(lambda: len(links) >= 2)
+        assert not dialling.done()
+        dialling.cancel()
+        await asyncio.wait({dialling})
