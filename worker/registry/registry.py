@@ -1,6 +1,7 @@
 """The functions that this worker offers: found, checked, kept up to date."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,10 @@ from worker.registry.sources import Snapshot
 from worker.registry.watching import watch
 
 IMPORT_TIMEOUT_S = 10.0
+RETRY_IMPORT_S = 60.0
+RETRY_IMPORT_CEILING_S = 3600.0
+"""Before an import that took too long is tried again, doubled each time: the machine may just have
+been busy."""
 READ_TIMEOUT_S = 60.0
 """For all files together; a network file system that hangs must not stop the reloads for good."""
 
@@ -37,7 +42,11 @@ class _Tried:
 
     revision: str
     offer: Offer
-    endless: bool = False
+    timeouts: int = 0
+    """Of its import, in a row."""
+    again_at: float = 0.0
+    """Not before then (monotonic) is an import tried again that took too long: each try holds up
+    all other changes."""
 
 
 class Registry:
@@ -57,6 +66,7 @@ class Registry:
         pools: Collection[str],
         environment: Mapping[str, str],
         import_timeout_s: float = IMPORT_TIMEOUT_S,
+        retry_import_s: float = RETRY_IMPORT_S,
     ) -> None:
         self._folder = folder.absolute()
         self._reader = FileReader(
@@ -67,6 +77,7 @@ class Registry:
             environment=environment,
         )
         self._import_timeout_s = import_timeout_s
+        self._retry_import_s = retry_import_s
         self._snapshot = Snapshot(self._folder, {})
         self._tried: dict[str, _Tried] = {}
         self._assembly = Assembly()
@@ -143,8 +154,14 @@ class Registry:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Load on every change of the folder, for as long as the block runs."""
-        async with watch(self._folder, self.load, unread=lambda: not self._snapshot.whole):
+        async with watch(self._folder, self.load, again=self._needs_another_look):
             yield
+
+    def _needs_another_look(self) -> bool:
+        """Whether a load may bring more although nothing has changed."""
+        return not self._snapshot.whole or any(
+            look.timeouts and not _is_settled(look) for look in self._tried.values()
+        )
 
     async def _try_files(self, snapshot: Snapshot) -> dict[str, _Tried]:
         """Import what has changed. What is broken is tried again, as its cause may lie outside."""
@@ -153,16 +170,19 @@ class Registry:
         for path in snapshot.function_files():
             before = self._tried.get(str(path))
             revision = snapshot.revision(path)
-            settled = before is not None and (before.offer.contents is not None or before.endless)
-            if before is not None and settled and before.revision == revision:
+            same = before is not None and before.revision == revision
+            if before is not None and same and _is_settled(before):
                 tried[str(path)] = before
                 continue
             if generation is None:
                 generation = Generation(snapshot)
-            tried[str(path)] = await self._try_file(generation, path, revision)
+            timeouts = before.timeouts if before is not None and same else 0
+            tried[str(path)] = await self._try_file(generation, path, revision, timeouts)
         return tried
 
-    async def _try_file(self, generation: Generation, path: PurePosixPath, revision: str) -> _Tried:
+    async def _try_file(
+        self, generation: Generation, path: PurePosixPath, revision: str, timeouts: int
+    ) -> _Tried:
         last_good = self._assembly.good.get(str(path))
         try:
             contents: FileContents = await in_thread(
@@ -174,7 +194,9 @@ class Registry:
             return _Tried(revision, Offer(None, str(fault), last_good))
         except TimeoutError:
             error = f"its import takes longer than {self._import_timeout_s:g} s"
-            return _Tried(revision, Offer(None, error, last_good), endless=True)
+            pause_s = min(RETRY_IMPORT_CEILING_S, self._retry_import_s * 2.0**timeouts)
+            again_at = time.monotonic() + pause_s
+            return _Tried(revision, Offer(None, error, last_good), timeouts + 1, again_at)
         return _Tried(revision, Offer(contents, last_good=last_good))
 
     def _publish(self, assembly: Assembly) -> bool:
@@ -192,6 +214,11 @@ class Registry:
             log.info("functions.reloaded", **_difference(before, assembly))
         self._version += 1
         return True
+
+
+def _is_settled(tried: _Tried) -> bool:
+    """Whether the file needs no other try before it changes, or before the time has come."""
+    return tried.offer.contents is not None or time.monotonic() < tried.again_at
 
 
 def _settled(tried: _Tried, path: str, assembly: Assembly) -> _Tried:

@@ -14,23 +14,23 @@ from slotgrid.runtime.background import background
 LOOK_MS = 500
 """How soon it is seen that the folder itself came, went or was replaced."""
 LOOK_AGAIN_S = 5.0
-"""How often the folder is read while it cannot be watched, or not be read as a whole."""
+"""How often the folder is read while it cannot be watched, or another look at it may bring more."""
 
 log = structlog.get_logger()
 
 
 @asynccontextmanager
 async def watch(
-    folder: Path, changed: Callable[[], Awaitable[object]], *, unread: Callable[[], bool]
+    folder: Path, changed: Callable[[], Awaitable[object]], *, again: Callable[[], bool]
 ) -> AsyncIterator[None]:
     """Call `changed` on each change, and once when the watch stands, while the block runs.
 
     A folder that is not there yet is waited for. Changes that come together are one call. While the
-    folder cannot be watched, or `unread` says that not all of it could be read, `changed` is called
+    folder cannot be watched, or `again` says that another look may bring more, `changed` is called
     every LOOK_AGAIN_S.
     """
     stop = asyncio.Event()
-    watching = _Watch(folder, changed, unread, stop)
+    watching = _Watch(folder, changed, again, stop)
     async with background(watching.follow, name="functions-watch"):
         try:
             yield
@@ -45,12 +45,12 @@ class _Watch:
         self,
         folder: Path,
         changed: Callable[[], Awaitable[object]],
-        unread: Callable[[], bool],
+        again: Callable[[], bool],
         stop: asyncio.Event,
     ) -> None:
         self._folder = folder
         self._changed = changed
-        self._unread = unread
+        self._again = again
         self._stop = stop
         self._fault: str | None = None
 
@@ -83,7 +83,7 @@ class _Watch:
             yield_on_timeout=True,
         ):
             # The first time without a change: what came before the watch stood is seen now.
-            due = self._unread() and loop.time() - looked_at >= LOOK_AGAIN_S
+            due = self._again() and loop.time() - looked_at >= LOOK_AGAIN_S
             if changes or looked_at == -math.inf or due:
                 looked_at = loop.time()
                 await self._changed()

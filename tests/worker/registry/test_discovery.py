@@ -242,7 +242,7 @@ async def test_an_import_that_does_not_end_is_given_up(
     folder.write_function("good.py", returned="8")
     await registry.load()
     assert await run(registry, "good") == 8
-    # What hung is not tried again before its text changes, so that it delays nothing else:
+    # What hung is not tried again at once, so that it delays nothing else:
     # its first line would fail at a second try.
     assert "takes longer" in registry.broken[0].error
 

@@ -303,6 +303,27 @@ async def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
     assert registry.broken == ()
 
 
+async def test_an_import_that_took_too_long_is_tried_again_later(
+    folder: Folder, make_registry: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.05)
+    slow = folder.path / "slow"
+    slow.touch()
+    folder.write_function(
+        "a.py",
+        imports=f"import pathlib, time\nwhile pathlib.Path({str(slow)!r}).exists(): "
+        "time.sleep(0.01)",
+    )
+    registry = make_registry(import_timeout_s=0.5, retry_import_s=0.1)
+    await registry.load()
+    assert "takes longer than 0.5 s" in registry.broken[0].error
+    changes = Changes(registry)
+    async with registry.watching():
+        slow.unlink()  # no file of Python: the machine is less busy now
+        await changes.until(lambda: registry.find("a") is not None)
+    assert registry.broken == ()
+
+
 async def test_watching_ends_with_its_block(folder: Folder, registry: Registry) -> None:
     async with registry.watching():
         assert any(task.get_name() == "functions-watch" for task in asyncio.all_tasks())
