@@ -10,7 +10,7 @@ from aiohttp import ClientSession, TCPConnector
 
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
-from balancer.fleet.links import Links
+from balancer.fleet.links import Links, was_rejected
 from slotgrid.core.backoff import backoff_s
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
@@ -118,7 +118,8 @@ class Dialling:
             except Exception:  # the edge of the loop: the worker must not be left for that
                 log.exception("link.defect", url=url)
             else:
-                log.info("link.closed", url=url, code=ending.code, reason=ending.reason)
+                if not was_rejected(ending):
+                    log.info("link.closed", url=url, code=ending.code, reason=ending.reason)
                 if time.monotonic() - began > HANDSHAKE_S:
                     tries = 0
             tries += 1

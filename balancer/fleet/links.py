@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from balancer.fleet import states
-from balancer.fleet.bounds import check_hello
+from balancer.fleet.bounds import NAME_CHARS, check_hello
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.orphans import LOST, Orphans, lose
 from balancer.fleet.session import Session
@@ -29,6 +29,13 @@ log = structlog.get_logger()
 
 ON_PURPOSE = frozenset({CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.REJECTED})
 """Codes of links that are closed for good."""
+
+REJECTED_KEPT = 1000
+
+
+def was_rejected(ending: Ending) -> bool:
+    """Whether a worker was refused here, which is in the log already."""
+    return not ending.by_peer and ending.code in {CloseCode.REJECTED, CloseCode.DUPLICATE}
 
 
 class Links:
@@ -59,6 +66,8 @@ class Links:
         self._at: dict[str, Session] = {}
         self._orphans = Orphans()
         self._at_the_door: dict[str, str] = {}
+        self._rejected: dict[str, str] = {}
+        """Why workers were rejected at their last try, by name."""
         self._closing = False
         self.boot = uuid4().hex
         """Another one with each start, so that a worker knows whose tasks it has."""
@@ -94,7 +103,8 @@ class Links:
 
         async def converse(link: Link[m.FromWorker]) -> None:
             ending = await self.serve(link, listed=None)
-            log.info("link.closed", peer=link.peer, code=ending.code, reason=ending.reason)
+            if not was_rejected(ending):
+                log.info("link.closed", peer=link.peer, code=ending.code, reason=ending.reason)
 
         return await sockets.serve(request, from_worker(), converse)
 
@@ -168,11 +178,12 @@ class Links:
             said = await asyncio.to_thread(hello_of, hello, self._specs)
             await self._check(hello, listed)
         except ProtocolFault as fault:
-            _reject(link, CloseCode.REJECTED, str(fault))
+            self._reject(link, hello.name, CloseCode.REJECTED, str(fault))
         except (SchemaFault, ValueError) as fault:
-            _reject(link, CloseCode.REJECTED, f"a function cannot be used: {fault}")
+            reason = f"a function cannot be used: {fault}"
+            self._reject(link, hello.name, CloseCode.REJECTED, reason)
         except _Unwelcome as why:
-            _reject(link, why.code, why.reason)
+            self._reject(link, hello.name, why.code, why.reason)
         else:
             if link.ending is None:
                 return self._welcome(said, link, listed, hello.running.get(self.boot, ()))
@@ -213,6 +224,7 @@ class Links:
         )
         session = Session(worker, link, self._fleet, self._specs, made_room=self.room_made)
         self._sessions[worker.name] = session
+        self._rejected.pop(worker.name, None)
         if listed is not None:
             self._at[listed.url] = session
         calls = self._orphans.reclaim(worker.name, worker.boot)
@@ -222,6 +234,17 @@ class Links:
         log.info("worker.joined", worker=worker.name, boot=worker.boot, peer=link.peer)
         self.room_made()
         return session
+
+    def _reject(self, link: Link[m.FromWorker], name: str, code: CloseCode, reason: str) -> None:
+        """Refuse a worker; logged once for a reason, since it tries again and again."""
+        name = name[:NAME_CHARS]
+        if self._rejected.get(name) != reason:
+            self._rejected[name] = reason
+            log.warning("worker.rejected", peer=link.peer, worker=name, reason=reason)
+            if len(self._rejected) > REJECTED_KEPT:
+                del self._rejected[next(iter(self._rejected))]
+        link.send(m.Rejected(reason=reason))
+        link.close(code, reason)
 
     async def _lives(self, session: Session, other: m.Hello) -> bool:
         """Whether the worker behind a link is there at this moment: it has to be heard again."""
@@ -280,9 +303,3 @@ class _Unwelcome(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
-
-
-def _reject(link: Link[m.FromWorker], code: CloseCode, reason: str) -> None:
-    log.warning("worker.rejected", peer=link.peer, reason=reason)
-    link.send(m.Rejected(reason=reason))
-    link.close(code, reason)

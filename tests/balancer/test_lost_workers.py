@@ -110,6 +110,11 @@ async def test_of_two_that_live_under_one_name_the_first_keeps_it(
     boot = balancer.boot_of("worker-1")
     twin = await balancer.start_worker("worker-1", DATA_DIR=str(balancer.folder / "twin"))
     await asyncio.to_thread(twin.process.until_event, "uplink.rejected")
+    links = balancer.balancer.links
+    for _ in range(2):  # it tries again and again, which is news only once
+        await until(lambda: links.at_the_door("worker-1") is not None)
+        await until(lambda: links.at_the_door("worker-1") is None)
+    assert len(balancer.events_logged("worker.rejected")) == 1
     assert balancer.boot_of("worker-1") == boot
     assert await balancer.call("echo", value=1) == 1
 

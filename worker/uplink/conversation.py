@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-import structlog
-
 from slotgrid.wire.encoding import ProtocolFault, same_major
 from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.limits import HANDSHAKE_S
@@ -26,8 +24,6 @@ from worker.uplink.relay import Balancer
 from worker.uplink.remote_tasks import RemoteTasks
 
 Welcomed = Callable[[Welcome, Link[FromBalancer]], Balancer]
-
-log = structlog.get_logger()
 
 
 class Conversation:
@@ -78,7 +74,6 @@ class Conversation:
 
     def _be_welcomed(self, message: FromBalancer | Data) -> None:
         if isinstance(message, Rejected):
-            log.warning("uplink.rejected", balancer=self.link.peer, reason=message.reason)
             self.link.close(CloseCode.REJECTED, message.reason)
             return
         if not isinstance(message, Welcome):

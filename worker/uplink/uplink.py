@@ -57,6 +57,8 @@ class Uplink:
         self._report_timer: asyncio.TimerHandle | None = None
         self._looked_at = -math.inf
         self._said: Report | None = None
+        self._rejected: dict[str, str] = {}
+        """Why balancers rejected this worker at the last try, by address."""
         self._closing = False
 
     @asynccontextmanager
@@ -98,7 +100,7 @@ class Uplink:
             await conversation.end()
             if conversation.balancer is not None:
                 self._lost(conversation.balancer, link)
-        log.info("uplink.ended", balancer=link.peer, code=ending.code, reason=ending.reason)
+        self._note_end(link.peer, ending)
         return ending
 
     def changed(self) -> None:
@@ -137,6 +139,15 @@ class Uplink:
         for conversation in list(self._conversations):
             conversation.link.close(CloseCode.GOING_AWAY, "the worker ends")
 
+    def _note_end(self, peer: str, ending: Ending) -> None:
+        """Log the end of a link; of rejections, which come again with each try, the first."""
+        if ending.code != CloseCode.REJECTED:
+            self._rejected.pop(peer, None)
+            log.info("uplink.ended", balancer=peer, code=ending.code, reason=ending.reason)
+        elif self._rejected.get(peer) != ending.reason:
+            self._rejected[peer] = ending.reason
+            log.warning("uplink.rejected", balancer=peer, reason=ending.reason)
+
     def _welcomed(self, welcome: Welcome, link: Link[FromBalancer]) -> Balancer:
         """A balancer has accepted this worker: it is a new one, or one that is back."""
         balancer = self._balancers.get(welcome.boot)
@@ -147,6 +158,7 @@ class Uplink:
         if balancer.link is not None:
             balancer.link.close(CloseCode.REPLACED, "the balancer has a newer link")
         balancer.link = link
+        self._rejected.pop(link.peer, None)
         log.info("uplink.welcomed", balancer=welcome.name, address=link.peer)
         self.tasks.agree(balancer, welcome.running)
         link.send(self._facts.report())  # what changed since `hello` was told to nobody
