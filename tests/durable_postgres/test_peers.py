@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.engines import engine_of
 from slotgrid.records.peers import BEAT_S, NameTaken, Peers, Replaced
@@ -136,6 +137,26 @@ async def owners(database: Database) -> dict[str, str]:
         return {row.id: row.node for row in connection.execute(sa.select(tasks))}
 
     return await database.read(work)
+
+
+async def test_a_takeover_that_the_database_breaks_is_done_later(database: Database) -> None:
+    await give(database, "b", "queued")
+    async with known(database, "a", "b") as (a, _):
+
+        async def away(node: str) -> None:
+            raise DatabaseUnavailable("the schedule of webhooks cannot be used at the moment")
+
+        await a.turn(after_s=LONG_S)
+        await silence(database, "b", LONG_S)
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(a.survivor, "forsake", away)
+            with pytest.raises(DatabaseUnavailable):  # the heartbeat's loop goes on with the next
+                await a.turn()
+        assert await owners(database) == {"b-queued": "b"}
+        await silence(database, "b", LONG_S)  # the claim is a heartbeat in its place
+        await a.turn()
+        assert a.survivor.settled == ["b-queued"]
+        assert await owners(database) == {"b-queued": "a"}
 
 
 async def test_a_node_that_is_silent_for_long_enough_is_taken_over(database: Database) -> None:
