@@ -8,7 +8,13 @@ from functools import partial
 import structlog
 
 from slotgrid.core.admission import Admission
-from slotgrid.core.errors import DatabaseUnavailable, NoWorker, ServiceError, WaitExceeded
+from slotgrid.core.errors import (
+    DatabaseUnavailable,
+    Internal,
+    NoWorker,
+    ServiceError,
+    WaitExceeded,
+)
 from slotgrid.core.task import Task
 from slotgrid.records.database import Database
 from slotgrid.records.durable_restoring import restored
@@ -131,6 +137,9 @@ class Pump:
                 self._window.note_disk(row.class_key, row.queue_key)
             except ServiceError as error:  # its function is gone, or would refuse it now
                 restorable.append((row, error))
+            except Exception:  # a record that somebody changed must not stop all others
+                log.exception("durable.record_unreadable", task_id=row.id)
+                restorable.append((row, Internal("the record of the task cannot be read")))
         if not restorable:
             return
         node, ids = self._node, [row.id for row, _ in restorable]

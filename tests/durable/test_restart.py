@@ -1,8 +1,10 @@
 """What a node that is started again on the same data does with what it left."""
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +59,21 @@ async def leave_queued(folder: Path, *submissions: Mapping[str, object]) -> list
         await draining
     assert lines(folder) == []
     return ids
+
+
+async def test_a_record_that_cannot_be_read_fails_and_stops_no_other(tmp_path: Path) -> None:
+    ids = await leave_queued(tmp_path, *({"input": note(tmp_path, str(n))} for n in range(3)))
+    (file,) = tmp_path.rglob("slotgrid.sqlite")
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE slotgrid_tasks SET body = '{' WHERE id = ?", (ids[1],))
+    async with durable_worker(tmp_path, SLOTS=1) as worker:
+        ends = [(await finished(worker, task_id))["status"] for task_id in (ids[0], ids[2])]
+        assert ends == ["completed", "completed"]
+        assert sorted(lines(tmp_path)) == ["0", "2"]
+        await worker.idle()
+    with closing(sqlite3.connect(file)) as database:
+        query = "SELECT status FROM slotgrid_tasks WHERE id = ?"
+        assert database.execute(query, (ids[1],)).fetchall() == [("failed",)]
 
 
 async def test_a_drain_leaves_what_waits_to_the_next_process(tmp_path: Path) -> None:
