@@ -6,7 +6,9 @@ the descriptors that they need.
 """
 
 import asyncio
+import os
 import resource
+import time
 from typing import Any
 
 import structlog
@@ -32,6 +34,11 @@ LINGER_S = 1.0
 at once, the kernel would answer the rest with a reset, and most clients would lose the answer."""
 DESCRIPTORS_RESERVED = 256
 """For everything but incoming connections; a quarter of all where there are few."""
+
+FREE_AGAIN = 32
+"""Descriptors beside the reserve with which a shortage is over."""
+COUNT_EVERY_S = 0.1
+"""How often the descriptors are counted while they are short: with thousands that takes a while."""
 
 EXPECTS_CONTINUE = web.RequestKey("expects_continue", bool)
 """Whether the client waits for `100 Continue` before it sends the body."""
@@ -126,6 +133,9 @@ class OpenConnections:
 
     def __init__(self) -> None:
         self._connections: dict[Connection, None] = {}
+        self._unclosed = 0
+        self._others = 0
+        self._counted_at = -COUNT_EVERY_S
         self._short = False
 
     def __len__(self) -> int:
@@ -134,9 +144,12 @@ class OpenConnections:
     def add(self, connection: Connection) -> None:
         """Count a new connection; when descriptors are short, close one for it, or itself."""
         self._connections[connection] = None
-        short = _descriptors_short(connection)
-        if short:
+        self._unclosed += 1
+        free = self._free_beside_reserve(connection)
+        if free < 0:
             self._make_room(connection)
+        # Not free again at once, or the state would change with each connection that ends.
+        short = free < (FREE_AGAIN if self._short else 0)
         if short != self._short:
             self._short = short
             log.warning(
@@ -153,25 +166,30 @@ class OpenConnections:
     def remove(self, connection: Connection) -> None:
         """The connection is closed."""
         self._connections.pop(connection, None)
+        self._unclosed -= 1
+
+    def _free_beside_reserve(self, new: Connection) -> int:
+        """How many more connections there may be; below 0, so many have to be closed."""
+        opened = new.transport and new.transport.get_extra_info("socket")
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if not opened or most == resource.RLIM_INFINITY:
+            return FREE_AGAIN
+        usable = most - min(DESCRIPTORS_RESERVED, most // 4)
+        # The kernel gives out the lowest free number: with a low one at first, few are in use.
+        if not self._short and opened.fileno() < usable:
+            return FREE_AGAIN
+        now = time.monotonic()
+        if now - self._counted_at >= COUNT_EVERY_S:
+            self._counted_at = now
+            self._others = len(os.listdir("/proc/self/fd")) - self._unclosed  # noqa: PTH208
+        return usable - self._others - len(self._connections)
 
     def _make_room(self, new: Connection) -> None:
         others = [one for one in self._connections if one is not new]
         closing = next((one for one in others if not one.shows_key), None)
         closing = closing or next((one for one in others if one.idle), new)
-        self.remove(closing)  # its descriptor is closed in the loop's next turn
+        del self._connections[closing]  # its descriptor is closed in the loop's next turn
         closing.abort()
-
-
-def _descriptors_short(connection: Connection) -> bool:
-    """Whether the reserve begins at this connection.
-
-    The kernel gives out the lowest free number, so the number says how many are in use.
-    """
-    opened = connection.transport and connection.transport.get_extra_info("socket")
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if not opened or most == resource.RLIM_INFINITY:
-        return False
-    return bool(opened.fileno() >= most - min(DESCRIPTORS_RESERVED, most // 4))
 
 
 class NodeServer(web.Server):

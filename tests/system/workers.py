@@ -46,7 +46,7 @@ class RunningWorker:
         self.home = home
         self.process = process
         self.url = url
-        self._threads = threads
+        self.threads = threads
 
     def ask(
         self,
@@ -85,7 +85,7 @@ class RunningWorker:
 
     def submit(self, function: str, **given: object) -> "Future[Reply]":
         """Begin to run a function; the answer comes later."""
-        return self._threads.submit(self.run, function, **given)
+        return self.threads.submit(self.run, function, **given)
 
     def until_health(self, holds: Callable[[dict[str, Any]], bool]) -> None:
         """Wait until `/health` says so."""

@@ -1,0 +1,120 @@
+"""A node whose file descriptors strangers use up goes on, and does all its work afterwards."""
+
+import resource
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.system.home import Home
+from tests.system.processes import PATIENCE_S
+from tests.system.workers import RunningWorker, running_worker
+
+LIMIT = 600
+"""So that the reserve, a quarter, is above what the kernel holds for one turn of the loop (128)."""
+STRANGERS = LIMIT + 200
+SILENT = b""
+ANSWERED = b"GET /livez HTTP/1.1\r\nHost: t\r\n\r\n"
+LIMITED = (
+    "import resource, runpy, sys\n"
+    f"resource.setrlimit(resource.RLIMIT_NOFILE, ({LIMIT}, {LIMIT}))\n"
+    "sys.argv = sys.argv[1:]\n"
+    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
+)
+GREEDY = """
+import asyncio
+import os
+
+from slotgrid.function import Context, function
+
+
+@function()
+async def greedy(context: Context, seconds: float) -> int:
+    taken = []
+    try:
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        await asyncio.sleep(seconds)
+    finally:
+        for one in taken:
+            os.close(one)
+    return len(taken)
+"""
+
+
+def connect(node: RunningWorker, sent: bytes) -> socket.socket:
+    """A stranger who has sent that, and stays."""
+    host, port = node.url.removeprefix("http://").split(":")
+    opened = socket.create_connection((host, int(port)), timeout=PATIENCE_S)
+    opened.sendall(sent)
+    return opened
+
+
+def every_mode_works(node: RunningWorker) -> None:
+    """A task in each mode, and one with a page, from the node's own port."""
+    task = {"function": "hello", "input": {"name": "Ada"}}
+    assert node.ask("POST", "/task", task).json["success"]
+    page = node.run("page_title", url=f"{node.url}/problems/gone")
+    assert page.status == 200, page
+    assert "event: done" in node.ask("POST", "/task", {**task, "mode": "stream"}).text
+    for mode in ({"mode": "async"}, {"mode": "webhook", "webhook": {"url": f"{node.url}/livez"}}):
+        accepted = node.ask("POST", "/task", {**task, **mode})
+        assert accepted.status == 202, accepted
+        found = node.get(f"/tasks/{accepted.json['id']}?wait_s=30")
+        assert found["task"]["status"] == "completed"
+
+
+def withstands(node: RunningWorker, sent: bytes) -> None:
+    """More strangers than the node has descriptors come and stay; then they leave."""
+    every_mode_works(node)
+    with ExitStack() as strangers:
+        for _ in range(STRANGERS):
+            strangers.enter_context(connect(node, sent))
+        node.process.until_event("connections.descriptors_short")
+        every_mode_works(node)
+        assert len(list(Path(f"/proc/{node.process.pid}/fd").iterdir())) < LIMIT
+    every_mode_works(node)
+    assert len(node.process.events("connections.descriptors_short")) == 1
+    assert [line for line in node.process.log if line["level"] in {"error", "critical"}] == []
+
+
+@pytest.mark.parametrize("sent", [SILENT, ANSWERED], ids=["silent", "answered"])
+def test_strangers_do_not_use_up_the_descriptors_of_a_worker(home: Home, sent: bytes) -> None:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert most > STRANGERS + 100, "this test itself needs descriptors"
+    with running_worker(
+        home, "-c", LIMITED, "worker", ALLOWED_PRIVATE_NETWORKS="127.0.0.0/8"
+    ) as worker:
+        withstands(worker, sent)
+
+
+def test_strangers_do_not_use_up_the_descriptors_of_a_balancer(home: Home) -> None:
+    given = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8", "BALANCER_KEY": "the-key-of-the-link"}
+    balancing = home.python(
+        *("-c", LIMITED, "balancer"),
+        **given,
+        DATA_DIR=str(home.root / "balancer"),
+        NODE_NAME="balancer",
+    )
+    port = balancing.until_event("balancer.listening")["port"]
+    url = f"http://127.0.0.1:{port}"
+    with running_worker(home, BALANCER_URL=url, **given, ends=True) as worker:
+        balancer = RunningWorker(home, balancing, url, worker.threads)
+        balancer.until_health(lambda health: health["slots"]["available"] == 2)
+        withstands(balancer, SILENT)
+
+
+def test_a_worker_without_descriptors_keeps_its_loops(home: Home) -> None:
+    """Worse than strangers: something else in the process takes all of them for a while."""
+    (home.functions / "greedy.py").write_text(GREEDY)
+    with running_worker(
+        home, "-c", LIMITED, "worker", ALLOWED_PRIVATE_NETWORKS="127.0.0.0/8"
+    ) as worker:
+        taken = worker.run("greedy", seconds=5)
+        assert taken.status == 200, taken
+        assert taken.json["result"] > LIMIT / 2
+        worker.until_status("ready")
+        every_mode_works(worker)
+        assert worker.process.events("background.died") == []
