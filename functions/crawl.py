@@ -105,6 +105,9 @@ async def crawl(
             f"{len(pages)} pages, {frontier.waiting} waiting", len(pages) / max_pages
         )
         if crawled.error is not None:
+            if context.deadline.remaining_s <= RESERVE_S:
+                stopped_by = "deadline"  # which cut this page short, so its links are not known
+                break
             page = await _replaced(page)
     return Crawl(
         pages=pages,

@@ -15,6 +15,7 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.connections import key_shown
 from slotgrid.intake.forms import read_form
 from slotgrid.intake.openapi import Handler, Scope
+from slotgrid.intake.query import check_query
 
 COOKIE = "slotgrid_session"
 RENDERING = web.AppKey("rendering", Rendering)
@@ -71,6 +72,7 @@ def logged_in(scope: Scope) -> Callable[[Handler], Handler]:
             try:
                 if not session.principal.may(scope):
                     raise Forbidden(f"this needs the scope {scope}, which your key does not have")
+                check_query(request)
                 return await handler(request)
             except ServiceError as error:
                 page = rendering.page("fault.html", fault=error, user=session.principal.name)

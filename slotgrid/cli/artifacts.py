@@ -53,7 +53,8 @@ async def _save(client: Client, task_id: str, name: str, path: Path) -> None:
 def _inside(folder: Path, name: str) -> Path:
     """Where a file of that name goes. Raises Failure if that is not in the folder."""
     try:
-        return inside(folder, name)
+        # A node may name folders below: each of them is checked.
+        return inside(folder, *name.split("/"))
     except OutsideFolder as cause:
         raise Failure(
             f"The artifact {name!r} was not saved",

@@ -11,7 +11,7 @@ from slotgrid.intake.connections import close_if_unread
 from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import Scope, with_scope
 from slotgrid.intake.problems import answer_to, problem_page
-from slotgrid.intake.query import check_query
+from slotgrid.intake.query import check_query, is_for_programs
 from slotgrid.runtime.logs import clear_fields
 
 
@@ -24,7 +24,8 @@ def answering(keys: Keys) -> Middleware:
         clear_fields()  # a connection's requests share one asyncio task, and so did their tasks
         try:
             authenticate(request, keys)
-            check_query(request)
+            if is_for_programs(request):
+                check_query(request)
             return await handler(request)
         except Exception as error:  # whatever it is: a caller never sees a traceback, nor nothing
             return answer_to(error, request)

@@ -22,6 +22,12 @@ SHOWN_MOST = 60
 """Characters of a value that an error repeats."""
 
 
+def is_for_programs(request: web.Request) -> bool:
+    """Whether the endpoint asks for a key; a page of the dashboard checks its query by itself."""
+    described = endpoint_of(request.match_info.handler)
+    return described is not None and described.scope is not Scope.PUBLIC
+
+
 def check_query(request: web.Request) -> None:
     """Check the query against the parameters that the endpoint declares.
 

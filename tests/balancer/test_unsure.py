@@ -33,10 +33,14 @@ async def test_what_began_behind_a_broken_link_is_not_begun_elsewhere(
     file = tmp_path / "marks"
     async with Proxy(balancer.url).running() as proxy:
         await balancer.worker("worker-1", BALANCER_URL=proxy.url)
+        # Started before anything is held: a worker that is slow to start would outlast the silence.
+        await balancer.worker("worker-2")
+        await balancer.request("POST", "/workers/worker-2/off")
+        await balancer.until_worker("worker-2", WorkerState.MAINTENANCE)
         proxy.hold("back", "there")
         caller = balancer.start("mark", file=str(file), seconds=2)
         await until(lambda: balancer.balancer.links.calls == 1)
-        await balancer.worker("worker-2")
+        await balancer.request("POST", "/workers/worker-2/on")
         proxy.flow("back")  # the task gets through, its `started` does not
         await until(lambda: marks(file) == 1)
         proxy.cut()
