@@ -11,6 +11,9 @@ from slotgrid.core.task import Task
 from slotgrid.wire.limits import PARTS_LIMIT, STEP_OUTPUTS_LIMIT
 
 
+NO_OUTPUT = b"null"
+
+
 class _StepShown(msgspec.Struct, frozen=True):
     """A step as `Step.to_json` shows it."""
 
@@ -58,16 +61,19 @@ class RunningSteps:
             if len(steps) >= PARTS_LIMIT:
                 return
             position = self._positions[shown.name] = len(steps)
-            steps.append(Step(shown.name, shown.function))
-        self._outputs_size += len(bytes(shown.output)) - len(steps[position].output)
-        fits = self._outputs_size <= STEP_OUTPUTS_LIMIT
+            steps.append(Step(shown.name, shown.function, output=NO_OUTPUT))
+            self._outputs_size += len(NO_OUTPUT)
+        output, others_size = bytes(shown.output), self._outputs_size - len(steps[position].output)
+        if others_size + len(output) > STEP_OUTPUTS_LIMIT:
+            output = NO_OUTPUT
+        self._outputs_size = others_size + len(output)
         steps[position] = Step(
             shown.name,
             shown.function,
             StepState(shown.status),
             shown.started_at.timestamp(),
             shown.ended_at.timestamp() if shown.ended_at is not None else None,
-            bytes(shown.output) if fits else b"null",
+            output,
             shown.error,
         )
 

@@ -24,9 +24,10 @@ from slotgrid.records.positions import Positions
 from slotgrid.records.pump import Pump
 from slotgrid.records.shared_files import NotShared
 from slotgrid.records.starts import Starts
-from slotgrid.records.store import acceptance, endings, turns
+from slotgrid.records.store import acceptance, endings, turns, waiting
 from slotgrid.records.store.acceptance import Accepted, NewRecord
 from slotgrid.records.store.turns import Turn
+from slotgrid.records.waiting_count import WaitingCount
 from slotgrid.records.window import Held, Window
 from slotgrid.records.writes import Writes, outcome, surely
 from slotgrid.runtime.background import background
@@ -68,7 +69,7 @@ class DurableTasks:
         self._window = Window()
         self._writes = Writes()
         self._starts = Starts(database, self._writes)
-        self._waiting = 0
+        self._count = WaitingCount(self._queued_on_record, self._is_settled)
         self._positions = Positions(database, node)
         self._pump = Pump(
             database,
@@ -85,7 +86,7 @@ class DurableTasks:
     @property
     def waiting(self) -> int:
         """How many durable tasks wait at this node, in memory and on disk."""
-        return self._waiting
+        return self._count.value
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
@@ -95,6 +96,7 @@ class DurableTasks:
         try:
             async with (
                 background(self._pump.run, name="durable tasks"),
+                background(self._count.keep, name="count of waiting tasks"),
                 background(LogFlush(self._database, self._window).run, name="log lines"),
             ):
                 yield
@@ -104,9 +106,19 @@ class DurableTasks:
 
     async def take_up(self) -> None:
         """Count what waits on disk for this node, for the pump to bring it in."""
-        waiting = await self._pump.count()
-        # Of those held, some may have started since they were counted: the limit is no law.
-        self._waiting = max(waiting, sum(held.waits for held in self._window))
+        on_record = await self._pump.count()
+        self._count.assume(max(on_record, sum(held.waits for held in self._window)))
+
+    async def _queued_on_record(self) -> int:
+        return await self._database.read(
+            lambda c: sum(waiting.queued_classes(c, self._node).values())
+        )
+
+    def _is_settled(self) -> bool:
+        """Whether the record shows what memory knows: nothing is being accepted or started."""
+        return not self._writes.under_way and all(
+            held.waits or held.task.state is not TaskState.QUEUED for held in self._window
+        )
 
     def release_queued(self) -> None:
         """Let go of what has not started: it stays recorded, for the next process or a peer."""
@@ -125,14 +137,14 @@ class DurableTasks:
         Raises QueueFull or DatabaseUnavailable: nothing was accepted, unless the error says that
         the outcome is not known. Then the tasks are taken up as soon as it is, if it is so.
         """
-        if self._waiting + len(submitted) > self._limit:
+        if self.waiting + len(submitted) > self._limit:
             raise QueueFull(
-                f"{self._waiting} durable tasks are waiting, the limit is {self._limit}",
+                f"{self.waiting} durable tasks are waiting, the limit is {self._limit}",
                 retry_after_s=30,
             )
         records = [self._record_of(*each) for each in submitted]
         # Counted before they are written, so that those who come meanwhile see the limit.
-        self._waiting += len(records)
+        self._count.add(len(records))
         return await outcome(self._writes.keep(self._record(records), "accept"))
 
     def _record_of(self, task: Task, key: str | None, body_hash: str | None) -> NewRecord:
@@ -153,7 +165,7 @@ class DurableTasks:
                     if not answer.replayed
                 ]
         finally:
-            self._waiting -= len(records) - len(new)
+            self._count.add(len(new) - len(records))
         for record in new:
             self._offer(record)
         await asyncio.sleep(0)  # one turn of the loop: what can start has started, the rest queues
@@ -268,7 +280,7 @@ class DurableTasks:
 
     def _leave_queue(self, held: Held) -> None:
         if self._window.leave_queue(held):
-            self._waiting -= 1
+            self._count.add(-1)
             self._pump.look(held.class_key)
 
     # Ends of what this process does not run
@@ -304,7 +316,7 @@ class DurableTasks:
         if ended is None:
             return
         if ended.node == self._node and ended.waited and task_id not in self._window:
-            self._waiting -= 1
+            self._count.add(-1)
         if ended.to_deliver:
             self._deliveries.begin(task_id)
 

@@ -62,6 +62,11 @@ class Writes:
     def __init__(self) -> None:
         self._under_way: set[asyncio.Task[Any]] = set()
 
+    @property
+    def under_way(self) -> int:
+        """How many there are."""
+        return len(self._under_way)
+
     def keep(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
         """Hold a write until it is done."""
         writing = asyncio.get_running_loop().create_task(work, name=f"durable: {name}")

@@ -30,7 +30,11 @@ async def _delivery_counts(worker: RunningWorker) -> dict[str, float]:
 async def test_health_tells_what_waits_and_that_the_database_answers(tmp_path: Path) -> None:
     later = {"mode": "async", "not_before": "2100-01-01T00:00:00Z"}
     async with browserless_worker(tmp_path, {"greet.py": GREET}) as worker:
-        assert (await worker.get("/health"))["durable"] == {"waiting": 0, "database": "available"}
+        assert (await worker.get("/health"))["durable"] == {
+            "waiting": 0,
+            "database": "available",
+            "reason": None,
+        }
         for _ in range(3):
             assert (await worker.submit("greet", **later)).status == 202
         assert (await worker.get("/health"))["durable"]["waiting"] == 3

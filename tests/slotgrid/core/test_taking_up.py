@@ -8,6 +8,7 @@ import pytest
 from slotgrid.core.admission import Admission, CheckedInput
 from slotgrid.core.errors import InvalidInput, InvalidSubmission, UnknownFunction
 from slotgrid.core.events import EventLog
+from slotgrid.core.fields import Webhook
 from slotgrid.core.moments import iso, seconds_of
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.offer import LocalOffer
@@ -80,12 +81,11 @@ async def test_a_restored_task_goes_on_counting(node: FakeNode) -> None:
 
 def test_a_task_knows_whether_more_than_the_node_wrote_its_log(node: FakeNode) -> None:
     task = node.task()
-    assert not task.has_lines
+    assert (task.has_lines, task.wrote) == (False, False)
     task.log("a line of the node")
-    assert task.has_lines
-    assert not task.wrote
+    assert (task.has_lines, task.wrote) == (True, False)
     task.log("a line of the function", step="main")
-    assert task.wrote
+    assert (task.has_lines, task.wrote) == (True, True)
 
 
 async def test_a_queued_task_is_released_without_an_end(node: FakeNode) -> None:
@@ -164,7 +164,7 @@ async def test_a_task_without_events_is_restored_without_a_log(node: FakeNode) -
 
 
 def test_a_webhook_is_checked_before_the_task_is_accepted() -> None:
-    asked = []
+    asked: list[Webhook] = []
     hooked = function("hooked", modes=("webhook",))
     offer = LocalOffer(
         FakeCatalog(hooked), node="w1", group="default", contract=1, pools=["default"], labels=[]
