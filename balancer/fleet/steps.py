@@ -10,7 +10,6 @@ from slotgrid.core.states import StepState
 from slotgrid.core.task import Task
 from slotgrid.wire.limits import PARTS_LIMIT, STEP_OUTPUTS_LIMIT
 
-
 NO_OUTPUT = b"null"
 
 
