@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from slotgrid.records import log_flush
 from tests.balancer.processes import nodes
 from tests.durable_postgres.commit_cutter import commit_cutter
 from tests.durable_postgres.every_mode import Under, under
@@ -112,6 +113,8 @@ async def test_no_turn_of_a_task_is_lost_or_made_twice(
             cutter.let_in()
 
         for mark in (b'"status":"running"', b'"status":"completed"', b"delivered"):
+            # The log of the task before says the same words, and is flushed each second.
+            await asyncio.sleep(2 * log_flush.EVERY_S)
             await lose(mark)
             task_id = await hooked(fault)
             await lost()
