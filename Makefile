@@ -8,7 +8,7 @@ IMAGE ?= slotgrid
 # A file's tests stay on one process, so that its servers and browsers are started once.
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 # `make check` measures the coverage of a whole run: a subset of the tests (PYTEST_FLAGS) has none.
-GATE =
+GATE ?=
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
