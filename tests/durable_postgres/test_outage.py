@@ -47,7 +47,9 @@ async def odd(context: Context) -> None:
     async with durable_worker(tmp_path, {"odd.py": odd}, DATABASE_URL=database_url) as worker:
         task = await finished(worker, await accepted(worker, "odd"))
         assert task["status"] == "failed"
-        await worker.get("/tasks", status="failed", q="\x00")  # answered, whatever it finds
+        refused = await worker.request("GET", "/tasks", params={"q": "\x00"})
+        assert refused.status == 400
+        assert b"text without NUL characters" in refused.body
 
 
 async def test_while_the_database_is_away_only_durable_modes_are_refused(
