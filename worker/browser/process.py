@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import shutil
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import structlog
@@ -24,6 +24,7 @@ from worker.browser.states import MOVES, BrowserState, Ending, Lost
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 KILLED_WITHIN_S = 1.0
 PING_TRIES = 3
 OPEN_TRIES = 2
@@ -177,8 +178,8 @@ class BrowserProcess:
         for attempt in range(1, OPEN_TRIES + 1):
             context = None
             try:
-                context = await self._browser.new_context(**options)
-                return context, await context.new_page()
+                context = await self._in_time(self._browser.new_context(**options))
+                return context, await self._in_time(context.new_page())
             except Exception as cause:
                 ping = self.ping()
                 if not await done_within(ping, self._limits.ping_s) or not ping.result():
@@ -186,11 +187,21 @@ class BrowserProcess:
                 if context is not None:
                     closing = asyncio.ensure_future(context.close())
                     closing.add_done_callback(consume)
+                if attempt == OPEN_TRIES and isinstance(cause, TimeoutError):
+                    raise PlaywrightError("the tab did not open in time") from cause
                 if attempt == OPEN_TRIES and tells_of_crash(cause):
                     raise PlaywrightError("the tab crashed while it was opened") from cause
                 if attempt == OPEN_TRIES:
                     raise ContextOptionsRefused(f"Playwright refuses: {cause}") from cause
         raise AssertionError("the last attempt returns or raises")
+
+    async def _in_time(self, call: Awaitable[T]) -> T:
+        """Playwright's answer. Raises TimeoutError when there is none within `open_s`."""
+        answer = asyncio.ensure_future(call)
+        answer.add_done_callback(consume)
+        if not await done_within(answer, self._limits.open_s):
+            raise TimeoutError
+        return answer.result()
 
     def _drop_broken_spares(self) -> None:
         """A spare page may crash too, when memory is short."""
