@@ -145,14 +145,15 @@ class Pump:
         node, ids = self._node, [row.id for row, _ in restorable]
         # Asked where writes are made: what was cancelled while they were read is known there.
         still = await self._database.write(lambda c: waiting.still_waiting(c, node, ids))
-        for row, found in restorable:
-            if row.id not in still or self.stopped:
-                continue
+        taken = [] if self.stopped else [pair for pair in restorable if pair[0].id in still]
+        # All loads come before the first `await`, or a later task could get a slot first.
+        for row, found in taken:
+            if isinstance(found, Task):
+                self._load(found, row.class_key, row.queue_key)
+        for row, found in taken:
             if isinstance(found, ServiceError):
                 found.task_id = row.id
                 await self._fail(row.id, found)
-            else:
-                self._load(found, row.class_key, row.queue_key)
 
     async def _expire(self) -> None:
         """A task on disk may wait no longer than one in memory."""

@@ -97,4 +97,4 @@ async def test_tasks_go_on_quickly_while_a_large_file_is_fetched(balancer: Runni
         await balancer.call("echo", value=1)
         worst_s = max(worst_s, time.monotonic() - began)
     assert len((await fetching).body) == 50 * MIB
-    assert worst_s < 2.0
+    assert worst_s < 5.0

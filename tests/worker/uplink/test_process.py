@@ -65,7 +65,7 @@ async def test_a_worker_that_stands_still_is_lost_and_cancels_when_it_wakes(
         before = time.monotonic()
         ending = await balancer.ending()
         assert ending.code == CloseCode.SILENT
-        assert time.monotonic() - before < LOST_S + 4 * TICK_S
+        assert time.monotonic() - before < 5 * LOST_S
         worker.resume()
         dropped = await asyncio.to_thread(process.until_event, "uplink.task_dropped")
         assert dropped["reason"] == "the link to its balancer was lost"
