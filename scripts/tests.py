@@ -23,6 +23,7 @@ FAILED = 1
 """pytest's exit status when it ran to its end and tests failed."""
 FEW = 5
 """More than that is no bad luck."""
+FLAGS = ("-p", "scripts.failed_tests", "--durations=25")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 
@@ -53,7 +54,7 @@ def run(pytest: Sequence[str], arguments: Sequence[str]) -> int:
     `pytest`: the module that runs them, and what comes before pytest's own arguments.
     """
     LAST_FAILED.unlink(missing_ok=True)
-    status = started(*pytest, *arguments)
+    status = started(*pytest, *FLAGS, *arguments)
     if status != FAILED:
         return status
     failed = sorted(orjson.loads(LAST_FAILED.read_bytes()))

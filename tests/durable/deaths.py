@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.durable.durable_worker import GIVE_UP_S
 from tests.durable.killing import SLOTS, Killed, KilledNode, assert_nothing_lost, killed
 
-MANY = 500
+MANY = 250
 
 
 @dataclass(frozen=True)

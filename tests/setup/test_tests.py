@@ -44,6 +44,7 @@ def test_what_passes_alone_is_named_and_passes(tmp_path: Path) -> None:
 def test_what_fails_alone_fails(tmp_path: Path) -> None:
     status, said = run(tmp_path, "def test_broken():\n    assert False\n")
     assert status == 1
+    assert "test_it.py::test_broken: call failed" in said
     assert "These failed alone too" in said
 
 
