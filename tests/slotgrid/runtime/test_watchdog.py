@@ -65,7 +65,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def run(
         function: str,
         *,
-        stall_s: float = 0.2,
+        stall_s: float = 1.0,
         blocked_s: float = 60,
         with_loop: str = "asyncio",
     ) -> "subprocess.Popen[str]":
@@ -98,8 +98,8 @@ def block_for(seconds: float) -> None:
 
 
 def block_until(accused: list[str | None]) -> None:
-    """Block until the watchdog speaks, for less than the 3 s after which it acts."""
-    deadline = time.monotonic() + 2.8
+    """Block until the watchdog counts a stall of 2 s, for less than the 6 s after which it acts."""
+    deadline = time.monotonic() + 5
     while not accused and time.monotonic() < deadline:
         time.sleep(0.01)
 
@@ -203,7 +203,7 @@ async def test_a_stall_that_could_cost_a_link_is_logged_before_it_is_counted(
 async def test_who_runs_may_be_told_by_the_owner(tmp_path: Path) -> None:
     accused: list[str | None] = []
     watchdog = LoopWatchdog(
-        stall_s=1, data_dir=tmp_path, on_stall=accused.append, current=lambda: "from outside"
+        stall_s=2, data_dir=tmp_path, on_stall=accused.append, current=lambda: "from outside"
     )
     async with watchdog:
         block_until(accused)
@@ -216,7 +216,7 @@ async def test_a_task_of_the_nodes_own_is_not_taken_for_a_function(tmp_path: Pat
     async def block() -> None:
         block_until(accused)
 
-    async with LoopWatchdog(stall_s=1, data_dir=tmp_path, on_stall=accused.append):
+    async with LoopWatchdog(stall_s=2, data_dir=tmp_path, on_stall=accused.append):
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.create_task(block(), name="heartbeat")
     assert accused == [None]
@@ -230,8 +230,8 @@ async def test_a_fault_in_counting_does_not_end_the_watch(tmp_path: Path) -> Non
         raise LookupError("no such metric")
 
     with capture_logs() as lines:
-        async with LoopWatchdog(stall_s=1, data_dir=tmp_path, on_stall=miscount):
-            called.wait(2.8)
+        async with LoopWatchdog(stall_s=2, data_dir=tmp_path, on_stall=miscount):
+            called.wait(5)
             await asyncio.sleep(0)
     assert "loop.stall_not_counted" in [line["event"] for line in lines]
 
