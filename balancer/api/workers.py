@@ -19,6 +19,7 @@ from slotgrid.core.errors import (
     ServiceError,
 )
 from slotgrid.core.moments import iso
+from slotgrid.core.principal import Scope
 from slotgrid.core.problems_back import from_problem
 from slotgrid.intake.api.node import LOG_FILTERS, asked_deadline_s, asked_level, asked_lines
 from slotgrid.intake.audit import audit
@@ -26,7 +27,7 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.documents import DRAIN, LOGS, NODE_STATUS, PAGING
 from slotgrid.intake.finding import json_response
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
 from slotgrid.intake.query import paging
 from slotgrid.records.history import TaskFilter
 from slotgrid.wire.messages import Wish
@@ -73,11 +74,7 @@ async def list_workers(request: web.Request) -> web.Response:
 async def get_worker(request: web.Request) -> web.Response:
     """`GET /workers/{name}`."""
     worker = _worker(request)
-    seen_by = request[PRINCIPAL]
-    wanted = TaskFilter(
-        worker=worker.name,
-        owner_only=None if seen_by.may(Scope.OPERATE) else seen_by.name,
-    )
+    wanted = TaskFilter(worker=worker.name, owner_only=request[PRINCIPAL].only_owner)
     tasks, _ = await request.app[NODE].ledger.select(wanted, limit=LAST_TASKS, offset=0)
     functions = [
         {"name": spec.name, "description": spec.description, "revision": spec.revision}

@@ -11,10 +11,11 @@ from balancer.dashboard.sessions import Guesses, Session, Sessions
 from balancer.dashboard.snapshot import Look
 from balancer.dashboard.trend import Trend
 from slotgrid.core.errors import Forbidden, ServiceError
+from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.connections import key_shown
 from slotgrid.intake.forms import read_form
-from slotgrid.intake.openapi import Handler, Scope
+from slotgrid.intake.openapi import Handler
 from slotgrid.intake.query import check_query
 
 COOKIE = "slotgrid_session"
@@ -54,8 +55,7 @@ def session_of(request: web.Request) -> Session | None:
 def look_of(request: web.Request, worker: str | None = None) -> Look:
     """What the session of the request may see."""
     principal = request[SESSION].principal
-    operates = principal.may(Scope.OPERATE)
-    return Look(None if operates else principal.name, operates, worker)
+    return Look(principal.only_owner, principal.may(Scope.OPERATE), worker)
 
 
 def logged_in(scope: Scope) -> Callable[[Handler], Handler]:

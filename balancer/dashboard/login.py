@@ -20,10 +20,11 @@ from balancer.dashboard.access import (
 )
 from balancer.dashboard.sessions import SESSION_S
 from slotgrid.core.errors import ServiceError
+from slotgrid.core.principal import Scope
 from slotgrid.intake.audit import TRUSTED, audit, caller_address
 from slotgrid.intake.auth import KEYS, PRINCIPAL
 from slotgrid.intake.forms import read_form
-from slotgrid.intake.openapi import Endpoint, Scope, endpoint
+from slotgrid.intake.openapi import Endpoint, endpoint
 
 log = structlog.get_logger()
 

@@ -19,10 +19,11 @@ from balancer.dashboard.sessions import Guesses, Sessions
 from balancer.dashboard.switches import switches
 from balancer.dashboard.trend import Trend
 from slotgrid.core.errors import NotFound
+from slotgrid.core.principal import Scope
 from slotgrid.intake import documents as node_documents
 from slotgrid.intake.api.docs import leading_to
 from slotgrid.intake.kept_file import kept_file
-from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint
+from slotgrid.intake.openapi import Answer, Endpoint, Parameter, endpoint
 
 STATIC = Path(__file__).parent / "static"
 # Named one by one: what is not in this list cannot be asked for.

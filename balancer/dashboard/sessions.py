@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from slotgrid.intake.auth import Principal
+from slotgrid.core.principal import Principal
 
 SESSION_S = 12 * 3600.0
 SESSIONS_LIMIT = 1000

@@ -8,8 +8,9 @@ from balancer.api import workers as workers_api
 from balancer.api.documents import WORKER_NAME
 from balancer.dashboard import documents as d
 from balancer.dashboard.access import RENDERING, check_form, logged_in
+from slotgrid.core.principal import Scope
 from slotgrid.intake.api import node as node_api
-from slotgrid.intake.openapi import Endpoint, Handler, Scope, endpoint
+from slotgrid.intake.openapi import Endpoint, Handler, endpoint
 
 ANSWERS = dict.fromkeys((400, 403, 404, 409, 413, 415, 503), d.PAGE) | {303: d.SEE_OTHER}
 

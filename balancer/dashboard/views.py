@@ -19,10 +19,11 @@ from balancer.dashboard.access import (
 )
 from balancer.keys import FLEET
 from slotgrid.core.errors import DatabaseUnavailable, NotFound, Unauthorized
+from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.modes import EVENT_STREAM, open_stream
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, Parameter, Scope, endpoint
+from slotgrid.intake.openapi import Endpoint, Parameter, endpoint
 from slotgrid.intake.schemas.basics import TEXT
 from slotgrid.records.history import TaskFilter
 from slotgrid.runtime.choices import LogLevel

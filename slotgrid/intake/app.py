@@ -3,13 +3,14 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from slotgrid.core.principal import Scope
 from slotgrid.intake.api import artifacts, batch, functions, groups, speech, submit, tasks
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.audit import TRUSTED, Networks
 from slotgrid.intake.auth import KEYS, Keys, authenticate
 from slotgrid.intake.connections import close_if_unread
 from slotgrid.intake.node import NODE, Node
-from slotgrid.intake.openapi import Scope, with_scope
+from slotgrid.intake.openapi import with_scope
 from slotgrid.intake.problems import answer_to, problem_page
 from slotgrid.intake.query import check_query, is_for_programs
 from slotgrid.runtime.logs import clear_fields

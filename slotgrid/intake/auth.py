@@ -1,33 +1,17 @@
 """Who asks, and what they may do."""
 
 import hashlib
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from aiohttp import hdrs, web
 
 from slotgrid.core.errors import Forbidden, Unauthorized
+from slotgrid.core.principal import Principal, Scope
 from slotgrid.intake.connections import key_shown
-from slotgrid.intake.openapi import Scope, endpoint_of
+from slotgrid.intake.openapi import endpoint_of
 
 ROOT = "root"
 NOBODY = "nobody"
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The name behind a key, and its scopes."""
-
-    name: str
-    scopes: frozenset[Scope] = field(default_factory=frozenset)
-
-    def may(self, scope: Scope) -> bool:
-        """Whether the principal has the scope."""
-        return scope in self.scopes or scope is Scope.PUBLIC
-
-    def may_see(self, owner: str) -> bool:
-        """Whether the owner's tasks are the principal's own, or everyone's are."""
-        return owner == self.name or Scope.OPERATE in self.scopes
 
 
 ANONYMOUS = Principal(NOBODY)

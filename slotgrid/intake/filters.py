@@ -6,7 +6,6 @@ from aiohttp import web
 
 from slotgrid.core.states import TaskState
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.openapi import Scope
 from slotgrid.intake.query import bad_parameter
 from slotgrid.records.history import TaskFilter
 
@@ -24,7 +23,7 @@ def task_filter(request: web.Request, *, status: frozenset[TaskState] | None = N
     principal = request[PRINCIPAL]
     return TaskFilter(
         status=_states(query["status"]) if "status" in query else status,
-        owner_only=None if principal.may(Scope.OPERATE) else principal.name,
+        owner_only=principal.only_owner,
         delivery=query.get("delivery"),
         since=_moment("since", query.get("since")),
         until=_moment("until", query.get("until")),

@@ -7,7 +7,6 @@ into `Any`. Its decorator only notes what it is told on the handler; our own bui
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -22,6 +21,7 @@ from slotgrid.core.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from slotgrid.core.principal import Scope
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.schemas.basics import TEXT
 from slotgrid.intake.schemas.problems import header, problem_answers
@@ -31,16 +31,6 @@ H = TypeVar("H", bound=Handler)
 
 KEY_SCHEMES = ("key", "bearer")
 """The two ways to show a key, as the document's security schemes name them."""
-
-
-class Scope(StrEnum):
-    """What a key may do. `operate` includes seeing everyone's tasks."""
-
-    PUBLIC = "public"
-    READ = "read"
-    SUBMIT = "submit"
-    OPERATE = "operate"
-    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)

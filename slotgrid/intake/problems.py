@@ -18,7 +18,8 @@ from slotgrid.core.errors import (
     problem_types,
 )
 from slotgrid.core.events import encode_json
-from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint
+from slotgrid.core.principal import Scope
+from slotgrid.intake.openapi import Answer, Endpoint, Parameter, endpoint
 from slotgrid.intake.schemas.basics import TEXT, WHOLE, record
 from slotgrid.intake.schemas.problems import PROBLEM_JSON
 

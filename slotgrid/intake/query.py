@@ -8,8 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from slotgrid.core.errors import FAULTS_LIMIT, InvalidSubmission, Violation
+from slotgrid.core.principal import Scope
 from slotgrid.core.schema import JsonSchema
-from slotgrid.intake.openapi import Endpoint, Parameter, Scope, endpoint_of
+from slotgrid.intake.openapi import Endpoint, Parameter, endpoint_of
 
 LIMIT_DEFAULT = 50
 YES = frozenset({"true", "1", "yes", ""})

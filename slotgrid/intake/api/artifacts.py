@@ -6,12 +6,13 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from slotgrid.core.errors import DatabaseUnavailable, Gone, NotFound, UnknownTask
+from slotgrid.core.principal import Scope
 from slotgrid.core.task import Task
 from slotgrid.intake import documents as d
 from slotgrid.intake.files import FileAnswer
 from slotgrid.intake.finding import find_task, json_response
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.openapi import Answer, Endpoint, endpoint, json_answer
 from slotgrid.intake.problems import BEGUN
 
 RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")

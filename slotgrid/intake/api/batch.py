@@ -26,6 +26,7 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.fields import Mode
 from slotgrid.core.parts import API
+from slotgrid.core.principal import Scope
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.intake import documents as d
@@ -37,7 +38,7 @@ from slotgrid.intake.finding import json_response
 from slotgrid.intake.idempotency import hash_of, idempotency_key
 from slotgrid.intake.large_input import checked_early
 from slotgrid.intake.node import NODE, Node
-from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
 
 TASKS_MOST = d.BATCH_MOST
 AT_ONCE = 20

@@ -12,6 +12,7 @@ from typing import NoReturn
 from aiohttp import web
 
 from slotgrid.core.errors import NotFound
+from slotgrid.core.principal import Scope
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake import documents as d
 from slotgrid.intake.kept_file import kept_file
@@ -21,7 +22,6 @@ from slotgrid.intake.openapi import (
     Endpoint,
     Handler,
     Parameter,
-    Scope,
     endpoint,
     json_answer,
     with_scope,

@@ -4,9 +4,10 @@ import orjson
 from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, UnknownFunction
+from slotgrid.core.principal import Scope
 from slotgrid.intake import documents as d
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
 from slotgrid.intake.query import paging, whole
 from slotgrid.records.views import function_detail
 

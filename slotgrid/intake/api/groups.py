@@ -8,11 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission
+from slotgrid.core.principal import Scope
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.intake import documents as d
 from slotgrid.intake.finding import json_response
 from slotgrid.intake.node import NODE, Served
-from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
 from slotgrid.intake.query import paging
 
 

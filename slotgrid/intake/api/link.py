@@ -5,8 +5,9 @@ from typing import Protocol
 from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, Unauthorized
+from slotgrid.core.principal import Scope
 from slotgrid.intake.connections import key_shown
-from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
+from slotgrid.intake.openapi import Answer, Endpoint, endpoint
 
 
 class Acceptor(Protocol):

@@ -5,13 +5,14 @@ from aiohttp import web
 
 from slotgrid.core.errors import Conflict, InvalidSubmission, NoWorker
 from slotgrid.core.node import NodeState
+from slotgrid.core.principal import Scope
 from slotgrid.core.schema import Schema
 from slotgrid.intake import documents as d
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import read_json
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Answer, Endpoint, Parameter, Scope, endpoint, json_answer
+from slotgrid.intake.openapi import Answer, Endpoint, Parameter, endpoint, json_answer
 from slotgrid.intake.query import bad_parameter, whole
 from slotgrid.intake.schemas import node as node_schemas
 from slotgrid.runtime.choices import LogLevel

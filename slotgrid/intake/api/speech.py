@@ -8,6 +8,7 @@ from aiohttp import web
 
 from slotgrid.core.errors import DatabaseUnavailable, InvalidSubmission, NotFound, UnknownTask
 from slotgrid.core.events import Event, Reader
+from slotgrid.core.principal import Scope
 from slotgrid.core.task import Task, log_line
 from slotgrid.intake import documents as d
 from slotgrid.intake.finding import find_task
@@ -21,7 +22,7 @@ from slotgrid.intake.modes import (
     pump,
 )
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Answer, Endpoint, Scope, endpoint
+from slotgrid.intake.openapi import Answer, Endpoint, endpoint
 from slotgrid.intake.query import bad_parameter, flag, parameter_fault
 from slotgrid.records.ledger import Record
 

@@ -28,6 +28,7 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.fields import Mode
 from slotgrid.core.parts import API, Source
+from slotgrid.core.principal import Scope
 from slotgrid.core.submission import Submission
 from slotgrid.intake import documents as d
 from slotgrid.intake.auth import PRINCIPAL
@@ -35,7 +36,7 @@ from slotgrid.intake.body import off_loop, read_json
 from slotgrid.intake.large_input import checked_early
 from slotgrid.intake.modes import EVENT_STREAM, answer
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, Scope, endpoint
+from slotgrid.intake.openapi import Endpoint, endpoint
 
 OUTCOMES: tuple[type[ServiceError], ...] = (
     InvalidSubmission,

@@ -14,6 +14,7 @@ from slotgrid.core.errors import (
     UnknownTask,
 )
 from slotgrid.core.parts import Source
+from slotgrid.core.principal import Scope
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.intake import documents as d
@@ -24,7 +25,7 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.filters import LIVE, task_filter
 from slotgrid.intake.finding import find_task, json_response
 from slotgrid.intake.node import NODE, Node
-from slotgrid.intake.openapi import Endpoint, Scope, endpoint, json_answer
+from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
 from slotgrid.intake.query import paging, seconds
 from slotgrid.records.history import TaskFilter
 from slotgrid.records.ledger import Record

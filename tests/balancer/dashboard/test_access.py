@@ -11,9 +11,8 @@ from balancer.dashboard.access import COOKIE, GUESSES, SESSIONS
 from balancer.dashboard.routes import FILES
 from balancer.dashboard.sessions import ATTEMPTS
 from balancer.fleet.states import WorkerState
-from slotgrid.intake.auth import Principal
+from slotgrid.core.principal import Principal, Scope
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Scope
 from tests.balancer.running import KEY, RunningBalancer, running_balancer
 from tests.callers import Answer
 

@@ -7,8 +7,7 @@ from balancer.dashboard.trend import KEPT_S, Trend
 from balancer.dashboard.words import age, attention_to, seconds, standing, urgency
 from balancer.fleet.states import Refusal, WorkerState
 from slotgrid.core.node import NodeState
-from slotgrid.intake.auth import Principal
-from slotgrid.intake.openapi import Scope
+from slotgrid.core.principal import Principal, Scope
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, counts, report
 from tests.slotgrid.core.fakes import PLAIN, ManualClock, function
 

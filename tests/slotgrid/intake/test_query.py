@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from slotgrid.intake.openapi import Scope, endpoint_of
+from slotgrid.core.principal import Scope
+from slotgrid.intake.openapi import endpoint_of
 from slotgrid.intake.openapi_document import path_of
 from slotgrid.intake.query import parameter_fault
 from tests.slotgrid.intake.nodes import RunningNode

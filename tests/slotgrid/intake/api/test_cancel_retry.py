@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from slotgrid.core.principal import Principal, Scope
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.intake import auth
-from slotgrid.intake.openapi import Scope
 from tests.slotgrid.intake.api.tasks import ended, ids
 from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 
@@ -108,7 +108,7 @@ async def test_who_may_not_operate_sees_and_cancels_only_its_own_tasks(
 ) -> None:
     theirs = await ended(node, "greet")
     scopes = frozenset({Scope.READ, Scope.SUBMIT})
-    monkeypatch.setattr(auth.Keys, "principal", lambda *_: auth.Principal("ada", scopes))
+    monkeypatch.setattr(auth.Keys, "principal", lambda *_: Principal("ada", scopes))
     own = await ended(node, "greet")
     assert await ids(node) == [own]
     assert await ids(node, owner="root") == []
