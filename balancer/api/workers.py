@@ -52,7 +52,7 @@ async def list_workers(request: web.Request) -> web.Response:
     found = sorted(
         (
             worker
-            for worker in request.app[FLEET].roster.workers()
+            for worker in request.config_dict[FLEET].roster.workers()
             if group in {None, worker.group} and status in {None, str(worker.state)}
         ),
         key=lambda worker: worker.name,
@@ -75,7 +75,7 @@ async def get_worker(request: web.Request) -> web.Response:
     """`GET /workers/{name}`."""
     worker = _worker(request)
     wanted = TaskFilter(worker=worker.name, owner_only=request[PRINCIPAL].only_owner)
-    tasks, _ = await request.app[NODE].ledger.select(wanted, limit=LAST_TASKS, offset=0)
+    tasks, _ = await request.config_dict[NODE].ledger.select(wanted, limit=LAST_TASKS, offset=0)
     functions = [
         {"name": spec.name, "description": spec.description, "revision": spec.revision}
         for spec in sorted(worker.functions, key=lambda spec: spec.name)
@@ -210,7 +210,7 @@ def _why(worker: Worker, now: float) -> str | None:
 
 def _worker(request: web.Request) -> Worker:
     name = request.match_info["name"]
-    worker = request.app[FLEET].roster.worker(name)
+    worker = request.config_dict[FLEET].roster.worker(name)
     if worker is None:
         raise NotFound(f"there is no worker {name!r}")
     return worker
@@ -225,7 +225,7 @@ async def _switch(request: web.Request, what: Wish, **terms: object) -> web.Resp
 async def _ask(request: web.Request, what: Wish, **terms: object) -> bytes:
     """The worker's answer in JSON. Raises its problem, or NoWorker when it is not there."""
     worker = _worker(request)
-    session = request.app[LINKS].session(worker.name)
+    session = request.config_dict[LINKS].session(worker.name)
     if session is None:
         raise _away(worker, "its link is down")
     try:

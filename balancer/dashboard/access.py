@@ -46,7 +46,7 @@ def html(text: str, *, status: int = 200, headers: dict[str, str] | None = None)
 
 def session_of(request: web.Request) -> Session | None:
     """The session of the request's cookie, if it has one that has not ended."""
-    session = request.app[SESSIONS].find(request.cookies.get(COOKIE, ""))
+    session = request.config_dict[SESSIONS].find(request.cookies.get(COOKIE, ""))
     if session is not None:
         key_shown(request)
     return session
@@ -64,7 +64,7 @@ def logged_in(scope: Scope) -> Callable[[Handler], Handler]:
     def wrap(handler: Handler) -> Handler:
         @wraps(handler)
         async def answer(request: web.Request) -> web.StreamResponse:
-            rendering = request.app[RENDERING]
+            rendering = request.config_dict[RENDERING]
             session = session_of(request)
             if session is None:
                 raise web.HTTPSeeOther(f"{rendering.base}/login")

@@ -39,7 +39,7 @@ log = structlog.get_logger()
 )
 async def login_page(request: web.Request) -> web.Response:
     """`GET /dashboard/login`."""
-    rendering = request.app[RENDERING]
+    rendering = request.config_dict[RENDERING]
     if session_of(request) is not None:
         raise web.HTTPSeeOther(rendering.base)
     return _form(request)
@@ -56,12 +56,12 @@ async def login_page(request: web.Request) -> web.Response:
 )
 async def login(request: web.Request) -> web.Response:
     """`POST /dashboard/login`, a form with `key`. One that cannot be read counts as a guess."""
-    app = request.app
+    parts = request.config_dict
     address = _address(request)
     if not same_origin(request):
         return _form(request, "Another site sent this form. Enter the key here.", status=403)
-    if not app[GUESSES].admit(address):
-        wait_s = max(1, math.ceil(app[GUESSES].wait_s(address)))
+    if not parts[GUESSES].admit(address):
+        wait_s = max(1, math.ceil(parts[GUESSES].wait_s(address)))
         refusal = f"Too many wrong keys came from your address. Try again in {wait_s} s."
         return _form(request, refusal, status=429, headers={"Retry-After": str(wait_s)})
     try:
@@ -69,21 +69,21 @@ async def login(request: web.Request) -> web.Response:
     except ServiceError as error:
         log.warning("audit.login_refused", address=address, reason=error.name)
         return _form(request, f"This form cannot be used: {error.detail}.", status=error.status)
-    principal = app[KEYS].principal(key)
+    principal = parts[KEYS].principal(key)
     if principal is None:
         log.warning("audit.login_refused", address=address, reason="unknown key")
         challenge = {"WWW-Authenticate": 'Bearer realm="slotgrid"'}
         return _form(request, "This key is not known.", status=401, headers=challenge)
-    app[GUESSES].right(address)
+    parts[GUESSES].right(address)
     if not principal.may(Scope.READ):
         return _form(request, "This key may not read, so there is nothing to show.", status=403)
     request[PRINCIPAL] = principal
     audit(request, "login")
-    answer = web.HTTPSeeOther(app[RENDERING].base)
+    answer = web.HTTPSeeOther(parts[RENDERING].base)
     answer.set_cookie(
         COOKIE,
-        app[SESSIONS].open(principal),
-        path=app[RENDERING].base,
+        parts[SESSIONS].open(principal),
+        path=parts[RENDERING].base,
         max_age=int(SESSION_S),
         httponly=True,
         samesite="Strict",
@@ -106,9 +106,9 @@ async def logout(request: web.Request) -> NoReturn:
     """`POST /dashboard/logout`."""
     await check_form(request)
     audit(request, "logout")
-    request.app[SESSIONS].close(request.cookies[COOKIE])
-    answer = web.HTTPSeeOther(f"{request.app[RENDERING].base}/login")
-    answer.del_cookie(COOKIE, path=request.app[RENDERING].base)
+    request.config_dict[SESSIONS].close(request.cookies[COOKIE])
+    answer = web.HTTPSeeOther(f"{request.config_dict[RENDERING].base}/login")
+    answer.del_cookie(COOKIE, path=request.config_dict[RENDERING].base)
     raise answer
 
 
@@ -119,10 +119,10 @@ def _form(
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> web.Response:
-    page = request.app[RENDERING].page("login.html", refusal=refusal)
+    page = request.config_dict[RENDERING].page("login.html", refusal=refusal)
     return html(page, status=status, headers=headers)
 
 
 def _address(request: web.Request) -> str:
     forwarded = request.headers.get("X-Forwarded-For", "")
-    return caller_address(request.remote, forwarded, request.app[TRUSTED]) or ""
+    return caller_address(request.remote, forwarded, request.config_dict[TRUSTED]) or ""

@@ -35,7 +35,7 @@ def _switch(act: Handler, summary: str) -> Handler:
     async def switch(request: web.Request) -> NoReturn:
         await check_form(request)
         await act(request)
-        rendering, name = request.app[RENDERING], request.match_info.get("name")
+        rendering, name = request.config_dict[RENDERING], request.match_info.get("name")
         raise web.HTTPSeeOther(rendering.base if name is None else rendering.worker_page(name))
 
     switch.__name__ = f"press_{getattr(act, '__name__', '')}"

@@ -40,8 +40,10 @@ from slotgrid.runtime.choices import LogLevel
 @logged_in(Scope.READ)
 async def overview(request: web.Request) -> web.Response:
     """`GET /dashboard`."""
-    board = request.app[LIVE].board(look_of(request))
-    return html(request.app[RENDERING].live_page("overview.html", board, **_session(request)))
+    board = request.config_dict[LIVE].board(look_of(request))
+    return html(
+        request.config_dict[RENDERING].live_page("overview.html", board, **_session(request))
+    )
 
 
 @endpoint(
@@ -59,13 +61,13 @@ async def worker(request: web.Request) -> web.Response:
     name = _known_worker(request)
     look = look_of(request, name)
     try:
-        tasks, _ = await request.app[NODE].ledger.select(
+        tasks, _ = await request.config_dict[NODE].ledger.select(
             TaskFilter(worker=name, owner_only=look.owner), limit=LAST_TASKS, offset=0
         )
     except DatabaseUnavailable:
         tasks = None
-    board = request.app[LIVE].board(look)
-    page = request.app[RENDERING].live_page(
+    board = request.config_dict[LIVE].board(look)
+    page = request.config_dict[RENDERING].live_page(
         "worker.html", board, name=name, tasks=tasks, **_session(request)
     )
     return html(page)
@@ -88,7 +90,7 @@ async def worker_log(request: web.Request) -> web.Response:
     """`GET /dashboard/workers/{name}/log`."""
     answer = await workers_api.worker_logs(request)
     assert isinstance(answer.body, bytes)
-    page = request.app[RENDERING].page(
+    page = request.config_dict[RENDERING].page(
         "worker_log.html",
         name=_known_worker(request),
         lines=orjson.loads(answer.body)["logs"],
@@ -118,7 +120,11 @@ async def changes(request: web.Request) -> web.StreamResponse:
     if session is None or not session.principal.may(Scope.READ):
         raise Unauthorized("the session has ended: log in again")
     request[SESSION] = session
-    live, rendering, trend = request.app[LIVE], request.app[RENDERING], request.app[TREND]
+    live, rendering, trend = (
+        request.config_dict[LIVE],
+        request.config_dict[RENDERING],
+        request.config_dict[TREND],
+    )
     seen = request.headers.get("Last-Event-ID") or request.query.get("seen", "")
     points = list(trend.points)
     response = await open_stream(request, EVENT_STREAM)
@@ -145,6 +151,6 @@ def _session(request: web.Request) -> dict[str, object]:
 
 def _known_worker(request: web.Request) -> str:
     name = request.match_info["name"]
-    if request.app[FLEET].roster.worker(name) is None:
+    if request.config_dict[FLEET].roster.worker(name) is None:
         raise NotFound(f"there is no worker {name!r}")
     return name

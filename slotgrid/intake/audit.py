@@ -17,7 +17,7 @@ TRUSTED = web.AppKey[Networks]("trusted_proxies")
 def audit(request: web.Request, action: str, **facts: object) -> None:
     """Log that the asker did this; the event's name is `audit.` and the action."""
     forwarded = request.headers.get("X-Forwarded-For", "")
-    address = caller_address(request.remote, forwarded, request.app[TRUSTED])
+    address = caller_address(request.remote, forwarded, request.config_dict[TRUSTED])
     log.info(f"audit.{action}", user=request[PRINCIPAL].name, address=address, **facts)
 
 

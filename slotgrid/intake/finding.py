@@ -22,7 +22,7 @@ async def find_task(request: web.Request) -> Task | Record:
     task_id = request.match_info["id"]
     if UUID.fullmatch(task_id) is None:
         raise UnknownTask(f"there is no task {task_id[:SHOWN_MOST]!r}; ids of tasks are UUIDs")
-    found = await request.app[NODE].ledger.find(task_id)
+    found = await request.config_dict[NODE].ledger.find(task_id)
     if found is None or not request[PRINCIPAL].may_see(found.owner):
         raise UnknownTask(f"there is no task {task_id}", task_id=task_id)
     return found

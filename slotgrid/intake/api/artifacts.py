@@ -55,7 +55,7 @@ async def get_artifact(request: web.Request) -> web.StreamResponse:
     task, name = await find_task(request), request.match_info["name"]
     if name not in task.artifacts:
         raise NotFound(f"the task saved no file {name!r}")
-    node, saved = request.app[NODE], task.artifacts[name]
+    node, saved = request.config_dict[NODE], task.artifacts[name]
     headers = _headers(name, saved.content_type)
     found = await node.artifacts.open(task.id, name)
     if isinstance(found, Path):

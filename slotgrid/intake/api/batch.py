@@ -77,7 +77,7 @@ AT: Mapping[type[ServiceError], str] = {
 )
 async def submit_many(request: web.Request) -> web.Response:
     """`POST /tasks`."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     key = idempotency_key(request)
     body, size, _ = await read_json(request)
     try:

@@ -106,7 +106,7 @@ def add_docs(
 async def openapi(request: web.Request) -> web.Response:
     """`GET /openapi`."""
     return web.Response(
-        body=request.app[DOCUMENT].current(),
+        body=request.config_dict[DOCUMENT].current(),
         content_type="application/json",
         headers={"Cache-Control": "no-cache"},
     )

@@ -25,7 +25,7 @@ from slotgrid.records.views import function_detail
 async def list_functions(request: web.Request) -> web.Response:
     """`GET /functions`."""
     limit, offset = paging(request)
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     group, contract = _asked(request)
     specs = [
         spec
@@ -49,7 +49,7 @@ async def list_functions(request: web.Request) -> web.Response:
 )
 async def get_function(request: web.Request) -> web.Response:
     """`GET /functions/{name}`; names may have slashes."""
-    admission = request.app[NODE].admission
+    admission = request.config_dict[NODE].admission
     spec = admission.function(request.match_info["name"], *_asked(request))
     body = orjson.dumps(function_detail(spec, admission))
     return web.Response(body=body, content_type="application/json")

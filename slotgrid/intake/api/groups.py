@@ -30,7 +30,7 @@ from slotgrid.intake.query import paging
 async def list_groups(request: web.Request) -> web.Response:
     """`GET /groups`."""
     limit, offset = paging(request)
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     own = {node.group: Served((node.contract,), 1)}
     groups = sorted((own if node.groups is None else node.groups()).items())
     specs = node.catalog.specs()

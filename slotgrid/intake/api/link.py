@@ -36,7 +36,7 @@ ACCEPTOR = web.AppKey[Acceptor]("acceptor")
 )
 async def link(request: web.Request) -> web.StreamResponse:
     """`GET /link`: public for the middleware, as the key is another than those of callers."""
-    acceptor = request.app[ACCEPTOR]
+    acceptor = request.config_dict[ACCEPTOR]
     if not acceptor.lets_in(request.headers.get("Authorization")):
         raise Unauthorized("the link asks for the key that balancer and workers share")
     key_shown(request)

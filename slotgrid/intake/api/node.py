@@ -45,7 +45,7 @@ def _json(value: object) -> web.Response:
 )
 async def health(request: web.Request) -> web.Response:
     """`GET /health`: 200 always; what it says is in the body."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     status = {"status": node.status.state}
     detail = node.health() if request[PRINCIPAL].may(Scope.READ) else {}
     return _json(status | dict(detail))
@@ -77,7 +77,7 @@ async def livez(_: web.Request) -> web.Response:
 )
 async def readyz(request: web.Request) -> web.Response:
     """`GET /readyz`."""
-    state = request.app[NODE].status.state
+    state = request.config_dict[NODE].status.state
     body = orjson.dumps({"status": state})
     status = 200 if state is NodeState.READY else 503
     return web.Response(status=status, body=body, content_type="application/json")
@@ -93,7 +93,7 @@ async def readyz(request: web.Request) -> web.Response:
 )
 async def metrics(request: web.Request) -> web.Response:
     """`GET /metrics`."""
-    text, content_type = request.app[NODE].metrics()
+    text, content_type = request.config_dict[NODE].metrics()
     return web.Response(body=text, headers={"Content-Type": content_type})
 
 
@@ -110,7 +110,7 @@ async def metrics(request: web.Request) -> web.Response:
 async def logs(request: web.Request) -> web.Response:
     """`GET /logs`."""
     level, limit = asked_level(request), asked_lines(request)
-    return _json({"logs": request.app[NODE].logs.entries(level, limit)})
+    return _json({"logs": request.config_dict[NODE].logs.entries(level, limit)})
 
 
 @endpoint(
@@ -124,7 +124,7 @@ async def logs(request: web.Request) -> web.Response:
 )
 async def switch_on(request: web.Request) -> web.Response:
     """`POST /on`, idempotent."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     if node.status.state is NodeState.STARTING:
         raise NoWorker("the node is still starting", retry_after_s=1, reason="starting")
     changed = node.status.move_to(NodeState.READY)
@@ -144,7 +144,7 @@ async def switch_on(request: web.Request) -> web.Response:
 )
 async def switch_off(request: web.Request) -> web.Response:
     """`POST /off`, idempotent; queued and running tasks finish."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     changed = node.status.move_to(NodeState.MAINTENANCE)
     audit(request, "off", changed=changed)
     left = len(node.supervisor.live)
@@ -165,7 +165,7 @@ async def switch_off(request: web.Request) -> web.Response:
 )
 async def drain(request: web.Request) -> web.Response:
     """`POST /drain {deadline_s?}`, idempotent."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     deadline_s = await asked_deadline_s(request)
     audit(request, "drain", deadline_s=deadline_s)
     node.status.move_to(NodeState.DRAINING)  # no task is accepted after this answer

@@ -102,7 +102,7 @@ async def _recorded_events(
 
     Its numbers show what is missing, but not what a run said last that was `cut_off`.
     """
-    events = await request.app[NODE].ledger.events(task_id, after, upto=upto)
+    events = await request.config_dict[NODE].ledger.events(task_id, after, upto=upto)
     if cut_off or (events and events[-1].id - after > len(events)):
         await response.write(_missed("what it said in an earlier process may be missing", None))
     for event in events:
@@ -123,7 +123,7 @@ async def _come_to_life(
         if looked % LOOKS_A_PING == 0:
             await response.write(b": ping\n\n")
         with suppress(DatabaseUnavailable):  # it comes back, and this reader has time
-            found = await request.app[NODE].ledger.find(record.id)
+            found = await request.config_dict[NODE].ledger.find(record.id)
     return found if isinstance(found, Task) else None
 
 
@@ -176,7 +176,7 @@ async def _logs(
         return log_line(line) + b"\n" if step in {None, line.kind} else b""
 
     follow = flag(request, "follow")
-    ledger = request.app[NODE].ledger
+    ledger = request.config_dict[NODE].ledger
     if isinstance(task, Record):  # of another process
         kept = await ledger.lines(task.id) or task.own_lines()
         return web.Response(body=b"".join(map(form, kept)), content_type=NDJSON)

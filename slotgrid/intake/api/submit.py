@@ -117,7 +117,7 @@ async def run(
     request: web.Request, submission: Submission, source: Source = API
 ) -> web.StreamResponse:
     """Admit the submission as the caller's own, run it, and answer in its mode."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     owner = request[PRINCIPAL].name
     try:
         checked = await checked_early(node, submission, submission.size)
@@ -141,7 +141,7 @@ async def _run_once_back(
     request: web.Request, submission: Submission, source: Source, checked: CheckedInput | None
 ) -> web.StreamResponse:
     """As `run`, for a submission whose workers have just been lost and may be back in a moment."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     try:
         task = await node.admission.admit_within(
             submission, owner=request[PRINCIPAL].name, source=source, checked=checked

@@ -48,7 +48,7 @@ CANCEL_WAIT_S = 10.0
 )
 async def list_tasks(request: web.Request) -> web.Response:
     """`GET /tasks`: live and recent tasks of this node, and all durable ones."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     limit, offset = paging(request)
     wanted = task_filter(request)
     rows, total = await node.ledger.select(wanted, limit=limit, offset=offset)
@@ -71,7 +71,7 @@ async def get_task(request: web.Request) -> web.Response:
     wait_s = seconds(request, "wait_s")
     if wait_s:
         found = await _finished_within(request, found, wait_s)
-    return json_response({"task": await request.app[NODE].ledger.show(found)})
+    return json_response({"task": await request.config_dict[NODE].ledger.show(found)})
 
 
 async def _finished_within(
@@ -86,7 +86,7 @@ async def _finished_within(
             if isinstance(found, Task):
                 await found.wait_finished()
                 if found.submission.mode.durable:  # a list asked for next shows the end as well
-                    await request.app[NODE].ledger.settled()
+                    await request.config_dict[NODE].ledger.settled()
     return found
 
 
@@ -102,7 +102,7 @@ async def _finished_within(
 )
 async def cancel_task(request: web.Request) -> web.Response:
     """`POST /tasks/{id}/cancel`: answers when the task has ended."""
-    node, found = request.app[NODE], await find_task(request)
+    node, found = request.config_dict[NODE], await find_task(request)
     reason = f"{request[PRINCIPAL].name} cancelled it"
     if isinstance(found, Record) and not found.state.terminal and node.durable is not None:
         await node.durable.cancel(found.id, reason)
@@ -126,7 +126,7 @@ async def cancel_task(request: web.Request) -> web.Response:
 )
 async def cancel_tasks(request: web.Request) -> web.Response:
     """`POST /tasks/cancel`: the filters of `GET /tasks`; without any, all of one's own."""
-    node = request.app[NODE]
+    node = request.config_dict[NODE]
     wanted = task_filter(request, status=LIVE)
     reason = f"{request[PRINCIPAL].name} cancelled it"
     ids = await _cancel_on_disk(node, wanted, reason)
@@ -190,7 +190,7 @@ def _submission(found: Task | Record) -> Submission:
 )
 async def redeliver_task(request: web.Request) -> web.Response:
     """`POST /tasks/{id}/redeliver`: from the first attempt, whatever became of the last."""
-    node, found = request.app[NODE], await find_task(request)
+    node, found = request.config_dict[NODE], await find_task(request)
     if not found.state.terminal or node.durable is None or _submission(found).webhook is None:
         raise Conflict("only a finished task of mode webhook can be delivered again")
     await node.durable.redeliver(found.id)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,11 +160,13 @@ async def running_node(
     durable: bool = False,
     data_dir: Path | None = None,
     port: int = 0,
+    add_own: Callable[[web.Application], None] = lambda _: None,
 ) -> AsyncIterator[RunningNode]:
     """A node that is ready. At the end nothing is left of its tasks, and every answer that it
     gave was as documented.
 
-    `durable` gives it a database, in `data_dir` if a later node is to find it there.
+    `durable` gives it a database, in `data_dir` if a later node is to find it there; `add_own`
+    adds to its application before it is frozen.
     """
     with (
         TemporaryDirectory() as folder,
@@ -194,6 +196,7 @@ async def running_node(
             data_dir=(data_dir or Path(folder)) if durable else None,
         )
         app = make_app(node, auth_key=KEY, body_limit=body_limit, metrics_public=metrics_public)
+        add_own(app)
         add_docs(
             app,
             enabled=docs_enabled,

@@ -1,0 +1,58 @@
+"""The native handlers inside a sub-application, as facades are mounted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from slotgrid.intake.app import routes
+from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
+
+PREFIX = "/elsewhere"
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[RunningNode]:
+    """A node whose handlers are mounted under PREFIX, beside their own paths."""
+
+    def mount(app: web.Application) -> None:
+        inner = web.Application()
+        inner.add_routes(routes())
+        app.add_subapp(PREFIX, inner)
+
+    async with running_node(add_own=mount, docs_enabled=False) as running:
+        yield running
+
+
+async def test_mounted_handlers_submit_and_show_tasks_of_the_node(node: RunningNode) -> None:
+    async with node.caller.post(
+        f"{PREFIX}/task", json={"function": "greet", "mode": "stream"}
+    ) as answer:
+        events = await events_of(answer)
+        task_id = answer.headers["Content-Location"].rpartition("/")[2]
+    assert events[-1]["event"] == "done"
+    listed = await node.get(f"{PREFIX}/tasks")
+    assert [task["id"] for task in listed["tasks"]] == [task_id]
+    assert (await node.get(f"{PREFIX}/tasks/{task_id}"))["task"]["status"] == "completed"
+    async with node.caller.get(f"{PREFIX}/tasks/{task_id}/events") as again:
+        assert await events_of(again) == events
+    async with node.caller.get(f"{PREFIX}/tasks/{task_id}/logs") as logs:
+        assert b"completed" in await logs.read()
+
+
+async def test_mounted_handlers_operate_the_node(node: RunningNode) -> None:
+    call = asyncio.create_task(node.problem("POST", "/task", json={"function": "hold"}))
+    task = await node.running_task()
+    async with node.caller.post(f"{PREFIX}/tasks/{task.id}/cancel") as answer:
+        assert (await answer.json())["status"] == "cancelled"
+    assert (await call)["type"] == "/problems/task-cancelled"
+    async with node.caller.post(f"{PREFIX}/off") as answer:
+        assert (await answer.json())["status"] == "maintenance"
+    for path in ("/functions", "/groups", "/logs", "/health"):
+        await node.get(PREFIX + path)
+
+
+async def test_mounted_handlers_ask_for_a_key(node: RunningNode) -> None:
+    async with node.stranger.get(f"{PREFIX}/tasks") as answer:
+        assert (await problem_of(answer))["type"] == "/problems/unauthorized"
