@@ -24,17 +24,20 @@ async def off_loop(size: int, work: Callable[..., T], /, *args: Any, **kwargs: A
     return await asyncio.to_thread(work, *args, **kwargs)
 
 
-async def read_json(request: web.Request, *, empty: object = None) -> tuple[Any, int, bool]:
+async def read_json(
+    request: web.Request, *, empty: object = None, any_type: bool = False
+) -> tuple[Any, int, bool]:
     """A JSON body, its size in bytes, and whether nothing in it can be nested too deep.
 
-    `empty` stands for a body of none.
+    `empty` is the value of a request without a body. `any_type` reads the body as JSON whatever
+    its content type, for clients of other systems, which often send none or that of a form.
     Raises UnsupportedMediaType for another content type or a compressed body, BodyTooLarge,
     InvalidSubmission for what is not JSON.
     """
     raw = await read_body(request)
     if not raw and empty is not None:
         return empty, 0, True
-    if request.headers.get("Content-Type") != "application/json":
+    if not any_type and request.headers.get("Content-Type") != "application/json":
         kind = request.content_type
         if kind != "application/json" and not kind.endswith("+json"):
             raise UnsupportedMediaType(
