@@ -19,6 +19,7 @@ from slotgrid.core.task import MAIN_STEP, NODE_STEP, Task
 from slotgrid.records.database import Database
 from slotgrid.records.history import History, TaskFilter
 from slotgrid.records.store import lines, lists, rows, spoken, waiting
+from slotgrid.records.unreadable import DAMAGE, unreadable, unreadable_summary
 from slotgrid.records.views import task_detail, task_summary
 
 Json = dict[str, Any]
@@ -82,19 +83,20 @@ class Ledger:
         self._database = database
 
     async def find(self, task_id: str) -> Task | Record | None:
-        """The task of that id: live or recent here, else as recorded."""
+        """The task of that id: live or recent here, else as recorded.
+
+        Raises Internal for a record that is damaged.
+        """
         task = self._history.get(task_id)
         if task is not None or self._database is None:
             return task
         row = await self._database.read(lambda connection: rows.get(connection, task_id))
         if row is None:
             return None
-        detail = orjson.loads(row.detail)
-        detail["status"] = row.status
-        detail["deliveries"] = orjson.loads(row.deliveries)
-        body = orjson.loads(row.body)
-        place = (row.node, row.class_key, row.queue_key)
-        return Record(row.id, row.owner, TaskState(row.status), detail, body, row.delivery, place)
+        try:
+            return _record_of(row)
+        except DAMAGE as damage:
+            raise unreadable(task_id) from damage
 
     async def show(self, found: Task | Record) -> Json:
         """The task as `GET /tasks/{id}` shows it."""
@@ -143,7 +145,7 @@ class Ledger:
         merged.sort(key=lambda item: item[0], reverse=True)
         page = merged[offset - first : offset - first + limit]
         shown = [
-            self._row(item) if isinstance(item, Task) else self._recorded(task_id, item)
+            self._row(item) if isinstance(item, Task) else await self._recorded(task_id, item)
             for task_id, item in page
         ]
         return shown, total + len(held)
@@ -175,10 +177,29 @@ class Ledger:
     def _row(self, task: Task) -> Json:
         return task_summary(task, self._dispatcher.position(task))
 
-    def _recorded(self, task_id: str, summary: str) -> Json:
+    async def _recorded(self, task_id: str, summary: str) -> Json:
         """The summary of a recorded task: its current state if memory holds it, else the row's.
 
         Parsed, since templates read its fields; a page of 1,000 rows costs 3 ms.
         """
         live = self._history.get(task_id)
-        return self._row(live) if live is not None else orjson.loads(summary)
+        if live is not None:
+            return self._row(live)
+        try:
+            shown: Json = orjson.loads(summary)
+        except orjson.JSONDecodeError:
+            assert self._database is not None
+            row = await self._database.read(lambda connection: rows.get(connection, task_id))
+            if row is None:
+                raise unreadable(task_id) from None
+            return unreadable_summary(row)
+        return shown
+
+
+def _record_of(row: rows.Row) -> Record:
+    detail = orjson.loads(row.detail)
+    detail["status"] = row.status
+    detail["deliveries"] = orjson.loads(row.deliveries)
+    body = orjson.loads(row.body)
+    place = (row.node, row.class_key, row.queue_key)
+    return Record(row.id, row.owner, TaskState(row.status), detail, body, row.delivery, place)

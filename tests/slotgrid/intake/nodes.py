@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,6 +59,7 @@ class RunningNode:
     catalog: ListedCatalog
     runner: CoroutineRunner
     slots: Slots
+    durability: Durability | None
     caller: ClientSession
     stranger: ClientSession
     drains: list[float | None] = field(default_factory=list)
@@ -184,7 +185,7 @@ async def running_node(
         runner = CoroutineRunner(catalog, artifacts)
         slot_source = Slots({"default": slots}, worker=NAME)
         drains: list[float | None] = []
-        node, running_durability = _node(
+        node, durability = _node(
             catalog=catalog,
             runner=runner,
             artifacts=artifacts,
@@ -209,7 +210,7 @@ async def running_node(
             add_cors(app, cors_origins)
         faults = check_answers(app) if docs_enabled else []
         async with (
-            running_durability,
+            nullcontext() if durability is None else durability.running(node.supervisor),
             _listening(app, port) as url,
             _session(url, {"Authorization": KEY}) as caller,
             _session(url, {}) as stranger,
@@ -221,6 +222,7 @@ async def running_node(
                 catalog=catalog,
                 runner=runner,
                 slots=slot_source,
+                durability=durability,
                 caller=caller,
                 stranger=stranger,
                 drains=drains,
@@ -243,7 +245,7 @@ def _node(
     queue_limit: int,
     max_wait_s: float,
     data_dir: Path | None,
-) -> tuple[Node, AbstractAsyncContextManager[None]]:
+) -> tuple[Node, Durability | None]:
     status = NodeStatus()
     status.move_to(NodeState.READY)
     history = History(limit=1000, ttl_s=3600, forget=artifacts.remove)
@@ -261,7 +263,6 @@ def _node(
         modes={"sync", "stream"} if data_dir is None else set(Mode),
     )
     supervisor = Supervisor(dispatcher, runner, journal, max_wait_s=max_wait_s)
-    running: AbstractAsyncContextManager[None] = nullcontext()
     durability = None
     if data_dir is not None:
         durability = Durability(_settings(data_dir), admission, artifacts)
@@ -271,7 +272,6 @@ def _node(
             Observers(journal, DurableTurns(durability.tasks)),
             max_wait_s=max_wait_s,
         )
-        running = durability.running(supervisor)
     database = None if durability is None else durability.database
     node = Node(
         name=NAME,
@@ -293,7 +293,7 @@ def _node(
         drain=drains.append,
         refused=metrics.refused,
     )
-    return node, running
+    return node, durability
 
 
 def _settings(data_dir: Path) -> Settings:

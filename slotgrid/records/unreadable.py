@@ -1,0 +1,46 @@
+"""Records whose JSON columns are damaged: the error of one, and its row in a list."""
+
+from typing import Any
+
+from slotgrid.core.errors import Internal
+from slotgrid.core.fields import DEFAULT_PRIORITY, Mode
+from slotgrid.core.moments import iso
+from slotgrid.records.store.rows import Row
+
+DAMAGE = (ValueError, KeyError, TypeError)
+"""Errors of parsing a damaged column: no JSON, a missing member, another type."""
+
+
+def unreadable(task_id: str) -> Internal:
+    """The error for a task whose record is damaged."""
+    return Internal(
+        f"the record of task {task_id} cannot be read: its row in the database is damaged",
+        task_id=task_id,
+    )
+
+
+def unreadable_summary(row: Row) -> dict[str, Any]:
+    """A row of `GET /tasks` from the plain columns of a damaged record.
+
+    The list thus stays complete. Members without a column of their own have a neutral value.
+    """
+    return {
+        "id": row.id,
+        "function": row.function,
+        "kind": "python",
+        "group": row.group_name,
+        "contract": row.contract,
+        "status": row.status,
+        "mode": Mode.ASYNC if row.delivery is None else Mode.WEBHOOK,
+        "priority": DEFAULT_PRIORITY,
+        "owner": row.owner,
+        "source": {"kind": row.source, "id": row.source_id},
+        "worker": row.worker,
+        "created_at": iso(row.created_at),
+        "started_at": None,
+        "finished_at": iso(row.finished_at),
+        "queued_ms": 0.0,
+        "run_ms": 0.0,
+        "queue_position": None,
+        "error": unreadable(row.id).detail,
+    }
