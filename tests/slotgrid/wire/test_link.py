@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -213,8 +211,7 @@ async def peer_process() -> AsyncIterator[tuple[End, psutil.Process]]:
         yield await asyncio.wait_for(accepted, 20), psutil.Process(process.pid)
     finally:
         with contextlib.suppress(ProcessLookupError):  # killed, and not yet noticed by asyncio
-            os.kill(process.pid, signal.SIGCONT)
-            process.terminate()
+            process.kill()
         await process.wait()
         await runner.cleanup()
 
