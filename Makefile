@@ -5,8 +5,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 IMAGE ?= slotgrid
-# A file's tests stay on one process, so that its servers and browsers are started once.
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+# A file's tests stay on one process, so that its servers and browsers are started once. When one of
+# the processes ends, the run does, too: xdist would wait for its tests for ever.
+PYTEST_FLAGS ?= -n 2 --dist loadfile --max-worker-restart 0
 # `make check` measures the coverage of a whole run: a subset of the tests (PYTEST_FLAGS) has none.
 GATE ?=
 

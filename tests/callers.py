@@ -7,6 +7,9 @@ from typing import Any
 import orjson
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector
 
+IN_PROCESS_STALL_S = "60"
+"""LOOP_STALL_S of a node in the tests' own process: its watchdog would end them all."""
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -25,8 +25,9 @@ from slotgrid.intake.problems import problem_response
 
 log = structlog.get_logger()
 
-FIRST_HEADER_S = 10.0
-"""From accepting a connection to the end of its first header."""
+FIRST_HEADER_S = 60.0
+"""From accepting a connection to the end of its first header; nginx has the same default. Busy
+clients open thousands of connections before they send on the first."""
 ANSWER_S = 60.0
 """From a header without a key to the last byte of the answer, a slow reader's included."""
 LINGER_S = 1.0

@@ -28,7 +28,7 @@ from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, TABLE, Settings
 from slotgrid.serving import Stop, listening
 from tests.balancer.functions import FUNCTIONS
-from tests.callers import Answer, Calls
+from tests.callers import IN_PROCESS_STALL_S, Answer, Calls
 from tests.slotgrid.intake.checking import check_answers
 from tests.system.processes import Process
 from tests.worker.browser.waiting import until
@@ -240,6 +240,7 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
             "WORKERS_FILE": str(folder / "workers.json"),
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "json",
+            "LOOP_STALL_S": IN_PROCESS_STALL_S,
             **{name: str(value) for name, value in env.items()},
         },
         defaults=BALANCER_DEFAULTS,

@@ -35,7 +35,7 @@ async def test_a_caller_who_does_not_read_stops_its_own_task_alone(
     await balancer.worker("worker-1", SLOTS=4)
     body = {
         "function": "talk",
-        "input": {"pieces": 4000, "size": 16_384},
+        "input": {"pieces": 2000, "size": 16_384},
         "mode": "stream",
     }
     async with balancer.caller.post("/task", json=body) as response:
@@ -45,16 +45,16 @@ async def test_a_caller_who_does_not_read_stops_its_own_task_alone(
         assert load.problems == {}
         (task,) = [t for t in balancer.balancer.supervisor.live if t.spec.name == "talk"]
         said = task.events.last_id
-        assert said < 4000  # it waits for its reader
-        assert len(await response.content.read()) > 4000 * 16_384
+        assert said < 2000  # it waits for its reader
+        assert len(await response.content.read()) > 2000 * 16_384
 
 
-async def test_a_thousand_tasks_on_four_slots_are_each_run_once(balancer: RunningBalancer) -> None:
+async def test_many_tasks_on_four_slots_are_each_run_once(balancer: RunningBalancer) -> None:
     await balancer.worker("worker-1", SLOTS=2)
     await balancer.worker("worker-2", SLOTS=2)
     answers = await asyncio.gather(
-        *(balancer.submit("echo", input={"value": n}) for n in range(1000))
+        *(balancer.submit("echo", input={"value": n}) for n in range(400))
     )
-    assert [answer.json["result"] for answer in answers] == list(range(1000))
+    assert [answer.json["result"] for answer in answers] == list(range(400))
     by_worker = Counter(answer.json["worker"] for answer in answers)
-    assert min(by_worker.values()) > 100
+    assert min(by_worker.values()) > 40

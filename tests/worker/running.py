@@ -25,7 +25,7 @@ from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from slotgrid.serving import Stop
-from tests.callers import Answer, Calls, a_caller
+from tests.callers import IN_PROCESS_STALL_S, Answer, Calls, a_caller
 from tests.worker.browser.waiting import until
 from tests.worker.registry.conftest import Folder
 from worker.app import Worker
@@ -192,6 +192,7 @@ async def running_worker(
             "DATA_DIR": str(tmp_path / "data"),
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "json",
+            "LOOP_STALL_S": IN_PROCESS_STALL_S,
             **{name: str(value) for name, value in env.items()},
         }
     )

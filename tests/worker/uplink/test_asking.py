@@ -11,6 +11,7 @@ from slotgrid.wire import messages as m
 from tests.worker.browser.waiting import until
 from tests.worker.uplink.fake_balancer import Conversation, linked
 
+NOBODY = "01a2b3c4-0000-7000-8000-000000000000"
 FUNCTIONS = {
     "saves.py": """
         @function(timeout_s=60)
@@ -99,7 +100,7 @@ async def test_the_switches_are_those_of_the_api(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "params", "status"),
     [
-        ("artifact", {"task": "nobody", "name": "x"}, 404),
+        ("artifact", {"task": NOBODY, "name": "x"}, 404),
         ("task_logs", {}, 404),
         ("logs", {"level": "loud"}, 400),
     ],
