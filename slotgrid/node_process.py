@@ -30,7 +30,6 @@ from slotgrid.intake.openapi_document import NO_COMPONENTS
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.durability import Durability
 from slotgrid.records.history import History
-from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.data_folder import keep_data_folder
 from slotgrid.runtime.logs import LogRing
@@ -38,6 +37,7 @@ from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from slotgrid.runtime.watchdog import LoopWatchdog
+from slotgrid.tasks.service import TaskService
 
 log = structlog.get_logger()
 
@@ -110,6 +110,7 @@ class NodeProcess(ABC):
             peers=peers,
             functions_within_s=functions_within_s,
         )
+        self.ledger = Ledger(self.history, self.dispatcher, self.durability.database)
         self.watchdog = LoopWatchdog(
             stall_s=settings.loop_stall_s,
             data_dir=settings.data_dir,
@@ -176,16 +177,21 @@ class NodeProcess(ABC):
             admission=self.admission,
             dispatcher=self.dispatcher,
             supervisor=self.supervisor,
-            history=self.history,
-            keyed=KeyedTasks(self.history.get),
-            ledger=Ledger(self.history, self.dispatcher, self.durability.database),
-            durable=self.durability.tasks,
+            tasks=TaskService(
+                status=self.status,
+                admission=self.admission,
+                dispatcher=self.dispatcher,
+                supervisor=self.supervisor,
+                history=self.history,
+                ledger=self.ledger,
+                durable=self.durability.tasks,
+                count_refusal=self.metrics.refused,
+            ),
             artifacts=self.artifacts,
             logs=logs,
             health=self.health.detail,
             metrics=lambda: (self.metrics.render(), CONTENT_TYPE),
             drain=self.drain,
-            refused=self.metrics.refused,
             files_elsewhere=files_elsewhere,
             groups=groups,
         )

@@ -25,7 +25,7 @@ from slotgrid.intake.api.node import LOG_FILTERS, asked_deadline_s, asked_level,
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.documents import DRAIN, LOGS, NODE_STATUS, PAGING
-from slotgrid.intake.finding import json_response
+from slotgrid.intake.framing import json_response
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
 from slotgrid.intake.query import paging
@@ -74,8 +74,9 @@ async def list_workers(request: web.Request) -> web.Response:
 async def get_worker(request: web.Request) -> web.Response:
     """`GET /workers/{name}`."""
     worker = _worker(request)
-    wanted = TaskFilter(worker=worker.name, owner_only=request[PRINCIPAL].only_owner)
-    tasks, _ = await request.config_dict[NODE].ledger.select(wanted, limit=LAST_TASKS, offset=0)
+    tasks, _ = await request.config_dict[NODE].tasks.list(
+        request[PRINCIPAL], TaskFilter(worker=worker.name), limit=LAST_TASKS, offset=0
+    )
     functions = [
         {"name": spec.name, "description": spec.description, "revision": spec.revision}
         for spec in sorted(worker.functions, key=lambda spec: spec.name)

@@ -1,6 +1,6 @@
 """What the dashboard's handlers name in their descriptions."""
 
-from slotgrid.intake.modes import EVENT_STREAM
+from slotgrid.intake.framing import EVENT_STREAM
 from slotgrid.intake.openapi import Answer
 from slotgrid.intake.schemas.basics import TEXT
 

@@ -21,10 +21,11 @@ from balancer.keys import FLEET
 from slotgrid.core.errors import DatabaseUnavailable, NotFound, Unauthorized
 from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.modes import EVENT_STREAM, open_stream
+from slotgrid.intake.framing import EVENT_STREAM
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Endpoint, Parameter, endpoint
 from slotgrid.intake.schemas.basics import TEXT
+from slotgrid.intake.stream_answer import open_stream
 from slotgrid.records.history import TaskFilter
 from slotgrid.runtime.choices import LogLevel
 
@@ -61,8 +62,8 @@ async def worker(request: web.Request) -> web.Response:
     name = _known_worker(request)
     look = look_of(request, name)
     try:
-        tasks, _ = await request.config_dict[NODE].ledger.select(
-            TaskFilter(worker=name, owner_only=look.owner), limit=LAST_TASKS, offset=0
+        tasks, _ = await request.config_dict[NODE].tasks.list(
+            request[PRINCIPAL], TaskFilter(worker=name), limit=LAST_TASKS, offset=0
         )
     except DatabaseUnavailable:
         tasks = None

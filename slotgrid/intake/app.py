@@ -4,7 +4,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from slotgrid.core.principal import Scope
-from slotgrid.intake.api import artifacts, batch, functions, groups, speech, submit, tasks
+from slotgrid.intake.api import artifacts, batch, functions, groups, streams, submit, tasks
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.audit import TRUSTED, Networks
 from slotgrid.intake.auth import KEYS, Keys, authenticate
@@ -72,9 +72,9 @@ def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
         web.post("/tasks/{id}/cancel", tasks.cancel_task),
         web.post("/tasks/{id}/retry", tasks.retry_task),
         web.post("/tasks/{id}/redeliver", tasks.redeliver_task),
-        web.get("/tasks/{id}/events", speech.task_events),
-        web.get("/tasks/{id}/logs", speech.task_logs),
-        web.get("/tasks/{id}/steps/{step:.+}/logs", speech.step_logs),
+        web.get("/tasks/{id}/events", streams.task_events),
+        web.get("/tasks/{id}/logs", streams.task_logs),
+        web.get("/tasks/{id}/steps/{step:.+}/logs", streams.step_logs),
         web.get("/tasks/{id}/artifacts", artifacts.list_artifacts),
         web.get("/tasks/{id}/artifacts/{name}", artifacts.get_artifact),
         web.get("/health", node_api.health),

@@ -1,9 +1,7 @@
 """The JSON body of a request."""
 
-import asyncio
 import codecs
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -11,17 +9,6 @@ from aiohttp import web
 from slotgrid.core.errors import InvalidSubmission, UnsupportedMediaType, Violation
 from slotgrid.core.reading import NESTING_LIMIT
 from slotgrid.intake.payload import read_body
-
-T = TypeVar("T")
-LARGE_BODY_BYTES = 64 * 1024
-"""From here on a body is checked off the event loop, which it would hold up for milliseconds."""
-
-
-async def off_loop(size: int, work: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """What `work` returns; for a body of `size` bytes that is large, in a thread."""
-    if size < LARGE_BODY_BYTES:
-        return work(*args, **kwargs)
-    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 async def read_json(

@@ -26,7 +26,6 @@ COMPONENTS: Mapping[str, JsonSchema] = {
 SUBMISSION: Mapping[str, JsonSchema] = {JSON: ref("Submission")}
 FUNCTION_INPUT: Mapping[str, JsonSchema] = {JSON: ref("FunctionInput")}
 BATCH: Mapping[str, JsonSchema] = {JSON: ref("Batch")}
-BATCH_MOST = submission.BATCH_MOST
 DRAIN: Mapping[str, JsonSchema] = {JSON: ref("Drain")}
 
 NUMBER_MOST = 2**31 - 1

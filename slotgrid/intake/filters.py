@@ -5,25 +5,21 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from slotgrid.core.states import TaskState
-from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.query import bad_parameter
 from slotgrid.records.history import TaskFilter
 
 TEXTS = ("function", "group", "worker", "owner", "source", "schedule", "q")
-LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
 
 
-def task_filter(request: web.Request, *, status: frozenset[TaskState] | None = None) -> TaskFilter:
-    """Which tasks the query means, bounded to what the asker may see.
+def task_filter(request: web.Request) -> TaskFilter:
+    """The filter that the query describes.
 
-    `status` is meant when the query names none. Raises InvalidSubmission for a time that cannot be
-    read; `check_query` has checked the other parameters.
+    Raises InvalidSubmission for a time that cannot be read; `check_query` has checked the other
+    parameters.
     """
     query = request.query
-    principal = request[PRINCIPAL]
     return TaskFilter(
-        status=_states(query["status"]) if "status" in query else status,
-        owner_only=principal.only_owner,
+        status=_states(query["status"]) if "status" in query else None,
         delivery=query.get("delivery"),
         since=_moment("since", query.get("since")),
         until=_moment("until", query.get("until")),

@@ -13,11 +13,8 @@ from slotgrid.core.node import NodeStatus
 from slotgrid.core.spec import Catalog
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.durable import DurableTasks
-from slotgrid.records.history import History
-from slotgrid.records.keyed import KeyedTasks
-from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.logs import LogRing
+from slotgrid.tasks.service import TaskService
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +52,12 @@ class Node:
     admission: Admission
     dispatcher: Dispatcher
     supervisor: Supervisor
-    history: History
-    keyed: KeyedTasks
-    ledger: Ledger
-    durable: DurableTasks | None
+    tasks: TaskService
     artifacts: ArtifactStore
     logs: LogRing
     health: Callable[[], Mapping[str, Any]]
     metrics: Callable[[], tuple[bytes, str]]
     drain: Callable[[float | None], None]
-    refused: Callable[[str], None]
     files_elsewhere: FilesElsewhere | None = None
     groups: Callable[[], Mapping[str, Served]] | None = None
 

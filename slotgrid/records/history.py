@@ -17,7 +17,7 @@ BYTES_LIMIT = 256 * 1024 * 1024
 class TaskFilter:
     """Which tasks are meant; None means any. `since` and `until` are seconds since the epoch.
 
-    `owner_only` is the owner beyond whom the asker may not see.
+    `owner_only` is the only owner whose tasks the principal may see; `TaskService` sets it.
     """
 
     status: frozenset[TaskState] | None = None

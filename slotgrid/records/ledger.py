@@ -19,7 +19,7 @@ from slotgrid.core.task import MAIN_STEP, NODE_STEP, Task
 from slotgrid.records.database import Database
 from slotgrid.records.history import History, TaskFilter
 from slotgrid.records.store import lines, lists, rows, spoken, waiting
-from slotgrid.records.unreadable import DAMAGE, unreadable, unreadable_summary
+from slotgrid.records.unreadable import DAMAGE, UnreadableRecord, unreadable_summary
 from slotgrid.records.views import task_detail, task_summary
 
 Json = dict[str, Any]
@@ -85,7 +85,7 @@ class Ledger:
     async def find(self, task_id: str) -> Task | Record | None:
         """The task of that id: live or recent here, else as recorded.
 
-        Raises Internal for a record that is damaged.
+        Raises UnreadableRecord.
         """
         task = self._history.get(task_id)
         if task is not None or self._database is None:
@@ -96,7 +96,7 @@ class Ledger:
         try:
             return _record_of(row)
         except DAMAGE as damage:
-            raise unreadable(task_id) from damage
+            raise UnreadableRecord(task_id, row.owner) from damage
 
     async def show(self, found: Task | Record) -> Json:
         """The task as `GET /tasks/{id}` shows it."""
@@ -190,8 +190,8 @@ class Ledger:
         except orjson.JSONDecodeError:
             assert self._database is not None
             row = await self._database.read(lambda connection: rows.get(connection, task_id))
-            if row is None:
-                raise unreadable(task_id) from None
+            if row is None:  # it was removed in this moment
+                raise
             return unreadable_summary(row)
         return shown
 

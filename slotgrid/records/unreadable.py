@@ -11,12 +11,15 @@ DAMAGE = (ValueError, KeyError, TypeError)
 """Errors of parsing a damaged column: no JSON, a missing member, another type."""
 
 
-def unreadable(task_id: str) -> Internal:
-    """The error for a task whose record is damaged."""
-    return Internal(
-        f"the record of task {task_id} cannot be read: its row in the database is damaged",
-        task_id=task_id,
-    )
+class UnreadableRecord(Internal):
+    """The record of a task is damaged. `owner` is the owner of the task."""
+
+    def __init__(self, task_id: str, owner: str) -> None:
+        super().__init__(
+            f"the record of task {task_id} cannot be read: its row in the database is damaged",
+            task_id=task_id,
+        )
+        self.owner = owner
 
 
 def unreadable_summary(row: Row) -> dict[str, Any]:
@@ -42,5 +45,5 @@ def unreadable_summary(row: Row) -> dict[str, Any]:
         "queued_ms": 0.0,
         "run_ms": 0.0,
         "queue_position": None,
-        "error": unreadable(row.id).detail,
+        "error": UnreadableRecord(row.id, row.owner).detail,
     }

@@ -75,12 +75,12 @@ async def test_lines_are_recorded_while_their_task_runs_and_once(tmp_path: Path)
         flush = LogFlush(durable.database, durable.tasks._window)
         await flush.turn()
         await flush.turn()
-        kept = [line.payload for line in await worker.worker.node.ledger.lines(task_id)]
+        kept = [line.payload for line in await worker.worker.ledger.lines(task_id)]
         assert b'["stdout","before the death"]' in kept
         gate.touch()
         assert (await finished(worker, task_id))["status"] == "completed"
         shown = await lines_of(worker, f"/tasks/{task_id}/logs")
-        kept = [line.payload for line in await worker.worker.node.ledger.lines(task_id)]
+        kept = [line.payload for line in await worker.worker.ledger.lines(task_id)]
         assert [orjson.loads(line)[1] for line in kept] == [line["line"] for line in shown]
 
 
@@ -95,5 +95,5 @@ async def test_a_flush_that_the_database_refuses_is_made_up_for(tmp_path: Path) 
         await database.write(lambda c: c.execute(log_lines.delete()) and None)
         gate.touch()
         assert (await finished(worker, task_id))["status"] == "completed"
-        kept = [line.payload for line in await worker.worker.node.ledger.lines(task_id)]
+        kept = [line.payload for line in await worker.worker.ledger.lines(task_id)]
         assert b'["stdout","before the death"]' in kept

@@ -9,11 +9,13 @@ from slotgrid.core.errors import DatabaseUnavailable, Gone, NotFound, UnknownTas
 from slotgrid.core.principal import Scope
 from slotgrid.core.task import Task
 from slotgrid.intake import documents as d
+from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.files import FileAnswer
-from slotgrid.intake.finding import find_task, json_response
+from slotgrid.intake.framing import json_response
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import Answer, Endpoint, endpoint, json_answer
 from slotgrid.intake.problems import BEGUN
+from slotgrid.records.ledger import Record
 
 RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")
 
@@ -33,7 +35,7 @@ RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml"
 )
 async def list_artifacts(request: web.Request) -> web.Response:
     """`GET /tasks/{id}/artifacts`."""
-    files: Collection[object] = (await find_task(request)).artifacts.values()
+    files: Collection[object] = (await _task(request)).artifacts.values()
     return json_response({"artifacts": list(files), "total": len(files)})
 
 
@@ -52,7 +54,7 @@ async def list_artifacts(request: web.Request) -> web.Response:
 )
 async def get_artifact(request: web.Request) -> web.StreamResponse:
     """`GET /tasks/{id}/artifacts/{name}`. What could run as a page of ours is only downloaded."""
-    task, name = await find_task(request), request.match_info["name"]
+    task, name = await _task(request), request.match_info["name"]
     if name not in task.artifacts:
         raise NotFound(f"the task saved no file {name!r}")
     node, saved = request.config_dict[NODE], task.artifacts[name]
@@ -66,6 +68,11 @@ async def get_artifact(request: web.Request) -> web.StreamResponse:
         raise Gone(f"the file {name!r} was removed")
     async with node.files_elsewhere.open(task.worker, task.id, name) as (size, pieces):
         return await _send(request, headers, size, pieces)
+
+
+async def _task(request: web.Request) -> Task | Record:
+    tasks = request.config_dict[NODE].tasks
+    return await tasks.find(request[PRINCIPAL], request.match_info["id"])
 
 
 async def _send(

@@ -11,7 +11,7 @@ from slotgrid.core.errors import InvalidSubmission
 from slotgrid.core.principal import Scope
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.intake import documents as d
-from slotgrid.intake.finding import json_response
+from slotgrid.intake.framing import json_response
 from slotgrid.intake.node import NODE, Served
 from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
 from slotgrid.intake.query import paging

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from slotgrid.core.fields import DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.schemas.basics import NAME, TEXT, ref
+from slotgrid.tasks.bulk import BULK_MOST
 
-BATCH_MOST = 1000
 """Submissions in one `POST /tasks`."""
 
 _STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
@@ -91,7 +91,7 @@ BATCH: JsonSchema = {
         "tasks": {
             "type": "array",
             "minItems": 1,
-            "maxItems": BATCH_MOST,
+            "maxItems": BULK_MOST,
             "items": ref("Submission"),
         }
     },

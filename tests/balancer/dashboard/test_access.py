@@ -206,7 +206,10 @@ async def test_a_worker_page_lists_tasks_that_only_the_database_holds(tmp_path: 
             if mode == "async":
                 await balancer.get(f"/tasks/{answer['id']}", wait_s="20")
         evicted = ids["async", "echo"], ids["async", "fail"]
-        assert [balancer.app[NODE].history.get(task_id) for task_id in evicted] == [None, None]
+        assert [balancer.app[NODE].tasks._history.get(task_id) for task_id in evicted] == [
+            None,
+            None,
+        ]
         page = await logged_in(balancer, Scope.READ, Scope.OPERATE).get(
             "/dashboard/workers/worker-1"
         )

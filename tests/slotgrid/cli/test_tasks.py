@@ -179,12 +179,11 @@ async def test_who_follows_outlasts_a_restart_of_the_node(tmp_path: Path) -> Non
             client = await stack.enter_async_context(Client(node.url, KEY))
             waiting = await client.submit("greet")
             following = asyncio.create_task(_kinds(client, waiting.id))
-            task = node.node.history.get(waiting.id)
+            task = node.history.get(waiting.id)
             assert task is not None
             while not task.events._waiters:  # noqa: ASYNC110  a reader does not say that it is there
                 await asyncio.sleep(0.001)
-            assert node.node.durable is not None
-            node.node.durable.release_queued()
+            node.durable.release_queued()
             node.runner.gate.set()
             await held
         port = int(node.url.rpartition(":")[2])

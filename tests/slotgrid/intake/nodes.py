@@ -19,7 +19,7 @@ from slotgrid.core.fields import Mode
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.observer import Observers
-from slotgrid.core.offer import LocalOffer
+from slotgrid.core.offer import LocalOffer, Offer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
@@ -31,16 +31,17 @@ from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.durability import Durability
+from slotgrid.records.durable import DurableTasks
 from slotgrid.records.durable_turns import DurableTurns, RecordedRunner
 from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
-from slotgrid.records.keyed import KeyedTasks
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
+from slotgrid.tasks.service import TaskService
 from tests.slotgrid.intake.checking import check_answers, frames
 from tests.slotgrid.intake.functions import OFFERED, CoroutineRunner, ListedCatalog, Offered
 
@@ -63,6 +64,22 @@ class RunningNode:
     caller: ClientSession
     stranger: ClientSession
     drains: list[float | None] = field(default_factory=list)
+
+    @property
+    def history(self) -> History:
+        """Live and recent tasks."""
+        return self.node.tasks._history
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every task, in memory or on record."""
+        return self.node.tasks._ledger
+
+    @property
+    def durable(self) -> DurableTasks:
+        """The durable tasks of a node with a database."""
+        assert self.durability is not None
+        return self.durability.tasks
 
     @property
     def tasks(self) -> list[Task]:
@@ -185,7 +202,7 @@ async def running_node(
         runner = CoroutineRunner(catalog, artifacts)
         slot_source = Slots({"default": slots}, worker=NAME)
         drains: list[float | None] = []
-        node, durability = _node(
+        node, durability = make_node(
             catalog=catalog,
             runner=runner,
             artifacts=artifacts,
@@ -234,7 +251,7 @@ async def running_node(
         assert faults == []
 
 
-def _node(
+def make_node(
     *,
     catalog: ListedCatalog,
     runner: CoroutineRunner,
@@ -245,7 +262,9 @@ def _node(
     queue_limit: int,
     max_wait_s: float,
     data_dir: Path | None,
+    offer: Offer | None = None,
 ) -> tuple[Node, Durability | None]:
+    """The parts of a node, without HTTP; `data_dir` gives it a database."""
     status = NodeStatus()
     status.move_to(NodeState.READY)
     history = History(limit=1000, ttl_s=3600, forget=artifacts.remove)
@@ -254,11 +273,11 @@ def _node(
     dispatcher = Dispatcher(queue, slots, gates)
     metrics = Metrics(lambda: _readings(slots, dispatcher))
     journal = Journal(history, metrics)
-    offer = LocalOffer(
+    local = LocalOffer(
         catalog, node=NAME, group="default", contract=1, pools={"default"}, labels=()
     )
     admission = Admission(
-        offer,
+        offer or local,
         status,
         modes={"sync", "stream"} if data_dir is None else set(Mode),
     )
@@ -282,16 +301,21 @@ def _node(
         admission=admission,
         dispatcher=dispatcher,
         supervisor=supervisor,
-        history=history,
-        keyed=KeyedTasks(history.get),
-        ledger=Ledger(history, dispatcher, database),
-        durable=None if durability is None else durability.tasks,
+        tasks=TaskService(
+            status=status,
+            admission=admission,
+            dispatcher=dispatcher,
+            supervisor=supervisor,
+            history=history,
+            ledger=Ledger(history, dispatcher, database),
+            durable=None if durability is None else durability.tasks,
+            count_refusal=metrics.refused,
+        ),
         artifacts=artifacts,
         logs=logs,
         health=lambda: _health(slots, dispatcher, catalog),
         metrics=lambda: (metrics.render(), CONTENT_TYPE),
         drain=drains.append,
-        refused=metrics.refused,
     )
     return node, durability
 

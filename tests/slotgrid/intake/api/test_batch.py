@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.slotgrid.intake.nodes import RunningNode, running_node
+from tests.slotgrid.intake.nodes import RunningNode, problem_of, running_node
 
 ECHO = {"function": "echo", "input": {"value": 1}}
 
@@ -73,6 +73,18 @@ async def test_each_fault_of_each_item_is_pointed_at_and_nothing_is_accepted() -
         ]
         assert await _total(node) == 0
         assert node.tasks == []
+
+
+async def test_a_batch_that_lacks_workers_only_may_be_sent_again() -> None:
+    nowhere = ECHO | {"place": {"labels": {"gpu": "yes"}}}
+    async with running_node(durable=True) as node:
+        async with node.caller.post("/tasks", json={"tasks": [nowhere, nowhere]}) as answer:
+            assert int(answer.headers["Retry-After"]) > 0
+            problem = await problem_of(answer)
+        assert (problem["type"], problem["status"]) == ("/problems/no-worker", 503)
+        pointers = [fault["pointer"] for fault in problem["errors"]]
+        assert pointers == ["/tasks/0/place", "/tasks/1/place"]
+        assert await _total(node) == 0
 
 
 async def test_no_answer_names_more_faults_than_help_anyone() -> None:

@@ -21,7 +21,7 @@ async def _recorded(node: RunningNode) -> str:
     async with node.caller.post("/task", json=BODY) as answer:
         task_id = str((await answer.json())["id"])
     await node.get(f"/tasks/{task_id}", wait_s="20")
-    node.node.history.remove(task_id)
+    node.history.remove(task_id)
     return task_id
 
 

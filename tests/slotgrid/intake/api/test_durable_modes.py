@@ -209,8 +209,7 @@ async def test_what_waited_when_the_process_ended_runs_in_the_next(tmp_path: Pat
         held = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         waiting = await _accept(node, ECHO)
-        assert node.node.durable is not None
-        node.node.durable.release_queued()
+        node.durable.release_queued()
         node.runner.gate.set()
         await held
     async with running_node(durable=True, data_dir=tmp_path) as node:
@@ -246,7 +245,7 @@ async def test_who_follows_a_task_whose_run_was_cut_off_is_told_that_something_m
     await _accept(node, {"function": "hold", "mode": "async"})
     await node.running_task()
     waiting = await _accept(node, {"function": "greet", "mode": "async"})
-    task = node.node.history.get(waiting["id"])
+    task = node.history.get(waiting["id"])
     assert task is not None
     # As the pump makes one of a record whose run was cut off by the end of its process.
     task.restore(created_at=task.created_at, starts=1, first_event=1_000_000)
@@ -265,12 +264,12 @@ async def test_a_stream_that_has_begun_is_cut_when_the_database_goes_away(
 ) -> None:
     accepted = await _accept(node, ECHO)
     await _ended(node, accepted["id"])
-    monkeypatch.setattr(node.node.history, "get", lambda _: None)  # as after a restart
+    monkeypatch.setattr(node.history, "get", lambda _: None)  # as after a restart
 
     async def away(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("the test's")
 
-    monkeypatch.setattr(node.node.ledger, "events", away)
+    monkeypatch.setattr(node.ledger, "events", away)
     with pytest.raises(ClientPayloadError):
         async with node.caller.get(f"/tasks/{accepted['id']}/events") as answer:
             await answer.read()

@@ -20,9 +20,9 @@ async def _post(node: RunningNode, body: dict[str, Any], path: str = "/task") ->
 
 async def _callers(node: RunningNode, count: int) -> None:
     """Return when so many wait for the task of the key."""
-    standing = node.node.keyed._standing["root", "order 7"]
+    claim = node.node.tasks._idempotency._claims["root", "order 7"]
     async with asyncio.timeout(10):
-        while standing.callers != count:  # noqa: ASYNC110  the count tells nobody
+        while claim.callers != count:  # noqa: ASYNC110  the count tells nobody
             await asyncio.sleep(0.001)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slotgrid.core import admission
-from slotgrid.intake.body import LARGE_BODY_BYTES
+from slotgrid.tasks.large_input import LARGE_BODY_BYTES
 from tests.slotgrid.intake.nodes import RunningNode, running_node
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")

@@ -198,7 +198,7 @@ async def test_a_defect_of_ours_is_told_as_one_and_logged(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("the test's")
 
-    monkeypatch.setattr(node.node.ledger, "select", broken)
+    monkeypatch.setattr(node.ledger, "select", broken)
     problem = await node.problem("GET", "/tasks")
     monkeypatch.undo()
     assert problem["type"] == "/problems/internal"

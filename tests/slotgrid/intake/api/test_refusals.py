@@ -15,8 +15,8 @@ GREET = {"function": "greet"}
 async def refused(node: RunningNode, body: object, **asked: Any) -> dict[str, Any]:
     """The problem that a body is refused with; no task was made of it."""
     problem = await node.problem("POST", "/task", json=body, **asked)
-    assert node.node.history.get(problem.get("task_id", "")) is None
-    assert len(node.node.history) == 0
+    assert node.history.get(problem.get("task_id", "")) is None
+    assert len(node.history) == 0
     return problem
 
 
@@ -160,7 +160,7 @@ async def test_without_a_valid_key_nothing_is_run(node: RunningNode, header: str
         problem = await problem_of(answer)
         assert problem["type"] == "/problems/unauthorized"
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-    assert len(node.node.history) == 0
+    assert len(node.history) == 0
 
 
 @pytest.mark.parametrize(

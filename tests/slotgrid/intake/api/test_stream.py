@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientError
 
 from slotgrid.core.states import TaskState
-from slotgrid.intake import modes
+from slotgrid.intake import stream_answer
 from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -110,7 +110,7 @@ async def test_a_wait_in_vain_has_its_own_status_when_it_is_short() -> None:
 async def test_a_wait_in_vain_is_told_in_band_when_it_is_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(modes, "PING_S", 0.02)
+    monkeypatch.setattr(stream_answer, "PING_S", 0.02)
     async with running_node(slots=1) as node:
         holding = asyncio.create_task(node.submit("hold"))
         await node.running_task()
@@ -126,7 +126,7 @@ async def test_a_wait_in_vain_is_told_in_band_when_it_is_long(
 async def test_a_silent_task_is_kept_alive_by_pings_that_are_no_events(
     node: RunningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modes, "PING_S", 0.02)
+    monkeypatch.setattr(stream_answer, "PING_S", 0.02)
     async with node.caller.post("/task", json=streamed("hold")) as answer:
         heard = b""
         while heard.count(b": ping\n\n") < 3:
@@ -177,12 +177,12 @@ async def test_a_slow_reader_pauses_its_own_task_and_no_other(node: RunningNode)
 async def test_a_reader_who_never_reads_is_cut_off_well_after_its_task_has_ended(
     node: RunningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modes, "LAST_WORDS_S", 0.2)
+    monkeypatch.setattr(stream_answer, "UNREAD_S", 0.2)
     body = streamed("chatter", count=500, size=64 * 1024) | {"timeout_s": 0.3}
     async with asyncio.timeout(20), node.unread("POST", "/task", body) as answer:
         task = await node.running_task()
         await task.wait_finished()
-        cutting = [t for t in asyncio.all_tasks() if t.get_name() == f"cut off {task.id}"]
+        cutting = [t for t in asyncio.all_tasks() if t.get_name() == "cut off a slow reader"]
         await asyncio.gather(*cutting, return_exceptions=True)
         with suppress(ConnectionResetError):
             assert b"event: error" not in await read_last(answer)

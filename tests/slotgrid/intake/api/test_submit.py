@@ -170,7 +170,7 @@ async def test_no_body_is_an_empty_input(node: RunningNode) -> None:
 async def test_trace_headers_are_carried_through(node: RunningNode) -> None:
     trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
     async with node.caller.post("/task", json=GREET, headers=trace) as answer:
-        task = node.node.history.get((await answer.json())["id"])
+        task = node.history.get((await answer.json())["id"])
     assert task is not None
     assert dict(task.submission.trace) == trace
 

@@ -1,0 +1,84 @@
+"""The events and the log of a task: so far, and as they come."""
+
+from aiohttp import web
+
+from slotgrid.core.errors import DatabaseUnavailable, InvalidSubmission, NotFound, UnknownTask
+from slotgrid.core.principal import Scope
+from slotgrid.intake import documents as d
+from slotgrid.intake import stream_answer
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.framing import EVENT_STREAM, NDJSON, as_log_line, as_sse_or_gap
+from slotgrid.intake.node import NODE
+from slotgrid.intake.openapi import Answer, Endpoint, endpoint
+from slotgrid.intake.query import bad_parameter, flag, parameter_fault
+
+
+@endpoint(
+    Endpoint(
+        summary="What a task said so far, then what it says",
+        tag="tasks",
+        scope=Scope.READ,
+        parameters=(d.TASK_ID, d.LAST_EVENT_ID, d.LAST_EVENT_ID_QUERY),
+        answers={200: Answer("Server-sent events", {EVENT_STREAM: d.EVENTS})},
+        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
+    )
+)
+async def task_events(request: web.Request) -> web.StreamResponse:
+    """`GET /tasks/{id}/events`; `Last-Event-ID` resumes after that event."""
+    events = await request.config_dict[NODE].tasks.follow(
+        request[PRINCIPAL], request.match_info["id"], after=_last_event_id(request)
+    )
+    response = await stream_answer.open_stream(request, EVENT_STREAM)
+    await stream_answer.send(request, response, events, as_sse_or_gap, ended=events.wait_ended)
+    return response
+
+
+def _last_event_id(request: web.Request) -> int:
+    """The number of the event behind which to go on. Raises InvalidSubmission."""
+    text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id") or "0"
+    if (fault := parameter_fault(d.LAST_EVENT_ID.schema, text)) is not None:
+        raise bad_parameter("last_event_id", fault)
+    return int(text)
+
+
+@endpoint(
+    Endpoint(
+        summary="The lines that a task wrote",
+        tag="tasks",
+        scope=Scope.READ,
+        parameters=(d.TASK_ID, d.FOLLOW),
+        answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
+        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
+    )
+)
+async def task_logs(request: web.Request) -> web.StreamResponse:
+    """`GET /tasks/{id}/logs`; step `_node` holds what the node did with the task."""
+    return await _logs(request, step=None)
+
+
+@endpoint(
+    Endpoint(
+        summary="The lines that one step of a task wrote",
+        tag="tasks",
+        scope=Scope.READ,
+        parameters=(d.TASK_ID, d.STEP_NAME, d.FOLLOW),
+        answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
+        problems=(UnknownTask, DatabaseUnavailable, NotFound, InvalidSubmission),
+    )
+)
+async def step_logs(request: web.Request) -> web.StreamResponse:
+    """`GET /tasks/{id}/steps/{step}/logs`."""
+    return await _logs(request, step=request.match_info["step"])
+
+
+async def _logs(request: web.Request, *, step: str | None) -> web.StreamResponse:
+    follow = flag(request, "follow")
+    lines = await request.config_dict[NODE].tasks.logs(
+        request[PRINCIPAL], request.match_info["id"], step=step, follow=follow
+    )
+    if not follow:
+        body = b"".join([as_log_line(line) async for line in lines])
+        return web.Response(body=body, content_type=NDJSON)
+    response = await stream_answer.open_stream(request, NDJSON)
+    await stream_answer.send(request, response, lines, as_log_line, ended=lines.wait_ended)
+    return response

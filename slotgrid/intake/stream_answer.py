@@ -1,0 +1,90 @@
+"""An answer in pieces: headers at once, then each item as it comes, pings between."""
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from aiohttp import web
+
+from slotgrid.intake.framing import EVENT_STREAM, PLAIN
+from slotgrid.intake.problems import BEGUN
+
+T = TypeVar("T")
+
+PING_S = 15.0
+"""Longest silence on a stream of server-sent events."""
+PING = b": ping\n\n"
+UNREAD_S = 60.0
+"""How long a slow reader has for the rest, 4 MiB at most, once no more items can come."""
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+async def open_stream(
+    request: web.Request, content_type: str, headers: dict[str, str] | None = None
+) -> web.StreamResponse:
+    """Send the headers of an answer in pieces."""
+    response = web.StreamResponse(headers=HEADERS | (headers or {}))
+    response.content_type = content_type
+    if content_type == PLAIN:
+        response.charset = "utf-8"
+    request[BEGUN] = True
+    await response.prepare(request)
+    return response
+
+
+async def send(
+    request: web.Request,
+    response: web.StreamResponse,
+    items: AsyncIterable[T],
+    frame: Callable[[T], bytes],
+    *,
+    ended: Callable[[], Awaitable[None]],
+) -> None:
+    """Write each item in its frame, until the last one. `ended` returns when no more can come.
+
+    A slow reader may hold up its own task, but the node only for UNREAD_S after the task's end.
+    Raises ConnectionError when the caller has left.
+    """
+    writer = _Writer(response)
+    cutting = asyncio.create_task(_cut_off(request, ended), name="cut off a slow reader")
+    pinging = None
+    if response.content_type == EVENT_STREAM:
+        pinging = asyncio.create_task(writer.ping(), name="ping a stream")
+    try:
+        async for item in items:
+            await writer.write(frame(item))
+        if pinging is not None:
+            pinging.cancel()  # nothing may be written after the end
+        await response.write_eof()
+    finally:
+        cutting.cancel()
+        if pinging is not None:
+            pinging.cancel()
+
+
+class _Writer:
+    def __init__(self, response: web.StreamResponse) -> None:
+        self._response = response
+        self._loop = asyncio.get_running_loop()
+        self._written_at = self._loop.time()
+
+    async def write(self, piece: bytes) -> None:
+        self._written_at = self._loop.time()
+        await self._response.write(piece)
+
+    async def ping(self) -> None:
+        with suppress(ConnectionError):  # the other writer meets it as well
+            while True:
+                silent_s = self._loop.time() - self._written_at
+                if silent_s >= PING_S:
+                    await self.write(PING)
+                else:
+                    await asyncio.sleep(PING_S - silent_s)
+
+
+async def _cut_off(request: web.Request, ended: Callable[[], Awaitable[None]]) -> None:
+    await ended()
+    await asyncio.sleep(UNREAD_S)
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,93 @@
+"""The events of one task: recorded ones first, then live ones as they come."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.core.events import Event, Reader
+from slotgrid.core.task import Task
+from slotgrid.records.ledger import Ledger, Record
+
+POLL_S = 0.5
+"""How often a recorded task is looked up, to see whether it has started or ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A gap in the events. `count` is their number; None if it cannot be determined."""
+
+    text: str
+    count: int | None
+
+
+class EventStream:
+    """Iterates once over the events after the event `after`, until the task has ended.
+
+    Any number of readers may follow a task, which waits for none of them; so events may be dropped
+    before a slow reader gets them: a `Missed` stands in their place.
+    Iteration raises DatabaseUnavailable if recorded events cannot be read.
+    """
+
+    def __init__(self, ledger: Ledger, found: Task | Record, *, after: int = 0) -> None:
+        self._ledger = ledger
+        self._found = found
+        self._position = after
+        self._live: asyncio.Future[Task | None] = asyncio.get_running_loop().create_future()
+
+    async def wait_ended(self) -> None:
+        """Wait until no new events can come. Needs an iteration under way."""
+        task = await asyncio.shield(self._live)
+        if task is not None:
+            await task.wait_finished()
+
+    async def __aiter__(self) -> AsyncIterator[Event | Missed]:
+        task: Task | None
+        if isinstance(self._found, Task):
+            task = self._found
+            self._live.set_result(task)
+            first = task.events.begins_after
+            if self._position < first:
+                async for event in self._recorded(upto=first, cut_off=task.lost_starts > 0):
+                    yield event
+        else:
+            async for event in self._recorded():
+                yield event
+            task = await self._started(self._found)
+            self._live.set_result(task)
+        if task is None:  # it ended without this process, maybe since its events were read
+            async for event in self._recorded():
+                yield event
+            return
+        self._position = max(self._position, task.events.begins_after)
+        async with Reader(task.events, after=self._position) as reader:
+            async for event in reader:
+                missing = event.id - self._position - 1
+                self._position = event.id
+                if missing:
+                    yield Missed(f"{missing} earlier events are no longer kept", missing)
+                yield event
+
+    async def _recorded(
+        self, *, upto: int | None = None, cut_off: bool = False
+    ) -> AsyncIterator[Event | Missed]:
+        """The recorded events.
+
+        Gaps show in their numbers, but not those at the end of a run that was `cut_off`.
+        """
+        events = await self._ledger.events(self._found.id, self._position, upto=upto)
+        if cut_off or (events and events[-1].id - self._position > len(events)):
+            yield Missed("what it said in an earlier process may be missing", None)
+        for event in events:
+            self._position = event.id
+            yield event
+
+    async def _started(self, record: Record) -> Task | None:
+        """The task, once this process takes it up from disk; None when it has ended elsewhere."""
+        found: Task | Record | None = record
+        while isinstance(found, Record) and not found.state.terminal:
+            await asyncio.sleep(POLL_S)
+            with suppress(DatabaseUnavailable):  # the next look may succeed
+                found = await self._ledger.find(record.id)
+        return found if isinstance(found, Task) else None

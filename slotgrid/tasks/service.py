@@ -1,0 +1,178 @@
+"""The rules about tasks. HTTP handlers, facades, schedules, hooks and flows call it."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from slotgrid.core.errors import Conflict, NotFound, TaskFinished, UnknownTask
+from slotgrid.core.parts import Source
+from slotgrid.core.principal import Principal
+from slotgrid.core.states import TaskState
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import Task
+from slotgrid.records.durable import DurableTasks
+from slotgrid.records.history import TaskFilter
+from slotgrid.records.ledger import Json, Record
+from slotgrid.records.unreadable import UnreadableRecord
+from slotgrid.tasks.event_stream import POLL_S, EventStream
+from slotgrid.tasks.log_stream import LogStream
+from slotgrid.tasks.submitter import TaskSubmitter
+
+LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SHOWN_MOST = 60
+"""Characters of a wrong id that an error repeats."""
+CANCELS_AT_ONCE = 200
+"""Recorded tasks that are cancelled concurrently, so that they share commits."""
+CANCEL_WAIT_S = 10.0
+"""How long a cancel waits for the end of its tasks: longer than freeing any slot takes."""
+
+Note = Callable[[Sequence[str]], None]
+
+
+class TaskService(TaskSubmitter):
+    """All that can be done with the tasks of one node."""
+
+    async def find(self, principal: Principal, task_id: str) -> Task | Record:
+        """The task. Raises UnknownTask, also for a task that the principal may not see.
+
+        Raises DatabaseUnavailable, or Internal for a record that is damaged.
+        """
+        if UUID.fullmatch(task_id) is None:
+            raise UnknownTask(f"there is no task {task_id[:SHOWN_MOST]!r}; ids of tasks are UUIDs")
+        unknown = UnknownTask(f"there is no task {task_id}", task_id=task_id)
+        try:
+            found = await self._ledger.find(task_id)
+        except UnreadableRecord as damage:
+            if not principal.may_see(damage.owner):
+                raise unknown from None
+            raise
+        if found is None or not principal.may_see(found.owner):
+            raise unknown
+        return found
+
+    async def show(self, found: Task | Record) -> Json:
+        """The task as `GET /tasks/{id}` shows it."""
+        return await self._ledger.show(found)
+
+    async def wait(self, principal: Principal, task_id: str, wait_s: float) -> Task | Record:
+        """The task when it has ended, or as it is after `wait_s`. Raises as `find`."""
+        return await self._ended_within(principal, await self.find(principal, task_id), wait_s)
+
+    async def _ended_within(
+        self, principal: Principal, found: Task | Record, wait_s: float
+    ) -> Task | Record:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while isinstance(found, Record) and not found.state.terminal:
+                    await asyncio.sleep(POLL_S)
+                    found = await self.find(principal, found.id)
+                if isinstance(found, Task):
+                    await found.wait_finished()
+                    if found.submission.mode.durable:  # so that the next list shows the end
+                        await self._ledger.settled()
+        return found
+
+    async def follow(self, principal: Principal, task_id: str, *, after: int = 0) -> EventStream:
+        """The events of the task after the event of that number. Raises as `find`."""
+        return EventStream(self._ledger, await self.find(principal, task_id), after=after)
+
+    async def logs(
+        self,
+        principal: Principal,
+        task_id: str,
+        *,
+        step: str | None = None,
+        follow: bool = False,
+    ) -> LogStream:
+        """The lines of the task's log. Raises as `find`, and NotFound for an unknown step."""
+        found = await self.find(principal, task_id)
+        if step is not None and step not in (names := found.step_names()):
+            raise NotFound(f"the task has no step {step!r}; it has {', '.join(names)}")
+        return LogStream(self._ledger, found, step=step, follow=follow)
+
+    # Acting
+
+    async def cancel(self, principal: Principal, task_id: str, *, note: Note) -> Task | Record:
+        """Cancel a task in memory, on disk or at another node; returns when it has ended.
+
+        `note` gets its id before that wait, so that an audit is written also if the caller leaves.
+        Raises as `find`, and TaskFinished.
+        """
+        found = await self.find(principal, task_id)
+        reason = _reason(principal)
+        if isinstance(found, Record) and not found.state.terminal and self._durable is not None:
+            await self._durable.cancel(found.id, reason)
+            found = await self.find(principal, task_id)
+        elif isinstance(found, Record) or not self._supervisor.cancel(found, reason):
+            raise TaskFinished(f"the task has already {found.state}", task_id=found.id)
+        note([found.id])
+        return await self._ended_within(principal, found, CANCEL_WAIT_S)
+
+    async def cancel_many(
+        self, principal: Principal, wanted: TaskFilter, *, note: Note
+    ) -> Sequence[str]:
+        """Cancel the queued and running tasks that the filter accepts; returns their ids.
+
+        `note` gets the ids before the wait for their ends. Raises DatabaseUnavailable.
+        """
+        status = LIVE if wanted.status is None else wanted.status & LIVE
+        wanted = replace(wanted, status=status, owner_only=principal.only_owner)
+        reason = _reason(principal)
+        ids: list[str] = []
+        if self._durable is not None:
+            ids += await self._cancel_on_disk(self._durable, wanted, reason)
+        cancelled = [
+            task
+            for task in self._supervisor.live
+            if wanted.accepts(task) and self._supervisor.cancel(task, reason)
+        ]
+        ids += [task.id for task in cancelled]
+        note(ids)
+        if cancelled:
+            waits = [asyncio.ensure_future(task.wait_finished()) for task in cancelled]
+            await asyncio.wait(waits, timeout=CANCEL_WAIT_S)
+            await self._ledger.settled()  # so that the next list shows the ends
+        return ids
+
+    async def _cancel_on_disk(
+        self, durable: DurableTasks, wanted: TaskFilter, reason: str
+    ) -> Sequence[str]:
+        """Cancel the recorded tasks that are not in memory; returns their ids."""
+        ids = await self._ledger.on_disk(wanted)
+        for first in range(0, len(ids), CANCELS_AT_ONCE):
+            page = ids[first : first + CANCELS_AT_ONCE]
+            await asyncio.gather(*(durable.cancel(task_id, reason) for task_id in page))
+        return ids
+
+    async def retry(self, principal: Principal, task_id: str) -> tuple[Submission, Source]:
+        """What to submit in order to run a finished task again. Raises as `find`, and Conflict."""
+        found = await self.find(principal, task_id)
+        if not found.state.terminal:
+            raise Conflict(f"the task is {found.state}; only a finished one can run again")
+        return _submission(found), Source("retry", found.id)
+
+    async def redeliver(self, principal: Principal, task_id: str) -> Task | Record:
+        """Send the task's webhook again, from the first attempt. Raises as `find`, and Conflict."""
+        found = await self.find(principal, task_id)
+        if not found.state.terminal or self._durable is None or _submission(found).webhook is None:
+            raise Conflict("only a finished task of mode webhook can be delivered again")
+        await self._durable.redeliver(found.id)
+        return found
+
+    async def list(
+        self, principal: Principal, wanted: TaskFilter, *, limit: int, offset: int
+    ) -> tuple[Sequence[Json], int]:
+        """A page of tasks that the principal may see, newest first, and how many match in all."""
+        visible = replace(wanted, owner_only=principal.only_owner)
+        return await self._ledger.select(visible, limit=limit, offset=offset)
+
+
+def _reason(principal: Principal) -> str:
+    return f"{principal.name} cancelled it"
+
+
+def _submission(found: Task | Record) -> Submission:
+    return found.submission() if isinstance(found, Record) else found.submission

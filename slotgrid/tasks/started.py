@@ -1,0 +1,37 @@
+"""A sync or stream task with callers that wait for it."""
+
+from dataclasses import dataclass
+
+from slotgrid.core.errors import Gone
+from slotgrid.core.events import Event, Reader
+from slotgrid.core.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class StartedTask:
+    """A task that runs for its callers; `replayed` if an earlier caller of its key started it."""
+
+    task: Task
+    replayed: bool
+
+    def reader(self) -> Reader:
+        """Reads the task's events from the first one to the terminal one; use as `async with`.
+
+        The task waits for the reader of its first caller only. The events may outrun another
+        caller: its reader then raises ConnectionError, since no stream format can express a gap.
+        Raises Gone if the first events are no longer kept.
+        """
+        if not self.replayed:
+            return Reader(self.task.events, pacing=True)
+        if self.task.events.missing_after(0):
+            raise Gone("the stream's beginning is no longer kept", task_id=self.task.id)
+        return _GaplessReader(self.task.events)
+
+
+class _GaplessReader(Reader):
+    async def next(self) -> Event | None:
+        expected = self.position + 1
+        event = await super().next()
+        if event is not None and event.id != expected:
+            raise ConnectionError("the events have outrun their reader")
+        return event
