@@ -1,6 +1,7 @@
 """How an answer travels: the task's end in one piece, its events as they come, or a receipt."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -11,7 +12,7 @@ from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.intake import stream_answer
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.framing import event_frame, json_response
+from slotgrid.intake.framing import EventFrame, event_frame, json_response
 from slotgrid.intake.node import NODE
 from slotgrid.intake.problems import problem_response
 from slotgrid.intake.stream_answer import open_stream
@@ -30,7 +31,8 @@ async def answer(
         return accepted(await tasks.submit(principal, submission, key=key, source=source))
     async with tasks.start(principal, submission, key=key, source=source) as started:
         if submission.mode is Mode.STREAM:
-            return await stream(request, started)
+            content_type, frame = event_frame(request)
+            return await stream(request, started, content_type, frame)
         await started.task.wait_finished()
         return terminal(started.task)
 
@@ -48,14 +50,20 @@ def terminal(task: Task) -> web.Response:
     return web.Response(body=encode_json(task.answer()), content_type="application/json")
 
 
-async def stream(request: web.Request, started: StartedTask) -> web.StreamResponse:
-    """All events of the task as they come, in the form that `Accept` prefers.
+async def stream(
+    request: web.Request,
+    started: StartedTask,
+    content_type: str,
+    frame: EventFrame,
+    *,
+    terminal: Callable[[Task], web.Response] = terminal,
+) -> web.StreamResponse:
+    """All events of the task as they come, each in its frame.
 
-    A task that fails before its first event (no slot in time, a full queue) is answered with the
-    status of its problem. The headers wait for that event, but no longer than for a ping.
+    A task that fails before its first event (no slot in time, a full queue) is answered by
+    `terminal`. The headers wait for that event, but no longer than for a ping.
     """
     task = started.task
-    content_type, frame = event_frame(request)
     async with started.reader() as reader:
         try:
             async with asyncio.timeout(stream_answer.PING_S):

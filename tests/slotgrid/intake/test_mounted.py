@@ -6,10 +6,34 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from slotgrid.core.events import Event
+from slotgrid.core.submission import Submission
+from slotgrid.core.task import Task
 from slotgrid.intake.app import routes
+from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.body import read_json
+from slotgrid.intake.modes import stream
+from slotgrid.intake.node import NODE
 from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 
 PREFIX = "/elsewhere"
+
+
+async def _kinds(request: web.Request) -> web.StreamResponse:
+    """What a facade does: another frame for the same events, and another answer to a failure."""
+    body, _, _ = await read_json(request, any_type=True)
+    tasks = request.config_dict[NODE].tasks
+    async with tasks.start(request[PRINCIPAL], Submission.parse(body)) as started:
+        return await stream(request, started, "text/x-kinds", _kind, terminal=_failure)
+
+
+def _kind(event: Event) -> bytes:
+    return f"{event.kind} ".encode()
+
+
+def _failure(task: Task) -> web.Response:
+    assert task.error is not None
+    return web.Response(status=422, text=f"sorry: {task.error.detail}")
 
 
 @pytest.fixture
@@ -18,7 +42,7 @@ async def node() -> AsyncIterator[RunningNode]:
 
     def mount(app: web.Application) -> None:
         inner = web.Application()
-        inner.add_routes(routes())
+        inner.add_routes([*routes(), web.post("/kinds", _kinds)])
         app.add_subapp(PREFIX, inner)
 
     async with running_node(add_own=mount, docs_enabled=False) as running:
@@ -56,3 +80,12 @@ async def test_mounted_handlers_operate_the_node(node: RunningNode) -> None:
 async def test_mounted_handlers_ask_for_a_key(node: RunningNode) -> None:
     async with node.stranger.get(f"{PREFIX}/tasks") as answer:
         assert (await problem_of(answer))["type"] == "/problems/unauthorized"
+
+
+async def test_a_facade_frames_events_and_failures_in_its_own_shapes(node: RunningNode) -> None:
+    path = f"{PREFIX}/kinds"
+    async with node.caller.post(path, data=b'{"function": "greet"}') as answer:
+        assert answer.content_type == "text/x-kinds"
+        assert await answer.text() == "status chunk chunk chunk progress done "
+    async with node.caller.post(path, data=b'{"function": "fail"}') as answer:
+        assert (answer.status, await answer.text()) == (422, "sorry: no luck")
