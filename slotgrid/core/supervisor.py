@@ -19,25 +19,18 @@ from slotgrid.core.task import Task
 RETRY_BASE_S = 0.5
 RETRY_CEILING_S = 30.0
 NODE_STOPS = "the node is stopping"
+"""The cancel reason when the asyncio task is cancelled from outside, as at shutdown."""
 
 
 class _Live(msgspec.Struct, eq=False):
-    """A task that has not ended, and the asyncio task it lives in.
-
-    `otherwise` is the reason when somebody else than `cancel` cancels that.
-    """
+    """A task that has not ended, and the asyncio task that sees it through."""
 
     task: Task
-    own: "asyncio.Task[Any]"
-    otherwise: str
-    asked: bool = False
+    own: "asyncio.Task[None]"
 
 
 class Supervisor:
-    """Sees tasks through, each in an asyncio task, from acceptance to the end.
-
-    That is one of its own (`start`), or its caller's (`run`).
-    """
+    """Sees tasks through, each in an asyncio task of its own, from acceptance to the end."""
 
     def __init__(
         self,
@@ -79,26 +72,7 @@ class Supervisor:
         self._observer.accepted(task)
         own = asyncio.get_running_loop().create_task(self._see_through(task), name=task.id)
         own.add_done_callback(lambda _: self._forget(task))
-        self._live[task.id] = _Live(task, own, NODE_STOPS)
-
-    async def run(self, task: Task, *, left: str) -> None:
-        """Take the task on, and return when it has ended.
-
-        Whoever cancels this cancels the task, for the reason `left`: it is for a caller that
-        nobody else waits with, and saves an asyncio task of its own.
-        """
-        self._observer.accepted(task)
-        own = asyncio.current_task()
-        assert own is not None
-        live = self._live[task.id] = _Live(task, own, left)
-        try:
-            await self._see_through(task)
-        except asyncio.CancelledError:
-            # Cancelled by `cancel` and by nobody else: the caller is still there, and is told.
-            if not live.asked or own.uncancel():
-                raise
-        finally:
-            self._forget(task)
+        self._live[task.id] = _Live(task, own)
 
     def cancel(self, task: Task, reason: str) -> bool:
         """End the task because of `reason`, in words; False when it has already ended.
@@ -110,9 +84,7 @@ class Supervisor:
         # Cancelling twice would interrupt the winding up that the first has begun.
         if task.cancel_reason is None:
             task.cancel_reason = reason
-            live = self._live[task.id]
-            live.asked = True
-            live.own.cancel()
+            self._live[task.id].own.cancel()
         return True
 
     def release(self, task: Task) -> bool:
@@ -240,7 +212,7 @@ class Supervisor:
     def _end_cancelled(self, task: Task) -> None:
         if task.id in self._released and task.state is QUEUED:
             return
-        reason = task.cancel_reason = task.cancel_reason or self._live[task.id].otherwise
+        reason = task.cancel_reason = task.cancel_reason or NODE_STOPS
         error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason)
         self._end(task, CANCELLED, error)
 

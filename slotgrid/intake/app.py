@@ -13,7 +13,6 @@ from slotgrid.intake.node import NODE, Node
 from slotgrid.intake.openapi import with_scope
 from slotgrid.intake.problems import answer_to, problem_page
 from slotgrid.intake.query import check_query, is_for_programs
-from slotgrid.runtime.logs import clear_fields
 
 
 def answering(keys: Keys) -> Middleware:
@@ -22,7 +21,6 @@ def answering(keys: Keys) -> Middleware:
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Find out who asks, let the handler answer, and turn what is raised into its answer."""
-        clear_fields()  # a connection's requests share one asyncio task, and so did their tasks
         try:
             authenticate(request, keys)
             if is_for_programs(request):

@@ -125,11 +125,6 @@ def bind_fields(**fields: object) -> None:
     _FIELDS.set({**_FIELDS.get(), **fields})
 
 
-def clear_fields() -> None:
-    """What was bound before is on no line from here on: for an asyncio task with new work."""
-    _FIELDS.set(NO_FIELDS)
-
-
 class StandardLogs(logging.Handler):
     """Takes what libraries log (aiohttp, asyncio) through the same pipeline."""
 

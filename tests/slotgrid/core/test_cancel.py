@@ -11,7 +11,6 @@ from slotgrid.core.errors import (
     TaskCancelled,
 )
 from slotgrid.core.states import TaskState
-from slotgrid.core.task import Task
 from slotgrid.core.uninterrupted import uninterrupted
 from tests.slotgrid.core.fakes import (
     TWICE_IS_SAFE,
@@ -95,52 +94,6 @@ async def test_a_task_that_has_ended_or_was_never_ours_cannot_be_cancelled(
     assert not node.supervisor.cancel(task, "too late")
     assert not node.supervisor.cancel(node.task(), "whose?")
     await ended(node, task, TaskState.COMPLETED)
-
-
-# A task that lives in its caller's own asyncio task.
-
-
-async def asked(node: FakeNode) -> tuple[Task, "asyncio.Task[None]"]:
-    """A task that runs, and its caller."""
-    task = node.task()
-    caller = asyncio.create_task(node.supervisor.run(task, left="the caller left"))
-    await node.runner.started(task)
-    return task, caller
-
-
-async def test_a_caller_who_waits_alone_gets_the_end_and_who_leaves_cancels(
-    node: FakeNode,
-) -> None:
-    task, caller = await asked(node)
-    node.runner.finish(task)
-    await caller
-    await ended(node, task, TaskState.COMPLETED)
-    task, caller = await asked(node)
-    caller.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await caller
-    await ended(node, task, TaskState.CANCELLED)
-    assert task.cancel_reason == "the caller left"
-
-
-async def test_a_caller_whose_task_somebody_cancels_is_still_there_to_be_told(
-    node: FakeNode,
-) -> None:
-    task, caller = await asked(node)
-    assert node.supervisor.cancel(task, "no longer needed")
-    await caller
-    assert not caller.cancelling()
-    await ended(node, task, TaskState.CANCELLED)
-    assert task.cancel_reason == "no longer needed"
-
-
-async def test_a_caller_who_leaves_while_somebody_cancels_has_left(node: FakeNode) -> None:
-    task, caller = await asked(node)
-    assert node.supervisor.cancel(task, "no longer needed")
-    caller.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await caller
-    await ended(node, task, TaskState.CANCELLED)
 
 
 # Cleaning: the answer does not wait for it, the slot does.

@@ -57,8 +57,7 @@ class Story:
                 if name == "submit":
                     self.node.supervisor.start(task)
                 else:
-                    asking = self.node.supervisor.run(task, left="the caller left")
-                    self.callers[task.id] = asyncio.create_task(asking)
+                    self.callers[task.id] = asyncio.create_task(self._ask(task))
                     await asyncio.sleep(0)  # a caller who leaves before has never asked
             else:
                 self._happen(name, index)
@@ -84,6 +83,15 @@ class Story:
         those, happen = happenings[name]
         if those:
             happen(those[index % len(those)])
+
+    async def _ask(self, task: Task) -> None:
+        """A caller that waits for the task, and cancels it when it leaves."""
+        self.node.supervisor.start(task)
+        try:
+            await task.wait_finished()
+        except asyncio.CancelledError:
+            self.node.supervisor.cancel(task, "the caller left")
+            raise
 
     def _leave(self, task_id: str) -> None:
         if self.callers[task_id].cancel():
