@@ -13,7 +13,7 @@ from tests.faults.files import allow_open_files
 from tests.worker.browser.waiting import until
 from tests.worker.running import KEY, RunningWorker, browserless_worker, running_worker
 
-CROWD = 10_000
+CROWD = 3000
 CHUNK = "x" * 64 * 1024
 CHUNKS = 1000
 QUICK = """
@@ -33,7 +33,7 @@ POURS = f"""
 """
 
 
-async def test_ten_thousand_tasks_at_once_each_get_an_answer_and_the_counts_add_up(
+async def test_thousands_of_tasks_at_once_each_get_an_answer_and_the_counts_add_up(
     tmp_path: Path,
 ) -> None:
     assert allow_open_files(CROWD + 500), f"{CROWD} connections need a higher `ulimit -Hn`"
@@ -204,7 +204,7 @@ async def test_nothing_disagrees_at_any_moment_of_a_busy_worker(tmp_path: Path) 
         async def watch() -> None:
             while True:
                 seen[worker.worker.health.mismatch()] += 1
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)  # each turn of the loop would starve the browser
 
         watching = asyncio.create_task(watch())
         for name in ("quick", "opens"):
