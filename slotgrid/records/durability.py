@@ -1,4 +1,4 @@
-"""Everything durable of one node, wired: database, workflows, deliveries, retention."""
+"""Everything durable of one node, wired: database, due work, deliveries, retention."""
 
 import asyncio
 import base64
@@ -20,8 +20,8 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.webhooks import header_faults, signing_key
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.database import POOL, Database
-from slotgrid.records.dbos_engine import DurableEngine
 from slotgrid.records.delivery import WebhookDeliveries, check_webhook
+from slotgrid.records.due import DueWork
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.engines import DatabaseFault, engine_of
 from slotgrid.records.peers import Peers
@@ -29,6 +29,7 @@ from slotgrid.records.recovery import Recovery
 from slotgrid.records.retention import Retention
 from slotgrid.records.shared_files import SharedFiles, SharedFolder
 from slotgrid.records.store import rows
+from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.nodes import Identity
 from slotgrid.records.webhooks import webhook_sender
 from slotgrid.records.writes import surely
@@ -66,33 +67,22 @@ class Durability:
         url, data_dir = settings.database_url, settings.data_dir
         self.policy = AddressPolicy.parse(settings.allowed_private_networks)
         self.database = Database(engine_of(url, data_dir, pool=POOL))
-        workflows = engine_of(url, data_dir, pool=1 if url is None else 5)
-        self._deliveries = WebhookDeliveries(
-            self.database,
-            settings.node_name,
-            RetrySchedule(retries=settings.webhook_retries),
-            engine=lambda deliveries: DurableEngine(
-                workflows,
-                executor=settings.node_name,
-                attempt=deliveries.attempt,
-                broken_off=deliveries.go_on,
-            ),
-            count=count_delivery,
-        )
+        self._count_delivery = count_delivery
+        self._due = DueWork(self.database, settings.node_name)
         self.tasks = DurableTasks(
             self.database,
             node=settings.node_name,
             ageing_s=settings.priority_ageing_s,
             limit=settings.durable_limit,
             admission=admission,
-            deliveries=self._deliveries,
+            webhook_due=self._due.wake,
             artifacts=artifacts,
             forget=forget,
         )
         self._recovery = Recovery(
             self.database,
             self.tasks,
-            self._deliveries,
+            taken=self._due.wake,
             node=settings.node_name,
             admission=admission,
             functions_within_s=functions_within_s,
@@ -107,7 +97,6 @@ class Durability:
         self.retention = Retention(
             self.database,
             artifacts,
-            self._deliveries,
             days=settings.retention_days,
             limit_bytes=settings.retention_bytes,
             forget=forget,
@@ -152,7 +141,14 @@ class Durability:
             )
         )
         await self._recovery.settle_own()
-        await stack.enter_async_context(self._deliveries.running(sender))
+        deliveries = WebhookDeliveries(
+            self.database,
+            sender,
+            schedule=RetrySchedule(retries=self._settings.webhook_retries),
+            timeout_s=self._settings.webhook_timeout_s,
+            count=self._count_delivery,
+        )
+        await stack.enter_async_context(self._due.running({DueKind.WEBHOOK: deliveries}))
         await stack.enter_async_context(self.tasks.running(supervisor))
         stack.enter_context(self._peers.surviving())
         _ = await stack.enter_async_context(

@@ -17,14 +17,13 @@ from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.clocks import SteadyClock
 from slotgrid.records.database import Database
-from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.durable_restoring import class_key_of
 from slotgrid.records.log_flush import LogFlush
 from slotgrid.records.positions import Positions
 from slotgrid.records.pump import Pump
 from slotgrid.records.shared_files import NotShared
 from slotgrid.records.starts import Starts
-from slotgrid.records.store import acceptance, endings, turns, waiting
+from slotgrid.records.store import acceptance, deliveries, endings, turns, waiting
 from slotgrid.records.store.acceptance import Accepted, NewRecord
 from slotgrid.records.store.turns import Turn
 from slotgrid.records.waiting_count import WaitingCount
@@ -51,8 +50,8 @@ class DurableTasks:
         ageing_s: float,
         limit: int,
         admission: Admission,
-        deliveries: WebhookDeliveries,
         artifacts: ArtifactStore,
+        webhook_due: Callable[[], None] = lambda: None,
         forget: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -62,7 +61,7 @@ class DurableTasks:
         self._ageing_s = ageing_s
         self._limit = limit
         self._supervisor: Supervisor | None = None
-        self._deliveries = deliveries
+        self._webhook_due = webhook_due
         self.artifacts = artifacts
         self._clock = clock
         self._steady = SteadyClock(clock)
@@ -261,7 +260,7 @@ class DurableTasks:
         await surely(write, task.id)
         self._window.drop(task.id)
         if task.submission.webhook is not None:
-            self._deliveries.begin(task.id)
+            self._webhook_due()
         await self.artifacts.leave_to_shared(task)
 
     async def _share_if_possible(self, task: Task) -> None:
@@ -318,7 +317,7 @@ class DurableTasks:
         if ended.node == self._node and ended.waited and task_id not in self._window:
             self._count.add(-1)
         if ended.to_deliver:
-            self._deliveries.begin(task_id)
+            self._webhook_due()
 
     def _cancel_held(self, task_id: str, reason: str) -> None:
         if (held := self._window.get(task_id)) is not None and self._supervisor is not None:
@@ -326,8 +325,11 @@ class DurableTasks:
 
     async def redeliver(self, task_id: str) -> None:
         """Send a task's webhook again, from the first attempt. Raises DatabaseUnavailable."""
-        again = self._deliveries.again(task_id)
-        await outcome(self._writes.keep(again, f"redeliver {task_id}"))
+        await outcome(self._writes.keep(self._redeliver(task_id), f"redeliver {task_id}"))
+
+    async def _redeliver(self, task_id: str) -> None:
+        await self._database.write(lambda c: deliveries.deliver_again(c, task_id, self._node))
+        self._webhook_due()
 
     # What is held and no longer ours
 

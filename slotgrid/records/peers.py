@@ -24,6 +24,9 @@ BEAT_S = 2.0
 NAMESAKE_S = 2.5 * BEAT_S
 """At start: a namesake that lives is heard of within this; a process that was killed is not."""
 
+BATCH = 1000
+"""Tasks, or rows of due work, that change hands in one transaction."""
+
 
 class NameTaken(DatabaseFault):
     """Another node of this name lives on this database."""
@@ -34,16 +37,16 @@ class Replaced(Exception):
 
 
 class Survivor(Protocol):
-    """What goes on with the tasks of a node that died: fulfilled by `DurableTasks`."""
+    """What goes on with the tasks of a node that died: fulfilled by `Recovery`."""
 
-    async def forsake(self, node: str) -> None:
-        """Make sure that nothing of what drove that node's deliveries goes on."""
-
-    async def settle(self, rows: Sequence[Row]) -> None:
-        """Go on with tasks that are ours from now on, as they stood when their node died.
+    async def settle(self, ran: Sequence[Row]) -> None:
+        """Settle tasks that are ours from now on and ran when their node died.
 
         May be called again with the same ones, when the database was away.
         """
+
+    async def resume(self) -> None:
+        """Go on with the queued tasks and the due work that are ours from now on."""
 
     async def let_go(self) -> None:
         """Drop what is held in memory and is no longer ours: a peer took it over or ended it."""
@@ -54,7 +57,8 @@ class Peers:
 
     All times are those of the database's clock, so that no node's own can be wrong. Each takeover
     is claimed by one conditional update, which itself is a heartbeat in the dead node's place: one
-    peer does it, and if that one dies as well, another.
+    peer does it, and if that one dies as well, another. Tasks and due work change hands in batches
+    of `batch`, each of which renews the claim.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Peers:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        batch: int = BATCH,
     ) -> None:
         self._database = database
         self._me = me
@@ -73,7 +78,8 @@ class Peers:
         self._sleep = sleep
         self._heard_since: float | None = None
         self._surviving = False
-        self._forsaken = False
+        self._batch = batch
+        self._resumes = False
         self._unsettled: list[Row] = []
 
     @asynccontextmanager
@@ -137,8 +143,7 @@ class Peers:
             await self._return()
         if self._surviving:
             await self._survivor.let_go()
-            if self._unsettled or self._forsaken:
-                await self._settle()
+            await self._settle()
         now = self._clock()
         if self._heard_since is None or now - began > BEAT_S:
             self._heard_since = now  # a database that is slow for us is slow for our peers
@@ -157,20 +162,39 @@ class Peers:
         # First, so that who has not taken our tasks yet does not take them any more.
         await self._database.write(lambda c: nodes.enter(c, self._me))
         log.error("peers.was_silent", node=self._me.name)
-        self._forsaken = True
+        self._resumes = True
 
     async def _take_over(self, name: str) -> None:
         me = self._me
         silent_s = await self._database.write(lambda c: nodes.claim(c, me, name))
         if silent_s is None:
             return
-        # First, so that a process of that name that comes back finds nothing half done.
-        await self._survivor.forsake(name)
-        rows = await self._database.write(lambda c: nodes.take(c, me, name))
-        log.warning("peers.took_over", node=name, tasks=len(rows), silent_s=round(silent_s, 3))
-        self._unsettled += rows
+        taken = 0
+        while batch := await self._take_tasks(name):
+            taken += batch
+        while await self._database.write(lambda c: nodes.take_due(c, me, name, limit=self._batch)):
+            self._resumes = True
+        if await self._database.write(lambda c: nodes.forget(c, me, name)) or taken:
+            log.warning("peers.took_over", node=name, tasks=taken, silent_s=round(silent_s, 3))
         await self._settle()
 
+    async def _take_tasks(self, name: str) -> int:
+        """Take one batch of tasks over; 0 when nothing is left, or the node is back."""
+        me = self._me
+        taken = await self._database.write(
+            lambda c: nodes.take_tasks(c, me, name, limit=self._batch)
+        )
+        if taken is None or not taken.tasks:
+            return 0
+        # Noted before the next batch: an outage may come between the two.
+        self._unsettled += taken.running
+        self._resumes = True
+        return taken.tasks
+
     async def _settle(self) -> None:
-        await self._survivor.settle(self._unsettled)
-        self._unsettled, self._forsaken = [], False
+        if self._unsettled:
+            await self._survivor.settle(self._unsettled)
+            self._unsettled = []
+        if self._resumes:
+            await self._survivor.resume()
+            self._resumes = False

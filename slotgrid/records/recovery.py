@@ -9,9 +9,7 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, WorkerLost
-from slotgrid.core.states import TaskState
 from slotgrid.records.database import Database
-from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.store import rows, turns, waiting
 from slotgrid.records.store.rows import Row
@@ -27,23 +25,24 @@ class Recovery:
 
     Whether a task that ran may run again is its function's to say. For so long after the start
     (`functions_within_s`) a function that is not known may still become known, and its tasks wait.
+    `taken` is called when tasks and due work of another node have become this node's.
     """
 
     def __init__(
         self,
         database: Database,
         tasks: DurableTasks,
-        deliveries: WebhookDeliveries,
         *,
         node: str,
         admission: Admission,
+        taken: Callable[[], None] = lambda: None,
         functions_within_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._database = database
         self._tasks = tasks
-        self._deliveries = deliveries
+        self._taken = taken
         self._node = node
         self._admission = admission
         self._clock = clock
@@ -81,17 +80,15 @@ class Recovery:
                 if not self._later:
                     self._some_wait.clear()
 
-    async def forsake(self, node: str) -> None:
-        """Make sure that nothing of what drove that node's deliveries goes on."""
-        await self._deliveries.forsake(node)
+    async def settle(self, ran: Sequence[Row]) -> None:
+        """Settle tasks that are ours from now on and ran when their node died."""
+        for row in ran:
+            await self._settle_or_wait(row)
 
-    async def settle(self, taken: Sequence[Row]) -> None:
-        """Go on with tasks that are ours from now on, as they stood when their node died."""
-        for row in taken:
-            if row.status == TaskState.RUNNING:
-                await self._settle_or_wait(row)
+    async def resume(self) -> None:
+        """Go on with what waits, and what is due, of a node that was taken over."""
         await self._tasks.take_up()
-        await self._deliveries.resume()
+        self._taken()
 
     async def let_go(self) -> None:
         """Drop what is held in memory and is no longer ours: a peer took it over or ended it."""

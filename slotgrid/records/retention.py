@@ -11,7 +11,6 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.connections import Work
 from slotgrid.records.database import Database
-from slotgrid.records.delivery import WebhookDeliveries
 from slotgrid.records.store import retention
 
 log = structlog.get_logger()
@@ -32,7 +31,6 @@ class Retention:
         self,
         database: Database,
         artifacts: ArtifactStore,
-        deliveries: WebhookDeliveries,
         *,
         days: float,
         limit_bytes: int | None,
@@ -40,7 +38,6 @@ class Retention:
     ) -> None:
         self._database = database
         self._artifacts = artifacts
-        self._deliveries = deliveries
         self._days = days
         self._limit_bytes = limit_bytes
         self._forget = forget
@@ -65,7 +62,7 @@ class Retention:
         while await self._remove(
             partial(retention.remove_finished, before=before, limit=BATCH), "age"
         ):
-            await self._deliveries.forget_ended(before=before, limit=BATCH)
+            continue
         while (excess := await self._excess()) > 0:
             work = partial(retention.remove_oldest, excess=excess, limit=BATCH)
             if not await self._remove(work, "size"):

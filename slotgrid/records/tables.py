@@ -1,10 +1,10 @@
-"""The tables that stand beside DBOS's own: task records, their events, and the nodes that live."""
+"""The tables: task records, their events and log lines, what is due, and the live nodes."""
 
 from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of these tables; a database of an earlier one is brought up at start."""
 
 metadata = sa.MetaData()
@@ -120,3 +120,20 @@ nodes = sa.Table(
     sa.Column("contract", sa.Integer, nullable=False),
     sa.Column("seen_at", sa.Float, nullable=False),
 )
+
+# Work for a later moment, such as the next attempt at a webhook. `ref` names what it is for, with
+# a webhook the task's id. `node` is the only node that may act; null means any. A claim sets
+# `claimer` and moves `due_at` to the claim's end, so that a claimer's death repeats the work.
+# `due_at` is in seconds since the epoch, by the database's clock.
+due = sa.Table(
+    "slotgrid_due",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("ref", sa.Text, primary_key=True),
+    sa.Column("node", sa.Text),
+    sa.Column("claimer", sa.Text),
+    sa.Column("due_at", sa.Float, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, default=1),
+)
+sa.Index("slotgrid_due_next", due.c.kind, due.c.due_at)
+sa.Index("slotgrid_due_node", due.c.node)

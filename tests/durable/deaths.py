@@ -87,13 +87,14 @@ DEATHS = [
     Death("mid-run", _function_kills),
     Death("result computed", _handed_over, "result computed"),
     Death("result recorded", _handed_over, "result recorded"),
+    Death("webhook claimed", _handed_over, "webhook claimed"),
     Death("webhook sent and unanswered", _sent, "webhook sent"),
     Death("between attempts", _handed_over, "between attempts", refusing=1),
 ]
 
 # There are as many first attempts as tasks: among so many more are second ones.
 ATTEMPT_MADE = Death("attempt made", _handed_over, "attempt made", count=MANY + 50, refusing=2)
-"""Before it is recorded that there is to be another: costly, and told from the last by little."""
+"""Before it is recorded that it was made: costly, and told from the last by little."""
 
 RUNS_TWICE = [death for death in DEATHS if death.name in {"started", "mid-run", "result computed"}]
 """Where a task that may run twice does."""

@@ -16,11 +16,12 @@ from aiohttp import ClientRequest
 
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.records import durability
-from slotgrid.records.dbos_engine import DurableEngine
 from slotgrid.records.delivery import WebhookDeliveries
+from slotgrid.records.due import DueWork
 from slotgrid.records.durable import DurableTasks
 from slotgrid.records.durable_turns import RecordedRunner
 from slotgrid.records.store import acceptance
+from slotgrid.records.webhooks import WebhookSender
 from worker.__main__ import main
 from worker.runner import LocalRunner
 
@@ -86,10 +87,11 @@ POINTS: Mapping[str, Callable[[Dying], None]] = {
     "leased": partial(before, RecordedRunner, "run"),
     "started": partial(before, LocalRunner, "run"),
     "result computed": partial(before, DurableTasks, "ended"),
-    "result recorded": partial(before, WebhookDeliveries, "begin"),
+    "result recorded": partial(before, DueWork, "wake"),
+    "webhook claimed": partial(before, WebhookDeliveries, "act"),
     "webhook sent": partial(after_awaiting, ClientRequest, "write_bytes"),
-    "attempt made": partial(after_awaiting, WebhookDeliveries, "attempt"),
-    "between attempts": partial(after_awaiting, DurableEngine, "start"),
+    "attempt made": partial(after_awaiting, WebhookSender, "send"),
+    "between attempts": partial(after_awaiting, WebhookDeliveries, "act"),
 }
 
 

@@ -78,7 +78,7 @@ async def test_nothing_is_lost_and_nothing_made_twice_on_a_disk_that_fills_up(
         async with asyncio.timeout(GIVE_UP_S):
             while (await node.task("say", "async", text="b"))[0] != 202:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-        # Once more, while DBOS is at the attempts after the first.
+        # Once more, while attempts after the first are made.
         while len(home.told.received) < SLOTS + len(home.ids):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         with filled(disk):

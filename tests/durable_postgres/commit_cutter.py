@@ -12,7 +12,7 @@ class CommitCutter:
     """Forwards everything, until `armed`: then the next matching COMMIT reaches the server, whose
     answer reaches nobody, and nobody can connect until `let_in`.
 
-    `meant` says by the statements of the connection since its last COMMIT whether one is meant.
+    `meant` says by the statements of the transaction whether its COMMIT is meant.
     """
 
     def __init__(self, target: str) -> None:
@@ -88,6 +88,8 @@ class CommitCutter:
                         if self._forgets:
                             self._lost()
                             return
+                    said = b""
+                elif b"ROLLBACK" in piece:  # a read: the next transaction may be anybody's
                     said = b""
                 else:
                     said += piece

@@ -1,24 +1,21 @@
-"""A node that is started on what an earlier version left when it was killed at work.
+"""A node that is started on what an earlier version left when it was killed at work."""
 
-Each fixture is the database of a node with two slots: one task has ended, one has ended and its
-webhook was tried once, two run (`sure` may run twice), two wait.
-"""
-
-import lzma
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
 from slotgrid.records.engines import engine_of
-from slotgrid.records.tables import SCHEMA_VERSION
+from slotgrid.records.migrations import migrate
+from slotgrid.records.tables import SCHEMA_VERSION, metadata
 from tests.durable.durable_worker import FUNCTIONS, delivered, durable_worker, finished
+from tests.durable.earlier import unpack
+from tests.durable.test_versions import migrate_at_once
 from tests.slotgrid.records.receivers import receiver
 
-FIXTURES = Path(__file__).parents[1] / "durable" / "fixtures"
 HUNDRED_YEARS = 36500
-TOLD = "http://127.0.0.1:9/"
-"""Where the fixtures' webhook goes; nobody is there."""
 
 RUNNING = '''
 from slotgrid.function import Context, function
@@ -30,30 +27,17 @@ async def {name}(context: Context) -> int:
 '''
 
 
-def unpack(version: int, folder: Path, told: str) -> Path:
-    """The database as a file of that folder, its webhook's URL replaced."""
-    file = folder / "slotgrid.sqlite"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(lzma.decompress((FIXTURES / f"v{version}-under-way.sqlite.xz").read_bytes()))
-    engine = sa.create_engine(f"sqlite:///{file}")
-    with engine.begin() as connection:
-        moved = connection.execute(
-            sa.text("UPDATE slotgrid_tasks SET body = replace(body, :old, :new)"),
-            {"old": TOLD, "new": told},
-        )
-        assert moved.rowcount == 6
-    engine.dispose()
-    return file
-
-
 def copy_records(file: Path, url: str) -> None:
-    """The same tables and rows on PostgreSQL. What DBOS keeps is made anew from the records."""
+    """The same tables and rows on PostgreSQL, and a schema as DBOS had it."""
     source = sa.create_engine(f"sqlite:///{file}")
     found = sa.MetaData()
     found.reflect(source, only=lambda name, _: name.startswith("slotgrid_"))
     target = engine_of(url, Path(), pool=1)
     with source.connect() as reading, target.begin() as writing:
         found.create_all(writing)
+        writing.execute(sa.text("CREATE SCHEMA dbos"))
+        writing.execute(sa.text("CREATE TABLE dbos.workflow_status (name TEXT)"))
+        writing.execute(sa.text("INSERT INTO dbos.workflow_status VALUES ('deliver_later')"))
         for table in found.sorted_tables:
             if rows := [dict(row._mapping) for row in reading.execute(sa.select(table))]:
                 writing.execute(table.insert(), rows)
@@ -84,10 +68,58 @@ async def test_work_that_an_earlier_version_left_is_gone_on_with(
                 await finished(worker, task_id) for task_id in reversed(listed)
             ]
             assert (done["status"], done["result"]) == ("completed", "done")
-            assert (await delivered(worker, owed["id"]))["result"] == "owed"
+            owed = await delivered(worker, owed["id"])
+            assert owed["result"] == "owed"
+            assert [made["number"] for made in owed["deliveries"]] == [1, 2]
             assert (sure["status"], sure["result"]) == ("completed", 2)
             assert once["status"] == "failed"
             assert "the node ended while the task ran" in once["error"]["detail"]
             assert [task["result"] for task in (later, sooner)] == ["later", "sooner"]
             assert [task["status"] for task in (later, sooner)] == ["completed"] * 2
         assert len(told.received) == 1
+
+
+def left_by(version: int, folder: Path, url: str) -> sa.Engine:
+    """What that version left, on PostgreSQL."""
+    copy_records(unpack(version, folder, "http://127.0.0.1:9/other"), url)
+    return engine_of(url, Path(), pool=1)
+
+
+@pytest.mark.parametrize("version", [None, *range(1, SCHEMA_VERSION)])
+def test_every_way_leads_to_the_tables_of_the_program(
+    tmp_path: Path, database_url: str, version: int | None
+) -> None:
+    if version is None:
+        engine = engine_of(database_url, Path(), pool=1)
+    else:
+        engine = left_by(version, tmp_path / "left", database_url)
+    migrate(engine)
+    with engine.connect() as connection:
+        names = set(sa.inspect(connection).get_table_names())
+        assert names == {*metadata.tables, "slotgrid_alembic_version"}
+        options = {"version_table": "slotgrid_alembic_version"}
+        compared = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(compared, metadata) == []
+        assert "dbos" not in sa.inspect(connection).get_schema_names()
+    engine.dispose()
+
+
+def test_workflows_of_another_application_are_left_alone(tmp_path: Path, database_url: str) -> None:
+    engine = left_by(3, tmp_path / "left", database_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO dbos.workflow_status VALUES ('of another one')"))
+    migrate(engine)
+    with engine.connect() as connection:
+        found = connection.execute(sa.text("SELECT count(*) FROM dbos.workflow_status")).scalar()
+        assert found == 2
+    engine.dispose()
+
+
+@pytest.mark.parametrize("version", [None, 3])
+def test_of_nodes_that_start_at_once_one_migrates(
+    tmp_path: Path, database_url: str, version: int | None
+) -> None:
+    if version is not None:
+        left_by(version, tmp_path / "left", database_url).dispose()
+    said = migrate_at_once(tmp_path, database_url)
+    assert sum("database.migrated" in each for each in said) == 1

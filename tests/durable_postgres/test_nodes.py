@@ -6,8 +6,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from aiohttp import web
 
 from tests.durable_postgres.fleet import (
+    Member,
     fleet,
     hold_slots,
     submit,
@@ -16,6 +18,7 @@ from tests.durable_postgres.fleet import (
     until_told,
 )
 from tests.durable_postgres.server import Postgres
+from tests.slotgrid.records.receivers import receiver
 
 MANY = 20
 TAKEN_OVER_WITHIN_S = 15.0
@@ -175,18 +178,40 @@ async def test_a_database_that_cannot_be_reached_at_start_is_told(tmp_path: Path
     assert "s3cret" not in str(told.value)
 
 
-async def test_tables_of_dbos_that_cannot_be_made_are_told(
-    tmp_path: Path, shared_server: Postgres
-) -> None:
+async def test_tables_that_cannot_be_made_are_told(tmp_path: Path, shared_server: Postgres) -> None:
     url = shared_server.create_database()
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE ROLE no_schemas LOGIN")
-        connection.execute("GRANT CREATE, USAGE ON SCHEMA public TO no_schemas")
-    async with fleet(tmp_path, url.replace("postgres@", "no_schemas@"), "a") as (home,):
+        connection.execute("CREATE ROLE no_tables LOGIN")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    async with fleet(tmp_path, url.replace("postgres@", "no_tables@"), "a") as (home,):
         with pytest.raises(pytest.fail.Exception) as told:
             async with home.node():
                 pass
     assert "it ended with 2" in str(told.value)
-    assert "the tables of DBOS in the database" in str(told.value)
     assert "permission denied" in str(told.value)
     assert "Traceback" not in str(told.value)
+
+
+async def test_a_half_tried_webhook_of_a_node_gone_for_good_goes_on_from_there(
+    tmp_path: Path, database_url: str
+) -> None:
+    """Its schedule does not begin anew at the peer."""
+    refused = 0
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal refused
+        refused += 1
+        return web.Response(status=500 if refused <= 2 else 200)
+
+    async with receiver(answer) as told:
+        homes = [Member(tmp_path, told, name=name, database_url=database_url) for name in "ab"]
+        async with homes[1].node() as b:
+            async with homes[0].node("between attempts", "2") as a:
+                task_id = await submit(a, "say", {"text": "a"})
+                await a.died()
+            await until_taken_over(b)
+            await b.settled()
+            task = await task_of(b, task_id)
+    assert [made["number"] for made in task["deliveries"]] == [1, 2, 3]
+    assert [made["status"] for made in task["deliveries"]] == [500, 500, 200]
+    assert len(told.received) == 3

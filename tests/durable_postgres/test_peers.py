@@ -1,9 +1,12 @@
 """Nodes on one PostgreSQL: who is dead, and who takes over. Time passes in the database only."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,8 +15,12 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.engines import engine_of
 from slotgrid.records.peers import BEAT_S, NameTaken, Peers, Replaced
+from slotgrid.records.store import due
+from slotgrid.records.store import nodes as nodes_store
+from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.nodes import DEAD_S, Identity
 from slotgrid.records.store.rows import Row
+from slotgrid.records.tables import due as table
 from slotgrid.records.tables import nodes, tasks
 
 LONG_S = DEAD_S + 1
@@ -36,18 +43,15 @@ class Noting:
     """Fulfils `Survivor`: notes what it is told."""
 
     def __init__(self) -> None:
-        self.forsaken: list[str] = []
         self.settled: list[str] = []
+        self.resumed = 0
         self.let_go_times = 0
-        self.breaks = False
 
-    async def forsake(self, node: str) -> None:
-        self.forsaken.append(node)
-        if self.breaks:
-            raise Dies
+    async def settle(self, ran: Sequence[Row]) -> None:
+        self.settled += [row.id for row in ran]
 
-    async def settle(self, rows: Sequence[Row]) -> None:
-        self.settled += [row.id for row in rows]
+    async def resume(self) -> None:
+        self.resumed += 1
 
     async def let_go(self) -> None:
         self.let_go_times += 1
@@ -55,6 +59,24 @@ class Noting:
 
 class Dies(Exception):
     """Stands for the end of the process at this point."""
+
+
+@contextmanager
+def at_each_batch(do: Callable[[], None]) -> Iterator[None]:
+    """Before a batch of tasks changes hands, in the thread that writes."""
+    take = nodes_store.take_tasks
+
+    def doing(*args: Any, **named: Any) -> Any:
+        do()
+        return take(*args, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nodes_store, "take_tasks", doing)
+        yield
+
+
+def dies() -> None:
+    raise Dies
 
 
 class Node:
@@ -140,23 +162,110 @@ async def owners(database: Database) -> dict[str, str]:
 
 
 async def test_a_takeover_that_the_database_breaks_is_done_later(database: Database) -> None:
-    await give(database, "b", "queued")
+    await give(database, "b", "queued", "running")
     async with known(database, "a", "b") as (a, _):
+        batches = 0
 
-        async def away(node: str) -> None:
-            raise DatabaseUnavailable("the schedule of webhooks cannot be used at the moment")
+        def away_at_the_second() -> None:
+            nonlocal batches
+            batches += 1
+            if batches == 2:
+                raise sa.exc.OperationalError("", None, Exception("it is away"))
+
+        a.peers._batch = 1
+        await a.turn(after_s=LONG_S)
+        await silence(database, "b", LONG_S)
+        with at_each_batch(away_at_the_second), pytest.raises(DatabaseUnavailable):
+            await a.turn()  # the heartbeat's loop goes on with the next
+        assert sorted((await owners(database)).values()) == ["a", "b"]
+        await a.turn()  # what is ours by now goes on meanwhile
+        assert a.survivor.resumed == 1
+        await silence(database, "b", LONG_S)  # the claim is a heartbeat in its place
+        await a.turn()
+        assert a.survivor.settled == ["b-running"]
+        assert a.survivor.resumed == 2
+        assert await owners(database) == {"b-queued": "a", "b-running": "a"}
+
+
+async def test_many_tasks_change_hands_in_batches_and_only_those_that_ran_are_read(
+    database: Database,
+) -> None:
+    many, batch = 2500, 1000
+    await give(database, "b", *(f"queued-{n}" for n in range(many)), "running")
+    queued = tasks.update().where(tasks.c.id.startswith("b-queued"))
+    await database.write(lambda c: c.execute(queued.values(status="queued")) and None)
+    await database.write(
+        lambda c: due.schedule_now(c, DueKind.WEBHOOK, [f"due-{n}" for n in range(many)], "b")
+    )
+    async with known(database, "a", "b") as (a, _):
+        transactions = 0
+
+        def note() -> None:
+            nonlocal transactions
+            transactions += 1
 
         await a.turn(after_s=LONG_S)
         await silence(database, "b", LONG_S)
-        with pytest.MonkeyPatch.context() as broken:
-            broken.setattr(a.survivor, "forsake", away)
-            with pytest.raises(DatabaseUnavailable):  # the heartbeat's loop goes on with the next
-                await a.turn()
-        assert await owners(database) == {"b-queued": "b"}
-        await silence(database, "b", LONG_S)  # the claim is a heartbeat in its place
+        with at_each_batch(note):
+            await a.turn()
+        assert transactions == 4  # the last one finds nothing
+        assert a.peers._batch == batch
+        assert set((await owners(database)).values()) == {"a"}
+        assert (a.survivor.settled, a.survivor.resumed) == (["b-running"], 1)
+        claims = await database.write(
+            lambda c: due.claim(c, DueKind.WEBHOOK, "a", lease_s=60.0, limit=2 * many)
+        )
+        assert len(claims) == many
+
+
+async def test_a_claimed_webhook_is_due_at_once_at_the_peer_and_others_when_they_were(
+    database: Database,
+) -> None:
+    await database.write(lambda c: due.schedule_now(c, DueKind.WEBHOOK, ["claimed"], "b"))
+    (lost,) = await database.write(
+        lambda c: due.claim(c, DueKind.WEBHOOK, "b", lease_s=3600.0, limit=10)
+    )
+    await database.write(lambda c: due.schedule_now(c, DueKind.WEBHOOK, ["later"], "b"))
+    later = table.update().where(table.c.ref == "later")
+    await database.write(lambda c: c.execute(later.values(due_at=table.c.due_at + 3600.0)) and None)
+    async with known(database, "a", "b") as (a, _):
+        await a.turn(after_s=LONG_S)
+        await silence(database, "b", LONG_S)
         await a.turn()
-        assert a.survivor.settled == ["b-queued"]
-        assert await owners(database) == {"b-queued": "a"}
+    (claim,) = await database.write(
+        lambda c: due.claim(c, DueKind.WEBHOOK, "a", lease_s=3600.0, limit=10)
+    )
+    assert (claim.ref, claim.attempt) == ("claimed", 1)
+    assert not await database.write(lambda c: due.remove(c, lost))
+    assert await database.write(lambda c: due.remove(c, claim))
+    wait_s = await database.read(lambda c: due.seconds_until_next(c, [DueKind.WEBHOOK], "a"))
+    assert wait_s is not None
+    assert 3000.0 < wait_s <= 3600.0
+
+
+@pytest.mark.parametrize("node", [None, "a"])
+async def test_of_claims_at_the_same_moment_each_row_goes_to_one(
+    database_url: str, database: Database, node: str | None
+) -> None:
+    many = 200
+    refs = [f"task-{n}" for n in range(many)]
+    await database.write(lambda c: due.schedule_now(c, DueKind.WEBHOOK, refs, node))
+    engine = engine_of(database_url, Path(), pool=4)
+
+    def claim_some(_: int) -> list[str]:
+        found: list[str] = []
+        for _ in range(many):
+            with engine.begin() as connection:
+                claims = due.claim(connection, DueKind.WEBHOOK, "a", lease_s=3600.0, limit=7)
+            found += [claim.ref for claim in claims]
+            if len(found) and not claims:
+                break
+        return found
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(chain(*threads.map(claim_some, range(4))))
+    engine.dispose()
+    assert sorted(found) == sorted(refs)
 
 
 async def test_a_node_that_is_silent_for_long_enough_is_taken_over(database: Database) -> None:
@@ -166,8 +275,7 @@ async def test_a_node_that_is_silent_for_long_enough_is_taken_over(database: Dat
         assert a.survivor.settled == []
         await silence(database, "b", LONG_S)
         await a.turn()
-        assert a.survivor.forsaken == ["b"]
-        assert sorted(a.survivor.settled) == ["b-queued", "b-running"]
+        assert (a.survivor.settled, a.survivor.resumed) == (["b-running"], 1)
         assert await owners(database) == {
             "b-queued": "a",
             "b-running": "a",
@@ -180,7 +288,7 @@ async def test_a_node_that_died_is_taken_over_within_15_s_wherever_its_peer_stoo
     database: Database, died_s_after_a_look: float
 ) -> None:
     """By the clocks: a look follows another when the loop says so, whatever they take here."""
-    await give(database, "b", "queued")
+    await give(database, "b", "running")
     async with known(database, "a", "b") as (a, b):
         await a.turn(after_s=LONG_S)
         await b.turn()  # its last heartbeat, a moment after the look; then it dies
@@ -193,7 +301,7 @@ async def test_a_node_that_died_is_taken_over_within_15_s_wherever_its_peer_stoo
             await silence(database, "b", BEAT_S)
             await a.turn(after_s=BEAT_S)
         assert silent_s <= DEAD_S + BEAT_S <= TAKEN_OVER_WITHIN_S - MARGIN_S
-        assert a.survivor.settled == ["b-queued"]
+        assert a.survivor.settled == ["b-running"]
 
 
 async def test_what_it_had_still_to_deliver_is_taken_over_too(database: Database) -> None:
@@ -209,8 +317,9 @@ async def test_of_two_survivors_one_takes_over(database: Database) -> None:
     async with known(database, "a", "b") as (a, b), known(database, "c"):
         await silence(database, "c", LONG_S)
         await asyncio.gather(a.turn(after_s=LONG_S), b.turn(after_s=LONG_S))
-        settled = [sorted(node.survivor.settled) for node in (a, b)]
-        assert sorted(settled) == [[], ["c-queued", "c-running"]]
+        settled = [node.survivor.settled for node in (a, b)]
+        assert sorted(settled) == [[], ["c-running"]]
+        assert len(set((await owners(database)).values())) == 1
 
 
 async def test_who_serves_another_contract_takes_nothing(database: Database) -> None:
@@ -227,9 +336,9 @@ async def test_a_node_that_ended_by_itself_is_taken_over_at_once(database: Datab
     async with known(database, "a") as (a,):
         async with known(database, "b"):
             await a.turn()
-            assert a.survivor.settled == []
+            assert await owners(database) == {"b-queued": "b"}
         await a.turn()
-        assert a.survivor.settled == ["b-queued"]
+        assert await owners(database) == {"b-queued": "a"}
 
 
 async def test_after_an_outage_nobody_is_called_dead_by_who_was_deaf_too(
@@ -240,24 +349,23 @@ async def test_after_an_outage_nobody_is_called_dead_by_who_was_deaf_too(
         for name in ("a", "b"):
             await silence(database, name, LONG_S)  # nobody could be heard for long
         await a.turn(after_s=0.0)
-        assert a.survivor.settled == []
+        assert await owners(database) == {"b-queued": "b"}
         await b.turn()
         await a.turn(after_s=LONG_S)
-        assert a.survivor.settled == []
+        assert await owners(database) == {"b-queued": "b"}
 
 
 async def test_if_the_survivor_dies_at_it_the_next_one_does_it(database: Database) -> None:
     await give(database, "c", "queued")
     async with known(database, "a", "b") as (a, b), known(database, "c"):
         await silence(database, "c", LONG_S)
-        a.survivor.breaks = True
-        with pytest.raises(Dies):
+        with at_each_batch(dies), pytest.raises(Dies):
             await a.turn(after_s=LONG_S)
         await b.turn(after_s=LONG_S)
-        assert b.survivor.settled == []  # it may still be at it
+        assert await owners(database) == {"c-queued": "c"}  # it may still be at it
         await silence(database, "c", LONG_S)
         await b.turn()
-        assert b.survivor.settled == ["c-queued"]
+        assert await owners(database) == {"c-queued": "b"}
 
 
 async def test_a_node_that_comes_back_finds_what_is_still_its_own(database: Database) -> None:
@@ -278,14 +386,17 @@ async def test_a_node_that_comes_back_amid_its_takeover_keeps_its_tasks(
 ) -> None:
     await give(database, "b", "queued")
     async with known(database, "a", "b") as (a, b):
+        come_back = b.peers.turn()
+        take_over = a.peers._take_tasks
 
-        async def back(node: str) -> None:
-            await b.turn()
+        async def back_first(name: str) -> int:
+            await come_back
+            return await take_over(name)
 
-        a.survivor.forsake = back  # type: ignore[method-assign]
+        a.peers._take_tasks = back_first  # type: ignore[method-assign]
         await silence(database, "b", LONG_S)
         await a.turn(after_s=LONG_S)
-        assert a.survivor.settled == []
+        assert a.survivor.resumed == 0
         assert await owners(database) == {"b-queued": "b"}
 
 

@@ -35,7 +35,7 @@ async def speak(context: Context, text: str) -> str:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Every statement that any engine of this process is given, DBOS's included."""
+    """Every statement that any engine of this process is given."""
     given: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

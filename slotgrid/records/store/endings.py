@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from slotgrid.core.events import Event
 from slotgrid.core.moments import iso
 from slotgrid.core.states import TaskState
-from slotgrid.records.store import spoken
+from slotgrid.records.store import due, spoken
+from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.nodes import is_alive
 from slotgrid.records.store.rows import LIVE, Connection, Row, get, live_at
 from slotgrid.records.tables import tasks
@@ -104,4 +105,6 @@ def _finish(
     last = max(spoken.last_kept(connection, row.id), spoken.events_before(row.starts))
     said = Event(last + 1, "error", at, orjson.dumps(error))
     spoken.keep_events(connection, row.id, [said])
+    if row.delivery == "pending":
+        due.schedule_now(connection, DueKind.WEBHOOK, [row.id], node)
     return Ended(row.node, row.status == TaskState.QUEUED, row.delivery == "pending")

@@ -8,6 +8,9 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from slotgrid.core.states import TaskState
+from slotgrid.records.store import due
+from slotgrid.records.store.clock import clock_of
 from slotgrid.records.store.rows import LIVE, Connection, Row
 from slotgrid.records.tables import nodes as table
 from slotgrid.records.tables import tasks
@@ -43,14 +46,12 @@ class Seen:
     age_s: float
 
 
-def clock_of(connection: Connection) -> float:
-    """The database's clock, in seconds since the epoch."""
-    text = (
-        "SELECT (julianday('now') - 2440587.5) * 86400.0"
-        if connection.dialect.name == "sqlite"
-        else "SELECT extract(epoch FROM clock_timestamp())"
-    )
-    return float(connection.execute(sa.text(text)).scalar_one())
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A batch of tasks that changed hands: how many, and the records of those that ran."""
+
+    tasks: int
+    running: list[Row]
 
 
 def is_alive(connection: Connection, name: str) -> bool:
@@ -121,12 +122,46 @@ def claim(connection: Connection, me: Identity, name: str) -> float | None:
     return 0.0 if before.at == LEFT else before.age_s
 
 
-def take(connection: Connection, me: Identity, name: str) -> list[Row]:
-    """Make the dead node's unfinished tasks ours; returns them as they stood."""
-    claimed = (table.c.name == name) & (table.c.boot == f"{CLAIM}{me.name}")
-    if connection.execute(table.delete().where(claimed)).rowcount != 1:
-        return []
+def take_tasks(connection: Connection, me: Identity, name: str, *, limit: int) -> Taken | None:
+    """Make at most `limit` unfinished tasks of a claimed node ours; None when the claim is lost.
+
+    Each batch renews the claim, and our own heartbeat: a long takeover is no silence.
+    """
+    if not _renew(connection, me, name):
+        return None
     theirs = (tasks.c.node == name) & (tasks.c.status.in_(LIVE) | (tasks.c.delivery == "pending"))
-    rows = list(connection.execute(sa.select(tasks).where(theirs)))
-    connection.execute(tasks.update().where(theirs).values(node=me.name))
-    return rows
+    some = sa.select(tasks.c.id).where(theirs).limit(limit)
+    ids = list(connection.execute(some).scalars())
+    if not ids:
+        return Taken(0, [])
+    moved = theirs & tasks.c.id.in_(ids)
+    ran = sa.select(tasks).where(moved & (tasks.c.status == TaskState.RUNNING))
+    running = list(connection.execute(ran))
+    connection.execute(tasks.update().where(moved).values(node=me.name))
+    return Taken(len(ids), running)
+
+
+def take_due(connection: Connection, me: Identity, name: str, *, limit: int) -> int | None:
+    """Make at most `limit` due rows of a claimed node ours; None when the claim is lost."""
+    if not _renew(connection, me, name):
+        return None
+    return due.take(connection, me.name, name, limit=limit)
+
+
+def forget(connection: Connection, me: Identity, name: str) -> bool:
+    """Remove a claimed node, of which nothing is left; False when the claim is lost."""
+    return connection.execute(table.delete().where(_claimed(me, name))).rowcount == 1
+
+
+def _renew(connection: Connection, me: Identity, name: str) -> bool:
+    """Renew claim and heartbeat; the row is locked until the commit, so `enter` waits for it."""
+    now = clock_of(connection)
+    renewed = table.update().where(_claimed(me, name)).values(seen_at=now)
+    if connection.execute(renewed).rowcount != 1:
+        return False
+    beat(connection, me, now)
+    return True
+
+
+def _claimed(me: Identity, name: str) -> sa.ColumnElement[bool]:
+    return (table.c.name == name) & (table.c.boot == f"{CLAIM}{me.name}")

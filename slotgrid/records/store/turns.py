@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from slotgrid.core.events import Event
 from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
-from slotgrid.records.store import lines, spoken
+from slotgrid.records.store import due, lines, spoken
+from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.rows import LIVE, Connection, Row, execute, live_at, shown
 from slotgrid.records.tables import tasks
 
@@ -33,6 +34,8 @@ class Turn:
     values: dict[str, Any]
     said: Sequence[Event]
     lines: Sequence[Event] = ()
+    delivers: bool = False
+    """Whether the end of the task is to be delivered to a webhook."""
 
     @classmethod
     def of(cls, task: Task, node: str, *, after: int, lines_after: int = 0) -> "Turn":
@@ -53,7 +56,9 @@ class Turn:
             # Once as the record's detail, once as the last event, and what was submitted.
             values["size"] = 2 * len(values["detail"]) + task.submission.size + files
             values["size"] += sum(len(line.payload) for line in written)
-        return cls(task.id, node, values, spoken.kept_of(task, after=after), written)
+        said = spoken.kept_of(task, after=after)
+        delivers = task.submission.webhook is not None
+        return cls(task.id, node, values, said, written, delivers)
 
 
 class NotAll(Exception):
@@ -70,8 +75,17 @@ def begin(connection: Connection, turns: Sequence[Turn]) -> list[bool]:
 
 
 def finish(connection: Connection, turns: Sequence[Turn]) -> list[None]:
-    """Note the tasks' ends, with their terminal events. Raises NotAll, of several."""
+    """Note the tasks' ends, with their terminal events, and that their webhooks are due.
+
+    Raises NotAll, of several.
+    """
     if _take(connection, turns):
+        by_node: dict[str, list[str]] = {}
+        for turn in turns:
+            if turn.delivers:
+                by_node.setdefault(turn.node, []).append(turn.task_id)
+        for node, refs in by_node.items():
+            due.schedule_now(connection, DueKind.WEBHOOK, refs, node)
         spoken.keep_rows(
             connection,
             [spoken.event_row(turn.task_id, event) for turn in turns for event in turn.said],

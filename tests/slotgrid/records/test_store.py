@@ -19,6 +19,7 @@ from slotgrid.records.history import TaskFilter
 from slotgrid.records.store import (
     acceptance,
     deliveries,
+    due,
     endings,
     lines,
     lists,
@@ -29,6 +30,7 @@ from slotgrid.records.store import (
     waiting,
 )
 from slotgrid.records.store.acceptance import Accepted
+from slotgrid.records.store.due import Claim, DueKind
 from slotgrid.records.store.endings import Ended
 from slotgrid.records.store.turns import Turn
 from slotgrid.records.tables import is_queued, tasks
@@ -266,10 +268,92 @@ async def test_what_is_delivered_and_old_is_removed_with_its_events(database: Da
     assert await database.read(lambda c: rows.get(c, old.id)) is None
     assert await database.read(lambda c: spoken.kept_events(c, old.id, 0)) == []
     made = {"number": 1, "status": 200}
-    await database.write(lambda c: deliveries.note_attempt(c, owed.id, "delivered", made))
+    (claim,) = await claimed(database)
+    await database.write(
+        lambda c: deliveries.note_attempt(c, claim, "delivered", made, again_in_s=None)
+    )
     assert orjson.loads((await row_of(database, owed)).deliveries) == [made]
     removed = await database.write(lambda c: retention.remove_finished(c, before=20.0, limit=10))
     assert list(removed) == [owed.id]
+
+
+async def claimed(database: Database, node: str = NODE) -> list[Claim]:
+    return await database.write(
+        lambda c: due.claim(c, DueKind.WEBHOOK, node, lease_s=60.0, limit=10)
+    )
+
+
+async def owed_task(database: Database) -> Task:
+    """A task that has ended, whose webhook is due."""
+    task = async_task(mode="webhook", webhook={"url": "http://example.com"})
+    await insert(database, task)
+    await end_unrun(database, task, TaskState.FAILED, at=1.0)
+    return task
+
+
+async def test_the_end_of_a_task_with_a_webhook_makes_that_due(database: Database) -> None:
+    hook = {"url": "http://example.com"}
+    ran, unrun = (async_task(mode="webhook", webhook=hook) for _ in range(2))
+    plain = async_task()
+    await insert(database, ran, unrun, plain)
+    assert await claimed(database) == []
+    ends = [Turn.of(ended(started(task)), NODE, after=0) for task in (ran, plain)]
+    await database.write(lambda c: turns.finish(c, ends))
+    await end_unrun(database, unrun, TaskState.CANCELLED, at=1.0)
+    assert {claim.ref for claim in await claimed(database)} == {ran.id, unrun.id}
+    assert await claimed(database) == []  # a claim moves the due time
+
+
+async def test_an_attempt_and_the_next_due_time_are_noted_together(database: Database) -> None:
+    task = await owed_task(database)
+    made = [{"number": 1}, {"number": 2}]
+    for attempt in made:
+        (claim,) = await claimed(database)
+        assert (claim.ref, claim.attempt) == (task.id, attempt["number"])
+        note = partial(deliveries.note_attempt, claim=claim, attempt=attempt)
+        await database.write(partial(note, state="pending", again_in_s=-1.0))
+    row = await row_of(database, task)
+    assert (row.delivery, orjson.loads(row.deliveries)) == ("pending", made)
+    (claim,) = await claimed(database)
+    note = partial(deliveries.note_attempt, claim=claim, attempt={"number": 3})
+    await database.write(partial(note, state="failed", again_in_s=None))
+    assert (await row_of(database, task)).delivery == "failed"
+    await database.write(lambda c: deliveries.deliver_again(c, task.id, "node-2"))
+    assert await claimed(database) == []
+    (claim,) = await claimed(database, "node-2")
+    assert claim.attempt == 1
+    row = await row_of(database, task)
+    assert (row.delivery, row.node) == ("pending", "node-2")
+
+
+@pytest.mark.parametrize("state", ["delivered", "pending"])
+async def test_an_attempt_whose_claim_was_lost_is_listed_and_changes_nothing(
+    database: Database, state: str
+) -> None:
+    task = await owed_task(database)
+    (lost,) = await claimed(database)
+    await database.write(lambda c: deliveries.deliver_again(c, task.id, NODE))
+    (claim,) = await claimed(database)
+    again_in_s = -1.0 if state == "pending" else None
+    for held, listed in ((lost, 1), (claim, 2)):
+        note = partial(deliveries.note_attempt, claim=held, attempt={"number": 1})
+        await database.write(partial(note, state=state, again_in_s=again_in_s))
+        row = await row_of(database, task)
+        assert len(orjson.loads(row.deliveries)) == listed
+        assert (row.delivery == state) is (state == "pending" or held is claim)
+        ours = held is claim and state == "pending"
+        assert [each.attempt for each in await claimed(database)] == ([2] if ours else [])
+
+
+async def test_a_task_that_was_removed_takes_its_due_row_along(database: Database) -> None:
+    task = await owed_task(database)
+    (claim,) = await claimed(database)
+    await database.write(lambda c: c.execute(tasks.delete()) and None)
+    note = partial(deliveries.note_attempt, claim=claim, attempt={"number": 1})
+    await database.write(partial(note, state="pending", again_in_s=-1.0))
+    assert await claimed(database) == []
+    await database.write(lambda c: deliveries.deliver_again(c, task.id, NODE))
+    assert await claimed(database) == []
 
 
 async def test_the_oldest_go_when_all_together_take_too_much(database: Database) -> None:

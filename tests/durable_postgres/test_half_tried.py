@@ -1,9 +1,9 @@
-"""Further attempts at a delivery that DBOS gives up: they go on, and none is made for it twice."""
+"""Webhooks whose first attempts failed, over faults of the database and restarts, on both."""
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tests.worker.running import RunningWorker
 
 GIVE_UP_S = 60.0
 RETRIES = 3
+LOCK_WAIT_MS = 500
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,15 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """One to two seconds between attempts, in which a test can take a lock."""
     schedule = partial(RetrySchedule, base_s=2.0, factor=1.0)
     monkeypatch.setattr(durability, "RetrySchedule", schedule)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def env(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings of a node on that database."""
+    found: dict[str, Any] = {"WEBHOOK_RETRIES": RETRIES}
+    if request.param == "postgresql":
+        found["DATABASE_URL"] = request.getfixturevalue("database_url")
+    return found
 
 
 @asynccontextmanager
@@ -42,43 +52,23 @@ async def refusing(times: int) -> AsyncIterator[Receiver]:
         yield told
 
 
-def locks_soon_refused(url: str) -> str:
-    return f"{url}?options=-c%20lock_timeout%3D500ms"
-
-
 @contextmanager
-def locked(url: str, mode: str, *tables: str) -> Iterator[None]:
-    """Nobody else gets at these tables of DBOS; one that waits for a lock is a fault to it."""
+def locked(url: str) -> Iterator[None]:
+    """Nobody else gets at the table of what is due."""
     with psycopg.connect(url) as other:
-        for table in tables:
-            other.execute(f"LOCK TABLE dbos.{table} IN {mode} MODE".encode())
+        other.execute("LOCK TABLE slotgrid_due IN ACCESS EXCLUSIVE MODE")
         yield
 
 
-async def handed_over(worker: RunningWorker, told: Receiver, url: str) -> str:
-    """The id of a task whose first attempt has failed; it is on record that the second waits."""
-
-    def steps() -> int:
-        with psycopg.connect(url) as connection:
-            found = connection.execute("SELECT count(*) FROM dbos.operation_outputs").fetchone()
-        return int(found[0]) if found else 0
-
+async def half_tried(worker: RunningWorker, told: Receiver) -> str:
+    """The id of a task whose first attempt has failed, and is on record."""
     task_id = await accepted(
         worker, "say", mode="webhook", webhook={"url": told.url}, input={"text": "a"}
     )
     async with asyncio.timeout(GIVE_UP_S):
-        while not await asyncio.to_thread(steps):  # noqa: ASYNC110
+        while not (await worker.task(task_id))["deliveries"]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return task_id
-
-
-async def broken_off(worker: RunningWorker) -> None:
-    """Return when DBOS has given it up."""
-    async with asyncio.timeout(GIVE_UP_S):
-        while not any(  # noqa: ASYNC110
-            line["event"] == "webhook.broken_off" for line in worker.worker.node.logs.entries()
-        ):
-            await asyncio.sleep(0.01)
 
 
 async def numbers(worker: RunningWorker, task_id: str) -> list[int]:
@@ -87,39 +77,45 @@ async def numbers(worker: RunningWorker, task_id: str) -> list[int]:
     return [attempt["number"] for attempt in task["deliveries"]]
 
 
-@pytest.mark.parametrize(
-    ("mode", "made"),
-    [
-        pytest.param("ACCESS EXCLUSIVE", 1, id="before it is made"),
-        pytest.param("SHARE", 2, id="after it is made"),  # DBOS can read, and cannot write
-    ],
-)
-async def test_the_receiver_is_asked_as_often_as_the_schedule_says(
-    tmp_path: Path, database_url: str, mode: str, made: int
+async def test_a_node_that_ends_meanwhile_goes_on_from_there_at_its_next_start(
+    tmp_path: Path, env: dict[str, Any]
 ) -> None:
-    url = locks_soon_refused(database_url)
+    async with refusing(RETRIES) as told:
+        async with durable_worker(tmp_path, **env) as worker:
+            task_id = await half_tried(worker, told)
+        async with durable_worker(tmp_path, **env) as worker:
+            assert await numbers(worker, task_id) == [1, 2, 3, 4]
+        assert len(told.received) == 1 + RETRIES
+
+
+async def test_a_table_that_is_locked_delays_attempts_and_adds_none(
+    tmp_path: Path, database_url: str
+) -> None:
+    url = f"{database_url}?options=-c%20lock_timeout%3D{LOCK_WAIT_MS}ms"
     async with (
         refusing(RETRIES) as told,
         durable_worker(tmp_path, DATABASE_URL=url, WEBHOOK_RETRIES=RETRIES) as worker,
     ):
-        task_id = await handed_over(worker, told, database_url)
-        with locked(database_url, mode, "operation_outputs"):
-            await broken_off(worker)
-            assert len(told.received) == made
+        task_id = await half_tried(worker, told)
+        with locked(database_url):
+            await asyncio.sleep(3.0)  # the second attempt comes due, and cannot be claimed
+            assert len(told.received) == 1
         assert await numbers(worker, task_id) == [1, 2, 3, 4]
         assert len(told.received) == 1 + RETRIES
 
 
-async def test_a_disk_that_is_full_when_dbos_records_an_attempt_makes_none_twice(
+async def test_an_attempt_that_cannot_be_noted_for_a_while_is_not_made_twice(
     tmp_path: Path,
 ) -> None:
     """On SQLite. What stands before the disk is full and what after it is for no test to choose,
-    so the engine of DBOS answers as SQLite does then.
+    so the engine answers as SQLite does then.
     """
-    full = False
+    full, refused = False, 0
 
     def refuse(_: object, __: object, statement: str, *___: object) -> None:
-        if full and statement.startswith("INSERT INTO main.operation_outputs"):
+        nonlocal refused
+        if full and statement.startswith("UPDATE slotgrid_due SET claimer=?, due_at=?, attempt"):
+            refused += 1
             error = sqlite3.OperationalError("database or disk is full")
             raise sa.exc.OperationalError(statement, None, error)
 
@@ -127,35 +123,30 @@ async def test_a_disk_that_is_full_when_dbos_records_an_attempt_makes_none_twice
         refusing(RETRIES) as told,
         durable_worker(tmp_path, WEBHOOK_RETRIES=RETRIES) as worker,
     ):
-        workflows = worker.worker.durability._deliveries._engine._engine
-        sa.event.listen(workflows, "before_cursor_execute", refuse)
+        engine = worker.worker.durability.database._engine
+        sa.event.listen(engine, "before_cursor_execute", refuse)
+        full = True
         task_id = await accepted(
             worker, "say", mode="webhook", webhook={"url": told.url}, input={"text": "a"}
         )
-        while len(told.received) < 1:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        full = True
-        await broken_off(worker)
+        async with asyncio.timeout(GIVE_UP_S):
+            while refused < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert len(told.received) == 1
         full = False
         assert await numbers(worker, task_id) == [1, 2, 3, 4]
         assert len(told.received) == 1 + RETRIES
 
 
-async def test_a_node_that_ends_meanwhile_goes_on_from_there_at_its_next_start(
-    tmp_path: Path, database_url: str
+async def test_a_redelivery_begins_anew_while_an_attempt_waits(
+    tmp_path: Path, env: dict[str, Any]
 ) -> None:
-    url = locks_soon_refused(database_url)
-    env: dict[str, Any] = {"DATABASE_URL": url, "WEBHOOK_RETRIES": RETRIES}
-    async with refusing(RETRIES) as told:
-        with ExitStack() as until_ended:
-            async with durable_worker(tmp_path, **env) as worker:
-                task_id = await handed_over(worker, told, database_url)
-                tables = ("operation_outputs", "workflow_status")
-                until_ended.enter_context(locked(database_url, "ACCESS EXCLUSIVE", *tables))
-                await broken_off(worker)
-        async with durable_worker(tmp_path, **env) as worker:
-            assert await numbers(worker, task_id) == [1, 2, 3, 4]
-        assert len(told.received) == 1 + RETRIES
+    async with refusing(2) as told, durable_worker(tmp_path, **env) as worker:
+        task_id = await half_tried(worker, told)
+        answer = await worker.request("POST", f"/tasks/{task_id}/redeliver")
+        assert answer.status == 202
+        assert await numbers(worker, task_id) == [1, 1, 2]
+        assert len(told.received) == 3
 
 
 async def test_a_fault_of_the_nodes_own_counts_as_an_attempt(

@@ -1,0 +1,141 @@
+"""The loop of a node that does what is due: it claims rows of one table and acts on them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.records.database import Database
+from slotgrid.records.store import due
+from slotgrid.records.store.due import Claim, DueKind
+from slotgrid.runtime.background import background
+
+log = structlog.get_logger()
+
+LOOK_S = 2.0
+"""Longest sleep between two looks: other nodes may schedule work that any node may do."""
+END_S = 5.0
+"""At the end of the node: for the acts under way, which are cancelled."""
+
+
+class DueHandler(Protocol):
+    """Does the due work of one kind.
+
+    `lease_s` is how long a claim holds: longer than an act takes, as the work is repeated after
+    it. `at_once` bounds the acts of a node at the same time.
+    """
+
+    lease_s: float
+    at_once: int
+
+    async def act(self, claim: Claim) -> None:
+        """Do the work, and remove or reschedule its row in the end.
+
+        Cancelled at the end of the node: the claim then runs out, or the next process releases it.
+        """
+
+
+class DueWork:
+    """Sleeps until the next row is due or `wake` is called, claims what is due, and acts."""
+
+    def __init__(self, database: Database, node: str) -> None:
+        self._database = database
+        self._node = node
+        self._handlers: Mapping[DueKind, DueHandler] = {}
+        self._under_way: dict[DueKind, dict[str, asyncio.Task[None]]] = {}
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at once: something may be due that was not."""
+        self._wake.set()
+
+    @asynccontextmanager
+    async def running(self, handlers: Mapping[DueKind, DueHandler]) -> AsyncIterator[None]:
+        """Do what is due as long as the block runs, first what an earlier process had claimed.
+
+        Raises DatabaseUnavailable.
+        """
+        self._handlers = handlers
+        self._under_way = {kind: {} for kind in handlers}
+        await self._database.write(lambda c: due.release(c, self._node))
+        try:
+            async with background(self._run, name="due work"):
+                yield
+        finally:
+            left = [act for acts in self._under_way.values() for act in acts.values()]
+            for act in left:
+                act.cancel()
+            if left:
+                await asyncio.wait(left, timeout=END_S)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                sleep_s = await self._turn()
+            except DatabaseUnavailable:
+                sleep_s = LOOK_S  # logged once for all by the database
+            if sleep_s > 0:
+                await self._sleep(sleep_s)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(min(seconds, LOOK_S)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _turn(self) -> float:
+        """Begin what is due and fits in; returns how many seconds to sleep."""
+        kinds = [kind for kind in self._handlers if self._room(kind) > 0]
+        if not kinds:
+            return LOOK_S  # the end of an act wakes the loop
+        node = self._node
+        wait_s = await self._database.read(lambda c: due.seconds_until_next(c, kinds, node))
+        if wait_s is None:
+            return LOOK_S
+        if wait_s > 0:
+            return wait_s
+        began = sum([await self._begin(kind) for kind in kinds])
+        # Nothing, although something is due: its act of an older claim is still under way.
+        return 0.0 if began else LOOK_S
+
+    async def _begin(self, kind: DueKind) -> int:
+        handler, acts = self._handlers[kind], self._under_way[kind]
+        claims: Sequence[Claim] = await self._database.write(
+            partial(
+                due.claim,
+                kind=kind,
+                node=self._node,
+                lease_s=handler.lease_s,
+                limit=self._room(kind),
+                under_way=list(acts),
+            )
+        )
+        for claim in claims:
+            act = asyncio.get_running_loop().create_task(
+                self._act(handler, claim), name=f"{kind} {claim.ref}"
+            )
+            acts[claim.ref] = act
+            act.add_done_callback(partial(self._ended, claim))
+        return len(claims)
+
+    def _room(self, kind: DueKind) -> int:
+        return self._handlers[kind].at_once - len(self._under_way[kind])
+
+    def _ended(self, claim: Claim, _: "asyncio.Task[None]") -> None:
+        was_full = self._room(claim.kind) <= 0
+        del self._under_way[claim.kind][claim.ref]
+        if was_full:
+            self.wake()
+
+    async def _act(self, handler: DueHandler, claim: Claim) -> None:
+        try:
+            await handler.act(claim)
+        except Exception:
+            # A defect of ours. Its claim is kept, so that it is tried again when that runs out.
+            log.exception("due.act_failed", kind=claim.kind, ref=claim.ref)

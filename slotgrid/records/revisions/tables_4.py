@@ -1,0 +1,139 @@
+"""The tables as they are since revision 4, for that revision. Never changed: databases have them.
+
+`slotgrid.records.tables` has the present ones; a test compares the two while 4 is the latest.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+meta = sa.Table(
+    "slotgrid_meta",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+# `summary` and `detail` are what the API shows, as JSON; the other columns are what it filters
+# and orders by. Times are seconds since the epoch.
+tasks = sa.Table(
+    "slotgrid_tasks",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("function", sa.Text, nullable=False),
+    sa.Column("group_name", sa.Text, nullable=False),
+    sa.Column("contract", sa.Integer, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Text),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("finished_at", sa.Float),
+    sa.Column("not_before", sa.Float),
+    sa.Column("expires_at", sa.Float),
+    sa.Column("wait_until", sa.Float),
+    # The queue's key: arrival + (priority - 1) * ageing, in seconds since the epoch.
+    sa.Column("queue_key", sa.Float, nullable=False),
+    # Tasks that can use the same slots; see `slotgrid.core.queue.TaskClass`.
+    sa.Column("class_key", sa.Text, nullable=False),
+    sa.Column("starts", sa.Integer, nullable=False, default=0),
+    sa.Column("idempotency_key", sa.Text),
+    sa.Column("body_hash", sa.String(64)),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
+    # Set by a node that was asked to cancel a task which runs at another: that one looks for it.
+    sa.Column("cancel_reason", sa.Text),
+    sa.Column("delivery", sa.String(16)),
+    sa.Column("deliveries", sa.Text, nullable=False, default="[]"),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    # Bytes that a finished task takes, roughly: its record, events and files.
+    sa.Column("size", sa.BigInteger, nullable=False, default=0),
+)
+# What is said of a row in every query that uses one of the small indexes below. Written out and no
+# parameter, so that the database can tell that the index has all the rows of the query.
+is_queued = tasks.c.status == sa.literal_column("'queued'")
+has_ended = tasks.c.finished_at.is_not(None)
+
+
+def _index(name: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> None:
+    """An index of those rows only: the others cost nothing to write."""
+    sa.Index(f"slotgrid_tasks_{name}", *columns, sqlite_where=where, postgresql_where=where)
+
+
+_index("queue", tasks.c.node, tasks.c.class_key, tasks.c.queue_key, tasks.c.id, where=is_queued)
+_index("wait", tasks.c.node, tasks.c.wait_until, where=is_queued & tasks.c.wait_until.is_not(None))
+_index(
+    "expiry", tasks.c.node, tasks.c.expires_at, where=is_queued & tasks.c.expires_at.is_not(None)
+)
+_index(
+    "cancel",
+    tasks.c.node,
+    where=tasks.c.cancel_reason.is_not(None) & tasks.c.finished_at.is_(None),
+)
+_index("delivery", tasks.c.delivery, tasks.c.id, where=tasks.c.delivery.is_not(None))
+_index("finished", tasks.c.finished_at, tasks.c.size, where=has_ended)
+sa.Index(
+    "slotgrid_tasks_key",
+    tasks.c.owner,
+    tasks.c.idempotency_key,
+    unique=True,
+    sqlite_where=tasks.c.idempotency_key.is_not(None),
+    postgresql_where=tasks.c.idempotency_key.is_not(None),
+)
+# The lists, newest first.
+sa.Index("slotgrid_tasks_status", tasks.c.status, tasks.c.id)
+sa.Index("slotgrid_tasks_function", tasks.c.function, tasks.c.id)
+sa.Index("slotgrid_tasks_owner", tasks.c.owner, tasks.c.id)
+
+events = sa.Table(
+    "slotgrid_events",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+
+# What a task and its node wrote into its log; `number` as in `Task.logs`.
+log_lines = sa.Table(
+    "slotgrid_log_lines",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+
+nodes = sa.Table(
+    "slotgrid_nodes",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("boot", sa.Text, nullable=False),
+    sa.Column("group_name", sa.Text, nullable=False),
+    sa.Column("contract", sa.Integer, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+)
+
+# Work for a later moment, such as the next attempt at a webhook. `ref` names what it is for, with
+# a webhook the task's id. `node` is the only node that may act; null means any. A claim sets
+# `claimer` and moves `due_at` to the claim's end, so that a claimer's death repeats the work.
+# `due_at` is in seconds since the epoch, by the database's clock.
+due = sa.Table(
+    "slotgrid_due",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("ref", sa.Text, primary_key=True),
+    sa.Column("node", sa.Text),
+    sa.Column("claimer", sa.Text),
+    sa.Column("due_at", sa.Float, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, default=1),
+)
+sa.Index("slotgrid_due_next", due.c.kind, due.c.due_at)
+sa.Index("slotgrid_due_node", due.c.node)

@@ -1,0 +1,185 @@
+"""Work that is due at a later moment: scheduled, claimed by one node, rescheduled or removed.
+
+All times are those of the database's clock, so that no node's own can be wrong.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from slotgrid.records.store.clock import clock_of
+from slotgrid.records.store.rows import Connection, execute
+from slotgrid.records.tables import due as table
+
+
+class DueKind(StrEnum):
+    """What is due."""
+
+    WEBHOOK = "webhook"
+    """The next attempt at the webhook of an ended task; `ref` is the task's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to act on one row until `until`, in seconds since the epoch.
+
+    A row whose claim was lost has another `due_at` or another claimer, so the claim itself tells
+    whether it still holds. `attempt` counts from 1.
+    """
+
+    kind: DueKind
+    ref: str
+    attempt: int
+    claimer: str
+    until: float
+
+    @property
+    def holds(self) -> sa.ColumnElement[bool]:
+        """The row, as long as the claim holds."""
+        return (
+            _row(self.kind, self.ref)
+            & (table.c.claimer == self.claimer)
+            & (table.c.due_at == self.until)
+        )
+
+
+def _schedule(insert: postgresql.Insert | sqlite.Insert) -> sa.Insert:
+    """Insert a row, or begin anew in the place of one."""
+    columns = ("node", "claimer", "due_at", "attempt")
+    return insert.on_conflict_do_update(
+        index_elements=[table.c.kind, table.c.ref],
+        set_={name: insert.excluded[name] for name in columns},
+    )
+
+
+_SCHEDULE = {
+    "sqlite": _schedule(sqlite.insert(table)),
+    "postgresql": _schedule(postgresql.insert(table)),
+}
+
+
+def schedule_now(
+    connection: Connection, kind: DueKind, refs: Sequence[str], node: str | None
+) -> None:
+    """Make work due at once, from its first attempt; an earlier claim of it is lost.
+
+    `node` is the only node that may act; None for any.
+    """
+    if not refs:
+        return
+    now = clock_of(connection)
+    rows = [
+        {"kind": kind, "ref": ref, "node": node, "claimer": None, "due_at": now, "attempt": 1}
+        for ref in refs
+    ]
+    execute(connection, _SCHEDULE[connection.dialect.name], rows)
+
+
+def seconds_until_next(
+    connection: Connection, kinds: Collection[DueKind], node: str
+) -> float | None:
+    """Seconds until the node has something to claim, 0 or less if it has; None without any."""
+    waits = []
+    for kind in kinds:
+        query = (
+            sa.select(table.c.due_at)
+            .where((table.c.kind == kind) & _open_to(node))
+            .order_by(table.c.due_at)
+            .limit(1)
+        )
+        at: float | None = connection.execute(query).scalar()
+        if at is not None:
+            waits.append(at)
+    return min(waits) - clock_of(connection) if waits else None
+
+
+def claim(
+    connection: Connection,
+    kind: DueKind,
+    node: str,
+    *,
+    lease_s: float,
+    limit: int,
+    under_way: Collection[str] = (),
+) -> list[Claim]:
+    """Claim at most `limit` due rows for `lease_s` seconds, the oldest first.
+
+    `under_way` are refs on which this process acts: their claims may have run out during an
+    outage of the database. Of several nodes exactly one gets a row: the update checks the due
+    time again, which a claim moves.
+    """
+    now = clock_of(connection)
+    is_due = (table.c.kind == kind) & (table.c.due_at <= now) & _open_to(node)
+    if under_way:
+        is_due &= table.c.ref.not_in(sorted(under_way))
+    # PostgreSQL: rows that another node is claiming are skipped and not waited for.
+    oldest = (
+        sa.select(table.c.ref)
+        .where(is_due)
+        .order_by(table.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    refs = list(connection.execute(oldest).scalars())
+    if not refs:
+        return []
+    until = now + lease_s
+    claimed = (
+        table.update()
+        .where((table.c.kind == kind) & table.c.ref.in_(refs) & (table.c.due_at <= now))
+        .values(claimer=node, due_at=until)
+        .returning(table.c.ref, table.c.attempt)
+    )
+    attempts = {row.ref: row.attempt for row in connection.execute(claimed)}
+    return [Claim(kind, ref, attempts[ref], node, until) for ref in refs if ref in attempts]
+
+
+def try_again(connection: Connection, held: Claim, in_s: float) -> bool:
+    """Give the claim up and make the next attempt due in so many seconds; False if it is lost."""
+    values = {
+        "claimer": None,
+        "due_at": clock_of(connection) + in_s,
+        "attempt": held.attempt + 1,
+    }
+    return connection.execute(table.update().where(held.holds).values(values)).rowcount == 1
+
+
+def remove(connection: Connection, held: Claim) -> bool:
+    """Remove work that is done or given up; False if the claim is lost."""
+    return connection.execute(table.delete().where(held.holds)).rowcount == 1
+
+
+def release(connection: Connection, node: str) -> None:
+    """Make due at once what the node's last process had claimed when it ended."""
+    mine = table.c.claimer == node
+    values = {"claimer": None, "due_at": clock_of(connection)}
+    connection.execute(table.update().where(mine).values(values))
+
+
+def take(connection: Connection, node: str, dead: str, *, limit: int) -> int:
+    """Give at most `limit` rows of a dead node to another one; returns how many it were.
+
+    What the dead node had claimed is due at once, the rest when it was.
+    """
+    theirs = (table.c.node == dead) | (table.c.claimer == dead)
+    some = sa.select(table.c.kind, table.c.ref).where(theirs).limit(limit)
+    values = {
+        "node": sa.case((table.c.node.is_(None), sa.null()), else_=node),
+        "claimer": sa.null(),
+        "due_at": sa.case(
+            (table.c.claimer.is_not(None), clock_of(connection)), else_=table.c.due_at
+        ),
+    }
+    taken = table.update().where(sa.tuple_(table.c.kind, table.c.ref).in_(some)).values(values)
+    return connection.execute(taken).rowcount
+
+
+def _row(kind: DueKind, ref: str) -> sa.ColumnElement[bool]:
+    return (table.c.kind == kind) & (table.c.ref == ref)
+
+
+def _open_to(node: str) -> sa.ColumnElement[bool]:
+    return (table.c.node == node) | table.c.node.is_(None)
