@@ -1,7 +1,10 @@
-"""Has nginx and Caddy, which the tests of `deploy/proxies` put in front of nodes."""
+"""Has nginx and Caddy, which the tests of `deploy/proxies` put in front of nodes, and PgBouncer,
+which those of durable work put in front of PostgreSQL.
+"""
 
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -10,11 +13,14 @@ from scripts.progress import StepFailed, command, failures_told, step
 
 ROOT = Path(__file__).resolve().parent.parent
 UNPACKED = ROOT / ".venv" / "proxies"
-PROXIES = ("nginx", "caddy")
-"""Their names as programs and as packages of Debian and Ubuntu."""
+PROXIES = {"nginx": "-v", "caddy": "version", "pgbouncer": "--version"}
+"""Their names as programs and as packages of Debian and Ubuntu, and what prints the version."""
 SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where servers are installed, which is not in everybody's PATH."""
-REMEDY = "install nginx and Caddy in any way you like, so that `nginx` and `caddy` are in the PATH."
+REMEDY = (
+    "install nginx, Caddy and PgBouncer in any way you like, so that `nginx`, `caddy` and"
+    " `pgbouncer` are in the PATH."
+)
 
 
 def find(name: str, unpacked: Path = UNPACKED) -> Path | None:
@@ -25,25 +31,54 @@ def find(name: str, unpacked: Path = UNPACKED) -> Path | None:
     return Path(found) if found else None
 
 
+def environment(unpacked: Path = UNPACKED) -> dict[str, str]:
+    """The environment in which a program that was unpacked finds its libraries."""
+    libraries = [str(folder) for folder in sorted(unpacked.glob("usr/lib/*-linux-gnu*"))]
+    known = os.environ.get("LD_LIBRARY_PATH", "")
+    return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join([*libraries, known]).strip(os.pathsep)}
+
+
 def unpack(name: str, unpacked: Path = UNPACKED) -> None:
-    """Unpack the distribution's package. Raises StepFailed.
+    """Unpack the distribution's package, and those of libraries it lacks here. Raises StepFailed.
 
     Not installed: installing it would start a server on this machine's port 80.
     """
     if not debian.this_distribution():
         raise StepFailed(f"{name} is not here.", remedy=REMEDY)
     with tempfile.TemporaryDirectory() as folder:
-        # In the folder by way of the shell, as apt-get downloads to where it stands.
-        fetch = 'cd "$1" && apt-get -q download "$2"'
-        command(["sh", "-c", fetch, "sh", folder, name], remedy=REMEDY)
-        (package,) = Path(folder).glob("*.deb")
-        command(["dpkg-deb", "--extract", str(package), str(unpacked)], remedy=REMEDY)
+        package = _downloaded(name, Path(folder) / name)
+        for needed in (
+            package,
+            *(_downloaded(each, package.parent / each) for each in _lacks(package)),
+        ):
+            command(["dpkg-deb", "--extract", str(needed), str(unpacked)], remedy=REMEDY)
+
+
+def _downloaded(name: str, folder: Path) -> Path:
+    folder.mkdir()
+    # In the folder by way of the shell, as apt-get downloads to where it stands.
+    fetch = 'cd "$1" && apt-get -q download "$2"'
+    command(["sh", "-c", fetch, "sh", str(folder), name], remedy=REMEDY)
+    (package,) = folder.glob("*.deb")
+    return package
+
+
+def _lacks(package: Path) -> list[str]:
+    """The packages of libraries that a package needs and this machine has not."""
+    depends = command(["dpkg-deb", "--field", str(package), "Depends"], remedy=REMEDY)
+    names = [each.split("|")[0].split("(")[0].strip() for each in depends.split(",")]
+    return [name for name in names if name.startswith("lib") and not _is_installed(name)]
+
+
+def _is_installed(name: str) -> bool:
+    query = ["dpkg-query", "--show", "--showformat", "${db:Status-Status}", name]
+    return subprocess.run(query, check=False, capture_output=True).stdout == b"installed"
 
 
 def main() -> None:
-    """Have both, one shown step each."""
+    """Have all of them, one shown step each."""
     with failures_told():
-        for name in PROXIES:
+        for name, asks_version in PROXIES.items():
             with step(name) as line:
                 if find(name) is None:
                     line.detail = "none found, unpacking the distribution's"
@@ -53,8 +88,9 @@ def main() -> None:
                 found = find(name)
                 if found is None:
                     raise StepFailed(f"the package of {name} holds no program.", remedy=REMEDY)
-                version = command([str(found), "-v" if name == "nginx" else "version"])
-                line.detail = f"{version.strip().removeprefix('nginx version: ')}, {found}"
+                version = command([str(found), asks_version], env=environment())
+                first = version.strip().splitlines()[0].removeprefix("nginx version: ")
+                line.detail = f"{first}, {found}"
 
 
 if __name__ == "__main__":

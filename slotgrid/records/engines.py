@@ -93,9 +93,11 @@ def engine_of(url: str | None, data_dir: Path, *, pool: int) -> sa.Engine:
         pool_size=pool,
         max_overflow=0,
         pool_timeout=CONNECT_S,
-        connect_args=_bounds(parsed),
+        connect_args=_parameters(parsed),
     )
     sa.event.listen(engine, "connect", _set_up_postgresql)
+    if timeouts := _timeouts(parsed):
+        sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql(timeouts))
     return engine
 
 
@@ -103,7 +105,7 @@ def end(engine: sa.Engine) -> None:
     """Close every connection; those that are in use as soon as they are given back.
 
     They would go to a pool that nobody has any more, and stay open until the garbage collector
-    finds it. DBOS leaves some: it waits for none of its threads.
+    finds it.
     """
     sa.event.listen(engine, "checkin", lambda _, entry: entry.invalidate())
     engine.dispose()
@@ -158,13 +160,11 @@ def _postgresql(url: str) -> sa.URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def _bounds(url: sa.URL) -> dict[str, Any]:
-    """What keeps a server or network that has gone silent from holding us up."""
-    limits = (
-        f"-c statement_timeout={STATEMENT_S}s -c lock_timeout={LOCK_S}s"
-        f" -c idle_in_transaction_session_timeout={STATEMENT_S}s"  # of a node that was stopped
-    )
-    bounds = {
+def _parameters(url: sa.URL) -> dict[str, Any]:
+    """Connect parameters, all libpq's own but the name: a pooler refuses start-up options that it
+    does not know, and statements prepared on one of its connections are not found on another.
+    """
+    bounds: dict[str, Any] = {
         "application_name": "slotgrid",
         "connect_timeout": CONNECT_S,
         "keepalives_idle": STATEMENT_S,
@@ -173,7 +173,27 @@ def _bounds(url: sa.URL) -> dict[str, Any]:
         "tcp_user_timeout": STATEMENT_S * 1000,
     }
     own = {name: value for name, value in bounds.items() if name not in url.query}
-    return own | {"options": f"{limits} {url.query.get('options', '')}".strip()}
+    return own | {"prepare_threshold": None}
+
+
+def _timeouts(url: sa.URL) -> str:
+    """A statement that sets, for one transaction, what keeps a silent server from holding us up.
+
+    A session's settings would be those of whatever client a pooler gives the connection next.
+    Those that the URL sets by its `options` stay.
+    """
+    limits = {
+        "statement_timeout": f"{STATEMENT_S}s",
+        "lock_timeout": f"{LOCK_S}s",
+        "idle_in_transaction_session_timeout": f"{STATEMENT_S}s",  # of a node that was stopped
+    }
+    options = str(url.query.get("options", ""))
+    own = [
+        f"set_config('{name}', '{value}', true)"  # as SET LOCAL, in one statement for all
+        for name, value in limits.items()
+        if name not in options
+    ]
+    return f"SELECT {', '.join(own)}" if own else ""
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
