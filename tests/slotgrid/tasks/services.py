@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from slotgrid.core.errors import NoWorker
+from slotgrid.core.errors import ServiceError
 from slotgrid.core.events import Event
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.principal import Principal, Scope
@@ -31,9 +31,9 @@ OPERATOR = Principal("op", frozenset({Scope.READ, Scope.SUBMIT, Scope.OPERATE}))
 
 
 class PausableOffer(LocalOffer):
-    """What a node offers; `refusal` stands for workers that are away."""
+    """What a node offers; `refusal` is raised for every submission, as while workers are away."""
 
-    refusal: NoWorker | None = None
+    refusal: ServiceError | None = None
 
     def __init__(self, catalog: ListedCatalog) -> None:
         super().__init__(

@@ -72,6 +72,13 @@ async def test_a_submission_waits_for_a_worker_that_was_just_lost(service: Runni
     assert service.refused == []
 
 
+async def test_a_large_input_without_a_worker_is_refused_for_that(service: RunningService) -> None:
+    service.offer.refusal = NoWorker("its link is down")
+    with pytest.raises(NoWorker):
+        async with service.tasks.start(ADA, Submission(function="echo", size=LARGE_BODY_BYTES)):
+            pass
+
+
 async def test_a_submission_does_not_wait_for_a_worker_longer_than_it_may(
     service: RunningService,
 ) -> None:

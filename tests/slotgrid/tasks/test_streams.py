@@ -7,10 +7,14 @@ import pytest
 
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.events import Event
+from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.records.ledger import Record
 from slotgrid.tasks import event_stream
+from slotgrid.tasks import service as service_module
 from slotgrid.tasks.event_stream import EventStream, Missed
+from slotgrid.tasks.log_stream import LogStream
 from tests.slotgrid.intake.nodes import GIVE_UP_S
 from tests.slotgrid.tasks.services import ADA, RunningService, all_of, kinds, lines
 
@@ -19,7 +23,8 @@ GREETED = ["status", "chunk", "chunk", "chunk", "progress", "done"]
 
 @pytest.fixture(autouse=True)
 def _poll_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "POLL_S", 0.01)
+    for module in (event_stream, service_module):
+        monkeypatch.setattr(module, "POLL_S", 0.01)
 
 
 async def test_events_of_an_ended_task_can_be_read_from_any_of_them(
@@ -156,6 +161,32 @@ async def test_the_log_of_a_recorded_task_is_read_from_its_record(durable: Runni
     stream = await durable.tasks.logs(ADA, plain, follow=True)
     assert [text for _, text in await lines(stream)][-1] == b'["stdout","completed"]'
     await stream.wait_ended()
+
+
+async def test_lines_of_earlier_processes_come_before_those_of_this_one(
+    durable: RunningService,
+) -> None:
+    written = await durable.recorded(function="steps")
+    held = await durable.running()
+    task = Task(held.task.submission, held.task.spec, owner="ada", input={}, id=written)
+    task.restore(created_at=task.created_at, starts=1, first_event=1_000_000)
+    task.log("a line of this process", step="main")
+    stream = LogStream(durable.tasks._ledger, task, step="main", follow=False)
+    texts = [text for _, text in await lines(stream)]
+    assert texts == [b'["stdout","a line of the function"]', b'["stdout","a line of this process"]']
+
+
+async def test_a_wait_for_a_task_of_another_process_ends_with_it(
+    durable: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id, live = await _hidden(durable, monkeypatch)
+    assert not (await durable.tasks.wait(ADA, task_id, 0.05)).state.terminal
+    waiting = asyncio.create_task(durable.tasks.wait(ADA, task_id, GIVE_UP_S))
+    durable.runner.gate.set()
+    await live.wait_finished()
+    found = await waiting
+    assert isinstance(found, Record)
+    assert found.state is TaskState.COMPLETED
 
 
 async def _hidden(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Task]:

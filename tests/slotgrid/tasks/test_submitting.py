@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from slotgrid.core.errors import (
+    FAULTS_LIMIT,
     Conflict,
+    DatabaseUnavailable,
+    Draining,
     InMaintenance,
     InvalidSubmission,
     NoWorker,
+    ServiceError,
     UnknownFunction,
 )
 from slotgrid.core.node import NodeState
@@ -18,6 +22,7 @@ from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.records.history import TaskFilter
+from slotgrid.records.unreadable import UnreadableRecord
 from slotgrid.tasks import bulk
 from tests.slotgrid.intake.nodes import GIVE_UP_S
 from tests.slotgrid.tasks.services import ADA, BOB, RunningService
@@ -129,6 +134,46 @@ async def test_maintenance_is_no_fault_of_an_item(durable: RunningService) -> No
     with pytest.raises(InMaintenance):
         await durable.tasks.submit_many(ADA, [ECHO])
     assert durable.refused == ["maintenance"]
+
+
+async def test_a_drain_that_begins_between_two_items_ends_the_check(
+    durable: RunningService,
+) -> None:
+    durable.offer.refusal = Draining("it drains")
+    with pytest.raises(Draining):
+        await durable.tasks.submit_many(ADA, [{"function": 7}, ECHO])
+    assert durable.refused == ["draining"]
+
+
+async def test_the_check_ends_when_there_are_enough_faults(durable: RunningService) -> None:
+    with pytest.raises(InvalidSubmission) as refusal:
+        await durable.tasks.submit_many(ADA, [{"function": "nobody"}] * 150)
+    assert len(refusal.value.errors) == FAULTS_LIMIT
+    assert "(and 99 more)" in refusal.value.detail
+
+
+async def test_a_key_whose_task_waits_on_disk_gives_its_position(durable: RunningService) -> None:
+    later = _async(not_before="2999-01-01T00:00:00Z")
+    first = await durable.tasks.submit(ADA, later, key="k")
+    again = await durable.tasks.submit(ADA, later, key="k")
+    assert (again.id, again.status) == (first.id, TaskState.QUEUED)
+    found = await durable.tasks.find(ADA, first.id)
+    assert again.queue_position == (await durable.tasks.show(found))["queue_position"] is not None
+
+
+@pytest.mark.parametrize("fault", [DatabaseUnavailable("away"), UnreadableRecord("x", "ada")])
+async def test_a_position_that_cannot_be_found_out_is_no_error(
+    durable: RunningService, monkeypatch: pytest.MonkeyPatch, fault: ServiceError
+) -> None:
+    later = _async(not_before="2999-01-01T00:00:00Z")
+    first = await durable.tasks.submit(ADA, later, key="k")
+
+    async def fail(_: str) -> None:
+        raise fault
+
+    monkeypatch.setattr(durable.tasks._ledger, "find", fail)
+    again = await durable.tasks.submit(ADA, later, key="k")
+    assert (again.id, again.queue_position) == (first.id, None)
 
 
 async def test_an_item_with_a_webhook_and_no_mode_is_of_mode_webhook() -> None:
