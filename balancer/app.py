@@ -30,9 +30,9 @@ from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState
 from slotgrid.core.observer import Observers
 from slotgrid.core.supervisor import Supervisor
+from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
 from slotgrid.intake.node import Served
 from slotgrid.node_process import NodeProcess
-from slotgrid.records.durable_turns import DurableTurns, RecordedRunner
 from slotgrid.records.journal import Journal
 from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing

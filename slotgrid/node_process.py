@@ -21,6 +21,7 @@ from slotgrid.core.schema import JsonSchema
 from slotgrid.core.slots import SlotSource
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.durable.durability import Durability
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.api.link import ACCEPTOR, Acceptor, link
 from slotgrid.intake.app import make_app
@@ -28,7 +29,6 @@ from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import FilesElsewhere, Node, Served
 from slotgrid.intake.openapi_document import NO_COMPONENTS
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.durability import Durability
 from slotgrid.records.history import History
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.data_folder import keep_data_folder

@@ -14,8 +14,8 @@ from slotgrid.core.observer import Observers
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
+from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
 from slotgrid.node_process import NodeProcess
-from slotgrid.records.durable_turns import DurableTurns, RecordedRunner
 from slotgrid.records.journal import Journal
 from slotgrid.runtime.background import background
 from slotgrid.runtime.choices import Sandbox

@@ -18,7 +18,7 @@ from slotgrid.core.submission import Submission
 from slotgrid.core.task import MAIN_STEP, NODE_STEP, Task
 from slotgrid.records.database import Database
 from slotgrid.records.history import History, TaskFilter
-from slotgrid.records.store import lines, lists, rows, spoken, waiting
+from slotgrid.records.store import lines, lists, rows, task_events, waiting
 from slotgrid.records.unreadable import DAMAGE, UnreadableRecord, unreadable_summary
 from slotgrid.records.views import task_detail, task_summary
 
@@ -119,7 +119,7 @@ class Ledger:
         """The events of a task that the database keeps, above `after` and up to `upto`."""
         if self._database is None:
             return []
-        return await self._database.read(lambda c: spoken.kept_events(c, task_id, after, upto))
+        return await self._database.read(lambda c: task_events.kept_events(c, task_id, after, upto))
 
     async def lines(self, task_id: str, *, upto: int | None = None) -> list[Event]:
         """The lines of a task's log that the database keeps, up to the number `upto`."""

@@ -22,7 +22,7 @@ LAST_WRITES_S = 10.0
 T = TypeVar("T")
 
 
-async def surely(do: Callable[[], Awaitable[T]], task_id: str) -> T:
+async def retry_until_written(do: Callable[[], Awaitable[T]], task_id: str) -> T:
     """Do it again and again until the database takes it."""
     tries = 0
     while True:

@@ -12,7 +12,7 @@ from slotgrid.core.principal import Principal
 from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
-from slotgrid.records.durable import DurableTasks
+from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.history import TaskFilter
 from slotgrid.records.ledger import Json, Record
 from slotgrid.records.unreadable import UnreadableRecord

@@ -21,7 +21,7 @@ from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
-from slotgrid.records.durable import DurableTasks
+from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.history import History
 from slotgrid.records.ledger import Ledger
 from slotgrid.records.store.acceptance import Accepted

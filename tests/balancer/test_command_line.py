@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.balancer.processes import Node, nodes
 from tests.balancer.running import GIVE_UP_S, KEY
-from tests.slotgrid.records.receivers import receiver
+from tests.slotgrid.webhooks.receivers import receiver
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from balancer.fleet.states import WorkerState
 from tests.balancer.running import RunningBalancer, running_balancer
-from tests.slotgrid.records.receivers import Receiver, receiver
+from tests.slotgrid.webhooks.receivers import Receiver, receiver
 from tests.worker.browser.waiting import until
 
 

@@ -15,13 +15,13 @@ from typing import Any
 from aiohttp import ClientRequest
 
 from slotgrid.core.retry_schedule import RetrySchedule
-from slotgrid.records import durability
-from slotgrid.records.delivery import WebhookDeliveries
-from slotgrid.records.due import DueWork
-from slotgrid.records.durable import DurableTasks
-from slotgrid.records.durable_turns import RecordedRunner
+from slotgrid.durable import durability
+from slotgrid.durable.due_work import DueWork
+from slotgrid.durable.durable_tasks import DurableTasks
+from slotgrid.durable.recorded_runner import RecordedRunner
 from slotgrid.records.store import acceptance
-from slotgrid.records.webhooks import WebhookSender
+from slotgrid.webhooks.deliveries import WebhookDeliveries
+from slotgrid.webhooks.sender import WebhookSender
 from worker.__main__ import main
 from worker.runner import LocalRunner
 

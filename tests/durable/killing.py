@@ -15,7 +15,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 
 from slotgrid.runtime.settings import TABLE
 from tests.durable.durable_worker import FUNCTIONS, GIVE_UP_S
-from tests.slotgrid.records.receivers import Receiver, receiver
+from tests.slotgrid.webhooks.receivers import Receiver, receiver
 from tests.system.processes import Process
 
 ROOT = Path(__file__).resolve().parents[2]

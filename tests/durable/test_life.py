@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 
 from tests.durable.durable_worker import accepted, busy, delivered, durable_worker, finished
-from tests.slotgrid.records.receivers import receiver
+from tests.slotgrid.webhooks.receivers import receiver
 
 
 async def test_an_async_task_is_accepted_run_and_kept(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import orjson
 
-from slotgrid.records.log_flush import LogFlush
+from slotgrid.durable.log_flush import LogFlush
 from slotgrid.records.tables import log_lines
 from tests.durable.durable_worker import accepted, durable_worker, finished
 from tests.worker.browser.waiting import until
@@ -69,10 +69,10 @@ async def test_lines_are_recorded_while_their_task_runs_and_once(tmp_path: Path)
     async with durable_worker(tmp_path, FUNCTIONS) as worker:
         task_id = await accepted(worker, "stays", input={"until": str(gate)})
         durable = worker.worker.durability
-        held = durable.tasks._window.get(task_id)
+        held = durable.tasks._buffer.get(task_id)
         assert held is not None
         await until(lambda: held.task.has_lines)
-        flush = LogFlush(durable.database, durable.tasks._window)
+        flush = LogFlush(durable.database, durable.tasks._buffer)
         await flush.turn()
         await flush.turn()
         kept = [line.payload for line in await worker.worker.ledger.lines(task_id)]
@@ -89,7 +89,7 @@ async def test_a_flush_that_the_database_refuses_is_made_up_for(tmp_path: Path) 
     async with durable_worker(tmp_path, FUNCTIONS) as worker:
         database = worker.worker.durability.database
         task_id = await accepted(worker, "stays", input={"until": str(gate)})
-        held = worker.worker.durability.tasks._window.get(task_id)
+        held = worker.worker.durability.tasks._buffer.get(task_id)
         assert held is not None
         await until(lambda: held.task.has_lines)
         await database.write(lambda c: c.execute(log_lines.delete()) and None)

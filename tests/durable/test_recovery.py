@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from slotgrid.records.recovery import LOOK_S
+from slotgrid.durable.recovery import LOOK_S
 from tests.durable.durable_worker import accepted, durable_worker, finished
 
 

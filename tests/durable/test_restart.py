@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from slotgrid.core.drain import drain
-from slotgrid.records.retention import DAY_S
+from slotgrid.durable.retention import DAY_S
 from tests.callers import events_of
 from tests.durable.durable_worker import (
     FUNCTIONS,
@@ -23,7 +23,7 @@ from tests.durable.durable_worker import (
     durable_worker,
     finished,
 )
-from tests.slotgrid.records.receivers import receiver
+from tests.slotgrid.webhooks.receivers import receiver
 from tests.worker.running import RunningWorker
 
 

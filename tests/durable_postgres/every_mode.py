@@ -12,7 +12,7 @@ from aiohttp import ClientError, web
 
 from tests.balancer.processes import Node, Nodes
 from tests.callers import events_of
-from tests.slotgrid.records.receivers import Receiver, receiver
+from tests.slotgrid.webhooks.receivers import Receiver, receiver
 
 GIVE_UP_S = 60.0
 PRESSURE = 4

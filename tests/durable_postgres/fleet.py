@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.durable.killing import Killed, KilledNode
-from tests.slotgrid.records.receivers import Receiver, receiver
+from tests.slotgrid.webhooks.receivers import Receiver, receiver
 
 GIVE_UP_S = 60.0
 

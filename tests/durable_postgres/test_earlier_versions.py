@@ -13,7 +13,7 @@ from slotgrid.records.tables import SCHEMA_VERSION, metadata
 from tests.durable.durable_worker import FUNCTIONS, delivered, durable_worker, finished
 from tests.durable.earlier import unpack
 from tests.durable.test_versions import migrate_at_once
-from tests.slotgrid.records.receivers import receiver
+from tests.slotgrid.webhooks.receivers import receiver
 
 HUNDRED_YEARS = 36500
 

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from aiohttp import web
 
 from slotgrid.core.retry_schedule import RetrySchedule
-from slotgrid.records import durability
-from slotgrid.records.webhooks import WebhookSender
+from slotgrid.durable import durability
+from slotgrid.webhooks.sender import WebhookSender
 from tests.durable.durable_worker import accepted, delivered, durable_worker
-from tests.slotgrid.records.receivers import Receiver, receiver
+from tests.slotgrid.webhooks.receivers import Receiver, receiver
 from tests.worker.running import RunningWorker
 
 GIVE_UP_S = 60.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slotgrid.records import log_flush
+from slotgrid.durable import log_flush
 from tests.balancer.processes import nodes
 from tests.durable_postgres.commit_cutter import commit_cutter
 from tests.durable_postgres.every_mode import Under, under

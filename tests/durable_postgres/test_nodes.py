@@ -18,7 +18,7 @@ from tests.durable_postgres.fleet import (
     until_told,
 )
 from tests.durable_postgres.server import Postgres
-from tests.slotgrid.records.receivers import receiver
+from tests.slotgrid.webhooks.receivers import receiver
 
 MANY = 20
 TAKEN_OVER_WITHIN_S = 15.0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.durable.durable_worker import accepted, busy, delivered, durable_worker, finished
 from tests.durable_postgres.server import Postgres
-from tests.slotgrid.records.receivers import receiver
+from tests.slotgrid.webhooks.receivers import receiver
 from tests.worker.running import RunningWorker
 
 GIVE_UP_S = 60.0

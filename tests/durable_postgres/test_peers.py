@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.durable.takeover import BEAT_S, NameTaken, Peers, Replaced
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.engines import engine_of
-from slotgrid.records.peers import BEAT_S, NameTaken, Peers, Replaced
 from slotgrid.records.store import due
 from slotgrid.records.store import nodes as nodes_store
 from slotgrid.records.store.due import DueKind

@@ -13,7 +13,7 @@ from aiohttp import web
 from tests.balancer.processes import Node, nodes
 from tests.balancer.running import GIVE_UP_S
 from tests.callers import events_of
-from tests.slotgrid.records.receivers import Receiver, receiver
+from tests.slotgrid.webhooks.receivers import Receiver, receiver
 
 pytestmark = pytest.mark.timeout(600)  # several processes, and on a busy machine
 STALL_S = 4.0

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from slotgrid.core.events import Event
 from slotgrid.core.moments import iso
 from slotgrid.core.states import TaskState
-from slotgrid.records.store import due, spoken
+from slotgrid.records.store import due, task_events
 from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.nodes import is_alive
 from slotgrid.records.store.rows import LIVE, Connection, Row, get, live_at
@@ -102,9 +102,9 @@ def _finish(
     if connection.execute(tasks.update().where(still).values(**values)).rowcount == 0:
         return None
     # Above all that the processes before may have said.
-    last = max(spoken.last_kept(connection, row.id), spoken.events_before(row.starts))
+    last = max(task_events.last_kept(connection, row.id), task_events.events_before(row.starts))
     said = Event(last + 1, "error", at, orjson.dumps(error))
-    spoken.keep_events(connection, row.id, [said])
+    task_events.keep_events(connection, row.id, [said])
     if row.delivery == "pending":
         due.schedule_now(connection, DueKind.WEBHOOK, [row.id], node)
     return Ended(row.node, row.status == TaskState.QUEUED, row.delivery == "pending")

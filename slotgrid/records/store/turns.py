@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from slotgrid.core.events import Event
 from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
-from slotgrid.records.store import due, lines, spoken
+from slotgrid.records.store import due, lines, task_events
 from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.rows import LIVE, Connection, Row, execute, live_at, shown
 from slotgrid.records.tables import tasks
@@ -56,7 +56,7 @@ class Turn:
             # Once as the record's detail, once as the last event, and what was submitted.
             values["size"] = 2 * len(values["detail"]) + task.submission.size + files
             values["size"] += sum(len(line.payload) for line in written)
-        said = spoken.kept_of(task, after=after)
+        said = task_events.kept_of(task, after=after)
         delivers = task.submission.webhook is not None
         return cls(task.id, node, values, said, written, delivers)
 
@@ -86,9 +86,9 @@ def finish(connection: Connection, turns: Sequence[Turn]) -> list[None]:
                 by_node.setdefault(turn.node, []).append(turn.task_id)
         for node, refs in by_node.items():
             due.schedule_now(connection, DueKind.WEBHOOK, refs, node)
-        spoken.keep_rows(
+        task_events.keep_rows(
             connection,
-            [spoken.event_row(turn.task_id, event) for turn in turns for event in turn.said],
+            [task_events.event_row(turn.task_id, event) for turn in turns for event in turn.said],
         )
         lines.keep_rows(
             connection,
@@ -102,7 +102,7 @@ def back_to_queue(connection: Connection, turn: Turn) -> None:
     where = live_at(turn.node) & (tasks.c.id == turn.task_id)
     where &= tasks.c.starts <= turn.values["starts"]
     if connection.execute(tasks.update().where(where).values(turn.values)).rowcount:
-        spoken.keep_events(connection, turn.task_id, turn.said)
+        task_events.keep_events(connection, turn.task_id, turn.said)
         lines.keep_rows(connection, [lines.line_row(turn.task_id, line) for line in turn.lines])
 
 

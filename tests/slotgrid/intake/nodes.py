@@ -24,15 +24,15 @@ from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.durable.durability import Durability
+from slotgrid.durable.durable_tasks import DurableTasks
+from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.app import make_app
 from slotgrid.intake.connections import NodeRunner
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.durability import Durability
-from slotgrid.records.durable import DurableTasks
-from slotgrid.records.durable_turns import DurableTurns, RecordedRunner
 from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
 from slotgrid.records.ledger import Ledger

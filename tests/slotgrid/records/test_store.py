@@ -25,7 +25,7 @@ from slotgrid.records.store import (
     lists,
     retention,
     rows,
-    spoken,
+    task_events,
     turns,
     waiting,
 )
@@ -131,7 +131,7 @@ async def test_what_has_an_end_keeps_it(database: Database) -> None:
     row = await row_of(database, task)
     assert row.status == "completed"
     assert orjson.loads(row.detail)["result"] == "done"
-    events = await database.read(lambda c: spoken.kept_events(c, task.id, 0))
+    events = await database.read(lambda c: task_events.kept_events(c, task.id, 0))
     assert [(event.id, event.kind) for event in events] == [(1, "state"), (2, "done")]
 
 
@@ -160,7 +160,7 @@ async def test_the_end_of_a_task_that_never_ran_is_its_only_event(database: Data
     detail = orjson.loads(row.detail)
     assert (row.status, row.finished_at, detail["queued_ms"]) == ("cancelled", 102.5, 2500.0)
     assert detail["error"] == LOST
-    (event,) = await database.read(lambda c: spoken.kept_events(c, task.id, 0))
+    (event,) = await database.read(lambda c: task_events.kept_events(c, task.id, 0))
     assert (event.id, event.kind) == (1, "error")
 
 
@@ -169,11 +169,11 @@ async def test_events_of_a_later_process_come_after_all_that_were_said(database:
     await insert(database, task)
     turn = Turn.of(started(task), NODE, after=0)
     await begin(database, turn)
-    await database.write(lambda c: spoken.keep_events(c, task.id, turn.said))
+    await database.write(lambda c: task_events.keep_events(c, task.id, turn.said))
     await end_unrun(database, task, TaskState.FAILED, at=1.0)
-    events = await database.read(lambda c: spoken.kept_events(c, task.id, 0))
-    assert [event.id for event in events] == [1, spoken.EVENTS_A_START + 1]
-    assert await database.read(lambda c: spoken.kept_events(c, task.id, 0, 1)) == events[:1]
+    events = await database.read(lambda c: task_events.kept_events(c, task.id, 0))
+    assert [event.id for event in events] == [1, task_events.EVENTS_A_START + 1]
+    assert await database.read(lambda c: task_events.kept_events(c, task.id, 0, 1)) == events[:1]
 
 
 async def test_a_key_stands_for_its_task_for_a_day(database: Database) -> None:
@@ -266,7 +266,7 @@ async def test_what_is_delivered_and_old_is_removed_with_its_events(database: Da
     removed = await database.write(lambda c: retention.remove_finished(c, before=20.0, limit=10))
     assert list(removed) == [old.id]
     assert await database.read(lambda c: rows.get(c, old.id)) is None
-    assert await database.read(lambda c: spoken.kept_events(c, old.id, 0)) == []
+    assert await database.read(lambda c: task_events.kept_events(c, old.id, 0)) == []
     made = {"number": 1, "status": 200}
     (claim,) = await claimed(database)
     await database.write(

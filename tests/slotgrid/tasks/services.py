@@ -16,8 +16,8 @@ from slotgrid.core.slots import Slots
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.durable.durability import Durability
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.durability import Durability
 from slotgrid.runtime.logs import LogRing
 from slotgrid.tasks.event_stream import EventStream, Missed
 from slotgrid.tasks.log_stream import LogStream

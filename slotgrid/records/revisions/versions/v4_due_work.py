@@ -1,7 +1,7 @@
 """One table of what is due takes the place of DBOS, which drove webhooks before.
 
-Adopts the tables of versions 1 to 3, which had no Alembic: `slotgrid_meta` says which it is. The
-version there goes up, too: programs before this one know no other, and refuse to start.
+Adopts the tables of versions 1 to 3, which had no Alembic but a number in `slotgrid_meta`. The
+migration raises that number, by which programs of an earlier version refuse to start.
 """
 
 from collections.abc import Iterator
@@ -112,7 +112,7 @@ def _due_row(task: sa.Row[Any, Any, Any, Any]) -> dict[str, Any]:
 
 
 def _drop_dbos(connection: sa.Connection) -> None:
-    """Remove the workflows: the due rows say what they said."""
+    """Remove the workflows: the due rows replace them."""
     if connection.dialect.name == "sqlite":
         for table in DBOS_TABLES:
             connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))

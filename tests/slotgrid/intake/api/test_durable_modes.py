@@ -247,7 +247,7 @@ async def test_who_follows_a_task_whose_run_was_cut_off_is_told_that_something_m
     waiting = await _accept(node, {"function": "greet", "mode": "async"})
     task = node.history.get(waiting["id"])
     assert task is not None
-    # As the pump makes one of a record whose run was cut off by the end of its process.
+    # As the prefetcher makes one of a record whose run was cut off by the end of its process.
     task.restore(created_at=task.created_at, starts=1, first_event=1_000_000)
     node.runner.gate.set()
     for after in ("0", "14"):

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from slotgrid.durable.due_work import DueWork
 from slotgrid.records.database import Database
-from slotgrid.records.due import DueWork
 from slotgrid.records.engines import engine_of
 from slotgrid.records.store import due
 from slotgrid.records.store.due import Claim, DueKind
@@ -192,7 +193,27 @@ async def test_a_defect_of_an_act_stops_no_other_and_is_tried_again(database: Da
     assert len(acts.claims) >= 4
 
 
-async def test_an_idle_loop_reads_and_writes_nothing(database: Database) -> None:
+async def test_a_lost_right_to_the_table_ends_no_loop(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, faults = due.seconds_until_next, iter([True])
+
+    def once(*args: Any, **named: Any) -> float | None:
+        if next(faults, False):
+            raise sa.exc.ProgrammingError("", None, Exception("permission denied"))
+        return look(*args, **named)
+
+    monkeypatch.setattr(due, "seconds_until_next", once)
+    acts, work = Acts(database), DueWork(database, NODE)
+    acts.gate.set()
+    await schedule(database, "a")
+    async with work.running({DueKind.WEBHOOK: acts}):
+        await until_none_left(database)
+    assert next(faults, None) is None
+    assert [claim.ref for claim in acts.claims] == ["a"]
+
+
+async def test_an_idle_loop_looks_seldom_and_writes_nothing(database: Database) -> None:
     statements: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from slotgrid.records.webhooks import Outcome, WebhookSender, webhook_sender
-from tests.slotgrid.records.receivers import (
+from slotgrid.webhooks.sender import Outcome, WebhookSender, webhook_sender
+from tests.slotgrid.webhooks.receivers import (
     LOOPBACK,
     SECRET,
     FakeResolver,

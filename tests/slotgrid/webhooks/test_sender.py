@@ -17,7 +17,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.states import TaskState
-from slotgrid.records.webhooks import (
+from slotgrid.webhooks.sender import (
     DeliveryAttempt,
     Outcome,
     WebhookSender,
@@ -25,7 +25,7 @@ from slotgrid.records.webhooks import (
     webhook_body,
     webhook_sender,
 )
-from tests.slotgrid.records.receivers import BODY, LOOPBACK, SECRET, receiver
+from tests.slotgrid.webhooks.receivers import BODY, LOOPBACK, SECRET, receiver
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from slotgrid.core.addresses import AddressPolicy, AddressRefused
-from slotgrid.records.guarded import GuardedConnector
-from slotgrid.records.webhooks import Outcome, UrlFault, webhook_sender, webhook_target
-from tests.slotgrid.records.receivers import LOOPBACK, SECRET, FakeResolver, receiver
+from slotgrid.webhooks.guarded import GuardedConnector
+from slotgrid.webhooks.sender import Outcome, UrlFault, webhook_sender, webhook_target
+from tests.slotgrid.webhooks.receivers import LOOPBACK, SECRET, FakeResolver, receiver
 
 CLOSED = AddressPolicy()
 OUTSIDE = AddressPolicy.parse("127.0.0.2")  # stands for what is public, 127.0.0.1 for what is not

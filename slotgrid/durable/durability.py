@@ -18,24 +18,24 @@ from slotgrid.core.fields import Webhook
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.webhooks import header_faults, signing_key
+from slotgrid.durable.due_work import DueWork
+from slotgrid.durable.durable_tasks import DurableTasks
+from slotgrid.durable.recovery import Recovery
+from slotgrid.durable.retention import Retention
+from slotgrid.durable.takeover import Peers
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.database import POOL, Database
-from slotgrid.records.delivery import WebhookDeliveries, check_webhook
-from slotgrid.records.due import DueWork
-from slotgrid.records.durable import DurableTasks
 from slotgrid.records.engines import DatabaseFault, engine_of
-from slotgrid.records.peers import Peers
-from slotgrid.records.recovery import Recovery
-from slotgrid.records.retention import Retention
 from slotgrid.records.shared_files import SharedFiles, SharedFolder
 from slotgrid.records.store import rows
 from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.nodes import Identity
-from slotgrid.records.webhooks import webhook_sender
-from slotgrid.records.writes import surely
+from slotgrid.records.writes import retry_until_written
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
+from slotgrid.webhooks.deliveries import WebhookDeliveries, check_webhook
+from slotgrid.webhooks.sender import webhook_sender
 
 log = structlog.get_logger()
 
@@ -165,7 +165,7 @@ class Durability:
         """
         while True:
             await self.database.until_returned()
-            await surely(self.tasks.take_up, "after an outage")
+            await retry_until_written(self.tasks.take_up, "after an outage")
 
     async def _secret(self) -> str:
         if self._settings.webhook_secret is not None:

@@ -1,34 +1,31 @@
 """Durable tasks: recorded before they are accepted, held in memory when their turn comes near."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
 
 from slotgrid.core.admission import Admission
-from slotgrid.core.errors import DatabaseUnavailable, QueueFull, ServiceError, TaskCancelled
+from slotgrid.core.errors import ServiceError, TaskCancelled
 from slotgrid.core.states import TaskState
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.durable.accept import Acceptor
+from slotgrid.durable.clocks import SteadyClock
+from slotgrid.durable.log_flush import LogFlush
+from slotgrid.durable.prefetch_buffer import Held, PrefetchBuffer
+from slotgrid.durable.prefetcher import Prefetcher
+from slotgrid.durable.starts import Starts
+from slotgrid.durable.waiting_count import WaitingCount
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.clocks import SteadyClock
 from slotgrid.records.database import Database
-from slotgrid.records.durable_restoring import class_key_of
-from slotgrid.records.log_flush import LogFlush
-from slotgrid.records.positions import Positions
-from slotgrid.records.pump import Pump
 from slotgrid.records.shared_files import NotShared
-from slotgrid.records.starts import Starts
-from slotgrid.records.store import acceptance, deliveries, endings, turns, waiting
+from slotgrid.records.store import deliveries, endings, turns, waiting
 from slotgrid.records.store.acceptance import Accepted, NewRecord
 from slotgrid.records.store.turns import Turn
-from slotgrid.records.waiting_count import WaitingCount
-from slotgrid.records.window import Held, Window
-from slotgrid.records.writes import Writes, outcome, surely
+from slotgrid.records.writes import Writes, outcome, retry_until_written
 from slotgrid.runtime.background import background
 
 log = structlog.get_logger()
@@ -59,20 +56,29 @@ class DurableTasks:
         self._forget = forget
         self._node = node
         self._ageing_s = ageing_s
-        self._limit = limit
         self._supervisor: Supervisor | None = None
         self._webhook_due = webhook_due
         self.artifacts = artifacts
         self._clock = clock
         self._steady = SteadyClock(clock)
-        self._window = Window()
+        self._buffer = PrefetchBuffer()
         self._writes = Writes()
         self._starts = Starts(database, self._writes)
         self._count = WaitingCount(self._queued_on_record, self._is_settled)
-        self._positions = Positions(database, node)
-        self._pump = Pump(
+        self._acceptor = Acceptor(
             database,
-            self._window,
+            self._writes,
+            self._count,
+            self._buffer,
+            node=node,
+            ageing_s=ageing_s,
+            limit=limit,
+            steady=self._steady,
+            offer=self._offer,
+        )
+        self._prefetcher = Prefetcher(
+            database,
+            self._buffer,
             node=node,
             admission=admission,
             clock=clock,
@@ -94,9 +100,9 @@ class DurableTasks:
         await self.take_up()
         try:
             async with (
-                background(self._pump.run, name="durable tasks"),
+                background(self._prefetcher.run, name="durable tasks"),
                 background(self._count.keep, name="count of waiting tasks"),
-                background(LogFlush(self._database, self._window).run, name="log lines"),
+                background(LogFlush(self._database, self._buffer).run, name="log lines"),
             ):
                 yield
                 self.release_queued()
@@ -104,9 +110,9 @@ class DurableTasks:
             await self._writes.finish()
 
     async def take_up(self) -> None:
-        """Count what waits on disk for this node, for the pump to bring it in."""
-        on_record = await self._pump.count()
-        self._count.assume(max(on_record, sum(held.waits for held in self._window)))
+        """Count what waits on disk for this node, for the prefetcher to bring it in."""
+        on_record = await self._prefetcher.count()
+        self._count.assume(max(on_record, sum(held.waits for held in self._buffer)))
 
     async def _queued_on_record(self) -> int:
         return await self._database.read(
@@ -116,14 +122,14 @@ class DurableTasks:
     def _is_settled(self) -> bool:
         """Whether the record shows what memory knows: nothing is being accepted or started."""
         return not self._writes.under_way and all(
-            held.waits or held.task.state is not TaskState.QUEUED for held in self._window
+            held.waits or held.task.state is not TaskState.QUEUED for held in self._buffer
         )
 
     def release_queued(self) -> None:
         """Let go of what has not started: it stays recorded, for the next process or a peer."""
         assert self._supervisor is not None
-        self._pump.stopped = True
-        for held in self._window:
+        self._prefetcher.stopped = True
+        for held in self._buffer:
             self._supervisor.release(held.task)
 
     # Accepting
@@ -131,77 +137,30 @@ class DurableTasks:
     async def accept(
         self, submitted: Sequence[tuple[Task, str | None, str | None]]
     ) -> list[Accepted]:
-        """Record tasks, all or none; each with its idempotency key and the hash of its body.
-
-        Raises QueueFull or DatabaseUnavailable: nothing was accepted, unless the error says that
-        the outcome is not known. Then the tasks are taken up as soon as it is, if it is so.
-        """
-        if self.waiting + len(submitted) > self._limit:
-            raise QueueFull(
-                f"{self.waiting} durable tasks are waiting, the limit is {self._limit}",
-                retry_after_s=30,
-            )
-        records = [self._record_of(*each) for each in submitted]
-        # Counted before they are written, so that those who come meanwhile see the limit.
-        self._count.add(len(records))
-        return await outcome(self._writes.keep(self._record(records), "accept"))
-
-    def _record_of(self, task: Task, key: str | None, body_hash: str | None) -> NewRecord:
-        arrived_at = self._steady()
-        later_s = (task.submission.priority - 1) * self._ageing_s
-        return NewRecord(
-            task, self._node, arrived_at, arrived_at + later_s, class_key_of(task), key, body_hash
-        )
-
-    async def _record(self, records: Sequence[NewRecord]) -> list[Accepted]:
-        new: list[NewRecord] = []
-        try:
-            accepted = await self._database.write_with_others(acceptance.insert, records)
-            if not any(answer.conflict for answer in accepted):
-                new = [
-                    record
-                    for record, answer in zip(records, accepted, strict=True)
-                    if not answer.replayed
-                ]
-        finally:
-            self._count.add(len(new) - len(records))
-        for record in new:
-            self._offer(record)
-        await asyncio.sleep(0)  # one turn of the loop: what can start has started, the rest queues
-        on_disk = {record.task.id: record for record in new if record.task.id not in self._window}
-        return [
-            await self._placed(answer, on_disk[answer.task_id])
-            if answer.task_id in on_disk
-            else answer
-            for answer in accepted
-        ]
-
-    async def _placed(self, answer: Accepted, record: NewRecord) -> Accepted:
-        with suppress(DatabaseUnavailable):  # it is accepted; where it stands is not worth an error
-            return replace(answer, position=await self._positions.of(record))
-        return answer
+        """Record tasks, all or none; as `Acceptor.accept`."""
+        return await self._acceptor.accept(submitted)
 
     def _offer(self, record: NewRecord) -> None:
         """Hold a new task in memory if it is among the next of its class, else leave it on disk."""
         task, class_key = record.task, record.class_key
         not_before = task.submission.not_before
         if not_before is not None and not_before.timestamp() > self._clock():
-            self._window.note_early(class_key, not_before.timestamp())
-        elif self._pump.stopped:
-            self._window.note_disk(class_key, record.queue_key)
-        elif self._window.admits(class_key, record.queue_key):
+            self._buffer.note_early(class_key, not_before.timestamp())
+        elif self._prefetcher.stopped:
+            self._buffer.note_disk(class_key, record.queue_key)
+        elif self._buffer.admits(class_key, record.queue_key):
             self._load(task, class_key, record.queue_key)
-        self._pump.look(class_key)
+        self._prefetcher.look(class_key)
 
     def _load(self, task: Task, class_key: str, key: float) -> None:
         """Let a recorded task wait for a slot. Whoever comes second with it does nothing."""
-        if task.id in self._window:
+        if task.id in self._buffer:
             return
         assert self._supervisor is not None
         # So that it has the same key in memory as on disk.
         arrived_at = key - (task.submission.priority - 1) * self._ageing_s
         task.queued_mono = self._steady.monotonic(arrived_at)
-        self._window.hold(task, class_key, key)
+        self._buffer.hold(task, class_key, key)
         self._supervisor.start(task)
 
     # What the supervisor's turns mean here (slotgrid.core.observer.Observer)
@@ -211,15 +170,15 @@ class DurableTasks:
 
         The next ones are read ahead of need, but slots may be faster than the database.
         """
-        held = self._window.get(task.id)
-        return held is not None and self._window.overtakes(held)
+        held = self._buffer.get(task.id)
+        return held is not None and self._buffer.overtakes(held)
 
     async def begin(self, task: Task) -> bool:
         """Record that the task starts; False when it is no longer ours. Before its first line.
 
         Raises DatabaseUnavailable, soon: the task holds a slot, which others could use.
         """
-        held = self._window.get(task.id)
+        held = self._buffer.get(task.id)
         if held is None:
             return False
         if task.attempts[-1].slot is None:  # the worker will say which
@@ -233,7 +192,7 @@ class DurableTasks:
 
     def queued_again(self, task: Task, error: ServiceError, delay_s: float) -> None:
         """Record that an attempt failed and another follows."""
-        held = self._window.get(task.id)
+        held = self._buffer.get(task.id)
         if held is None:
             return
         task.events.append(
@@ -243,11 +202,11 @@ class DurableTasks:
         held.said = False
         turn = self._turn(held)
         write = partial(self._database.write, lambda c: turns.back_to_queue(c, turn))
-        _ = self._writes.keep(surely(write, task.id), f"retry {task.id}")
+        _ = self._writes.keep(retry_until_written(write, task.id), f"retry {task.id}")
 
     def ended(self, task: Task) -> None:
         """Record the end of a task, however long the database needs; then deliver it."""
-        held = self._window.get(task.id)
+        held = self._buffer.get(task.id)
         if held is None:
             return
         self._leave_queue(held)
@@ -257,8 +216,8 @@ class DurableTasks:
         if task.state is not TaskState.COMPLETED:
             await self._share_if_possible(task)
         write = partial(self._database.write_with_others, turns.finish, turn)
-        await surely(write, task.id)
-        self._window.drop(task.id)
+        await retry_until_written(write, task.id)
+        self._buffer.drop(task.id)
         if task.submission.webhook is not None:
             self._webhook_due()
         await self.artifacts.leave_to_shared(task)
@@ -278,9 +237,9 @@ class DurableTasks:
         return Turn.of(task, self._node, after=held.kept, lines_after=first_line)
 
     def _leave_queue(self, held: Held) -> None:
-        if self._window.leave_queue(held):
+        if self._buffer.leave_queue(held):
             self._count.add(-1)
-            self._pump.look(held.class_key)
+            self._prefetcher.look(held.class_key)
 
     # Ends of what this process does not run
 
@@ -298,7 +257,7 @@ class DurableTasks:
             lambda c: endings.cancel(c, self._node, task_id, problem, at=now)
         )
         self._ended_on_disk(task_id, ended)
-        # The pump may just have taken it up: then it is told as well.
+        # The prefetcher may just have taken it up: then it is told as well.
         self._cancel_held(task_id, reason)
 
     async def fail(self, task_id: str, error: ServiceError) -> None:
@@ -314,13 +273,13 @@ class DurableTasks:
     def _ended_on_disk(self, task_id: str, ended: endings.Ended | None) -> None:
         if ended is None:
             return
-        if ended.node == self._node and ended.waited and task_id not in self._window:
+        if ended.node == self._node and ended.waited and task_id not in self._buffer:
             self._count.add(-1)
         if ended.to_deliver:
             self._webhook_due()
 
     def _cancel_held(self, task_id: str, reason: str) -> None:
-        if (held := self._window.get(task_id)) is not None and self._supervisor is not None:
+        if (held := self._buffer.get(task_id)) is not None and self._supervisor is not None:
             self._supervisor.cancel(held.task, reason)
 
     async def redeliver(self, task_id: str) -> None:
@@ -335,20 +294,20 @@ class DurableTasks:
 
     def held(self) -> list[Task]:
         """The tasks in memory."""
-        return [held.task for held in self._window]
+        return [held.task for held in self._buffer]
 
     def disown(self, task: Task) -> None:
         """Know no more of a task than its record, which another node has written on: it ended
         it, or has taken it over, and this one heard of it last.
         """
-        if (held := self._window.get(task.id)) is not None:
+        if (held := self._buffer.get(task.id)) is not None:
             self._leave_queue(held)
-            self._window.drop(task.id)
+            self._buffer.drop(task.id)
         self._forget(task.id)
 
     def let_go(self, task: Task) -> None:
         """Drop a task that is another node's now."""
-        held = self._window.get(task.id)
+        held = self._buffer.get(task.id)
         if held is None or self._supervisor is None:
             return
         if not self._supervisor.release(task):

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from slotgrid.core.addresses import AddressPolicy
-from slotgrid.records.webhooks import Delivery
+from slotgrid.webhooks.sender import Delivery
 
 LOOPBACK = AddressPolicy.parse("127.0.0.0/8")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

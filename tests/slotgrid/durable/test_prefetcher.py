@@ -10,11 +10,11 @@ import pytest
 
 from slotgrid.core.errors import ServiceError, UnknownFunction
 from slotgrid.core.task import Task
+from slotgrid.durable.prefetch_buffer import PrefetchBuffer
+from slotgrid.durable.prefetcher import Prefetcher
 from slotgrid.records.database import Database
 from slotgrid.records.engines import engine_of
-from slotgrid.records.pump import Pump
 from slotgrid.records.store import acceptance
-from slotgrid.records.window import Window
 from slotgrid.runtime.background import background
 from tests.slotgrid.records.recorded import NODE, async_task, record
 from tests.worker.browser.waiting import until
@@ -50,9 +50,9 @@ async def test_a_task_that_fails_when_restored_holds_up_none_behind_it(database:
         await asyncio.sleep(0)  # others run meanwhile, and could take a slot
         done.append(f"failed {task_id}")
 
-    pump = Pump(
+    prefetcher = Prefetcher(
         database,
-        Window(),
+        PrefetchBuffer(),
         node=NODE,
         admission=Admission(tasks, gone=tasks[1]),  # type: ignore[arg-type]  # only what it uses
         clock=time.time,
@@ -61,8 +61,8 @@ async def test_a_task_that_fails_when_restored_holds_up_none_behind_it(database:
         fail=fail,
         cancel=lambda *_: None,
     )
-    assert await pump.count() == 3
-    async with background(pump.run, name="pump"):
+    assert await prefetcher.count() == 3
+    async with background(prefetcher.run, name="prefetcher"):
         await until(lambda: len(done) == 3)
     first, gone, last = (task.id for task in tasks)
     assert done == [f"loaded {first}", f"loaded {last}", f"failed {gone}"]

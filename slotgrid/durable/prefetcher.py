@@ -1,4 +1,4 @@
-"""Brings the next durable tasks of each class from disk into memory, as their turn comes near."""
+"""Prefetches the next durable tasks of each class from disk into memory."""
 
 import asyncio
 import math
@@ -16,28 +16,29 @@ from slotgrid.core.errors import (
     WaitExceeded,
 )
 from slotgrid.core.task import Task
+from slotgrid.durable.prefetch_buffer import PrefetchBuffer
+from slotgrid.durable.restoring import restored
 from slotgrid.records.database import Database
-from slotgrid.records.durable_restoring import restored
-from slotgrid.records.store import endings, spoken, waiting
+from slotgrid.records.store import endings, task_events, waiting
 from slotgrid.records.store.rows import Row
-from slotgrid.records.window import Window
 
 log = structlog.get_logger()
 
 EVERY_S = 1.0
-"""How often the pump looks for what waited too long or whose time has come."""
+"""Interval between two looks for tasks that waited too long or whose `not_before` has passed."""
 
 
-class Pump:
-    """Fills the window from disk. `load` is given each task whose turn comes near; `fail` ends
-    one that can no longer run, or has waited too long; `cancel` stops one that another node was
-    asked to cancel.
+class Prefetcher:
+    """Fills the buffer from disk.
+
+    `load` starts a prefetched task. `fail` ends a task that can no longer run or has waited too
+    long. `cancel` stops a running task whose cancellation another node recorded.
     """
 
     def __init__(
         self,
         database: Database,
-        window: Window,
+        buffer: PrefetchBuffer,
         *,
         node: str,
         admission: Admission,
@@ -48,7 +49,7 @@ class Pump:
         cancel: Callable[[str, str], None],
     ) -> None:
         self._database = database
-        self._window = window
+        self._buffer = buffer
         self._node = node
         self._admission = admission
         self._clock = clock
@@ -61,15 +62,15 @@ class Pump:
         """Set when nothing more is to be taken up."""
 
     def look(self, class_key: str) -> None:
-        """Wake the pump if it is time to read the next ones of that class."""
-        if self._window.short(class_key):
+        """Wake the prefetcher if the buffer of that class is low."""
+        if self._buffer.is_low(class_key):
             self._wake.set()
 
     async def count(self) -> int:
-        """How many wait for this node, in memory and on disk; the pump will come to all of them."""
+        """Number of waiting tasks of this node, in memory and on disk; all will be prefetched."""
         counts = await self._database.read(lambda c: waiting.queued_classes(c, self._node))
         for class_key in counts:
-            self._window.note_disk(class_key, -math.inf)
+            self._buffer.note_disk(class_key, -math.inf)
             await self._look_for_early(class_key, self._clock())
         self._wake.set()
         return sum(counts.values())
@@ -94,10 +95,10 @@ class Pump:
 
     async def _fill(self) -> None:
         node, now = self._node, self._clock()
-        for class_key in self._window.come_due(now):
+        for class_key in self._buffer.come_due(now):
             await self._look_for_early(class_key, now)
-        for class_key in self._window.wanting():
-            room, held, disk = self._window.begin_read(class_key)
+        for class_key in self._buffer.low_classes():
+            room, held, disk = self._buffer.begin_read(class_key)
             limit = room + held
             try:
                 rows = await self._database.read(
@@ -110,22 +111,22 @@ class Pump:
                         steady_now=self._steady(),
                     )
                 )
-                fresh = [row for row in rows if row.id not in self._window]
+                fresh = [row for row in rows if row.id not in self._buffer]
                 await self._take(fresh[:room])
                 if len(fresh) > room:
-                    self._window.note_disk(class_key, fresh[room].queue_key)
+                    self._buffer.note_disk(class_key, fresh[room].queue_key)
                 elif len(rows) == limit:
-                    self._window.note_disk(class_key, rows[-1].queue_key)
+                    self._buffer.note_disk(class_key, rows[-1].queue_key)
             except DatabaseUnavailable:
-                self._window.note_disk(class_key, disk)
+                self._buffer.note_disk(class_key, disk)
                 raise
             finally:
-                self._window.end_read(class_key)
+                self._buffer.end_read(class_key)
 
     async def _look_for_early(self, class_key: str, now: float) -> None:
         at = await self._database.read(lambda c: waiting.next_early(c, self._node, class_key, now))
         if at is not None:
-            self._window.note_early(class_key, at)
+            self._buffer.note_early(class_key, at)
 
     async def _take(self, rows: Sequence[Row]) -> None:
         """Hold tasks of disk, if they still wait there, each on its function as it is now."""
@@ -134,7 +135,7 @@ class Pump:
             try:
                 restorable.append((row, restored(row, self._admission)))
             except NoWorker:  # nobody is there yet who would know its function: it stays on disk
-                self._window.note_disk(row.class_key, row.queue_key)
+                self._buffer.note_disk(row.class_key, row.queue_key)
             except ServiceError as error:  # its function is gone, or would refuse it now
                 restorable.append((row, error))
             except Exception:  # a record that somebody changed must not stop all others
@@ -160,7 +161,7 @@ class Pump:
         node, now, steady_now = self._node, self._clock(), self._steady()
         late = await self._database.read(lambda c: waiting.overdue(c, node, now, steady_now))
         for task_id in late:
-            if task_id not in self._window:
+            if task_id not in self._buffer:
                 error = WaitExceeded("no slot came free in time", task_id=task_id)
                 await self._fail(task_id, error)
 
@@ -174,13 +175,13 @@ class Pump:
 
     async def _keep_said(self) -> None:
         """Record what running tasks said that is kept, so that a crash takes a second of it."""
-        for held in self._window:
+        for held in self._buffer:
             events = held.task.events
             if held.waits or events.closed or events.last_id == held.kept:
                 continue
-            last, said = events.last_id, spoken.kept_of(held.task, after=held.kept)
+            last, said = events.last_id, task_events.kept_of(held.task, after=held.kept)
             if said:
                 await self._database.write(
-                    partial(spoken.keep_events, task_id=held.task.id, said=said)
+                    partial(task_events.keep_events, task_id=held.task.id, said=said)
                 )
             held.kept = last

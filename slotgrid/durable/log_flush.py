@@ -7,9 +7,9 @@ import structlog
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.states import TaskState
 from slotgrid.core.task import LOG_LINES_LIMIT
+from slotgrid.durable.prefetch_buffer import Held, PrefetchBuffer
 from slotgrid.records.database import Database
 from slotgrid.records.store import lines
-from slotgrid.records.window import Held, Window
 
 log = structlog.get_logger()
 
@@ -22,9 +22,9 @@ class LogFlush:
     At most LOG_LINES_LIMIT lines of a task: the newest ones are recorded at its end.
     """
 
-    def __init__(self, database: Database, window: Window) -> None:
+    def __init__(self, database: Database, buffer: PrefetchBuffer) -> None:
         self._database = database
-        self._window = window
+        self._buffer = buffer
         self._flushed: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -41,7 +41,7 @@ class LogFlush:
     async def turn(self) -> None:
         """Record what is new. Raises DatabaseUnavailable."""
         rows, upto = [], {}
-        running = [held for held in self._window if held.task.state is TaskState.RUNNING]
+        running = [held for held in self._buffer if held.task.state is TaskState.RUNNING]
         self._flushed = {
             held.task.id: self._flushed.get(held.task.id, self._first(held)) for held in running
         }

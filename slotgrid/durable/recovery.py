@@ -9,8 +9,8 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, WorkerLost
+from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.database import Database
-from slotgrid.records.durable import DurableTasks
 from slotgrid.records.store import rows, turns, waiting
 from slotgrid.records.store.rows import Row
 
@@ -21,7 +21,7 @@ LOOK_S = 0.2
 
 
 class Recovery:
-    """Goes on with tasks as their records say. Fulfils `slotgrid.records.peers.Survivor`.
+    """Goes on with tasks as their records say. Fulfils `slotgrid.durable.takeover.Survivor`.
 
     Whether a task that ran may run again is its function's to say. For so long after the start
     (`functions_within_s`) a function that is not known may still become known, and its tasks wait.

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.records import waiting_count
-from slotgrid.records.waiting_count import WaitingCount
+from slotgrid.durable import waiting_count
+from slotgrid.durable.waiting_count import WaitingCount
 from slotgrid.runtime.background import background
 from tests.worker.browser.waiting import until
 

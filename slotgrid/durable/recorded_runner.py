@@ -8,7 +8,7 @@ from slotgrid.core.lease import Lease
 from slotgrid.core.observer import Observer
 from slotgrid.core.runner import AttemptFailed, Refused, Runner
 from slotgrid.core.task import Task
-from slotgrid.records.durable import DurableTasks
+from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.shared_files import NotShared
 
 DATABASE_AWAY_S = 1.0

@@ -8,7 +8,7 @@ from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.records.store.rows import Row
-from slotgrid.records.store.spoken import events_before
+from slotgrid.records.store.task_events import events_before
 
 
 def restored(row: Row, admission: Admission) -> Task:

@@ -1,4 +1,4 @@
-"""Which durable tasks are held in memory to wait for slots, and which stay on disk. No I/O."""
+"""The prefetch buffer: durable tasks that wait in memory, ahead of those on disk. No I/O."""
 
 import bisect
 import math
@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 
 from slotgrid.core.task import Task
 
-WINDOW = 200
-"""Tasks of a class held in memory to wait for slots; the others wait on disk."""
+BUFFER_SIZE = 200
+"""Tasks of a class that wait in memory; the others wait on disk."""
 
 
 @dataclass(slots=True)
 class Held:
-    """A task in memory. `waits` until it first starts or ends; `said` once its start was told.
+    """A task in memory.
 
-    `kept` is the number of its last event that is recorded.
+    `waits` is true until its first start or its end; `said` once its start is among its events.
+    `kept` is the number of its last recorded event.
     """
 
     task: Task
@@ -28,11 +29,11 @@ class Held:
 
 @dataclass(slots=True)
 class _Class:
-    """The keys of those that wait in memory, how many are held at all, and what disk has.
+    """One class: sorted keys of its waiting tasks in memory, its tasks in memory, and its disk.
 
-    `disk` is no larger than the smallest key of those that lie on disk and may start; None when
-    there are none. `reading` is what `disk` was before the read that is under way. `early_at` is
-    when the next of those that wait for their time may start, in seconds since the epoch.
+    `disk` is a lower bound for the keys of tasks on disk that may start; None without any.
+    `reading` is the value of `disk` before the read that is under way. `early_at` is the earliest
+    `not_before` on disk, in seconds since the epoch.
     """
 
     keys: list[float] = field(default_factory=list)
@@ -43,17 +44,18 @@ class _Class:
 
     @property
     def ahead(self) -> int:
-        """How many of those held come before what lies on disk."""
+        """Number of waiting tasks in memory that start before any task on disk."""
         return len(self.keys) if self.disk is None else bisect.bisect_left(self.keys, self.disk)
 
 
-class Window:
-    """The next tasks of each class. Before those held that come before all that lie on disk run
-    out, the next ones are to be read; where slots are faster than that, `overtakes` tells. So the
-    order of the queue is kept over both.
+class PrefetchBuffer:
+    """The next tasks of each class, kept in the order of the queue together with those on disk.
+
+    Prefetch the next tasks from disk before the buffer runs empty (`is_low`). If slots are faster
+    than the prefetch, `overtakes` is true for a task that would start before one on disk.
     """
 
-    def __init__(self, *, size: int = WINDOW) -> None:
+    def __init__(self, *, size: int = BUFFER_SIZE) -> None:
         self._size = size
         self._held: dict[str, Held] = {}
         self._classes: dict[str, _Class] = {}
@@ -69,7 +71,7 @@ class Window:
         return self._held.get(task_id)
 
     def admits(self, class_key: str, key: float) -> bool:
-        """Whether a new task is among the next of its class; if not, disk is noted to have it."""
+        """Whether a new task belongs in the buffer; if not, it is noted to be on disk."""
         kind = self._class(class_key)
         behind = bisect.bisect_right(kind.keys, key)
         if behind < self._size and (kind.disk is None or key < kind.disk):
@@ -131,14 +133,14 @@ class Window:
         if kind == _Class():  # callers may name ever new places, and each is a class
             del self._classes[class_key]
 
-    def short(self, class_key: str) -> bool:
-        """Whether it is time to read the next ones of that class from disk."""
+    def is_low(self, class_key: str) -> bool:
+        """Whether to prefetch the next tasks of the class: half of the buffer or less is ahead."""
         kind = self._class(class_key)
         return kind.disk is not None and kind.ahead <= self._size // 2
 
-    def wanting(self) -> list[str]:
-        """The classes to be read from disk."""
-        return [class_key for class_key in self._classes if self.short(class_key)]
+    def low_classes(self) -> list[str]:
+        """The classes to prefetch."""
+        return [class_key for class_key in self._classes if self.is_low(class_key)]
 
     def begin_read(self, class_key: str) -> tuple[int, int, float]:
         """How many more tasks of the class are to be held, how many are, and what was on disk.

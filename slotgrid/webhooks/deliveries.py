@@ -17,7 +17,8 @@ from slotgrid.core.webhooks import header_faults, signing_key
 from slotgrid.records.database import Database
 from slotgrid.records.store import deliveries, due, rows
 from slotgrid.records.store.due import Claim
-from slotgrid.records.webhooks import (
+from slotgrid.records.writes import retry_until_written
+from slotgrid.webhooks.sender import (
     AT_ONCE,
     Delivery,
     DeliveryAttempt,
@@ -27,7 +28,6 @@ from slotgrid.records.webhooks import (
     webhook_body,
     webhook_target,
 )
-from slotgrid.records.writes import surely
 
 log = structlog.get_logger()
 
@@ -65,11 +65,11 @@ def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
 
 
 class WebhookDeliveries:
-    """Makes attempts at webhooks. Fulfils `slotgrid.records.due.DueHandler`.
+    """Makes attempts at webhooks. Fulfils `slotgrid.durable.due_work.DueHandler`.
 
-    What is to be delivered stands in the task's record, and when in its due row. An attempt, the
-    state of the delivery and the next due time are recorded together. `count` is called for each
-    attempt with what follows it: `delivered`, `retry` or `failed`.
+    The task's record has the content of a delivery, its due row the time. An attempt, the state of
+    the delivery and the next due time are recorded together. `count` is called for each attempt
+    with what follows it: `delivered`, `retry` or `failed`.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class WebhookDeliveries:
     async def act(self, claim: Claim) -> None:
         """Make one attempt, unless nothing is owed any more."""
         task_id = claim.ref
-        row = await surely(
+        row = await retry_until_written(
             lambda: self._database.read(lambda connection: rows.get(connection, task_id)), task_id
         )
         if row is None or row.delivery != "pending" or row.status in rows.LIVE:
             nothing = partial(due.remove, held=claim)
-            await surely(lambda: self._database.write(nothing), task_id)
+            await retry_until_written(lambda: self._database.write(nothing), task_id)
             return
         attempt = await self._send(row)
         again_in_s = None
@@ -107,7 +107,7 @@ class WebhookDeliveries:
         note = partial(
             deliveries.note_attempt, claim=claim, state=state, attempt=made, again_in_s=again_in_s
         )
-        await surely(lambda: self._database.write(note), task_id)
+        await retry_until_written(lambda: self._database.write(note), task_id)
         self._count("retry" if state == "pending" else state)
         log.info(
             "webhook.attempt",

@@ -7,7 +7,7 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.database import Database
 from slotgrid.records.store import turns
 from slotgrid.records.store.turns import Turn
-from slotgrid.records.writes import Writes, surely
+from slotgrid.records.writes import Writes, retry_until_written
 
 WITHIN_S = 2.0
 
@@ -38,5 +38,7 @@ class Starts:
     def _undo(self, turn: Turn) -> None:
         self._unsure.add(turn.task_id)
         write = partial(self._database.write, partial(turns.undo_start, turn=turn))
-        undoing = self._writes.keep(surely(write, turn.task_id), f"undo {turn.task_id}")
+        undoing = self._writes.keep(
+            retry_until_written(write, turn.task_id), f"undo {turn.task_id}"
+        )
         undoing.add_done_callback(lambda _: self._unsure.discard(turn.task_id))

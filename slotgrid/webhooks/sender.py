@@ -24,7 +24,7 @@ from slotgrid.core.addresses import AddressPolicy, AddressRefused
 from slotgrid.core.moments import iso
 from slotgrid.core.states import TaskState
 from slotgrid.core.webhooks import Headers, merged_headers, signing_key
-from slotgrid.records.guarded import GuardedConnector
+from slotgrid.webhooks.guarded import GuardedConnector
 
 CONNECT_SHARE = 1 / 3
 """Of an attempt's time, what name, connection and TLS may take together."""

@@ -1,4 +1,4 @@
-"""The loop of a node that does what is due: it claims rows of one table and acts on them."""
+"""The loop that does due work of a node: it claims rows of one table and acts on them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 LOOK_S = 2.0
 """Longest sleep between two looks: other nodes may schedule work that any node may do."""
 END_S = 5.0
-"""At the end of the node: for the acts under way, which are cancelled."""
+"""Time limit, at the end of the node, for the cancelled acts to end."""
 
 
 class DueHandler(Protocol):
@@ -79,6 +79,9 @@ class DueWork:
                 sleep_s = await self._turn()
             except DatabaseUnavailable:
                 sleep_s = LOOK_S  # logged once for all by the database
+            except Exception:  # the edge of the loop: a lost right to one table ends no node
+                log.exception("due.look_failed")
+                sleep_s = LOOK_S
             if sleep_s > 0:
                 await self._sleep(sleep_s)
 

@@ -1,0 +1,1 @@
+"""Durable tasks of one node: accepted, prefetched, recorded, recovered and taken over."""
