@@ -23,7 +23,7 @@ FAILED = 1
 """pytest's exit status when it ran to its end and tests failed."""
 FEW = 5
 """More than that is no bad luck."""
-FLAGS = ("-p", "scripts.failed_tests", "--durations=25")
+FLAGS = ("-p", "tests.failed_tests", "--durations=25")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 
