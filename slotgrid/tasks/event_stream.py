@@ -2,16 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 
-from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.events import Event, Reader
 from slotgrid.core.task import Task
 from slotgrid.records.ledger import Ledger, Record
-
-POLL_S = 0.5
-"""How often a recorded task is looked up, to see whether it has started or ended."""
+from slotgrid.tasks.pickup import taken_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ class EventStream:
         else:
             async for event in self._recorded():
                 yield event
-            task = await self._started(self._found)
+            task = await taken_up(self._ledger, self._found)
             self._live.set_result(task)
         if task is None:  # it ended without this process, maybe since its events were read
             async for event in self._recorded():
@@ -82,12 +78,3 @@ class EventStream:
         for event in events:
             self._position = event.id
             yield event
-
-    async def _started(self, record: Record) -> Task | None:
-        """The task, once this process takes it up from disk; None when it has ended elsewhere."""
-        found: Task | Record | None = record
-        while isinstance(found, Record) and not found.state.terminal:
-            await asyncio.sleep(POLL_S)
-            with suppress(DatabaseUnavailable):  # the next look may succeed
-                found = await self._ledger.find(record.id)
-        return found if isinstance(found, Task) else None

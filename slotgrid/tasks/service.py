@@ -16,8 +16,9 @@ from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.history import TaskFilter
 from slotgrid.records.ledger import Json, Record
 from slotgrid.records.unreadable import UnreadableRecord
-from slotgrid.tasks.event_stream import POLL_S, EventStream
+from slotgrid.tasks.event_stream import EventStream
 from slotgrid.tasks.log_stream import LogStream
+from slotgrid.tasks.pickup import POLL_S
 from slotgrid.tasks.submitter import TaskSubmitter
 
 LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})

@@ -11,7 +11,7 @@ from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.records.ledger import Record
-from slotgrid.tasks import event_stream
+from slotgrid.tasks import pickup
 from slotgrid.tasks import service as service_module
 from slotgrid.tasks.event_stream import EventStream, Missed
 from slotgrid.tasks.log_stream import LogStream
@@ -23,7 +23,7 @@ GREETED = ["status", "chunk", "chunk", "chunk", "progress", "done"]
 
 @pytest.fixture(autouse=True)
 def _poll_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (event_stream, service_module):
+    for module in (pickup, service_module):
         monkeypatch.setattr(module, "POLL_S", 0.01)
 
 
@@ -161,6 +161,36 @@ async def test_the_log_of_a_recorded_task_is_read_from_its_record(durable: Runni
     stream = await durable.tasks.logs(ADA, plain, follow=True)
     assert [text for _, text in await lines(stream)][-1] == b'["stdout","completed"]'
     await stream.wait_ended()
+
+
+async def test_the_log_of_a_task_on_disk_is_followed_when_it_is_taken_up(
+    durable: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id, live = await _hidden(durable, monkeypatch)
+    stream = await durable.tasks.logs(ADA, task_id, follow=True)
+    following = asyncio.create_task(lines(stream))
+    ended = asyncio.create_task(stream.wait_ended())
+    await asyncio.sleep(0.05)
+    assert not following.done()
+    monkeypatch.undo()
+    live.log("something new", step="main")
+    durable.runner.gate.set()
+    async with asyncio.timeout(GIVE_UP_S):
+        texts = [text for _, text in await following]
+        await ended
+    assert b'["stdout","something new"]' in texts
+    assert texts[-1] == b'["stdout","completed"]'
+
+
+async def test_the_log_of_a_task_that_ends_elsewhere_is_followed_on_record(
+    durable: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id, live = await _hidden(durable, monkeypatch)
+    following = asyncio.create_task(lines(await durable.tasks.logs(ADA, task_id, follow=True)))
+    durable.runner.gate.set()
+    await live.wait_finished()
+    async with asyncio.timeout(GIVE_UP_S):
+        assert (await following)[-1][1] == b'["stdout","completed"]'
 
 
 async def test_lines_of_earlier_processes_come_before_those_of_this_one(
