@@ -29,7 +29,7 @@ STATEMENT_S = 10
 LOCK_S = 5
 
 LITTLE_ROOM = 1024 * 1024
-"""Bytes; a start needs about half of that."""
+"""Bytes; a start needs about a fifth of that."""
 
 FORESTALLED = {"40P01", "40001"}
 """SQLSTATE of a deadlock and of a serialization failure: run again, it goes through."""

@@ -30,7 +30,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     ("kind", "free_kb"),
-    [("worker", 0), ("balancer", 0), ("worker", 4), ("worker", 160), ("balancer", 320)],
+    [("worker", 0), ("balancer", 0), ("worker", 4), ("worker", 160), ("balancer", 96)],
 )
 def test_a_start_without_room_ends_with_a_reason(disk: Path, kind: str, free_kb: int) -> None:
     # At different places: the folder itself, the tables, what is written once they are there.
