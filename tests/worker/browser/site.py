@@ -52,7 +52,7 @@ HOSTILE = {
         }, 0)
     </script>""",
     "socket": """<script>
-        const socket = new WebSocket('/socket');
+        const socket = new WebSocket('/sink');
         socket.onopen = () => setInterval(() => {
           for (let i = 0; i < 500; i++) socket.send('flood')
         }, 0)
@@ -83,6 +83,7 @@ def make_site() -> web.Application:
             web.get("/hangs", _hangs),
             web.get("/redirect", _redirect),
             web.get("/socket", _socket),
+            web.get("/sink", _sink),
         ]
     )
     return app
@@ -128,6 +129,15 @@ async def _hangs(request: web.Request) -> web.Response:
 
 async def _redirect(request: web.Request) -> web.Response:
     raise web.HTTPFound(request.query["to"])
+
+
+async def _sink(request: web.Request) -> web.WebSocketResponse:
+    """Answers nothing: a flood of answers would keep the tests' own loop busy."""
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    async for _ in socket:
+        pass
+    return socket
 
 
 async def _socket(request: web.Request) -> web.WebSocketResponse:
