@@ -130,7 +130,8 @@ async def test_files_are_bounded_also_those_that_are_saved_at_once(
         )
         assert isinstance(failed, m.Failed)
         assert "files and steps" in failed.problem["detail"]
-        assert len(failed.artifacts) == 90
+        saved = len(failed.artifacts)  # the task fails while others of its files are being saved
+        assert saved <= 90 if at_once else saved == 90
         await _works(worker, balancer)
         await worker.idle()
 
