@@ -1,1 +1,1 @@
-"""Decides: tasks, queue, slots, dispatch. No I/O and no HTTP in here."""
+"""Decisions on tasks, queue, slots and dispatch, without I/O and HTTP."""

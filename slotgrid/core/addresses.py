@@ -1,11 +1,11 @@
-"""Which network addresses may be asked.
+"""SSRF guard: the network addresses that requests may connect to.
 
-What others name (a webhook's URL, a page's) must not lead into the network that the node stands
-in, nor to what tells a machine its own credentials. So an address counts as public only if it
-stands in the ranges that IANA's special-purpose registries (RFC 6890, as of 2026) leave over. They
-are written out here, since what Python's `ipaddress` calls global changes with Python's version.
+A URL from a caller must not reach the node's internal network or a cloud's metadata service, which
+hands out credentials. So an address is public only outside the ranges of IANA's special-purpose
+registries (RFC 6890, as of 2026). The ranges are listed here, since `is_global` of Python's
+`ipaddress` changes with Python's version.
 
-A host name says nothing: only the address that it resolves to, and that is then connected to, does.
+The check applies to the address that is connected to, never to a host name alone.
 """
 
 import re
@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 
 
 class AddressKind(StrEnum):
-    """What an address is for; all but PUBLIC are refused."""
+    """The purpose of an address; all except PUBLIC are refused."""
 
     PUBLIC = "public"
     UNSPECIFIED = "unspecified"
@@ -36,7 +36,7 @@ def _table(rows: dict[AddressKind, str]) -> tuple[tuple[Network, AddressKind], .
     return tuple((ip_network(item), kind) for kind, items in rows.items() for item in items.split())
 
 
-# In each table the first network that holds an address names its kind, and the last holds them all.
+# The first network that contains an address gives its kind; the last network contains all.
 _KINDS = {
     4: _table(
         {
@@ -65,7 +65,7 @@ _KINDS = {
                 AddressKind.PRIVATE: "fc00::/7 fec0::/10",
                 AddressKind.LINK_LOCAL: "fe80::/10",
                 AddressKind.MULTICAST: "ff00::/8",
-                # Teredo and 6to4: an IPv4 address inside says where the packets really go.
+                # Teredo and 6to4: an embedded IPv4 address determines the real destination.
                 AddressKind.TUNNEL: "2001::/32 2002::/16",
                 AddressKind.RESERVED: "2001::/23 2001:db8::/32 3fff::/20",
                 AddressKind.PUBLIC: "2000::/3",
@@ -75,8 +75,8 @@ _KINDS = {
     ),
 }
 
-# IPv6 forms of an IPv4 address: mapped by the operating system, translated by NAT64 (RFC 6052;
-# with DNS64 in front of it, every IPv4-only host has such an address).
+# IPv6 forms of an IPv4 address: mapped by the operating system, or translated by NAT64 (RFC 6052;
+# with DNS64, every IPv4-only host has such an address).
 _EMBEDDING = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
@@ -84,10 +84,10 @@ _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 
 
 class AddressRefused(Exception):
-    """The address that a host leads to may not be asked.
+    """A host resolves to an address that is not allowed.
 
-    The message does not tell the address of a host name, for who asks may not be meant to learn
-    what the names of the inner network stand for; `address` does.
+    The message omits the resolved address, since callers must not learn how names of the internal
+    network resolve; `address` has it.
     """
 
     def __init__(self, host: str, address: str, kind: AddressKind) -> None:
@@ -101,23 +101,23 @@ class AddressRefused(Exception):
 
 
 def embedded(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for; any other is given back as it is."""
+    """The IPv4 address embedded in an IPv6 address; any other address unchanged."""
     if any(address in network for network in _EMBEDDING):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
 
 
 def kind_of(address: Address) -> AddressKind:
-    """What the address, or the IPv4 address inside it, is for."""
+    """The kind of the address, or of the IPv4 address embedded in it."""
     address = embedded(address)
     return next(kind for network, kind in _KINDS[address.version] if address in network)
 
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """Public addresses may be asked, and beyond them those of these networks and host names.
+    """Allows public addresses, and those of the listed networks and host names.
 
-    A host name opens whatever it leads to, and only when it is itself what was asked for.
+    A listed host name allows any address that it resolves to, but only in URLs with that name.
     """
 
     networks: tuple[Network, ...] = ()
@@ -125,9 +125,9 @@ class AddressPolicy:
 
     @classmethod
     def parse(cls, text: str) -> "AddressPolicy":
-        """Read `ALLOWED_PRIVATE_NETWORKS`: addresses, CIDR networks, host names; by commas.
+        """Parse `ALLOWED_PRIVATE_NETWORKS`: addresses, CIDR networks, host names, with commas.
 
-        Raises ValueError that names the first item which is none of these.
+        Raises ValueError for the first invalid item.
         """
         networks: list[Network] = []
         host_names: set[str] = set()
@@ -139,19 +139,19 @@ class AddressPolicy:
         return cls(tuple(networks), frozenset(host_names))
 
     def allows(self, host: str, address: str | Address) -> bool:
-        """Whether `address`, which `host` led to, may be asked."""
+        """Whether `address`, resolved from `host`, is allowed."""
         found = ip_address(address)
         return self._opens(host, found) or kind_of(found) is AddressKind.PUBLIC
 
     def check(self, host: str, address: str | Address) -> None:
-        """Raise AddressRefused unless `address`, which `host` led to, may be asked."""
+        """Raise AddressRefused unless `address`, resolved from `host`, is allowed."""
         if not self.allows(host, address):
             raise AddressRefused(host, str(address), kind_of(ip_address(address)))
 
     def check_literal(self, host: str) -> None:
-        """Raise AddressRefused if `host` is itself an address that may not be asked.
+        """Raise AddressRefused if `host` is itself an address that is not allowed.
 
-        A host name passes: what it leads to is checked when it is known.
+        A host name passes: its addresses are checked after resolution.
         """
         try:
             address = ip_address(host)
@@ -166,14 +166,14 @@ class AddressPolicy:
 
 
 def _plain(host: str) -> str:
-    """A host name as names are compared: in any case, with or without the root's dot."""
+    """A host name normalized for comparison: lower case, without the trailing dot."""
     return host.lower().removesuffix(".")
 
 
 def _host_name(item: str) -> str:
     name = _plain(item)
-    # What ends in a number is a mistyped address: no host has such a name, and what resolvers make
-    # of it ("10.1" is 10.0.0.1) is not what was meant.
+    # A name that ends in a number is a mistyped address: no host has such a name, and resolvers
+    # read it in unexpected ways ("10.1" is 10.0.0.1).
     if not _HOST_NAME.fullmatch(name) or _NUMBER.fullmatch(name.rpartition(".")[2]):
         raise ValueError(
             f"{item!r} is no address, no CIDR network (such as 10.0.0.0/8, nothing set beyond the "

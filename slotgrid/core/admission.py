@@ -1,4 +1,4 @@
-"""Whether a submission may become a task of this node; decided before anything queues."""
+"""Admission: the check of a submission before its task queues."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -23,7 +23,7 @@ from slotgrid.core.task import Task
 
 @dataclass(frozen=True, slots=True)
 class CheckedInput:
-    """An input that is valid for the function, its defaults filled in."""
+    """An input that is valid for the function, with its defaults."""
 
     spec: FunctionSpec
     filled: Any
@@ -35,10 +35,10 @@ class CheckedInput:
 
 
 class Admission:
-    """Checks submissions against what this node offers, and makes tasks of them.
+    """Checks submissions against the offer of this node, and creates their tasks.
 
-    `modes` are those that it can serve at all; `check_webhook` raises InvalidSubmission for a
-    webhook that could never be delivered.
+    `modes`: the modes that the node serves. `check_webhook` raises InvalidSubmission for a webhook
+    that cannot be delivered.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Admission:
         self._check_webhook = check_webhook
 
     def chosen(self, submission: Submission) -> FunctionSpec:
-        """The function that the submission asks for. Raises the reason why there is none."""
+        """The function for the submission. Raises a ServiceError if there is none."""
         self._status.check_accepts()
         return self._offer.choose(submission)
 
@@ -67,9 +67,9 @@ class Admission:
         source: Source = API,
         checked: CheckedInput | None = None,
     ) -> Task:
-        """A new task in state queued, its defaults filled in. Raises the reason why not.
+        """A new task in state queued. Raises a ServiceError if the submission is refused.
 
-        `checked` is its input where that has been checked already, off the event loop.
+        `checked`: the input if it is already checked, off the event loop.
         """
         self._status.check_accepts()
         spec = self._offer.choose(submission)
@@ -96,9 +96,9 @@ class Admission:
         source: Source = API,
         checked: CheckedInput | None = None,
     ) -> Task:
-        """As `admit`, but wait out a lost link: for `may_return_s` of the refusal, within `wait_s`.
+        """As `admit`, but retry NoWorker while `may_return_s` is above 0, within `wait_s`.
 
-        Links break and stalled processes go on within seconds; a caller needs not notice.
+        A broken link or a stalled process recovers within seconds, so the caller need not fail.
         """
         began = time.monotonic()
         while True:
@@ -116,10 +116,10 @@ class Admission:
                 return task
 
     def readmit(self, submission: Submission, *, owner: str, source: Source, id: str) -> Task:  # noqa: A002
-        """The task that was accepted under that id, checked against the function as it is now.
+        """The task accepted earlier under that id, checked against the current function.
 
-        Raises UnknownFunction, InvalidInput, or NoWorker while nobody is there who would know it.
-        The node's state does not matter: the task is ours.
+        Raises UnknownFunction, InvalidInput, or NoWorker while no worker offers the function.
+        The node's state is not checked: the task is already accepted.
         """
         spec = self._offer.recorded(submission)
         return Task(

@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Backoff between retries."""
 
 import random
 
@@ -6,8 +6,8 @@ import random
 def backoff_s(tries: int, *, base_s: float, ceiling_s: float) -> float:
     """Seconds to wait after that many failed tries (1 for the first).
 
-    Doubles each time up to the ceiling, less up to half of itself by chance, so that those
-    who failed together do not come back together.
+    Doubles each time up to the ceiling. Jitter takes off up to half, so that clients that failed
+    together do not retry together.
     """
     full = min(ceiling_s, base_s * 2.0 ** min(tries - 1, 32))
-    return full * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
+    return full * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, no secret

@@ -1,4 +1,4 @@
-"""Gives waiting tasks to free slots: the only place that matches the two."""
+"""Matches waiting tasks with free slots; no other module does."""
 
 import asyncio
 import math
@@ -16,12 +16,12 @@ from slotgrid.core.task import Task
 from slotgrid.core.unrecorded import Unrecorded
 
 SMOOTHING = 0.1
-"""Weight of the newest lease in the mean that expected waits come from."""
+"""Weight of the newest lease in the moving mean of lease times, the base of expected waits."""
 RETRY_AFTER_CEILING_S = 60
 
 
 class _Waiter:
-    """A task that waits, and the future that brings its lease or an error."""
+    """A waiting task, and the future of its lease or error."""
 
     __slots__ = ("lease", "task")
 
@@ -33,8 +33,8 @@ class _Waiter:
 class Dispatcher:
     """Holds the queue, watches the slots, and hands out leases by `async with`.
 
-    After every change (`wake`) no waiting task is left that could run. So a newcomer whose
-    class finds a free slot may take it at once: it overtakes nobody.
+    Invariant: after `wake`, no waiting task could run. So a new task may take a free slot at once
+    if no task of its class waits.
     """
 
     def __init__(
@@ -55,31 +55,31 @@ class Dispatcher:
         self._reserved: dict[str, Lease] = {}
         self._rate_timer: asyncio.TimerHandle | None = None
         self.leased = 0
-        """Leases that are out at this moment."""
+        """The number of leases in use."""
         self.handed = 0
-        """Those of them whose tasks have yet to notice: they run in the loop's next turn."""
+        """Leases whose tasks have not resumed yet: they run in the loop's next turn."""
 
     def lease(self, task: Task, *, wait_until: float | None) -> "LeaseRequest":
         """A lease for the task, to be entered with `async with`.
 
-        Entering raises QueueFull at once, or WaitExceeded when `wait_until` has passed on the
-        monotonic clock; None waits without end.
+        Entering raises QueueFull at once, or WaitExceeded at `wait_until` (monotonic seconds;
+        None waits without limit).
         """
         return LeaseRequest(self, task, wait_until)
 
     def wake(self) -> None:
-        """Give every free slot to the first task that can use it; call it after any change."""
+        """Give each free slot to the first task that can use it; call this after any change."""
         while (entry := self._queue.pop(self._servable)) is not None:
             self._entries.pop(entry.item.task.id, None)
-            # A cancelled waiter takes its own entry out only when it runs next: until then its
-            # future is done already, and the slot goes to the one behind it.
+            # A cancelled waiter removes its entry only when it runs next. Until then its future
+            # is done, and the slot goes to the next entry.
             if not entry.item.lease.done():
                 entry.item.lease.set_result(self._take(entry.cls))
                 self.handed += 1
         self._arm_rate_timer()
 
     def reclassify(self, rethink: Callable[[Task], None]) -> None:
-        """Let tasks whose class has no slots at all be thought over, then wait where they belong.
+        """Move the waiting tasks of classes without any slots to their current classes.
 
         `rethink` may give a task another function of the same name, such as a newer contract's.
         """
@@ -94,12 +94,12 @@ class Dispatcher:
         self.wake()
 
     def position(self, task: Task) -> int:
-        """1 = next among those that wait for the same slots; 0 when it does not wait."""
+        """1 = next among the tasks that wait for the same slots; 0 if the task does not wait."""
         entry = self._entries.get(task.id)
         return self._queue.position(entry) if entry else 0
 
     def expected_wait_s(self, cls: TaskClass, position: int) -> float | None:
-        """Seconds until the task at that position starts, if things go on as they went."""
+        """Estimated seconds until the task at that position starts; None without data or slots."""
         mean, size = self._mean_run_s.get(cls.share), self._slots.size(cls.share)
         return round(position * mean / size, 1) if mean is not None and size else None
 
@@ -116,14 +116,14 @@ class Dispatcher:
         return counts
 
     def take_now(self, cls: TaskClass) -> Lease | None:
-        """A lease if one can be had without waiting."""
+        """A lease without waiting: None if no slot is free or a task of the class waits."""
         overtakes = len(self._queue) and self._queue.waits(cls)
         return self._take(cls) if not overtakes and self._servable(cls) else None
 
     def reserve(self, task: Task) -> Slot | None:
-        """Take a slot now, for the task's `lease` to find; None when the task would have to wait.
+        """Take a slot now for the task's later `lease`; None if the task would have to wait.
 
-        Whoever reserves calls `unreserve` when the task has ended.
+        The caller calls `unreserve` when the task has ended.
         """
         lease = self.take_now(class_of(task))
         if lease is None:
@@ -133,19 +133,19 @@ class Dispatcher:
         return lease.slot
 
     def reserved(self, task: Task) -> Lease | None:
-        """The lease that was reserved for the task, if there is one; it is handed out once."""
+        """Remove and return the lease reserved for the task; None without one."""
         lease = self._reserved.pop(task.id, None)
         if lease is not None:
             self.handed -= 1
         return lease
 
     def unreserve(self, task: Task) -> None:
-        """The task has ended; a lease that it never came for goes back."""
+        """Give back the reserved lease of an ended task if the task has not used it."""
         if self._reserved and (lease := self.reserved(task)) is not None:
             self.give_back(lease)
 
     def enqueue(self, task: Task, cls: TaskClass) -> Entry[_Waiter]:
-        """Let the task wait. Raises QueueFull, which says for how long to stay away."""
+        """Queue the task. Raises QueueFull with `retry_after_s`, except for durable modes."""
         durable = task.submission.mode.durable
         if self._queue.full and not durable:
             wait_s = self.expected_wait_s(cls, len(self._queue))
@@ -167,7 +167,7 @@ class Dispatcher:
         return entry
 
     def withdraw(self, entry: Entry[_Waiter]) -> None:
-        """The task no longer wants a slot; a lease that crossed with this goes back."""
+        """Remove a task that stops waiting; give back a lease already assigned to it."""
         self._entries.pop(entry.item.task.id, None)
         if not self._queue.remove(entry):
             lease = entry.item.lease
@@ -176,14 +176,14 @@ class Dispatcher:
                 self.give_back(lease.result())
 
     def expire(self, entry: Entry[_Waiter]) -> None:
-        """The task has waited as long as it may."""
-        # A waiter cancelled in this same turn of the loop is still in the queue.
+        """End the wait of the task with WaitExceeded."""
+        # A waiter cancelled in the same turn of the loop is still in the queue.
         if entry.waiting and not entry.item.lease.done():
             entry.item.lease.set_exception(self.wait_exceeded(entry))
             self.withdraw(entry)
 
     def wait_exceeded(self, entry: Entry[_Waiter]) -> ServiceError:
-        """The error of a task that waited in vain, with all that is known of why."""
+        """The error of a task that got no slot in time, with position, expected wait and reason."""
         task, position = entry.item.task, self._queue.position(entry)
         wait_s = self.expected_wait_s(entry.cls, position)
         return WaitExceeded(
@@ -196,19 +196,19 @@ class Dispatcher:
         )
 
     def closed_by(self, cls: TaskClass) -> str | None:
-        """What else than busy slots keeps the class from one, in words; None when nothing does."""
+        """The reason, besides busy slots, why the class gets no slot; None without one."""
         by_gate = self._gates.closed_by(cls) if cls.gate else None
         return by_gate or self._slots.closed_by(cls.plain)
 
     def started(self, lease: Lease) -> None:
-        """The durable task of that lease waits for no database any more; its slot runs it."""
+        """Count the start of the lease's durable task as recorded: the task runs now."""
         if lease.unrecorded:
             lease.unrecorded = False
             if self._unrecorded.ended(lease.cls):
                 self.wake()
 
     def give_back(self, lease: Lease) -> None:
-        """End a lease and use its slot for whoever waits."""
+        """End a lease and give its slot to the next waiting task."""
         if lease.unrecorded:
             lease.unrecorded = False
             self._unrecorded.ended(lease.cls)
@@ -245,7 +245,7 @@ class Dispatcher:
         return Lease(self, slot, cls, now, cls.durable)
 
     def _arm_rate_timer(self) -> None:
-        """A rate window opens by time alone, so nothing else would wake its tasks."""
+        """Call `wake` when the next rate window opens: no other change wakes its tasks."""
         if self._rate_timer is not None:
             self._rate_timer.cancel()
             self._rate_timer = None
@@ -255,7 +255,7 @@ class Dispatcher:
                 continue
             if (delay := self._gates.opens_in_s(cls)) is not None:
                 delays.append(delay)
-            elif self._servable(cls):  # it opened between the look of `wake` and this one
+            elif self._servable(cls):  # the window opened after `wake` checked it
                 delays.append(0.0)
         if delays:
             self._rate_timer = asyncio.get_running_loop().call_later(min(delays), self.wake)

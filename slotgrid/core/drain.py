@@ -1,4 +1,4 @@
-"""How a node ends: it refuses, finishes what it has within a deadline, and says how it went."""
+"""Drain: refuse new tasks, finish the live ones within a deadline, report the outcomes."""
 
 import asyncio
 from collections import Counter
@@ -10,12 +10,12 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 
 WIND_UP_S = 10.0
-"""After the deadline: what cancelled tasks and their slots need at most, and some."""
+"""The wait after the deadline: more than cancelled tasks and their slots need to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrainReport:
-    """How a drain ended: tasks by outcome, and those that had to be cancelled."""
+    """The result of a drain: tasks by outcome, and the ids of the cancelled ones."""
 
     outcomes: Counter[str]
     cancelled: tuple[str, ...]
@@ -29,9 +29,9 @@ async def drain(
     on_end: Callable[[Task], None],
     release: Callable[[], None] = lambda: None,
 ) -> DrainReport:
-    """Refuse new tasks, wait for the live ones, cancel the rest; `on_end` gets each of them.
+    """Refuse new tasks, wait for the live ones, cancel the rest; call `on_end` with each.
 
-    `release` lets go of durable tasks that have not started: they are recorded.
+    `release` drops the durable tasks that have not started: they stay recorded.
     """
     status.move_to(NodeState.DRAINING)  # new tasks are refused from this line on
     release()

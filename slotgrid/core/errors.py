@@ -1,6 +1,6 @@
-"""What can go wrong, in our terms: the closed list that every answer draws from.
+"""The closed list of errors; each class is one problem type of the API.
 
-Each class is one problem type of the API. `advice` is what `/problems/{name}` tells its reader.
+`/problems/{name}` shows the docstring and the `advice` of a class.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 FAULTS_LIMIT = 100
-"""Faults reported of one request: more help nobody, and an answer must stay bounded."""
+"""Reported faults per request: more do not help, and an answer must have a size limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One fault in what was sent: a JSON pointer into the body, and what is wrong there."""
+    """One fault of a request: a JSON pointer into the body, and a message."""
 
     pointer: str
     message: str
@@ -24,7 +24,7 @@ class Violation:
 
 
 def shortened(text: str) -> str:
-    """The text, or the beginning and end of a long one: a caller's own megabytes need no echo."""
+    """The text, or beginning and end of a long one: an answer does not repeat megabytes."""
     return text if len(text) <= TEXT_MOST else f"{text[: TEXT_MOST // 2]} … {text[-80:]}"
 
 
@@ -34,11 +34,11 @@ def pointer(path: Iterable[object]) -> str:
 
 
 TEXT_MOST = 600
-"""Characters of what was wrong in a request that its refusal repeats."""
+"""Characters of a faulty value or detail that an answer repeats in full."""
 
 
 class ServiceError(Exception):
-    """Base of all. `str(error)` is one sentence for the caller; the facts are attributes."""
+    """Base class. `str(error)` is one sentence for the caller; facts are attributes."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -68,7 +68,7 @@ class ServiceError(Exception):
         self.extra = dict(extra or {})
 
     def to_problem(self) -> dict[str, Any]:
-        """The body of the answer, by RFC 9457 and with our members beside it."""
+        """The body of the answer: the members of RFC 9457 and those of Slotgrid."""
         detail = shortened(self.detail) if self.status < 500 else self.detail
         problem: dict[str, Any] = {
             "type": f"/problems/{self.name}",
@@ -275,7 +275,7 @@ class NoWorker(ServiceError):
     advice = "`GET /health` with a key tells what this node offers; `reason` what is missing."
 
     def __init__(self, detail: str, *, may_return_s: float = 0.0, **facts: Any) -> None:
-        """`may_return_s`: seconds within which a worker that was just lost may be back."""
+        """`may_return_s`: seconds within which a lost worker may reconnect."""
         super().__init__(detail, **facts)
         self.may_return_s = may_return_s
 
@@ -302,5 +302,5 @@ class DeadlineExceeded(ServiceError):
 
 
 def problem_types() -> dict[str, type[ServiceError]]:
-    """The closed list, by name."""
+    """All problem types by name."""
     return {cls.name: cls for cls in ServiceError.__subclasses__()}

@@ -1,4 +1,4 @@
-"""What a running task says: a bounded record that can be followed, and that paces its writer."""
+"""Events of a running task: a bounded log with readers and backpressure on its writer."""
 
 import asyncio
 import time
@@ -14,18 +14,18 @@ BYTES_LIMIT = 4 * 1024 * 1024
 READER_LAG_EVENTS = 64
 READER_LAG_BYTES = 256 * 1024
 NOBODY: frozenset[asyncio.Future[None]] = frozenset()
-"""Those who wait, where nobody does: of a set for each task that ended, all would be empty."""
+"""Shared empty set: most tasks have no waiters, so they need no set of their own."""
 TERMINAL_KINDS = frozenset({"done", "error"})
 
 
 class NotJson(ValueError):
-    """What was to be said or answered has no JSON form."""
+    """A payload or result has no JSON form."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One thing a task said. `payload` is its JSON, ready for the wire.
+    """One event of a task. `payload` is JSON bytes, ready for the wire.
 
-    Unknown to the garbage collector, as it refers to nothing: thousands are remembered.
+    `gc=False`: an event cannot be part of a cycle, and thousands are kept.
     """
 
     id: int
@@ -35,41 +35,41 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def terminal(self) -> bool:
-        """Whether it is the last one of its task."""
+        """Whether it is the last event of its task."""
         return self.kind in TERMINAL_KINDS
 
 
 class Pacer(Protocol):
-    """A reader for whom the writer waits."""
+    """A reader that the writer waits for."""
 
     @property
     def position(self) -> int:
-        """The id of the last event it has read."""
+        """The id of the last event that it has read."""
 
     def is_behind(self) -> bool:
         """Whether the writer should wait."""
 
 
 class Follower(Pacer, Protocol):
-    """A reader that is no asyncio task: it is told."""
+    """A reader without an asyncio task of its own: the log calls it."""
 
     def tell(self) -> None:
-        """There is something to read."""
+        """Called after each new event."""
 
 
 class EventLog(msgspec.Struct, eq=False):
     """The last events of a task (or lines of its log), bounded by number and bytes.
 
-    Any number of readers may follow it. One of them may be *pacing*: the writer then waits
-    while that reader is behind, so a stream nobody reads stops its own task and nothing else.
-    What a pacing reader has yet to read is never dropped.
+    Any number of readers may follow it. One of them may be *pacing*: the writer then waits while
+    that reader is behind, so an unread stream stops only its own task.
+    Events that a pacing reader has not read are never dropped.
     """
 
     limit: int = EVENTS_LIMIT
     bytes_limit: int = BYTES_LIMIT
     size: int = 0
     last_id: int = 0
-    begins_after: int = 0  # up to there, events were said in another process
+    begins_after: int = 0  # events up to this id belong to an earlier process
     closed: bool = False
     _events: list[Event] = []
     _waiters: frozenset[asyncio.Future[None]] = NOBODY
@@ -78,18 +78,18 @@ class EventLog(msgspec.Struct, eq=False):
     _room: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
-        # Not what was said, which is long.
+        # Without the events, which are long.
         return f"EventLog(last_id={self.last_id}, closed={self.closed})"
 
     def append(self, kind: str, payload: Any, *, at: float | None = None) -> Event:
-        """Record an event, of now or of `at`, and wake its readers.
+        """Record an event with the time `at` (default: now) and wake the readers.
 
         Raises NotJson when `payload` is not JSON.
         """
         return self.append_json(kind, encode_json(payload), at=at)
 
     def append_json(self, kind: str, encoded: bytes, *, at: float | None = None) -> Event:
-        """As `append`, for a payload that is JSON bytes already."""
+        """As `append`, for a payload of JSON bytes."""
         number = self.last_id = self.last_id + 1
         event = Event(number, kind, at or time.time(), encoded)
         self._events.append(event)
@@ -103,11 +103,11 @@ class EventLog(msgspec.Struct, eq=False):
         return event
 
     def begin_after(self, event_id: int) -> None:
-        """Number what comes above `event_id`: what is below was said in another process."""
+        """Number new events above `event_id`, the last one of an earlier process."""
         self.last_id = self.begins_after = event_id
 
     def close(self) -> None:
-        """Say that nothing more will come."""
+        """End the log: no event follows. Wakes readers and writer."""
         self.closed = True
         if self._waiters:
             self._wake()
@@ -120,8 +120,8 @@ class EventLog(msgspec.Struct, eq=False):
         return self._events[-1]
 
     def after(self, event_id: int) -> list[Event]:
-        """The events kept that are newer than `event_id`, oldest first."""
-        # Ids have no gaps, so as many events are newer as there are ids.
+        """The kept events newer than `event_id`, oldest first."""
+        # Ids have no gaps, so the difference of ids is the number of newer events.
         newer = self.last_id - event_id
         return self._events[-newer:] if newer > 0 else []
 
@@ -131,18 +131,18 @@ class EventLog(msgspec.Struct, eq=False):
         return max(0, oldest - event_id - 1)
 
     def far_behind(self, position: int) -> bool:
-        """Whether a reader that has come to `position` is more than 64 events or 256 KiB behind."""
+        """Whether a reader at `position` is more than 64 events or 256 KiB behind."""
         lag = self.last_id - position
         if lag > READER_LAG_EVENTS:
             return True
         if self.size <= READER_LAG_BYTES:
             return False
         unread = self.after(position)
-        # One large event alone must not stop its writer for ever: it is behind from the second.
+        # A single large event does not count, or its writer would stop for ever.
         return len(unread) > 1 and sum(len(e.payload) for e in unread) > READER_LAG_BYTES
 
     def follow(self, follower: Follower | None) -> None:
-        """Tell it of each event from now on, and let the writer wait for it; None tells nobody."""
+        """Notify `follower` of each new event and pace the writer by it; None removes it."""
         if follower is not None:
             self.pace(follower)
         elif self._follower is not None:
@@ -150,19 +150,19 @@ class EventLog(msgspec.Struct, eq=False):
         self._follower = follower
 
     def pace(self, pacer: Pacer) -> None:
-        """Let the writer wait for this reader, and no longer for the one before."""
+        """Pace the writer by this reader instead of the previous one."""
         self._pacing = pacer
-        self._release_writer()  # it may wait for the reader that this one replaces
+        self._release_writer()  # the writer may wait for the replaced reader
 
     def unpace(self, pacer: Pacer) -> None:
-        """Wait for that reader no longer."""
+        """Stop pacing the writer by that reader."""
         if self._pacing is pacer:
             self._pacing = None
             self._drop_oldest()
             self._release_writer()
 
     def moved_on(self, pacer: Pacer) -> None:
-        """That reader has read on: the writer may have room now."""
+        """Resume the writer if that reader has caught up enough."""
         if self._pacing is pacer and not pacer.is_behind():
             self._release_writer()
 
@@ -172,16 +172,16 @@ class EventLog(msgspec.Struct, eq=False):
         return self._pacing is not None and self._pacing.is_behind() and not self.closed
 
     async def room(self) -> None:
-        """Wait while the pacing reader is too far behind; the writer calls it after `append`."""
+        """Wait while the pacing reader is too far behind; the writer calls this after `append`."""
         while self.crowded:
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
-            # Shielded, since a second writer of the same task may wait for the same room.
+            # Shielded, since a second writer of the same task may wait for the same future.
             await asyncio.shield(self._room)
 
     def _drop_oldest(self) -> None:
         read = self.last_id if self._pacing is None else self._pacing.position
-        # The newest event always stays, whatever its size: it may be the terminal one.
+        # The newest event is always kept, whatever its size: it may be the terminal one.
         while (
             len(self._events) > self.limit
             or (self.size > self.bytes_limit and len(self._events) > 1)
@@ -204,13 +204,13 @@ class EventLog(msgspec.Struct, eq=False):
         self._waiters |= {waiter}
         try:
             await waiter
-        finally:  # a reader that gives up (to send a ping, or for good) leaves nothing behind
+        finally:  # a reader may stop waiting, for example to send a ping
             if waiter in self._waiters:
                 self._waiters -= {waiter}
 
 
 class Reader:
-    """Follows an `EventLog` from a given event on; use as `async with` and iterate.
+    """Follows an `EventLog` after a given event; use it with `async with` and iterate.
 
     A pacing reader holds the writer back while it is more than 64 events or 256 KiB behind.
     """
@@ -220,7 +220,7 @@ class Reader:
         self._pacing = pacing
         self._pending: deque[Event] = deque()
         self.position = after
-        """The id of the last event handed out."""
+        """The id of the last returned event."""
 
     async def __aenter__(self) -> "Reader":
         if self._pacing:
@@ -232,7 +232,7 @@ class Reader:
 
     @property
     def at_last(self) -> bool:
-        """Whether nothing can follow what was handed out so far."""
+        """Whether the log is closed and every event was returned."""
         return self._log.closed and self.position >= self._log.last_id
 
     def is_behind(self) -> bool:
@@ -240,7 +240,7 @@ class Reader:
         return self._log.far_behind(self.position)
 
     async def next(self) -> Event | None:
-        """The next event, as soon as there is one; None when nothing more will come."""
+        """Wait for the next event; None when the log is closed and fully read."""
         while not self._pending:
             self._pending.extend(self._log.after(self.position))
             if self._pending:
@@ -259,13 +259,13 @@ class Reader:
 
 
 def encode_json(value: Any) -> bytes:
-    """JSON bytes of `value`; dataclasses, enums, UUIDs and times included. Raises NotJson.
+    """JSON bytes of `value`, including dataclasses, enums, UUIDs and times. Raises NotJson.
 
-    Half a surrogate pair, which pages do contain and UTF-8 cannot, becomes U+FFFD.
+    An unpaired surrogate, which web pages do contain and UTF-8 cannot, becomes U+FFFD.
     """
     try:
         try:
-            # A copy, for orjson's own bytes keep all of the 4 KiB that they were written into.
+            # A copy, since orjson's bytes keep a whole buffer of 4 KiB allocated.
             return memoryview(orjson.dumps(value)).tobytes()
         except TypeError as cause:
             if "surrogates" not in str(cause):
@@ -276,7 +276,7 @@ def encode_json(value: Any) -> bytes:
 
 
 def well_formed(text: str) -> str:
-    """The text as UTF-8 can hold it: half a surrogate pair becomes U+FFFD."""
+    """The text in a form that UTF-8 can encode: an unpaired surrogate becomes U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -1,7 +1,7 @@
-"""Finds where a value breaks its schema, and says how.
+"""Finds the faults of a value in its schema, with path and message.
 
-The work is bounded by the schema, not by the value: a judge skips whatever is valid, and the
-search ends with the faults that its caller takes.
+The work is bounded by the schema, not by the value: a judge skips valid parts, and the search is
+lazy, so it stops when its caller has enough faults.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from slotgrid.core.showing import shown
 
 Path = tuple[str | int, ...]
 ROOT = "x-slotgrid-root"
-"""Where the whole schema stands in each part that is compiled, for references to find."""
+"""The key of the whole schema in each compiled part: the target of references."""
 DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
 CHUNK = 1000
 NAMES_SHOWN = 5
@@ -23,7 +23,7 @@ NAMES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `names_only`: its words show no more of the value than names of members."""
+    """One fault. `names_only`: of the value, the message shows only names of members."""
 
     path: Path
     keyword: str
@@ -61,19 +61,19 @@ _LEAVES: Mapping[str, Words] = {
     "oneOf": lambda _, it: f"{shown(it)} is not valid under exactly one of the given schemas",
     "not": lambda limit, it: f"{shown(it)} should not be valid under {shown(limit)}",
 }
-"""How each keyword that applies to a value as a whole is worded: by its limit and the value."""
+"""The message of each keyword that applies to a whole value, from its limit and the value."""
 _BESIDE: Mapping[str, tuple[str, ...]] = {
     "contains": ("minContains", "maxContains"),
     "minimum": ("exclusiveMinimum",),  # a boolean beside it, in draft 4
     "maximum": ("exclusiveMaximum",),
 }
-"""The keywords that change what another means."""
+"""Keywords that change the meaning of another."""
 _FLAGS = frozenset({"exclusiveMinimum", "exclusiveMaximum"})
-"""Of those, the ones that draft 4 has as booleans: no fault of their own."""
+"""Keywords that are booleans in draft 4 and then have no faults of their own."""
 
 
 class FaultFinder:
-    """Finds the faults of values in one schema, which is valid and refers to itself only."""
+    """Finds the faults of values in one schema, which is valid and has only local references."""
 
     def __init__(self, document: JsonSchema, draft: str) -> None:
         self._root = _moved({k: v for k, v in document.items() if k != "$id"})
@@ -82,7 +82,7 @@ class FaultFinder:
         self._judges: dict[tuple[int, tuple[str, ...]], Judge] = {}
 
     def find(self, value: Any) -> Iterator[Fault]:
-        """The faults, one at least in a value that the schema does not accept."""
+        """The faults of a value: at least one if the schema does not accept it."""
         return self._faults(self._root, value, ())
 
     def _faults(self, schema: Any, value: Any, path: Path) -> Iterator[Fault]:
@@ -171,7 +171,7 @@ class FaultFinder:
     def _in_array(
         self, schema: JsonSchema, value: list[Any] | tuple[Any, ...], path: Path
     ) -> Iterator[Fault]:
-        # Before draft 2020-12, `items` may be what is `prefixItems` there.
+        # Before draft 2020-12, a list as `items` means what `prefixItems` means since.
         old = isinstance(schema.get("items"), list)
         first = schema["items"] if old else schema.get("prefixItems", [])
         rest = schema.get("additionalItems" if old else "items", True)
@@ -186,7 +186,7 @@ class FaultFinder:
                     yield from self._faults(rest, part, (*path, index))
 
     def _of_the_rest(self, schema: JsonSchema, value: Any, path: Path) -> Fault:
-        """The fault of a value in which no keyword by itself found one."""
+        """The fault of an invalid value in which no single keyword found a fault."""
         for keyword in ("unevaluatedProperties", "unevaluatedItems"):
             if schema.get(keyword) is False:
                 if isinstance(value, Mapping):
@@ -202,7 +202,7 @@ class FaultFinder:
         )
 
     def _described(self, schema: JsonSchema) -> Callable[[str], bool]:
-        """Whether any part of the schema describes a member of that name."""
+        """A predicate: whether any part of the schema describes a member of that name."""
         names: set[str] = set()
         patterns: set[str] = set()
         seen: set[int] = set()
@@ -229,7 +229,7 @@ class FaultFinder:
         return from_root
 
     def _judge(self, part: Any, keyword: str) -> Judge:
-        """The judge of a part of the schema, applied by a keyword to items, members or a whole."""
+        """The judge of a part that a keyword applies to items, members or the whole value."""
         key = id(part), (keyword,)
         if (judge := self._judges.get(key)) is None:
             limit = [part] if keyword == "allOf" else part
@@ -237,7 +237,7 @@ class FaultFinder:
         return judge
 
     def _accepts(self, schema: JsonSchema, keywords: tuple[str, ...], value: Any) -> bool:
-        """Whether the value is valid as far as these keywords go."""
+        """Whether the value is valid by these keywords alone."""
         key = id(schema), keywords
         if (judge := self._judges.get(key)) is None:
             part = {keyword: schema[keyword] for keyword in keywords if keyword in schema}
@@ -246,7 +246,7 @@ class FaultFinder:
 
 
 def _moved(part: Any) -> Any:
-    """A copy whose references, which count from its root, count from ROOT."""
+    """A copy whose references start at ROOT instead of the root of the document."""
     if isinstance(part, list):
         return [_moved(item) for item in part]
     if not isinstance(part, Mapping):
@@ -270,7 +270,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _missing(schema: JsonSchema, value: Mapping[str, Any], path: Path) -> Iterator[Fault]:
-    """The faults of members that must be there, by themselves or beside others."""
+    """The faults of missing members: required always, or because of another member."""
     for name in schema.get("required", ()):
         if name not in value:
             message = f"{name!r} is a required property"
@@ -284,7 +284,7 @@ def _missing(schema: JsonSchema, value: Mapping[str, Any], path: Path) -> Iterat
 
 
 def _unexpected(keyword: str, kind: str, names: Iterator[str], path: Path) -> Iterator[Fault]:
-    """The fault of members that are not allowed; only the first ones are named."""
+    """One fault for all members that are not allowed; its message names the first ones."""
     some = list(islice(names, NAMES_SHOWN + 1))
     if some:
         quoted = ", ".join(shown(name) for name in some[:NAMES_SHOWN])

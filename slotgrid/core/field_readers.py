@@ -1,4 +1,4 @@
-"""How each field of `POST /task` is read, and in which words it is refused."""
+"""The reader of each field of `POST /task`, with its error messages."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

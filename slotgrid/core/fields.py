@@ -1,4 +1,4 @@
-"""What the fields of a submission can be."""
+"""The types of a submission's fields."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,7 +24,7 @@ class Mode(StrEnum):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a task must run; what is None does not matter."""
+    """Where a task must run; None means anywhere."""
 
     worker: str | None = None
     pool: str | None = None
@@ -36,7 +36,7 @@ ANYWHERE = Place()
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where an answer is delivered."""
+    """The target of an answer's delivery."""
 
     url: str
     headers: tuple[tuple[str, str], ...] = ()

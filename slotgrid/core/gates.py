@@ -1,4 +1,4 @@
-"""What else than a free slot decides when a function may start: services, concurrency, rate."""
+"""Conditions for a start besides a free slot: services, concurrency limit, rate limit."""
 
 import time
 from collections import deque
@@ -9,7 +9,7 @@ from slotgrid.core.spec import Catalog, FunctionSpec
 
 
 class _Gate:
-    """What one gated function has running, and when it started of late."""
+    """The running tasks and the recent starts of one gated function."""
 
     __slots__ = ("kept", "running", "starts")
 
@@ -17,14 +17,14 @@ class _Gate:
         self.running = 0
         self.starts: deque[float] = deque()
         self.kept = 0
-        """How many starts have to be remembered; contracts of one function may differ in that."""
+        """Starts to keep: the highest rate count among the contracts of the function."""
 
 
 class Gates:
-    """The gates of all functions that have one; those of a group's contracts are one and the same.
+    """The gates of all gated functions; the contracts of a group share one gate per function.
 
-    Every class that is asked about has a `gate`, the function's name. `rate` is exact: at most so
-    many starts in any window, not in windows of our choosing.
+    Methods expect a class with a `gate`, the function's name. The rate limit is exact (sliding
+    window): it bounds the starts in any window, not in fixed windows.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class Gates:
         self._gates: dict[tuple[str, str | None], _Gate] = {}
 
     def closed_by(self, cls: TaskClass) -> str | None:
-        """Why the function may not start now, in words; None when it may."""
+        """The reason why the function may not start now; None if it may."""
         spec = self._spec(cls)
-        if spec is None:  # removed while its task waited: let the task run into that answer
+        if spec is None:  # removed while its task waited: the task starts and fails
             return None
         for service in spec.requires:
             if not self._service_up(service):
@@ -57,7 +57,7 @@ class Gates:
         return None
 
     def opens_in_s(self, cls: TaskClass) -> float | None:
-        """Seconds until a full rate window has room again; None when it has."""
+        """Seconds until a full rate window allows a start; None if the window is not full."""
         spec, gate = self._spec(cls), self._gates.get((cls.group, cls.gate))
         if spec is None or gate is None or not self._window_full(gate, spec):
             return None
@@ -66,7 +66,7 @@ class Gates:
         return max(0.0, gate.starts[-count] + period_s - self._clock())
 
     def passed(self, cls: TaskClass) -> None:
-        """A task of that function starts."""
+        """Count the start of a task of that function."""
         gate = self._gates.setdefault((cls.group, cls.gate), _Gate())
         gate.running += 1
         spec = self._spec(cls)
@@ -77,7 +77,7 @@ class Gates:
                 gate.starts.popleft()
 
     def left(self, cls: TaskClass) -> None:
-        """A task of that function has given its slot back."""
+        """Count the end of a lease of that function."""
         self._gates[cls.group, cls.gate].running -= 1
 
     def _spec(self, cls: TaskClass) -> FunctionSpec | None:

@@ -1,6 +1,6 @@
-"""Compiled validators: jsonschema-rs alone judges, and matches patterns in linear time.
+"""Compiled validators: only jsonschema-rs validates values, with patterns in linear time.
 
-A backtracking engine can be kept busy for hours by a short text and a careless pattern.
+A backtracking engine can take hours for a short text and a careless pattern.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ JsonSchema = Mapping[str, Any]
 
 
 class SchemaFault(ValueError):
-    """The schema itself is not a valid JSON Schema, or refers to what is not in it."""
+    """The schema is not a valid JSON Schema, or has a reference to a part outside it."""
 
 
 class Judge:
-    """A compiled schema. Raises SchemaFault for one that cannot be compiled, naming the place."""
+    """A compiled schema. Raises SchemaFault, with the place, if it cannot be compiled."""
 
     def __init__(self, document: JsonSchema) -> None:
         try:
@@ -30,7 +30,7 @@ class Judge:
             raise SchemaFault(f"the schema cannot be compiled: {cause}") from None
 
     def accepts(self, value: Any) -> bool:
-        """Whether the value is valid; False too for one that no JSON can be."""
+        """Whether the value is valid; also False for a value without a JSON form."""
         try:
             return self._validator.is_valid(value)
         except ValueError:
@@ -39,7 +39,7 @@ class Judge:
 
 @lru_cache(maxsize=1024)
 def pattern_judge(pattern: str) -> Judge:
-    """Accepts the strings in which the pattern is found."""
+    """A judge that accepts strings that contain a match of the pattern."""
     return Judge({"pattern": pattern})
 
 

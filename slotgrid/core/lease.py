@@ -1,4 +1,4 @@
-"""A lease: the right to a slot; and the class that a task waits for one in."""
+"""Leases: the right to a slot; and the class in which a task waits for one."""
 
 from typing import Protocol
 
@@ -11,17 +11,17 @@ from slotgrid.core.task import Task
 
 
 class Giver(Protocol):
-    """Whoever gave a lease."""
+    """The issuer of a lease."""
 
     def started(self, lease: "Lease") -> None:
-        """The durable task of that lease is on record as begun."""
+        """The start of the lease's durable task is recorded."""
 
     def give_back(self, lease: "Lease") -> None:
         """End the lease."""
 
 
 class Lease(msgspec.Struct, eq=False):
-    """The right to a slot; only the dispatcher makes and takes back leases."""
+    """The right to a slot; only the dispatcher creates and ends leases."""
 
     giver: Giver
     slot: Slot
@@ -31,11 +31,11 @@ class Lease(msgspec.Struct, eq=False):
     kept: bool = False
 
     def keep(self) -> None:
-        """Hold it beyond its `async with`, up to `give_back`."""
+        """Keep the lease beyond its `async with`, until `give_back`."""
         self.kept = True
 
     def started(self) -> None:
-        """The start of its durable task is on record."""
+        """Report that the start of its durable task is recorded."""
         self.giver.started(self)
 
     def give_back(self) -> None:

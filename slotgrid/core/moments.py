@@ -1,4 +1,4 @@
-"""Moments: one to be kept to, on the monotonic clock, and those that are shown to people."""
+"""Deadlines on the monotonic clock, and times in ISO 8601."""
 
 import time
 from datetime import UTC, datetime
@@ -7,13 +7,13 @@ import msgspec
 
 
 class Deadline(msgspec.Struct, frozen=True):
-    """A moment on the monotonic clock, fixed when the wait for it begins."""
+    """A moment on the monotonic clock, fixed when the wait begins."""
 
     at: float
 
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
-        """The moment that many seconds from now."""
+        """The moment `seconds` from now."""
         return cls(time.monotonic() + seconds)
 
     @property
@@ -30,5 +30,5 @@ def iso(at: float | None) -> str | None:
 
 
 def seconds_of(moment: str) -> float:
-    """The seconds since the epoch that `iso` made the text of."""
+    """Seconds since the epoch of a text from `iso`."""
     return datetime.fromisoformat(moment).timestamp()

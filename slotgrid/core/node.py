@@ -1,4 +1,4 @@
-"""What a node is at this moment: starting, ready, in maintenance, draining."""
+"""The state of a node: starting, ready, maintenance, draining."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -27,7 +27,7 @@ MOVES: Mapping[NodeState, frozenset[NodeState]] = {
 class NodeStatus:
     """The state of this node, and whether it accepts tasks.
 
-    `on_change` is called after each change, for instance to tell a balancer.
+    `on_change` is called after each change, for example to report to balancers.
     """
 
     def __init__(self, on_change: Callable[[NodeState], None] | None = None) -> None:
@@ -35,7 +35,7 @@ class NodeStatus:
         self._on_change = on_change
 
     def move_to(self, state: NodeState) -> bool:
-        """Change the state; False when it is in it already. Raises Conflict where none leads."""
+        """Change the state; False if it is current. Raises Conflict for an illegal move."""
         if state is self.state:
             return False
         if state not in MOVES[self.state]:
@@ -46,7 +46,7 @@ class NodeStatus:
         return True
 
     def check_accepts(self) -> None:
-        """Return if new tasks are accepted. Raises the reason why not."""
+        """Raise InMaintenance, Draining or NoWorker unless the node accepts new tasks."""
         if self.state is READY:
             return
         match self.state:

@@ -1,4 +1,4 @@
-"""Who is told of the turns in a task's life: one, or several as one."""
+"""Observers of a task's lifecycle, one or several combined."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,13 @@ TURNS = ("accepted", "leased", "will_retry", "finished", "defect")
 
 
 class Observer:
-    """Is told of the turns in a task's life, to write them down; it decides nothing.
+    """Receives callbacks on a task's lifecycle, to record them; it decides nothing.
 
-    A class that stands on it has methods for the turns that it cares about.
+    A subclass overrides the methods that it needs.
     """
 
     def accepted(self, task: Task) -> None:
-        """The task is ours."""
+        """The node has accepted the task."""
 
     def leased(self, task: Task, lease: Lease) -> None:
         """The task has a slot and starts."""
@@ -25,14 +25,14 @@ class Observer:
         """An attempt failed, another follows after `delay_s`."""
 
     def finished(self, task: Task) -> None:
-        """The task has its terminal state, result or error; its waiters are not woken yet."""
+        """The task has its terminal state, result or error; its waiters still wait."""
 
     def defect(self, task: Task, error: Exception) -> None:
-        """Something of ours broke while seeing the task through."""
+        """The node itself failed while it handled the task."""
 
 
 class Observers(Observer):
-    """Tells each of them, in their order; whoever has no method for a turn is not even called."""
+    """Calls each observer in order, except for methods that it does not override."""
 
     def __init__(self, *observers: Observer) -> None:
         for turn in TURNS:

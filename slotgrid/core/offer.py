@@ -1,4 +1,4 @@
-"""What a node can run, and where: a worker answers for itself, a balancer for its fleet."""
+"""The offer: what a node can run and where. A worker offers itself, a balancer its fleet."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -16,34 +16,34 @@ from slotgrid.core.submission import Submission
 
 
 class Offer(Protocol):
-    """What admission asks before it makes a task of a submission."""
+    """The functions and places of a node, which admission checks a submission against."""
 
     @property
     def catalog(self) -> Catalog:
         """The functions on offer."""
 
     def choose(self, submission: Submission) -> FunctionSpec:
-        """The function that is asked for, in the group and contract that are meant.
+        """The function for the submission; the node chooses an omitted group and contract.
 
-        Raises UnknownGroup, ContractMismatch, UnknownFunction, or NoWorker when it cannot be
-        told, or nobody is there to run it.
+        Raises UnknownGroup, ContractMismatch, UnknownFunction, or NoWorker if no worker can run
+        it now, or workers that may offer it have not connected yet.
         """
 
     def recorded(self, submission: Submission) -> FunctionSpec:
-        """The function of a task that was accepted before; it may have to wait for a worker.
+        """The function of a task that was accepted before, even if no worker for it is ready.
 
-        Raises UnknownFunction when it is gone, or NoWorker when that cannot be told yet.
+        Raises UnknownFunction if it was removed, or NoWorker if no worker offers it yet.
         """
 
     def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         """Return if the task could run somewhere. Raises InvalidSubmission or NoWorker."""
 
     async def changed(self, within_s: float) -> None:
-        """Return when something else is offered, or when the time is up."""
+        """Wait until the offer changes, at most `within_s` seconds."""
 
 
 class LocalOffer:
-    """What this worker offers. Fulfils `Offer`; what a submission omits means its own."""
+    """The offer of this worker. Fulfils `Offer`; its own group and contract are the defaults."""
 
     def __init__(
         self,
@@ -76,14 +76,14 @@ class LocalOffer:
         return self.recorded(submission)
 
     def recorded(self, submission: Submission) -> FunctionSpec:
-        """As `Offer.recorded`; the worker may serve another group or contract than it did."""
+        """As `Offer.recorded`; group and contract are ignored, as the worker's may have changed."""
         spec = self.catalog.find(submission.function)
         if spec is None:
             raise unknown_function(submission.function, self.catalog)
         return spec
 
     async def changed(self, within_s: float) -> None:
-        """As `Offer.changed`; a worker refuses nothing that a moment later it would take."""
+        """As `Offer.changed`; returns at once, as a worker's refusals are not temporary."""
 
     def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         """As `Offer.check_place`."""

@@ -1,4 +1,4 @@
-"""What a task consists of: what started it, its attempts, its steps, its files."""
+"""The parts of a task: its source, attempts, steps and artifacts."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from slotgrid.core.states import StepState
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that a task saved. `url` is relative to the node that is asked."""
+    """A file that a task saved. `url` is relative to the node that answers."""
 
     name: str
     size: int
@@ -34,7 +34,7 @@ API = Source("api")
 
 
 def attempt_line(attempt: Mapping[str, Any]) -> str:
-    """What a task's log says of an attempt that is shown as JSON."""
+    """The log line of an attempt that is given as JSON."""
     slot = "" if attempt["slot"] is None else f"slot {attempt['slot']} of "
     return f"attempt {attempt['number']} on {slot}{attempt['worker']}"
 
@@ -42,7 +42,7 @@ def attempt_line(attempt: Mapping[str, Any]) -> str:
 class Attempt(msgspec.Struct, eq=False):
     """One run of a task; times are seconds since the epoch.
 
-    `slot` is None until the worker has said which of its slots it is.
+    `slot` is None until the worker reports its number.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Attempt(msgspec.Struct, eq=False):
     error: ServiceError | None = None
 
     def line(self) -> str:
-        """What the task's log says of it."""
+        """The attempt's line in the task's log."""
         return attempt_line({"number": self.number, "worker": self.worker, "slot": self.slot})
 
     def to_json(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Attempt(msgspec.Struct, eq=False):
 
 @dataclass(slots=True)
 class Step:
-    """One part of a task, with its timing in seconds since the epoch; `output` is JSON."""
+    """One part of a task; times are seconds since the epoch, `output` is JSON."""
 
     name: str
     function: str
@@ -81,7 +81,7 @@ class Step:
     error: str | None = None
 
     def end(self, state: StepState, *, output: bytes = b"null", error: str | None = None) -> None:
-        """The step has ended."""
+        """End the step in the given state."""
         self.state, self.output, self.error = state, output, error
         self.ended_at = time.time()
 

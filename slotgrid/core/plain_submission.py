@@ -1,4 +1,4 @@
-"""Reads at once what most submissions are; it says no, and never why."""
+"""The fast path for common submissions: accepts or rejects without messages."""
 
 from typing import Annotated, Any
 
@@ -9,14 +9,14 @@ from slotgrid.core.reading import MOST
 
 Word = Annotated[str, msgspec.Meta(min_length=1)]
 NOT_GIVEN: Any = None
-"""The default of what may not be null: defaults are not checked."""
+"""The default of fields that may not be null: msgspec does not check defaults."""
 
 
 class PlainSubmission(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """What most submissions are: of these fields, and without a fault."""
+    """A common submission: only these fields, all valid."""
 
     function: Word
-    input: Any = {}  # not typed as an object, for those are copied
+    input: Any = {}  # `Any`, since msgspec copies a dict
     group: Word = NOT_GIVEN
     contract: Annotated[int, msgspec.Meta(ge=1)] = NOT_GIVEN
     priority: Annotated[int, msgspec.Meta(ge=1)] = DEFAULT_PRIORITY
@@ -27,7 +27,7 @@ class PlainSubmission(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 def read_plain(body: object) -> PlainSubmission | None:
-    """The body, if it is a plain one; anything else is for the readers that have words."""
+    """The body if it is plain, else None: `Submission.parse` then uses the full readers."""
     try:
         plain = msgspec.convert(body, PlainSubmission)
     except msgspec.ValidationError:

@@ -1,11 +1,11 @@
-"""Who acts on a node, and what they may do."""
+"""Principals: the names behind keys, and the scopes that limit their actions."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a key may do. `operate` includes seeing everyone's tasks."""
+    """What a key may do. `operate` includes access to every owner's tasks."""
 
     PUBLIC = "public"
     READ = "read"
@@ -26,7 +26,7 @@ class Principal:
         return scope in self.scopes or scope is Scope.PUBLIC
 
     def may_see(self, owner: str) -> bool:
-        """Whether the owner's tasks are the principal's own, or everyone's are."""
+        """Whether the principal may see the owner's tasks: its own, or all with `operate`."""
         return owner == self.name or Scope.OPERATE in self.scopes
 
     @property

@@ -1,4 +1,4 @@
-"""From a problem that another node has sent back to the error that it tells of."""
+"""Converts a problem from another node back into an error."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,9 @@ _STANDARD_MEMBERS = frozenset(
 
 
 def from_problem(problem: Mapping[str, Any]) -> ServiceError:
-    """The error that another node's problem tells of; one of an unknown type is `Internal`.
+    """The error of another node's problem; `Internal` if its type is unknown.
 
-    Past this line nobody sees what the peer has sent, so each member is checked.
+    Checks the type of each member: a peer's data is not trusted.
     """
 
     def member(name: str, *kinds: type) -> Any:

@@ -1,4 +1,4 @@
-"""The priority queue: one heap per class of tasks, one key for order and ageing together."""
+"""The priority queue: one heap per class of tasks, and one key for order and ageing."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -13,9 +13,9 @@ T = TypeVar("T")
 class TaskClass(NamedTuple):
     """Tasks that can use the same slots.
 
-    `gate` is the function's name when more than a free slot decides when it may start
-    (services, concurrency, rate), so that such a task never holds up another's. `durable` are
-    those that hold a slot while a database writes their start down, so they may not take them all.
+    `gate` is the name of a gated function (services, concurrency limit, rate limit), so that its
+    tasks do not delay those of other functions. `durable` tasks hold a slot while the database
+    records their start, so the dispatcher limits their share of the slots.
     """
 
     group: str
@@ -27,12 +27,12 @@ class TaskClass(NamedTuple):
 
     @property
     def plain(self) -> "TaskClass":
-        """The class as slots know it: what they serve, durable or not."""
+        """The class without `durable`, which slots ignore."""
         return TaskClass(self.group, self.contract, self.pool, self.place, self.gate)
 
     @property
     def share(self) -> "TaskClass":
-        """The class of all that compete for the same slots, whatever else they ask for."""
+        """The class of all tasks of a group, contract and pool: they compete for the same slots."""
         if self[3:] == (ANYWHERE, None, False):
             return self
         return TaskClass(self.group, self.contract, self.pool)
@@ -40,7 +40,7 @@ class TaskClass(NamedTuple):
 
 @dataclass(slots=True, order=True)
 class Entry(Generic[T]):
-    """One waiting item. Smaller goes first; `sequence` keeps equal keys in order of arrival."""
+    """One waiting item. The smallest is first; `sequence` keeps equal keys in order of arrival."""
 
     key: float
     sequence: int
@@ -53,10 +53,10 @@ class Entry(Generic[T]):
 class TaskQueue(Generic[T]):
     """Waiting items by class, smallest key first: `arrival + (priority - 1) * ageing_s`.
 
-    FIFO within a priority, and nobody is overtaken by what arrives more than
-    8 * `ageing_s` later; no entry ever has to be sorted again. `limit` bounds the entries, those
-    apart that were pushed as not bounded (they wait on disk as well).
-    A pop costs log(entries of its class) plus the number of classes that wait.
+    FIFO within a priority; an item that arrives more than 8 * `ageing_s` later never overtakes.
+    Keys never change, so entries are never sorted again. `limit` bounds the entries that were
+    pushed as `bounded`; the others are also on disk.
+    A pop costs log(entries of its class) plus the number of waiting classes.
     """
 
     def __init__(self, *, limit: int, ageing_s: float) -> None:
@@ -73,7 +73,7 @@ class TaskQueue(Generic[T]):
 
     @property
     def full(self) -> bool:
-        """Whether a push would be refused."""
+        """Whether the bounded entries have reached the limit."""
         return self._bounded >= self.limit
 
     def push(
@@ -81,7 +81,7 @@ class TaskQueue(Generic[T]):
     ) -> Entry[T]:
         """Add an item that arrived at `arrival` (monotonic seconds); the caller checks `full`.
 
-        An item that comes back with its first arrival returns to its own place.
+        A requeued item with its first arrival returns to its old place.
         """
         self._sequence += 1
         key = arrival + (priority - 1) * self._ageing_s
@@ -92,21 +92,21 @@ class TaskQueue(Generic[T]):
         return entry
 
     def remove(self, entry: Entry[T]) -> bool:
-        """Take an entry out before its turn; False when it has already left."""
+        """Remove an entry before its turn; False if it has already left."""
         if not entry.waiting:
             return False
         entry.waiting = False
         self._length -= 1
         self._bounded -= entry.bounded
         self._dead += 1
-        # Removed entries stay in their heap until they surface. When they are the larger half
-        # of everything, all heaps are swept: a constant per removal, on average.
+        # Removed entries stay in their heap until they reach its top. When they outnumber the
+        # waiting ones, all heaps are swept: amortized constant cost per removal.
         if self._dead > self._length + 32:
             self._sweep()
         return True
 
     def pop(self, servable: Callable[[TaskClass], bool]) -> Entry[T] | None:
-        """Take the entry with the smallest key among the classes that can be served now."""
+        """Remove and return the entry with the smallest key among the servable classes."""
         best: Entry[T] | None = None
         for cls in list(self._heaps):
             head = self._head(cls)
@@ -128,11 +128,11 @@ class TaskQueue(Generic[T]):
         return self._head(cls) is not None
 
     def classes(self) -> list[TaskClass]:
-        """The classes that have something waiting."""
+        """The classes that have a waiting entry."""
         return [cls for cls in list(self._heaps) if self._head(cls) is not None]
 
     def position(self, entry: Entry[T]) -> int:
-        """1 when it is the next among those that share slots; 0 when it has left."""
+        """1 = next among the entries that share its slots; 0 if it has left the queue."""
         if not entry.waiting:
             return 0
         share = entry.cls.share
@@ -144,7 +144,7 @@ class TaskQueue(Generic[T]):
         )
 
     def reclassify(self, cls: TaskClass, class_of: Callable[[T], TaskClass]) -> None:
-        """Let all that wait in the class wait in those that `class_of` says, by the same keys."""
+        """Move the entries of the class to the classes that `class_of` returns; keys stay."""
         for entry in self._heaps.pop(cls, []):
             if entry.waiting:
                 entry.cls = class_of(entry.item)

@@ -1,4 +1,4 @@
-"""Readers of JSON values: each gives what it has read, or raises Wrong with all that is wrong."""
+"""Readers of JSON values: each returns a parsed value or raises Wrong with all faults."""
 
 import difflib
 import sys
@@ -8,15 +8,15 @@ from typing import Any
 from slotgrid.core.errors import FAULTS_LIMIT, Violation, pointer
 
 NESTING_LIMIT = 100
-"""Levels of arrays and objects: JSON is written 254 deep at most, and checked recursively."""
+"""Levels of arrays and objects: orjson writes at most 254, and checks are recursive."""
 CONTAINERS = (dict, list)
 MOST = sys.float_info.max
 PAIRS_MOST = 100
-"""Headers of a webhook, labels of a place."""
+"""Maximum number of headers of a webhook, or of labels of a place."""
 
 
 class Wrong(ValueError):
-    """What a field cannot take; the pointers of its faults are relative to that field."""
+    """A field is invalid; the pointers of the faults are relative to the field."""
 
     def __init__(self, *faults: Violation) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Wrong(ValueError):
 
     @classmethod
     def because(cls, message: str) -> "Wrong":
-        """One fault, in the field itself."""
+        """An exception with one fault, in the field itself."""
         return cls(Violation("", message))
 
 
@@ -34,7 +34,7 @@ Reader = Callable[[object], Any]
 def read_fields(
     given: dict[str, object], readers: Mapping[str, Reader], *, required: str | None = None
 ) -> tuple[dict[str, Any], list[Violation]]:
-    """The members that could be read, and the faults of all others."""
+    """The valid members, and the faults of the others, up to about FAULTS_LIMIT."""
     values: dict[str, Any] = {}
     faults: list[Violation] = []
     if required is not None and required not in given:
@@ -55,7 +55,7 @@ def read_fields(
 
 
 def kind_of(value: object) -> str:
-    """What a JSON value is, in JSON's words."""
+    """The name of the value's JSON type, with its article."""
     names = {
         "NoneType": "null", "bool": "a boolean", "int": "an integer", "float": "a number",
         "str": "a string", "list": "an array", "dict": "an object",
@@ -64,13 +64,13 @@ def kind_of(value: object) -> str:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    # Comparing costs by length, and a name of megabytes is a typing error of nobody.
+    # The comparison's cost grows with the length, and no typing error has megabytes.
     near = difflib.get_close_matches(name, known, n=1) if len(name) <= 64 else []
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def read_text(value: object) -> str:
-    """A string that says something."""
+    """A string that is not empty."""
     text = read_string(value)
     if not text:
         raise Wrong.because("must not be empty")
@@ -85,7 +85,7 @@ def read_string(value: object) -> str:
 
 
 def read_object(value: object) -> dict[str, Any]:
-    """An object that is nested NESTING_LIMIT levels deep at most."""
+    """An object that is nested at most NESTING_LIMIT levels deep."""
     if not isinstance(value, dict):
         raise Wrong.because(f"expected an object, got {kind_of(value)}")
     level: list[Any] = [value]
@@ -103,7 +103,7 @@ def read_object(value: object) -> dict[str, Any]:
 
 def read_whole(value: object) -> int:
     """An integer."""
-    # bool is an int in Python, and JSON's true is not a number.
+    # bool is an int in Python, but JSON's true is not a number.
     if isinstance(value, bool) or not isinstance(value, int):
         raise Wrong.because(f"expected an integer, got {kind_of(value)}")
     return value
@@ -119,7 +119,7 @@ def read_number(value: object) -> float:
 def read_members(
     value: object, readers: Mapping[str, Reader], *, required: str | None = None
 ) -> dict[str, Any]:
-    """An object of the members that `readers` name."""
+    """An object with only the members that `readers` lists."""
     values, faults = read_fields(read_object(value), readers, required=required)
     if faults:
         raise Wrong(*faults)

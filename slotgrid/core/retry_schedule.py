@@ -1,4 +1,4 @@
-"""When to try again what failed, over hours."""
+"""The retry schedule of webhooks: backoff over hours."""
 
 import random
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrySchedule:
-    """How long to wait after each failed attempt: exponential, with a ceiling and with jitter.
+    """The backoff after each failed attempt: exponential, with a ceiling and with jitter.
 
-    As it stands, a receiver that is down is asked nine times within at most 13.6 hours:
+    With the defaults, a receiver that is down gets nine attempts within at most 13.6 hours:
 
     | after failure | at most    | since the first, at most |
     |---------------|------------|--------------------------|
@@ -22,12 +22,12 @@ class RetrySchedule:
     | 7             | 5 h 41 min | 7 h 35 min               |
     | 8             | 6 h        | 13 h 35 min              |
 
-    Chance takes off up to half of each wait, so that those who failed together do not come back
-    together. The first waits are short, since most faults are a restart; the last are long enough
-    to outlive a night.
+    Jitter shortens each wait by up to half, so that deliveries that failed together are not retried
+    together. The first waits are short, since most faults are restarts; the last ones are long
+    enough for an outage of one night.
 
-    `retries` is the number of attempts after the first. `chance` gives numbers in [0, 1).
-    Raises ValueError for a schedule that would not wait, or would not end.
+    `retries`: the number of attempts after the first. `chance` returns numbers in [0, 1).
+    Raises ValueError unless retries >= 0, factor >= 1 and 0 < base_s <= ceiling_s.
     """
 
     retries: int = 8
@@ -43,14 +43,14 @@ class RetrySchedule:
             )
 
     def delay_s(self, failures: int, *, asked_s: float | None = None) -> float | None:
-        """Seconds to wait after that many failures (1 after the first), None to give up.
+        """Seconds to wait after that many failures (1 after the first); None to give up.
 
-        `asked_s` is what the other side asked for by `Retry-After`: kept to, up to the ceiling.
+        `asked_s`: the receiver's `Retry-After`, a lower bound of the wait, up to the ceiling.
         """
         if failures > self.retries:
             return None
         wait_s = self.base_s
-        for _ in range(failures - 1):  # not a power, which overflows
+        for _ in range(failures - 1):  # a power would overflow
             wait_s = min(wait_s * self.factor, self.ceiling_s)
         wait_s *= 1 - self.chance() / 2
         return max(wait_s, min(asked_s or 0.0, self.ceiling_s))

@@ -1,4 +1,4 @@
-"""What runs a task on the slot that it was given, and how it says that this failed."""
+"""The protocol that runs a task on its leased slot, and the exceptions of an attempt."""
 
 from collections.abc import Coroutine
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from slotgrid.core.task import Task
 
 
 class AttemptFailed(Exception):
-    """One attempt ended with `error`; `retryable` says whether another one makes sense."""
+    """One attempt ended with `error`; `retryable`: another attempt may succeed."""
 
     def __init__(self, error: ServiceError, *, retryable: bool) -> None:
         super().__init__(error.detail)
@@ -18,9 +18,9 @@ class AttemptFailed(Exception):
 
 
 class Refused(Exception):
-    """The slot turned out not to be free. Not a failure: the task has not started.
+    """The slot was not free after all. Not a failure: the task has not started.
 
-    It returns to its own place in the queue, after `pause_s` seconds in which it holds no slot.
+    The task returns to its old place in the queue after `pause_s` seconds without a slot.
     """
 
     def __init__(self, *, pause_s: float = 0.0) -> None:
@@ -34,11 +34,11 @@ class Runner(Protocol):
     async def run(self, task: Task, lease: Lease) -> bytes:
         """The function's result as JSON. Raises AttemptFailed, Refused, or CancelledError.
 
-        Ends, whatever the function does: within its deadline and the bounded steps after it.
+        Always ends, within the function's deadline plus the bounded steps after it.
         """
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
-        """What makes the slot fit for the next task; None when nothing must be done.
+        """The cleanup of the slot for the next task; None if it needs none.
 
         The coroutine is bounded in time and never raises.
         """

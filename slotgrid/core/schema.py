@@ -1,4 +1,4 @@
-"""JSON Schema, compiled once: what is wrong with a value, its defaults, its secrets."""
+"""JSON Schema, compiled once: the faults of a value, its defaults, its secrets."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -19,18 +19,17 @@ __all__ = ["REDACTED", "JsonSchema", "Schema", "SchemaFault"]
 
 REDACTED = "[redacted]"
 REFERENCES_LIMIT = 32
-"""A chain of references longer than this is taken for a circle."""
+"""A longer chain of references counts as a cycle."""
 
 
 class Schema:
-    """A JSON Schema (draft 2020-12 unless it says otherwise) and its compiled validator.
+    """A JSON Schema (draft 2020-12 unless `$schema` names another) and its compiled validator.
 
-    Compiling costs 1.8 ms, a check of what is valid 1 µs: so never compile on the way of a task.
-    The work for any value is bounded by the schema, not by the value: only what the schema has
-    something to say about is looked at.
-    `has_secrets`: it marks something `writeOnly`.
-    References are JSON pointers into the schema itself: nothing is ever fetched.
-    Raises SchemaFault when `document` is not a valid schema, or has a pattern that cannot be
+    Compilation costs 1.8 ms, a check of a valid value 1 µs: so never compile per task.
+    The work for any value is bounded by the schema, not by the value: only parts of the value that
+    the schema describes are visited. `has_secrets`: some part is `writeOnly`.
+    References are JSON pointers into the schema itself: nothing is fetched.
+    Raises SchemaFault if `document` is not a valid schema, or has a pattern that cannot be
     matched in linear time.
     """
 
@@ -53,7 +52,7 @@ class Schema:
         self.has_secrets = bool(self._secret)
 
     def violations(self, value: Any) -> list[Violation]:
-        """What is wrong with `value`, up to FAULTS_LIMIT faults; empty when it is valid."""
+        """The faults of `value`, at most FAULTS_LIMIT; empty if it is valid."""
         if self._judge.accepts(value):
             return []
         found = [
@@ -63,7 +62,7 @@ class Schema:
         return sorted(found, key=lambda violation: violation.pointer)
 
     def with_defaults(self, value: Any) -> Any:
-        """A valid `value` with the schema's defaults filled in where nothing was given."""
+        """A valid `value` with the schema's defaults for missing members."""
         return _fill(self.document, value, self.document, self._defaults)
 
     def secrets(self, value: Any) -> list[str]:
@@ -71,7 +70,7 @@ class Schema:
         return list(_secrets(self.document, value, self.document, self._secret))
 
     def redacted(self, value: Any) -> Any:
-        """`value` as it may be shown: what is `writeOnly` replaced."""
+        """`value` for display: REDACTED replaces `writeOnly` parts."""
         return _redact(self.document, value, self.document, self._secret)
 
     @cached_property
@@ -79,7 +78,7 @@ class Schema:
         return FaultFinder(self.document, self._draft)
 
     def _message(self, fault: Fault) -> str:
-        """The fault in one sentence, without the value where that is or holds a secret."""
+        """The fault in one sentence, without the value if the value is or contains a secret."""
         if self.has_secrets:
             below_secret, above_secret = self._hidden(fault.path)
             if below_secret or (above_secret and not fault.names_only):
@@ -87,7 +86,7 @@ class Schema:
         return fault.message
 
     def _hidden(self, path: Iterable[str | int]) -> tuple[bool, bool]:
-        """Whether what stands at the path is secret, and whether something below it is."""
+        """Whether the value at the path is secret, and whether a value at or below it is."""
         secret, parts = False, _with_alternatives([self.document], self.document)
         for step in path:
             secret = secret or any(part.get("writeOnly") for part in parts)
@@ -98,7 +97,7 @@ class Schema:
 
 
 def _mappings(document: Any) -> Iterator[Mapping[str, Any]]:
-    """Every object in the document: all its schemas, and some that only look like one."""
+    """Every object in the document: all schemas, and some objects that are data."""
     if isinstance(document, Mapping):
         yield document
         document = list(document.values())
@@ -108,7 +107,7 @@ def _mappings(document: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _check_references(document: JsonSchema) -> None:
-    """Raise SchemaFault for what would be fetched, or found otherwise than from the root."""
+    """Raise SchemaFault for references that are not JSON pointers from the root."""
     for part in _mappings(document):
         for keyword in ("$id", "$dynamicRef", "$recursiveRef"):
             inside = keyword != "$id" or part is not document
@@ -118,11 +117,11 @@ def _check_references(document: JsonSchema) -> None:
 
 
 def _resolve(schema: Any, root: JsonSchema) -> JsonSchema:
-    """The schema with its `$ref` looked up; what stands beside the reference counts too."""
+    """The schema with its `$ref` resolved, merged with the keywords beside the reference."""
     reference = None
     for _ in range(REFERENCES_LIMIT):
         if not isinstance(schema, Mapping):
-            return {}  # true and false say nothing about defaults and secrets
+            return {}  # true and false have no defaults or secrets
         reference = schema.get("$ref")
         if not isinstance(reference, str):
             return schema
@@ -146,7 +145,7 @@ def _target(reference: str, root: JsonSchema) -> Any:
 
 
 def _alternatives(schema: JsonSchema) -> Iterator[Any]:
-    """The schemas that the same value stands under as well, or may."""
+    """The schemas that also apply, or may apply, to the same value."""
     for keyword in ("anyOf", "oneOf", "allOf"):
         yield from schema.get(keyword, ())
     for keyword in ("then", "else"):
@@ -155,7 +154,7 @@ def _alternatives(schema: JsonSchema) -> Iterator[Any]:
 
 
 def _below(schema: JsonSchema, key: str | int) -> Iterator[Any]:
-    """The schemas that a member or an item of the value stands under."""
+    """The schemas of a member or an item of the value."""
     if isinstance(key, int):
         first = schema.get("prefixItems", ())
         yield first[key] if key < len(first) else schema.get("items", True)
@@ -168,7 +167,7 @@ def _below(schema: JsonSchema, key: str | int) -> Iterator[Any]:
 
 
 def _with_alternatives(schemas: Iterable[Any], root: JsonSchema) -> list[JsonSchema]:
-    """These schemas, and all that the same value stands under or may."""
+    """These schemas, resolved, and all that may also apply to the same value."""
     found: list[JsonSchema] = []
     seen: set[int] = set()
     waiting = list(schemas)
@@ -182,7 +181,7 @@ def _with_alternatives(schemas: Iterable[Any], root: JsonSchema) -> list[JsonSch
 
 
 Marked = frozenset[int]
-"""The identities of those parts of a schema in or below which a keyword stands."""
+"""The `id()` of each part of a schema that has a keyword in it or behind its references."""
 
 
 def _parts_with(keyword: str, document: JsonSchema) -> Marked:
@@ -191,14 +190,14 @@ def _parts_with(keyword: str, document: JsonSchema) -> Marked:
     before = -1
     while before != len(marked):  # until no reference leads from an unmarked part to a marked one
         before = len(marked)
-        for part in reversed(parts):  # what is nested comes later in the list
+        for part in reversed(parts):  # nested parts are later in the list
             if id(part) not in marked and any(id(one) in marked for one in _next(part, document)):
                 marked.add(id(part))
     return frozenset(marked)
 
 
 def _next(part: JsonSchema, root: JsonSchema) -> Iterator[Any]:
-    """What stands directly in a part, and what its reference leads to."""
+    """The direct children of a part, and the target of its reference."""
     for inside in part.values():
         yield from inside if isinstance(inside, list) else [inside]
     if isinstance(part.get("$ref"), str):
@@ -206,7 +205,7 @@ def _next(part: JsonSchema, root: JsonSchema) -> Iterator[Any]:
 
 
 def _marks(schema: JsonSchema, marked: Marked) -> bool:
-    """Whether a resolved schema, which may be a merged copy, is or holds a marked part."""
+    """Whether a resolved schema, possibly a merged copy, is marked or has a marked child."""
     return id(schema) in marked or any(
         id(one) in marked
         for inside in schema.values()
@@ -218,10 +217,10 @@ Change = Callable[[Any, Any, JsonSchema, Marked], Any]
 
 
 def _each(change: Change, schema: JsonSchema, value: Any, root: JsonSchema, marked: Marked) -> Any:
-    """`value` with `change` made to its members or items, by their own schemas.
+    """`value` with `change` applied to its members or items, by their own schemas.
 
-    Only those are looked at that a marked schema describes; where there are none, the value goes
-    through as it is.
+    Only members and items that a marked schema describes are visited; without any, the result is
+    `value` itself.
     """
 
     def changed(key: str | int, part: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Values in messages: only as much of them as a reader needs."""
+"""Shortened values for messages."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -10,7 +10,7 @@ DEPTH_MOST = 3
 
 
 def shown(value: Any, depth: int = DEPTH_MOST) -> str:
-    """The value as Python writes it, shortened; costs the same however large the value is."""
+    """The shortened `repr` of the value; its cost does not grow with the value."""
     if isinstance(value, str):
         return repr(value) if len(value) <= TEXT_MOST else f"{value[:TEXT_MOST]!r}…"
     if isinstance(value, Mapping | list | tuple):

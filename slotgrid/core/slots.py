@@ -1,4 +1,4 @@
-"""Slots: the places where tasks run. A worker's own, and what any source of slots must offer."""
+"""Slots: the slots of a worker, and the protocol of any source of slots."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from slotgrid.core.queue import TaskClass
 
 
 class NoSlotFree(RuntimeError):
-    """A slot was taken where none was free: the caller did not ask `can_serve` first."""
+    """`take` found no free slot: the caller did not check `can_serve` first."""
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """One place where one task can run. Of a `remote` one, `index` is not the worker's number."""
+    """A place where one task can run. If `remote`, `index` is not the worker's slot number."""
 
     index: int
     pool: str
@@ -23,15 +23,15 @@ class Slot(msgspec.Struct, frozen=True):
 
     @property
     def number(self) -> int | None:
-        """The worker's number of the slot; None while only the worker knows it."""
+        """The worker's number of the slot; None for a remote slot."""
         return None if self.remote else self.index
 
 
 class SlotSource(Protocol):
-    """Where free slots come from: this machine (worker) or the fleet (balancer)."""
+    """A source of free slots: this machine (worker) or the fleet (balancer)."""
 
     def can_serve(self, cls: TaskClass) -> bool:
-        """Whether a task of that class could take a slot at this instant."""
+        """Whether a task of that class could take a slot now."""
 
     def take(self, cls: TaskClass) -> Slot:
         """Take a slot for a task of that class. Raises NoSlotFree."""
@@ -40,15 +40,15 @@ class SlotSource(Protocol):
         """Return a taken slot."""
 
     def size(self, cls: TaskClass) -> int:
-        """How many slots tasks of that class could use, were all free."""
+        """How many slots tasks of that class can use, free or busy."""
 
     def closed_by(self, cls: TaskClass) -> str | None:
-        """Why the class is handed no slot although some may be free, in words; else None."""
+        """The reason why the class gets no slot although some may be free; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolCount:
-    """How full a pool is."""
+    """The slot counts of a pool."""
 
     size: int
     free: int
@@ -58,7 +58,7 @@ class PoolCount:
 class Slots:
     """The slots of this worker, divided into pools.
 
-    While `held` says why, none is handed out; those taken come back as ever.
+    While `held` contains a reason, `take` hands out no slot; `give_back` still works.
     """
 
     def __init__(self, pools: Mapping[str, int], *, worker: str) -> None:
@@ -67,12 +67,12 @@ class Slots:
         self._taken: set[Slot] = set()
         self.held: str | None = None
         self.on_change: Callable[[], None] | None = None
-        """Called after a slot was taken or came back."""
+        """Called after a slot was taken or given back."""
         index = 0
         for pool, size in pools.items():
             slots = [Slot(index + n, pool, worker) for n in range(size)]
             index += size
-            # Taken from the end: the slot used last is the one whose memory is warm.
+            # `take` pops from the end: the slot used last has warm memory.
             self._free[pool] = slots[::-1]
 
     def can_serve(self, cls: TaskClass) -> bool:
@@ -102,12 +102,12 @@ class Slots:
         return self._sizes.get(cls.pool, 0)
 
     def closed_by(self, cls: TaskClass) -> str | None:
-        """Why none is handed out; it holds for every class."""
+        """The reason why no slot is handed out, the same for every class; None without one."""
         return self.held
 
     @property
     def pools(self) -> dict[str, PoolCount]:
-        """Each pool with how full it is."""
+        """The slot counts of each pool."""
         return {
             pool: PoolCount(size, free := len(self._free[pool]), size - free)
             for pool, size in self._sizes.items()

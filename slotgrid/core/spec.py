@@ -1,4 +1,4 @@
-"""What is known of a function everywhere: enough to check a task for it, and to show it."""
+"""The specification of a function: what any node needs to check a task and to show it."""
 
 import difflib
 from collections.abc import Sequence
@@ -38,12 +38,12 @@ class FunctionSpec:
 
     @property
     def gated(self) -> bool:
-        """Whether something beside a free slot decides when it may start."""
+        """Whether a start needs more than a free slot."""
         return bool(self.requires) or self.concurrency is not None or self.rate is not None
 
     @cached_property
     def cls(self) -> TaskClass:
-        """The class of those of its tasks that may run anywhere."""
+        """The class of its tasks that are not durable and have no place."""
         gate = self.name if self.gated else None
         return TaskClass(self.group, self.contract, self.pool, ANYWHERE, gate)
 
@@ -74,23 +74,23 @@ class Catalog(Protocol):
 
     @property
     def version(self) -> int:
-        """Grows with every change, so that what was derived from it can be made anew."""
+        """Grows with every change, so that callers can rebuild derived data."""
 
     def find(
         self, name: str, group: str | None = None, contract: int | None = None
     ) -> FunctionSpec | None:
-        """The function of that name, if there is one; what is omitted is the node's to choose."""
+        """The function of that name, or None; the node chooses an omitted group or contract."""
 
     def specs(self) -> Sequence[FunctionSpec]:
-        """All of them, by name."""
+        """All functions, by name."""
 
 
 def unknown_function(name: str, catalog: Catalog, group: str | None = None) -> UnknownFunction:
-    """The error for a name that is not there, with the nearest that are, of that group if given."""
+    """The error for an unknown name, with the nearest known names, of `group` if given."""
     names = sorted({spec.name for spec in catalog.specs() if group in {None, spec.group}})
-    # Comparing costs by length, and a name of megabytes is a typing error of nobody.
+    # The comparison's cost grows with the length, and no typing error has megabytes.
     near = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.5)
-    if not near:  # a path forgotten in front, or a part of the name
+    if not near:  # the path before the name is missing, or a part of the name
         near = [known for known in names if name and name.lower() in known.lower()][:3]
     hint = f"; did you mean {' or '.join(f'{n!r}' for n in near)}?" if near else ""
     return UnknownFunction(f"there is no function {name!r}{hint}", extra={"suggestions": near})

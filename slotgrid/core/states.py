@@ -1,11 +1,11 @@
-"""Where tasks and their steps stand, and where they can go from there."""
+"""The states of tasks and steps, and the legal moves between task states."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class TaskState(StrEnum):
-    """Where a task stands. `terminal` says whether nothing can follow."""
+    """The state of a task. `terminal`: no further move is possible."""
 
     terminal: bool
 
@@ -16,12 +16,12 @@ class TaskState(StrEnum):
     CANCELLED = "cancelled"
 
     def __init__(self, word: str) -> None:
-        # Not looked up in `MOVES`: it is asked several times of each task.
+        # Computed once, not looked up in `MOVES`: every task reads it several times.
         self.terminal = word in {"completed", "failed", "cancelled"}
 
 
 QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = TaskState
-"""The same by names of their own, since Python 3.11 is slow to look up a member of an enum."""
+"""The members as constants, since Python 3.11 looks up enum members slowly."""
 
 MOVES: Mapping[TaskState, tuple[TaskState, ...]] = {
     QUEUED: (RUNNING, FAILED, CANCELLED),
@@ -39,7 +39,7 @@ MOVES: Mapping[TaskState, tuple[TaskState, ...]] = {
 
 
 class StepState(StrEnum):
-    """Where one part of a task stands."""
+    """The state of one step of a task."""
 
     PENDING = "pending"
     READY = "ready"

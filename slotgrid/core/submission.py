@@ -1,4 +1,4 @@
-"""A request to run a function, parsed: past this line no one sees a raw body."""
+"""Submissions: parsed requests to run a function. Other modules never see a raw body."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,9 +17,9 @@ from slotgrid.core.reading import kind_of, read_fields
 class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request to run one function; the fields are those of `POST /task`.
 
-    `trace` holds the headers that are carried through, `size` the bytes of the body,
-    and `body` is what it was parsed from, so that it can be recorded and parsed again.
-    A struct, as a frozen dataclass of so many fields takes longer to make than to read.
+    `trace`: the headers to pass on. `size`: bytes of the body. `body`: the source, which is
+    recorded and parsed again later. A msgspec struct: a frozen dataclass of so many fields takes
+    longer to create than the body to parse.
     """
 
     function: str
@@ -40,7 +40,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: Mapping[str, Any] = {}
 
     def __repr__(self) -> str:
-        # Not the input: nobody knows yet what in it is secret.
+        # Without the input: before admission it is unknown which of its values are secret.
         return f"Submission(function={self.function!r}, mode={self.mode!r})"
 
     @classmethod
@@ -54,7 +54,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ) -> "Submission":
         """Read the body of `POST /task`. Raises InvalidSubmission with every fault at once.
 
-        `shallow`: it is known that nothing in it is nested deeper than NESTING_LIMIT levels.
+        `shallow`: the caller has checked that no value is nested deeper than NESTING_LIMIT.
         """
         if shallow and (plain := read_plain(body)) is not None:
             return cls(
@@ -69,7 +69,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 metadata=plain.metadata,
                 trace=trace,
                 size=size,
-                body=body,  # type: ignore[arg-type]  # an object, or it could not be read
+                body=body,  # type: ignore[arg-type]  # `read_plain` accepts objects only
             )
         if not isinstance(body, dict):
             raise _invalid([Violation("", f"expected an object, got {kind_of(body)}")])
@@ -91,7 +91,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ) -> "Submission":
         """Read `POST /functions/{name}`: the body is the input, the other fields the query.
 
-        Objects (`place`, `webhook`, `metadata`) stand in the query as JSON text.
+        Objects (`place`, `webhook`, `metadata`) are JSON text in the query.
         """
         body: dict[str, object] = {name: _from_text(name, text) for name, text in query.items()}
         taken = [name for name in ("function", "input") if name in body]
@@ -113,7 +113,7 @@ _OBJECTS_IN_QUERY = frozenset({"webhook", "place", "metadata"})
 
 
 def _from_text(name: str, text: str) -> object:
-    """A query parameter's value as JSON would give it; what cannot be read stays text."""
+    """A query parameter as a JSON value; invalid JSON and other fields stay text."""
     if name in _NUMBERS_IN_QUERY or name in _OBJECTS_IN_QUERY:
         try:
             return orjson.loads(text)
@@ -123,10 +123,10 @@ def _from_text(name: str, text: str) -> object:
 
 
 def _contradictions(body: Mapping[str, object], values: Mapping[str, Any]) -> list[Violation]:
-    """Faults that only show when fields are read together."""
+    """Faults in the combination of fields."""
     mode = values.get("mode", Mode.SYNC)
     if "mode" in body and "mode" not in values:
-        return []  # what the fields should go with is not known
+        return []  # the mode is invalid, so the rules of modes do not apply
     faults = []
     if mode is Mode.WEBHOOK and "webhook" not in body:
         faults.append(Violation("/webhook", "is required by mode webhook"))

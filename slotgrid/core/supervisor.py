@@ -1,4 +1,4 @@
-"""Sees each task through: wait, attempts, backoff, cancel, and exactly one end."""
+"""Supervises each task: wait, attempts, backoff, cancel, and exactly one end."""
 
 import asyncio
 import time
@@ -23,14 +23,14 @@ NODE_STOPS = "the node is stopping"
 
 
 class _Live(msgspec.Struct, eq=False):
-    """A task that has not ended, and the asyncio task that sees it through."""
+    """A task that has not ended, and the asyncio task that supervises it."""
 
     task: Task
     own: "asyncio.Task[None]"
 
 
 class Supervisor:
-    """Sees tasks through, each in an asyncio task of its own, from acceptance to the end."""
+    """Supervises tasks from acceptance to the end, each in an asyncio task of its own."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Supervisor:
 
     @property
     def live(self) -> Collection[Task]:
-        """The tasks that have not ended, and those whose slot is being cleaned."""
+        """The tasks that have not ended, or whose slot is being cleaned."""
         tasks = {live.task.id: live.task for live in self._live.values()}
         return (tasks | {task.id: task for task, _ in self._cleaning.values()}).values()
 
@@ -64,33 +64,33 @@ class Supervisor:
 
     @property
     def cleaning(self) -> int:
-        """Leases whose attempt has ended while its slot is still made clean."""
+        """How many slots are being cleaned after their attempt has ended."""
         return len(self._cleaning)
 
     def start(self, task: Task) -> None:
-        """Take the task on; returns at once."""
+        """Accept the task and start its supervision; returns at once."""
         self._observer.accepted(task)
         own = asyncio.get_running_loop().create_task(self._see_through(task), name=task.id)
         own.add_done_callback(lambda _: self._forget(task))
         self._live[task.id] = _Live(task, own)
 
     def cancel(self, task: Task, reason: str) -> bool:
-        """End the task because of `reason`, in words; False when it has already ended.
+        """Cancel the task with `reason`, a text; False if it has already ended.
 
-        Returns at once; `task.wait_finished()` tells when it is done.
+        Returns at once; `task.wait_finished()` waits for the end.
         """
         if task.state.terminal or task.id not in self._live:
             return False
-        # Cancelling twice would interrupt the winding up that the first has begun.
+        # A second cancellation would interrupt the cleanup that the first has started.
         if task.cancel_reason is None:
             task.cancel_reason = reason
             self._live[task.id].own.cancel()
         return True
 
     def release(self, task: Task) -> bool:
-        """Let go of a queued task without ending it: it is recorded, and will be taken up again.
+        """Drop a queued durable task without an end: it stays recorded and resumes later.
 
-        False when it has started or ended.
+        False if it has started or ended.
         """
         if task.state is not QUEUED or task.id not in self._live:
             return False
@@ -99,7 +99,7 @@ class Supervisor:
         return True
 
     async def wait_idle(self) -> None:
-        """Return when no task is live and every slot is clean."""
+        """Wait until no task is live and every slot is clean."""
         while self._live or self._cleaning:
             if self._idle is None:
                 self._idle = asyncio.get_running_loop().create_future()
@@ -112,7 +112,7 @@ class Supervisor:
                 try:
                     await self._attempt(task, wait_until)
                 except Refused as refused:
-                    # Even without a pause: slots that refuse on the spot must not stop the loop.
+                    # Also for a pause of 0: immediate refusals must not block the event loop.
                     await asyncio.sleep(refused.pause_s)
                 except AttemptFailed as failure:
                     if task.state.terminal:
@@ -126,7 +126,7 @@ class Supervisor:
             raise
         except ServiceError as error:
             self._end(task, FAILED, error)
-        except Exception as defect:  # the edge of the loop: whatever breaks, the caller is told
+        except Exception as defect:  # the edge of the loop: any defect ends the task
             self._observer.defect(task, defect)
             self._end(task, FAILED, Internal("the node failed on this task"))
 
@@ -135,10 +135,10 @@ class Supervisor:
         delay_s = backoff_s(len(task.attempts), base_s=RETRY_BASE_S, ceiling_s=RETRY_CEILING_S)
         self._observer.will_retry(task, error, delay_s)
         await self._sleep(delay_s)
-        task.queued_mono = time.monotonic()  # a retry queues behind those who came meanwhile
+        task.queued_mono = time.monotonic()  # a retry queues behind tasks that arrived meanwhile
 
     def _forget(self, task: Task) -> None:
-        # What is cancelled before its first line never runs one, so this cannot stand there.
+        # An asyncio task cancelled before it starts never enters `_see_through`.
         if not task.state.terminal:
             self._end_cancelled(task)
         if self._released:
@@ -153,7 +153,7 @@ class Supervisor:
             self._idle = None
 
     def _wait_until(self, task: Task) -> float | None:
-        """When the task stops waiting for a slot, however often one refuses it (monotonic)."""
+        """The end of the wait for a slot (monotonic seconds), kept on refusals; None: no limit."""
         submission = task.submission
         wait_s = submission.wait_s
         if wait_s is None and not submission.mode.durable:
@@ -165,7 +165,7 @@ class Supervisor:
         return until
 
     async def _attempt(self, task: Task, wait_until: float | None) -> None:
-        """One wait for a slot and one run on it; raises what ended it."""
+        """Wait for a slot and run once on it. Raises the error that ended the wait or the run."""
         async with self._dispatcher.lease(task, wait_until=wait_until) as lease:
             slot = lease.slot
             task.begin_attempt(slot.worker, slot.number)
@@ -187,13 +187,13 @@ class Supervisor:
                 self._end_cancelled(task)
                 raise
             finally:
-                # The task's end came first: its answer waits for no cleaning.
+                # After the end of the task, so that its answer does not wait for the cleaning.
                 cleaning = self._runner.clean(task, lease)
                 if cleaning is not None:
                     self._clean(task, lease, cleaning)
 
     def _clean(self, task: Task, lease: Lease, cleaning: Coroutine[Any, Any, None]) -> None:
-        """Make the slot clean and then give its lease back, whoever is cancelled meanwhile."""
+        """Clean the slot in its own asyncio task, then give the lease back."""
         lease.keep()
         work = self._cleaned(task, lease, cleaning)
         own = asyncio.get_running_loop().create_task(work, name=f"clean {task.id}")
@@ -202,7 +202,7 @@ class Supervisor:
     async def _cleaned(self, task: Task, lease: Lease, cleaning: Coroutine[Any, Any, None]) -> None:
         try:
             await cleaning
-        except Exception as defect:  # it never raises; if it does, the slot comes back all the same
+        except Exception as defect:  # `clean` must not raise; if it does, the slot is still freed
             self._observer.defect(task, defect)
         finally:
             del self._cleaning[lease]
@@ -220,7 +220,7 @@ class Supervisor:
         if task.state.terminal:
             return
         error.task_id = task.id
-        # Said first: an error that no JSON can carry leaves the task open for `Internal`.
+        # First: it raises for an error without a JSON form, and the task then ends as `Internal`.
         task.events.append("error", error.to_problem())
         task.error = error
         task.end_attempt(error)
@@ -228,7 +228,7 @@ class Supervisor:
         self._announce(task)
 
     def _announce(self, task: Task) -> None:
-        """The one place where an end, once it is written down, is told to those who wait for it."""
+        """Record the end, then wake the waiters. Every end passes here."""
         try:
             self._observer.finished(task)
         finally:

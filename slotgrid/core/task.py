@@ -26,29 +26,29 @@ LINE_CHARS = 16 * 1024
 """Characters of a line in a task's log; the rest of a longer line is cut off."""
 NOTES_LIMIT = 8
 NOTE_CHARS = 200
-"""What is noted of a task before its log is made: so many lines, each shorter than that."""
+"""Limits of the lines that a task keeps before it creates a log: number, characters."""
 NODE_STEP = "_node"
-"""The step under which the node itself writes into a task's log."""
+"""The step of the node's own lines in a task's log."""
 MAIN_STEP = "main"
 """The step of the task's own function."""
 
 
 class IllegalMove(RuntimeError):
-    """A task was told to go where `MOVES` does not lead: a defect of ours, never a caller's."""
+    """A move of a task that `MOVES` does not list: a defect of the node, never of a caller."""
 
 
 def new_id() -> str:
-    """An id for a task: a UUIDv7, which sorts by the time it was made."""
+    """An id for a task: a UUIDv7, which sorts by creation time."""
     return str(uuid_utils.uuid7())
 
 
 class Task(msgspec.Struct, eq=False):
-    """A task and everything that is known of it. Only the supervisor moves it.
+    """A task and its whole state. Only the supervisor moves it.
 
-    `input` has its defaults filled in; `result` is JSON. `said_all`: it has ended and its waiters
-    were told. `on_begin` is called once, when a worker elsewhere has begun it. Those ending
-    in `_at` are seconds since the epoch, to be shown; durations come from the monotonic clock.
-    A struct, as most of it stands at its default, and filling that in is where the time would go.
+    `input` includes the defaults; `result` is JSON. `said_all`: the task has ended and its waiters
+    are woken. `on_begin` is called once, when a remote worker has begun the task. Fields ending in
+    `_at` are seconds since the epoch, for display; durations use the monotonic clock.
+    A msgspec struct, as most fields keep their defaults, and a struct fills those in fast.
     """
 
     submission: "Submission"
@@ -83,7 +83,7 @@ class Task(msgspec.Struct, eq=False):
 
     @property
     def events(self) -> EventLog:
-        """What the task says; made when it speaks or somebody listens, which few ever do."""
+        """The task's events; created by the first event or reader, as few tasks have either."""
         if self._events is None:
             self._events = EventLog()
             if self._follower is not None:
@@ -96,17 +96,17 @@ class Task(msgspec.Struct, eq=False):
 
     @property
     def spoke(self) -> bool:
-        """Whether there may be events; asking makes none."""
+        """Whether the task may have events; does not create the event log."""
         return self._events is not None
 
     def follow(self, follower: Follower | None) -> None:
-        """Tell it of each event from now on, and pace the task by it; None tells nobody."""
+        """Notify `follower` of each new event, and pace the task by it; None removes it."""
         self._follower = follower
         if self._events is not None:
             self._events.follow(follower)
 
     def move_to(self, state: TaskState) -> None:
-        """Take a legal step in the task's life. Raises IllegalMove for any other."""
+        """Change the state and the times. Raises IllegalMove for a move not in `MOVES`."""
         before = self.state
         if state not in MOVES[before]:
             raise IllegalMove(f"{self.id}: {before} -> {state}")
@@ -126,9 +126,9 @@ class Task(msgspec.Struct, eq=False):
             self.log(self._last_line())
 
     def restore(self, *, created_at: float, starts: int, first_event: int) -> None:
-        """Become the task that an earlier process accepted, and began `starts` times.
+        """Restore a task that an earlier process accepted and started `starts` times.
 
-        It waits since `created_at`, and what it says goes on above `first_event`.
+        Its wait counts from `created_at`; ids of new events and log lines are above `first_event`.
         """
         self.created_at = created_at
         self.queued_mono = time.monotonic() - max(0.0, time.time() - created_at)
@@ -138,8 +138,9 @@ class Task(msgspec.Struct, eq=False):
             self.logs.begin_after(first_event)
 
     def begin_attempt(self, worker: str, slot: int | None) -> None:
-        """A slot was leased, and the function starts on it; on which of a worker elsewhere, that
-        worker says (`begin_on`).
+        """Start an attempt on a leased slot.
+
+        A remote worker reports the number of its slot later (`begin_on`).
         """
         self.move_to(RUNNING)
         self.worker = worker
@@ -150,7 +151,7 @@ class Task(msgspec.Struct, eq=False):
             self.log(attempt.line())
 
     def begin_on(self, slot: int | None) -> None:
-        """The attempt has begun on that slot of its worker; None when it cannot be told."""
+        """Record the worker's slot of the attempt that has begun; None if unknown."""
         if not self.attempts:
             return
         self.attempts[-1].slot = slot
@@ -159,15 +160,15 @@ class Task(msgspec.Struct, eq=False):
             began()
 
     def end_attempt(self, error: ServiceError | None) -> None:
-        """The last attempt, if it is still open, has ended."""
+        """End the last attempt if it is still open."""
         if self.attempts and (attempt := self.attempts[-1]).ended_at is None:
             attempt.ended_at = time.time()
             attempt.error = error
 
     def undo_attempt(self) -> None:
-        """The slot refused the task: as if it had never been offered, so the task keeps its place.
+        """Remove an attempt that the slot refused; the task keeps its place in the queue.
 
-        The place is `queued_mono`, the arrival that the queue orders by.
+        The place is `queued_mono`, the arrival by which the queue is ordered.
         """
         queued_mono, offered_mono = self.queued_mono, self.started_mono
         self.move_to(QUEUED)
@@ -179,7 +180,7 @@ class Task(msgspec.Struct, eq=False):
         self.started_at = self.started_at if self.attempts else None
 
     def complete(self, result: bytes) -> None:
-        """The function has returned `result`, as JSON."""
+        """End the task as completed with `result`, JSON bytes."""
         self.move_to(COMPLETED)
         self.result = result
         self.attempts[-1].ended_at = self.finished_at
@@ -187,7 +188,7 @@ class Task(msgspec.Struct, eq=False):
             self._events.append("done", self.answer())
 
     def announce_end(self) -> None:
-        """Wake everyone who waits for the terminal state; called once, after it is recorded."""
+        """Close the logs and wake the waiters; called once, after the end is recorded."""
         self.said_all = True
         if self._events is not None:
             self._events.close()
@@ -201,7 +202,7 @@ class Task(msgspec.Struct, eq=False):
                 waiter.set_result(None)
 
     async def wait_finished(self) -> None:
-        """Return when the task has reached its terminal state and said its last word."""
+        """Wait until the task has ended and `announce_end` was called."""
         if self.said_all:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -213,7 +214,7 @@ class Task(msgspec.Struct, eq=False):
                 self._waiters -= {waiter}
 
     def log(self, line: str, *, stream: str = "stdout", step: str = NODE_STEP) -> None:
-        """Add a line to the task's log: an event whose kind is the step; see `log_line`.
+        """Append a line to the task's log: an event whose kind is the step; see `log_line`.
 
         A line longer than LINE_CHARS is cut.
         """
@@ -225,10 +226,10 @@ class Task(msgspec.Struct, eq=False):
 
     @property
     def logs(self) -> EventLog:
-        """The task's log, to be read and followed.
+        """The task's log, to read and follow.
 
-        It is made when somebody asks or there is much of it: of a task that went well few ever
-        ask, and what the node did with it stands in its attempts.
+        Created for the first reader, or for a line that does not fit the notes: logs of successful
+        tasks are rarely read, and the attempts already record what the node did.
         """
         if self._logs is None:
             self._logs = EventLog(limit=LOG_LINES_LIMIT, bytes_limit=LOG_BYTES_LIMIT)
@@ -244,27 +245,27 @@ class Task(msgspec.Struct, eq=False):
 
     @property
     def wrote(self) -> bool:
-        """Whether somebody else than the node may have written into the log, which is not made."""
+        """Whether the log may have lines of other steps than the node's; creates no log."""
         return self._logs is not None or any(step != NODE_STEP for _, step, _, _ in self._notes)
 
     @property
     def has_lines(self) -> bool:
-        """Whether the log says more than the attempts and the end of the task do; makes no log."""
+        """Whether the log may have more than the lines of attempts and end; creates no log."""
         return self._logs is not None or bool(self._notes)
 
     def _last_line(self) -> str:
         return f"{self.state}: {self.error.detail}" if self.error else str(self.state)
 
     def __repr__(self) -> str:
-        # Not the input: some of it may be secret.
+        # Without the input: it may contain secrets.
         return f"Task({self.id!r}, {self.spec.name!r}, {self.state!r})"
 
     def step_names(self) -> list[str]:
-        """The names under which lines of the log may stand."""
+        """The step names that lines of the log can have."""
         return [NODE_STEP, MAIN_STEP, *(step.name for step in self.steps)]
 
     def footprint(self) -> int:
-        """Bytes that remembering the task takes, roughly."""
+        """Approximate bytes that the task takes in memory."""
         size = 4096 + self.submission.size + len(self.result)
         if self._events is not None:
             size += self._events.size
@@ -278,7 +279,7 @@ class Task(msgspec.Struct, eq=False):
         seconds = self.queued_s
         if self.state is QUEUED:
             seconds += time.monotonic() - self.queued_mono
-        # `round` with digits goes by way of text, which is ten times as slow.
+        # `round` with digits converts to text, which is ten times slower.
         return int(seconds * 10_000 + 0.5) / 10
 
     @property
@@ -302,7 +303,7 @@ class Task(msgspec.Struct, eq=False):
 
 
 def cut_line(line: str) -> str:
-    """The line as a log keeps it: at most LINE_CHARS characters, and how many were cut off."""
+    """The line, cut to LINE_CHARS characters and the number of those cut off."""
     if len(line) <= LINE_CHARS:
         return line
     return f"{line[:LINE_CHARS]} … ({len(line) - LINE_CHARS} more characters)"

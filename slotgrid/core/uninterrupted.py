@@ -1,4 +1,4 @@
-"""Work that is seen to its end, however often whoever waits for it is cancelled."""
+"""Work that completes even if the task that awaits it is cancelled."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from typing import Any
 
 
 async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work` to its end, however often the awaiting task is cancelled meanwhile."""
+    """Await `work` to its end; raise a cancellation of the caller only afterwards."""
     task = asyncio.get_running_loop().create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

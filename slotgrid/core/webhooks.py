@@ -1,4 +1,4 @@
-"""What a webhook may carry: its headers, and the secret that signs it."""
+"""Rules for the headers and the signing secret of a webhook."""
 
 import base64
 import binascii
@@ -12,12 +12,12 @@ Headers = Sequence[tuple[str, str]]
 
 HEADERS_LIMIT = 50
 HEADERS_BYTES_LIMIT = 8192
-"""Names and values together: what common servers accept for all headers of a request."""
-SECRET_PREFIX = "whsec_"  # noqa: S105  how a secret begins, not a secret
+"""Names and values together: the limit of common servers for all headers of a request."""
+SECRET_PREFIX = "whsec_"  # noqa: S105  the prefix of secrets, not a secret
 SECRET_LIMIT = 512
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token of RFC 9110
-# No line breaks, which would begin another header; and ASCII, as receivers disagree on the rest.
+# No line breaks, which would start another header. ASCII only: receivers differ on other text.
 _VALUE = re.compile(r"([!-~]([ \t!-~]*[!-~])?)?")
 _OF_THE_CONNECTION = frozenset(
     {
@@ -30,7 +30,7 @@ _OF_THE_CONNECTION = frozenset(
 
 
 def header_faults(headers: Headers) -> list[Violation]:
-    """What is wrong with headers that someone wants sent; pointers start at the headers."""
+    """The faults of a caller's headers; pointers start at the headers."""
     faults = []
     seen: set[str] = set()
     for name, value in headers:
@@ -46,9 +46,9 @@ def header_faults(headers: Headers) -> list[Violation]:
 
 
 def checked_headers(headers: Headers, *, at: str = "/webhook/headers") -> Headers:
-    """The same headers, if they may be sent.
+    """The same headers if they are allowed.
 
-    Raises InvalidSubmission with every fault; `at` is the JSON pointer to where they stood.
+    Raises InvalidSubmission with every fault; `at` is the JSON pointer of the headers.
     """
     faults = [Violation(at + fault.pointer, fault.message) for fault in header_faults(headers)]
     if faults:
@@ -57,18 +57,18 @@ def checked_headers(headers: Headers, *, at: str = "/webhook/headers") -> Header
 
 
 def merged_headers(*layers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """All headers, later layers over earlier ones; the case of a name makes no difference."""
+    """All headers; later layers override earlier ones, and names are case-insensitive."""
     latest = {name.lower(): (name, value) for name, value in chain.from_iterable(layers)}
     return dict(latest.values())
 
 
 def signing_key(secret: str) -> bytes:
-    """The bytes that sign a webhook.
+    """The key that signs a webhook.
 
-    A secret that begins with `whsec_` is base64 from there on, as the Standard Webhooks
-    specification writes it. Any other text counts as it stands, in UTF-8, base64 or not: guessing
-    would make "password" six bytes. A receiver's library is then given `whsec_` and the base64 of
-    that text. Raises ValueError for a secret that gives no key; the message does not show it.
+    A secret with the prefix `whsec_` is base64 after it, as in the Standard Webhooks
+    specification. Any other text is used as UTF-8 bytes, even if it is valid base64: decoding would
+    turn "password" into six bytes. A receiver's library then needs `whsec_` and the base64 of that
+    text. Raises ValueError for a secret without a key; the message does not show the secret.
     """
     if len(secret) > SECRET_LIMIT:
         raise ValueError(f"expected at most {SECRET_LIMIT} characters, got {len(secret)}")
