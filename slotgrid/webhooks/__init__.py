@@ -1,1 +1,1 @@
-"""Webhooks: signed and sent, an attempt at a time."""
+"""Webhooks: signing, sending and retries of deliveries."""

@@ -1,4 +1,4 @@
-"""Delivers the answers of ended tasks: an attempt for each claim, every attempt on record."""
+"""Delivers the answers of ended tasks: one recorded attempt per claim."""
 
 import time
 from collections.abc import Callable
@@ -35,14 +35,14 @@ SHOWN = (
     "id", "function", "group", "contract", "status", "owner", "source", "worker", "created_at",
     "started_at", "finished_at", "queued_ms", "run_ms", "metadata", "artifacts",
 )  # fmt: skip
-"""What of a task a webhook tells, beside its result or error."""
+"""The members of a task in a webhook, besides its result or error."""
 
 MARGIN_S = 15.0
-"""Of a claim, beside the time limit of an attempt: to read what to send, and to note it."""
+"""The part of a claim beyond an attempt's time limit: to read the task and record the attempt."""
 
 
 def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
-    """Whether an answer can be delivered there, as far as can be told before it is tried.
+    """Check the webhook's headers, URL and secret, as far as possible without a request.
 
     Raises InvalidSubmission with every fault.
     """
@@ -67,9 +67,9 @@ def check_webhook(webhook: Webhook, policy: AddressPolicy) -> None:
 class WebhookDeliveries:
     """Makes attempts at webhooks. Fulfils `slotgrid.durable.due_work.DueHandler`.
 
-    The task's record has the content of a delivery, its due row the time. An attempt, the state of
-    the delivery and the next due time are recorded together. `count` is called for each attempt
-    with what follows it: `delivered`, `retry` or `failed`.
+    The task's row has the content of a delivery, the due row its time. An attempt, the state of
+    the delivery and the next due time are recorded together. `count` is called after each attempt
+    with `delivered`, `retry` or `failed`.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class WebhookDeliveries:
         self.at_once = AT_ONCE
 
     async def act(self, claim: Claim) -> None:
-        """Make one attempt, unless nothing is owed any more."""
+        """Make one attempt, or remove the due row if the delivery is no longer pending."""
         task_id = claim.ref
         row = await retry_until_written(
             lambda: self._database.read(lambda connection: rows.get(connection, task_id)), task_id
@@ -122,8 +122,8 @@ class WebhookDeliveries:
         try:
             return await self._sender.send(_delivery(row))
         except Exception as error:
-            # A fault of ours, such as a record that cannot be read: it is tried again as often as
-            # any other, since raised it would leave the delivery neither made nor given up.
+            # A defect of the node, such as an unreadable record, counts as a failed attempt. If it
+            # were raised, the delivery would be neither made nor given up.
             log.exception("webhook.attempt_broke", task_id=row.id)
             why = f"the node failed to send it: {type(error).__name__}"
             return DeliveryAttempt(at=at, duration_ms=0, outcome=Outcome.RETRY, error=why)

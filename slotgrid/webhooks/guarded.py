@@ -1,9 +1,8 @@
-"""Connections to allowed addresses only: the address that was checked is the one connected to.
+"""Connections to allowed addresses only: the checked address is the one connected to.
 
-A check before the request would not do: the host is resolved again to connect, and whoever answers
-for its name may answer differently the second time (DNS rebinding). Here there is one resolution,
-its addresses are checked, and those are connected to. The URL keeps its host, and so do the Host
-header and the name that TLS asks the certificate for.
+A check before the request is not enough: connecting resolves the host again, and its DNS server may
+return another address the second time (DNS rebinding). Here the connector resolves once, checks the
+addresses and connects to them. The URL, the Host header and the TLS server name keep the host.
 """
 
 import socket
@@ -17,11 +16,11 @@ from slotgrid.core.addresses import AddressPolicy
 
 
 class GuardedConnector(aiohttp.TCPConnector):
-    """Connects where the policy allows; raises AddressRefused where it does not.
+    """Connects to addresses that the policy allows; raises AddressRefused for others.
 
-    Every connection is closed after its answer: a kept one that the other side has just dropped
-    looks like a failure, and a request that is not idempotent cannot simply be sent again.
-    The number of connections has no limit here, for waiting for one would count as connecting.
+    Each connection is closed after its answer: a kept connection that the receiver has just closed
+    looks like a failure, and a request that is not idempotent must not be resent.
+    No limit of connections, as the wait for one would count against the connect timeout.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         traces: list[aiohttp.tracing.Trace],
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.connector.Connection:
-        """Check what no resolver is asked about: a host that is itself an address."""
+        """Check a host that is itself an address, which the resolver never sees."""
         if req.proxy is not None:
             raise ValueError("a proxy would choose the address; none may be used here")
         self._policy.check_literal(req.url.raw_host or "")
@@ -54,10 +53,10 @@ class GuardedConnector(aiohttp.TCPConnector):
 
 
 class GuardedResolver(AbstractResolver):
-    """Gives those addresses of a host that the policy allows.
+    """Resolves a host to those of its addresses that the policy allows.
 
-    A host with an allowed address beside a refused one (`localhost` is both 127.0.0.1 and ::1) can
-    be asked, at the allowed one. Raises AddressRefused when none is left.
+    A host with an allowed and a refused address (`localhost` is both 127.0.0.1 and ::1) is reached
+    at the allowed one. Raises AddressRefused if all are refused.
     """
 
     def __init__(self, policy: AddressPolicy, resolver: AbstractResolver) -> None:
@@ -67,7 +66,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The host's allowed addresses. Raises OSError when it has none at all."""
+        """The host's allowed addresses. Raises OSError if it has no address."""
         found = await self._resolver.resolve(host, port, family)
         allowed = [result for result in found if self._policy.allows(host, result["host"])]
         if not found:
@@ -77,5 +76,5 @@ class GuardedResolver(AbstractResolver):
         return allowed
 
     async def close(self) -> None:
-        """Close the resolver that is asked."""
+        """Close the wrapped resolver."""
         await self._resolver.close()

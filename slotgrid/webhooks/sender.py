@@ -1,6 +1,6 @@
-"""Hands a webhook over: one attempt at a time, by the Standard Webhooks specification.
+"""Sends webhooks, one attempt at a time, by the Standard Webhooks specification.
 
-When to try again is `slotgrid.core.retry_schedule`, what is remembered is the caller's.
+`slotgrid.core.retry_schedule` decides on retries; the caller records the attempts.
 """
 
 import asyncio
@@ -27,29 +27,29 @@ from slotgrid.core.webhooks import Headers, merged_headers, signing_key
 from slotgrid.webhooks.guarded import GuardedConnector
 
 CONNECT_SHARE = 1 / 3
-"""Of an attempt's time, what name, connection and TLS may take together."""
+"""The share of an attempt's time for DNS, connect and TLS together."""
 AT_ONCE = 100
-"""Attempts under way at one time: each holds a socket, and a slow receiver holds it for long."""
+"""Concurrent attempts: each holds a socket, and a slow receiver holds it for long."""
 ANSWER_LIMIT = 64 * 1024
 ERROR_LIMIT = 300
 OURS = (("Content-Type", "application/json"), ("User-Agent", "Slotgrid"))
-"""What can be overridden; hence not in it what the signature sets."""
+"""Headers that a delivery may override; the signature's headers are not among them."""
 
 
 class Outcome(StrEnum):
-    """What an attempt came to. Only after RETRY is there another."""
+    """The outcome of an attempt. Only RETRY leads to another attempt."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
-    STOP = "stop"  # 410 Gone: the receiver wants no more of it
-    REFUSED = "refused"  # never sent, and it never will be: its URL, address or secret forbids it
+    STOP = "stop"  # 410 Gone: the receiver wants no more webhooks
+    REFUSED = "refused"  # not sent and not retried: invalid URL or secret, or a refused address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One webhook to be handed over. `id` is the task's, the same at each attempt.
+    """One webhook to send. `id` is the task's id, the same for each attempt.
 
-    `secret` is None for the node's own.
+    `secret`: None means the node's secret.
     """
 
     id: str
@@ -61,9 +61,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAttempt:
-    """One attempt: `at` in seconds since the epoch, `status` None if no answer came.
+    """One attempt: `at` in seconds since the epoch, `status` None without an answer.
 
-    `asked_s` are the seconds that `Retry-After` asked for.
+    `asked_s`: the seconds of the answer's `Retry-After`.
     """
 
     at: float
@@ -84,24 +84,24 @@ class DeliveryAttempt:
 
 
 class UrlFault(ValueError):
-    """The URL is not one that a webhook can be sent to. The message does not show it."""
+    """The URL is no valid target of a webhook. The message does not show the URL."""
 
 
 def webhook_body(status: TaskState, at: float, data: Mapping[str, Any]) -> bytes:
-    """The body that says how a task ended; `at` is when, in seconds since the epoch."""
+    """The body of a webhook; `at` is the end of the task in seconds since the epoch."""
     return orjson.dumps({"type": f"task.{status}", "timestamp": iso(at), "data": data})
 
 
 def webhook_target(url: str, policy: AddressPolicy) -> URL:
-    """The URL, read.
+    """The parsed URL.
 
-    Raises UrlFault, or AddressRefused for an address that may not be asked; a host name is only
-    judged when it is resolved. To be called when a webhook is accepted, too, so that its sender
-    hears of a fault at once and not after the task.
+    Raises UrlFault, or AddressRefused for an address that is not allowed; a host name is only
+    checked when it is resolved. Admission calls this too, so that the caller gets a fault at once
+    and not after the task.
     """
     try:
         target = URL(url)
-        (target.raw_host or "").encode("idna")  # names that no resolver takes: ValueError
+        (target.raw_host or "").encode("idna")  # ValueError for names that no resolver accepts
     except ValueError:
         raise UrlFault("expected a valid URL") from None
     if target.scheme not in {"http", "https"} or not target.raw_host or not target.port:
@@ -124,16 +124,16 @@ async def webhook_sender(
 ) -> AsyncIterator["WebhookSender"]:
     """A sender with its own connections, closed at the end.
 
-    `secret` and `headers` are for deliveries that do not bring their own. More than `at_once`
-    attempts wait for each other before their time begins. `tls` is for receivers whose
-    certificates the system's authorities do not know. Raises ValueError for a bad secret.
+    `secret` signs deliveries without a secret; a delivery's headers override `headers`. At most
+    `at_once` attempts run at once; the wait does not count against `timeout_s`. `tls`: for
+    certificates that the system's authorities do not cover. Raises ValueError for a bad secret.
     """
     signing_key(secret)
     async with aiohttp.ClientSession(
         connector=GuardedConnector(policy, resolver=resolver, tls=tls),
         timeout=aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s * CONNECT_SHARE),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Neither a proxy nor a .netrc of the environment has a say.
+        # Ignore proxy settings and .netrc of the environment.
         trust_env=False,
         auto_decompress=False,
         skip_auto_headers=("Accept-Encoding",),
@@ -164,7 +164,7 @@ class WebhookSender:
         self._places = asyncio.Semaphore(at_once)
 
     async def send(self, delivery: Delivery) -> DeliveryAttempt:
-        """Make one attempt. Never raises for what the receiver, its network or the URL is."""
+        """Make one attempt. Faults of receiver, network, URL or secret do not raise."""
         async with self._places:
             at, started = self._clock(), time.monotonic()
             answer = await self._post(delivery, at)
@@ -191,13 +191,13 @@ class WebhookSender:
                 return _judged(response, at)
         except (AddressRefused, UrlFault, _SecretFault) as error:
             return _Answer(Outcome.REFUSED, error=str(error))
-        except aiohttp.InvalidURL:  # an address in a spelling such as 127.1, or 2130706433
+        except aiohttp.InvalidURL:  # an address in another form, such as 127.1 or 2130706433
             return _Answer(Outcome.REFUSED, error="expected a valid URL")
         except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
             return _Answer(Outcome.RETRY, error=_in_words(error, self._session.timeout))
 
     def _headers_of(self, delivery: Delivery, at: float) -> dict[str, str]:
-        """The headers of an attempt: `at` is signed, so that a receiver can refuse a replay."""
+        """The headers of an attempt; `at` is signed, so that a receiver can refuse a replay."""
         try:
             signer = Signer(signing_key(delivery.secret or self._secret))
         except ValueError as error:
@@ -217,7 +217,7 @@ class _SecretFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What an attempt came to, before its time is known."""
+    """The outcome of an attempt without its times."""
 
     outcome: Outcome
     status: int | None = None
@@ -238,9 +238,9 @@ def _judged(response: aiohttp.ClientResponse, now: float) -> _Answer:
 
 
 async def _hear_out(response: aiohttp.ClientResponse) -> None:
-    """Read the answer's body and forget it, since a receiver that is cut off may undo its work.
+    """Read and discard the answer's body, since a receiver that is cut off may undo its work.
 
-    The status has said how it went: a body without end, too slow or broken off changes nothing.
+    Only the status decides: an endless, slow or truncated body has no effect on the outcome.
     """
     left = ANSWER_LIMIT
     with suppress(aiohttp.ClientError, OSError):
@@ -249,7 +249,7 @@ async def _hear_out(response: aiohttp.ClientResponse) -> None:
 
 
 def retry_after_s(text: str, now: float) -> float | None:
-    """Seconds that a `Retry-After` header asks for: a number, or an HTTP date; None if neither.
+    """Seconds of a `Retry-After` header: a number or an HTTP date; None for other text.
 
     `now` is in seconds since the epoch.
     """
@@ -260,12 +260,12 @@ def retry_after_s(text: str, now: float) -> float | None:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    # Without a zone it is meant as UTC, as all HTTP dates are.
+    # A date without a zone is UTC, as all HTTP dates are.
     return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
 
 
 def _in_words(error: Exception, timeout: aiohttp.ClientTimeout) -> str:
-    """What went wrong, without the URL, which may hold a secret."""
+    """The error as text, without the URL, which may contain a secret."""
     match error:
         case aiohttp.ConnectionTimeoutError():
             return f"no connection within {timeout.connect:g} s"
