@@ -1,1 +1,1 @@
-"""All that can be done with tasks, for a principal and plain values."""
+"""The operations on tasks, independent of HTTP: arguments are a principal and plain values."""

@@ -19,7 +19,7 @@ from slotgrid.core.fields import Mode
 from slotgrid.core.submission import Submission
 
 BULK_MOST = 1000
-"""Submissions in one request."""
+"""Maximum number of submissions in one request."""
 
 FIELD: Mapping[type[ServiceError], str] = {
     UnknownFunction: "/function",
@@ -28,7 +28,7 @@ FIELD: Mapping[type[ServiceError], str] = {
     ModeUnsupported: "/mode",
     NoWorker: "/place",
 }
-"""The field at fault, for errors that name none themselves."""
+"""The invalid field, for errors without a pointer of their own."""
 
 
 def check_count(items: Sequence[Any]) -> None:
@@ -44,7 +44,7 @@ def no_list() -> InvalidSubmission:
 
 
 def keys_of(key: str | None, count: int) -> Sequence[str | None]:
-    """A key for each item. Callers' own keys have no line break, so none of them is equal."""
+    """A key for each item. Callers' keys contain no line break, so no caller's key is equal."""
     return [None if key is None else f"{key}\n{number}" for number in range(count)]
 
 
@@ -72,11 +72,11 @@ class Faults:
 
     @property
     def enough(self) -> bool:
-        """Whether there are more than an answer reports."""
+        """Whether there are at least as many faults as an answer reports."""
         return len(self._violations) >= FAULTS_LIMIT
 
     def add(self, number: int, refusal: ServiceError) -> None:
-        """Add the refusal of the item of that number."""
+        """Add the refusal of the item with that index."""
         if isinstance(refusal, NoWorker):
             self._absent = self._absent or refusal
         else:
@@ -90,7 +90,7 @@ class Faults:
     def check(self) -> None:
         """Raise if there are faults: NoWorker if only workers are missing, else InvalidSubmission.
 
-        The caller can mend a submission; a missing worker comes back by itself.
+        The caller must correct a submission; for a missing worker, a later retry may succeed.
         """
         if not self._violations:
             return

@@ -1,4 +1,4 @@
-"""The events of one task: recorded ones first, then live ones as they come."""
+"""The events of one task: recorded events first, then live ones as they occur."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,8 +21,8 @@ class Missed:
 class EventStream:
     """Iterates once over the events after the event `after`, until the task has ended.
 
-    Any number of readers may follow a task, which waits for none of them; so events may be dropped
-    before a slow reader gets them: a `Missed` stands in their place.
+    Any number of readers can follow a task, and none of them slows the task. Events may therefore
+    be evicted before a slow reader gets them: a `Missed` replaces them.
     Iteration raises DatabaseUnavailable if recorded events cannot be read.
     """
 
@@ -33,7 +33,7 @@ class EventStream:
         self._live: asyncio.Future[Task | None] = asyncio.get_running_loop().create_future()
 
     async def wait_ended(self) -> None:
-        """Wait until no new events can come. Needs an iteration under way."""
+        """Wait until no new events can follow. Requires a running iteration."""
         task = await asyncio.shield(self._live)
         if task is not None:
             await task.wait_finished()
@@ -52,7 +52,7 @@ class EventStream:
                 yield event
             task = await taken_up(self._ledger, self._found)
             self._live.set_result(task)
-        if task is None:  # it ended without this process, maybe since its events were read
+        if task is None:  # it has ended, perhaps after its events were read: read the rest
             async for event in self._recorded():
                 yield event
             return
@@ -70,7 +70,7 @@ class EventStream:
     ) -> AsyncIterator[Event | Missed]:
         """The recorded events.
 
-        Gaps show in their numbers, but not those at the end of a run that was `cut_off`.
+        A gap is visible in the ids, except at the end of a run that was `cut_off`.
         """
         events = await self._ledger.events(self._found.id, self._position, upto=upto)
         if cut_off or (events and events[-1].id - self._position > len(events)):

@@ -10,7 +10,7 @@ from slotgrid.core.errors import Conflict
 from slotgrid.core.task import Task
 
 SWEEP_FROM = 1000
-"""Number of keys below which a sweep for forgotten tasks is not worth its cost."""
+"""Number of keys below which a sweep for evicted tasks is not worth its cost."""
 
 
 def hash_of(body: object) -> str:
@@ -20,7 +20,7 @@ def hash_of(body: object) -> str:
 
 @dataclass(slots=True)
 class Claim:
-    """A task that answers for a key, and how many callers wait for its end."""
+    """The task of a key, and the number of callers that wait for its end."""
 
     task_id: str
     body_hash: str
@@ -62,7 +62,7 @@ class MemoryIdempotency:
         return known, earlier
 
     def _sweep(self) -> None:
-        """Drop claims on forgotten tasks. Amortized: their number must double before the next."""
+        """Drop claims on evicted tasks. Amortized: the next sweep runs when they have doubled."""
         if len(self._claims) <= self._sweep_at:
             return
         for owner_key, claim in list(self._claims.items()):

@@ -1,4 +1,4 @@
-"""Work on large inputs runs in a thread: on the event loop it takes milliseconds."""
+"""Runs work on large inputs in a thread, as it would block the event loop for milliseconds."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ async def off_loop(size: int, work: Callable[..., T], /, *args: Any, **kwargs: A
 async def checked_early(
     admission: Admission, submission: Submission, size: int
 ) -> CheckedInput | None:
-    """The checked input of a submission with a body of `size` bytes; None if that is small.
+    """The checked input of a submission of `size` bytes; None if it is small or has no worker.
 
     Raises the reason why the submission cannot be admitted.
     """
@@ -32,5 +32,5 @@ async def checked_early(
     try:
         spec = admission.chosen(submission)
     except NoWorker:
-        return None  # admission waits for the worker, or raises this again
+        return None  # admission waits for a worker, or raises NoWorker again
     return await off_loop(size, CheckedInput.of, spec, submission.input)

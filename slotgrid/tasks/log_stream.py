@@ -1,4 +1,4 @@
-"""The lines of one task's log: recorded ones first, then live ones as they come."""
+"""The lines of one task's log: recorded lines first, then live ones as they occur."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,9 +10,9 @@ from slotgrid.tasks.pickup import taken_up
 
 
 class LogStream:
-    """Iterates once over the lines written so far and, with `follow`, those until the task's end.
+    """Iterates once over the lines so far and, with `follow`, over new ones until the task's end.
 
-    Each line is an event; its kind is the step. `step` leaves out the lines of other steps.
+    Each line is an event; its kind is the step. `step` selects the lines of one step.
     Iteration raises DatabaseUnavailable if recorded lines cannot be read.
     """
 
@@ -27,7 +27,7 @@ class LogStream:
         self._live: asyncio.Future[Task | None] = asyncio.get_running_loop().create_future()
 
     async def wait_ended(self) -> None:
-        """Wait until no new lines can come. Needs an iteration under way."""
+        """Wait until no new lines can follow. Requires a running iteration."""
         task = await asyncio.shield(self._live)
         if task is not None:
             await task.wait_finished()
@@ -50,8 +50,8 @@ class LogStream:
             yield line
 
     async def _rest(self) -> AsyncIterator[Event]:
-        """The lines of a task that this process does not run, after those read before."""
-        if self._follow:  # it has ended elsewhere, maybe since its lines were read
+        """The lines of a task that this process does not run, after the lines already read."""
+        if self._follow:  # it has ended, perhaps after its lines were read: read the rest
             async for line in self._recorded():
                 yield line
         if self._position == 0:
@@ -59,7 +59,7 @@ class LogStream:
                 yield line
 
     async def _lines_of(self, task: Task) -> AsyncIterator[Event]:
-        """The lines of a task of this process, after those of earlier ones."""
+        """The lines of a task in this process, after those that earlier processes recorded."""
         first = task.logs.begins_after
         if self._position < first:
             async for line in self._recorded(upto=first):
@@ -73,12 +73,12 @@ class LogStream:
                 yield line
 
     async def _own_lines(self) -> list[Event]:
-        """What the record itself says of a task of which no line is recorded."""
+        """Lines made from the record, about attempts and end, for a task without recorded lines."""
         found = await self._ledger.find(self._found.id) if self._follow else self._found
         return found.own_lines() if isinstance(found, Record) else []
 
     async def _recorded(self, *, upto: int | None = None) -> AsyncIterator[Event]:
-        """The recorded lines after those read before."""
+        """The recorded lines after the lines already read."""
         for line in await self._ledger.lines(self._found.id, upto=upto):
             if line.id > self._position:
                 self._position = line.id

@@ -8,10 +8,10 @@ from slotgrid.core.states import TaskState
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An accepted task, or the earlier one that its idempotency key belongs to.
+    """An accepted task, or the earlier task of the same idempotency key.
 
-    `queue_position`: 0 runs or has ended, 1 is the next; None if it waits on disk at a position
-    that the database did not tell.
+    `queue_position`: 0 if it runs or has ended, 1 if it is the next; None if it waits on disk and
+    the database could not return its position.
     """
 
     id: str
@@ -19,5 +19,5 @@ class Receipt:
     queue_position: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """The receipt as a 202 shows it."""
+        """The receipt in the body of a 202."""
         return {"id": self.id, "status": self.status, "queue_position": self.queue_position}

@@ -1,4 +1,4 @@
-"""The rules about tasks. HTTP handlers, facades, schedules, hooks and flows call it."""
+"""The rules about tasks, for the HTTP handlers of the API and of the dashboard."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ from slotgrid.tasks.submitter import TaskSubmitter
 LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN_MOST = 60
-"""Characters of a wrong id that an error repeats."""
+"""Maximum number of characters of an invalid id in an error."""
 CANCELS_AT_ONCE = 200
 """Recorded tasks that are cancelled concurrently, so that they share commits."""
 CANCEL_WAIT_S = 10.0
@@ -34,7 +34,7 @@ Note = Callable[[Sequence[str]], None]
 
 
 class TaskService(TaskSubmitter):
-    """All that can be done with the tasks of one node."""
+    """The operations on the tasks of one node."""
 
     async def find(self, principal: Principal, task_id: str) -> Task | Record:
         """The task. Raises UnknownTask, also for a task that the principal may not see.
@@ -55,11 +55,11 @@ class TaskService(TaskSubmitter):
         return found
 
     async def show(self, found: Task | Record) -> Json:
-        """The task as `GET /tasks/{id}` shows it."""
+        """The task in the form of `GET /tasks/{id}`."""
         return await self._ledger.show(found)
 
     async def wait(self, principal: Principal, task_id: str, wait_s: float) -> Task | Record:
-        """The task when it has ended, or as it is after `wait_s`. Raises as `find`."""
+        """The task at its end, or its state after `wait_s`. Raises as `find`."""
         return await self._ended_within(principal, await self.find(principal, task_id), wait_s)
 
     async def _ended_within(
@@ -77,7 +77,7 @@ class TaskService(TaskSubmitter):
         return found
 
     async def follow(self, principal: Principal, task_id: str, *, after: int = 0) -> EventStream:
-        """The events of the task after the event of that number. Raises as `find`."""
+        """The events of the task after the event with id `after`. Raises as `find`."""
         return EventStream(self._ledger, await self.find(principal, task_id), after=after)
 
     async def logs(
@@ -94,12 +94,12 @@ class TaskService(TaskSubmitter):
             raise NotFound(f"the task has no step {step!r}; it has {', '.join(names)}")
         return LogStream(self._ledger, found, step=step, follow=follow)
 
-    # Acting
+    # Operations
 
     async def cancel(self, principal: Principal, task_id: str, *, note: Note) -> Task | Record:
-        """Cancel a task in memory, on disk or at another node; returns when it has ended.
+        """Cancel a task in memory, on disk or at another node; wait up to CANCEL_WAIT_S.
 
-        `note` gets its id before that wait, so that an audit is written also if the caller leaves.
+        `note` receives the id before that wait, so the audit log has it even if the caller leaves.
         Raises as `find`, and TaskFinished.
         """
         found = await self.find(principal, task_id)
@@ -117,7 +117,7 @@ class TaskService(TaskSubmitter):
     ) -> Sequence[str]:
         """Cancel the queued and running tasks that the filter accepts; returns their ids.
 
-        `note` gets the ids before the wait for their ends. Raises DatabaseUnavailable.
+        `note` receives the ids before the wait for their ends. Raises DatabaseUnavailable.
         """
         status = LIVE if wanted.status is None else wanted.status & LIVE
         wanted = replace(wanted, status=status, owner_only=principal.only_owner)
@@ -149,7 +149,7 @@ class TaskService(TaskSubmitter):
         return ids
 
     async def retry(self, principal: Principal, task_id: str) -> tuple[Submission, Source]:
-        """What to submit in order to run a finished task again. Raises as `find`, and Conflict."""
+        """The submission that runs a finished task again. Raises as `find`, and Conflict."""
         found = await self.find(principal, task_id)
         if not found.state.terminal:
             raise Conflict(f"the task is {found.state}; only a finished one can run again")
@@ -166,7 +166,7 @@ class TaskService(TaskSubmitter):
     async def list(
         self, principal: Principal, wanted: TaskFilter, *, limit: int, offset: int
     ) -> tuple[Sequence[Json], int]:
-        """A page of tasks that the principal may see, newest first, and how many match in all."""
+        """A page of tasks that the principal may see, newest first, and the number of matches."""
         visible = replace(wanted, owner_only=principal.only_owner)
         return await self._ledger.select(visible, limit=limit, offset=offset)
 

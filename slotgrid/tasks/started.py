@@ -17,8 +17,8 @@ class StartedTask:
     def reader(self) -> Reader:
         """Reads the task's events from the first one to the terminal one; use as `async with`.
 
-        The task waits for the reader of its first caller only. The events may outrun another
-        caller: its reader then raises ConnectionError, since no stream format can express a gap.
+        Only the reader of the first caller slows the task. If another caller falls behind the kept
+        events, its reader raises ConnectionError, since no stream format can express a gap.
         Raises Gone if the first events are no longer kept.
         """
         if not self.replayed:

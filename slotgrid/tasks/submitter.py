@@ -1,4 +1,4 @@
-"""Submitting tasks: admission, idempotency, the record of durable ones, callers that leave."""
+"""Submits tasks: admission, idempotency, records of durable tasks, disconnected callers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -34,13 +34,13 @@ from slotgrid.tasks.started import StartedTask
 
 CALLER_LEFT = "the caller left"
 ITEMS_A_TURN = 20
-"""Items of a bulk submission that are checked before other asyncio tasks get a turn."""
+"""Number of items of a bulk submission to check before other asyncio tasks get a turn."""
 
 Trace = tuple[tuple[str, str], ...]
 
 
 class TaskSubmitter:
-    """The part of `TaskService` that makes tasks.
+    """The part of `TaskService` that submits tasks.
 
     `durable` is None for a node without a database; `count_refusal` counts refused submissions by
     the name of their problem.
@@ -126,8 +126,8 @@ class TaskSubmitter:
     ) -> Sequence[Receipt]:
         """Accept all tasks, or none. `items` are bodies as of `POST /task`, of `size` bytes in all.
 
-        Raises InvalidSubmission with the faults of each item; NoWorker if all that is missing are
-        workers; Conflict if the key belongs to another list.
+        Raises InvalidSubmission with the faults of each item; NoWorker if only workers are
+        missing; Conflict if the key belongs to another list.
         """
         try:
             bulk.check_count(items)
@@ -205,7 +205,7 @@ class TaskSubmitter:
         return receipts
 
     async def _receipt(self, accepted: Accepted) -> Receipt:
-        """The state of an accepted task. A new one that is not in memory needs no lookup."""
+        """The receipt of an accepted task. A new task that is not in memory needs no lookup."""
         held = self._history.get(accepted.task_id)
         if held is not None:
             waits = held.state is TaskState.QUEUED
@@ -217,7 +217,7 @@ class TaskSubmitter:
         return Receipt(accepted.task_id, accepted.state, position)
 
     async def _position_on_disk(self, task_id: str) -> int | None:
-        """Where a recorded task waits, if the database answers: it is accepted in any case."""
+        """Queue position of a recorded task; None, not an error, if it cannot be read."""
         with suppress(DatabaseUnavailable, UnreadableRecord):
             found = await self._ledger.find(task_id)
             if found is not None:
