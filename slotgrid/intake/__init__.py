@@ -1,1 +1,1 @@
-"""HTTP in, answers out."""
+"""The HTTP API of a node: reads requests and writes answers."""

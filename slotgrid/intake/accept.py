@@ -1,18 +1,18 @@
-"""Which of the forms that we can answer in a caller wants (RFC 9110, section 12.5.1)."""
+"""Content negotiation: chooses the media type of an answer (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Sequence
 
 
 def preferred(accept: str, offers: Sequence[str]) -> str:
-    """The offer that `Accept` ranks highest; the earlier one of equals, the first for none.
+    """The offer that `Accept` ranks highest; on a tie, and without a match, the earlier offer.
 
-    Many clients add `*/*` to whatever they send, so a form that is only named beside it is no
-    request for that form.
+    Many clients add `*/*` to every `Accept`, so a media type beside it with the same weight is no
+    preference.
     """
     ranges = [_range(part) for part in accept.split(",") if part.strip()]
 
     def weight(offer: str) -> float:
-        # The range that says most about the offer decides, whatever the wider ones weigh.
+        # The most specific range decides, even if a wider range has a higher weight.
         matching = [(len(wanted), weight) for wanted, weight in ranges if _covers(wanted, offer)]
         return max(matching)[1] if matching else 0.0
 
@@ -20,7 +20,7 @@ def preferred(accept: str, offers: Sequence[str]) -> str:
 
 
 def _range(part: str) -> tuple[str, float]:
-    """`type/subtype` without its stars, and its weight; what cannot be read weighs nothing."""
+    """`type/subtype` without its wildcards, and its weight; an invalid weight counts as 0."""
     wanted, *parameters = (piece.strip().lower() for piece in part.split(";"))
     weight = 1.0
     for parameter in parameters:

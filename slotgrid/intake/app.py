@@ -1,4 +1,4 @@
-"""The aiohttp application of a node: its routes, and the middlewares in front of them."""
+"""The aiohttp application of a node: its routes and its middleware."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -16,17 +16,17 @@ from slotgrid.intake.query import check_query, is_for_programs
 
 
 def answering(keys: Keys) -> Middleware:
-    """What stands in front of every handler of a node that knows these keys."""
+    """The middleware in front of every handler; `keys` are the keys that the node accepts."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Find out who asks, let the handler answer, and turn what is raised into its answer."""
+        """Authenticate the caller, run the handler, and convert an exception into an answer."""
         try:
             authenticate(request, keys)
             if is_for_programs(request):
                 check_query(request)
             return await handler(request)
-        except Exception as error:  # whatever it is: a caller never sees a traceback, nor nothing
+        except Exception as error:  # a caller gets an answer to any error, and never a traceback
             return answer_to(error, request)
 
     return answer
@@ -40,9 +40,9 @@ def make_app(
     metrics_public: bool = False,
     trusted_proxies: Networks = (),
 ) -> web.Application:
-    """An application that answers for the node. `body_limit` is in bytes.
+    """The application of a node. `body_limit` is in bytes.
 
-    `trusted_proxies` are believed when they say for whom they ask.
+    The node takes a caller's address from `X-Forwarded-For` if `trusted_proxies` sent it.
     """
     keys = Keys(auth_key)
     app = web.Application(client_max_size=body_limit, middlewares=[answering(keys)])
@@ -55,11 +55,11 @@ def make_app(
 
 
 def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
-    """Every route that worker and balancer share. A test compares them with the document."""
+    """Routes that worker and balancer share. A test compares them with the OpenAPI document."""
     return [
         web.post("/task", submit.submit),
         web.get("/functions", functions.list_functions),
-        # Names may have slashes, so what follows the name can only be another method.
+        # A name may contain slashes, so no sub-path can follow it: the method chooses the action.
         web.get("/functions/{name:.+}", functions.get_function),
         web.post("/functions/{name:.+}", submit.submit_to_function),
         web.get("/groups", groups.list_groups),

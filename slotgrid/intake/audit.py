@@ -1,4 +1,4 @@
-"""Who did what to the node: a log line `audit.*` with user and address for each operation."""
+"""The audit log: an event `audit.*` with user and address for each operation on the node."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -15,17 +15,17 @@ TRUSTED = web.AppKey[Networks]("trusted_proxies")
 
 
 def audit(request: web.Request, action: str, **facts: object) -> None:
-    """Log that the asker did this; the event's name is `audit.` and the action."""
+    """Log an action of the caller; the event's name is `audit.` and the action."""
     forwarded = request.headers.get("X-Forwarded-For", "")
     address = caller_address(request.remote, forwarded, request.config_dict[TRUSTED])
     log.info(f"audit.{action}", user=request[PRINCIPAL].name, address=address, **facts)
 
 
 def caller_address(remote: str | None, forwarded: str, trusted: Networks) -> str | None:
-    """The address that a request came from; behind trusted proxies, the last that is none.
+    """The address of the caller: the last hop that is not a trusted proxy.
 
-    `forwarded` is `X-Forwarded-For`, in which each proxy adds to the right whom it was asked by:
-    what stands further left than a trusted one wrote, the caller may have made up.
+    `forwarded` is `X-Forwarded-For`, to whose right end each proxy adds the address of its client.
+    A caller can forge the entries to the left of those that trusted proxies added.
     """
     address = remote
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]

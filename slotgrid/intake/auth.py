@@ -1,4 +1,4 @@
-"""Who asks, and what they may do."""
+"""Authentication by API key, and authorization by scope."""
 
 import hashlib
 from functools import lru_cache
@@ -19,10 +19,10 @@ PRINCIPAL = web.RequestKey("principal", Principal)
 
 
 class Keys:
-    """The keys that are known; only their hashes are held.
+    """The accepted keys, stored as hashes only.
 
-    A key is long and random, so one round of SHA-256 hides it as well as a slow hash would; and
-    as nobody can choose what a key hashes to, looking the hash up tells no one by its time.
+    A key is long and random, so one round of SHA-256 protects it as well as a slow hash. The time
+    of a lookup reveals nothing about a key, since a caller cannot choose the hash of a guess.
     """
 
     def __init__(self, auth_key: str) -> None:
@@ -31,7 +31,7 @@ class Keys:
             self._known[_hash(auth_key)] = Principal(ROOT, frozenset(Scope) - {Scope.PUBLIC})
 
     def principal(self, header: str | None) -> Principal | None:
-        """Whose key the `Authorization` header holds, raw or after `Bearer`; None if nobody's."""
+        """The owner of the key in `Authorization`, raw or after `Bearer`; None if it is unknown."""
         if not header:
             return None
         principal = self._known.get(_hash(header))
@@ -46,8 +46,8 @@ KEYS = web.AppKey("keys", Keys)
 
 
 def authenticate(request: web.Request, keys: Keys) -> None:
-    """Find out who asks. Raises Unauthorized or Forbidden for what their key does not allow."""
-    # Clients of Andera's balancer show their key in the latter.
+    """Set the request's principal. Raises Unauthorized, or Forbidden if the key lacks the scope."""
+    # Clients of Andera's balancer send their key in `x-lb-auth`.
     header = request.headers.get("Authorization", request.headers.get("x-lb-auth"))
     principal = keys.principal(header)
     scope = _scope_asked(request)
@@ -69,13 +69,13 @@ def authenticate(request: web.Request, keys: Keys) -> None:
 def _scope_asked(request: web.Request) -> Scope:
     match = request.match_info
     if match.http_exception is not None:
-        return Scope.PUBLIC  # 404 and 405 of the router itself
+        return Scope.PUBLIC  # the router answers 404 or 405
     scope = _scope_of(match.handler)
     if scope is not None:
         return scope
     if request.method == hdrs.METH_OPTIONS:
-        return Scope.PUBLIC  # a browser's preflight (`cors`), which can show no key
-    return Scope.ADMIN  # a handler that forgot to say it is closed to everyone but root, not open
+        return Scope.PUBLIC  # a browser's preflight (`cors`), which cannot send a key
+    return Scope.ADMIN  # fail closed: a handler without a description is for root only
 
 
 @lru_cache(maxsize=256)

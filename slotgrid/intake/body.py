@@ -14,12 +14,11 @@ from slotgrid.intake.payload import read_body
 async def read_json(
     request: web.Request, *, empty: object = None, any_type: bool = False
 ) -> tuple[Any, int, bool]:
-    """A JSON body, its size in bytes, and whether nothing in it can be nested too deep.
+    """A JSON body, its size in bytes, and whether a quick check shows that its depth is valid.
 
-    `empty` is the value of a request without a body. `any_type` reads the body as JSON whatever
-    its content type, for clients of other systems, which often send none or that of a form.
-    Raises UnsupportedMediaType for another content type or a compressed body, BodyTooLarge,
-    InvalidSubmission for what is not JSON.
+    `empty` is the value of a request without a body. `any_type` ignores the content type: clients
+    of other systems often send none or that of a form. Raises UnsupportedMediaType for another
+    content type or a compressed body, BodyTooLarge, InvalidSubmission if the body is not JSON.
     """
     raw = await read_body(request)
     if not raw and empty is not None:
@@ -32,7 +31,7 @@ async def read_json(
                 "`Content-Type: application/json`"
             )
     try:
-        # Counting brackets is cheap, and with fewer than that nothing can stand so deep.
+        # A cheap upper bound of the depth: the number of opening brackets.
         shallow = raw.count(b"{") + raw.count(b"[") <= NESTING_LIMIT
         return orjson.loads(raw.removeprefix(codecs.BOM_UTF8)), len(raw), shallow
     except orjson.JSONDecodeError as cause:

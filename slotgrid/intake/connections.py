@@ -1,8 +1,8 @@
-"""The HTTP server of a node: what a connection costs the node before it has shown a key.
+"""The HTTP server of a node: limits the cost of a connection that has not shown a key.
 
-Without a key a connection gets its header read and an answer, within a time limit. When file
-descriptors run short, such connections are closed first, so that browsers, files and links keep
-the descriptors that they need.
+Without a key, a connection has a time limit for its first header and for each answer. When file
+descriptors run short, the server closes such connections first, so that browsers, files and links
+keep the descriptors that they need.
 """
 
 import asyncio
@@ -26,27 +26,28 @@ from slotgrid.intake.problems import problem_response
 log = structlog.get_logger()
 
 FIRST_HEADER_S = 60.0
-"""From accepting a connection to the end of its first header; nginx has the same default. Busy
-clients open thousands of connections before they send on the first."""
+"""Time limit from the accept of a connection to the end of its first header; the same default as
+nginx. A busy client opens thousands of connections before it sends on the first."""
 ANSWER_S = 60.0
-"""From a header without a key to the last byte of the answer, a slow reader's included."""
+"""Time limit of a request without a key: from its header to the last byte of the answer, which a
+slow client can delay."""
 LINGER_S = 1.0
-"""How long a connection stays half closed when the answer came before the end of the body: closed
-at once, the kernel would answer the rest with a reset, and most clients would lose the answer."""
+"""How long a connection stays half closed after an answer to an incomplete body. With an immediate
+close, the kernel answers the rest with a reset, and most clients lose the answer."""
 DESCRIPTORS_RESERVED = 256
-"""For everything but incoming connections; a quarter of all where there are few."""
+"""File descriptors that connections may not use; at most a quarter of the process's limit."""
 
 FREE_AGAIN = 32
-"""Descriptors beside the reserve with which a shortage is over."""
+"""Free descriptors above the reserve that end a shortage (hysteresis)."""
 COUNT_EVERY_S = 0.1
-"""How often the descriptors are counted while they are short: with thousands that takes a while."""
+"""Minimum interval between counts of the descriptors: with thousands open, a count is slow."""
 
 EXPECTS_CONTINUE = web.RequestKey("expects_continue", bool)
 """Whether the client waits for `100 Continue` before it sends the body."""
 
 
 class Connection(web.RequestHandler):
-    """One connection. `shows_key` once a request on it has shown a key of any kind."""
+    """One connection. `shows_key`: a request on it has shown a valid key of any kind."""
 
     def __init__(self, manager: "NodeServer", **options: Any) -> None:
         super().__init__(manager, loop=asyncio.get_running_loop(), **options)
@@ -77,12 +78,12 @@ class Connection(web.RequestHandler):
             self._limit_time(ANSWER_S)
 
     def key_shown(self) -> None:
-        """The request under way has shown a key: no time limits from here on."""
+        """End the time limits: the current request has shown a key."""
         self.shows_key = True
         self._end_time_limit()
 
     def abort(self) -> None:
-        """Close at once. A handler under way is cancelled."""
+        """Close at once and cancel a running handler."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -93,7 +94,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what is not HTTP; not logged, since anybody can send it."""
+        """The answer to invalid HTTP. Not logged, since any client can send it."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         self._broken = True
@@ -105,7 +106,7 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer. When the body has not been read to its end, read no further."""
+        """Send the answer. If the body has not been read to its end, read no further and close."""
         answered, lost = await super().finish_response(request, resp, start_time)
         if not lost and (self._broken or not request.content.is_eof()):
             await self._close_unread()
@@ -114,7 +115,7 @@ class Connection(web.RequestHandler):
         return answered, lost
 
     async def _close_unread(self) -> None:
-        self.close()  # what arrives from here on is neither parsed nor kept
+        self.close()  # further input is neither parsed nor buffered
         self._pause_transport_reading()
         if self.transport is not None and self.transport.can_write_eof():
             self.transport.write_eof()
@@ -130,7 +131,7 @@ class Connection(web.RequestHandler):
 
 
 class OpenConnections:
-    """The open connections of a node, the one whose last request is longest ago first."""
+    """The open connections of a node, ordered by last request, oldest first."""
 
     def __init__(self) -> None:
         self._connections: dict[Connection, None] = {}
@@ -143,13 +144,13 @@ class OpenConnections:
         return len(self._connections)
 
     def add(self, connection: Connection) -> None:
-        """Count a new connection; when descriptors are short, close one for it, or itself."""
+        """Add a new connection; when descriptors are short, close an older one or the new one."""
         self._connections[connection] = None
         self._unclosed += 1
         free = self._free_beside_reserve(connection)
         if free < 0:
             self._make_room(connection)
-        # Not free again at once, or the state would change with each connection that ends.
+        # Hysteresis: otherwise the state changes with each connection that ends.
         short = free < (FREE_AGAIN if self._short else 0)
         if short != self._short:
             self._short = short
@@ -159,7 +160,7 @@ class OpenConnections:
             )
 
     def touch(self, connection: Connection) -> None:
-        """The connection has a request; it goes to the end of the order."""
+        """Move a connection with a new request to the end of the order."""
         if connection in self._connections:
             del self._connections[connection]
             self._connections[connection] = None
@@ -170,13 +171,13 @@ class OpenConnections:
         self._unclosed -= 1
 
     def _free_beside_reserve(self, new: Connection) -> int:
-        """How many more connections there may be; below 0, so many have to be closed."""
+        """How many more connections may open; if negative, how many have to close."""
         opened = new.transport and new.transport.get_extra_info("socket")
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if not opened or most == resource.RLIM_INFINITY:
             return FREE_AGAIN
         usable = most - min(DESCRIPTORS_RESERVED, most // 4)
-        # The kernel gives out the lowest free number: with a low one at first, few are in use.
+        # The kernel assigns the lowest free number, so a low number means that few are in use.
         if not self._short and opened.fileno() < usable:
             return FREE_AGAIN
         now = time.monotonic()
@@ -194,7 +195,7 @@ class OpenConnections:
 
 
 class NodeServer(web.Server):
-    """Makes a Connection of each client. Fulfils what aiohttp's runner expects of a server."""
+    """Creates a Connection for each client, behind the interface that aiohttp's runner uses."""
 
     def __init__(self, plain: web.Server) -> None:
         super().__init__(
@@ -219,7 +220,7 @@ class NodeServer(web.Server):
         writer: AbstractStreamWriter,
         task: "asyncio.Task[None]",
     ) -> BaseRequest:
-        """A request. aiohttp would invite its body before anybody knows who sends it."""
+        """A request. Hides `Expect`, as aiohttp sends `100 Continue` before authentication."""
         expects = "Expect" in message.headers
         if expects:
             headers = CIMultiDict(message.headers)
@@ -239,13 +240,13 @@ class NodeServer(web.Server):
 class NodeRunner(web.AppRunner):
     """Serves an application through a NodeServer.
 
-    Bodies stay as they were sent, for inflating one costs a thousand times its size.
+    Compressed bodies are not inflated: inflating one can cost a thousand times its size.
     """
 
     def __init__(self, app: web.Application, *, shutdown_timeout_s: float) -> None:
         super().__init__(
             app,
-            handler_cancellation=True,  # a caller that hangs up takes its task along
+            handler_cancellation=True,  # a disconnect of the caller cancels its task
             access_log=None,
             shutdown_timeout=shutdown_timeout_s,
             auto_decompress=False,
@@ -257,13 +258,13 @@ class NodeRunner(web.AppRunner):
 
 
 async def close_if_unread(request: web.Request, response: web.StreamResponse) -> None:
-    """Tell the client that the connection closes: the answer precedes the end of the body."""
+    """Announce `Connection: close` if the answer precedes the end of the body."""
     if not request.content.is_eof():
         response.force_close()
         response.headers["Connection"] = "close"
 
 
 def key_shown(request: web.Request) -> None:
-    """Count the request's connection among those that have shown a key."""
+    """Mark the request's connection: it has shown a key."""
     if isinstance(request.protocol, Connection):
         request.protocol.key_shown()

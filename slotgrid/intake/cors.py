@@ -10,9 +10,9 @@ PREFLIGHT_MAX_AGE_S = 600
 
 
 def add_cors(app: web.Application, origins: Collection[str]) -> None:
-    """Open every route to pages of these origins (`*`: of any); call it after the last route.
+    """Open every route to pages of these origins (`*`: any); call it after the last route is added.
 
-    No credentials of the browser's own are let in, since a key travels in a header.
+    Browser credentials such as cookies are not allowed, since the key is in a header.
     """
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
         allow_credentials=False,
@@ -29,5 +29,5 @@ def add_cors(app: web.Application, origins: Collection[str]) -> None:
 
 
 async def _vary(_: web.Request, response: web.StreamResponse) -> None:
-    """Tell caches that an answer names the origin that asked, which the library does not."""
+    """Add `Vary: Origin`, which the library omits: the answer depends on the caller's origin."""
     response.headers.add("Vary", "Origin")

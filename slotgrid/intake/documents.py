@@ -1,4 +1,4 @@
-"""What handlers name in their descriptions: bodies, parameters, answers; and every component."""
+"""Bodies, parameters and answers for the descriptions of handlers; and all fixed components."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from slotgrid.intake.schemas.basics import TASK_ID as UUID
 
 JSON = "application/json"
 ITEM = "x-itemSchema"
-"""The schema of each item of a stream; OpenAPI 3.2 calls it `itemSchema`, 3.1 has no word."""
+"""The schema of each item of a stream: `itemSchema` in OpenAPI 3.2; 3.1 has no equivalent."""
 
 COMPONENTS: Mapping[str, JsonSchema] = {
     "Submission": submission.SUBMISSION,
@@ -21,7 +21,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
     **node.COMPONENTS,
     **problems.COMPONENTS,
 }
-"""All but those that follow from the functions, which `openapi_document` adds."""
+"""All components except those made from the functions, which `openapi_document` adds."""
 
 SUBMISSION: Mapping[str, JsonSchema] = {JSON: ref("Submission")}
 FUNCTION_INPUT: Mapping[str, JsonSchema] = {JSON: ref("FunctionInput")}
@@ -29,7 +29,7 @@ BATCH: Mapping[str, JsonSchema] = {JSON: ref("Batch")}
 DRAIN: Mapping[str, JsonSchema] = {JSON: ref("Drain")}
 
 NUMBER_MOST = 2**31 - 1
-"""The largest number that a query takes: what every database holds in a column."""
+"""The largest number in a query: every database can store it in a column."""
 _EVENT_ID: JsonSchema = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
 _STATES = "|".join(TaskState)
 

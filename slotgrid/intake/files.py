@@ -1,4 +1,4 @@
-"""Files as answers."""
+"""Answers that send a file from disk."""
 
 import asyncio
 
@@ -8,14 +8,14 @@ from aiohttp.web_request import BaseRequest
 
 
 class FileAnswer(web.FileResponse):
-    """A file of the disk.
+    """A file on disk.
 
-    It is opened in a thread; aiohttp alone forgets to close it when the caller hangs up, and so
-    cancels the handler, at that moment.
+    aiohttp opens the file in a thread and leaks it if the caller disconnects, which cancels the
+    handler, at that moment.
     """
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
-        """Send it. Cancelled, it ends as soon as the connection does, with the file closed."""
+        """Send the file. If cancelled, first wait for the send to end and close the file."""
         sending = asyncio.ensure_future(super().prepare(request))
         try:
             return await asyncio.shield(sending)

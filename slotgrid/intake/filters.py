@@ -14,7 +14,7 @@ TEXTS = ("function", "group", "worker", "owner", "source", "schedule", "q")
 def task_filter(request: web.Request) -> TaskFilter:
     """The filter that the query describes.
 
-    Raises InvalidSubmission for a time that cannot be read; `check_query` has checked the other
+    Raises InvalidSubmission for an invalid time; `check_query` has checked the other
     parameters.
     """
     query = request.query
@@ -35,7 +35,7 @@ def _moment(name: str, text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        # In a query an unescaped plus sign arrives as a space.
+        # In a query, an unescaped plus sign is decoded as a space.
         moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     except ValueError:
         raise bad_parameter(

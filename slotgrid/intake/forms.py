@@ -1,4 +1,4 @@
-"""Reads the small forms that browsers send."""
+"""Reads small HTML forms."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ URLENCODED = "application/x-www-form-urlencoded"
 
 
 async def read_form(request: web.Request) -> Mapping[str, str]:
-    """The fields of a form; of fields with one name, the last.
+    """The fields of a form; of fields with the same name, the last one.
 
-    Only urlencoded ones: reading a multipart form costs far more than its bytes.
+    Urlencoded forms only: the cost of reading a multipart form far exceeds its size.
     Raises UnsupportedMediaType, BodyTooLarge, InvalidSubmission.
     """
     if request.content_type != URLENCODED:

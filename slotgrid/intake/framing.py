@@ -1,4 +1,4 @@
-"""How values and events are written into answers: JSON, server-sent events, NDJSON, text."""
+"""The formats of values and events in answers: JSON, server-sent events, NDJSON, text."""
 
 from collections.abc import Callable, Mapping
 
@@ -33,7 +33,7 @@ def event_frame(request: web.Request) -> tuple[str, EventFrame]:
 
 
 def as_sse(event: Event) -> bytes:
-    """An event as a server-sent event; JSON has no line breaks of its own."""
+    """An event as a server-sent event; encoded JSON contains no line breaks."""
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.kind.encode(), event.payload)
 
 

@@ -1,8 +1,8 @@
-"""The functions' schemas as components of the document, in a form that client generators take.
+"""The functions' schemas as components of the document, in a form that client generators accept.
 
-JSON Schema allows more than generators read. Every definition becomes a component of its own, named
-so that no two of them make the same class; a reference names a component and no place inside one;
-`true` and `false` as schemas, and lists of mixed constants, are written out.
+JSON Schema allows more than generators can read. Every definition becomes a component of its own,
+with a name that gives a unique class name. A reference points to a component, never inside one.
+`true` and `false` as schemas, and lists of mixed constants, are replaced by equal schemas.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from slotgrid.core.spec import FunctionSpec
 from slotgrid.intake.schemas.basics import ref
 
 DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
-"""What stands under these is data, in which a `$ref` is no reference."""
+"""Keywords whose values are data: a `$ref` inside is no reference."""
 BY_NAME = frozenset({"properties", "patternProperties", "dependentSchemas"})
-"""Under these stand schemas by any name, which is no keyword."""
+"""Keywords whose values map free names to schemas: the names are no keywords."""
 DEFINITIONS = frozenset({"$defs", "definitions"})
 LEFT_OUT = frozenset({"$schema", "$id", "title", *DEFINITIONS})
-"""A component is no root, and generators would name classes by titles, which are not unique."""
+"""Keywords of a root, and `title`: generators make class names of titles, which may collide."""
 
 
 class Names:
-    """Names of components that stay different when a generator makes class names of them.
+    """Component names that stay unique after a generator turns them into class names.
 
-    `taken` are the schemas that have a name already. What a generator makes of objects inside of
-    them, by the names of their properties, is taken as well.
+    `taken` are the schemas that already have a name. The class names that a generator derives for
+    objects inside them, from the names of their properties, are taken too.
     """
 
     def __init__(self, taken: Mapping[str, JsonSchema]) -> None:
@@ -37,7 +37,7 @@ class Names:
             self._take(name, schema)
 
     def free(self, name: str, schema: Any) -> str:
-        """The name, or if another one reads like it, the name and a hash of it."""
+        """The name if its class names are unique, else the name and a hash of it."""
         unique = name
         if not self._taken.isdisjoint(_classes(name, schema)):
             unique = f"{name}.{hashlib.sha256(name.encode()).hexdigest()[:6]}"
@@ -49,7 +49,7 @@ class Names:
 
 
 def component_name(function: str, part: str) -> str:
-    """The name for a function's `input` or `output`: its letters and digits, slashes as dots."""
+    """Component name of a function's `input` or `output`: `/` as `.`, other signs as `..hex.`."""
     safe = re.sub(r"[^\w/-]", lambda match: f"..{ord(match[0]):x}.", function, flags=re.ASCII)
     return f"{safe.replace('/', '.')}.{part}"
 
@@ -57,9 +57,9 @@ def component_name(function: str, part: str) -> str:
 def function_components(
     specs: Sequence[FunctionSpec], others: Mapping[str, JsonSchema]
 ) -> dict[str, JsonSchema]:
-    """The schemas that follow from the functions: of each, and of all of them together.
+    """The schemas made from the functions: those of each function, and of all together.
 
-    `others` are the components beside them.
+    `others` are the other components of the document.
     """
     components: dict[str, JsonSchema] = {
         "FunctionName": {"type": "string"},
@@ -97,7 +97,7 @@ def function_components(
 def _embedded(
     document: JsonSchema, name: str, names: Names
 ) -> tuple[str, dict[str, dict[str, Any]]]:
-    """A schema and its definitions as components; and the name of the schema's own."""
+    """The component name of a schema; the schema and its definitions as components."""
     targets = {pointer: _target(document, pointer) for pointer in sorted(_references(document))}
     targets.setdefault("", document)
     own = {
@@ -108,7 +108,7 @@ def _embedded(
 
 
 def _ending(pointer: str, targets: Collection[str]) -> str:
-    """What a definition's name adds to that of its function: its last part, or all if need be."""
+    """The suffix of a definition's name: the last part of its pointer; if ambiguous, all parts."""
     if not pointer:
         return ""
     parts = [re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in pointer.split("/")[1:]]
@@ -126,7 +126,7 @@ def _references(part: Any) -> set[str]:
 
 
 def _schemas(part: Any) -> Iterator[Mapping[str, Any]]:
-    """A schema and all schemas inside of it."""
+    """A schema and all schemas inside it."""
     if isinstance(part, list):
         for item in part:
             yield from _schemas(item)
@@ -149,7 +149,7 @@ def _target(document: Any, pointer: str) -> Any:
 
 
 def _written(part: Any, own: Mapping[str, str]) -> Any:
-    """A schema as generators take it; `own` are the components by the pointers to them."""
+    """The schema in the form for generators; `own` maps pointers to component names."""
     if isinstance(part, bool):
         return {} if part else {"not": {}}
     if isinstance(part, list):
@@ -176,9 +176,9 @@ def _written(part: Any, own: Mapping[str, str]) -> Any:
 
 
 def _enum(values: Sequence[Any]) -> dict[str, Any]:
-    """One of these constants; those that a generator can make no enum of one by one.
+    """A schema for one of these constants: an `enum` if a generator accepts it, else `anyOf`.
 
-    It makes names of the values, which must differ, and types of their types, which must not.
+    A generator makes a name of each value, so these must differ, and needs values of one type.
     """
     kinds = {type(value) for value in values if value is not None}
     if kinds == {str}:
@@ -192,12 +192,12 @@ def _enum(values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _classes(name: str, schema: Any) -> set[str]:
-    """The class names that a generator makes of a component, without case and punctuation."""
+    """The class names that a generator makes of a component, in lower case, without punctuation."""
     return {_plain(name), *_inner_classes(name, schema)}
 
 
 def _inner_classes(name: str, schema: Any) -> Iterator[str]:
-    """Those of the objects and enums that stand inside of a schema, without a name of their own."""
+    """The class names of the unnamed objects and enums inside a schema."""
     if not isinstance(schema, Mapping) or "$ref" in schema:
         return
     inner: list[tuple[str, Any]] = [

@@ -1,4 +1,4 @@
-"""Files that the node answers with to anybody, from memory."""
+"""Static public files, served from memory."""
 
 import hashlib
 import mimetypes
@@ -10,9 +10,9 @@ from aiohttp import web
 
 
 def kept_file(path: Path, request: web.Request, headers: Mapping[str, str]) -> web.Response:
-    """The file, or 304 where the browser has it already.
+    """The file, or 304 if the browser has it already.
 
-    From memory: a client without a key that does not read its answer holds no file open.
+    Served from memory, so a client without a key that does not read its answer keeps no file open.
     """
     body, kind, tag = _read(path)
     known = request.if_none_match or ()
@@ -26,7 +26,7 @@ def kept_file(path: Path, request: web.Request, headers: Mapping[str, str]) -> w
 
 @lru_cache(maxsize=64)
 def _read(path: Path) -> tuple[bytes, str, str]:
-    """Content, content type, and entity tag of a file, which does not change."""
+    """Content, content type and entity tag of a file. Cached, as the file does not change."""
     body = path.read_bytes()
     kind, _ = mimetypes.guess_type(path.name)
     return body, kind or "application/octet-stream", hashlib.sha256(body).hexdigest()[:16]

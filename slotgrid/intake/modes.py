@@ -1,4 +1,4 @@
-"""How an answer travels: the task's end in one piece, its events as they come, or a receipt."""
+"""The answer in each mode: the task's result, a stream of its events, or a receipt."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from slotgrid.tasks.started import StartedTask
 async def answer(
     request: web.Request, submission: Submission, source: Source = API
 ) -> web.StreamResponse:
-    """Submit as the caller, and answer in the mode of the submission."""
+    """Submit a task for the caller, and answer in the mode of the submission."""
     tasks, principal = request.config_dict[NODE].tasks, request[PRINCIPAL]
     key = idempotency_key(request)
     if submission.mode.durable:
@@ -44,7 +44,7 @@ def accepted(receipt: Receipt) -> web.Response:
 
 
 def terminal(task: Task) -> web.Response:
-    """The answer for a task that has ended: its result, or its problem with that status."""
+    """The answer for a task that has ended: its result, or its problem."""
     if task.error is not None:
         return problem_response(task.error)
     return web.Response(body=encode_json(task.answer()), content_type="application/json")
@@ -58,10 +58,10 @@ async def stream(
     *,
     terminal: Callable[[Task], web.Response] = terminal,
 ) -> web.StreamResponse:
-    """All events of the task as they come, each in its frame.
+    """All events of the task as they occur, each in its frame.
 
-    A task that fails before its first event (no slot in time, a full queue) is answered by
-    `terminal`. The headers wait for that event, but no longer than for a ping.
+    If the task fails before its first event (no slot in time, a full queue), `terminal` makes the
+    answer. The headers are sent with the first event, at the latest after PING_S.
     """
     task = started.task
     async with started.reader() as reader:

@@ -1,4 +1,4 @@
-"""What every handler works on: the parts of one node, made in `app.py` and passed in."""
+"""The parts of a node that handlers use, made in `app.py` and passed in."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,29 +19,29 @@ from slotgrid.tasks.service import TaskService
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """How a group is served: its contracts, and by how many workers."""
+    """The contracts of a group, and the number of workers that serve it."""
 
     contracts: Sequence[int]
     workers: int
 
 
 class FilesElsewhere(Protocol):
-    """Files of tasks that lie on other machines."""
+    """Files of tasks on other machines."""
 
     def open(
         self, worker: str, task_id: str, name: str
     ) -> AbstractAsyncContextManager[tuple[int | None, AsyncIterator[bytes]]]:
-        """Its size, if known, and its pieces. Raises Gone when the file went with its worker."""
+        """The file's size, if known, and its pieces. Raises Gone if it was lost with its worker."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """The parts of a node that answer requests.
 
-    `health` gives what a key may see of `GET /health`; `metrics` the Prometheus text and its
-    content type; `drain` begins to drain within so many seconds (None: the setting);
-    `files_elsewhere` finds the files that are not in `artifacts`, where there are any; `groups`
-    tells who serves which group (None: this node serves its own).
+    `health` returns the part of `GET /health` that needs a key; `metrics` the Prometheus text and
+    its content type. `drain` starts a drain with a deadline in seconds (None: the setting).
+    `files_elsewhere` opens the files that are not in `artifacts` (None: there are none). `groups`
+    returns the served groups by name (None: this node serves its own only).
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""How a handler says what it is: its documentation, its scope, the problems it can answer.
+"""The description of a handler: its documentation, its scope, the problems it can answer.
 
-The one typed door to aiohttp-apispec, which has no type hints and turns what it decorates
-into `Any`. Its decorator only notes what it is told on the handler; our own builder
-(`openapi_document`) reads these notes, as the one it comes with writes Swagger 2.0.
+The only module that uses aiohttp-apispec, which has no type hints and turns a decorated handler
+into `Any`. Its decorator stores the description on the handler. Our own builder
+(`openapi_document`) reads it there, as the library's builder writes Swagger 2.0.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -30,12 +30,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 H = TypeVar("H", bound=Handler)
 
 KEY_SCHEMES = ("key", "bearer")
-"""The two ways to show a key, as the document's security schemes name them."""
+"""The two ways to send a key, as named in the document's security schemes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One way a handler answers: what it means, its body by media type, its headers' meaning."""
+    """One answer of a handler: a description, schemas by media type, descriptions of headers."""
 
     description: str
     content: Mapping[str, JsonSchema] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A part of the path or the query, or a header; `as_json` when its text is JSON."""
+    """A parameter in the path, the query or a header; `as_json` if its text is JSON."""
 
     name: str
     description: str
@@ -74,10 +74,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What one handler offers; the scope is also what the auth middleware enforces.
+    """The description of one handler. The auth middleware enforces its scope.
 
-    `more_with_key` says of a public handler that a key gets a fuller answer; `query_is_fields`
-    that the handler reads the whole query itself, as fields of a submission.
+    `more_with_key`: a public handler that answers in more detail to a caller with a key.
+    `query_is_fields`: the handler reads the whole query itself, as fields of a submission.
     """
 
     summary: str
@@ -93,7 +93,7 @@ class Endpoint:
     query_is_fields: bool = False
 
     def every_problem(self) -> Iterator[type[ServiceError]]:
-        """Its own problems, and those that its scope, query and body bring with them."""
+        """The handler's own problems, those of its scope, query and body, and Internal."""
         if self.scope is not Scope.PUBLIC:
             yield from (Unauthorized, Forbidden, InvalidSubmission)
         if self.body is not None:
@@ -123,7 +123,7 @@ class Endpoint:
         return operation
 
     def _security(self) -> list[dict[str, list[str]]]:
-        """Any one of these will do; the scope stands where OpenAPI 3.1 puts a role."""
+        """Alternative schemes; the scope is in the list that OpenAPI 3.1 reserves for roles."""
         if self.scope is not Scope.PUBLIC:
             return [{scheme: [str(self.scope)]} for scheme in KEY_SCHEMES]
         if not self.more_with_key:
@@ -138,7 +138,7 @@ def endpoint(described: Endpoint) -> Callable[[H], H]:
     """Attach the description to a handler, for the document and for the auth middleware."""
 
     def attach(handler: H) -> H:
-        # Dashes, since Swagger UI's links take an underscore for a space.
+        # Dashes, since Swagger UI's links read an underscore as a space.
         name = handler.__name__.replace("_", "-")
         noted: H = docs(operationId=name, **described.to_openapi())(handler)
         setattr(noted, ENDPOINT, described)
@@ -148,7 +148,7 @@ def endpoint(described: Endpoint) -> Callable[[H], H]:
 
 
 def with_scope(handler: Handler, scope: Scope) -> Handler:
-    """The same handler for another scope: what some nodes leave open, others do not."""
+    """The same handler with another scope, which a setting of the node chooses."""
     described = endpoint_of(handler)
     assert described is not None
 
@@ -166,11 +166,11 @@ def endpoint_of(handler: object) -> Endpoint | None:
 
 
 def operation_of(handler: object) -> Mapping[str, Any] | None:
-    """What was noted on a handler, as an OpenAPI operation object; None when nothing was."""
+    """The description of a handler as an OpenAPI operation object; None when it has none."""
     noted = getattr(handler, "__apispec__", None)
     if noted is None:
         return None
-    # The library's own additions mean something in Swagger 2.0 only.
+    # The library adds these for Swagger 2.0; OpenAPI 3.1 does not use them.
     return {name: value for name, value in noted.items() if name not in {"produces", "schemas"}}
 
 

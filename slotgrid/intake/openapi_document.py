@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document of an application, from what stands on its handlers and its functions.
+"""The OpenAPI 3.1 document of an application, from its handlers' descriptions and its functions.
 
-Built as plain data: the builder of aiohttp-apispec writes Swagger 2.0 and changes the notes that
-it reads, and apispec itself takes a schema's `true` and `false` for names of components.
+Built as plain data: the builder of aiohttp-apispec writes Swagger 2.0 and changes the descriptions
+that it reads, and apispec itself reads a schema's `true` and `false` as names of components.
 """
 
 import re
@@ -40,9 +40,9 @@ NO_COMPONENTS: Mapping[str, JsonSchema] = MappingProxyType({})
 
 
 class OpenApiDocument:
-    """The document of one application, made when it is asked for and the functions have changed.
+    """The document of one application, rebuilt on request if the functions have changed.
 
-    `root_path` is the prefix under which a proxy shows the node; `/` or empty for none;
+    `root_path` is the prefix under which a proxy serves the node; `/` or empty for none;
     `components` are schemas that only this kind of node has.
     """
 
@@ -65,14 +65,14 @@ class OpenApiDocument:
         self._made: tuple[int, bytes] | None = None
 
     def current(self) -> bytes:
-        """The document as JSON, of the functions that are offered now."""
+        """The document as JSON, with the current functions."""
         if self._made is None or self._made[0] != self._catalog.version:
             self._made = (self._catalog.version, orjson.dumps(self.build()))
         return self._made[1]
 
     def build(self) -> dict[str, Any]:
-        """The document; the same application and functions give the same, in the same order."""
-        # Of a name that several groups or contracts have, the one that comes last stands for all.
+        """The document. Deterministic, even in its order, for one application and its functions."""
+        # If several groups or contracts have functions of one name, the last one is listed.
         specs = list({spec.name: spec for spec in self._catalog.specs()}.values())
         examples = _examples(specs)
         paths: dict[str, dict[str, Any]] = {}
@@ -104,7 +104,7 @@ class OpenApiDocument:
 
 
 def operations(app: web.Application) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Method, path and operation of every route that is described, in the order of the routes.
+    """Method, path and operation of every route with a description, in the order of the routes.
 
     HEAD, which aiohttp adds to each GET, is left out.
     """
@@ -115,12 +115,12 @@ def operations(app: web.Application) -> Iterator[tuple[str, str, Mapping[str, An
 
 
 def path_of(resource: web.AbstractResource) -> str:
-    """A route's path as OpenAPI writes it: what its parameters match is left out."""
+    """A route's path in OpenAPI's form: without the patterns of its parameters."""
     return re.sub(r"\{(\w+):[^}]+\}", r"{\1}", resource.canonical)
 
 
 def _examples(specs: Sequence[FunctionSpec]) -> dict[str, dict[str, Any]]:
-    """Bodies that work, by the component that they are examples of; the simplest first."""
+    """Valid bodies by the reference to their component; those with fewest required fields first."""
     bodies, inputs = {}, {}
     for spec in sorted(specs, key=lambda spec: len(spec.input.document.get("required", ()))):
         sample = sample_of(spec.input)
@@ -140,7 +140,7 @@ def _examples(specs: Sequence[FunctionSpec]) -> dict[str, dict[str, Any]]:
 def _with_examples(
     operation: Mapping[str, Any], examples: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """The operation, its body with the examples that there are for it."""
+    """The operation, with the examples for its body, if any."""
     if "requestBody" not in operation:
         return dict(operation)
     content = {

@@ -1,4 +1,4 @@
-"""Receives the bytes of a request's body, within a bound, and only those that were sent plain."""
+"""Receives a request's body, up to a size limit, and refuses compressed bodies."""
 
 from aiohttp import web
 
@@ -9,8 +9,8 @@ from slotgrid.intake.connections import EXPECTS_CONTINUE
 async def read_body(request: web.Request, *, most: int | None = None) -> bytes:
     """The body, of at most `most` bytes (None: the node's limit).
 
-    Raises, before a byte is read where the header already says so: UnsupportedMediaType for a
-    compressed body, BodyTooLarge; InvalidSubmission for a body that is not framed as HTTP.
+    Raises UnsupportedMediaType for a compressed body, before reading it; BodyTooLarge, before
+    reading if `Content-Length` exceeds the limit; InvalidSubmission for invalid HTTP framing.
     """
     limit = request.client_max_size if most is None else most
     _check_encoding(request)
@@ -18,7 +18,7 @@ async def read_body(request: web.Request, *, most: int | None = None) -> bytes:
         raise _too_large(limit)
     if request.get(EXPECTS_CONTINUE):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # nothing of the answer itself has been sent
+        request.writer.output_size = 0  # no byte of the answer itself has been sent
     body = bytearray()
     try:
         async for piece in request.content.iter_any():

@@ -1,4 +1,4 @@
-"""Errors become answers in this one place: `application/problem+json` by RFC 9457."""
+"""Converts errors to answers, in this one place: `application/problem+json` (RFC 9457)."""
 
 import html
 from collections.abc import Mapping
@@ -26,15 +26,15 @@ from slotgrid.intake.schemas.problems import PROBLEM_JSON
 log = structlog.get_logger()
 
 BEGUN = web.RequestKey("begun", bool)
-"""Whether a stream has begun to answer: what fails from then on has no answer of its own."""
+"""Whether a streamed answer has begun: a later error cannot get an answer of its own."""
 RETRY_AFTER_S = 5
-"""What a 429 or 503 says that does not know better."""
+"""Default `Retry-After` of a 429 or 503, for errors without a time of their own."""
 
 
 def problem_response(
     error: ServiceError, *, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """The answer for an error: problem+json, with `Retry-After` where it says for how long."""
+    """The answer for an error: problem+json, with `Retry-After` for 429, 503 or a given time."""
     sent = dict(headers or {})
     if error.retry_after_s is not None:
         sent["Retry-After"] = str(error.retry_after_s)
@@ -51,7 +51,7 @@ def problem_response(
 
 
 def answer_to(error: Exception, request: web.Request) -> web.Response:
-    """The answer for whatever a handler raised. Raises aiohttp's own redirects again."""
+    """The answer for an exception of a handler. Raises aiohttp's redirects again."""
     if isinstance(error, ServiceError):
         return cut_off(request) if BEGUN in request else problem_response(error)
     if isinstance(error, web.HTTPException):
@@ -59,7 +59,7 @@ def answer_to(error: Exception, request: web.Request) -> web.Response:
             raise error
         return problem_response(_translated(error, request), headers=_kept_headers(error))
     if isinstance(error, ConnectionError):
-        return cut_off(request)  # the caller has left: there is nobody to answer
+        return cut_off(request)  # the caller has disconnected
     log.error("request.defect", method=request.method, path=request.path, exc_info=error)
     if BEGUN in request:
         return cut_off(request)
@@ -67,10 +67,10 @@ def answer_to(error: Exception, request: web.Request) -> web.Response:
 
 
 def cut_off(request: web.Request) -> web.Response:
-    """End the connection, which is how a caller learns that a stream ends too soon.
+    """Abort the connection, so that the caller notices the premature end of a stream.
 
-    What is returned goes nowhere. Not raised, for aiohttp logs whatever a handler raises, with a
-    traceback, as if a caller that leaves were an error.
+    The returned answer is never sent. Raising instead would make aiohttp log a traceback, although
+    a disconnect of the caller is no error.
     """
     if request.transport is not None:
         request.transport.abort()
@@ -78,7 +78,7 @@ def cut_off(request: web.Request) -> web.Response:
 
 
 def _translated(answer: web.HTTPException, request: web.Request) -> ServiceError:
-    """aiohttp's own refusals in our words."""
+    """Translate aiohttp's own HTTP error to a ServiceError."""
     match answer.status:
         case 403:
             return Forbidden(answer.text or "this is not allowed")
@@ -128,7 +128,7 @@ def _kept_headers(answer: web.HTTPException) -> dict[str, str]:
     )
 )
 async def problem_page(request: web.Request) -> web.Response:
-    """`GET /problems/{name}`: the page that a problem's `type` leads to."""
+    """`GET /problems/{name}`: the page at the address in a problem's `type`."""
     name = request.match_info["name"]
     cls = problem_types().get(name)
     if cls is None:

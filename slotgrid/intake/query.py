@@ -1,4 +1,4 @@
-"""The query of a request: checked against what its endpoint declares, then read."""
+"""Checks a request's query against the parameters of its endpoint, and reads values from it."""
 
 import difflib
 import re
@@ -15,16 +15,16 @@ from slotgrid.intake.openapi import Endpoint, Parameter, endpoint_of
 LIMIT_DEFAULT = 50
 YES = frozenset({"true", "1", "yes", ""})
 NO = frozenset({"false", "0", "no"})
-# JSON's own numbers, in ASCII: Python's `int` also takes `1_000`, other scripts' digits and spaces,
-# and raises another error for thousands of digits.
+# JSON's syntax of numbers, in ASCII: Python's `int` also accepts `1_000`, other scripts' digits and
+# spaces, and fails differently for thousands of digits.
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})", re.ASCII)
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 SHOWN_MOST = 60
-"""Characters of a value that an error repeats."""
+"""Maximum number of characters of an invalid value in an error."""
 
 
 def is_for_programs(request: web.Request) -> bool:
-    """Whether the endpoint asks for a key; a page of the dashboard checks its query by itself."""
+    """Whether the endpoint requires a key. The dashboard's pages check their query themselves."""
     described = endpoint_of(request.match_info.handler)
     return described is not None and described.scope is not Scope.PUBLIC
 
@@ -32,9 +32,9 @@ def is_for_programs(request: web.Request) -> bool:
 def check_query(request: web.Request) -> None:
     """Check the query against the parameters that the endpoint declares.
 
-    Raises InvalidSubmission for parameters that are unknown, given twice, or not what their schema
-    says; all faults at once. Public endpoints ignore unknown parameters: probes and browsers append
-    their own.
+    Raises InvalidSubmission for parameters that are unknown, repeated, or invalid under their
+    schema, with all faults at once. Public endpoints ignore unknown parameters, as probes and
+    browsers append their own.
     """
     if not request.rel_url.raw_query_string:
         return
@@ -64,7 +64,7 @@ def check_query(request: web.Request) -> None:
 
 
 def parameter_fault(schema: JsonSchema, text: str) -> str | None:
-    """What is wrong with a value of that schema, in words; None when nothing is."""
+    """The fault of a value under that schema, as text; None if the value is valid."""
     kind = schema.get("type")
     if kind in {"integer", "number"}:
         good = _number_fits(schema, text)
@@ -103,13 +103,13 @@ def seconds(request: web.Request, name: str) -> float | None:
 
 
 def flag(request: web.Request, name: str) -> bool:
-    """Whether a query parameter says yes: `true`, `1`, or nothing behind its name."""
+    """Whether a query parameter is true: `true`, `1`, `yes`, or its name without a value."""
     text = request.query.get(name)
     return text is not None and text.lower() in YES
 
 
 def bad_parameter(name: str, message: str) -> InvalidSubmission:
-    """The error for a query parameter that cannot be used."""
+    """The error for an invalid query parameter."""
     return InvalidSubmission(f"?{name}: {message}", errors=[Violation(f"?{name}", message)])
 
 

@@ -1,4 +1,4 @@
-"""An example of what a schema takes: what its author gives, or else the least that is valid."""
+"""An example value for a schema: the author's own, or else a minimal valid one."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -7,7 +7,7 @@ from typing import Any
 from slotgrid.core.schema import JsonSchema, Schema
 
 DEPTH = 8
-"""A schema that contains itself is followed this far."""
+"""Maximum depth of nesting, since a schema can contain itself."""
 
 _STRINGS = {
     "uri": "https://example.com/",
@@ -20,13 +20,13 @@ _STRINGS = {
 
 
 def sample_of(schema: Schema) -> Any:
-    """A valid value, or None where none was found (a `pattern` can only be met by its author)."""
+    """A valid value, or None if none was found: a `pattern` needs an example from its author."""
     value = _Sampler(schema.document).sample(schema.document, DEPTH)
     return None if schema.violations(value) else value
 
 
 class _Sampler:
-    """Makes values for the parts of one schema, in which its references are looked up."""
+    """Makes values for the parts of the schema `root`, which resolves their references."""
 
     def __init__(self, root: JsonSchema) -> None:
         self._root = root
@@ -52,7 +52,7 @@ class _Sampler:
         return make(schema, depth) if make else None
 
     def _elsewhere(self, schema: JsonSchema) -> Any:
-        """The schema that stands for this one: behind a reference, or its first alternative."""
+        """The schema to use instead: the target of `$ref`, or the first non-null alternative."""
         if "$ref" in schema:
             return _target(schema["$ref"], self._root)
         for keyword in ("anyOf", "oneOf", "allOf"):
@@ -63,7 +63,7 @@ class _Sampler:
         return None
 
     def _object(self, schema: JsonSchema, depth: int) -> dict[str, Any]:
-        """What must be there; if nothing must, what has a default: `{}` tells nobody anything."""
+        """The required members; without any, those with a default, as `{}` is a poor example."""
         properties = schema.get("properties") or {}
         names = [name for name in properties if name in schema.get("required", ())]
         if not names:
@@ -80,7 +80,7 @@ class _Sampler:
 
 
 def _given(schema: JsonSchema) -> list[Any]:
-    """What the author says that it can be."""
+    """The values that the author gives: examples, default, constant or enum."""
     if schema.get("examples"):
         return list(schema["examples"])
     for keyword in ("default", "const"):

@@ -1,4 +1,4 @@
-"""An answer in pieces: headers at once, then each item as it comes, pings between."""
+"""A streamed answer: headers at once, then each item when it is ready, pings in between."""
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
@@ -13,17 +13,17 @@ from slotgrid.intake.problems import BEGUN
 T = TypeVar("T")
 
 PING_S = 15.0
-"""Longest silence on a stream of server-sent events."""
+"""Longest silence on a stream of server-sent events, after which a ping is sent."""
 PING = b": ping\n\n"
 UNREAD_S = 60.0
-"""How long a slow reader has for the rest, 4 MiB at most, once no more items can come."""
+"""Time for a slow reader to read the rest, at most 4 MiB, after the end of the items."""
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 async def open_stream(
     request: web.Request, content_type: str, headers: dict[str, str] | None = None
 ) -> web.StreamResponse:
-    """Send the headers of an answer in pieces."""
+    """Send the headers of a streamed answer."""
     response = web.StreamResponse(headers=HEADERS | (headers or {}))
     response.content_type = content_type
     if content_type == PLAIN:
@@ -41,10 +41,10 @@ async def send(
     *,
     ended: Callable[[], Awaitable[None]],
 ) -> None:
-    """Write each item in its frame, until the last one. `ended` returns when no more can come.
+    """Write each item in its frame. `ended` returns when no further item can follow.
 
-    A slow reader may hold up its own task, but the node only for UNREAD_S after the task's end.
-    Raises ConnectionError when the caller has left.
+    A slow reader can delay its own task, but the connection is aborted UNREAD_S after `ended`.
+    Raises ConnectionError if the caller has disconnected.
     """
     writer = _Writer(response)
     cutting = asyncio.create_task(_cut_off(request, ended), name="cut off a slow reader")
@@ -55,7 +55,7 @@ async def send(
         async for item in items:
             await writer.write(frame(item))
         if pinging is not None:
-            pinging.cancel()  # nothing may be written after the end
+            pinging.cancel()  # a write after the end is an error
         await response.write_eof()
     finally:
         cutting.cancel()
@@ -74,7 +74,7 @@ class _Writer:
         await self._response.write(piece)
 
     async def ping(self) -> None:
-        with suppress(ConnectionError):  # the other writer meets it as well
+        with suppress(ConnectionError):  # the write of the next item raises it too
             while True:
                 silent_s = self._loop.time() - self._written_at
                 if silent_s >= PING_S:

@@ -1,4 +1,4 @@
-"""The headers of a submission: `Idempotency-Key` and those of tracing."""
+"""The headers of a submission: `Idempotency-Key` and the trace headers."""
 
 from aiohttp import web
 
@@ -9,7 +9,7 @@ LENGTH_MOST = 255
 
 
 def idempotency_key(request: web.Request) -> str | None:
-    """The request's key; None when it has none. Raises InvalidSubmission."""
+    """The request's idempotency key, or None. Raises InvalidSubmission for an invalid key."""
     keys = request.headers.getall(IDEMPOTENCY_KEY, [])
     if not keys:
         return None
@@ -21,7 +21,7 @@ def idempotency_key(request: web.Request) -> str | None:
 
 
 def trace_of(request: web.Request) -> tuple[tuple[str, str], ...]:
-    """The headers that a task carries through."""
+    """The trace headers (W3C Trace Context) that a task passes on."""
     headers = request.headers
     if "traceparent" not in headers and "tracestate" not in headers:
         return ()

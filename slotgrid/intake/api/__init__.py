@@ -1,1 +1,1 @@
-"""Handlers only, one file a resource: parse, call, answer."""
+"""HTTP handlers, one file for each resource: parse, call, answer."""

@@ -53,7 +53,7 @@ async def list_artifacts(request: web.Request) -> web.Response:
     )
 )
 async def get_artifact(request: web.Request) -> web.StreamResponse:
-    """`GET /tasks/{id}/artifacts/{name}`. What could run as a page of ours is only downloaded."""
+    """`GET /tasks/{id}/artifacts/{name}`; a type that can run scripts is sent as a download."""
     task, name = await _task(request), request.match_info["name"]
     if name not in task.artifacts:
         raise NotFound(f"the task saved no file {name!r}")
@@ -78,7 +78,7 @@ async def _task(request: web.Request) -> Task | Record:
 async def _send(
     request: web.Request, headers: dict[str, str], size: int | None, pieces: AsyncIterator[bytes]
 ) -> web.StreamResponse:
-    """A file that comes in pieces from elsewhere."""
+    """Stream a file from another store or machine."""
     response = web.StreamResponse(headers=headers)
     response.content_length = size
     request[BEGUN] = True

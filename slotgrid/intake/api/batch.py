@@ -1,4 +1,4 @@
-"""`POST /tasks`: many durable tasks at once, all of them or none."""
+"""`POST /tasks`: submits many durable tasks atomically, all or none."""
 
 from collections.abc import Sequence
 from typing import Any

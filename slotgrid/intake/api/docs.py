@@ -1,8 +1,8 @@
 """`GET /docs` and `GET /openapi`: the API for people and for programs.
 
-Where a key is asked for, it is the document that needs it (scope `read`): only the document tells
-of this node. The page and its files are the same in every copy of Slotgrid, and a browser that
-opens an address sends no key; so they are public, and the page itself asks for the key.
+Unless it is public, the document requires a key (scope `read`), as it describes this node. The page
+and its files are always public: they are the same in every copy of Slotgrid, and a browser that
+opens an address sends no key. The page itself prompts for the key.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from slotgrid.intake.openapi_document import NO_COMPONENTS, OpenApiDocument
 
 STATIC = Path(__file__).parent.parent / "static"
 PAGE = STATIC / "docs.html"
-# Named one by one: what is not in this list cannot be asked for.
+# An allowlist: no other file is served.
 FILES = {
     "docs.js": STATIC / "docs.js",
     "docs.css": STATIC / "docs.css",
@@ -45,7 +45,7 @@ FILES = {
     },
 }
 HEADERS = {
-    # `data:` pictures are what Swagger UI's style sheet draws its arrows with.
+    # Swagger UI's style sheet draws its arrows with `data:` images.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -67,11 +67,11 @@ def add_docs(
     at_root: bool = True,
     components: Mapping[str, JsonSchema] = NO_COMPONENTS,
 ) -> None:
-    """Give the application its documentation; call it after every other route was added.
+    """Add the routes of the documentation; call it after every other route is added.
 
-    `public` says that the document needs no key; `root_path` is the prefix under which a proxy
-    shows the node; `at_root` that `/` leads to the page; `components` are schemas that only this
-    kind of node has. Not `enabled`, all of it is 404.
+    `public`: the document requires no key. `root_path` is the prefix under which a proxy serves the
+    node. `at_root`: `/` redirects to the page. `components` are schemas that only this kind of node
+    has. Unless `enabled`, these paths are 404.
     """
     if not enabled:
         return
@@ -147,7 +147,7 @@ async def docs_file(request: web.Request) -> web.Response:
 
 
 def leading_to(address: str) -> Handler:
-    """A handler that sends whoever comes to that address."""
+    """A handler that redirects to that address."""
 
     @endpoint(
         Endpoint(

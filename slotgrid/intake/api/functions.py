@@ -1,4 +1,4 @@
-"""`GET /functions` and below: what can be run here."""
+"""`GET /functions` and below: the functions of the node."""
 
 import orjson
 from aiohttp import web
@@ -56,6 +56,6 @@ async def get_function(request: web.Request) -> web.Response:
 
 
 def _asked(request: web.Request) -> tuple[str | None, int | None]:
-    """The group and contract that the query names."""
+    """The group and contract in the query, each None if absent."""
     contract = whole(request, "contract", 0)
     return request.query.get("group"), contract or None

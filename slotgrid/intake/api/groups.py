@@ -1,4 +1,4 @@
-"""`GET /groups`: the sets of functions that can be run here, and who serves them."""
+"""`GET /groups`: the groups of functions, and how many workers serve each."""
 
 import hashlib
 from collections import Counter

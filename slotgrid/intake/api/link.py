@@ -1,4 +1,4 @@
-"""`GET /link`: where the other kind of node dials in."""
+"""`GET /link`: accepts the link from the other kind of node."""
 
 from typing import Protocol
 
@@ -14,10 +14,10 @@ class Acceptor(Protocol):
     """The node's end of its links."""
 
     def lets_in(self, authorization: str | None) -> bool:
-        """Whether the header `Authorization` shows the key of the link."""
+        """Whether the header `Authorization` holds the link's key."""
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
-        """Speak with whoever dials; returns when the link has ended."""
+        """Serve a link; returns when it has ended."""
 
 
 ACCEPTOR = web.AppKey[Acceptor]("acceptor")
@@ -35,7 +35,7 @@ ACCEPTOR = web.AppKey[Acceptor]("acceptor")
     )
 )
 async def link(request: web.Request) -> web.StreamResponse:
-    """`GET /link`: public for the middleware, as the key is another than those of callers."""
+    """`GET /link`: public for the middleware, as the link has a key of its own."""
     acceptor = request.config_dict[ACCEPTOR]
     if not acceptor.lets_in(request.headers.get("Authorization")):
         raise Unauthorized("the link asks for the key that balancer and workers share")

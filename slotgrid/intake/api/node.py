@@ -1,4 +1,4 @@
-"""The node itself: how it is, what it logs and counts, and the switches of its state."""
+"""The node itself: health, log, metrics, and the operations that change its state."""
 
 import orjson
 from aiohttp import web
@@ -44,7 +44,7 @@ def _json(value: object) -> web.Response:
     )
 )
 async def health(request: web.Request) -> web.Response:
-    """`GET /health`: 200 always; what it says is in the body."""
+    """`GET /health`: always 200; the state is in the body."""
     node = request.config_dict[NODE]
     status = {"status": node.status.state}
     detail = node.health() if request[PRINCIPAL].may(Scope.READ) else {}
@@ -168,7 +168,7 @@ async def drain(request: web.Request) -> web.Response:
     node = request.config_dict[NODE]
     deadline_s = await asked_deadline_s(request)
     audit(request, "drain", deadline_s=deadline_s)
-    node.status.move_to(NodeState.DRAINING)  # no task is accepted after this answer
+    node.status.move_to(NodeState.DRAINING)  # before the answer: no task is accepted after it
     node.drain(deadline_s)
     left = len(node.supervisor.live)
     return _switched(node.status.state, f"exits when its tasks have finished: {left} are left")
@@ -179,7 +179,7 @@ def _switched(state: NodeState, message: str) -> web.Response:
 
 
 def asked_level(request: web.Request) -> LogLevel:
-    """The lowest level of lines that is asked for. Raises InvalidSubmission."""
+    """The minimum log level in the query. Raises InvalidSubmission."""
     text = request.query.get("level", LogLevel.DEBUG)
     try:
         return LogLevel(text)
@@ -189,12 +189,12 @@ def asked_level(request: web.Request) -> LogLevel:
 
 
 def asked_lines(request: web.Request) -> int:
-    """How many lines are asked for."""
+    """The maximum number of lines in the query."""
     return whole(request, "limit", d.NUMBER_MOST)
 
 
 async def asked_deadline_s(request: web.Request) -> float | None:
-    """The deadline in the body of a drain; None means the node's own. Raises InvalidSubmission."""
+    """The deadline in the body of a drain; None: the node's setting. Raises InvalidSubmission."""
     body, _, _ = await read_json(request, empty={})
     faults = DRAIN.violations(body)
     if faults:

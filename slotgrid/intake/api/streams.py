@@ -1,4 +1,4 @@
-"""The events and the log of a task: so far, and as they come."""
+"""The events and the log of a task: the past ones, and live ones as they occur."""
 
 from aiohttp import web
 
@@ -34,7 +34,7 @@ async def task_events(request: web.Request) -> web.StreamResponse:
 
 
 def _last_event_id(request: web.Request) -> int:
-    """The number of the event behind which to go on. Raises InvalidSubmission."""
+    """The id of the event after which to resume. Raises InvalidSubmission."""
     text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id") or "0"
     if (fault := parameter_fault(d.LAST_EVENT_ID.schema, text)) is not None:
         raise bad_parameter("last_event_id", fault)
@@ -52,7 +52,7 @@ def _last_event_id(request: web.Request) -> int:
     )
 )
 async def task_logs(request: web.Request) -> web.StreamResponse:
-    """`GET /tasks/{id}/logs`; step `_node` holds what the node did with the task."""
+    """`GET /tasks/{id}/logs`; the step `_node` holds the node's own lines about the task."""
     return await _logs(request, step=None)
 
 

@@ -72,7 +72,7 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
     )
 )
 async def submit(request: web.Request) -> web.StreamResponse:
-    """`POST /task`: check, queue, run and answer in the mode asked for."""
+    """`POST /task`: check, queue and run a task, and answer in its mode."""
     body, size, shallow = await read_json(request)
     submission = await off_loop(
         size, Submission.parse, body, trace=trace_of(request), size=size, shallow=shallow
@@ -99,7 +99,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     )
 )
 async def submit_to_function(request: web.Request) -> web.StreamResponse:
-    """`POST /functions/{name}`: the other fields stand in the query."""
+    """`POST /functions/{name}`: the body is the input, the query holds the other fields."""
     input_, size, _ = await read_json(request, empty={})
     query = dict(request.query)
     if "mode" not in query and EVENT_STREAM in request.headers.get("Accept", ""):

@@ -1,4 +1,4 @@
-"""`/tasks` and below: the record of tasks, and what can be done with one."""
+"""`/tasks` and below: listing tasks, and operations on them."""
 
 from aiohttp import web
 
@@ -53,7 +53,7 @@ async def list_tasks(request: web.Request) -> web.Response:
     )
 )
 async def get_task(request: web.Request) -> web.Response:
-    """`GET /tasks/{id}`; `?wait_s` answers when it has finished or the time is up."""
+    """`GET /tasks/{id}`; with `?wait_s`, answers at the task's end or after that time."""
     tasks, task_id = request.config_dict[NODE].tasks, request.match_info["id"]
     wait_s = seconds(request, "wait_s")
     if wait_s:
@@ -74,7 +74,7 @@ async def get_task(request: web.Request) -> web.Response:
     )
 )
 async def cancel_task(request: web.Request) -> web.Response:
-    """`POST /tasks/{id}/cancel`: answers when the task has ended."""
+    """`POST /tasks/{id}/cancel`: answers at the task's end, or after CANCEL_WAIT_S."""
     found = await request.config_dict[NODE].tasks.cancel(
         request[PRINCIPAL], request.match_info["id"], note=_audit_of(request)
     )
@@ -92,7 +92,7 @@ async def cancel_task(request: web.Request) -> web.Response:
     )
 )
 async def cancel_tasks(request: web.Request) -> web.Response:
-    """`POST /tasks/cancel`: the filters of `GET /tasks`; without any, all of one's own."""
+    """`POST /tasks/cancel`: filters as `GET /tasks`; without any, all tasks the caller may see."""
     ids = await request.config_dict[NODE].tasks.cancel_many(
         request[PRINCIPAL], task_filter(request), note=_audit_of(request)
     )
@@ -114,7 +114,7 @@ def _audit_of(request: web.Request) -> Note:
     )
 )
 async def retry_task(request: web.Request) -> web.StreamResponse:
-    """`POST /tasks/{id}/retry`: answers as `POST /task` does, in the mode of the first one."""
+    """`POST /tasks/{id}/retry`: answers as `POST /task`, in the mode of the first task."""
     tasks = request.config_dict[NODE].tasks
     submission, source = await tasks.retry(request[PRINCIPAL], request.match_info["id"])
     return await answer(request, submission, source)
@@ -131,7 +131,7 @@ async def retry_task(request: web.Request) -> web.StreamResponse:
     )
 )
 async def redeliver_task(request: web.Request) -> web.Response:
-    """`POST /tasks/{id}/redeliver`: from the first attempt, whatever became of the last."""
+    """`POST /tasks/{id}/redeliver`: starts at the first attempt, also after a success."""
     tasks = request.config_dict[NODE].tasks
     found = await tasks.redeliver(request[PRINCIPAL], request.match_info["id"])
     return json_response({"success": True, "id": found.id, "status": found.state}, status=202)

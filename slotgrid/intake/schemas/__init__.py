@@ -1,1 +1,1 @@
-"""The shapes of requests and answers, as JSON Schema (draft 2020-12, which OpenAPI 3.1 takes)."""
+"""JSON Schemas of requests and answers (draft 2020-12, the dialect of OpenAPI 3.1)."""

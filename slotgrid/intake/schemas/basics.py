@@ -1,4 +1,4 @@
-"""What the schemas are written with."""
+"""Building blocks of the schemas."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ MILLISECONDS: JsonSchema = {"type": "number", "minimum": 0, "examples": [12.5]}
 
 
 def ref(name: str) -> JsonSchema:
-    """A component of the document, by its name."""
+    """A reference to a component of the document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -35,9 +35,9 @@ def record(
     optional: Collection[str] = (),
     **more: Any,
 ) -> JsonSchema:
-    """An object with these members, each always there unless `optional` names it.
+    """An object with these members, each required unless `optional` names it.
 
-    It stays open for members of later versions: callers ignore what they do not know.
+    Additional members are allowed, for later versions: callers ignore unknown members.
     """
     required = [name for name in members if name not in optional]
     described: dict[str, Any] = {"type": "object", "properties": dict(members)}
@@ -49,12 +49,12 @@ def record(
 
 
 def said(schema: JsonSchema, description: str) -> JsonSchema:
-    """The schema with words beside it, which draft 2020-12 allows beside a `$ref` too."""
+    """The schema with a description, which draft 2020-12 allows beside a `$ref` too."""
     return {**schema, "description": description}
 
 
 def or_null(schema: JsonSchema) -> JsonSchema:
-    """The schema, or null."""
+    """A schema that accepts null as well."""
     kind = schema.get("type")
     if isinstance(kind, str) and "enum" not in schema:
         return {**schema, "type": [kind, "null"]}
@@ -67,5 +67,5 @@ def list_of(schema: JsonSchema) -> JsonSchema:
 
 
 def page_of(name: str, schema: JsonSchema) -> JsonSchema:
-    """A page of a list under `name`, and how many there are in all."""
+    """A page of a list under `name`, and the total number of items."""
     return record("", {name: list_of(schema), "total": said(WHOLE, "How many there are in all")})

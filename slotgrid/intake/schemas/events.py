@@ -1,4 +1,4 @@
-"""What a stream carries: one schema for each kind of event, the same in every format."""
+"""The events of a stream: one schema for each kind of event, the same in every format."""
 
 from collections.abc import Mapping
 

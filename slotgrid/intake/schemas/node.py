@@ -1,4 +1,4 @@
-"""The node, its functions and its log, as answers show them."""
+"""Schemas of the node, its functions and its log in answers."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Errors as answers: RFC 9457's members and ours, and which handler can answer which."""
+"""Schemas of errors: the members of RFC 9457 and our own, and the responses of an operation."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -58,7 +58,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
 
 
 def problem_answers(problems: Iterable[type[ServiceError]]) -> dict[int, dict[str, Any]]:
-    """The OpenAPI responses for these problems: one a status, which names all of that status."""
+    """The OpenAPI responses for these problems: one for each status, with all its problems."""
     by_status: dict[int, list[type[ServiceError]]] = {}
     for problem in problems:
         same = by_status.setdefault(problem.status, [])

@@ -1,4 +1,4 @@
-"""What `POST /task` takes. `Submission.parse` reads it; a test holds the two together."""
+"""The body of `POST /task`. A test compares this schema with its parser, `Submission.parse`."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,6 @@ from slotgrid.core.fields import DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.schemas.basics import NAME, TEXT, ref
 from slotgrid.tasks.bulk import BULK_MOST
-
-"""Submissions in one `POST /tasks`."""
 
 _STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
 _MOMENT: JsonSchema = {"type": "string", "format": "date-time"}
@@ -68,7 +66,7 @@ FIELDS: Mapping[str, JsonSchema] = {
         "description": "Passed through unchanged; shown with the task",
     },
 }
-"""The fields beside `function` and `input`; in `POST /functions/{name}` they stand in the query."""
+"""The fields besides `function` and `input`; `POST /functions/{name}` has them in the query."""
 
 SUBMISSION: JsonSchema = {
     "type": "object",

@@ -1,4 +1,4 @@
-"""Tasks as answers show them."""
+"""Schemas of tasks in answers."""
 
 from collections.abc import Mapping
 
