@@ -1,4 +1,4 @@
-"""The worker's set of browsers: N processes, supervised, replaced, and asked for contexts."""
+"""The worker's set of browsers: N supervised processes that give contexts to tasks."""
 
 import asyncio
 import contextlib
@@ -34,9 +34,9 @@ KEEPER_PAUSE_S = 1.0
 class Browsers:
     """The worker's set of Chromium processes: `count` of them, each with a driver of its own.
 
-    `slots` is how many tasks run at once, over all of them. `temp_dir` is where this boot makes
-    a folder of its own, and where folders of dead workers are swept. A browser is replaced after
-    `max_tasks` contexts, or when its processes hold more than `max_memory_mb`.
+    `slots` is the number of tasks that run at once, over all browsers. In `temp_dir` this boot
+    makes its own folder and sweeps the folders of dead workers. A browser is recycled after
+    `max_tasks` contexts, or when its processes use more than `max_memory_mb`.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class Browsers:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Browsers"]:
-        """Browsers start, all at once and in the background, and are kept until the end.
+        """Start all browsers at once in the background, and keep them running until the end.
 
-        A start that fails does not raise: it is tried again, and `stats().problem` says why. At
-        the end every process is gone and the folder of this boot removed, whatever happened.
+        A failed start does not raise: it is retried, and `stats().problem` gives the reason. At
+        the end, every process has ended and this boot's folder is removed, also after an error.
         """
         silence_driver_deaths(asyncio.get_running_loop())
         swept = await asyncio.to_thread(sweep, self._temp_dir)
@@ -99,11 +99,11 @@ class Browsers:
                 await asyncio.gather(*(place.end() for place in self._places))
 
     async def context(self, options: Mapping[str, Any] | None = None) -> TaskContext:
-        """A clean context for one task, which has to `close` it.
+        """A clean context for one task, which must `close` it.
 
-        A spare when `options` (Playwright's, of `new_context`) is empty and one is there, else a
-        fresh one. Waits for a browser as long as there is hope; the caller has the deadline.
-        Raises BrowserUnavailable when there is none, ContextOptionsRefused.
+        A spare if `options` (of Playwright's `new_context`) is empty and a spare exists, else a
+        new context. Waits without a limit while a browser may still start; the caller sets the
+        deadline. Raises BrowserUnavailable when no browser can start, or ContextOptionsRefused.
         """
         while True:
             process = self._pick()
@@ -116,21 +116,21 @@ class Browsers:
             try:
                 return await _opened(process, options or {})
             except PlaywrightError as error:
-                # It went down under our hands; its supervisor is about to see that too.
+                # The browser died during the call; its supervisor detects that in a moment.
                 log.info("browser.open_failed", pid=process.chromium.pid, error=str(error))
                 await asyncio.wait({process.ended}, timeout=self._limits.ping_s)
 
     async def settled(self) -> None:
-        """Returns when each browser has started, or has failed to."""
+        """Wait until each browser has started or failed to start."""
         while any(place.process is None and place.problem is None for place in self._places):
             await self._changed.wait()
 
     def spares(self) -> list[TaskContext]:
-        """The contexts that wait for a task."""
+        """The spare contexts of all browsers."""
         return [spare for p in self._places if p.process for spare in p.process.spares]
 
     def stats(self) -> BrowsersStats:
-        """How things stand; cheap, nothing is asked of any process."""
+        """A snapshot of the state; cheap, as it queries no process."""
         browsers = tuple(
             BrowserStats(
                 place=number,
@@ -156,7 +156,7 @@ class Browsers:
         )
 
     def _pick(self) -> BrowserProcess | None:
-        """The browser for the next task: one that answers, has a spare, has the fewest tasks."""
+        """The browser for the next task: responsive, then with a spare, then the fewest tasks."""
         ready = [
             place.process
             for place in self._places
@@ -175,7 +175,7 @@ class Browsers:
             raise BrowserUnavailable(str(self._places[0].problem))
 
     def _notify(self) -> None:
-        """Wakes everyone who waits for a change, and lets the next ones wait for the next."""
+        """Wake all waiters for a change. Later waiters get a new event."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -194,7 +194,7 @@ class Browsers:
         while True:
             for place in self._places:
                 for process in list(place.processes):
-                    # In a thread, since the kernel walks page tables for the answer.
+                    # In a thread, since the kernel walks page tables for this.
                     process.memory_mb = await asyncio.to_thread(
                         tree_memory_mb, process.driver.process
                     )
@@ -202,9 +202,9 @@ class Browsers:
 
 
 async def _opened(process: BrowserProcess, options: Mapping[str, Any]) -> TaskContext:
-    """A fresh context. If the caller is cancelled meanwhile, it still opens, then closes.
+    """A new context. If the caller is cancelled meanwhile, the context still opens, then closes.
 
-    Cancelling the call to Playwright instead could leave a context open that nobody knows of.
+    Cancelling the call to Playwright could leave an open context to which we have no reference.
     """
     opening = asyncio.ensure_future(process.open(options))
     try:
@@ -221,7 +221,7 @@ def _close_unwanted(opening: asyncio.Future[TaskContext]) -> None:
 
 
 async def _kept(place: Place) -> None:
-    """Keeps `place` for ever: if keeping it fails by a fault of ours, says so and goes on."""
+    """Run `place.keep` forever: log an exception, which is a defect of ours, and restart it."""
     while True:
         try:
             await place.keep()

@@ -1,4 +1,4 @@
-"""One task's clean browser context, and the ladder that always ends it."""
+"""One task's clean browser context, and its close, which escalates until the context ends."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ log = structlog.get_logger(__name__)
 
 
 class TaskContext:
-    """A context that nobody used before, with its first page.
+    """A new, unused context with its first page.
 
-    `lost` resolves when the first page crashes, when its pages flood the driver with events, or
-    when the browser or its driver is gone. A page that
-    the task opened itself and that crashes fails the calls on it, which the task can answer for.
+    `lost` resolves when the first page crashes, when the context's pages flood the driver with
+    events, or when the browser or its driver has ended. If another page crashes, which the task
+    opened itself, only the calls on that page fail, and the task can handle that.
 
-    `on_listener_error` gets what a listener of the task raised, `on_listener_flood` the name of an
-    event that came too often and whose listener was removed; set them when the task begins.
+    `on_listener_error` gets the exception of a task's listener. `on_listener_flood` gets the name
+    of an event that was too frequent, so that its listener was removed. Set both when the task
+    begins.
     """
 
     def __init__(
@@ -50,46 +51,46 @@ class TaskContext:
 
     @property
     def browser_pid(self) -> int:
-        """The process id of its Chromium."""
+        """The process id of the context's Chromium."""
         return self._process.chromium.pid
 
     @property
     def guid(self) -> str:
-        """What Playwright's driver calls the context."""
+        """The id of the context in Playwright's driver."""
         return str(self.context._impl_obj._guid)
 
     @property
     def open_pages(self) -> list[Page]:
-        """The pages open now, first the first."""
+        """The open pages, oldest first."""
         return [page for page in self.context.pages if not page.is_closed()]
 
     @property
     def usable(self) -> bool:
-        """Whether it is whole: its page and browser live, and nobody closes it."""
+        """Whether page and browser are alive and no close has begun."""
         return self._closing is None and not self.lost.done() and not self.page.is_closed()
 
     def lose(self, lost: Lost) -> None:
-        """Says that the task cannot go on here; the first reason stays."""
+        """Mark the context as lost; only the first reason counts."""
         if not self.lost.done():
             self.lost.set_result(lost)
 
     async def close(self) -> FreedBy:
-        """Ends the context and says by what; always ends, never raises.
+        """End the context and return the means that ended it. Always ends, never raises.
 
-        The caller may be cancelled or call it twice: the ladder is climbed once, to its end.
-        When the browser has to be killed, its other tasks are lost with it.
+        If the caller is cancelled or calls it twice, the close still runs once, to its end.
+        If the browser must be killed, its other tasks lose their contexts too.
         """
         self.close_soon()
         assert self._closing is not None
         return await asyncio.shield(self._closing)
 
     def close_soon(self) -> None:
-        """Begins to close, for one who does not want to wait."""
+        """Begin to close, without waiting."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(), name="close browser context")
 
     def _tell_error(self, error: BaseException) -> None:
-        # Once the task is over, a listener in the middle of a call fails as a matter of course.
+        # After the task's end, a listener that is in a call fails normally: not worth a report.
         if self._closing is None:
             self.on_listener_error(error)
 
@@ -105,13 +106,13 @@ class TaskContext:
             self._process.release(self)
 
     async def _close_once(self) -> None:
-        # Playwright's close works once, so an error that lies waiting in the connection for the
-        # next call, and would be raised by it, has to be out of the way.
+        # Playwright's close works only once. The ping first consumes an error that the connection
+        # stored for its next call, which would otherwise be raised by the close.
         await self._process.ping()
         await self.context.close()
 
     async def _climb(self, closing: asyncio.Future[None]) -> FreedBy:
-        # A close that ends with an error has not closed anything unless Playwright agrees.
+        # A close may end with an error, so check that Playwright has removed the context.
         if await done_within(closing, self._limits.close_s) and self._process.has_closed(self):
             return FreedBy.CLOSE
         self._process.give_up(Ending.CLOSE_HUNG)

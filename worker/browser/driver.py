@@ -1,4 +1,4 @@
-"""Playwright's driver: a Node.js process between us and one browser."""
+"""Playwright's driver: a Node.js process between the worker and one browser."""
 
 import asyncio
 import contextlib
@@ -21,8 +21,8 @@ log = structlog.get_logger(__name__)
 SPAWN_POLL_S = 0.005
 STOP_S = 1.0
 YOUNG_MB = 4
-"""What V8 may take for new objects in a driver, in each of two halves. It would take 16, which a
-driver reaches after some hundred tasks: 40 MB more for nothing that a task would feel."""
+"""Limit of each of the two halves of V8's young generation in a driver. V8's default is 16, which
+a driver reaches after some hundred tasks: 40 MB more, with no effect that a task would notice."""
 FORGOTTEN = (
     "Connection closed while reading from the driver",
     "Cannot launch Node.js executable",
@@ -30,13 +30,13 @@ FORGOTTEN = (
 
 
 class Driver:
-    """One running driver. It ends by itself when its parent, the worker, does.
+    """One running driver. It ends by itself when its parent, the worker, ends.
 
-    It stays in the worker's process group and survives a Ctrl-C there: it ignores SIGINT, as
-    Playwright made it for this very reason. SIGTERM to the whole group would end it, so a service
-    manager must signal the worker alone first (systemd: `KillMode=mixed`).
-    `on_flood` gets the guid of a browser context whose pages exceed their budget of events; that
-    context's events are dropped from then on, and it has to be closed.
+    The driver stays in the worker's process group and survives Ctrl-C, as Playwright makes it
+    ignore SIGINT for that purpose. SIGTERM to the whole group would end the driver, so a service
+    manager must first signal only the worker (systemd: `KillMode=mixed`).
+    `on_flood` gets the guid of a browser context whose pages exceed their budget of events; later
+    events of that context are dropped, and the context must be closed.
     """
 
     def __init__(self, playwright: Playwright, process: psutil.Process) -> None:
@@ -47,36 +47,36 @@ class Driver:
 
     @classmethod
     async def start(cls, folder: Path) -> "Driver":
-        """Starts a driver that keeps its and its browser's temporary files in `folder`.
+        """Start a driver that keeps its and its browser's temporary files in `folder`.
 
-        Not twice at the same time: Playwright hands our own environment down, with no way to
-        give another, so TMPDIR is set in it until the process is there. The same variable tells
-        which of our children it is, as Playwright does not tell the process id either.
+        Start one driver at a time: Playwright passes our own environment to the child and accepts
+        no other, so TMPDIR is set in it until the process exists. TMPDIR also identifies the
+        driver among our children, as Playwright does not expose its process id.
         """
-        # Somebody may have removed it, with DATA_DIR.
+        # The parents may have been removed together with DATA_DIR.
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
         manager = async_playwright()
         starting = asyncio.ensure_future(manager.start())
-        theirs = os.environ.get("NODE_OPTIONS", "")  # which come later, and so win
+        theirs = os.environ.get("NODE_OPTIONS", "")  # appended, so they override ours
         options = f"--max-semi-space-size={YOUNG_MB} {theirs}".rstrip()
         try:
             with _environment(TMPDIR=str(folder), NODE_OPTIONS=options):
                 process = await _spawned(starting, folder)
             driver = cls(await asyncio.shield(starting), process)
-            # Not the method itself, which the browser's process sets later.
+            # A lambda reads the attribute at each call: BrowserProcess sets it later.
             EventMeter.install(manager._client, lambda guid: driver.on_flood(guid))  # noqa: PLW0108
         except BaseException:
             for left in processes_of(folder):
                 kill(left)
-            # Not cancelled: Playwright would leave a task behind whose error nobody reads.
+            # Not cancelled: Playwright would leave a task whose exception is never retrieved.
             await done_within(starting, STOP_S)
             starting.add_done_callback(consume)
             raise
         return driver
 
     async def stop(self) -> None:
-        """Ends the driver, by force if it does not listen; always ends itself."""
-        # Asked first even if we are about to kill: it then expects the pipe to close.
+        """End the driver, by SIGKILL if it does not react. Takes bounded time."""
+        # First, even before a kill: Playwright then expects the pipe to close.
         stopping = asyncio.ensure_future(self.playwright.stop())
         if not await done_within(stopping, STOP_S):
             kill(self.process)
@@ -91,10 +91,10 @@ def _log_flood(context: str) -> None:
 
 
 async def _spawned(starting: asyncio.Future[Any], folder: Path) -> psutil.Process:
-    """The child of ours that was started with `folder` as its TMPDIR."""
+    """The child of this process that was started with `folder` as its TMPDIR."""
     while not (found := processes_of(folder, among=_children())):
         if starting.done():
-            await starting  # raises what was wrong
+            await starting  # raises the cause
             raise ProcessLookupError("the driver ended as soon as it was started")
         await asyncio.sleep(SPAWN_POLL_S)
     return found[0]
@@ -121,15 +121,15 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 def is_driver_death(context: dict[str, Any]) -> bool:
-    """Whether an asyncio report is of the future that Playwright forgets when its driver ends."""
+    """Whether an asyncio report is about the future that Playwright drops when its driver ends."""
     forgotten = str(context.get("message", "")).startswith("Future exception was never retrieved")
     return forgotten and str(context.get("exception")).startswith(FORGOTTEN)
 
 
 def silence_driver_deaths(loop: asyncio.AbstractEventLoop) -> None:
-    """Filters exactly that report out of the loop's exception handler; all others go on as before.
+    """Filter only that report out of the loop's exception handler.
 
-    The death itself is noticed, acted upon and logged by the supervisor of its browser.
+    The supervisor of the browser detects, handles and logs the death itself.
     """
     previous = loop.get_exception_handler()
 

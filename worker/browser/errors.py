@@ -1,4 +1,4 @@
-"""What can go wrong with browsers, in our terms."""
+"""The errors of browsers."""
 
 import re
 
@@ -8,15 +8,15 @@ _CRASHED = re.compile(r"([\w.]+: )?(Target|Page) crashed\s*")
 
 
 class BrowserError(Exception):
-    """Base of all. `str(error)` is one sentence for a person."""
+    """Base of all browser errors. `str(error)` is one sentence for a person."""
 
 
 class BrowserMissing(BrowserError):
-    """No Chromium that could be started; the message says where it was sought and what to do."""
+    """No usable Chromium was found; the message says why, and how to install a missing one."""
 
 
 class BrowserUnavailable(BrowserError):
-    """No browser can be had now: Chromium is missing, or keeps failing. `reason` says why."""
+    """No browser is available: Chromium is missing or fails repeatedly. `reason` says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"no browser can be had: {reason}")
@@ -24,13 +24,13 @@ class BrowserUnavailable(BrowserError):
 
 
 class ContextOptionsRefused(BrowserError):
-    """Playwright refused the options that a context was asked for; the cause says why."""
+    """Playwright refused the options of a new context; the cause says why."""
 
 
 def tells_of_crash(error: BaseException) -> bool:
-    """Whether Playwright raised this because the renderer of a tab died under the call.
+    """Whether Playwright raised this because the renderer of a tab died during the call.
 
-    In its words, and no more than these: a script of a page may raise an error that has them too.
+    The whole first line must match: a page's script may raise an error that contains these words.
     """
     if not isinstance(error, PlaywrightError):
         return False

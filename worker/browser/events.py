@@ -1,9 +1,9 @@
 """Bounds the events that one context may send through Playwright's driver to our event loop.
 
-A page can make the driver send events that nobody asked for: navigations, frames, script errors,
-frames of a WebSocket. Each costs this process some 0.1 ms and a turn of its loop, so one page, or
-four, could keep the loop from all other work. Each context therefore has a budget; past it, its
-events are dropped unread, and its owner is told to end it.
+A page can make the driver send unrequested events: navigations, frames, script errors, WebSocket
+frames. Each costs this process some 0.1 ms and an iteration of its loop, so one to four pages
+could block all other work. Each context therefore has a budget. Above the budget, its events are
+dropped unread, and a callback lets the owner end the context.
 """
 
 import re
@@ -15,13 +15,13 @@ import structlog
 from worker.browser.listeners import Budget
 
 EVENTS = (10_000, 2_000)
-"""(at once, per second for long). A routed request takes about 12 events, and a heavy page makes
-some hundred requests; a page that floods reaches 2,000 to 10,000 events a second."""
+"""(burst, sustained rate per second). A routed request takes about 12 events, and a heavy page
+makes some hundred requests; a flooding page reaches 2,000 to 10,000 events a second."""
 BYTES = (128 * 2**20, 16 * 2**20)
 """The same for bytes. A screencast of a page takes 4 MiB/s."""
 
 ENDINGS = frozenset({"close", "crash", "__dispose__"})
-"""Events that still pass: Playwright has to learn that what flooded is gone."""
+"""Events that pass above the budget: Playwright needs them to remove ended objects."""
 
 _HEAD = re.compile(rb'\{"guid":"([^"\\]*)","method":"(\w+)"')
 _DROPPED: dict[str, Any] = {}
@@ -30,11 +30,11 @@ log = structlog.get_logger(__name__)
 
 
 class EventMeter:
-    """Reads the messages of one driver for Playwright; drops events of contexts that flood.
+    """Filters the messages of one driver before Playwright; drops events of flooding contexts.
 
-    `on_flood` gets the guid of a context when it exceeds its budget, once; `flooded` has the guids
-    of those that did and are still open. Reaches into Playwright's transport, as no public
-    interface shows a message before it is dispatched.
+    `on_flood` gets the guid of a context once, when the context exceeds its budget; `flooded` has
+    the guids of such contexts that are still open. Uses private parts of Playwright's transport,
+    as no public interface shows a message before its dispatch.
     """
 
     def __init__(self, connection: Any, on_flood: Callable[[str], None]) -> None:
@@ -45,7 +45,7 @@ class EventMeter:
 
     @classmethod
     def install(cls, client: Any, on_flood: Callable[[str], None]) -> None:
-        """Puts a meter between the transport of `client`, a PlaywrightClient, and its reader."""
+        """Insert a meter between the transport of `client`, a PlaywrightClient, and its reader."""
         transport, connection = client._transport, client._connection
         meter = cls(connection, on_flood)
         read, dispatch = transport.deserialize_message, transport.on_message
@@ -59,8 +59,8 @@ class EventMeter:
             if not meter.flooded:
                 dispatch(message)
                 return
-            # It may refer to what was dropped. Playwright would keep that error, and raise it in
-            # the next call on this driver, whichever task makes it.
+            # The message may refer to a dropped one. Playwright would store that error and raise
+            # it in the next call on this driver, in any task.
             try:
                 connection.dispatch(message)
             except Exception as error:
@@ -70,14 +70,14 @@ class EventMeter:
         transport.on_message = passed
 
     def passes(self, data: bytes) -> bool:
-        """Whether a message goes on to Playwright: an answer to a call always does."""
+        """Whether Playwright gets a message: it always gets the response to a call."""
         head = _HEAD.match(data)
         if head is None:
             return True
         guid, method = head[1].decode(), head[2].decode()
         if guid not in self._objects:
-            # Of an object whose creation was dropped, or that has ended: Playwright would keep an
-            # error about it, and raise that in the next call on this driver.
+            # The object's creation was dropped, or the object has ended: Playwright would store an
+            # error about it and raise that in the next call on this driver.
             return False
         context = self._context_of(guid)
         if context is None:
@@ -101,7 +101,7 @@ class EventMeter:
         return False
 
     def _context_of(self, guid: str) -> str | None:
-        """The guid of the browser context that an object belongs to, if it belongs to one."""
+        """The guid of the object's browser context; None if the object has none."""
         found = self._objects[guid]
         while found is not None:
             if found._type == "BrowserContext":

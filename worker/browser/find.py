@@ -20,7 +20,7 @@ ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Executable:
-    """A browser's file, what it is, and where it was found, in words."""
+    """A browser's file, its kind, and a description of the place where it was found."""
 
     path: Path
     kind: BrowserKind
@@ -36,9 +36,9 @@ def find_executable(
 ) -> Executable:
     """The first browser found: `chromium_path`, Playwright's own, Debian's, Google Chrome.
 
-    Where no shell is installed a full Chromium stands in for it, never the other way round: who
-    asks for Chromium wants what the shell has not. `root` is where the file system begins.
-    Raises BrowserMissing, which says what to do.
+    If no headless shell is installed, a full Chromium replaces it. The shell never replaces
+    Chromium, which has features that the shell lacks. `root` is the root of the file system.
+    Raises BrowserMissing; if no browser is found, its message says how to install one.
     """
     environment = os.environ if environment is None else environment
     if chromium_path is not None:
@@ -55,9 +55,9 @@ def find_executable(
 
 
 async def browser_version(executable: Executable) -> str:
-    """The version the browser states of itself, such as `156.0.8078.79`.
+    """The version that `--version` prints, such as `156.0.8078.79`.
 
-    Raises BrowserMissing when it does not start, for instance because a library is missing.
+    Raises BrowserMissing when the browser does not start, for example if a library is missing.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -86,7 +86,7 @@ async def browser_version(executable: Executable) -> str:
 def _candidates(kind: BrowserKind, env: Mapping[str, str], root: Path) -> Iterator[Executable]:
     yield from _playwrights_own(kind, env)
     library = root / "usr/lib/chromium"
-    # Debian's /usr/bin entries are shell wrappers, which would stand between us and the process.
+    # Not /usr/bin: Debian's entries there are shell scripts, extra processes around the browser.
     if kind is BrowserKind.SHELL:
         yield Executable(library / "chromium-headless-shell", kind, "the system's headless shell")
         return
@@ -102,7 +102,7 @@ def _candidates(kind: BrowserKind, env: Mapping[str, str], root: Path) -> Iterat
 
 
 def _playwrights_own(kind: BrowserKind, env: Mapping[str, str]) -> Iterator[Executable]:
-    """Newest revision first. The folder's names are those of Playwright's own registry."""
+    """Playwright's browsers, newest revision first; folder names as in Playwright's registry."""
     prefix, programs = (
         ("chromium_headless_shell-", ("*/chrome-headless-shell", "*/headless_shell"))
         if kind is BrowserKind.SHELL
@@ -121,7 +121,7 @@ def _playwrights_own(kind: BrowserKind, env: Mapping[str, str]) -> Iterator[Exec
 
 def _playwright_folder(env: Mapping[str, str]) -> Path:
     configured = env.get("PLAYWRIGHT_BROWSERS_PATH")
-    if configured == "0":  # Playwright's way of saying: beside the package itself
+    if configured == "0":  # in Playwright's convention: inside the package itself
         spec = find_spec("playwright")
         assert spec is not None and spec.origin is not None
         return Path(spec.origin).parent / "driver/package/.local-browsers"

@@ -1,4 +1,4 @@
-"""How Chromium is started: the one place that knows its switches."""
+"""How Chromium is started, with all of its switches."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from worker.browser.errors import BrowserMissing
 from worker.browser.find import Executable, find_executable
 
 BOOT_SWITCH = "--slotgrid-boot="
-"""Marks the main process of a browser with the boot it belongs to; Chromium ignores it."""
+"""A switch that marks a browser's main process with its boot id; Chromium ignores it."""
 
 PLAYWRIGHT_DISABLES = (
     "AvoidUnnecessaryBeforeUnloadCheckSync",
@@ -33,12 +33,12 @@ PLAYWRIGHT_DISABLES = (
     "msForceBrowserSignIn",
     "msEdgeUpdateLaunchServicesPreferredVersion",
 )
-"""The features that Playwright switches off. Chromium obeys only the last `--disable-features` of
-its command line, so ours repeats them; a test compares this list with the installed Playwright."""
+"""The features that Playwright disables. Chromium uses only the last `--disable-features` of its
+command line, so ours repeats them; a test compares this list with the installed Playwright."""
 
 FLOOD_SWITCH = "--disable-ipc-flooding-protection"
-"""A switch that Playwright passes, and that we leave out: Chromium then holds each page to 200
-navigations and changes of its address in 10 s, as in any desktop browser."""
+"""A switch that Playwright passes and we remove: Chromium then limits each page to 200
+navigations and changes of its address in 10 s, as a desktop browser does."""
 
 DISABLED_FEATURES = (
     *PLAYWRIGHT_DISABLES,
@@ -51,10 +51,11 @@ DISABLED_FEATURES = (
 class LaunchPlan:
     """Which browser to start, and how.
 
-    `sandbox`: None decides by the machine (off for root, off where the kernel forbids it).
-    `proxy`: an `http://host:port` that all traffic has to pass, loopback too; None is no proxy.
-    `page_heap_mb`: a page whose script holds more loses its tab, instead of the machine its memory.
-    `extra_args`: more switches of Chromium; a feature to disable belongs to DISABLED_FEATURES.
+    `sandbox`: None means automatic (off for root, off where the kernel forbids it).
+    `proxy`: an `http://host:port` for all traffic, including loopback; None means no proxy.
+    `page_heap_mb`: limit of a page's script heap; above it the tab crashes, which protects the
+    machine's memory.
+    `extra_args`: more Chromium switches; features to disable belong in DISABLED_FEATURES.
     """
 
     kind: BrowserKind = BrowserKind.SHELL
@@ -66,14 +67,14 @@ class LaunchPlan:
     extra_args: tuple[str, ...] = ()
 
     def executable(self) -> Executable:
-        """The browser to start, sought anew each time, since one may be installed meanwhile.
+        """The browser to start; each call searches again, as one may be installed meanwhile.
 
         Raises BrowserMissing.
         """
         return find_executable(self.kind, self.chromium_path)
 
     def kind_here(self) -> BrowserKind:
-        """Which kind would start now: a full Chromium may have to stand in for the shell."""
+        """The kind that would start now: a full Chromium may replace a missing shell."""
         try:
             return self.executable().kind
         except BrowserMissing:
@@ -85,20 +86,20 @@ class LaunchPlan:
         return _sandbox_possible() if self.sandbox is None else self.sandbox
 
     def launch_options(self, executable: Executable, *, boot_id: str) -> dict[str, Any]:
-        """What Playwright's `chromium.launch` is called with."""
+        """The arguments for Playwright's `chromium.launch`."""
         options: dict[str, Any] = {
             "executable_path": executable.path,
             "headless": self.headless,
             "chromium_sandbox": self.sandboxed,
             "ignore_default_args": [FLOOD_SWITCH],
             "args": [*self._switches(), f"{BOOT_SWITCH}{boot_id}"],
-            # The worker decides when a browser ends: at Ctrl-C running tasks finish first.
+            # The worker ends its browsers itself: after Ctrl-C, running tasks finish first.
             "handle_sigint": False,
             "handle_sigterm": False,
             "handle_sighup": False,
         }
         if self.proxy is not None:
-            # Playwright also sends loopback through it, which Chromium alone would not.
+            # Playwright also sends loopback through the proxy; Chromium by default does not.
             options["proxy"] = {"server": self.proxy}
         return options
 
@@ -111,19 +112,19 @@ class LaunchPlan:
             switches.append("--disable-gpu")
         if self.proxy is not None:
             switches += [
-                # QUIC and WebRTC speak UDP, which no HTTP proxy carries: they would go round it.
+                # QUIC and WebRTC use UDP, which an HTTP proxy cannot carry: they would bypass it.
                 "--disable-quic",
                 "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-                # The proxy resolves names, so Chromium has no reason to ask a name server.
+                # The proxy resolves names, so Chromium must not query a name server.
                 f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {urlsplit(self.proxy).hostname}",
             ]
         return [*switches, *self.extra_args]
 
 
 def _sandbox_possible() -> bool:
-    """Whether an unprivileged process may make the namespaces that Chromium's sandbox needs.
+    """Whether an unprivileged process may create the namespaces that Chromium's sandbox needs.
 
-    Tried rather than read from settings, as kernel, container engine and AppArmor each have a say.
+    A trial, not a look at settings: kernel, container engine and AppArmor can each forbid it.
     """
     if os.geteuid() == 0:
         return False

@@ -1,17 +1,17 @@
-"""How patient we are with a browser."""
+"""Time limits for the operations of a browser."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long things may take before the next, harder step; seconds.
+    """Time limits in seconds; after each of them the next, harder step follows.
 
-    Those of closing come from runs with hostile pages: what closes at all closes well within them.
-    A ping may take longer, as one that is late on a busy machine would cost all tasks of its
-    browser; after a quarter of its time new tasks go elsewhere, and a death is seen without it.
-    `open_s` bounds a new context and, again, its page: a tab whose renderer is killed while it
-    opens may never be answered for.
+    The limits for closing come from runs with hostile pages: a close that succeeds takes much
+    less. `ping_s` is longer, as a late ping on a busy machine would cost all tasks of its browser.
+    After a quarter of `ping_s`, new tasks get other browsers; a death is detected without a ping.
+    `open_s` limits the opening of a context and, separately, of its page: if the renderer is
+    killed while a tab opens, Playwright may never respond.
     """
 
     start_s: float = 30.0

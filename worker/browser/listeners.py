@@ -1,10 +1,10 @@
-"""Guards what a task registers with Playwright, so that it can only hurt the task itself.
+"""Guards the listeners that a task registers with Playwright: their faults affect only the task.
 
-Two faults would reach further. An exception in a listener is raised by the *next call on the same
-driver*, whichever task makes it: the connection has one error slot for all. And an event that
-floods (a page logging without end, with a listener for it) fills the driver until it answers
-nobody. So each callable that a task hands over is wrapped: exceptions stop here, and a listener
-past its budget is removed, which also makes the driver stop sending.
+Without the guard, two faults affect other tasks. Playwright raises an exception of a listener in
+the *next call on the same driver*, in any task: the connection has one error slot for all. And a
+flood of events (a page that logs without end, with a listener for it) fills the driver until it
+no longer responds. So each callable of a task is wrapped: the wrapper catches exceptions, and
+removes a listener above its budget, so that the driver stops sending the event.
 """
 
 import functools
@@ -19,11 +19,11 @@ Listener = Callable[..., Any]
 
 BUDGETS = {"console": (500, 50), "pageerror": (500, 50), "weberror": (500, 50)}
 DEFAULT_BUDGET = (2000, 500)
-"""(at once, per second for long): how many events a listener may get.
+"""(burst, sustained rate per second) of the events that a listener may get.
 
-A script can log tens of thousands of lines a second at no cost, and on a busy machine we read only
-some hundreds of them: so few have to be enough to call it a flood. The other events cost the page
-something, and a page may have good reason for many.
+The events in BUDGETS have low limits: a script can log tens of thousands of lines a second at no
+cost, and on a busy machine we read only some hundreds of them. Other events cost the page
+something, and a page may need many of them.
 """
 
 HANDLER_AT = {
@@ -37,10 +37,10 @@ HANDLER_AT = {
     "on_message": 0,
     "on_close": 0,
 }
-"""Methods of Playwright that take a callable, and which argument it is."""
+"""Methods of Playwright that take a callable, and the position of that argument."""
 
 CAUGHT = (Exception, SystemExit, KeyboardInterrupt)
-"""A listener is called by the event loop, out of which `sys.exit()` would take the process."""
+"""Includes SystemExit: the event loop calls listeners, and `sys.exit()` there ends the process."""
 
 LISTENING = ("on", "once", "remove_listener")
 
@@ -56,7 +56,7 @@ class Budget:
         self._seen = now()
 
     def spend(self, amount: int = 1) -> bool:
-        """Takes `amount`; False, and nothing is taken, when less than that is left."""
+        """Take `amount` tokens; False, and none is taken, if fewer are left."""
         now = self._now()
         self._left = min(self._burst, self._left + (now - self._seen) * self._per_s)
         self._seen = now
@@ -67,10 +67,10 @@ class Budget:
 
 
 class ListenerGuard:
-    """The guard of one context: of it, its pages, and what their events bring.
+    """Guards one context, its pages, and the objects that their events carry.
 
-    `on_error` gets each exception of a listener, `on_flood` the name of each event that was cut
-    off. The methods are replaced on the instances, as Playwright keeps one object per page.
+    `on_error` gets each exception of a listener, `on_flood` the name of each event whose listener
+    was removed. Methods are replaced on the instances, as Playwright keeps one object per page.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class ListenerGuard:
         self._wrapped: dict[tuple[int, str, Listener], Listener] = {}
 
     def guard_context(self, context: BrowserContext) -> None:
-        """Guards a context, with the pages that it has and will have."""
-        # Before anything of the task's listens, so that a page is guarded when the task gets it.
+        """Guard a context with its present and future pages."""
+        # Registered before any listener of the task: the task gets only guarded pages.
         context.on("page", self._guard)
         self._guard(context)
         for page in context.pages:
@@ -114,7 +114,7 @@ class ListenerGuard:
         return shadow
 
     def _wrap(self, target: Any, event: str, listener: Any) -> Any:
-        """The guarded form of `listener`, always the same one, so that it can be removed again."""
+        """The guarded form of `listener`; the same object each time, so that removal works."""
         if not callable(listener):
             return listener
         key = (id(target), event, listener)
@@ -145,8 +145,8 @@ class ListenerGuard:
             return self._awaited(answer) if inspect.isawaitable(answer) else None
 
         try:
-            # Playwright passes as many arguments as the signature takes. `updated=()`: its own
-            # wrapper is remembered in the callable's __dict__, and that one is not guarded.
+            # Playwright passes as many arguments as the signature takes. `updated=()`: Playwright
+            # caches its own, unguarded wrapper in the callable's __dict__; do not copy it.
             inspect.signature(listener)
             return functools.wraps(listener, updated=())(guarded)
         except (TypeError, ValueError):  # some builtins have no signature

@@ -1,4 +1,4 @@
-"""Waiting for something that may never come, fairly."""
+"""Waiting with a time limit for a future that may never resolve."""
 
 import asyncio
 import math
@@ -8,10 +8,10 @@ SLICE_S = 0.1
 
 
 async def done_within(future: asyncio.Future[Any], seconds: float) -> bool:
-    """Whether `future` is done within `seconds`; it is neither cancelled nor asked for its result.
+    """Whether `future` is done within `seconds`; does not cancel it or read its result.
 
-    The time is counted in slices: while our own loop stands still an answer may lie unread, and
-    a single long wait would then blame a healthy browser for it.
+    The wait has slices of SLICE_S: if our own loop is blocked, a response may arrive but stay
+    unread, and a single long wait would then blame a healthy browser.
     """
     for _ in range(math.ceil(seconds / SLICE_S)):
         done, _pending = await asyncio.wait({future}, timeout=SLICE_S)
@@ -21,6 +21,6 @@ async def done_within(future: asyncio.Future[Any], seconds: float) -> bool:
 
 
 def consume(future: asyncio.Future[Any]) -> None:
-    """Reads the error of a future nobody waits for any more, so that asyncio does not report it."""
+    """Retrieve the error of a future without waiters, so that asyncio does not report it."""
     if not future.cancelled():
         future.exception()

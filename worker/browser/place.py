@@ -1,4 +1,4 @@
-"""One place in the set of browsers: holds a browser, watches it, replaces it."""
+"""One place in the set of browsers: keeps, supervises and replaces a browser."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ from worker.browser.states import PLANNED, Ending
 
 log = structlog.get_logger(__name__)
 
-SUSPECT_AFTER = 0.25  # of the time a ping may take
+SUSPECT_AFTER = 0.25  # fraction of `ping_s`
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 HOPELESS_AFTER = 2
@@ -27,9 +27,9 @@ HOPELESS_AFTER = 2
 
 @dataclass(frozen=True, slots=True)
 class Recycling:
-    """When a browser is replaced though nothing is wrong with it, and whose turn it is.
+    """When a healthy browser is replaced, and the lock of such replacements.
 
-    One place at a time has its browser replaced, so that the machine never starts all at once.
+    One place at a time recycles its browser, so that the machine does not start all at once.
     """
 
     max_tasks: int
@@ -37,7 +37,7 @@ class Recycling:
     turn: asyncio.Lock
 
     def due(self, process: BrowserProcess) -> Ending | None:
-        """Why `process` should be replaced, if it should."""
+        """The reason to recycle `process`; None if there is none."""
         if process.tasks >= self.max_tasks:
             return Ending.MAX_TASKS
         if process.memory_mb > self.max_memory_mb:
@@ -46,10 +46,10 @@ class Recycling:
 
 
 class Place:
-    """Always holds a browser that takes tasks, or tries to.
+    """Keeps one browser that takes tasks, and restarts it when needed.
 
-    `process` is that browser; retired ones, which finish their tasks, are in `processes` too.
-    `problem` says why the last start failed. `on_change` is called when any of these change.
+    `process` is that browser; `processes` also has the retired browsers, which finish their tasks.
+    `problem` says why the last start failed. `on_change` is called when any of these changes.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Place:
         self._background: set[asyncio.Task[None]] = set()
 
     async def keep(self) -> None:
-        """Runs until cancelled."""
+        """Start, supervise and replace the browser until cancelled."""
         process = await self._started()
         while True:
             self._spawn(keep_spares(process, self._share))
@@ -88,13 +88,13 @@ class Place:
                 self._spawn(self._destroy(process))
             async with self._recycling.turn if planned else nullcontext():
                 fresh = await self._started()
-            # Only now: until its replacement stood ready the old one went on taking tasks.
+            # Only now: the old browser takes tasks until its replacement is ready.
             if planned:
                 self._spawn(self._retire(process))
             process = fresh
 
     async def end(self) -> None:
-        """Ends every browser of this place; to be called when `keep` has ended."""
+        """End every browser of this place; call it after `keep` has ended."""
         for task in self._background:
             task.cancel()
         if self._background:
@@ -104,7 +104,7 @@ class Place:
         self.process = None
 
     async def _started(self) -> BrowserProcess:
-        """Tries until it works."""
+        """Start a browser; retry with backoff until a start succeeds."""
         while True:
             try:
                 process = await self._start()
@@ -116,7 +116,7 @@ class Place:
                     isinstance(error, BrowserMissing) or self._failures >= HOPELESS_AFTER
                 )
                 pause_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (self._failures - 1))
-                if self.problem != before:  # and not for each try
+                if self.problem != before:  # not for each retry
                     log.warning("browser.start_failed", error=self.problem, retry_in_s=pause_s)
                 self._on_change()
                 await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
@@ -130,14 +130,14 @@ class Place:
             return process
 
     async def _watch(self, process: BrowserProcess) -> Ending:
-        """Returns why `process` has to be replaced. One that hung or died is dead by then."""
+        """Wait until `process` must be replaced, and return why. A hung process has been killed."""
         while await self._beats(process):
             if ending := self._recycling.due(process):
                 return ending
         return process.ending
 
     async def _beats(self, process: BrowserProcess) -> bool:
-        """Waits for one heartbeat of `process`; if it fails, sees to it that all of it ends."""
+        """Probe `process` once, after the interval. If it does not respond, kill it."""
         await asyncio.wait({process.ended}, timeout=self._limits.ping_interval_s)
         if process.ended.done():
             return False
@@ -151,7 +151,7 @@ class Place:
         return answered
 
     async def _retire(self, process: BrowserProcess) -> None:
-        """Lets the tasks of `process` finish, then ends it."""
+        """Let the tasks of `process` finish, then end it."""
         process.retire()
         while process.in_use and await self._beats(process):
             pass

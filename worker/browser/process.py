@@ -31,11 +31,11 @@ OPEN_TRIES = 2
 
 
 class BrowserProcess:
-    """A Chromium and its driver, from launch until the last file of theirs is removed.
+    """A Chromium and its driver, from launch until their last file is removed.
 
-    One driver each, because a driver that is flooded or stopped takes all its browsers along.
-    `contexts` are all open ones, `spares` those of them that nobody has yet. `tasks` counts the
-    contexts handed out so far. `memory_mb` and `suspect` (slow to answer) are for the supervisor.
+    Each browser has its own driver, because a flooded or stopped driver blocks all its browsers.
+    `contexts` are all open contexts; `spares` are those without a task. `tasks` counts the
+    contexts given to tasks. The supervisor sets `memory_mb` and `suspect` (slow to respond).
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class BrowserProcess:
         limits: Limits,
         one_driver: asyncio.Lock,
     ) -> "BrowserProcess":
-        """Starts driver and browser, with their temporary files in a folder inside `parent`.
+        """Start driver and browser, with their temporary files in a folder inside `parent`.
 
-        `one_driver` lets drivers start one after the other (see Driver.start).
-        Raises BrowserMissing, PlaywrightError, OSError or TimeoutError, and leaves nothing then.
+        `one_driver` serializes the starts of drivers (see Driver.start).
+        Raises BrowserMissing, PlaywrightError, OSError or TimeoutError, after a full cleanup.
         """
         folder = parent / f"browser-{number}"
         executable = plan.executable()
-        folder.mkdir(parents=True)  # that of this boot may have been removed, with DATA_DIR
+        folder.mkdir(parents=True)  # this boot's folder may have been removed with DATA_DIR
         driver = None
         try:
             async with asyncio.timeout(limits.start_s):
@@ -100,7 +100,7 @@ class BrowserProcess:
                 options = plan.launch_options(executable, boot_id=boot_id)
                 browser = await driver.playwright.chromium.launch(**options)
                 cdp = await browser.new_browser_cdp_session()
-                # The only public way to learn the process id, and an exact one.
+                # The only public source of the process id, and an exact one.
                 info = await cdp.send("SystemInfo.getProcessInfo")
                 pid = next(one["id"] for one in info["processInfo"] if one["type"] == "browser")
                 return cls(driver, browser, cdp, pid, folder=folder, number=number, limits=limits)
@@ -114,26 +114,26 @@ class BrowserProcess:
 
     @property
     def in_use(self) -> int:
-        """Contexts that tasks have, or are about to get."""
+        """The number of contexts that tasks have or are about to get."""
         return len(self.contexts) - len(self.spares) + self._opening
 
     def move_to(self, state: BrowserState) -> None:
-        """Changes the state; asserts that the move is a legal one."""
+        """Change the state; asserts that the move is legal."""
         assert state in MOVES[self.state], f"{self.state} -> {state}"
         self.state = state
         self.notify()
 
     def notify(self) -> None:
-        """Wakes whoever waits in `changed`."""
+        """Wake the waiter in `changed`."""
         self._changed.set()
 
     async def changed(self) -> None:
-        """Returns when something about this browser has changed since the last call."""
+        """Wait until this browser has changed since the last call."""
         await self._changed.wait()
         self._changed.clear()
 
     def take_spare(self) -> TaskContext | None:
-        """A spare, if there is a whole one; it is the caller's from now on."""
+        """A usable spare for the caller, or None."""
         self._drop_broken_spares()
         if not self.spares:
             return None
@@ -143,9 +143,9 @@ class BrowserProcess:
         return spare
 
     async def open(self, options: Mapping[str, Any]) -> TaskContext:
-        """A fresh context with one page, for a task. `options` as in Playwright's `new_context`.
+        """A new context with one page, for a task. `options` as in Playwright's `new_context`.
 
-        Raises ContextOptionsRefused, or PlaywrightError when the browser is going down.
+        Raises ContextOptionsRefused, or PlaywrightError if the browser ends or its tab fails.
         """
         self._opening += 1
         try:
@@ -156,12 +156,12 @@ class BrowserProcess:
         return opened
 
     async def add_spare(self) -> None:
-        """Opens one more spare; raises what `open` does."""
+        """Open one more spare. Raises the errors of `open`."""
         self._drop_broken_spares()
         self.spares.append(await self._open({}))
 
     def release(self, context: TaskContext) -> None:
-        """Forgets a context that has ended."""
+        """Remove a context that has ended."""
         self.contexts.discard(context)
         self.notify()
 
@@ -169,12 +169,12 @@ class BrowserProcess:
         context, page = await self._open_with_page(options)
         opened = TaskContext(self, context, page, self._limits)
         self.contexts.add(opened)
-        if self.ended.done():  # while the page opened; nobody would tell it otherwise
+        if self.ended.done():  # it ended while the page opened, when `_end` had no such context
             opened.lose(self.ended.result())
         return opened
 
     async def _open_with_page(self, options: Mapping[str, Any]) -> tuple[BrowserContext, Page]:
-        # Tried again, as the first error may be one that lay waiting in the connection (see _ping).
+        # Retried, as the first error may be an older one that the connection stored (see _ping).
         for attempt in range(1, OPEN_TRIES + 1):
             context = None
             try:
@@ -196,7 +196,7 @@ class BrowserProcess:
         raise AssertionError("the last attempt returns or raises")
 
     async def _in_time(self, call: Awaitable[T]) -> T:
-        """Playwright's answer. Raises TimeoutError when there is none within `open_s`."""
+        """The result of a Playwright call. Raises TimeoutError after `open_s`."""
         answer = asyncio.ensure_future(call)
         answer.add_done_callback(consume)
         if not await done_within(answer, self._limits.open_s):
@@ -204,37 +204,37 @@ class BrowserProcess:
         return answer.result()
 
     def _drop_broken_spares(self) -> None:
-        """A spare page may crash too, when memory is short."""
+        """Close spares that are no longer usable: their pages may crash when memory is short."""
         broken = [spare for spare in self.spares if not spare.usable]
         for spare in broken:
             self.spares.remove(spare)
             spare.close_soon()
 
     def ping(self) -> asyncio.Future[bool]:
-        """Asks driver and browser for a sign of life: True, or False when they are dead.
+        """Probe driver and browser: True if they respond, False if they are dead.
 
-        It may never come; nobody has to wait for it. Whatever error lay waiting in the connection
-        for the next call is gone afterwards.
+        The future may never resolve, and needs no waiter. The probe also consumes an error that
+        the connection stored for its next call.
         """
         return asyncio.ensure_future(self._ping())
 
     def has_closed(self, context: TaskContext) -> bool:
-        """Whether Playwright no longer knows this context, or this browser is gone with it."""
+        """Whether Playwright has removed this context, or this browser has ended."""
         return self.ended.done() or context.context not in self._browser.contexts
 
     def give_up(self, ending: Ending) -> None:
-        """SIGKILL to Chromium and all its children, for the reason given."""
+        """Send SIGKILL to Chromium and all its children; `ending` is the reason."""
         self._given_up = self._given_up or ending
         kill_group(self.chromium)
 
     def give_up_driver(self, ending: Ending) -> None:
-        """SIGKILL to the driver, when killing Chromium released nobody; Chromium then goes too."""
+        """Send SIGKILL to the driver, if killing Chromium had no effect. Chromium then ends too."""
         self._given_up = self._given_up or ending
         self._driver_given_up = True
         kill(self.driver.process)
 
     def give_up_hung(self) -> None:
-        """For a browser that no longer answers: ends it, or its driver if that is what hangs."""
+        """Kill a browser that does not respond, or its driver if a signal stopped the driver."""
         if stopped(self.driver.process):
             self.give_up_driver(Ending.HUNG)
         else:
@@ -242,14 +242,14 @@ class BrowserProcess:
 
     @property
     def ending(self) -> Ending:
-        """Why it ended, or is ending."""
+        """Why the browser ended or is ending."""
         if self._given_up is not None:
             return self._given_up
         died = self.ended.done() and self.ended.result() is Lost.DRIVER
         return Ending.DRIVER_DIED if died else Ending.BROWSER_DIED
 
     def retire(self) -> None:
-        """From now on no new task; those that it has go on."""
+        """Accept no new task; running tasks continue."""
         if self.state is BrowserState.READY:
             self.move_to(BrowserState.RETIRING)
             for spare in self.spares:
@@ -257,9 +257,9 @@ class BrowserProcess:
             self.spares.clear()
 
     async def destroy(self) -> None:
-        """Ends both processes, waits until they are gone, removes their files. Always ends.
+        """End both processes, wait for their exit, remove their files. Takes bounded time.
 
-        By force at once: its tasks are over, and there is nothing in it that is worth saving.
+        Chromium gets SIGKILL at once: its tasks have ended, and it has no data worth saving.
         """
         if self.state is not BrowserState.ENDED:
             self.move_to(BrowserState.ENDED)
@@ -271,8 +271,8 @@ class BrowserProcess:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     async def _ping(self) -> bool:
-        # The connection keeps an error that it could not place, and the next call raises it: one
-        # that fails says nothing yet. A dead driver or browser fails each time.
+        # The connection stores an error without a call, and the next call raises it: a single
+        # failure proves nothing. With a dead driver or browser, each call fails.
         for _ in range(PING_TRIES):
             with contextlib.suppress(Exception):
                 await self._cdp.send("Browser.getVersion")
@@ -280,22 +280,22 @@ class BrowserProcess:
         return False
 
     def _flooded(self, guid: str) -> None:
-        """Pages of a context exceeded their budget of events: its task is over."""
+        """End the task of a context whose pages exceeded their budget of events."""
         log.warning("browser.flooded", pid=self.chromium.pid)
         for context in self.contexts:
             if context.guid == guid:
                 context.lose(Lost.FLOOD)
                 return
-        # A context that a function opened on its own: no task can be told from it.
+        # A function opened this context itself, so no task is known: kill the browser.
         self.give_up(Ending.FLOODED)
 
     def _lost_with_browser(self) -> Lost:
-        """A browser goes with its driver, and both ends may be seen in the same moment."""
+        """A browser ends with its driver, and both exits may be seen at the same moment."""
         driver_gone = self._driver_given_up or is_ending(self.driver.process)
         return Lost.DRIVER if driver_gone else Lost.BROWSER
 
     def _end(self, lost: Lost) -> None:
-        """One of the two processes has gone: every context of this browser is lost."""
+        """Mark every context as lost, as one of the two processes has ended."""
         if self.ended.done():
             return
         self.ended.set_result(lost)

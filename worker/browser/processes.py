@@ -1,4 +1,4 @@
-"""Processes of the operating system: are they there, tell when they end, end them."""
+"""Processes of the operating system: find them, watch for their exit, kill them."""
 
 import asyncio
 import contextlib
@@ -13,10 +13,10 @@ import psutil
 def processes_of(
     folder: Path, among: Iterable[psutil.Process] | None = None
 ) -> list[psutil.Process]:
-    """The processes whose TMPDIR is `folder` or below it: that is how drivers and browsers are
-    known to be ours, also after the worker that started them is gone.
+    """The processes whose TMPDIR is `folder` or below it.
 
-    Those of other users are left out, as their environment cannot be read.
+    TMPDIR identifies our drivers and browsers, also after their worker has ended. Processes of
+    other users are left out, as their environment cannot be read.
     """
     found = []
     for process in psutil.process_iter() if among is None else among:
@@ -28,7 +28,7 @@ def processes_of(
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it still runs. A zombie does not: it only waits for its parent to look."""
+    """Whether a process still runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -36,8 +36,10 @@ def alive(process: psutil.Process) -> bool:
 
 
 def is_ending(process: psutil.Process) -> bool:
-    """Whether it has ended or is about to: an ending process gives its files back first, so
-    whoever was at the other end of a pipe may be gone before it is.
+    """Whether a process has ended or is about to.
+
+    An ending process closes its files first, so the process at the other end of a pipe may end
+    before it does.
     """
     try:
         return not alive(process) or process.num_fds() == 0
@@ -46,7 +48,7 @@ def is_ending(process: psutil.Process) -> bool:
 
 
 def stopped(process: psutil.Process) -> bool:
-    """Whether it stands still by a signal (SIGSTOP)."""
+    """Whether a signal (SIGSTOP) has stopped a process."""
     try:
         return bool(process.status() == psutil.STATUS_STOPPED)
     except psutil.NoSuchProcess:
@@ -54,13 +56,13 @@ def stopped(process: psutil.Process) -> bool:
 
 
 def kill(process: psutil.Process) -> None:
-    """SIGKILL; nothing happens when it is gone or its number belongs to another by now."""
+    """Send SIGKILL; no effect if the process has ended or its number has been reused."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
 
 
 def leads_a_group(process: psutil.Process) -> bool:
-    """Whether it is there, and the leader of its process group."""
+    """Whether a process runs and is the leader of its process group."""
     try:
         return process.is_running() and os.getpgid(process.pid) == process.pid
     except ProcessLookupError:
@@ -68,16 +70,16 @@ def leads_a_group(process: psutil.Process) -> bool:
 
 
 def kill_group(leader: psutil.Process) -> None:
-    """SIGKILL to the whole process group that `leader` leads; nothing when it leads none."""
+    """Send SIGKILL to the process group of `leader`; no effect if it leads none."""
     if leads_a_group(leader):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader.pid, signal.SIGKILL)
 
 
 class ExitWatch:
-    """Tells at once when a process has ended, whoever its parent is.
+    """Detects at once that a process has ended, also one that is not our child.
 
-    A pidfd becomes readable then: no polling, and no race for the exit status with whoever reaps.
+    The pidfd becomes readable then: no polling, and no race with the reaper for the exit status.
     `ended` resolves with None.
     """
 
@@ -93,7 +95,7 @@ class ExitWatch:
         self._loop.add_reader(self._fd, self._end)
 
     def close(self) -> None:
-        """Stops watching."""
+        """Stop watching."""
         if self._fd >= 0:
             self._loop.remove_reader(self._fd)
             os.close(self._fd)

@@ -1,4 +1,4 @@
-"""Contexts opened ahead of need, so that a task does not wait for one."""
+"""Spare contexts: opened in advance, so that a task does not wait for one."""
 
 import asyncio
 
@@ -13,10 +13,10 @@ RETRY_S = 1.0
 
 
 async def keep_spares(process: BrowserProcess, share: int) -> None:
-    """Keeps spares in `process` until it retires or ends: one for each of its `share` of slots
-    that is free, and one for the next task even when all are busy.
+    """Keep spares in `process` until it retires or ends.
 
-    One after the other, in the background: running tasks come first.
+    The target is one spare for each free slot of its `share`, and at least one. Spares open one
+    after the other, in the background, so that running tasks have priority.
     """
     while process.state is BrowserState.READY:
         if len(process.spares) >= max(1, share - process.in_use):
@@ -25,6 +25,6 @@ async def keep_spares(process: BrowserProcess, share: int) -> None:
         try:
             await process.add_spare()
         except Exception as error:  # the edge of the loop: without spares tasks are only slower
-            # Most often the browser is going down, which its supervisor finds out.
+            # Usually the browser is about to end, which its supervisor detects.
             log.warning("browser.spare_failed", pid=process.chromium.pid, error=str(error))
             await asyncio.sleep(RETRY_S)

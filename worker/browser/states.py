@@ -1,10 +1,10 @@
-"""The closed sets of what a browser and a context can be, and how they end."""
+"""The states of a browser, and the ways in which browsers and contexts end."""
 
 from enum import StrEnum
 
 
 class BrowserState(StrEnum):
-    """What a browser process is good for."""
+    """The states of a browser process."""
 
     READY = "ready"
     RETIRING = "retiring"  # keeps its tasks, takes no new ones
@@ -31,11 +31,11 @@ class Ending(StrEnum):
 
 
 PLANNED = {Ending.MAX_TASKS, Ending.MAX_MEMORY}
-"""Endings of a browser with which nothing is wrong."""
+"""The endings of a healthy browser: recycling."""
 
 
 class Lost(StrEnum):
-    """Why a task can no longer go on in its context."""
+    """Why a task has lost its context."""
 
     PAGE = "page-crashed"
     BROWSER = "browser-lost"
@@ -44,7 +44,7 @@ class Lost(StrEnum):
 
 
 class FreedBy(StrEnum):
-    """Which rung of the ladder ended a context."""
+    """Which step of the close ended a context."""
 
     CLOSE = "close"
     BROWSER_KILLED = "browser-killed"

@@ -1,4 +1,4 @@
-"""What the set of browsers tells about itself."""
+"""Statistics of the set of browsers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from worker.browser.states import BrowserState, Ending
 
 @dataclass(frozen=True, slots=True)
 class BrowserStats:
-    """One browser process. `tasks` counts the contexts it gave so far."""
+    """One browser process. `tasks` counts the contexts that it gave to tasks."""
 
     place: int
     state: BrowserState
@@ -22,9 +22,9 @@ class BrowserStats:
 
 @dataclass(frozen=True, slots=True)
 class BrowsersStats:
-    """All of them.
+    """All browser processes.
 
-    `restarts` counts by reason (`Ending`). `problem` says why the last start failed, until one
+    `restarts` counts by reason (`Ending`). `problem` says why the last start failed, until a start
     succeeds.
     """
 

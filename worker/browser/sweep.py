@@ -1,4 +1,4 @@
-"""The temporary folder of one boot of a worker, and the sweep of what dead workers left."""
+"""The temporary folder of a worker's boot, and the sweep of dead workers' leftovers."""
 
 import contextlib
 import fcntl
@@ -23,22 +23,22 @@ PREFIX = "slotgrid-"
 LOCK = "lock"
 GONE_WITHIN_S = 2.0
 LONGEST_BASE = 28
-"""The full Chromium keeps a socket 78 characters below the base, and the kernel refuses longer
-paths for a socket than 107. The shell keeps none."""
+"""Limit in bytes. The full Chromium keeps a socket whose path is 78 characters longer than the
+base, and the kernel refuses socket paths above 107. The shell keeps no socket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep removed: processes ended, folders deleted."""
+    """What a sweep removed: killed processes, deleted folders."""
 
     processes: int = 0
     folders: int = 0
 
 
 def temporary_base(data_dir: Path, kind: BrowserKind) -> Path:
-    """Where workers of this data folder make their temporary folders: the same at each boot.
+    """The folder for the temporary folders of this data folder's workers; the same at each boot.
 
-    Inside of the data folder, unless that lies too deep for the full Chromium.
+    Inside the data folder, unless that path is too long for the full Chromium.
     """
     inside = data_dir.absolute() / "tmp"
     if kind is BrowserKind.SHELL or len(os.fsencode(inside)) <= LONGEST_BASE:
@@ -48,14 +48,14 @@ def temporary_base(data_dir: Path, kind: BrowserKind) -> Path:
 
 @contextlib.contextmanager
 def boot_folder(base: Path, boot_id: str) -> Iterator[Path]:
-    """A folder of this boot's own, `slotgrid-<boot id>` in `base`, removed at the end.
+    """This boot's own folder, `slotgrid-<boot id>` in `base`, removed at the end.
 
-    It holds a locked file for as long as this process lives. The kernel drops the lock when the
-    process ends, however it ends: that is how `sweep` tells the living from the dead.
+    The folder has a file that this process keeps locked. The kernel releases the lock at any end
+    of the process, so `sweep` distinguishes live workers from dead ones.
     """
     base.mkdir(parents=True, exist_ok=True)
-    base = base.resolve()  # what is left of us is recognised by this very path
-    # Locked under another name first: under its own, a sweep could come before the lock does.
+    base = base.resolve()  # a sweep finds leftover processes by exactly this path
+    # Locked under another name first: under its own, a sweep could run before the lock is taken.
     unlocked = base / f".{PREFIX}{boot_id}"
     unlocked.mkdir(mode=0o700)
     with (unlocked / LOCK).open("w") as lock:
@@ -68,10 +68,10 @@ def boot_folder(base: Path, boot_id: str) -> Iterator[Path]:
 
 
 def sweep(base: Path) -> Swept:
-    """Ends the browsers and drivers that dead workers left, and removes their folders in `base`.
+    """Kill the browsers and drivers that dead workers left, and remove their folders in `base`.
 
-    Normally a driver ends when its worker does, and takes its browser along; a driver that was
-    stopped or killed first cannot. Blocking: some ten milliseconds, and up to 2 s to see them gone.
+    Normally a driver ends with its worker and ends its browser; a driver that was stopped or
+    killed first cannot. Blocks for some ten milliseconds, and up to 2 s for the processes' exit.
     """
     processes = folders = 0
     for folder in sorted(base.resolve().glob(f"{PREFIX}*")):
@@ -91,12 +91,13 @@ def sweep(base: Path) -> Swept:
 
 
 def _lock_of_the_dead(folder: Path) -> IO[str] | None:
-    """The lock of `folder`, now ours since its worker is dead; None when it lives, and for what is
-    not ours: a file of such a name, the folder of another user.
+    """Take the lock of a dead worker's `folder`.
+
+    None if the worker lives, or if `folder` is not ours: a file, or another user's folder.
     """
     try:
         lock = (folder / LOCK).open("w")
-    except FileNotFoundError:  # just now removed by its worker, or by another sweep
+    except FileNotFoundError:  # its worker or another sweep has just removed it
         return None
     except OSError as error:
         log.warning("browser.not_swept", folder=str(folder), reason=error.strerror)
