@@ -1,6 +1,6 @@
 """`python -m worker`: starts a worker with the settings of `.env` and the environment.
 
-`--check` starts nothing: it prints what is right and wrong with this machine as JSON.
+`--check` starts no worker: it prints the checks of this machine as JSON.
 """
 
 import sys
@@ -11,7 +11,7 @@ from worker.serving import serve
 
 
 def main() -> int:
-    """Run a worker until it is told to stop; returns the exit status of the process."""
+    """Run a worker until it is stopped; returns the exit status of the process."""
     if sys.argv[1:] == ["--check"]:
         return print_checks()
     if sys.argv[1:]:

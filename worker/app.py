@@ -1,4 +1,4 @@
-"""A worker: its parts, wired; and the order in which they start and end."""
+"""A worker: the wiring of its parts, and the order in which they start and end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -60,7 +60,7 @@ class _Facts:
 class Worker(NodeProcess):
     """The parts of one worker, made from its settings; `running` starts and ends them.
 
-    `used_percent` says how much of the memory that this worker may have is in use.
+    `used_percent` returns how much of the memory available to this worker is in use.
     """
 
     kind = "worker"
@@ -159,12 +159,12 @@ class Worker(NodeProcess):
             durable=self.durability.health,
         )
         self.node = self._node(logs)
-        # What holds tasks back may have gone: a service came up, a function was changed.
+        # A change may unblock waiting tasks: a service is up, or a function's file changed.
         self.services.on_change(self.dispatcher.wake)
         self.registry.on_change(self.dispatcher.wake)
 
     def application(self) -> web.Application:
-        """The worker's HTTP application; it starts and ends the parts with itself."""
+        """The worker's HTTP application, which starts and ends the parts."""
         return self._application(self.node, acceptor=self.uplink, end_links=self.uplink.close)
 
     @asynccontextmanager
@@ -193,19 +193,19 @@ class Worker(NodeProcess):
                 (self.keep_data_folder, "data folder"),
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
-            # For what an earlier process accepted starts to run with it.
+            # Late: with it, tasks that an earlier process accepted start to run.
             await stack.enter_async_context(self.durability.running(self.supervisor))
             await stack.enter_async_context(self.uplink.running())
             yield
 
     async def get_ready(self) -> None:
-        """Accept tasks as soon as the browsers have started, or have failed to."""
+        """Accept tasks when all browsers have started or failed, or after BROWSERS_SETTLED_S."""
         try:
             async with asyncio.timeout(BROWSERS_SETTLED_S):
                 await self.browsers.settled()
         except TimeoutError:
             log.warning("browsers.slow", waited_s=BROWSERS_SETTLED_S)
-        await self.tags.refresh()  # those of the browser could not be told before
+        await self.tags.refresh()  # the browser's version was unknown before
         if self.status.state is NodeState.STARTING:
             self.status.move_to(NodeState.READY)
 
@@ -214,13 +214,13 @@ class Worker(NodeProcess):
         self.uplink.status_changed(state)
 
     def _held_changed(self) -> None:
-        """Memory holds slots back, or no longer."""
+        """React to a change of the memory guard: wake the dispatcher and send a report."""
         self.dispatcher.wake()
         self.uplink.changed()
 
 
 def launch_plan(settings: Settings) -> LaunchPlan:
-    """How this worker starts its browsers; `proxy` stays off until a guard is there to use it."""
+    """How this worker starts its browsers; `proxy` is unused until an SSRF guard needs it."""
     sandbox = {Sandbox.AUTO: None, Sandbox.ON: True, Sandbox.OFF: False}[settings.browser_sandbox]
     return LaunchPlan(
         kind=settings.browser,

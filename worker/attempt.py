@@ -1,4 +1,4 @@
-"""One attempt at a task: what its contexts share, from the lease to the clean slot."""
+"""One attempt at a task: the state that its contexts share, from the lease to the clean slot."""
 
 import asyncio
 from collections.abc import Mapping
@@ -31,17 +31,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 KEEPSAKES = 10
-"""Of the files and steps that a task may have, those left for what the node saves of a failure."""
+"""Of a task's limit of files and steps, the reserve for the files that the node saves after a
+failure."""
 YIELD_EVERY = 64
-"""A function that only emits never waits for anything: this often it lets others run."""
+"""Events between two yields to the loop: a function that only emits never waits otherwise."""
 
 
 class KeepsTooMuch(ValueError):
-    """A function wants the task to keep or say more than a link can carry; names the bound."""
+    """A function's files, steps or events exceed what a link can carry; names the limit."""
 
 
 class Parts:
-    """What every attempt works with, of which a worker has one each."""
+    """The parts that all attempts share; a worker has one of each."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Parts:
 
 
 class End(Enum):
-    """Why waiting for the function ended."""
+    """Why the wait for the function ended."""
 
     RETURNED = auto()
     OUT_OF_TIME = auto()
@@ -68,11 +69,11 @@ class End(Enum):
 
 
 class Attempt(msgspec.Struct, eq=False, weakref=True):
-    """The state of one attempt; the contexts that functions are given stand on it.
+    """The state of one attempt, on which the contexts of its functions are built.
 
-    `ended` resolves with why waiting for its function ends. `cancelled` says that its task was,
-    or that its caller left. `closed` is set when the attempt has ended: from then on
-    a function that goes on all the same is not heard.
+    `ended` resolves with the reason why the wait for the function ends. `cancelled`: the task was
+    cancelled, or its caller disconnected. `closed` is set when the attempt has ended: output of a
+    function that still runs is then refused.
     """
 
     task: Task
@@ -99,7 +100,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         return f"Attempt({self.task!r})"
 
     def end(self, how: End) -> None:
-        """Wait no longer for the function; the first reason counts."""
+        """End the wait for the function; only the first reason counts."""
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(how)
 
@@ -109,14 +110,14 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
             raise RuntimeError("the task has ended; nobody hears what it says any more")
 
     def close(self) -> None:
-        """Nothing more is heard of the functions; steps that never ended count as cancelled."""
+        """Refuse further output of the functions; running steps become cancelled."""
         self.closed = True
         for step in self.task.steps:
             if step.state is StepState.RUNNING:
                 step.end(StepState.CANCELLED)
 
     async def page(self, options: Mapping[str, Any]) -> "Page":
-        """The first page of the attempt's browser context, which is taken at the first call."""
+        """The first page of the attempt's browser context; the first call opens the context."""
         if self.browser is None:
             self.check_open()
             self.asked_for_page = True
@@ -130,7 +131,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
 
     async def _open(self, options: Mapping[str, Any]) -> None:
         browser = await self.parts.browsers.context(options)
-        if self.closed:  # the attempt ended while its function would not
+        if self.closed:  # the attempt has ended, but its function still runs
             browser.close_soon()
             raise RuntimeError("the task has ended; it gets no browser any more")
         self.browser = browser
@@ -151,7 +152,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         self.task.log(f"truncated: `{event}` came too often, its listener was removed")
 
     async def say(self, kind: str, payload: dict[str, Any]) -> None:
-        """Let the task say something; waits while a slow reader is behind.
+        """Append an event to the task; waits while a slow reader is behind (backpressure).
 
         Raises KeepsTooMuch above EVENT_LIMIT.
         """
@@ -168,7 +169,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
             await asyncio.sleep(0)
 
     async def save(self, name: str, data: bytes | str) -> Artifact:
-        """Keep a file with the task. Raises KeepsTooMuch, or ArtifactFault."""
+        """Save a file as the task's artifact. Raises KeepsTooMuch, or ArtifactFault."""
         if name not in self.task.artifacts:
             self._check_parts()
         self._saving += 1
@@ -186,8 +187,9 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         return step
 
     def output_of_step(self, result: Any) -> bytes:
-        """A step's result as JSON, without secrets. Raises KeepsTooMuch when all of the attempt's
-        outputs are larger than STEP_OUTPUTS_LIMIT.
+        """A step's result as JSON, without secrets.
+
+        Raises KeepsTooMuch if the attempt's outputs together exceed STEP_OUTPUTS_LIMIT.
         """
         encoded = encode_json(self.hide(result))
         if self._outputs_size + len(encoded) > STEP_OUTPUTS_LIMIT:
@@ -199,7 +201,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         return encoded
 
     def _check_parts(self) -> None:
-        """Raises KeepsTooMuch when the task has as many files and steps as it may have."""
+        """Raises KeepsTooMuch when the task has reached its limit of files and steps."""
         task = self.task
         if len(task.steps) + len(task.artifacts) + self._saving >= PARTS_LIMIT - KEEPSAKES:
             raise KeepsTooMuch(
@@ -208,11 +210,11 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
 
     @property
     def has_secrets(self) -> bool:
-        """Whether anything has to be hidden."""
+        """Whether the attempt has secrets."""
         return self._known is not None
 
     def keep_secret(self, loaded: LoadedFunction, filled: Mapping[str, Any]) -> None:
-        """Hide what the function is given in secret, until `forget_secrets`."""
+        """Hide the function's secrets and secret inputs, until `forget_secrets`."""
         values = [*loaded.spec.input.secrets(filled), *loaded.secrets.values()]
         if not values:
             return
@@ -222,7 +224,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         self._known = self._scopes.enter_context(self.redactor.scope([*known, *values]))
 
     def forget_secrets(self) -> None:
-        """Log lines may hold them again, for nobody is left who could write them there."""
+        """Stop the redaction of this attempt's secrets in logs: none of its code runs any more."""
         if self._scopes is not None:
             self._scopes.close()
 
@@ -230,7 +232,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         """A JSON value without the secrets of this task. Raises NotJson."""
         if self._known is None:
             return value
-        # As plain values, for an object would be hidden as the text that it prints as.
+        # As plain JSON values: another object would be replaced by its redacted `str()`.
         return self._known.hide(orjson.loads(encode_json(value)))
 
     def hide_text(self, text: str) -> str:

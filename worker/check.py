@@ -1,4 +1,4 @@
-"""What is right and wrong with this machine and its set-up, before a worker is started."""
+"""`--check`: checks of this machine and its settings, before a worker is started."""
 
 import asyncio
 import errno
@@ -29,7 +29,7 @@ ANSWER_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at; `advice` says what to do when it is not right."""
+    """The result of one check; `advice` says what to do if it failed."""
 
     name: str
     ok: bool
@@ -38,8 +38,8 @@ class Check:
 
 
 def print_checks() -> int:
-    """Print every check as one JSON document; returns 0 when all is right, else 1."""
-    # stdout carries the document and nothing else; the parts that are tried out log beside it.
+    """Print all checks as one JSON document; returns 0 if all passed, else 1."""
+    # stdout has only the document; the parts under test log to stderr.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     checks = asyncio.run(all_checks())
     ok = all(check.ok for check in checks)
@@ -49,7 +49,7 @@ def print_checks() -> int:
 
 
 async def all_checks() -> list[Check]:
-    """Look at the settings first: without them nothing else can be looked at."""
+    """Run all checks, the settings first: the other checks need them."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -141,7 +141,7 @@ async def _functions(settings: Settings) -> list[Check]:
 
 
 async def _chromium(settings: Settings) -> list[Check]:
-    """Start it, as a worker would: that it lies there does not mean that it runs."""
+    """Start Chromium as a worker does: an installed browser may still fail to start."""
     plan = launch_plan(settings)
     try:
         executable = plan.executable()

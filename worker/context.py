@@ -1,4 +1,4 @@
-"""The context that a coroutine function is given."""
+"""The context of a coroutine function."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CALL_DEPTH = 10
 SHOWN_OUTPUT_BYTES = 1024 * 1024
-"""A step's output above that is left out of its `step` events."""
+"""A larger output of a step is left out of its `step` events."""
 RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk", "state", "step"})
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
@@ -34,8 +34,8 @@ _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 class RunContext(msgspec.Struct, eq=False):
     """Fulfils `slotgrid.function.Context` for one function of an attempt.
 
-    `_stack` holds the functions that called this one, outermost first; a called function shares
-    everything but its name and its step with its caller.
+    `_stack` has the names of the calling functions, outermost first. A called function shares
+    everything with its caller except its definition, its step and `_stack`.
     """
 
     _attempt: Attempt
@@ -58,12 +58,12 @@ class RunContext(msgspec.Struct, eq=False):
 
     @property
     def deadline(self) -> Deadline:
-        """When this attempt is stopped."""
+        """The deadline of this attempt."""
         return self._attempt.deadline
 
     @property
     def cancelled(self) -> bool:
-        """Whether the task was cancelled."""
+        """Whether the task or this attempt was cancelled."""
         attempt = self._attempt
         return attempt.cancelled or attempt.task.cancel_reason is not None
 
@@ -84,7 +84,7 @@ class RunContext(msgspec.Struct, eq=False):
         return await self._attempt.page(self._loaded.options.context_options)
 
     async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
-        """Say something of one's own kind. Raises ValueError for a reserved kind."""
+        """Emit an event of a custom kind. Raises ValueError for a reserved or malformed kind."""
         if kind in RESERVED_KINDS or not _KIND.fullmatch(kind):
             raise ValueError(
                 f"{kind!r} cannot be the kind of an event: a short lower-case word other than "
@@ -93,31 +93,31 @@ class RunContext(msgspec.Struct, eq=False):
         await self._attempt.say(kind, {"text": text, "data": data})
 
     async def status(self, text: str) -> None:
-        """Say in words what is going on."""
+        """Emit a `status` event."""
         await self._attempt.say("status", {"text": text, "data": None})
 
     async def progress(self, text: str, fraction: float | None = None) -> None:
-        """Say how far it is."""
+        """Emit a `progress` event; `fraction` is limited to 0 to 1."""
         if fraction is not None:
             fraction = min(1.0, max(0.0, fraction))
         await self._attempt.say("progress", {"text": text, "data": {"fraction": fraction}})
 
     async def stream(self, chunk: str) -> None:
-        """Hand over a piece of the answer."""
+        """Emit a piece of the result as a `chunk` event."""
         await self._attempt.say("chunk", {"data": str(chunk)})
 
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
-        """Write a line into the task's log."""
+        """Write a line to the task's log and emit it as a `log` event."""
         self._attempt.check_open()
         line = cut_line(self._attempt.hide_text(str(line)))
         self._attempt.task.log(line, stream=stream, step=self._step)
         await self._attempt.say("log", {"text": line, "data": {"stream": stream}})
 
     async def save(self, name: str, data: bytes | str) -> Artifact:
-        """Keep a file with the task, and say so."""
+        """Save a file as the task's artifact and emit an `artifact` event."""
         attempt = self._attempt
         attempt.check_open()
-        # Without the brackets, which no plain file name has.
+        # Without the brackets of HIDDEN, which a file name may not contain.
         shown = attempt.hide_text(name).replace(HIDDEN, "redacted")
         artifact = await attempt.save(shown, data)
         await attempt.say("artifact", {"text": artifact.name, "data": artifact})
@@ -132,7 +132,7 @@ class RunContext(msgspec.Struct, eq=False):
         return self._attempt.parts.services.instance(name)
 
     async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
-        """Run another function here and now, as a step of this task."""
+        """Run another function in this slot at once, as a step of this task."""
         attempt = self._attempt
         attempt.check_open()
         loaded = self._callee(function)
@@ -149,7 +149,7 @@ class RunContext(msgspec.Struct, eq=False):
         except asyncio.CancelledError:
             step.end(StepState.CANCELLED)
             raise
-        except BaseException as error:  # `SystemExit` too: the step has ended
+        except BaseException as error:  # `SystemExit` too: it also ends the step
             step.end(StepState.FAILED, error=attempt.hide_text(failures.in_words(error)))
             if not attempt.closed:
                 await self._say_step(step)
@@ -159,7 +159,7 @@ class RunContext(msgspec.Struct, eq=False):
         return result
 
     async def _say_step(self, step: Step) -> None:
-        """Say how a step is, as `steps` of the task shows it, but without a large output."""
+        """Emit a step's state as in the task's `steps`, but without a large output."""
         shown = step.to_json()
         if len(step.output) > SHOWN_OUTPUT_BYTES:
             shown["output"] = None
@@ -167,7 +167,7 @@ class RunContext(msgspec.Struct, eq=False):
 
     @property
     def _path(self) -> tuple[str, ...]:
-        """The functions that are under way, outermost first."""
+        """The names of the running functions, outermost first."""
         return (*self._stack, self._loaded.spec.name)
 
     def _callee(self, name: str) -> LoadedFunction:
@@ -187,7 +187,7 @@ class RunContext(msgspec.Struct, eq=False):
 
 
 def run_function(context: RunContext, filled: Mapping[str, Any]) -> Awaitable[Any]:
-    """What the function of that context returns for a valid input, to be awaited."""
+    """Call the context's function with a valid input; await the returned object for its result."""
     attempt, loaded = context._attempt, context._loaded
     if loaded.is_coroutine:
         awaitable: Awaitable[Any] = loaded.callable(context, **loaded.bind(filled))
@@ -196,7 +196,10 @@ def run_function(context: RunContext, filled: Mapping[str, Any]) -> Awaitable[An
 
 
 def checked_output(loaded: LoadedFunction, returned: Any) -> tuple[Any, bytes]:
-    """A result as plain values and as JSON. Raises OutputInvalid for what is not allowed."""
+    """A result as plain values and as JSON.
+
+    Raises OutputInvalid for a result that is not JSON or violates the output schema.
+    """
     spec = loaded.spec
     try:
         plain = plain_json(returned)

@@ -1,4 +1,4 @@
-"""What a function's exception means, in our terms; and what a failed task leaves behind."""
+"""Maps a function's exception to our errors, and saves a failed task's screenshot and so on."""
 
 import asyncio
 
@@ -28,11 +28,11 @@ log = structlog.get_logger()
 
 DETAIL_LIMIT = 500
 KEEPSAKE_S = 3.0
-"""For each thing that a failed task leaves: the answer waits for it."""
+"""Time limit for each file of `on_failure`: the response waits for it."""
 
 SIGNS_OF_LOSS = ("crashed", "net::ERR_ABORTED", "Unable to capture screenshot")
-"""In Playwright's words; the second: a navigation that the tab did not survive, or a download; the
-third: a browser that goes down with its GPU process, or a picture that is too large."""
+"""Texts of Playwright's errors. The second: a tab crashed during a navigation, or a download
+started. The third: the browser ends with its GPU process, or the picture is too large."""
 
 LOST_IN_WORDS = {
     Lost.PAGE: "the tab crashed",
@@ -47,10 +47,10 @@ class Exited(Exception):
 
 
 def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
-    """The failure behind what the function raised; its traceback goes to the task's log."""
+    """The failure for a function's exception; writes the traceback to the task's log."""
     loaded = attempt.loaded
     name = loaded.spec.name
-    # A plain function's comes from its child process, where its frames are.
+    # A plain function's traceback comes from its child process, which has the frames.
     text = error.traceback if isinstance(error, RemoteError) else tracebacks.told(error)
     for line in attempt.hide_text(text).splitlines():
         attempt.task.log(line, stream="stderr", step=MAIN_STEP)
@@ -64,7 +64,7 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
         case ContextOptionsRefused() | InvalidInput():
             retryable = False
         case RemoteError():
-            retryable = error.retryable  # decided in the child, where the classes of it live
+            retryable = error.retryable  # decided in the child, which has the exception's class
         case asyncio.CancelledError():
             error = Exited("it cancelled itself")
     detail = f"{name} failed: {in_words(error)}"
@@ -72,13 +72,13 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
 
 
 def tells_of_loss(error: BaseException | None) -> bool:
-    """Whether a call failed because its tab or browser was gone, as far as one can see from it.
+    """Whether an error indicates that its tab or browser was gone.
 
-    The function may have wrapped what Playwright raised.
+    Follows causes, as the function may have wrapped Playwright's error.
     """
     while error is not None:
         if isinstance(error, PlaywrightError):
-            # By name, for Playwright exports the class under none but a private one.
+            # By name, as Playwright exports this class only from a private module.
             if type(error).__name__ == "TargetClosedError":
                 return True
             return any(sign in str(error) for sign in SIGNS_OF_LOSS)
@@ -87,9 +87,9 @@ def tells_of_loss(error: BaseException | None) -> bool:
 
 
 def crashed_tab(error: BaseException | None) -> bool:
-    """Whether a call failed because some tab of the task crashed, its first or another one.
+    """Whether a call failed because any tab of the task crashed.
 
-    The function may have wrapped what Playwright raised.
+    Follows causes, as the function may have wrapped Playwright's error.
     """
     while error is not None:
         if tells_of_crash(error):
@@ -99,7 +99,7 @@ def crashed_tab(error: BaseException | None) -> bool:
 
 
 def of_deadline(attempt: Attempt) -> AttemptFailed:
-    """The failure of an attempt that ran longer than it may."""
+    """The failure of an attempt that reached its deadline."""
     detail = f"{attempt.loaded.spec.name} ran longer than its {attempt.timeout_s:g} s"
     retryable = issubclass(TimeoutError, attempt.loaded.options.retry_on)
     return AttemptFailed(DeadlineExceeded(detail), retryable=retryable)
@@ -112,13 +112,16 @@ def of_loss(attempt: Attempt, lost: Lost) -> AttemptFailed:
 
 
 def _shown(attempt: Attempt, error: OutputInvalid) -> OutputInvalid:
-    """What was returned may hold a secret, and the faults quote it."""
+    """The error without secrets: it quotes the result, which may contain one."""
     faults = [Violation(v.pointer, attempt.hide_text(v.message)) for v in error.errors]
     return OutputInvalid(attempt.hide_text(error.detail), errors=faults)
 
 
 def in_words(error: BaseException) -> str:
-    """One sentence: Playwright's own first line, without its log of calls."""
+    """The error as one sentence of at most DETAIL_LIMIT characters.
+
+    Of Playwright's errors only the first line, without the log of calls.
+    """
     text = error.detail if isinstance(error, ServiceError) else tracebacks.text_of(error)
     if isinstance(error, PlaywrightError):
         text = text.strip().splitlines()[0] if text.strip() else "Playwright failed"
@@ -128,7 +131,7 @@ def in_words(error: BaseException) -> str:
 
 
 async def leave_keepsakes(attempt: Attempt) -> None:
-    """Save what `on_failure` asks for of a page that is still open; bounded, never raises."""
+    """Save the `on_failure` files of a page that is still open. Bounded time, never raises."""
     browser = attempt.browser
     if browser is None or not browser.usable:
         return
@@ -138,7 +141,7 @@ async def leave_keepsakes(attempt: Attempt) -> None:
         try:
             async with asyncio.timeout(KEEPSAKE_S):
                 await _keep(attempt, browser, kind, suffix)
-        except Exception as error:  # a page that just failed may fail at this as well
+        except Exception as error:  # a page that has just failed may fail here again
             reason = attempt.hide_text(in_words(error))
             attempt.task.log(f"no {kind} of the failure: {reason}")
             log.info("task.keepsake_failed", kind=kind, reason=reason)
@@ -154,7 +157,7 @@ async def _keep(attempt: Attempt, browser: TaskContext, kind: str, suffix: str) 
             source = await browser.page.content()
             await save(task, f"failure{suffix}.html", attempt.hide_text(source))
         case "trace" if attempt.has_secrets:
-            # A trace holds every value that was typed, in a form that we cannot search.
+            # A trace has every typed value, in a form in which we cannot find secrets.
             task.log("no trace of the failure: the task has secrets")
         case "trace" if attempt.tracing:
             path = attempt.parts.artifacts.new_path(task, f"failure{suffix}.trace.zip")

@@ -1,4 +1,4 @@
-"""What a worker says about itself: the detail of `/health`, and the gauges of `/metrics`."""
+"""A worker's state: the detail of `/health`, and the gauges of `/metrics`."""
 
 import asyncio
 import time
@@ -23,11 +23,11 @@ from worker.runner import LocalRunner
 
 MEASURE_EVERY_S = 10.0
 SYSTEM_EVERY_S = 0.9
-"""Below the second between two reports, so that each of these has news."""
+"""Less than the second between two reports, so that each report has new values."""
 
 
 class WorkerHealth:
-    """Reads how the worker's parts stand; changes nothing."""
+    """Reads the state of the worker's parts; changes nothing."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class WorkerHealth:
         self._system_at = -SYSTEM_EVERY_S
 
     def detail(self) -> Mapping[str, Any]:
-        """What `/health` shows to a key."""
+        """The detail of `/health`, for an authenticated caller."""
         registry, browsers = self._parts.registry, self._parts.browsers.stats()
         ready = self._status.state is NodeState.READY and self._slots.held is None
         free = self._slots.total - self._slots.used
@@ -96,7 +96,7 @@ class WorkerHealth:
         }
 
     def gauges(self) -> GaugeReadings:
-        """How things stand for `/metrics`."""
+        """The gauges of `/metrics`."""
         browsers = self._parts.browsers.stats()
         slots: dict[tuple[str, str], int] = {}
         for name, pool in self._slots.pools.items():
@@ -113,7 +113,7 @@ class WorkerHealth:
         )
 
     def system(self) -> System:
-        """How the machine is, for a report; at most a second old, as each takes a while to read."""
+        """The machine's state for a report; cached for SYSTEM_EVERY_S, as reading takes time."""
         now = time.monotonic()
         if now - self._system_at >= SYSTEM_EVERY_S:
             self._system_at = now
@@ -128,7 +128,7 @@ class WorkerHealth:
     async def keep_measuring(self) -> None:
         """Measure the memory of the whole process tree, for as long as the worker runs.
 
-        In a thread and not at the scrape: the kernel walks page tables for the answer.
+        In a thread and not at the scrape: the kernel walks page tables for this.
         """
         root = psutil.Process()
         while True:
@@ -136,9 +136,9 @@ class WorkerHealth:
             await asyncio.sleep(MEASURE_EVERY_S)
 
     def mismatch(self) -> int:
-        """How far leases, slots and contexts disagree; 0, or something leaks.
+        """The difference between leases, slots and contexts; if it stays above 0, something leaks.
 
-        A context whose caller left while it was being opened counts until it is closed again.
+        A context whose caller left during the opening counts until it is closed.
         """
         leased = self._dispatcher.leased
         started = self._supervisor.running + self._supervisor.cleaning
@@ -146,6 +146,6 @@ class WorkerHealth:
         return (
             abs(leased - self._slots.used)
             + abs(leased - self._dispatcher.handed - started)
-            # Fewer are no leak: one is waited for, or went with its browser.
+            # Fewer contexts are no leak: one is being opened, or ended with its browser.
             + max(0, contexts - self._runner.contexts_open)
         )

@@ -1,4 +1,4 @@
-"""Holds leases back while the machine or container has too little memory left."""
+"""Holds back leases while the machine or container has too little free memory."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ log = structlog.get_logger()
 
 INTERVAL_S = 1.0
 HYSTERESIS_PERCENT = 2.0
-"""So much below the limit leases are given again, lest it flutters at the edge."""
+"""Distance below the limit at which leases are given again, so that the state does not flap."""
 
 
 async def guard_memory(
@@ -21,8 +21,9 @@ async def guard_memory(
     used_percent: Callable[[], float],
     changed: Callable[[], None],
 ) -> None:
-    """Watch memory for as long as the worker runs; `changed` is called when leases are held back,
-    and when they flow again.
+    """Watch memory for as long as the worker runs.
+
+    `changed` is called when leases are held back and when they are given again.
     """
     while True:
         used = await asyncio.to_thread(used_percent)

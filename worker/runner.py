@@ -24,9 +24,9 @@ from worker.context import RunContext, checked_output, run_function
 log = structlog.get_logger()
 
 CANCEL_GRACE_S = 1.0
-"""The first rung of the ladder: how long a cancelled function has to wind up."""
+"""The time that a cancelled function has for its own cleanup."""
 LOSS_NOTICE_S = 1.0
-"""How long after a call that failed for it the news of a lost browser may take to arrive."""
+"""How long a lost browser may take to be detected after a call failed because of it."""
 
 
 class LocalRunner:
@@ -45,12 +45,12 @@ class LocalRunner:
 
     @property
     def contexts_open(self) -> int:
-        """Attempts that have a browser context, or are about to get theirs."""
+        """Attempts that have requested a browser context."""
         return sum(attempt.asked_for_page for attempt in self._attempts.values())
 
     @property
     def detached(self) -> int:
-        """Functions that went on after they were cancelled, and still do."""
+        """Functions that still run although they were cancelled."""
         return len(self._detached)
 
     async def run(self, task: Task, lease: Lease) -> bytes:
@@ -60,7 +60,7 @@ class LocalRunner:
         loop = asyncio.get_running_loop()
         attempt.ended = loop.create_future()
         timer = loop.call_later(attempt.timeout_s, attempt.end, End.OUT_OF_TIME)
-        # Its name is what the loop's watchdog accuses when the function blocks.
+        # The loop's watchdog logs this name when the function blocks.
         function = loop.create_task(_contained(attempt, task.input), name=loaded.task_name)
         attempt.function = function
         try:
@@ -77,7 +77,7 @@ class LocalRunner:
             if how is End.RETURNED:
                 try:
                     return checked_output(attempt.loaded, function.result())[1]
-                except BaseException as error:  # all of it is the function's: nothing is awaited
+                except BaseException as error:  # always the function's: nothing is awaited here
                     raise await _fault(attempt, error) from error
             if how is End.OUT_OF_TIME:
                 raise failures.of_deadline(attempt)
@@ -88,7 +88,7 @@ class LocalRunner:
             raise
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
-        """Close the attempt's browser context; None when it never had one."""
+        """Close the attempt's browser context; None if there is none."""
         attempt = self._attempts.get(lease)
         if attempt is None:
             return None
@@ -99,7 +99,7 @@ class LocalRunner:
         return self._close(lease, attempt, attempt.browser)
 
     def _begin(self, task: Task) -> Attempt:
-        """The attempt, on the function as it is now. Raises AttemptFailed if it cannot be."""
+        """An attempt with the function's current code. Raises AttemptFailed if it cannot start."""
         loaded = self._parts.registry.loaded(task.spec.name)
         if loaded is None:
             gone = unknown_function(task.spec.name, self._parts.registry)
@@ -119,11 +119,11 @@ class LocalRunner:
         return attempt
 
     async def _stop(self, attempt: Attempt, function: "asyncio.Task[Any]") -> None:
-        """Wait for the cancelled function; one that will not end is left, counted and named."""
+        """Wait for the cancelled function; if it does not end, detach, count and log it."""
         _, stubborn = await asyncio.wait({function}, timeout=CANCEL_GRACE_S)
         if not stubborn:
             if not function.cancelled():
-                function.exception()  # retrieved: what it raised while winding up has no reader
+                function.exception()  # retrieved, so that asyncio does not report it
             return
         attempt.close()
         self._detached.add(function)
@@ -146,23 +146,23 @@ class LocalRunner:
         function = attempt.function
         if function is None or function.done():
             attempt.forget_secrets()
-        else:  # what goes on although it was cancelled may still write what it knows
+        else:  # a detached function may still print its secrets
             function.add_done_callback(lambda _: attempt.forget_secrets())
 
 
 async def _contained(attempt: Attempt, filled: Any) -> Any:
-    """What the function returns; it may fail, but not end the process."""
+    """The function's result. An exit that the function requests becomes Exited."""
     try:
         return await run_function(RunContext(attempt, attempt.loaded), filled)
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
     finally:
-        # Here, for a callback of the asyncio task would come a turn of the loop later.
+        # Here, as a callback of the asyncio task would run one loop iteration later.
         attempt.end(End.RETURNED)
 
 
 async def _fault(attempt: Attempt, error: BaseException) -> AttemptFailed:
-    """What the attempt fails with, for what the function raised."""
+    """The attempt's failure for the exception that the function raised."""
     lost = await _loss_behind(attempt, error)
     if lost is not None:
         return failures.of_loss(attempt, lost)
@@ -170,7 +170,7 @@ async def _fault(attempt: Attempt, error: BaseException) -> AttemptFailed:
 
 
 async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
-    """The loss that made the function's call fail, which may be noticed a little later."""
+    """The loss that made the function's call fail; waits up to LOSS_NOTICE_S for its detection."""
     browser = attempt.browser
     if browser is None:
         return None
@@ -178,5 +178,5 @@ async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
         await asyncio.wait({browser.lost}, timeout=LOSS_NOTICE_S)
     if browser.lost.done():
         return browser.lost.result()
-    # A tab that the function opened itself is not watched: only the call tells of its crash.
+    # Tabs that the function opened itself are not watched: only the failed call shows a crash.
     return Lost.PAGE if failures.crashed_tab(error) else None

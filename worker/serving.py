@@ -21,9 +21,9 @@ async def serving(
     stop: Stop,
     used_percent: Callable[[], float] = memory_used_percent,
 ) -> AsyncIterator[tuple[Worker, int]]:
-    """A worker that listens and accepts tasks, and its port; everything ends with the block.
+    """A worker that listens and accepts tasks, and its port; the worker ends with the block.
 
-    Raises StartFault when the node cannot listen there.
+    Raises StartFault if the worker cannot listen on its address.
     """
     worker = Worker(
         settings, logs=logs, redactor=redactor, drain=stop.by_caller, used_percent=used_percent

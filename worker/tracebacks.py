@@ -1,4 +1,4 @@
-"""Exceptions in words; a traceback as an author wants to read it: their frames, not ours."""
+"""Exceptions as text; tracebacks with the frames of the function's author, without ours."""
 
 import os
 from collections.abc import Iterator
@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from traceback import StackSummary, TracebackException
 
 LIMIT_CHARS = 64 * 1024
-"""Of one traceback: an exception's message may be a whole page."""
+"""Limit of one traceback: an exception's message may be a whole page."""
 
-# Found, not imported: a child process of a plain function has no use for Playwright.
+# Found, not imported: the child process of a plain function does not need Playwright.
 _OURS = tuple(
     f"{folder}{os.sep}"
     for name in ("worker", "slotgrid", "playwright", "asyncio")
@@ -18,7 +18,7 @@ _OURS = tuple(
 
 
 def told(error: BaseException) -> str:
-    """The traceback of `error` and of what caused it, without the frames of what runs it."""
+    """The traceback of `error` and its causes, without the frames of worker and libraries."""
     told = TracebackException.from_exception(error)
     for each in _with_causes(told):
         frames = [frame for frame in each.stack if not frame.filename.startswith(_OURS)]
@@ -29,7 +29,7 @@ def told(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """What the exception says; an author's class may fail even at that."""
+    """The exception's text, also if the `__str__` of an author's class raises."""
     try:
         return str(error)
     except Exception as fault:
