@@ -1,1 +1,1 @@
-"""The worker's end of the links to its balancers: reports and events out, tasks in."""
+"""The worker's end of its links: receives tasks, sends events, results and reports."""

@@ -1,4 +1,4 @@
-"""Answers what a balancer asks beside tasks: files, logs, health, and the switches."""
+"""Answers a balancer's requests other than tasks: files, logs, health, on, off and drain."""
 
 import asyncio
 import os
@@ -33,17 +33,19 @@ from slotgrid.wire.messages import Ask, FromBalancer, Reply
 NDJSON = "application/x-ndjson"
 READ_BYTES = 4 * PIECE_BYTES
 PAUSE_S = 0.006
-"""After so much of a file: at most 20 MiB a second, or a large one takes a core from tasks."""
+"""Throttle: a pause after READ_BYTES of a file. Without this limit of 20 MiB a second, a large
+file takes a core from tasks."""
 QUESTIONS_LIMIT = 64
-"""Of one balancer at a time; the next is told to come later."""
+"""Open requests of one balancer; a further one fails with Conflict."""
 
 log = structlog.get_logger()
 
 
 class Answers:
-    """What a worker can be asked, of which it has one.
+    """The answers to all requests of balancers; one object per worker.
 
-    `drain` begins to drain within so many seconds (None: the setting); `wake` looks for work.
+    `drain` begins a drain with that limit in seconds (None: the setting). `wake` lets the
+    dispatcher look for work.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Answers:
         self._wake = wake
 
     def health(self) -> Any:
-        """As `GET /health` shows it to a key."""
+        """As an authenticated `GET /health`."""
         return {"status": self._status.state, **self._health()}
 
     def logs(self, ask: Ask) -> Any:
@@ -83,7 +85,10 @@ class Answers:
         return b"".join(log_line(line) + b"\n" for line in lines if ask.step in {None, line.kind})
 
     def file(self, ask: Ask) -> tuple[Path, str]:
-        """Where the file lies that is asked for, and its content type."""
+        """The path of the requested artifact, and its content type.
+
+        Raises NotFound, or UnknownTask.
+        """
         task, name = self._task(ask), ask.name or ""
         if name not in task.artifacts:
             raise NotFound(f"the task saved no file {name!r}")
@@ -113,7 +118,7 @@ class Answers:
 
 
 class Questions:
-    """The questions of one link that are being answered."""
+    """The open requests of one link."""
 
     def __init__(self, answers: Answers, link: Link[FromBalancer], asker: str) -> None:
         self._answers = answers
@@ -123,7 +128,7 @@ class Questions:
         self._credited: dict[str, asyncio.Event] = {}
 
     def asked(self, ask: Ask) -> None:
-        """Begin to answer."""
+        """Begin to answer a request."""
         if ask.ask in self._open or len(self._open) >= QUESTIONS_LIMIT:
             self._fail(ask, Conflict(f"{len(self._open)} questions are open"))
             return
@@ -134,17 +139,17 @@ class Questions:
         answering.add_done_callback(lambda _: self._closed(ask.ask))
 
     def stop(self, ask: str) -> None:
-        """Nobody waits for that answer."""
+        """Cancel that answer: the balancer no longer waits for it."""
         if (answering := self._open.get(ask)) is not None:
             answering.cancel()
 
     def credited(self, ask: str) -> None:
-        """More of that answer may be sent."""
+        """Continue that answer: the balancer returned credits."""
         if (credited := self._credited.get(ask)) is not None:
             credited.set()
 
     async def end(self) -> None:
-        """Answer no more."""
+        """Cancel all answers, and wait for their end."""
         answering = list(self._open.values())
         for task in answering:
             task.cancel()
@@ -172,7 +177,7 @@ class Questions:
                 await self._reply(ask, answers.switch(ask, self._asker))
         except ServiceError as error:
             self._fail(ask, error)
-        except Exception:  # the edge of the answer's own task: whatever breaks, the asker is told
+        except Exception:  # the edge of the answer's own task: the balancer gets an error
             log.exception("uplink.answer_failed", what=ask.what)
             self._fail(ask, Internal("the worker failed on this question"))
 
@@ -209,7 +214,7 @@ class Questions:
     async def _send(
         self, ask: Ask, pieces: AsyncIterator[bytes], size: int, content_type: str
     ) -> None:
-        """Send the reply and then what it is about, as fast as the asker takes it."""
+        """Send the reply and then its content, at the rate of the balancer's credits."""
         link, id_ = self._link, ask.ask
         head = {"content_type": content_type, "size": size}
         nothing = msgspec.Raw(b"null")
@@ -224,12 +229,12 @@ class Questions:
 
 
 async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
-    """The file in pieces, read in a thread: a disk may take its time.
+    """The file in pieces, read in a thread, as a disk may be slow.
 
-    Several at once, as going to a thread and back costs more than sending one.
+    Each read covers several pieces, as a switch to a thread costs more than sending one piece.
     """
     while block := await asyncio.to_thread(file.read, READ_BYTES):
         for start in range(0, len(block), PIECE_BYTES):
             yield block[start : start + PIECE_BYTES]
-            await asyncio.sleep(0)  # whatever else is to be done comes between two pieces
+            await asyncio.sleep(0)  # other work runs between two pieces
         await asyncio.sleep(PAUSE_S)

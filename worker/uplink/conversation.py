@@ -1,4 +1,4 @@
-"""One link to one balancer, from `hello` to its end: what the balancer says is done."""
+"""One link to one balancer, from `hello` to its end: dispatches the balancer's messages."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,8 +27,9 @@ Welcomed = Callable[[Welcome, Link[FromBalancer]], Balancer]
 
 
 class Conversation:
-    """The worker's side of one link. `balancer` is None until it has welcomed us, of which
-    `welcomed` is told.
+    """The worker's side of one link.
+
+    `balancer` is None until the `welcome` message; `welcomed` is then called and returns it.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Conversation:
         )
 
     def receive(self, message: FromBalancer | Data) -> None:
-        """Do what the balancer says. Raises ProtocolFault for what it may not say."""
+        """Handle a message of the balancer. Raises ProtocolFault for an illegal one."""
         if self.balancer is None or self._questions is None:
             self._be_welcomed(message)
         elif isinstance(message, TaskMessage):
@@ -67,7 +68,7 @@ class Conversation:
             raise ProtocolFault("a second welcome")
 
     async def end(self) -> None:
-        """The link has ended."""
+        """Clean up after the link's end."""
         self._handshake.cancel()
         if self._questions is not None:
             await self._questions.end()

@@ -1,4 +1,4 @@
-"""Dials one balancer again and again, for workers that nobody can reach or has listed."""
+"""Dials one balancer with backoff, for workers that no balancer can reach or has listed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from slotgrid.wire.messages import FromBalancer
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 SETTLED_S = 10.0
-"""A link that held for so long was a good one: the next pause is short again."""
+"""After a link that lasted longer, the backoff starts again at the first pause."""
 
 log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 async def keep_dialing(
     address: str, key: str, converse: Callable[[Link[FromBalancer]], Awaitable[object]]
 ) -> None:
-    """Have a link to the balancer at `address`, on which to converse, for as long as this runs."""
+    """Keep a link to the balancer at `address`; call `converse` on each new one."""
     loop, tries, complained = asyncio.get_running_loop(), 0, ""
     async with ClientSession() as session:
         while True:
@@ -32,7 +32,7 @@ async def keep_dialing(
             try:
                 link = await sockets.dial(session, address, key, from_balancer())
             except sockets.LinkRefused as refused:
-                if str(refused) != complained:  # once, and not each time
+                if str(refused) != complained:  # logged once, not at each retry
                     complained = str(refused)
                     log.warning("uplink.unreachable", balancer=address, reason=complained)
             else:

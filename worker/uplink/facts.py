@@ -1,4 +1,4 @@
-"""What a worker says about itself on its links."""
+"""The worker's state as messages for its links."""
 
 import platform
 from collections.abc import Callable, Mapping
@@ -20,13 +20,13 @@ from worker.registry.services import Services
 from worker.registry.tags import Tags as WorkerTags
 
 ERROR_CHARS = 1000
-"""Of what is wrong with one of them."""
+"""Limit of the error text of one broken file."""
 
 
 class Facts:
-    """Reads how the worker's parts stand, as messages; changes nothing but the count of these.
+    """Reads the state of the worker's parts as messages; changes only the sequence number.
 
-    `boot` is another with each start of the process. `system` says how the machine is.
+    `boot` differs for each start of the process. `system` returns the machine's state.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Facts:
         self._seq = 0
 
     def hello(self, running: Mapping[str, tuple[str, ...]]) -> Hello:
-        """The first message of a link; `running` are remote tasks by their balancers' boots."""
+        """The first message of a link; `running` has remote task ids by their balancer's boot."""
         settings = self._settings
         return Hello(
             protocol=PROTOCOL,
@@ -81,17 +81,17 @@ class Facts:
         )
 
     def functions(self) -> Functions:
-        """What is offered now."""
+        """The functions, broken files and tags now."""
         return Functions(
             functions=self._functions(), broken=self._broken(), tags=self._tags.values()
         )
 
     def tags(self) -> Tags:
-        """The tags as they were last asked."""
+        """The tags' latest values, and the versions."""
         return Tags(tags=self._tags.values(), versions=self._versions())
 
     def report(self) -> Report:
-        """How the worker is at this moment."""
+        """The worker's state at this moment."""
         slots, dispatcher = self._slots, self._dispatcher
         free, seq = self.free()
         return Report(
@@ -111,7 +111,7 @@ class Facts:
         )
 
     def free(self) -> tuple[dict[str, int], int]:
-        """The free slots by pool, and the number of the message that tells them."""
+        """The free slots by pool, and the next sequence number, for the message that has both."""
         self._seq += 1
         return self._slots.free, self._seq
 

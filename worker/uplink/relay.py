@@ -1,4 +1,4 @@
-"""One remote task, and how far its balancer knows of it."""
+"""One remote task, and how much of its output its balancer has."""
 
 from collections.abc import Callable
 
@@ -14,14 +14,14 @@ from slotgrid.wire.messages import Done, EventMessage, Failed, FromBalancer, Log
 from slotgrid.wire.parts import ArtifactInfo, Claim, StepInfo
 
 PART_BYTES = 512
-"""About what a file or a step takes in a message, beside its output."""
+"""Approximate size of a file or a step in a message, without its output."""
 UNREPORTABLE = "the worker could not report what the task said or how it ended; its log says why"
 
 Free = Callable[[], tuple[dict[str, int], int]]
 
 
 class Balancer:
-    """A balancer that sent tasks here, known by its boot; `link` is None while it is lost."""
+    """A balancer that sends tasks, identified by its boot; `link` is None while it is lost."""
 
     def __init__(self, boot: str, name: str) -> None:
         self.boot = boot
@@ -30,10 +30,10 @@ class Balancer:
 
 
 class Relay:
-    """Says to the balancer what a task says here, as far as credits go, and at last its end.
+    """Sends a task's events and log lines to its balancer, limited by credits, then its end.
 
-    What a balancer has no credits for stays in the task, whose function waits after a while. So a
-    caller who does not read stops one function, and neither memory nor the link fills up.
+    Backpressure: without credits, events stay in the task, and its function soon waits. So a
+    caller that does not read stops one function, and neither memory nor the link fills up.
     """
 
     __slots__ = (
@@ -55,7 +55,7 @@ class Relay:
         self.ended = False
         self.retryable = False
         self.noted = False
-        """Whether it is on the list of those that have something to say."""
+        """Whether the relay is on the list of relays with something to send."""
         self.position = task.events.last_id if task.spoke else 0
         """The number of the last event that was sent."""
         self._logs = 0
@@ -65,39 +65,37 @@ class Relay:
         task.follow(self)
 
     def tell(self) -> None:
-        """There is something to say, or room to say it."""
+        """Schedule this relay: the task has new output, or the link has room again."""
         if not self.noted:
             self.noted = True
             self._news(self)
 
     def is_behind(self) -> bool:
-        """Whether the function should wait before it says more."""
+        """Whether the function should wait before it emits more."""
         return self.task.events.far_behind(self.position)
 
     def go_on_from(self, claim: Claim) -> None:
-        """The balancer is back, and this is what it has."""
+        """Continue after a reconnect; `claim` has the numbers of what the balancer received."""
         self.position = min(claim.events, self.task.events.last_id)
         self._logs = min(claim.logs, self.task.logs.last_id)
         self.tell()
 
     def skip_to_end(self) -> None:
-        """Nobody wants to hear more than how it ended, whatever the function still says."""
+        """Send only the task's end from now on, no events and log lines."""
         self._only_end = True
         self.detach()
 
     def fail(self) -> None:
-        """Something about the task cannot be sent, which is a defect: report no more of it than
-        that it failed for this reason.
-        """
+        """Report only a failure, because some message of the task cannot be sent: a defect."""
         self._unreportable = True
         self.skip_to_end()
 
     def detach(self) -> None:
-        """Leave the task alone."""
+        """Stop following the task."""
         self.task.follow(None)
 
     def say(self, free: Free) -> bool:
-        """Say what may be said now; True when that was the end."""
+        """Send what credits and link allow now; True if the task's end was sent."""
         link = self.balancer.link
         if link is None or link.ending is not None:
             return False
@@ -112,16 +110,16 @@ class Relay:
         return True
 
     def _may_send(self, link: Link[FromBalancer], size: int, *, beside: int = GRANT_EVERY) -> bool:
-        """Whether a message of about `size` bytes may go now. If not, `tell` is called when it may.
+        """Whether a message of about `size` bytes may be sent now. If not, `tell` is called later.
 
-        A large one needs credits `beside` its own. Some are for its pieces: without them it would
-        lie on the link until the caller reads on, and count against what may wait there for all
-        tasks. Of events, fewer may be unread the larger they are, as they take memory.
+        A large message needs more than `beside` credits. Some are for its pieces: without them,
+        the message would wait on the link until the caller reads, and use up the limit of unsent
+        bytes, which all tasks share. Large events need more, as unread ones use memory.
         """
         if size <= FRAME_LIMIT:
             return True
         if link.credits(self.task.id) <= beside:
-            return False  # `credited` tells
+            return False  # `RemoteTasks.credited` calls `tell`
         if not link.has_room(size):
             link.when_room(self.task.id, self.tell)
             return False
@@ -133,7 +131,7 @@ class Relay:
         return len(task.result) + outputs + PART_BYTES * (len(task.steps) + len(task.artifacts))
 
     def _say_events(self, link: Link[FromBalancer]) -> bool:
-        if not self.task.spoke:  # as most
+        if not self.task.spoke:  # most tasks emit nothing
             return True
         events = self.task.events
         said_all = self._say_new(link, events)
@@ -143,7 +141,7 @@ class Relay:
     def _say_new(self, link: Link[FromBalancer], events: EventLog) -> bool:
         task = self.task
         for event in events.after(self.position):
-            if not event.terminal:  # that one is made of `done` and `failed`
+            if not event.terminal:  # the balancer makes that one from `done` or `failed`
                 if link.credits(task.id) <= 0 or not self._may_send(
                     link, len(event.payload), beside=CREDITS - GRANT_EVERY
                 ):
@@ -162,10 +160,10 @@ class Relay:
 
     def _say_lines(self, link: Link[FromBalancer]) -> bool:
         task = self.task
-        if not task.wrote:  # as most: no log is made for them
+        if not task.wrote:  # most tasks: do not create their log
             return True
         for line in task.logs.after(self._logs):
-            if line.kind != NODE_STEP:  # what a node does with a task each node logs itself
+            if line.kind != NODE_STEP:  # each node writes its own lines about its work on a task
                 if link.credits(task.id) <= 0:
                     return False
                 link.spend(task.id)

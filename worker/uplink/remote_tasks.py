@@ -1,4 +1,4 @@
-"""The tasks that balancers sent: started at once or refused, run once, told about to their end."""
+"""Tasks from balancers: started at once or refused, run once, reported until their end."""
 
 import asyncio
 from collections import OrderedDict
@@ -46,9 +46,9 @@ class _Refusal(Exception):
 
 
 class RemoteTasks(Observer):
-    """Every task of every balancer that is under way here, or whose end has yet to be told.
+    """All balancers' tasks that run here, or whose end is not yet reported.
 
-    `free` gives the free slots and the number of the message that tells them.
+    `free` returns the free slots and the sequence number of the message that has them.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class RemoteTasks(Observer):
         self._empty.set()
 
     def offered(self, message: TaskMessage, balancer: Balancer) -> None:
-        """Start the task now, or say why not."""
+        """Start the task now, or send a refusal or failure with the reason."""
         link = balancer.link
         assert link is not None
         try:
@@ -85,20 +85,20 @@ class RemoteTasks(Observer):
             link.send(Refused(id=message.id, kind=refusal.kind, reason=refusal.reason), message.id)
         except ServiceError as error:
             self._fail(message.id, error, link)
-        except Exception:  # a defect; the link goes on, for it carries the tasks of others
+        except Exception:  # a defect; the link continues, as it carries other tasks
             log.exception("uplink.cannot_start", task_id=message.id)
             self._fail(message.id, Internal("the worker failed on this task"), link)
         else:
             link.send(started, message.id)
 
     def _fail(self, task_id: str, error: ServiceError, link: Link[FromBalancer]) -> None:
-        """Answer a task that was not started."""
+        """Send the failure of a task that was not started."""
         error.task_id = task_id
         free, seq = self._free()
         link.send(Failed(id=task_id, problem=error.to_problem(), free=free, seq=seq), task_id)
 
     def cancel(self, task_id: str, reason: str) -> None:
-        """The balancer wants no more of the task than its end."""
+        """Cancel a task at its balancer's request, and report only its end."""
         relay = self._relays.get(task_id)
         if relay is None:
             return
@@ -107,16 +107,16 @@ class RemoteTasks(Observer):
         self._supervisor().cancel(relay.task, reason)
 
     def credited(self, task_id: str) -> None:
-        """More may be said about the task."""
+        """Continue the task's events: its balancer returned credits."""
         if (relay := self._relays.get(task_id)) is not None:
             relay.tell()
 
     def has(self, task: Task) -> bool:
-        """Whether a balancer sent it, and is still to be told of its end."""
+        """Whether a balancer sent this task and its end is not yet reported."""
         return task.id in self._relays
 
     def attempt_failed(self, task: Task, *, retryable: bool) -> None:
-        """Note whether another attempt at a balancer's task makes sense."""
+        """Record whether a failed attempt of a balancer's task is retryable."""
         if (relay := self._relays.get(task.id)) is not None:
             relay.retryable = retryable
         if retryable:
@@ -125,14 +125,14 @@ class RemoteTasks(Observer):
                 self._retryable.popitem(last=False)
 
     def finished(self, task: Task) -> None:
-        """The task has its end, whoever sent it; its slot comes back right after this."""
+        """Report a task's end, if a balancer sent it. Its slot is released right after this."""
         self._dispatcher.unreserve(task)
         if (relay := self._relays.get(task.id)) is not None:
             relay.ended = True
             relay.tell()
 
     def running(self) -> dict[str, tuple[str, ...]]:
-        """Those under way, by the boot of the balancer that sent them."""
+        """The ids of all relayed tasks, by the boot of their balancer."""
         found: dict[str, tuple[str, ...]] = {}
         for relay in self._relays.values():
             boot = relay.balancer.boot
@@ -140,7 +140,7 @@ class RemoteTasks(Observer):
         return found
 
     def agree(self, balancer: Balancer, claims: tuple[Claim, ...]) -> None:
-        """Go on with what the balancer takes for running, and end what it does not."""
+        """After a reconnect: continue the tasks that the balancer claims, cancel its others."""
         claimed = {claim.id: claim for claim in claims}
         for task_id, relay in list(self._relays.items()):
             if relay.balancer is balancer and task_id not in claimed:
@@ -153,24 +153,24 @@ class RemoteTasks(Observer):
                 self._say_unknown(claim.id, balancer)
 
     def give_up(self, balancer: Balancer) -> None:
-        """The balancer did not come back: what it sent is cancelled."""
+        """Cancel the tasks of a balancer that did not reconnect in time."""
         for relay in list(self._relays.values()):
             if relay.balancer is balancer:
                 self._drop(relay, "the link to its balancer was lost")
 
     async def wait_told(self) -> None:
-        """Return when every end has been told."""
+        """Wait until the end of every task has been reported."""
         await self._empty.wait()
 
     def _start(self, message: TaskMessage, balancer: Balancer) -> Started:
-        """Raises _Refusal, or a ServiceError that the task fails with."""
+        """Start a task in a free slot. Raises _Refusal, or a ServiceError that fails the task."""
         earlier = self._history.get(message.id)
         self._check(message, earlier)
         submission = Submission(
             function=message.function,
             input=message.input,
             priority=message.priority,
-            # Durable is what the balancer makes it; here each is a task in memory.
+            # The balancer records durable tasks; here each task is only in memory.
             mode=Mode.STREAM if message.mode == "stream" else Mode.SYNC,
             timeout_s=message.timeout_s,
             place=ANYWHERE if message.pool is None else Place(pool=message.pool),
@@ -186,7 +186,7 @@ class RemoteTasks(Observer):
         except UnknownFunction as error:
             raise _Refusal("function", error.detail) from error
         task.restore(created_at=message.created_at, starts=message.attempt - 1, first_event=0)
-        if earlier is not None:  # its files are in the same folder
+        if earlier is not None:  # an earlier attempt's files are in the same folder
             task.artifacts.update(earlier.artifacts)
         slot = self._dispatcher.reserve(task)
         if slot is None:
@@ -209,13 +209,13 @@ class RemoteTasks(Observer):
         if message.contract != self._contract:
             raise _Refusal("contract", f"this worker has contract {self._contract}")
         if message.id in self._relays or (
-            # Only what is known at all can still be winding up, so the long look is rare.
+            # Only a task in the history can still be ending, so this long search is rare.
             earlier is not None and any(task.id == message.id for task in self._supervisor().live)
         ):
             raise _Refusal("busy", "an earlier attempt of the task is still winding up")
 
     def _from_history(self, task_id: str, balancer: Balancer) -> Relay | None:
-        """A task that ended while its balancer was away, or just before."""
+        """A relay for a task that ended while its balancer was away or just before; else None."""
         task = self._history.get(task_id)
         if task is None or not task.state.terminal:
             return None
@@ -247,7 +247,7 @@ class RemoteTasks(Observer):
             self._empty.set()
 
     def _note(self, relay: Relay) -> None:
-        """Let the relay speak in the loop's next turn, when the slot of an ended task is back."""
+        """Let the relay send in the next loop iteration, after an ended task released its slot."""
         if not self._talking:
             asyncio.get_running_loop().call_soon(self._speak)
         self._talking.append(relay)
@@ -258,7 +258,7 @@ class RemoteTasks(Observer):
             relay.noted = False
             try:
                 ended = relay.say(self._free)
-            except Exception:  # whatever is wrong with one task, the others are reported
+            except Exception:  # a fault with one task must not stop the reports of others
                 log.exception("uplink.cannot_report", task_id=relay.task.id)
                 relay.fail()
                 self._supervisor().cancel(relay.task, UNREPORTABLE)

@@ -1,4 +1,4 @@
-"""What a balancer's tasks add to a run on this machine."""
+"""The runner of tasks, with the special case of a balancer's tasks."""
 
 from collections.abc import Coroutine
 from typing import Any
@@ -10,8 +10,9 @@ from worker.uplink.remote_tasks import RemoteTasks
 
 
 class RelayedRunner:
-    """Fulfils `Runner` around another: a balancer's task gets one attempt, others are its own
-    matter.
+    """Fulfils `Runner` by wrapping another; here a balancer's task gets only one attempt.
+
+    The balancer itself decides about further attempts.
     """
 
     def __init__(self, runner: Runner, remote: RemoteTasks) -> None:
@@ -20,7 +21,7 @@ class RelayedRunner:
         self.clean = runner.clean
 
     def run(self, task: Task, lease: Lease) -> Coroutine[Any, Any, bytes]:
-        """As the inner runner, but that a balancer's task is never retried here."""
+        """As the inner runner, except that a balancer's task is never retried here."""
         if self._remote.has(task):
             return self._run_relayed(task, lease)
         return self._runner.run(task, lease)

@@ -1,4 +1,4 @@
-"""All links of a worker: those that balancers dial, and those that it dials itself."""
+"""All links of a worker: incoming ones from balancers, and those that it dials itself."""
 
 import asyncio
 import math
@@ -27,13 +27,13 @@ from worker.uplink.remote_tasks import RemoteTasks
 log = structlog.get_logger()
 
 TELL_ENDS_S = 2.0
-"""At the worker's end: for what its balancers have not been told yet."""
+"""Time limit at shutdown for reporting the ends of tasks to balancers."""
 
 
 class Uplink:
     """Fulfils `slotgrid.intake.api.link.Acceptor`.
 
-    `key` is what both ends show each other, `addresses` the balancers that this worker dials.
+    `key` is the shared secret of both ends; `addresses` are the balancers that this worker dials.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Uplink:
         self._addresses = addresses
         self._facts = facts
         self.tasks = tasks
-        """What the balancers sent, for whoever sees tasks through."""
+        """The balancers' tasks, for the supervisor's wiring."""
         self._answers = answers
         self._balancers: dict[str, Balancer] = {}
         self._grace: dict[str, asyncio.TimerHandle] = {}
@@ -79,15 +79,15 @@ class Uplink:
                     timer.cancel()
 
     def lets_in(self, authorization: str | None) -> bool:
-        """Whether whoever dials shows the key."""
+        """Whether the header of an incoming link has the key."""
         return sockets.shows_key(authorization, self._key)
 
     async def accept(self, request: web.Request) -> web.WebSocketResponse:
-        """A balancer dials; its key has been checked."""
+        """Serve an incoming link whose key has been checked."""
         return await sockets.serve(request, from_balancer(), self.converse)
 
     async def converse(self, link: Link[FromBalancer]) -> Ending:
-        """Speak with a balancer until the link ends."""
+        """Exchange messages with a balancer until the link ends."""
         if self._closing:
             link.close(CloseCode.GOING_AWAY, "the worker ends")
         conversation = Conversation(link, self.tasks, self._answers, self._welcomed)
@@ -104,9 +104,10 @@ class Uplink:
         return ending
 
     def changed(self) -> None:
-        """Something that reports tell has changed, perhaps.
+        """Schedule a report, as its content may have changed.
 
-        It is told in the loop's next turn, or when the last change was told REPORT_WITHIN_S ago.
+        Debounce: the report is sent in the next loop iteration, but REPORT_WITHIN_S after the
+        last such check at the earliest, and only if its content has changed.
         """
         if self._conversations and self._report_timer is None:
             loop = asyncio.get_running_loop()
@@ -114,21 +115,24 @@ class Uplink:
             self._report_timer = loop.call_at(at, self._report_change)
 
     def status_changed(self, state: NodeState) -> None:
-        """The worker has another state, which its next report tells: `draining` before it."""
+        """Schedule a report of the worker's new state; before it, send `draining` if it drains."""
         if state is NodeState.DRAINING:
             for link in self._links():
                 link.send(Draining())
         self.changed()
 
     def functions_changed(self) -> None:
-        """The functions are others now."""
+        """Send the changed functions on all links."""
         if links := self._links():
             message = self._facts.functions()
             for link in links:
                 link.send(message)
 
     async def close(self) -> None:
-        """End every link, as soon as every end of a task has been told; dial no more."""
+        """Close every link, after all ends of tasks are reported or TELL_ENDS_S have passed.
+
+        Later links are closed at once.
+        """
         self._closing = True
         if any(balancer.link for balancer in self._balancers.values()):
             try:
@@ -140,7 +144,7 @@ class Uplink:
             conversation.link.close(CloseCode.GOING_AWAY, "the worker ends")
 
     def _note_end(self, peer: str, ending: Ending) -> None:
-        """Log the end of a link; of rejections, which come again with each try, the first."""
+        """Log the end of a link. A rejection repeats with each retry; log only the first."""
         if ending.code != CloseCode.REJECTED:
             self._rejected.pop(peer, None)
             log.info("uplink.ended", balancer=peer, code=ending.code, reason=ending.reason)
@@ -149,7 +153,7 @@ class Uplink:
             log.warning("uplink.rejected", balancer=peer, reason=ending.reason)
 
     def _welcomed(self, welcome: Welcome, link: Link[FromBalancer]) -> Balancer:
-        """A balancer has accepted this worker: it is a new one, or one that is back."""
+        """Register the link of a balancer that accepted this worker: a new or a returning one."""
         balancer = self._balancers.get(welcome.boot)
         if balancer is None:
             balancer = self._balancers[welcome.boot] = Balancer(welcome.boot, welcome.name)
@@ -161,11 +165,11 @@ class Uplink:
         self._rejected.pop(link.peer, None)
         log.info("uplink.welcomed", balancer=welcome.name, address=link.peer)
         self.tasks.agree(balancer, welcome.running)
-        link.send(self._facts.report())  # what changed since `hello` was told to nobody
+        link.send(self._facts.report())  # for changes since `hello`, which were not reported
         return balancer
 
     def _lost(self, balancer: Balancer, link: Link[FromBalancer]) -> None:
-        """The balancer's link has ended; it has GRACE_S to come back for its tasks."""
+        """Start the grace period: after GRACE_S without a new link, the tasks are cancelled."""
         if balancer.link is not link:
             return
         balancer.link = None
@@ -201,7 +205,7 @@ class Uplink:
             link.send(report)
 
     async def _keep_reporting(self) -> None:
-        """Each second, whether anything has changed or not."""
+        """Send a report each REPORT_EVERY_S, also without changes; send tags if they changed."""
         tags = self._facts.tags()
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
@@ -215,7 +219,7 @@ class Uplink:
 
 
 def _same(one: Report, other: Report) -> bool:
-    """Whether two reports tell a balancer the same, but for what always changes a little."""
+    """Whether two reports are equal, apart from values that fluctuate, such as system load."""
     return (
         one.free == other.free
         and one.status == other.status

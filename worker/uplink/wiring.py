@@ -1,4 +1,4 @@
-"""The parts of the uplink, made and joined to the parts of the worker that they speak for."""
+"""Makes the parts of the uplink and connects them to the worker's parts."""
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -38,7 +38,7 @@ def wire_uplink(
     health: Callable[[], Mapping[str, Any]],
     drain: Callable[[float | None], None],
 ) -> Uplink:
-    """An uplink that hears of every change. What is called for is made after it."""
+    """An uplink that gets every change. Callables stand for parts that are made after it."""
     facts = Facts(
         settings,
         boot=uuid4().hex,
