@@ -1,1 +1,1 @@
-"""Finds, checks and reloads what stands in the functions folder."""
+"""Finds, checks and reloads the files of the functions folder."""

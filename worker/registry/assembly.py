@@ -1,4 +1,4 @@
-"""Which of the files' definitions hold, when they are put together. Decides; no I/O."""
+"""Merges the definitions of all files and resolves conflicts. Decides; no I/O."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ D = TypeVar("D")
 
 @dataclass(frozen=True)
 class Offer:
-    """What a file has to give: its present contents, or why there are none, and the last good.
+    """One file's input to `assemble`: its present contents or an error, and the last good contents.
 
-    Either `contents` or `error` is there.
+    Either `contents` or `error` is set.
     """
 
     contents: FileContents | None
@@ -30,7 +30,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Assembly:
-    """All that the folder defines, and the files that are broken; each sorted by name."""
+    """All definitions of the folder, and its broken files; each sorted by name."""
 
     functions: Mapping[str, LoadedFunction] = field(default_factory=dict)
     tags: Mapping[str, TagDefinition] = field(default_factory=dict)
@@ -41,11 +41,11 @@ class Assembly:
 
 
 def assemble(offers: Mapping[str, Offer]) -> Assembly:
-    """Put the files together, in the order of their names.
+    """Merge the files in the order of their names.
 
-    A tag or service that two files define stays with the first; the second is broken. A
-    file that is broken keeps its last good contents, as far as those hold still. Functions beyond
-    what a balancer takes from one worker, in the order of their files, are broken.
+    If two files define the same tag or service, the first keeps it and the second is broken. A
+    broken file keeps its last good contents if these are still valid. Functions above the limits
+    of a link, counted in the order of their files, are broken.
     """
     chosen: dict[str, FileContents] = {}
     errors: dict[str, str] = {}
@@ -91,7 +91,7 @@ def assemble(offers: Mapping[str, Offer]) -> Assembly:
 def _surplus(
     chosen: Mapping[str, FileContents], functions: Mapping[str, LoadedFunction]
 ) -> list[tuple[str, str, str]]:
-    """The file and name of each function that no link could carry any more, and the reason."""
+    """The file and name of each function above the limits of a link, and the reason."""
     surplus: list[tuple[str, str, str]] = []
     count = size = 0
     for path, contents in chosen.items():
@@ -125,7 +125,7 @@ def _taken(
     tags: Mapping[str, TagDefinition],
     services: Mapping[str, ServiceDefinition],
 ) -> str:
-    """Why the contents cannot stand beside what is there already; empty when they can."""
+    """Why the contents conflict with earlier definitions; empty if they do not."""
     known: Sequence[tuple[str, Mapping[str, TagDefinition | ServiceDefinition], Sequence[str]]] = (
         ("tag", tags, [tag.name for tag in contents.tags]),
         ("service", services, [service.name for service in contents.services]),
@@ -138,7 +138,7 @@ def _taken(
 
 
 def _kept(contents: FileContents | None, functions: Mapping[str, LoadedFunction]) -> str | None:
-    """The revision of what a broken file goes on with."""
+    """The revision that a broken file keeps in use; None if it keeps nothing."""
     if contents is None:
         return None
     function = contents.function

@@ -1,7 +1,7 @@
-"""From JSON to a function's arguments and back, by its signature.
+"""Converts JSON to a function's arguments and results to JSON, by the signature.
 
 The first parameter is the context, whatever its name; the others are the input's properties.
-Apart from the schemas, for a child process that runs a function has no use for those.
+Separate from the schemas, which a child process that runs a function does not need.
 """
 
 import inspect
@@ -19,15 +19,15 @@ ANY: Any = Any
 
 
 class SignatureFault(ValueError):
-    """The signature, or a schema given instead of it, cannot be used; the text says why."""
+    """An unusable signature, or an unusable schema given instead of it; the text says why."""
 
 
 @dataclass(frozen=True)
 class Binding:
     """How JSON becomes a function's arguments.
 
-    `types` has what each of them is converted to: anything, where the schema was given by hand
-    and values stay as JSON has them. `open_ended` says whether it takes more names than these.
+    `types` has the target type of each parameter: `Any` if the schema was given by hand, so that
+    values stay plain JSON. `open_ended`: the function accepts further names (`**kwargs`).
     """
 
     context: str
@@ -36,9 +36,9 @@ class Binding:
     open_ended: bool
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The keyword arguments for an input; what was not given is left to Python's defaults.
+        """The keyword arguments for an input; Python's defaults fill missing names.
 
-        Raises InvalidInput for what `faults` names.
+        Raises InvalidInput with the violations that `faults` returns.
         """
         whole = self._at_once(given)
         if whole is not None:
@@ -49,29 +49,29 @@ class Binding:
         return arguments
 
     def faults(self, given: Mapping[str, Any]) -> list[Violation]:
-        """What a JSON Schema cannot say: a date that is none, a name that is not taken."""
+        """Violations that a JSON Schema cannot express: an invalid date, an unknown name."""
         return [] if self._at_once(given) is not None else self._convert(given)[1]
 
     @cached_property
     def _boxes(self) -> Mapping[str, Any]:
-        """Each type in a struct of one value: any but a struct's is analysed anew at each call."""
+        """Each type in a struct of one value, as msgspec analyses other types at each call."""
         return {name: _box(kind) for name, kind in self.types.items()}
 
     @cached_property
     def _whole(self) -> Any:
-        """All types in one struct; None where names beyond them are taken."""
+        """All types in one struct; None if the function accepts further names."""
         if self.open_ended:
             return None
         fields = [(name, kind, msgspec.UNSET) for name, kind in self.types.items()]
         return msgspec.defstruct("Arguments", fields, forbid_unknown_fields=True)
 
     def _at_once(self, given: Mapping[str, Any]) -> Any:
-        """What nearly every input is: right as a whole. None when it must be looked at in parts."""
+        """Fast path: convert the whole input. None if it must be converted value by value."""
         if self._whole is None:
             return None
         try:
             return msgspec.convert(given, self._whole)
-        except Exception:  # whatever it is, `_convert` finds it again, and has words for it
+        except Exception:  # `_convert` finds the same fault and describes it
             return None
 
     def _convert(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
@@ -90,9 +90,9 @@ class Binding:
 
 
 def read_binding(function: Callable[..., Any], *, converted: bool = True) -> Binding:
-    """Read how the function is called. Raises SignatureFault when it cannot be, by name.
+    """Read the signature. Raises SignatureFault if the inputs cannot be passed by name.
 
-    converted: whether the annotations say what values become.
+    converted: whether values are converted to the annotated types.
     """
     context, *parameters = _parameters(function)
     named = tuple(p for p in parameters if p.kind is not p.VAR_KEYWORD)
@@ -108,14 +108,14 @@ def read_binding(function: Callable[..., Any], *, converted: bool = True) -> Bin
 
 
 def plain_json(value: Any) -> Any:
-    """`value` as JSON would give it back: see `json_bytes`."""
+    """`value` after a round trip through JSON: see `json_bytes`."""
     return msgspec.json.decode(json_bytes(value))
 
 
 def json_bytes(value: Any) -> bytes:
     """`value` as JSON: dataclasses as objects, enums as their values.
 
-    Raises NotJson for what has no JSON form. Half a surrogate pair becomes U+FFFD.
+    Raises NotJson for a value without a JSON form. A lone surrogate becomes U+FFFD.
     """
     try:
         try:
@@ -140,9 +140,9 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def annotation_of(function: Callable[..., Any], name: str, annotation: Any) -> Any:
-    """The annotation as a type; one that is missing means any JSON.
+    """The annotation as a type; a missing one means any JSON. Raises SignatureFault.
 
-    Resolved one by one, for the context's may be imported for type checkers only.
+    Resolved one by one, as the context's type may be imported for type checkers only.
     """
     if annotation is inspect.Signature.empty:
         return ANY
@@ -150,7 +150,7 @@ def annotation_of(function: Callable[..., Any], name: str, annotation: Any) -> A
     try:
         globals_ = getattr(inspect.unwrap(function), "__globals__", {})
         return get_type_hints(holder, globalns=globals_, include_extras=True)[name]
-    except Exception as cause:  # evaluating text that an author wrote may raise anything
+    except Exception as cause:  # an author's annotation may raise anything
         raise SignatureFault(f"`{name}`: the annotation {annotation!r} fails: {cause}") from cause
 
 

@@ -1,4 +1,4 @@
-"""What a file of the functions folder defines, and what can be said of one that is broken."""
+"""The definitions in a file of the functions folder, and the report of a broken file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from worker.registry.sources import Snapshot
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedFunction:
-    """A function that is ready to run, as its file was when it was loaded.
+    """A function that is ready to run, in the state of its file at the load.
 
-    Hold it for as long as the function runs: it keeps that state of the folder importable.
-    `sources` is the text it was made of, for a child process that must run the same. `link_bytes`
-    is the size of its description on a link.
+    Keep a reference while the function runs: it keeps that state of the folder importable.
+    `sources` is the text of the function's files, for a child process that must run the same
+    code. `link_bytes` is the size of the function's description on a link.
     """
 
     spec: FunctionSpec
@@ -37,12 +37,12 @@ class LoadedFunction:
 
     @cached_property
     def task_name(self) -> str:
-        """The name of the asyncio tasks that it runs in."""
+        """The name of the asyncio tasks that run the function."""
         return function_task_name(self.spec.name)
 
     @cached_property
     def knows_secrets(self) -> bool:
-        """Whether anything that it is given has to be hidden."""
+        """Whether the function has secrets or secret inputs, which must be hidden."""
         return self.spec.input.has_secrets or bool(self.secrets)
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class LoadedFunction:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TagDefinition:
-    """A named value that the worker publishes: a function of no argument, or of `NodeFacts`."""
+    """A named value that the worker publishes: a function with no argument or `NodeFacts`."""
 
     name: str
     callable: Callable[..., Any]
@@ -63,7 +63,7 @@ class TagDefinition:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ServiceDefinition:
-    """A class to be started, watched and stopped; another revision is another service."""
+    """A class that the worker starts, probes and stops; a new revision is a new service."""
 
     name: str
     factory: Callable[[], Any]
@@ -75,7 +75,7 @@ class ServiceDefinition:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FileContents:
-    """All that one file defines. `path` is relative to the folder."""
+    """The definitions of one file. `path` is relative to the folder."""
 
     path: str
     revision: str
@@ -86,10 +86,10 @@ class FileContents:
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenFile:
-    """A file that cannot be used as it is, and why.
+    """A file whose present text is unusable, and the reason.
 
-    `kept_revision` is that of the last good version, which goes on being used; None if there
-    is none.
+    `kept_revision` is the revision of the last good version, which stays in use; None if there is
+    none.
     """
 
     path: str
@@ -102,4 +102,4 @@ class BrokenFile:
 
 
 class FileFault(ValueError):
-    """Why a file cannot be used, in a sentence or two."""
+    """An unusable file; the text gives the reason in a sentence or two."""

@@ -1,7 +1,7 @@
-"""A snapshot of the functions folder as importable modules, apart from every other snapshot.
+"""A snapshot of the functions folder as importable modules, isolated from other snapshots.
 
-A generation is a package of its own (`slotgrid_functions_7`), so two states of the same file live
-beside each other: running tasks end with the old code while new ones start with the new.
+A generation is its own package (`slotgrid_functions_7`), so two states of a file can be loaded at
+the same time: running tasks finish with the old code while new tasks start with the new code.
 """
 
 import importlib
@@ -20,10 +20,10 @@ PREFIX = "slotgrid_functions_"
 
 
 class Generation:
-    """The modules of one snapshot. They leave `sys.modules` with the last reference to it.
+    """The modules of one snapshot; the end of the last reference removes them from `sys.modules`.
 
-    Whoever runs a function holds its generation (a `LoadedFunction` does), so that an import
-    inside the running function still finds the text it was written against.
+    The runner of a function holds a reference (through `LoadedFunction`), so that an import inside
+    the running function finds the modules of the same snapshot.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -32,7 +32,7 @@ class Generation:
         self._modules = _Modules(snapshot)
         self.package = finder.claim(self._modules)
         self._forget = weakref.finalize(self, _forget, finder, self.package)
-        # What is left of a process that ends needs no tidying.
+        # No cleanup at the exit of the process.
         self._forget.atexit = False
 
     def load(self, path: PurePosixPath) -> ModuleType:
@@ -41,7 +41,7 @@ class Generation:
 
 
 class _Modules:
-    """Which module name means which file or folder of a snapshot."""
+    """Maps module names to the files and folders of a snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -56,11 +56,11 @@ class _Modules:
         return package + _below(self._parts(path))
 
     def spec(self, package: str, rest: str) -> ModuleSpec:
-        """How to load the module `package + rest`. Raises ModuleNotFoundError."""
+        """The spec of the module `package + rest`. Raises ModuleNotFoundError."""
         path, folder = self.files.get(rest), self.folders.get(rest)
         name = package + rest
         if path is None and folder is None:
-            # Raised here, as the search would go on and find a newer file on the disk.
+            # Raised here, as the next finders could find a newer file on the disk.
             raise ModuleNotFoundError(f"No module named {rest.lstrip('.')!r}", name=name)
         root = self.snapshot.folder
         spec = ModuleSpec(
@@ -79,9 +79,9 @@ class _Modules:
         return folder if path.stem == "__init__" else (*folder, path.stem)
 
     def _folder_parts(self, folder: PurePosixPath) -> tuple[str, ...]:
-        """The folder's names as a package; beside a file of its name, the file has the name.
+        """The package names of a folder. If a file has the folder's name, the file gets that name.
 
-        So `shop.py` and `shop/price.py` are two functions, and neither needs the other.
+        So `shop.py` and `shop/price.py` are two independent functions.
         """
         return tuple(
             f"{part}/" if self._file_beside(folder.parts[: depth + 1]) else part
@@ -108,14 +108,13 @@ class _TextLoader(Loader):
             raise ImportError(source.fault)
         file = str(self._snapshot.folder / self._path)
         code = compile(source.data, file, "exec", dont_inherit=True)
-        exec(code, module.__dict__)  # noqa: S102  running what the operator put there is the point
+        exec(code, module.__dict__)  # noqa: S102  executing the operator's code is the purpose
 
 
 class _Finder(MetaPathFinder):
-    """Answers for the packages of all generations; there is one in `sys.meta_path`.
+    """The import finder for all generations; `sys.meta_path` has one, which stays forever.
 
-    One that stays, as taking one out while another thread walks the list makes that thread skip a
-    finder.
+    If it were removed while another thread iterates the list, that thread would skip a finder.
     """
 
     def __init__(self) -> None:
@@ -123,7 +122,7 @@ class _Finder(MetaPathFinder):
         self._numbers = itertools.count(1)
 
     def claim(self, modules: _Modules) -> str:
-        """A package name that no generation of this process ever had."""
+        """A new package name, unique in this process, for `modules`."""
         package = f"{PREFIX}{next(self._numbers)}"
         self._packages[package] = modules
         return package

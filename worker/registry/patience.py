@@ -1,4 +1,4 @@
-"""Waiting for code that may never come back, without blocking the loop or the exit."""
+"""Waiting with a time limit for code that may never return; blocks neither loop nor exit."""
 
 import asyncio
 import ctypes
@@ -13,12 +13,12 @@ T = TypeVar("T")
 async def in_thread(
     work: Callable[[], T], *, timeout_s: float, name: str, interrupted: bool = True
 ) -> T:
-    """Run `work` in a thread of its own and return what it returns.
+    """Run `work` in its own thread and return its result.
 
-    Raises TimeoutError when it takes longer, and asks the thread to end: Python code does at its
-    next line, a blocking call when it returns. Work of ours, which only ever waits for a file
-    system, is better not `interrupted`: it could not let go of its open files. A daemon thread,
-    as the interpreter waits for the others before it exits.
+    Raises TimeoutError after `timeout_s`. SystemExit is then raised in the thread: Python code
+    ends at its next line, a blocking call ends when it returns. `interrupted=False` is for our own
+    work, which only waits for a file system: an interrupt could leave its files open. A daemon
+    thread, as the interpreter waits for other threads before it exits.
     """
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = loop.create_future()
@@ -36,7 +36,7 @@ async def in_thread(
         error: Exception | None = None
         try:
             result = work()
-        except Exception as raised:  # handed over to the one who waits
+        except Exception as raised:  # re-raised in the waiter
             error = raised
         except SystemExit as raised:  # the work's own, or our request to end
             error = RuntimeError(f"SystemExit: {raised}")
@@ -49,12 +49,12 @@ async def in_thread(
         async with asyncio.timeout(timeout_s):
             return await outcome
     finally:
-        if interrupted and outcome.cancelled():  # by the timeout, or because nobody waits any more
+        if interrupted and outcome.cancelled():  # by the timeout, or the caller was cancelled
             _ask_to_end(thread)
 
 
 def _ask_to_end(thread: threading.Thread) -> None:
-    """Raise SystemExit in the thread, which ends it without a word."""
+    """Raise SystemExit in the thread, which ends it without a traceback."""
     if thread.ident is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
@@ -62,16 +62,15 @@ def _ask_to_end(thread: threading.Thread) -> None:
 
 
 async def within(work: Coroutine[Any, Any, T], *, timeout_s: float, name: str) -> T:
-    """Await `work` for so long at most, even when it swallows its cancellation.
+    """Await `work` for `timeout_s` at most, even if it swallows its cancellation.
 
-    Raises TimeoutError; the work is cancelled then, and left to itself if it will not end. So
-    it is, too, when whoever waits is cancelled. A cancellation that comes from inside of the work
-    and an exit that it asks for are its failures, raised as RuntimeError: neither may end the loop
-    of the one who waits.
+    Raises TimeoutError. The work is then cancelled, and detached if it does not end; the same
+    happens if the caller is cancelled. If the work cancels itself or requests an exit, that is a
+    failure, raised as RuntimeError, so that it cannot end the caller's loop.
     """
     task = asyncio.create_task(_contained(work), name=name)
     task.add_done_callback(_read_error)
-    task.add_done_callback(lambda _: work.close())  # where it was cancelled before it began
+    task.add_done_callback(lambda _: work.close())  # for a cancellation before the first step
     try:
         await asyncio.wait({task}, timeout=timeout_s)
         if task.done():
@@ -96,6 +95,6 @@ async def _contained(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _read_error(task: asyncio.Task[Any]) -> None:
-    """Else asyncio reports the error of a task that nobody waits for any more."""
+    """Retrieve the task's exception, so that asyncio does not report it."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""From one file's text to what it defines: import it, find what is marked, check it."""
+"""Reads one file's definitions: imports it, finds its marked objects, checks them."""
 
 import inspect
 import re
@@ -30,7 +30,7 @@ _PART = re.compile(r"[\w-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class FileReader:
-    """Reads files on the terms of one worker."""
+    """Reads files with the settings of one worker."""
 
     group: str
     contract: int
@@ -39,7 +39,7 @@ class FileReader:
     environment: Mapping[str, str]
 
     def read(self, generation: Generation, path: PurePosixPath) -> FileContents:
-        """Import the file and describe what it defines. Raises FileFault."""
+        """Import the file and return its definitions. Raises FileFault."""
         name = _function_name(path)
         try:
             module = generation.load(path)
@@ -73,7 +73,7 @@ class FileReader:
 
 @dataclass(frozen=True)
 class _File:
-    """One imported file, and the terms it is read on."""
+    """One imported file, and the settings of its worker."""
 
     terms: FileReader
     generation: Generation
@@ -189,7 +189,7 @@ def _refuse_twins(kind: str, names: list[str]) -> None:
 
 
 def _import_error(error: BaseException, folder: Path, path: PurePosixPath) -> str:
-    """`line 3: ModuleNotFoundError: ...`, with the file's name when it is another file."""
+    """`line 3: ModuleNotFoundError: ...`, with a file name if the fault is in another file."""
     text = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, SyntaxError):
         place, text = (error.filename, error.lineno), f"{type(error).__name__}: {error.msg}"

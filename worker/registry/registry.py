@@ -1,4 +1,4 @@
-"""The functions that this worker offers: found, checked, kept up to date."""
+"""The functions that this worker offers: finds, checks and reloads them."""
 
 import asyncio
 import time
@@ -28,32 +28,31 @@ from worker.registry.watching import watch
 IMPORT_TIMEOUT_S = 10.0
 RETRY_IMPORT_S = 60.0
 RETRY_IMPORT_CEILING_S = 3600.0
-"""Before an import that took too long is tried again, doubled each time: the machine may just have
-been busy."""
+"""Backoff, doubled each time, before the retry of an import that took too long: the machine may
+only have been busy."""
 READ_TIMEOUT_S = 60.0
-"""For all files together; a network file system that hangs must not stop the reloads for good."""
+"""For all files together, so that a hanging network file system does not block reloads forever."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class _Tried:
-    """How the last look at a file ended."""
+    """The result of the last attempt to load a file."""
 
     revision: str
     offer: Offer
     timeouts: int = 0
-    """Of its import, in a row."""
+    """Consecutive timeouts of the file's import."""
     again_at: float = 0.0
-    """Not before then (monotonic) is an import tried again that took too long: each try holds up
-    all other changes."""
+    """The earliest retry (monotonic) after such a timeout: each try delays all other changes."""
 
 
 class Registry:
     """The functions, tags and services of a folder. Fulfils `slotgrid.core.spec.Catalog`.
 
-    Files whose text and helpers have not changed are never imported a second time; those that
-    have are imported anew, in a generation of their own.
+    A file is imported again only if its text or its helpers changed, its last load failed, or
+    that load timed out and its backoff has ended. All imports of a load share a new generation.
     """
 
     def __init__(
@@ -87,13 +86,13 @@ class Registry:
 
     @property
     def version(self) -> int:
-        """Grows with every change of what is offered or broken."""
+        """Increases with every change of definitions or broken files."""
         return self._version
 
     def find(
         self, name: str, group: str | None = None, contract: int | None = None
     ) -> FunctionSpec | None:
-        """The function of that name, if there is one; no group or contract means this worker's."""
+        """The function of that name, or None; no group or contract means this worker's."""
         loaded = self._assembly.functions.get(name)
         if loaded is None:
             return None
@@ -107,12 +106,12 @@ class Registry:
         return [loaded.spec for loaded in self._assembly.functions.values()]
 
     def loaded(self, name: str) -> LoadedFunction | None:
-        """The function of that name, ready to run; hold it while it runs."""
+        """The function of that name, ready to run; keep the reference while it runs."""
         return self._assembly.functions.get(name)
 
     @property
     def broken(self) -> tuple[BrokenFile, ...]:
-        """The files that cannot be used as they are, by path."""
+        """The broken files, by path."""
         return self._assembly.broken
 
     @property
@@ -126,11 +125,14 @@ class Registry:
         return tuple(self._assembly.services.values())
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back after each load that changed anything."""
+        """Register a callback for each load that changed anything."""
         self._callbacks.append(callback)
 
     async def load(self) -> bool:
-        """Bring everything up to date with the folder; returns whether anything changed."""
+        """Load the changes of the folder; returns whether anything changed.
+
+        Raises TimeoutError if reading takes longer than READ_TIMEOUT_S.
+        """
         async with self._loading:
             before = self._snapshot
             snapshot = await in_thread(
@@ -153,18 +155,18 @@ class Registry:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Load on every change of the folder, for as long as the block runs."""
+        """Load on every change of the folder while the block runs."""
         async with watch(self._folder, self.load, again=self._needs_another_look):
             yield
 
     def _needs_another_look(self) -> bool:
-        """Whether a load may bring more although nothing has changed."""
+        """Whether a load may have another result although no file has changed."""
         return not self._snapshot.whole or any(
             look.timeouts and not _is_settled(look) for look in self._tried.values()
         )
 
     async def _try_files(self, snapshot: Snapshot) -> dict[str, _Tried]:
-        """Import what has changed. What is broken is tried again, as its cause may lie outside."""
+        """Import changed files. Retry broken ones, as the cause may be outside the folder."""
         tried: dict[str, _Tried] = {}
         generation: Generation | None = None
         for path in snapshot.function_files():
@@ -217,12 +219,12 @@ class Registry:
 
 
 def _is_settled(tried: _Tried) -> bool:
-    """Whether the file needs no other try before it changes, or before the time has come."""
+    """Whether the file needs no retry before it changes, or before its backoff ends."""
     return tried.offer.contents is not None or time.monotonic() < tried.again_at
 
 
 def _settled(tried: _Tried, path: str, assembly: Assembly) -> _Tried:
-    """Let go of a file's last good contents when the present ones are in use."""
+    """Drop a file's last good contents if the present ones are in use."""
     if assembly.good.get(path) is not tried.offer.contents:
         return tried
     if any(broken.path == path for broken in assembly.broken):
@@ -231,7 +233,7 @@ def _settled(tried: _Tried, path: str, assembly: Assembly) -> _Tried:
 
 
 def _same(one: Assembly, other: Assembly) -> bool:
-    # Definitions compare by identity: a file that was imported anew is another one.
+    # Definitions compare by identity: a new import of a file gives a different definition.
     return (one.functions, one.tags, one.services, one.broken) == (
         other.functions,
         other.tags,

@@ -1,4 +1,4 @@
-"""Services: long-lived helpers of functions, kept running."""
+"""Services: long-lived helpers of functions, which the worker keeps running."""
 
 import asyncio
 import random
@@ -22,13 +22,14 @@ STATUS_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-"""Between two starts; a service that was up for longer than this begins with the first pause."""
+"""Ceiling of the backoff between two starts. After a life longer than this, the backoff begins
+again at FIRST_PAUSE_S."""
 
 log = structlog.get_logger()
 
 
 class ServiceState(StrEnum):
-    """Where a service stands. It is `down` from a failure until the next start begins."""
+    """The states of a service. It is `down` from a failure until the next start begins."""
 
     STARTING = "starting"
     UP = "up"
@@ -36,15 +37,15 @@ class ServiceState(StrEnum):
 
 
 class ServiceNotUp(RuntimeError):
-    """A function asked for a service that is not there at this moment."""
+    """A function requested a service that is not up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceReport:
     """A service as `/health` shows it.
 
-    `status` is what its `status()` last answered, `since` when its state began (seconds since the
-    epoch), `error` why it was down last.
+    `status` is the last result of `status()`, `since` the start of its state (seconds since the
+    epoch), `error` the reason of the last `down`, kept until the service is up.
     """
 
     name: str
@@ -67,10 +68,10 @@ class ServiceReport:
 
 
 class Services:
-    """Runs what the registry defines: starts it, asks each second, restarts what went down.
+    """Runs the registry's services: starts them, probes each second, restarts failed ones.
 
-    A definition of another revision takes the place of the one before; the others go on untouched.
-    `clock` gives monotonic seconds, `sleep` waits for seconds of that clock.
+    A definition with a new revision replaces its predecessor; other services continue unchanged.
+    `clock` returns monotonic seconds; `sleep` waits for seconds of that clock.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Services:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the services while the block runs; stop them all at its end, within a bound."""
+        """Run the services while the block runs; stop them all at its end, in bounded time."""
         self._running = True
         self._follow_registry()
         try:
@@ -107,11 +108,11 @@ class Services:
             for name in list(self._kept):
                 self._end(name)
             if self._ending:
-                # The bound is each service's own: `stop` is left to itself after its time.
+                # Bounded: each service's `stop` is detached after its time limit.
                 await asyncio.wait(self._ending)
 
     def state(self, name: str) -> ServiceState:
-        """Where the service stands; one that nobody defines is `down`."""
+        """The service's state; `down` for an undefined service."""
         kept = self._kept.get(name)
         return kept.state if kept else ServiceState.DOWN
 
@@ -131,7 +132,7 @@ class Services:
         return [self._kept[name].report() for name in sorted(self._kept)]
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back whenever a service changes its state, comes or goes."""
+        """Register a callback for each change of a service's state and of the set of services."""
         self._callbacks.append(callback)
 
     def _follow_registry(self) -> None:
@@ -159,7 +160,7 @@ class Services:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._ending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            # A defect of ours, as the service's own errors are all answered for: told loudly.
+            # A defect of ours, as all errors of the service itself are handled: report it loudly.
             asyncio.get_running_loop().call_exception_handler(
                 {
                     "message": f"{task.get_name()} failed: {type(error).__name__}: {error}",
@@ -177,7 +178,7 @@ class Services:
         self._tell()
 
     async def _keep(self, kept: "_Kept", predecessors: set[asyncio.Task[None]]) -> None:
-        """Start the service again and again, with a growing pause, until cancelled."""
+        """Start the service, and restart it with backoff, until cancelled."""
         if predecessors:
             await asyncio.wait(predecessors)  # never two of one name at a time
         pause_s = FIRST_PAUSE_S
@@ -186,33 +187,33 @@ class Services:
             await self._live(kept)
             if self._clock() - began > LONGEST_PAUSE_S:
                 pause_s = FIRST_PAUSE_S
-            # Half of it by chance, so that what failed together does not come back together.
+            # Jitter of up to half, so that services that failed together do not restart together.
             await self._sleep(pause_s * (0.5 + 0.5 * self._jitter()))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             kept.restarts += 1
             self._move(kept, ServiceState.STARTING, kept.error)
 
     async def _live(self, kept: "_Kept") -> None:
-        """One life of the service, from its start until it went down and was stopped."""
+        """One life of the service, from its start until its failure and stop."""
         service = None
         try:
             service = kept.definition.factory()
             await self._start_and_ask(kept, service)
-        # Whatever an author's code raises means `down`, an exit too.
+        # Any exception of an author's code means `down`, also SystemExit.
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             is_news = reason != kept.error
             kept.instance = None
-            # Before it is stopped, which may take its time: no task starts with it any more.
+            # Before the stop, which may be slow: no further task starts with this service.
             self._move(kept, ServiceState.DOWN, reason)
-            if is_news:  # and not for each start that fails for the same reason
+            if is_news:  # not for each restart that fails for the same reason
                 log.warning("service.down", service=kept.definition.name, error=reason)
         finally:
             if service is not None:
                 await self._stop(service, kept.definition.name)
 
     async def _start_and_ask(self, kept: "_Kept", service: Any) -> None:
-        """Start the service, then ask how it is, until it fails."""
+        """Start the service, then probe it each STATUS_EVERY_S, until it fails."""
         name, options = kept.definition.name, kept.definition.options
         await within(service.start(), timeout_s=options.start_timeout_s, name=f"start of {name}")
         kept.instance = service
@@ -229,12 +230,12 @@ class Services:
     async def _stop(self, service: Any, name: str) -> None:
         try:
             await within(service.stop(), timeout_s=self._stop_timeout_s, name=f"stop of {name}")
-        except (Exception, SystemExit) as error:  # the first error is the one to show
+        except (Exception, SystemExit) as error:  # only logged: `/health` shows the first error
             log.warning("service.stop_failed", service=name, error=str(error))
 
 
 class _Kept:
-    """What is known of one service that is kept running."""
+    """The state of one service."""
 
     def __init__(self, definition: ServiceDefinition) -> None:
         self.definition = definition

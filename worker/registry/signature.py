@@ -1,4 +1,4 @@
-"""What a function takes and gives, read from its signature as JSON Schemas."""
+"""The JSON Schemas of a function's input and output, read from its signature."""
 
 import inspect
 import re
@@ -24,9 +24,9 @@ _REFERENCE = "#/$defs/{name}"
 
 
 class InputSchema(Schema):
-    """The schema of a function's input; what it cannot say is asked of the binding as well.
+    """The schema of a function's input; the binding checks what a schema cannot express.
 
-    So all that is wrong with an input is known before its task waits for a slot.
+    So all faults of an input are found before its task waits for a slot.
     """
 
     def __init__(self, document: JsonSchema, binding: Binding) -> None:
@@ -34,13 +34,13 @@ class InputSchema(Schema):
         self._binding = binding
 
     def violations(self, value: Any) -> list[Violation]:
-        """Everything that is wrong with `value`; empty when the function can be called with it."""
+        """All violations in `value`; empty if the function can be called with it."""
         return Schema.violations(self, value) or self._binding.faults(value)
 
 
 @dataclass(frozen=True)
 class Signature:
-    """The schemas of a function, and how it is called with what fits them."""
+    """The schemas of a function, and the binding of a valid input to its arguments."""
 
     input: Schema
     output: Schema | None
@@ -53,7 +53,7 @@ def read_signature(
     input_schema: Mapping[str, Any] | None = None,
     output_schema: Mapping[str, Any] | None = None,
 ) -> Signature:
-    """Read the schemas; those given win over the annotations. Raises SignatureFault."""
+    """Read the schemas; given ones take precedence over annotations. Raises SignatureFault."""
     binding = read_binding(function, converted=input_schema is None)
     if input_schema is None:
         document = _input_document(function, binding)
@@ -69,7 +69,7 @@ def read_signature(
 
 
 def describe(function: Callable[..., Any]) -> str:
-    """The first paragraph of the docstring on one line; empty when there is none."""
+    """The first paragraph of the docstring on one line; empty without a docstring."""
     return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
 
 
@@ -110,7 +110,7 @@ def _given_input(given: Mapping[str, Any], binding: Binding) -> dict[str, Any]:
             if name not in binding.types:
                 raise SignatureFault(f"the given input schema has `{name}`, the function has not")
         if not _CLOSED & document.keys():
-            # Not `additionalProperties`, which would not see what `allOf` and its like name.
+            # Not `additionalProperties`, which ignores properties named in `allOf` and the like.
             document["unevaluatedProperties"] = False
     return document
 
@@ -123,10 +123,10 @@ def _output_document(function: Callable[..., Any]) -> dict[str, Any] | None:
 
 
 def _schema_of(what: str, kind: Any) -> dict[str, Any]:
-    """The schema of one type, complete in itself. Raises SignatureFault, naming `what`."""
+    """The self-contained schema of one type. Raises SignatureFault, which names `what`."""
     try:
         (schema,), definitions = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
-    except Exception as cause:  # msgspec asks the author's classes, which may raise anything
+    except Exception as cause:  # msgspec calls the author's classes, which may raise anything
         reason = str(cause).strip().rpartition("\n")[2] or type(cause).__name__
         raise SignatureFault(f"{what} has no JSON Schema: {reason}") from cause
     return {**schema, "$defs": definitions} if definitions else schema
@@ -147,9 +147,9 @@ def _compiled(which: str, compile_: Callable[[], Schema]) -> Schema:
 
 
 def _parameter_descriptions(function: Callable[..., Any]) -> dict[str, str]:
-    """What lines such as `url: where to begin` of the docstring say about each name.
+    """The descriptions by name from docstring lines such as `url: where to begin`.
 
-    A line that is indented further goes on with the one before.
+    A line with a deeper indent continues the line before.
     """
     told: dict[str, str] = {}
     name, indent = "", 0

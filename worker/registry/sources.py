@@ -1,8 +1,8 @@
-"""The functions folder as text: what stands in it, what imports what, what a change touches.
+"""The functions folder as text: its files, their imports, and the files that a change affects.
 
-Everything is read once into a `Snapshot` and loaded from there, never from the disk again. So
-what was hashed is what runs, a file changed in the middle of a load cannot mix two states of the
-folder, and no `.pyc` with a time stamp of the same second can bring back old code.
+Each file is read once into a `Snapshot` and loaded from there, never again from the disk. So the
+hashed text is the text that runs, a change during a load cannot mix two states of the folder, and
+a `.pyc` with a time stamp of the same second cannot restore old code.
 """
 
 import ast
@@ -22,7 +22,7 @@ GONE = f"cannot be read: {os.strerror(errno.ENOENT)}"
 class Source:
     """One Python file: its path under the folder, its bytes, the files that it may import.
 
-    `data` is None, and `fault` says why, when the file could not be read.
+    If the file could not be read, `data` is None and `fault` says why.
     """
 
     path: PurePosixPath
@@ -32,7 +32,7 @@ class Source:
 
     @classmethod
     def read(cls, folder: Path, path: PurePosixPath, known: "Source | None" = None) -> "Source":
-        """Read the file; what is `known` is kept when its bytes are still the same."""
+        """Read the file; returns `known` if its bytes are unchanged."""
         try:
             data = (folder / path).read_bytes()
         except OSError as cause:
@@ -49,12 +49,12 @@ class Snapshot:
     folder: Path
     sources: Mapping[PurePosixPath, Source]
     unreadable: tuple[str, ...] = ()
-    """Folders whose files are not known, and why. Files that were there before count as files
-    that cannot be read."""
+    """Folders that could not be listed, and why. Files of the previous snapshot in them count as
+    unreadable files."""
 
     @classmethod
     def read(cls, folder: Path, previous: "Snapshot | None" = None) -> "Snapshot":
-        """Read the folder; one that is not there counts as empty. Blocks."""
+        """Read the folder; a missing folder counts as empty. Blocks."""
         known = previous.sources if previous else {}
         faults: list[OSError] = []
         read = (Source.read(folder, path, known.get(path)) for path in _walk(folder, faults.append))
@@ -72,7 +72,7 @@ class Snapshot:
 
     @property
     def whole(self) -> bool:
-        """Whether all that is there could be read; what is not there needs no second look."""
+        """Whether everything that exists could be read; missing files need no retry."""
         unread = {one.fault for one in self.sources.values() if one.data is None}
         return not self.unreadable and unread <= {GONE}
 
@@ -81,7 +81,7 @@ class Snapshot:
         return [path for path in self.sources if not any(p.startswith("_") for p in path.parts)]
 
     def closure(self, path: PurePosixPath) -> "Snapshot":
-        """The file and everything of the folder that it may import, directly or not."""
+        """The file and all files of the folder that it may import, directly or indirectly."""
         reached: set[PurePosixPath] = set()
         waiting = {path, *_initialisers(path.parent)}
         while waiting:
@@ -92,9 +92,9 @@ class Snapshot:
         return Snapshot(self.folder, {part: self.sources[part] for part in sorted(reached)})
 
     def revision(self, path: PurePosixPath) -> str:
-        """A short hash of the file and of all that it may import of the folder.
+        """A short hash of the file and of all files of the folder that it may import.
 
-        It changes when they do, and with nothing else: neither with times nor with neighbours.
+        It changes only with their paths and text, not with times or other files.
         """
         digest = hashlib.sha256()
         for part, source in self.closure(path).sources.items():
@@ -108,7 +108,7 @@ def _unreadable(fault: OSError) -> str:
 
 
 def _walk(folder: Path, failed: Callable[[OSError], None]) -> Iterator[PurePosixPath]:
-    """The Python files; `failed` gets the error of each folder that is there and cannot be read."""
+    """The Python files; `failed` gets the error of each folder that exists but is unreadable."""
 
     def note(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
@@ -124,15 +124,15 @@ def _walk(folder: Path, failed: Callable[[OSError], None]) -> Iterator[PurePosix
 
 
 def _imports(path: PurePosixPath, data: bytes) -> Iterator[PurePosixPath]:
-    """The files that relative imports anywhere in the text can mean, present or not.
+    """The files that relative imports anywhere in the text may refer to, existing or not.
 
-    Read from the text, so that an import inside a function counts too, and a file that fails
-    half-way through is known to depend on the helper that will mend it.
+    Read from the text, so that an import inside a function counts, and so that a file whose
+    import fails half-way depends on the helper whose change repairs it.
     """
     try:
         tree = ast.parse(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return  # loading it will say what is wrong
+        return  # the load reports the fault
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or not 0 < node.level <= len(path.parts):
             continue
@@ -145,6 +145,6 @@ def _imports(path: PurePosixPath, data: bytes) -> Iterator[PurePosixPath]:
 
 
 def _initialisers(folder: PurePosixPath) -> Iterator[PurePosixPath]:
-    """The `__init__.py` of the folder and of those above it: importing below runs them."""
+    """The `__init__.py` of the folder and its parents: an import below the folder runs them."""
     for parent in (folder, *folder.parents):
         yield parent / f"__init__{SUFFIX}"

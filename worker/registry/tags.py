@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """What a tag last said; `error` is there instead of a value when it failed."""
+    """The last value of a tag; if it failed, `error` is set instead."""
 
     name: str
     value: TagValue
@@ -41,7 +41,7 @@ class Tag:
 
 
 class Tags:
-    """Asks all tags when they are loaded and each minute, none longer than a bound."""
+    """Evaluates all tags after each registry change and each minute, each with a time limit."""
 
     def __init__(
         self,
@@ -64,17 +64,17 @@ class Tags:
         return self._tags
 
     def values(self) -> Mapping[str, TagValue]:
-        """What `/health` shows: each tag's value, or its error's text."""
+        """The tags as `/health` shows them: each tag's value, or its error's text."""
         return {tag.name: tag.shown for tag in self._tags}
 
     async def refresh(self) -> None:
-        """Ask all tags now, side by side."""
+        """Evaluate all tags now, concurrently."""
         defined = self._registry.tags_defined
         self._tags = _within_bounds(await asyncio.gather(*(self._ask(tag) for tag in defined)))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep the tags fresh while the block runs; they have been asked when it begins."""
+        """Refresh the tags while the block runs; their first values exist when it begins."""
         await self.refresh()
         async with background(self._keep_fresh, name="tags"):
             yield
@@ -95,7 +95,7 @@ class Tags:
         name = definition.name
         try:
             return Tag(name, _checked(await self._answer(definition)))
-        except Exception as error:  # whatever an author's code raises is what the tag shows
+        except Exception as error:  # the tag shows any exception of the author's code
             text = well_formed(f"{type(error).__name__}: {error}".rstrip(": ")[:LONGEST_TEXT])
             log.warning("tag.failed", tag=name, error=text)
             return Tag(name, None, text)
@@ -110,7 +110,7 @@ class Tags:
 
 
 def _within_bounds(tags: Iterable[Tag]) -> tuple[Tag, ...]:
-    """As many tags as a balancer takes from a worker, which would lose its link for more."""
+    """As many tags as a link allows; with more, the balancer would close the link."""
     kept: list[Tag] = []
     size = 0
     for tag in tags:

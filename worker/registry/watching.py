@@ -12,9 +12,9 @@ import watchfiles
 from slotgrid.runtime.background import background
 
 LOOK_MS = 500
-"""How soon it is seen that the folder itself came, went or was replaced."""
+"""Poll interval for the creation, removal or replacement of the folder itself."""
 LOOK_AGAIN_S = 5.0
-"""How often the folder is read while it cannot be watched, or another look at it may bring more."""
+"""Poll interval of the folder's files while it cannot be watched, or while `again` is true."""
 
 log = structlog.get_logger()
 
@@ -23,11 +23,10 @@ log = structlog.get_logger()
 async def watch(
     folder: Path, changed: Callable[[], Awaitable[object]], *, again: Callable[[], bool]
 ) -> AsyncIterator[None]:
-    """Call `changed` on each change, and once when the watch stands, while the block runs.
+    """Call `changed` on each change, and once when the watch begins, while the block runs.
 
-    A folder that is not there yet is waited for. Changes that come together are one call. While the
-    folder cannot be watched, or `again` says that another look may bring more, `changed` is called
-    every LOOK_AGAIN_S.
+    The folder may be created later. Simultaneous changes cause one call. While the folder cannot
+    be watched, or while `again` returns true, `changed` is called every LOOK_AGAIN_S.
     """
     stop = asyncio.Event()
     watching = _Watch(folder, changed, again, stop)
@@ -39,7 +38,7 @@ async def watch(
 
 
 class _Watch:
-    """One folder, and whether it can be watched: each change of that is logged once."""
+    """Watches one folder; logs once when watching fails, and once when it works again."""
 
     def __init__(
         self,
@@ -55,7 +54,7 @@ class _Watch:
         self._fault: str | None = None
 
     async def follow(self) -> None:
-        """Follow the folder for ever."""
+        """Follow the folder forever."""
         was_present = True
         while True:
             try:
@@ -66,13 +65,13 @@ class _Watch:
                     await self._changed()
                 was_present = present
                 await asyncio.sleep(LOOK_MS / 1000)
-            except Exception as error:  # the edge of the loop: what is loaded goes on being offered
+            except Exception as error:  # the edge of the loop: loaded functions stay in use
                 self._failed(error)
                 await asyncio.sleep(LOOK_AGAIN_S)
                 await self._look()
 
     async def _follow_present(self) -> None:
-        """Follow the folder until another, or none, is in its place."""
+        """Follow the folder until it is removed or replaced."""
         identity = _identity(self._folder)
         loop, looked_at = asyncio.get_running_loop(), -math.inf
         async for changes in watchfiles.awatch(
@@ -82,7 +81,7 @@ class _Watch:
             rust_timeout=LOOK_MS,
             yield_on_timeout=True,
         ):
-            # The first time without a change: what came before the watch stood is seen now.
+            # The first call needs no change: it covers changes from before the watch began.
             due = self._again() and loop.time() - looked_at >= LOOK_AGAIN_S
             if changes or looked_at == -math.inf or due:
                 looked_at = loop.time()
@@ -92,7 +91,7 @@ class _Watch:
                 return
 
     async def _look(self) -> None:
-        """See what has changed although the folder cannot be watched."""
+        """Call `changed`, although the folder cannot be watched."""
         try:
             await self._changed()
         except Exception as error:  # likewise
@@ -116,7 +115,7 @@ class _Watch:
 
 
 def _matters(_: watchfiles.Change, path: str) -> bool:
-    """Python files and folders; not what editors and the interpreter leave beside them."""
+    """Whether a path is a Python file or a folder, not a file of editors or the interpreter."""
     parts = PurePath(path).parts
     hidden = parts[-1].startswith(".") or "__pycache__" in parts
     return not hidden and PurePath(path).suffix in {"", ".py"}
