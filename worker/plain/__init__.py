@@ -1,1 +1,1 @@
-"""Plain `def` functions: run in child processes, which can be ended at any line."""
+"""Plain `def` functions: run in child processes, which can be killed at any line."""

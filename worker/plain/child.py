@@ -1,7 +1,7 @@
 """The child process of a plain function: `python -m worker.plain.child SOCKET PARENT`.
 
-It loads one function from the text that it is sent and runs it, task after task, until the worker
-closes the socket, kills it, or dies.
+The process loads one function from the text that the worker sends, and runs it for one task after
+another, until the worker closes the socket, kills the process, or dies.
 """
 
 import faulthandler
@@ -53,15 +53,15 @@ class WorkerGone(Exception):
 
 
 class Channel:
-    """The child's end of the socket: blocking, and one question at a time."""
+    """The child's end of the socket: blocking, with one request at a time."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
-        # A function may speak from several threads; answers must reach the one that asked.
+        # A function may call from several threads; each answer must reach its own caller.
         self._turn = threading.Lock()
 
     def tell(self, message: FromChild) -> None:
-        """Send what asks for no answer. Raises FrameTooLarge."""
+        """Send a message that has no answer. Raises FrameTooLarge."""
         with self._turn:
             self._socket.sendall(encode(message))
 
@@ -71,7 +71,7 @@ class Channel:
         return TO_CHILD.decode(self._read(length))
 
     def say(self, message: Say) -> Answer:
-        """Ask, and wait for the answer."""
+        """Send a request and wait for its answer. Raises FrameTooLarge or WorkerGone."""
         with self._turn:
             self._socket.sendall(encode(message))
             answer = self.receive()
@@ -90,9 +90,9 @@ class Channel:
 
 
 class Lines(io.TextIOBase):
-    """Stands in for `sys.stdout` or `sys.stderr`: what is printed becomes lines of the task's log.
+    """Replaces `sys.stdout` or `sys.stderr`: printed text becomes lines of the task's log.
 
-    Between tasks, and while the function is loaded, it goes to the real stream.
+    Between tasks, and during the load of the function, text goes to the real stream.
     """
 
     def __init__(self, name: Literal["stdout", "stderr"], real: TextIO) -> None:
@@ -102,7 +102,7 @@ class Lines(io.TextIOBase):
         self.context: ChildContext | None = None
 
     def write(self, text: str) -> int:
-        """Log every line that is complete."""
+        """Log every complete line."""
         if self.context is None:
             return self._real.write(text)
         *lines, self._rest = (self._rest + text).split("\n")
@@ -114,38 +114,38 @@ class Lines(io.TextIOBase):
         return len(text)
 
     def writable(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def fileno(self) -> int:
-        """The real stream's, for subprocesses and C code: the worker listens there too."""
+        """The real stream's descriptor, for subprocesses and C code: the worker reads it too."""
         return self._real.fileno()
 
     def flush(self) -> None:
-        """Nothing is held back but a line that has no end yet."""
+        """Flush the real stream; an incomplete line stays buffered."""
         self._real.flush()
 
     def end_line(self) -> None:
-        """Log what has no line end yet."""
+        """Log the incomplete last line."""
         if self._rest:
-            with suppress(ValueError):  # a line that is refused has nobody left to complain to
+            with suppress(ValueError):  # the worker refused the line, and the function has ended
                 self.write("\n")
 
 
 class Function:
-    """The function, ready to run."""
+    """The loaded function of this process."""
 
     def __init__(
         self, call: Callable[..., Any], options: FunctionOptions, generation: Generation
     ) -> None:
         self._call = call
         self._options = options
-        self._generation = generation  # held, so that an import inside the function works
+        self._generation = generation  # a reference, so that imports inside the function work
         self._binding = read_binding(call, converted=options.input is None)
 
     @classmethod
     def load(cls, start: Start) -> "Function":
-        """Import the text that was sent. Raises whatever its code raises."""
+        """Import the sent text. Raises any exception of its code."""
         sources = {
             PurePosixPath(path): Source(PurePosixPath(path), data, frozenset())
             for path, data in start.sources.items()
@@ -157,14 +157,14 @@ class Function:
         raise ImportError("the file defines no @function here, though it does in the worker")
 
     def run(self, run: Run, context: ChildContext) -> Returned | Raised:
-        """Call it; whatever happens becomes a message."""
+        """Call the function; returns its outcome as a message."""
         try:
             arguments = self._binding.bind(msgspec.json.decode(run.input))
         except InvalidInput as error:
             return self.raised(error, cause="invalid-input")
         try:
             returned = self._call(context, **arguments)
-        # All of them: `sys.exit()` ends the task, not its process.
+        # BaseException: `sys.exit()` ends the task, not its process.
         except BaseException as error:
             return self.raised(error)
         try:
@@ -230,11 +230,11 @@ def main() -> None:
     try:
         serve(Channel(end), streams)
     except (WorkerGone, OSError):
-        pass  # nobody is left to tell
+        pass  # the worker is gone: nothing to report to
     except Exception:  # a defect of ours, for the worker's log
         traceback.print_exc()
         status = os.EX_SOFTWARE
-    # Not `sys.exit`: threads that a function left behind must not hold the process.
+    # Not `sys.exit`, which would wait for threads that a function left running.
     os._exit(status)
 
 

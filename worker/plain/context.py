@@ -1,4 +1,4 @@
-"""What a plain function is given, in its child process."""
+"""The context of a plain function, in its child process."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
@@ -11,10 +11,10 @@ from worker.registry.binding import json_bytes
 
 
 class Speaker(Protocol):
-    """Carries what is said to the worker and brings its answer."""
+    """Sends requests to the worker and returns its answers."""
 
     def say(self, message: Say) -> Answer:
-        """Wait for the answer, which comes when the task's reader has room."""
+        """Send, and wait for the answer, which the worker sends when the task's reader has room."""
 
 
 class ChildContext:
@@ -28,31 +28,31 @@ class ChildContext:
         self.secrets: Mapping[str, str] = dict(run.secrets)
 
     def close(self) -> None:
-        """Let nothing be said any more, for instance by threads that were left behind."""
+        """Refuse further calls, for example from threads that are still running."""
         self._speaker = None
 
     def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
-        """Say something of one's own kind. Raises ValueError for what is not JSON."""
+        """Emit an event of a custom kind. Raises ValueError for data that is not JSON."""
         self._say("emit", kind=kind, text=text, data=data)
 
     def status(self, text: str) -> None:
-        """Say in words what is going on."""
+        """Emit a `status` event."""
         self._say("status", text=text)
 
     def progress(self, text: str, fraction: float | None = None) -> None:
-        """Say how far it is."""
+        """Emit a `progress` event."""
         self._say("progress", text=text, fraction=fraction)
 
     def stream(self, chunk: str) -> None:
-        """Hand over a piece of the answer."""
+        """Emit a piece of the result as a `chunk` event."""
         self._say("stream", chunk=chunk)
 
     def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
-        """Write a line into the task's log."""
+        """Write a line to the task's log."""
         self._say("log", line=str(line), stream=stream)
 
     def save(self, name: str, data: bytes | str) -> Artifact:
-        """Keep a file with the task."""
+        """Save a file as the task's artifact."""
         content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
         file = self._say("save", content=content, name=name)
         assert file is not None

@@ -1,8 +1,8 @@
-"""What a worker and the child process of a plain function say to each other.
+"""The messages between a worker and the child process of a plain function.
 
 Frames on a socket pair: four bytes of length (big-endian), then one message in MessagePack, which
-carries bytes as they are. The child asks and waits for the answer, one thing at a time; so a reader
-who is slow slows the function, and nothing is ever buffered.
+carries raw bytes. The child sends one request at a time and waits for the answer. So a slow reader
+slows the function (backpressure), and nothing is buffered.
 """
 
 import struct
@@ -12,7 +12,7 @@ import msgspec
 
 LENGTH = struct.Struct(">I")
 FRAME_LIMIT = 128 * 1024 * 1024
-"""Bytes; more than the largest artifact that a task may save."""
+"""Bytes; larger than the largest artifact that a task may save."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -43,14 +43,14 @@ class SavedFile(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """What came of the child's `Say`: done, with the file that was saved; or refused."""
+    """The result of a `Say`: success, for `save` with the file, or a refusal with its reason."""
 
     file: SavedFile | None = None
     refused: str | None = None
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
-    """The function is loaded; the child takes runs."""
+    """The function is loaded; the child accepts runs."""
 
 
 class NotStarted(msgspec.Struct, frozen=True, tag=True):
@@ -61,7 +61,7 @@ class NotStarted(msgspec.Struct, frozen=True, tag=True):
 
 
 class Say(msgspec.Struct, frozen=True, tag=True):
-    """Call a method of the task's context. `arguments` is JSON; `content` what to save."""
+    """Call a method of the task's context. `arguments` is JSON, `content` the file to save."""
 
     method: Literal["emit", "status", "progress", "stream", "log", "save"]
     arguments: bytes
@@ -77,8 +77,8 @@ class Returned(msgspec.Struct, frozen=True, tag=True):
 class Raised(msgspec.Struct, frozen=True, tag=True):
     """The function has raised.
 
-    `cause` tells the two cases that are no failure of its own: it returned what is not JSON, or
-    its input was refused while it was bound (then `violations` are pairs of pointer and message).
+    `cause` marks two cases without an exception of the function: the result is not JSON, or the
+    binding refused the input (`violations` then has pairs of pointer and message).
     """
 
     error: str

@@ -35,21 +35,21 @@ from worker.plain.messages import (
 from worker.registry.definitions import LoadedFunction
 
 REAP_S = 0.5
-"""How long the end of a killed process is waited for: well within the grace of a cancel."""
+"""Wait for the exit of a killed process: well within the grace period of a cancel."""
 LAST_WORDS_S = 0.5
-"""How long the output of a dead process is read: a process that it started may hold the pipe."""
+"""Limit for reading a dead process's output: a process that it started may keep the pipe open."""
 LONGEST_LINE = 64 * 1024
 NOT_FOR_CHILDREN = THEIR_KEYS | {"AUTH_KEY", "BALANCER_KEY", "WEBHOOK_SECRET", "DATABASE_URL"}
-"""The worker's own secrets, in every spelling: no function has a use for them."""
+"""The worker's own secrets, in every spelling: functions do not need them."""
 
 log = structlog.get_logger()
 
 
 class RemoteError(Exception):
-    """A plain function raised; `str(error)` reads `ValueError: what it said`.
+    """An exception of a plain function; `str(error)` is `ValueError: its message`.
 
-    `retryable` is whether `retry_on` names it, `traceback` that of the child, which a printed
-    traceback of this error shows too.
+    `retryable`: `retry_on` names the exception. `traceback` is the child's traceback, which a
+    printed traceback of this error includes.
     """
 
     def __init__(self, raised: Raised) -> None:
@@ -73,7 +73,7 @@ class ChildProcess:
         self._context: Context | None = None
         self.loaded = loaded
         self.fit = True
-        """Whether it can take another run: false once it was killed, died or was left mid-run."""
+        """Whether the process can take another run: not after a kill, a death or an aborted run."""
         assert process.stdout is not None
         assert process.stderr is not None
         self._ears = {
@@ -83,7 +83,7 @@ class ChildProcess:
 
     @classmethod
     async def start(cls, loaded: LoadedFunction) -> "ChildProcess":
-        """Start a process and load the function there. Raises FunctionFailed if it cannot be."""
+        """Start a process that loads the function. Raises FunctionFailed if the load fails."""
         ours, theirs = socket.socketpair()
         with theirs:
             reader, writer = await asyncio.open_connection(sock=ours)
@@ -101,10 +101,10 @@ class ChildProcess:
         return child
 
     async def run(self, context: Context, attempt: Run) -> Any:
-        """Run the function once, saying what it says through `context`.
+        """Run the function once; its output goes to `context`.
 
-        Raises RemoteError for what it raised, OutputInvalid for a result that is not JSON,
-        InvalidInput, and FunctionFailed when the process died.
+        Raises RemoteError for an exception of the function, OutputInvalid for a result that is not
+        JSON, InvalidInput, and FunctionFailed if the process died.
         """
         self.fit = False
         self._context = context
@@ -121,14 +121,14 @@ class ChildProcess:
         return msgspec.json.decode(message.result)
 
     def kill(self) -> None:
-        """End the process and all that it started, now."""
+        """Kill the process and all processes of its group, at once."""
         self.fit = False
-        # Its own session and group; the group may outlive its leader.
+        # The process has its own session and group; the group may outlive its leader.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def end(self) -> None:
-        """Kill the process and let go of all that belongs to it; bounded."""
+        """Kill the process and release its resources, in bounded time."""
         self.kill()
         self._writer.close()
         await self._reaped()
@@ -138,7 +138,7 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The process, which leads a group of its own."""
+        """The id of the process, which leads its own process group."""
         return self._process.pid
 
     async def _load(self) -> None:
@@ -168,7 +168,7 @@ class ChildProcess:
             raise await self._died() from None
 
     async def _died(self) -> FunctionFailed:
-        """What the process died of, once its last words are in the task's log."""
+        """The cause of the process's death, after its last output is in the task's log."""
         self.kill()
         await asyncio.wait(self._ears, timeout=LAST_WORDS_S)
         await self._reaped()
@@ -176,13 +176,13 @@ class ChildProcess:
         return FunctionFailed(f"its process {_in_words(status)}", reason="process-died")
 
     async def _reaped(self) -> None:
-        # Bounded, as before Python 3.12.4 the wait is for the end of the pipes too.
+        # Bounded, as before Python 3.12.4 `wait` also waits for the end of the pipes.
         with suppress(TimeoutError):
             async with asyncio.timeout(REAP_S):
                 await self._process.wait()
 
     async def _listen(self, reader: StreamReader, stream: Literal["stdout", "stderr"]) -> None:
-        """What comes past `sys.stdout`: from C code, subprocesses, a crash."""
+        """Log output that bypasses `sys.stdout`: from C code, subprocesses, a crash."""
         rest = b""
         while chunk := await reader.read(LONGEST_LINE):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -200,7 +200,7 @@ class ChildProcess:
             name = self.loaded.spec.name
             log.info("plain.output", function=name, pid=self.pid, stream=stream, line=text)
             return
-        with suppress(RuntimeError, ValueError):  # the task has ended, and with it its log
+        with suppress(RuntimeError, ValueError):  # the task and its log have ended
             await self._context.log(text, stream)
 
 
@@ -212,13 +212,13 @@ async def _spawn(theirs: socket.socket) -> Process:
         stdout=PIPE,
         stderr=PIPE,
         pass_fds=[theirs.fileno()],
-        start_new_session=True,  # so that what it starts dies with it
+        start_new_session=True,  # so that a kill of its group includes its own children
         env={key: value for key, value in os.environ.items() if key not in NOT_FOR_CHILDREN},
     )
 
 
 async def _said(context: Context, message: Say) -> Answer:
-    """Say it, and wait until there is room for more."""
+    """Call the context's method, and wait until there is room for more."""
     arguments = msgspec.json.decode(message.arguments)
     if message.content is not None:
         arguments["data"] = message.content

@@ -1,4 +1,4 @@
-"""The child processes of plain functions: as few as needed, kept between tasks."""
+"""The child processes of plain functions: started on demand, kept between tasks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -14,16 +14,16 @@ from worker.plain.process import ChildProcess
 from worker.registry.definitions import LoadedFunction
 
 IDLE_S = 300.0
-"""How long a process is kept without a task: starting one anew costs some 200 ms."""
+"""How long an idle process is kept: a new start costs some 200 ms."""
 
 log = structlog.get_logger()
 
 
 class PlainProcesses:
-    """Runs plain functions, each in a process that has loaded that function and nothing else.
+    """Runs plain functions, each in a process that has loaded only that function.
 
-    At most `limit` processes run; those that are idle make room for others. A process with old
-    code is ended as soon as the new code has been asked for and it is idle.
+    At most `limit` processes run; an idle process is evicted for a new one. After a run with new
+    code was requested, processes with the old code end as soon as they are idle.
     """
 
     def __init__(self, *, limit: int, idle_s: float = IDLE_S) -> None:
@@ -38,7 +38,7 @@ class PlainProcesses:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """End every process when the block does."""
+        """End every process at the end of the block."""
         try:
             yield
         finally:
@@ -49,14 +49,14 @@ class PlainProcesses:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """The processes, busy and idle."""
+        """The ids of all processes, busy and idle."""
         return tuple(child.pid for child in self._children)
 
     async def run(self, loaded: LoadedFunction, context: Context, filled: Mapping[str, Any]) -> Any:
-        """Run the function with a valid input; cancelling kills its process group at once.
+        """Run the function with a valid input; a cancel kills its process group at once.
 
-        Raises RemoteError for what it raised, OutputInvalid for a result that is not JSON,
-        InvalidInput, and FunctionFailed when its process died or cannot load it.
+        Raises RemoteError for an exception of the function, OutputInvalid for a result that is not
+        JSON, InvalidInput, and FunctionFailed if its process died or cannot load the function.
         """
         name, revision = loaded.spec.name, loaded.spec.revision
         self._revisions[name] = revision
@@ -81,7 +81,7 @@ class PlainProcesses:
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
-        """The right to have one process busy."""
+        """The right to keep one process busy."""
         async with self._places:
             self._busy += 1
             try:
@@ -90,7 +90,7 @@ class PlainProcesses:
                 self._busy -= 1
 
     def _take(self, loaded: LoadedFunction) -> ChildProcess | None:
-        """An idle process of that function, the one used last; those of its old code go."""
+        """The last used idle process of that function, or None; retires those with old code."""
         found = None
         for child in list(self._idle):
             if child.loaded.spec.name != loaded.spec.name:
@@ -105,7 +105,7 @@ class PlainProcesses:
 
     async def _start(self, loaded: LoadedFunction) -> ChildProcess:
         if self._busy + len(self._idle) > self._limit:
-            self._retire(next(iter(self._idle)))  # idle for the longest
+            self._retire(next(iter(self._idle)))  # the longest idle
         child = await ChildProcess.start(loaded)
         self._children.add(child)
         log.info("plain.started", function=loaded.spec.name, pid=child.pid)
@@ -116,7 +116,7 @@ class PlainProcesses:
         self._idle[child] = loop.call_later(self._idle_s, self._retire, child)
 
     def _retire(self, child: ChildProcess) -> None:
-        """Kill the process now, and tidy up after it in the background."""
+        """Kill the process now, and clean up in the background."""
         child.kill()
         if (timer := self._idle.pop(child, None)) is not None:
             timer.cancel()
