@@ -34,7 +34,7 @@ class Run(msgspec.Struct, frozen=True, tag=True):
 
 
 class SavedFile(msgspec.Struct, frozen=True):
-    """An artifact, as `slotgrid.core.task.Artifact` has it."""
+    """An artifact, with the fields of `slotgrid.core.parts.Artifact`."""
 
     name: str
     size: int

@@ -36,7 +36,7 @@ class Generation:
         self._forget.atexit = False
 
     def load(self, path: PurePosixPath) -> ModuleType:
-        """Import one file of the snapshot. Raises whatever its code raises."""
+        """Import one file of the snapshot. Raises any exception of its code."""
         return importlib.import_module(self._modules.name_of(path, self.package))
 
 

@@ -38,7 +38,7 @@ async def in_thread(
             result = work()
         except Exception as raised:  # re-raised in the waiter
             error = raised
-        except SystemExit as raised:  # the work's own, or our request to end
+        except SystemExit as raised:  # from the work itself, or from `_ask_to_end`
             error = RuntimeError(f"SystemExit: {raised}")
         with suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(settle, result, error)
@@ -90,7 +90,7 @@ async def _contained(work: Coroutine[Any, Any, T]) -> T:
         if task is not None and task.cancelling():
             raise
         raise RuntimeError("CancelledError: cancelled by its own code") from None
-    except BaseException as error:  # SystemExit, KeyboardInterrupt, others of libraries
+    except BaseException as error:  # SystemExit, KeyboardInterrupt, classes of libraries
         raise RuntimeError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
 
 
