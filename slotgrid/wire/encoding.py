@@ -1,4 +1,4 @@
-"""Messages as JSON and back: one a line, and no line holds a line break."""
+"""Encodes messages as lines of JSON, each without a line break inside, and decodes them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar, get_args
@@ -11,17 +11,17 @@ M = TypeVar("M")
 
 
 class ProtocolFault(ValueError):
-    """The peer sent what the protocol does not allow; the text says what, in one sentence."""
+    """The peer violated the protocol; the text describes how, in one sentence."""
 
 
 class _Typed(msgspec.Struct):
-    """Any message at all: it has a type."""
+    """A message of any type."""
 
     type: str
 
 
 class Reader(Generic[M]):
-    """Reads the messages of one direction. What is of a type that is not known is left out."""
+    """Decodes the messages of one direction. Messages of an unknown type are left out."""
 
     def __init__(self, messages: object) -> None:
         self._decoder: msgspec.json.Decoder[M] = msgspec.json.Decoder(messages)
@@ -33,11 +33,11 @@ class Reader(Generic[M]):
         try:
             return self._decoder.decode_lines(frame)
         except (msgspec.DecodeError, RecursionError):
-            # One of them is of a later version, or wrong: look at each.
+            # A message is of a later version, or invalid: decode them one by one.
             return [*self._known_ones(frame.split(b"\n"))]
 
     def one(self, message: bytes | bytearray) -> M | None:
-        """One message; None when its type is not known. Raises ProtocolFault."""
+        """One message; None when its type is unknown. Raises ProtocolFault."""
         return next(self._known_ones([message]), None)
 
     def _known_ones(self, lines: list[bytes] | list[bytes | bytearray]) -> Iterator[M]:
@@ -58,22 +58,22 @@ class Reader(Generic[M]):
 
 
 def from_worker() -> Reader[FromWorker]:
-    """A reader of what workers say."""
+    """A reader of workers' messages."""
     return Reader(FromWorker)
 
 
 def from_balancer() -> Reader[FromBalancer]:
-    """A reader of what balancers say."""
+    """A reader of balancers' messages."""
     return Reader(FromBalancer)
 
 
 def same_major(protocol: str, ours: str) -> bool:
-    """Whether two versions of the protocol understand each other."""
+    """Whether two versions of the protocol are compatible."""
     return protocol.partition(".")[0] == ours.partition(".")[0]
 
 
 def _plain(value: object) -> object:
-    """What messages hold that JSON has no form for: mappings that cannot be changed."""
+    """The encoder's hook for types without a JSON form: immutable mappings become dicts."""
     if isinstance(value, Mapping):
         return dict(value)
     raise NotImplementedError(f"{type(value).__name__} has no JSON form")

@@ -1,14 +1,14 @@
-"""How a link ends: the codes that it closes with, each with a reason in words."""
+"""How a link ends: close codes and reasons."""
 
 from dataclasses import dataclass
 from enum import IntEnum
 
 REASON_BYTES = 123
-"""What a close frame has room for."""
+"""Bytes of the reason in a close frame, at most."""
 
 
 class CloseCode(IntEnum):
-    """Why a link was closed; those from 4000 on are our own."""
+    """Why a link was closed; codes from 4000 on belong to this protocol."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -26,7 +26,7 @@ class CloseCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a link ended: by whom, the close code, and the reason in one sentence."""
+    """How a link ended: close code, reason in one sentence, and whether the peer ended it."""
 
     code: int
     reason: str
@@ -34,6 +34,6 @@ class Ending:
 
 
 def close_payload(code: int, reason: str) -> bytes:
-    """The payload of a close frame (RFC 6455, 5.5.1), the reason cut to what it has room for."""
+    """The payload of a close frame (RFC 6455, 5.5.1); the reason is cut to REASON_BYTES."""
     text = reason.encode()[:REASON_BYTES].decode(errors="ignore").encode()
     return code.to_bytes(2, "big") + text

@@ -1,4 +1,4 @@
-"""Functions as the link carries them, and back."""
+"""Converts function specs to messages of the link, and back."""
 
 from collections import OrderedDict
 
@@ -11,7 +11,7 @@ SPECS_KEPT = 5000
 
 
 def info_of(spec: FunctionSpec) -> FunctionInfo:
-    """All that there is to know of a function, but for its group and contract."""
+    """The whole spec of a function, except its group and contract."""
     return FunctionInfo(
         name=spec.name,
         description=spec.description,
@@ -31,7 +31,7 @@ def info_of(spec: FunctionSpec) -> FunctionInfo:
 
 
 class SpecReader:
-    """Makes the specs of functions; those of equal functions are one and the same object.
+    """Makes the specs of functions; equal functions share one object, from an LRU cache.
 
     Compiling a schema takes milliseconds, and a thousand workers may offer the same functions.
     """
@@ -41,7 +41,7 @@ class SpecReader:
         self._specs: OrderedDict[tuple[str, int, bytes], FunctionSpec] = OrderedDict()
 
     def spec(self, info: FunctionInfo, *, group: str, contract: int) -> FunctionSpec:
-        """The function's spec. Raises SchemaFault when one of its schemas is none."""
+        """The function's spec. Raises SchemaFault when one of its schemas is invalid."""
         key = group, contract, encode(info)
         spec = self._specs.get(key)
         if spec is None:

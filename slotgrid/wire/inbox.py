@@ -1,4 +1,4 @@
-"""Frames in, messages out: puts the pieces of large messages together; no I/O."""
+"""Frames in, messages out: reassembles large messages from their pieces; no I/O."""
 
 from typing import Generic, TypeVar
 
@@ -21,7 +21,7 @@ _HEADER = msgspec.json.Decoder(PartHeader | DataHeader)
 
 
 class _Unfinished:
-    """The pieces of a message so far, and the credits its sender has not got back for them."""
+    """The pieces of a message so far, and the number of credits not yet returned for them."""
 
     __slots__ = ("data", "owed")
 
@@ -31,10 +31,10 @@ class _Unfinished:
 
 
 class Inbox(Generic[M]):
-    """Reads the frames of a peer. `granted` has the credits to be sent, by lane, until taken.
+    """Reads the frames of a peer; `take_granted` has the credits to return to it.
 
     Above ASSEMBLY_LIMIT only the oldest unfinished message gets credits, so memory is bounded and
-    each is finished in the end.
+    every message completes in the end.
     """
 
     def __init__(self, reader: Reader[M]) -> None:
@@ -48,7 +48,7 @@ class Inbox(Generic[M]):
         return self._reader.lines(frame)
 
     def piece(self, frame: bytes) -> M | Data | None:
-        """What a binary frame completes, if it does. Raises ProtocolFault."""
+        """The message or data that a binary frame completes, if any. Raises ProtocolFault."""
         end = frame.find(b"\n")
         try:
             header = _HEADER.decode(frame[:end] if end >= 0 else frame)
@@ -60,7 +60,7 @@ class Inbox(Generic[M]):
         return self._part(header, body)
 
     def take_granted(self) -> dict[str, int]:
-        """The credits that go back to the peer now."""
+        """Take the credits to return to the peer now, by lane."""
         granted, self._granted = self._granted, {}
         return granted
 
@@ -103,5 +103,5 @@ class Inbox(Generic[M]):
 
 
 def _lane_of(message: object) -> str:
-    """The id of the task or question that a message is about; empty when of none."""
+    """The id of the task or ask that a message is about; empty if there is none."""
     return str(getattr(message, "id", getattr(message, "ask", "")))

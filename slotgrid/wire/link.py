@@ -1,7 +1,7 @@
 """One WebSocket between a balancer and a worker, for any number of tasks at the same time.
 
-It knows how messages travel, not what they mean. Nobody who sends ever waits: one asyncio task
-writes, one reads, and a timer says that we are still here and notices when the peer is not.
+The link transports messages and does not interpret them. Sending never waits: one asyncio task
+writes, another one reads, and a timer sends heartbeats and detects a silent peer.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ log = structlog.get_logger()
 
 
 class Received(Protocol):
-    """What aiohttp receives, of whichever of its types."""
+    """A frame, as aiohttp's `receive` returns it."""
 
     @property
     def type(self) -> WSMsgType:
-        """What kind of frame it is, or how the WebSocket ended."""
+        """The kind of frame, or how the WebSocket ended."""
 
     @property
     def data(self) -> Any:
-        """The bytes; or the close code, or an error."""
+        """The bytes, the close code, or an error."""
 
     @property
     def extra(self) -> Any:
@@ -54,28 +54,28 @@ class Received(Protocol):
 
 
 class WebSocket(Protocol):
-    """What a link needs of aiohttp's WebSocket, the client's and the server's alike."""
+    """The methods that a link uses of aiohttp's WebSockets, client and server."""
 
     async def receive(self) -> Received:
-        """The next frame, or how it ended."""
+        """The next frame, or how the WebSocket ended."""
 
     async def send_frame(self, message: bytes, opcode: WSMsgType) -> None:
         """Send a frame; waits while the peer does not read."""
 
     async def close(self) -> bool:
-        """Let go of the connection."""
+        """Release the connection."""
 
 
 class MessageTooLarge(ValueError):
-    """A message is above MESSAGE_LIMIT: the link would be closed for it, so it is not sent."""
+    """A message above MESSAGE_LIMIT is not sent, since the peer would close the link."""
 
 
 class Link(Generic[M]):
-    """One end of the link. `M` are the messages that the peer sends.
+    """One end of the link. `M` is the type of the messages that the peer sends.
 
-    `cut` ends the connection at once, whatever waits. A lane, named by the id of a task or ask,
-    keeps its order, and its credits bound what is under way: ask `credits` before, and `spend`
-    one for each event, log line and piece of data; the peer gives them back with `grant`.
+    `cut` closes the connection at once and drops unsent bytes. A lane, named by the id of a task or
+    ask, keeps its order, and its credits limit the messages under way: check `credits` first, and
+    `spend` one for each event, log line and piece of data; the peer returns them with `grant`.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Link(Generic[M]):
         self._room_waiters: dict[str, Callable[[], None]] = {}
         self._cut_timer: asyncio.TimerHandle | None = None
         self.peer = peer
-        """Where the other end is, for logs."""
+        """Address of the other end, for logs."""
         self.heard_at = time.monotonic()
         """When the peer last sent anything, on the monotonic clock."""
         self.ending: Ending | None = None
@@ -102,17 +102,16 @@ class Link(Generic[M]):
 
     @property
     def silent_s(self) -> float:
-        """Seconds for which we listened and heard nothing.
+        """Seconds of silence from the peer while this process could receive.
 
-        Counted and not measured, as in `SILENT_TICKS`: while this process stood still it did not
-        listen.
+        Counted in ticks, as for `SILENT_TICKS`: a blocked process does not receive.
         """
         return 0.0 if self._heard else self._silent_ticks * TICK_S
 
-    # ---- sending: none of these waits, and after the end they do nothing ----
+    # ---- sending: these methods never wait, and send nothing after the end ----
 
     def send(self, message: Message, lane: str = "") -> None:
-        """Send a message after those put on the same lane before. Raises MessageTooLarge."""
+        """Send a message after the earlier ones of its lane. Raises MessageTooLarge."""
         if self.ending is not None:
             return
         line = encode(message)
@@ -134,7 +133,7 @@ class Link(Generic[M]):
         return self._outbox.credits(lane)
 
     def spend(self, lane: str) -> None:
-        """A message that asks for a credit is sent."""
+        """Use one credit of the lane, for a message that needs one."""
         self._outbox.spend(lane)
 
     def has_room(self, size: int) -> bool:
@@ -149,24 +148,24 @@ class Link(Generic[M]):
         self._room_waiters[lane] = call
 
     def grant(self, lane: str, count: int) -> None:
-        """So many messages of the lane have been used up here; the peer may send as many more."""
+        """Return `count` credits of the lane to the peer: so many messages were processed here."""
         self.send(Credit(id=lane, count=count))
 
     def forget(self, lane: str) -> None:
-        """The task or ask of that lane has ended."""
+        """Drop the state of a lane whose task or ask has ended."""
         self._outbox.forget(lane)
         self._room_waiters.pop(lane, None)
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """End the link, after what waits has been sent if the peer reads it within CLOSE_S."""
+        """End the link; unsent messages are still sent if the peer reads them within CLOSE_S."""
         self._end(Ending(code, reason))
 
     # ---- the life of the link ----
 
     async def run(self, receive: Callable[[M | Data], None]) -> Ending:
-        """Carry messages until the link ends; `receive` gets each and must not block.
+        """Carry messages until the link ends; `receive` is called with each, and must not block.
 
-        A cancelled link says that it is going away.
+        Cancellation closes the link with GOING_AWAY.
         """
         loop = asyncio.get_running_loop()
         writer = loop.create_task(self._write(), name=f"link writer {self.peer}")
@@ -185,7 +184,7 @@ class Link(Generic[M]):
         return self.ending
 
     async def _read(self, receive: Callable[[M | Data], None]) -> None:
-        # After our own goodbye too: what still has to be sent may wait for credits.
+        # Reads on after our own end: unsent messages may need credits from the peer.
         while True:
             frame = await self._socket.receive()
             self._heard = True
@@ -202,12 +201,12 @@ class Link(Generic[M]):
                     return
             except ProtocolFault as fault:
                 self._end(Ending(CloseCode.PROTOCOL, str(fault)))
-            except Exception:  # the edge of the loop: a defect in what `receive` does with it
+            except Exception:  # the edge of the loop: a defect in `receive`
                 log.exception("link.defect", peer=self.peer)
                 self._end(Ending(CloseCode.DEFECT, "the node failed on a message"))
 
     def _deliver(self, message: M | Data, receive: Callable[[M | Data], None]) -> None:
-        # By type, as `isinstance` goes a long way round for what is not of that type.
+        # `type`, since `isinstance` is slow for objects of other types.
         if type(message) is Heartbeat:
             self._count_sign()
             return
@@ -246,15 +245,15 @@ class Link(Generic[M]):
                 else:
                     self._wake = loop.create_future()
                     await self._wake
-            # Not by the socket's own `close`, which stops reading: what the peer still sends would
-            # have the network drop this frame, and the reason with it.
+            # Not the socket's own `close`, which stops reading: if the peer still sends, the
+            # connection is reset, and this frame with its reason is lost.
             goodbye = close_payload(self.ending.code, self.ending.reason)
             await socket.send_frame(goodbye, WSMsgType.CLOSE)
         except ConnectionError:
-            pass  # the reader is told the same, and says so
+            pass  # the reader gets the same error, and ends the link
 
     async def _finish(self, writer: "asyncio.Task[None]") -> None:
-        """End the writer and the connection; one that was cancelled still says goodbye."""
+        """End the writer and the connection; a cancelled link still sends its close frame."""
         try:
             if self.ending is not None and not self.ending.by_peer:
                 await asyncio.wait({writer}, timeout=CLOSE_S)
@@ -262,10 +261,10 @@ class Link(Generic[M]):
             writer.cancel()
             self._cut()
         await asyncio.wait({writer})
-        await self._socket.close()  # of a connection that is cut: aiohttp lets go of it
+        await self._socket.close()  # the connection is cut; this releases aiohttp's part
 
     def _tick(self) -> None:
-        """Each TICK_S: notice a silent peer, and say that we are still here."""
+        """Each TICK_S: detect a silent peer, and send a heartbeat when due."""
         self._ticks += 1
         self._signs = 0
         if self._heard:
@@ -306,17 +305,17 @@ class Link(Generic[M]):
             return
         self.ending = ending
         self._wake_writer()
-        if not ending.by_peer:  # a peer that does not read holds up the goodbye, but not for long
+        if not ending.by_peer:  # a peer that does not read delays the close frame, up to CLOSE_S
             self._cut_timer = asyncio.get_running_loop().call_later(CLOSE_S, self._cut)
 
     def _lose(self, code: CloseCode, reason: str) -> None:
-        """Give the peer up: it would not listen to a goodbye."""
+        """Cut the connection to an unresponsive peer, without a close frame."""
         self._end(Ending(code, reason, by_peer=True))
         self._cut()
 
 
 def _ending_of(frame: Received) -> Ending:
-    """How the WebSocket ended, by what took the place of a frame."""
+    """How the WebSocket ended, from the last result of `receive`."""
     if frame.type is WSMsgType.CLOSE:
         return Ending(frame.data or CloseCode.NORMAL, frame.extra or "no reason given", True)
     if isinstance(frame.data, WebSocketError):

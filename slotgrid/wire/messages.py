@@ -1,7 +1,7 @@
-"""What a balancer and a worker say to each other on their link, as `docs/protocol.md` tells it.
+"""The messages between a balancer and a worker on their link, explained in `docs/protocol.md`.
 
-Times are seconds since the epoch. A member that has a default may be left out, so a minor version
-of the protocol may add members and messages, and nothing else: what is not known is ignored.
+Times are seconds since the epoch. A member with a default may be left out. A minor version of the
+protocol may only add members and messages; unknown ones are ignored.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from slotgrid.wire.parts import (
 )
 
 PROTOCOL = "1.0"
-"""Major and minor version: nodes of one major version understand each other."""
+"""Major and minor version; nodes of the same major version are compatible."""
 
 NodeStatus = Literal["starting", "ready", "maintenance", "draining"]
 Refusal = Literal["busy", "held", "maintenance", "draining", "function", "contract"]
@@ -266,7 +266,7 @@ class Credit(_Message, frozen=True, kw_only=True, tag="credit"):
     count: int
 
 
-# ---- the headers of binary frames: a line of JSON, and then bytes ----
+# ---- headers of binary frames: a line of JSON, then bytes ----
 
 
 class PartHeader(_Message, frozen=True, kw_only=True, tag="part"):

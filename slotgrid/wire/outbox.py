@@ -1,7 +1,7 @@
-"""What waits to be sent on a link, and in which frames it goes; no I/O.
+"""The unsent messages of a link, and the frames that carry them; no I/O.
 
-What waits is joined into text frames. A message too large for one goes in pieces between the
-others, so it holds nobody up; only what is about the same task or ask waits behind it.
+Small messages are joined into text frames. A larger message is sent in pieces between these
+frames, so it delays only messages about the same task or ask.
 """
 
 from collections import deque
@@ -14,25 +14,25 @@ from slotgrid.wire.messages import DataHeader, PartHeader
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """What goes over the WebSocket at once: lines of JSON as text, a header and bytes as binary."""
+    """A WebSocket frame: lines of JSON as text, or a header and bytes as binary."""
 
     data: bytes
     text: bool
 
 
 class _Large:
-    """A message that goes in pieces, once `turn` lines are sent: those that were put before it."""
+    """A message sent in pieces, after the first `turn` lines, which were put before it."""
 
     __slots__ = ("data", "position", "turn")
 
     def __init__(self, data: bytes, turn: int) -> None:
         self.data = data
         self.turn = turn
-        self.position = 0  # how much of it is sent
+        self.position = 0  # bytes sent so far
 
 
 class _Piece:
-    """A piece of an answer, whole; it waits for the lines before it as well."""
+    """A whole piece of an answer; it also waits for the lines put before it."""
 
     __slots__ = ("data", "turn")
 
@@ -45,10 +45,10 @@ _Lane = deque[bytes | _Large | _Piece]
 
 
 class Outbox:
-    """Messages in, frames out; `backlog` counts the bytes that wait.
+    """Messages in, frames out; `backlog` counts the unsent bytes.
 
-    A lane is what is about one task or ask, and keeps its order. Credits bound how many of its
-    messages and pieces are under way. Only a lane with a large message or data is held here.
+    A lane is the messages about one task or ask, in order. Credits limit how many of its messages
+    and pieces are under way. Only a lane with a large message or data has a queue of its own.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Outbox:
         self.backlog = 0
 
     def put(self, message: bytes, lane: str = "") -> None:
-        """Let a message wait; those of a lane arrive in the order in which they were put."""
+        """Queue a message; the messages of a lane arrive in the order in which they were put."""
         self.backlog += len(message)
         if len(message) > FRAME_LIMIT:
             self._lane(lane).append(_Large(message, self._lines_put))
@@ -73,7 +73,7 @@ class Outbox:
             self._lines_put += 1
 
     def put_data(self, header: DataHeader, body: bytes) -> None:
-        """Let a piece of an answer wait, PIECE_BYTES at most."""
+        """Queue a piece of an answer, PIECE_BYTES at most."""
         piece = encode(header) + b"\n" + body
         self.backlog += len(piece)
         self._lane(header.ask).append(_Piece(piece, self._lines_put))
@@ -83,11 +83,11 @@ class Outbox:
         return self._credits.get(lane, CREDITS)
 
     def spend(self, lane: str) -> None:
-        """One more is under way."""
+        """Use one credit of the lane."""
         self._credits[lane] = self._credits.get(lane, CREDITS) - 1
 
     def refund(self, lane: str, count: int) -> None:
-        """The peer has used up so many; it can give back no more than there were."""
+        """Add credits that the peer returned, up to CREDITS."""
         left = self._credits.get(lane, CREDITS) + count
         if left >= CREDITS:
             self._credits.pop(lane, None)
@@ -95,18 +95,18 @@ class Outbox:
             self._credits[lane] = left
 
     def forget(self, lane: str) -> None:
-        """Nothing more is put on the lane; what is owed to it will not come."""
+        """Drop the credits of an ended lane, unless it still has something to send."""
         if lane not in self._lanes:
             self._credits.pop(lane, None)
 
     @property
     def large_lanes(self) -> int:
-        """How many lanes have a large message or data that waits."""
+        """How many lanes have an unsent large message or data."""
         return len(self._lanes)
 
     def next_frame(self) -> Frame | None:
-        """What to send next; None when nothing may be sent now."""
-        # In turns, so that neither many lines nor a large message keeps the other waiting.
+        """The next frame; None when nothing may be sent now."""
+        # Lines and pieces alternate, so that neither starves.
         if not self._turns:
             return self._joined()
         lines_first, self._lines_next = self._lines_next, not self._lines_next
@@ -122,7 +122,7 @@ class Outbox:
         return waiting
 
     def _joined(self) -> Frame | None:
-        """As many lines as a frame takes."""
+        """A text frame of as many lines as fit."""
         waiting = self._lines
         if not waiting:
             return None
@@ -136,7 +136,7 @@ class Outbox:
         return Frame(data, text=True)
 
     def _from_lanes(self) -> Frame | None:
-        """A piece of the first lane, in turns, that has one which may go now."""
+        """A piece of the next lane, round-robin, that may send one now."""
         for _ in range(len(self._turns)):
             lane = self._turns.popleft()
             piece = self._piece_of(lane)
@@ -149,7 +149,7 @@ class Outbox:
     def _piece_of(self, lane: str) -> bytes | None:
         waiting = self._lanes[lane]
         first = waiting[0]
-        assert not isinstance(first, bytes)  # lines leave as soon as they are first, see below
+        assert not isinstance(first, bytes)  # a line at the front goes to `_lines`, see below
         if first.turn > self._lines_sent:
             return None
         if isinstance(first, _Piece):

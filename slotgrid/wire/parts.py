@@ -1,4 +1,4 @@
-"""What stands inside of the messages."""
+"""Parts of messages: the objects inside them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ TaskId = Annotated[
         pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", max_length=36
     ),
 ]
-"""A UUID in lower case: a worker names the folder of a task's files after it."""
+"""A UUID in lower case, safe as the name of the folder of a task's files."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -27,7 +27,7 @@ PARTS_HEADING = "Parts of messages"
 
 
 def sections() -> dict[str, tuple[Struct, ...]]:
-    """The messages by who sends them."""
+    """The messages by sender."""
     return {
         "From the worker": _but_both(get_args(FromWorker)),
         "From the balancer": _but_both(get_args(FromBalancer)),
@@ -37,7 +37,7 @@ def sections() -> dict[str, tuple[Struct, ...]]:
 
 
 def schema(message: Struct) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a message, complete in itself."""
+    """The self-contained JSON Schema (2020-12) of a message."""
     (root,), parts = msgspec.json.schema_components([message])
     name = root["$ref"].rpartition("/")[2]
     own = _bare(parts.pop(name), "description")
@@ -45,7 +45,7 @@ def schema(message: Struct) -> dict[str, Any]:
 
 
 def chapter() -> str:
-    """The messages as the page shows them, each with its meaning and its schema."""
+    """The part of the page: each message with its meaning and its schema."""
     shared: dict[str, Any] = {}
     names = {message.__name__ for messages in sections().values() for message in messages}
     lines: list[str] = []
@@ -69,12 +69,12 @@ def _but_both(messages: tuple[Struct, ...]) -> tuple[Struct, ...]:
 
 
 def _bare(part: dict[str, Any], *without: str) -> dict[str, Any]:
-    """Without what stands beside it in prose."""
+    """The schema without `title`, and without members that the page shows as prose."""
     return {key: value for key, value in part.items() if key not in {"title", *without}}
 
 
 def _laid_out(value: dict[str, Any], depth: int = 0) -> str:
-    """JSON with a property a line: neither a bracket a line nor all in one."""
+    """JSON with one property on each line."""
     indent = "  " * depth
     members = []
     for name, member in value.items():

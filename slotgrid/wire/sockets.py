@@ -1,4 +1,4 @@
-"""Opens links: dials the other node's `GET /link`, or accepts a node that dials."""
+"""Opens links: dials the other node's `GET /link`, or accepts its dial."""
 
 import asyncio
 import hmac
@@ -21,17 +21,17 @@ log = structlog.get_logger()
 
 
 class LinkRefused(Exception):
-    """No link could be opened; the text says why, in one sentence."""
+    """The link could not be opened; the text is the reason in one sentence."""
 
 
 def link_url(base: str) -> URL:
-    """Where a node of that base URL accepts links; `https` means `wss`."""
+    """The URL at which a node accepts links; `https` becomes `wss`."""
     url = URL(base)
     return url.with_scheme({"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)) / PATH
 
 
 async def dial(session: ClientSession, base: str, key: str, reader: Reader[M]) -> Link[M]:
-    """A link to the node at `base`, to be run. Raises LinkRefused."""
+    """Open a link to the node at `base`; the caller runs it. Raises LinkRefused."""
     try:
         async with asyncio.timeout(HANDSHAKE_S):
             socket = await session.ws_connect(
@@ -47,7 +47,7 @@ async def dial(session: ClientSession, base: str, key: str, reader: Reader[M]) -
         raise LinkRefused(f"answered {cause.status}{_MEANINGS.get(cause.status, '')}") from cause
     except (ClientError, OSError, ValueError) as cause:
         raise LinkRefused(f"{type(cause).__name__}: {cause}") from cause
-    # The only way to the transport, and without it a peer that stands still holds the socket.
+    # The only way to the transport; without it, a hanging peer keeps the socket open.
     connection = socket._response.connection
     transport = connection.transport if connection is not None else None
     return Link(socket, reader, cut=transport.abort if transport else _nothing, peer=base)
@@ -56,10 +56,10 @@ async def dial(session: ClientSession, base: str, key: str, reader: Reader[M]) -
 async def serve(
     request: web.Request, reader: Reader[M], converse: Callable[[Link[M]], Awaitable[object]]
 ) -> web.WebSocketResponse:
-    """Answer `GET /link`: accept, and converse until that ends.
+    """Answer `GET /link`: accept the link, and run `converse` until it ends.
 
-    In an asyncio task of its own, for aiohttp cancels a handler whose caller is gone, and the link
-    finds out by itself how it ended.
+    `converse` has an asyncio task of its own: aiohttp cancels a handler whose caller is gone, but
+    the link detects its end by itself.
     """
     socket, link = await accept(request, reader)
     conversing = asyncio.ensure_future(converse(link))
@@ -71,14 +71,14 @@ async def serve(
         await asyncio.wait({conversing})
         raise
     if (error := conversing.exception()) is not None:
-        # No answer is possible any more, so nobody else would tell of it.
+        # The response has begun, so no error answer is possible: only the log has the error.
         log.error("link.defect", peer=link.peer, exc_info=error)
         await socket.close(code=CloseCode.DEFECT)
     return socket
 
 
 async def accept(request: web.Request, reader: Reader[M]) -> tuple[web.WebSocketResponse, Link[M]]:
-    """A link to the node that asks, to be run; the handler then returns the response."""
+    """Accept the calling node's link; the caller runs it, and then returns the response."""
     socket = web.WebSocketResponse(
         timeout=CLOSE_S, compress=False, max_msg_size=FRAME_LIMIT + 1, decode_text=False
     )
@@ -89,19 +89,20 @@ async def accept(request: web.Request, reader: Reader[M]) -> tuple[web.WebSocket
 
 
 def shows_key(authorization: str | None, key: str) -> bool:
-    """Whether the header `Authorization` holds the key, raw or after `Bearer`; an empty key
-    lets nobody in.
+    """Whether the header `Authorization` holds the key, raw or after `Bearer`.
+
+    An empty key never matches.
     """
     if not authorization or not key:
         return False
     scheme, _, rest = authorization.partition(" ")
     shown = rest.strip() if scheme.lower() == "bearer" else authorization.strip()
-    # Compared as bytes, for text may only hold ASCII; in constant time.
+    # In constant time; as bytes, since `compare_digest` takes text only if it is ASCII.
     return hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode())
 
 
 def _nothing() -> None:
-    """The connection is gone already."""
+    """Do nothing: the connection is closed already."""
 
 
 _MEANINGS = {401: ": the key is not the right one", 404: ": no node, or one without links"}
