@@ -13,11 +13,11 @@ import structlog
 log = structlog.get_logger()
 
 Loop = Callable[[], Coroutine[Any, Any, None]]
-"""Makes an endless loop, which can be begun anew after a failure."""
+"""Makes the coroutine of an endless loop; called again after a shortage."""
 OnDeath = Callable[[str, BaseException | None], None]
 
 SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""Errors that pass by themselves: descriptors or memory that others use at this moment."""
+"""Transient errors: file descriptors or memory are used up at this moment."""
 SHORTAGE_PAUSE_S = 1.0
 SHORTAGE_OVER_S = 60.0
 
@@ -30,20 +30,20 @@ async def background(
     on_death: OnDeath | None = None,
     stop_within_s: float = 5.0,
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Run an endless loop as a task named `name` as long as the block runs.
+    """Run an endless loop as an asyncio task named `name` while the block runs.
 
-    A loop that raises or returns before the block ends is dead: that is logged, and `on_death` is
-    called with the name and the error (None if it returned). Without one, the event loop's
-    exception handler is told, where `stop_on_death` waits for it. A shortage of descriptors is no
-    death: the loop begins anew.
-    At the end the task is cancelled and waited for, `stop_within_s` at most; it never raises here.
+    A loop that raises or returns before the block ends is dead: its death is logged, and `on_death`
+    is called with the name and the error (None if it returned). Without `on_death`, the event
+    loop's exception handler is called, which `stop_on_death` installs. After a shortage of
+    descriptors or memory the loop restarts.
+    At the end the task is cancelled and awaited for at most `stop_within_s`; its errors are logged.
     """
     running = asyncio.get_running_loop()
     task = running.create_task(through_shortages(loop, name=name), name=name)
     ending = False
 
     def ended(task: asyncio.Task[None]) -> None:
-        # Retrieved in any case, so that asyncio does not report it a second time.
+        # Always retrieved, so that asyncio does not report it a second time.
         error = None if task.cancelled() else task.exception()
         if ending:
             if error is not None:
@@ -67,9 +67,9 @@ async def background(
 
 
 async def through_shortages(loop: Loop, *, name: str) -> None:
-    """Run the loop; when the machine lacks descriptors or memory for it, begin it anew.
+    """Run the loop, and restart it after a shortage of descriptors or memory.
 
-    Logged once for each shortage. Raises whatever else the loop raises.
+    Each shortage is logged once. Raises all other errors of the loop.
     """
     failed_at = -math.inf
     while True:
@@ -88,8 +88,8 @@ async def through_shortages(loop: Loop, *, name: str) -> None:
 def stop_on_death(stop: Callable[[str], None]) -> None:
     """Call `stop` with the reason, once, when a background loop of the running event loop dies.
 
-    Takes the place of the event loop's exception handler; what it is told besides goes on to the
-    handler from before. For where the process starts: `stop` begins the clean end of the service.
+    Replaces the event loop's exception handler; other errors go to the previous handler. For use
+    at the start of the process: `stop` begins the clean shutdown of the service.
     """
     running = asyncio.get_running_loop()
     before = running.get_exception_handler()

@@ -1,4 +1,4 @@
-"""The sockets of a node's address, bound before anything of the node is started."""
+"""The sockets of a node's address, bound before any part of the node starts."""
 
 import errno
 import os
@@ -14,9 +14,9 @@ TRIES = 20
 def bind(host: str, port: int) -> list[socket.socket]:
     """A bound socket for each address of `host`, all on one port; 0 takes a free one.
 
-    Nobody is let in before `listen` is called on them. Raises StartFault.
+    The sockets accept connections only after `listen`. Raises StartFault.
     """
-    # A port that is free on one address may be taken on another: another free one is tried then.
+    # A port that is free on one address may be taken on another: then try another free port.
     left = TRIES if port == 0 else 1
     while True:
         left -= 1
@@ -34,8 +34,8 @@ def _bound(host: str, port: int) -> list[socket.socket]:
             bound = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
-                # IPv4 gets a socket of its own instead of a mapped one, so that callers have their
-                # real address in the log and for TRUSTED_PROXIES.
+                # IPv4 has its own socket instead of mapped addresses, so that the log and
+                # TRUSTED_PROXIES see the real address of a caller.
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             bound.bind((address, port or (sockets[0].getsockname()[1] if sockets else 0)))
             sockets.append(bound)
@@ -44,7 +44,7 @@ def _bound(host: str, port: int) -> list[socket.socket]:
 
 
 def refused(host: str, port: int, error: OSError) -> StartFault:
-    """Why a node cannot listen there, and what to do."""
+    """The error of a node that cannot listen on this address, with the remedy."""
     named = isinstance(error, socket.gaierror) or not error.errno
     reason = str(error.strerror or error) if named else os.strerror(error.errno or 0)
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""What a setting that is one of a few words can be."""
+"""The valid words of settings that are a choice."""
 
 from enum import StrEnum
 

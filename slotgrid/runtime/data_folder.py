@@ -1,4 +1,4 @@
-"""One node for each data folder: two would sweep away each other's files."""
+"""One node for each data folder: two would delete each other's files."""
 
 import asyncio
 import fcntl
@@ -15,19 +15,19 @@ log = structlog.get_logger()
 
 LOCK = "lock"
 LOOK_S = 1.0
-"""How often `keep_data_folder` looks."""
+"""Seconds between two checks of `keep_data_folder`."""
 
 
 class DataFolderTaken(StartFault):
-    """Another node that lives uses the folder."""
+    """Another running node uses the folder."""
 
 
 @contextmanager
 def data_folder(folder: Path) -> Iterator[Path]:
-    """The folder, made if need be, for this process alone until the end of the block.
+    """Create the folder if needed, and lock it for this process until the end of the block.
 
-    The kernel drops the lock with the process, however it ends.
-    Raises DataFolderTaken, or StartFault when it cannot be written.
+    The kernel releases the lock however the process ends.
+    Raises DataFolderTaken, or StartFault when the folder cannot be written.
     """
     with _lock_file(folder) as lock:
         try:
@@ -52,10 +52,10 @@ def _lock_file(folder: Path) -> IO[str]:
 
 
 async def keep_data_folder(folder: Path, *, remake: bool) -> None:
-    """Log when the folder is removed or replaced under the node, and when it is there again.
+    """Log when the folder of a running node is removed or replaced, and when it is back.
 
-    `remake`: make it again, with the lock of this process; else only putting it back helps, since
-    files in it are open that a new folder would not have.
+    `remake`: create it again, and lock it. Otherwise only the original folder helps, since a new
+    one lacks the files that the node has open.
     """
     mine, lost = _identity(folder), False
     with ExitStack() as locks:
@@ -75,7 +75,7 @@ async def keep_data_folder(folder: Path, *, remake: bool) -> None:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells the folder from another one at its place."""
+    """Device and inode of the folder, which a replacement does not share; None if it is gone."""
     with suppress(OSError):
         found = folder.stat()
         return found.st_dev, found.st_ino

@@ -15,7 +15,7 @@ HEAD = """\
 
 
 def env_example() -> str:
-    """The whole file: each setting with what it is for, its unit and its default."""
+    """The whole file: each setting with its purpose, unit and default."""
     return HEAD + "".join(_entry(row) for row in TABLE.values())
 
 
@@ -29,7 +29,7 @@ def _entry(row: Setting) -> str:
     about = textwrap.fill(
         " ".join(facts), WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
     )
-    # A secret has no default, and is the one line that everybody fills in.
+    # Not commented out: a secret has no default, so the user fills in its line.
     mark = "" if row.secret else "#"
     value = "" if row.derive else row.default
     return f"{heading}\n{about}\n{mark}{row.env}={value}\n"

@@ -1,4 +1,4 @@
-"""Where a process takes its settings from: its environment, and the file `.env` beside it."""
+"""Reads the settings of a process from its environment and from the file `.env`."""
 
 import codecs
 import os
@@ -22,10 +22,10 @@ def load_settings(
     defaults: Mapping[str, str] = NO_DEFAULTS,
     kind: NodeKind = NodeKind.WORKER,
 ) -> Settings:
-    """Read the settings of `environment(env_file)`; `defaults` are those of this kind of node.
+    """Read the settings of `environment(env_file)`; `defaults` are for this kind of node.
 
-    Its `notices` name what looks like a setting and is none. Raises SettingsError with every fault
-    at once.
+    The `notices` also name variables that look like misspelled settings. Raises SettingsError with
+    every fault at once.
     """
     in_file = written(env_file)
     environ = {**in_file, **os.environ}
@@ -35,7 +35,7 @@ def load_settings(
 
 
 def environment(env_file: Path = ENV_FILE) -> Mapping[str, str]:
-    """What `env_file` sets, if it exists, and the environment, which wins.
+    """The variables of `env_file`, if it exists, and of the environment, which wins.
 
     Raises SettingsError when the file exists and cannot be read: its settings may matter.
     """
@@ -43,7 +43,7 @@ def environment(env_file: Path = ENV_FILE) -> Mapping[str, str]:
 
 
 def written(env_file: Path) -> Mapping[str, str]:
-    """What `env_file` sets; nothing if it does not exist. Raises SettingsError."""
+    """The variables of `env_file`; none if it does not exist. Raises SettingsError."""
     # No interpolation: a `$` in a key is a `$`.
     values = dotenv_values(stream=StringIO(_text(env_file)), interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
@@ -62,17 +62,17 @@ def _text(env_file: Path) -> str:
             )
         ) from error
     try:
-        # Editors of Windows write a byte order mark, which would become part of the first name.
+        # Windows editors write a byte order mark, which would become part of the first name.
         return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingsError(
             (f"{_place(env_file)}, line {line}: a byte that is not UTF-8; save the file as UTF-8",)
-        ) from None  # the cause quotes the whole file, keys and all
+        ) from None  # the cause quotes the whole file, including keys
 
 
 def _place(file: Path) -> str:
-    """The file with its folder, which tells an operator which of several `.env` is meant."""
+    """The file with its folder, so that an operator can identify the `.env` that is meant."""
     try:
         return str(file.absolute())
     except OSError:  # the working directory has been removed

@@ -1,4 +1,4 @@
-"""Who can reach the node's port, and whether its key is good enough for that."""
+"""Whether other machines can reach the node's port, and whether its key is strong enough."""
 
 from ipaddress import IPv6Address, ip_address
 
@@ -18,7 +18,7 @@ def is_every_ipv6(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is reached from this machine only. Unknown names count as public."""
+    """Whether only this machine can reach `host`. Unknown names count as public."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""The first start on a machine: an `.env` with a key of its own."""
+"""The first start of a clone: writes an `.env` with a generated key."""
 
 import os
 import secrets
@@ -38,8 +38,8 @@ def ensure_key(folder: Path, environ: Mapping[str, str], kind: NodeKind) -> bool
 def ensure_env(path: Path, example: Path) -> bool:
     """Write `path` from `example` with a generated key, readable by its owner only.
 
-    Returns whether it was written: a file that is there is never touched.
-    Raises ValueError if the example has no line for the key, and OSError; nothing is left then.
+    Returns whether it was written; an existing file is never changed.
+    Raises ValueError if the example has no line for the key, and OSError; then no file is left.
     """
     key = secrets.token_urlsafe(32)
     lines = example.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -47,7 +47,7 @@ def ensure_env(path: Path, example: Path) -> bool:
         raise ValueError(f"{example} has no line {KEY_LINE!r}")
     filled = "".join(f"{KEY_LINE}{key}\n" if line == f"{KEY_LINE}\n" else line for line in lines)
     try:
-        # Exclusive: of two that start at once, one writes.
+        # Exclusive: of two nodes that start at once, one writes.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
@@ -56,6 +56,6 @@ def ensure_env(path: Path, example: Path) -> bool:
             file.write(filled)
     except OSError:
         with suppress(OSError):
-            path.unlink()  # half a file without a key would count as a finished one
+            path.unlink()  # a partial file would count as a finished one
         raise
     return True

@@ -1,29 +1,29 @@
-"""When Python looks for cycles, in a process that remembers thousands of ended tasks."""
+"""Schedules the garbage collector, in a process with thousands of ended tasks in memory."""
 
 import asyncio
 import gc
 
 THRESHOLDS = (10_000, 20, 20)
-"""After how many new objects, and so on, Python looks by itself. Its 700 are meant for scripts:
-here thousands of ended tasks are remembered, and going through them over and over finds nothing."""
+"""Thresholds of Python's own collections, by generation. The default of 700 objects suits scripts:
+here it would scan thousands of ended tasks over and over, and find nothing."""
 YOUNG_EVERY_S = 0.1
 MIDDLE_TICKS = 20
 MANY_NEW = 2000
-"""So many new objects in a tick are tasks to be remembered: the middle generation can wait for
-none of them, and would only be where they are all looked through a second time."""
+"""So many new objects in a tick belong to tasks that stay in memory. The middle generation would
+only scan them a second time."""
 MANY_WAITING = 6000
-"""So many objects in both of the younger generations take some 4 ms to look through."""
+"""A scan of so many objects in the two younger generations takes some 4 ms."""
 FULL_TICKS = 6000
 """Ten minutes."""
 FULL_AFTER = 50_000
-"""Objects: so many found among the newer ones say that as many lie among the old, about 10 MB."""
+"""Garbage objects found in the younger generations: the oldest then holds as many, about 10 MB."""
 
 
 def set_apart_what_stays() -> None:
-    """Call it when the process has started.
+    """Freeze the objects of the start-up; call this when the process has started.
 
-    What start-up made is there for good: left in, it would be two thirds of what each full
-    collection looks through, with every task waiting meanwhile.
+    These objects are permanent. Otherwise they would be two thirds of what each full collection
+    scans, while every task waits.
     """
     gc.collect()
     gc.freeze()
@@ -31,16 +31,16 @@ def set_apart_what_stays() -> None:
 
 
 async def keep_young_few() -> None:
-    """Look through the newest objects ten times a second, and through older ones in their turn.
+    """Collect the youngest generation ten times a second, and the older ones on a schedule.
 
-    Python counts how many more were made than freed. Where each new task lets an old one be
-    forgotten these cancel out, so it would look when ten thousand tasks have come, through all of
-    them at once: a tenth of a second in which nothing else is done. As it never comes to its own
-    turn then, that of the older generations is taken here, too. All objects are gone through where
-    cycles come about at all: a page leaves two thousand objects, other tasks none.
+    Python counts allocations minus deallocations. If each new task evicts an old one, the two
+    cancel out: Python would collect only after ten thousand tasks, all at once, in a pause of
+    0.1 s. Python's collections of older generations would not start either, so this loop runs them,
+    too. A full collection runs after FULL_TICKS, or sooner if many reference cycles were found: a
+    page leaves two thousand objects, other tasks none.
 
-    Thousands of short tasks a second would leave the middle generation so much to look through
-    that everyone waits for a fortieth of a second: so it is emptied sooner then, or passed by.
+    Thousands of short tasks a second would fill the middle generation, whose scan would then take
+    25 ms: so it is emptied sooner in this case, or skipped.
     """
     ticks, found_before, middle_at = 0, _found_among_newer(), MIDDLE_TICKS
     while True:
@@ -57,12 +57,12 @@ async def keep_young_few() -> None:
 
 
 def are_many() -> bool:
-    """Whether so many new objects wait that the middle generation should not grow by them."""
-    new = len(gc.get_objects(generation=0))  # Python's own count leaves out what was freed
+    """Whether the younger generations hold so many objects that both should be collected now."""
+    new = len(gc.get_objects(generation=0))  # Python's own count subtracts freed objects
     return new >= MANY_NEW or new + len(gc.get_objects(generation=1)) >= MANY_WAITING
 
 
 def _found_among_newer() -> int:
-    """How many objects of cycles the two younger generations have had, so far."""
+    """How many garbage objects were found in the two younger generations so far."""
     young, middle, _ = gc.get_stats()
     return int(young["collected"]) + int(middle["collected"])

@@ -1,8 +1,8 @@
-"""Lines that may come a little later are made and written together with those of their company.
+"""Batches log lines that are not urgent: they are rendered and written together.
 
-Made one by one, each between two steps of a task, lines are a tenth of what a short task costs:
-what makes them has left the processor's caches each time. Killed in between, a process loses the
-lines of the last milliseconds.
+Rendered one by one, between two steps of a task, lines are a tenth of the cost of a short task, as
+the rendering code has left the CPU caches each time. A killed process loses the lines of the last
+milliseconds.
 """
 
 import asyncio
@@ -13,51 +13,51 @@ from threading import RLock
 from slotgrid.runtime.log_sink import LogSink
 
 GATHER_S = 0.01
-"""How long a line that is not urgent may wait for company."""
+"""Seconds for which a line that is not urgent may wait for its batch."""
 MOST = 64
-"""Lines that wait at most, or the loop would stand still for too long when they are made."""
+"""Lines in a batch, at most: rendering more at once would block the event loop for too long."""
 
 Line = Callable[[], bytes]
-"""Makes the line, as it was when it was said."""
+"""Renders a line, with the values from when it was logged."""
 
 
 class LogGathering:
-    """Writes to `sink`, in the order in which lines were said. Any thread may call it."""
+    """Writes lines to `sink`, in the order in which they were logged. Any thread may call it."""
 
     def __init__(self, sink: LogSink) -> None:
         self._sink = sink
-        # Reentrant: a finalizer may log at any moment, also while this thread is in here.
+        # Reentrant: a finalizer may log at any moment, also while its thread holds the lock.
         self._lock = RLock()
         self._gathered: list[Line] = []
         self._flush_by = 0.0
 
     def now(self, line: Line) -> None:
-        """Write the line, behind those that wait."""
+        """Write the line now, after the waiting ones."""
         with self._lock:
             self.flush()
             self._sink.write(line())
 
     def soon(self, line: Line) -> None:
-        """The same within `GATHER_S`, with what else comes until then; at once without a loop."""
+        """Write the line within `GATHER_S`, in a batch; at once if no event loop runs."""
         with self._lock:
             gathered = self._gathered
             if not gathered and not self._flush_soon():
                 return self._sink.write(line())
             gathered.append(line)
-            # The clock, because a loop that is stopped or blocked calls nobody.
+            # Checks the clock too, because a stopped or blocked loop runs no timers.
             if len(gathered) >= MOST or time.monotonic() > self._flush_by:
                 self.flush()
         return None
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the waiting lines."""
         with self._lock:
             if self._gathered:
                 gathered, self._gathered = self._gathered, []
                 self._sink.write_all([line() for line in gathered])
 
     def _flush_soon(self) -> bool:
-        """Have the loop flush what is gathered from now on; False where none runs."""
+        """Schedule a flush on the event loop; False if none runs."""
         try:
             asyncio.get_running_loop().call_later(GATHER_S, self.flush)
         except RuntimeError:

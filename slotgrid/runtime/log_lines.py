@@ -1,4 +1,4 @@
-"""What a line of the log looks like: JSON, without secrets, and not too long."""
+"""Renders a log line: JSON, without secrets, limited in size."""
 
 import sys
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ import orjson
 
 from slotgrid.runtime.secrets import HIDDEN, SecretValues, is_secret_name
 
-# A longer line is cut: the ring is counted in lines, so each needs a bound.
+# A longer line is cut: the ring's limit is in lines, so each line needs a limit.
 MAX_LINE_BYTES = 64 * 1024
 MAX_FIELD_CHARS = 2000
 DUMP = (
     orjson.OPT_APPEND_NEWLINE
     | orjson.OPT_UTC_Z
-    # Objects are shown by their `repr`, which knows what to keep to itself, not field by field.
+    # Dataclasses are shown by their `repr`, which omits secrets, not field by field.
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
 SCALARS = frozenset({str, int, float, bool, datetime, NoneType})
 
 
 def without_secrets(line: dict[str, Any], secrets: SecretValues) -> tuple[dict[str, Any], bytes]:
-    """The line with everything hidden that is secret, and the same as JSON."""
+    """The line with its secrets hidden, and the same as JSON."""
     for name in _secret_names(tuple(line)):
         line[name] = HIDDEN
     if SCALARS.issuperset(map(type, line.values())):
@@ -42,18 +42,17 @@ def without_secrets(line: dict[str, Any], secrets: SecretValues) -> tuple[dict[s
 
 @lru_cache(maxsize=1024)
 def _secret_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that hide what stands under them. Events have few shapes, and many lines each."""
+    """The names whose values are hidden. Cached: events have few shapes, and many lines each."""
     return tuple(name for name in names if is_secret_name(name))
 
 
 def dump(line: Mapping[str, Any]) -> bytes:
-    """The line as JSON, whatever its values are, and a line break."""
+    """The line as JSON with a line break, for values of any type."""
     try:
-        # A copy, for orjson's own bytes keep the 4 KiB that they were written into, and the ring
-        # keeps the line.
+        # A copy, as orjson's own bytes hold their 4 KiB buffer, and the ring keeps the line.
         return memoryview(orjson.dumps(line, option=DUMP)).tobytes()
     except TypeError:
-        # Lone surrogates, integers past 64 bits: as text, what can be shown of them is shown.
+        # Lone surrogates, integers above 64 bits: shown as text, as far as possible.
         return orjson.dumps({name: _clean(value) for name, value in line.items()}, option=DUMP)
 
 
@@ -64,18 +63,18 @@ def _clean(value: object) -> object:
 
 
 def shortened(line: Mapping[str, Any]) -> dict[str, Any]:
-    """The line with what is long in it cut off, and a mark that says so."""
+    """The line with its long fields cut, and the mark `cut`."""
     cut: dict[str, Any] = {}
     for name, value in line.items():
         text = str(value)
-        # The end of a traceback says what happened, the beginning of anything else.
+        # A traceback keeps its end, where the error is; other fields keep their beginning.
         kept = text[-MAX_FIELD_CHARS:] if name == "exception" else text[:MAX_FIELD_CHARS]
         cut[name] = value if len(text) <= MAX_FIELD_CHARS else kept
     return {**cut, "cut": True}
 
 
 def traceback_of(exc_info: object) -> str:
-    """The traceback of what standard logging takes as `exc_info`."""
+    """The traceback of an `exc_info` of standard logging."""
     if isinstance(exc_info, BaseException):
         error: BaseException | None = exc_info
     elif isinstance(exc_info, tuple):

@@ -1,7 +1,7 @@
-"""Structured logs: one line an event, JSON or coloured, kept in a ring for `/logs`.
+"""Structured logs: one line for each event, JSON or coloured, kept in a ring for `/logs`.
 
-`structlog.get_logger()` is what the code logs with, and it is the one thing of a process that
-cannot be passed in; `configure_logs` sets it up, with standard logging behind it, and undoes both.
+The code logs with `structlog.get_logger()`, the only object of a process that is not passed in.
+`configure_logs` configures it and standard logging, and restores both.
 """
 
 import logging
@@ -36,7 +36,7 @@ from slotgrid.runtime.secrets import Redactor, SecretValues
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 URGENT = RANKS["warning"]
-"""From here on a line is written at once; others may wait for company, see `LogGathering`."""
+"""Lines of this rank or above are written at once; others may be batched, see `LogGathering`."""
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 _FIELDS: ContextVar[Mapping[str, object]] = ContextVar("log_fields", default=NO_FIELDS)
 
@@ -45,13 +45,13 @@ Processor = Callable[[object, str, MutableMapping[str, Any]], bytes]
 
 
 class Stream(Protocol):
-    """Where lines go: a file, a pipe or a terminal."""
+    """The destination of log lines: a file, a pipe or a terminal."""
 
     def fileno(self) -> int:
         """Its descriptor."""
 
     def isatty(self) -> bool:
-        """Whether a person reads it."""
+        """Whether it is a terminal."""
 
 
 class LogRing:
@@ -60,7 +60,7 @@ class LogRing:
     def __init__(self, size: int) -> None:
         self._lines: deque[tuple[int, bytes]] = deque(maxlen=size)
         self.before_reading: Callable[[], None] = lambda: None
-        """Has the lines that still wait come in."""
+        """Flushes the lines that still wait into the ring."""
 
     def append(self, level: str, line: bytes) -> None:
         """Keep a JSON line."""
@@ -77,7 +77,7 @@ class LogRing:
 
 
 class LogPipeline:
-    """What happens to an event: secrets hidden, rendered, kept, written."""
+    """Turns an event into a line: hides secrets, renders it, and keeps it in the ring."""
 
     def __init__(
         self, ring: LogRing, redactor: Redactor, console: ConsoleRenderer | None = None
@@ -87,13 +87,13 @@ class LogPipeline:
         self._console = console
 
     def line(self, level: str, event: object, fields: Mapping[str, Any]) -> Line:
-        """What makes the event's line, as things stand now; called, it keeps it in the ring, too.
+        """A function that renders the event's line with the values of now, and adds it to the ring.
 
-        `fields` win over those that are bound, and may have `exc_info` as in standard logging.
+        `fields` win over bound fields, and may have `exc_info` as in standard logging.
         Never raises.
         """
         line = {
-            "ts": datetime.now(UTC),  # by the wall clock: a log line says when, not how long
+            "ts": datetime.now(UTC),  # wall clock: a log line needs a date, not a duration
             "level": level,
             "event": event,
             **_FIELDS.get(),
@@ -117,16 +117,16 @@ class LogPipeline:
 
 
 def bind_fields(**fields: object) -> None:
-    """Put these on every line from here on, of this asyncio task and of those it starts.
+    """Add these fields to all later lines of this asyncio task, and of the tasks that it starts.
 
-    What structlog's `bound_contextvars` binds stands on its lines as well; that is one variable
-    for each field, all of which are gone through at every line.
+    Lines also have the fields of structlog's `bound_contextvars`. These cost more: each field is a
+    context variable, and every line reads all of them.
     """
     _FIELDS.set({**_FIELDS.get(), **fields})
 
 
 class StandardLogs(logging.Handler):
-    """Takes what libraries log (aiohttp, asyncio) through the same pipeline."""
+    """Sends the log records of libraries (aiohttp, asyncio) through the same pipeline."""
 
     def __init__(self, pipeline: LogPipeline, gathering: LogGathering) -> None:
         super().__init__()
@@ -157,8 +157,8 @@ def configure_logs(
 ) -> Iterator[LogRing]:
     """Send every log line of this process to `stream` and to the ring that is yielded.
 
-    At the end what waits is flushed, for at most a second, and the set-up from before is restored.
-    Raises OSError if the stream has no descriptor.
+    At the end waiting lines are flushed, for at most a second, and the previous configuration is
+    restored. Raises OSError if the stream has no descriptor.
     """
     ring = LogRing(ring_size)
     tty = stream.isatty()
@@ -169,7 +169,7 @@ def configure_logs(
         else None
     )
     pipeline = LogPipeline(ring, redactor, console)
-    # A duplicate: who closes the stream must not make us write into whatever gets its number.
+    # A duplicate: once the stream is closed, another file may get its descriptor number.
     sink = LogSink(
         os.dup(stream.fileno()),
         lambda lines: pipeline.line("warning", "logs.lost", {"lines": lines})(),
@@ -188,7 +188,7 @@ def configure_logs(
         processors=[render],
         wrapper_class=_logger_class(RANKS[level], pipeline, render, gathering),
         logger_factory=lambda *_: _SinkLogger(sink),
-        # Not cached, for 2 µs a line: a cached logger would outlive this set-up.
+        # Not cached, at 2 µs a line: a cached logger would outlive this configuration.
         cache_logger_on_first_use=False,
     )
     root.addHandler(handler)
@@ -206,7 +206,7 @@ def configure_logs(
 def _logger_class(
     rank: int, pipeline: LogPipeline, processor: Processor, gathering: LogGathering
 ) -> type[FilteringBoundLogger]:
-    """structlog's logger, with the pipeline called as it is, not by way of a row of processors."""
+    """structlog's logger, which calls the pipeline directly, without a chain of processors."""
     line_of, now, soon = pipeline.line, gathering.now, gathering.soon
     logger: type[FilteringBoundLogger] = structlog.make_filtering_bound_logger(rank)
 
@@ -216,13 +216,13 @@ def _logger_class(
         def write(self: Any, event: str = "", *args: object, **fields: Any) -> None:
             if args:
                 event %= args
-            if self._processors[0] is not processor:  # a test captures what is logged
+            if self._processors[0] is not processor:  # a test captures the events
                 self._proxy_to_logger(level, event, **fields)
                 return
             if self._context:
                 fields = {**self._context, **fields}
             line = line_of(level, event, fields)
-            # What could change until the line is made is written at once.
+            # A line with values that could change before it is rendered is written at once.
             if urgent or "exc_info" in fields or not SCALARS.issuperset(map(type, fields.values())):
                 now(line)
             else:

@@ -1,4 +1,4 @@
-"""What `/health` says of the process and the machine below it."""
+"""The part of `/health` about the process and its machine."""
 
 import os
 import platform
@@ -10,15 +10,15 @@ from slotgrid.runtime.memory import memory_used_percent
 
 
 class Lag(Protocol):
-    """Where the loop's lag can be read."""
+    """The source of the event loop's lag."""
 
     @property
     def lag_s(self) -> float:
-        """Seconds by which the loop was late, at worst, of late."""
+        """Longest recent delay of the event loop, in seconds."""
 
 
 class Machine:
-    """Reads how the machine stands under a node that was started just now."""
+    """Reads the state of the machine; made at the start of the node, for its uptime."""
 
     def __init__(self, lag: Lag, used_percent: Callable[[], float] = memory_used_percent) -> None:
         self.used_percent = used_percent
@@ -27,11 +27,11 @@ class Machine:
 
     @property
     def lag_s(self) -> float:
-        """Seconds by which the loop was late, at worst, of late."""
+        """Longest recent delay of the event loop, in seconds."""
         return self._lag.lag_s
 
     def detail(self) -> Mapping[str, Any]:
-        """The member `system` of `/health`; `cpu_load` is the load for each CPU, 1 is all busy."""
+        """The member `system` of `/health`; `cpu_load` is the load per CPU, 1 if all are busy."""
         return {
             "uptime_s": round(time.monotonic() - self._started, 1),
             "used_memory_percent": round(self.used_percent(), 1),

@@ -1,4 +1,4 @@
-"""How much memory is used: by a process tree, and by the machine or container."""
+"""Memory in use: of a process tree, and of the machine or container."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ MIB = 1024 * 1024
 
 
 def tree_memory_mb(root: psutil.Process) -> int:
-    """MiB that `root` and all its descendants hold; 0 when it is gone.
+    """MiB that `root` and all its descendants use; 0 when `root` is gone.
 
-    Proportional set size: a page shared by n processes counts 1/n in each, so that the sum is
-    honest. (Chromium's resident sizes add up to three times what it takes.)
+    Proportional set size: a page shared by n processes counts 1/n in each, so the sum is correct.
+    (Chromium's resident sizes add up to three times its real use.)
     """
     if not root.is_running():
         return 0
@@ -23,9 +23,9 @@ def tree_memory_mb(root: psutil.Process) -> int:
 
 
 def memory_used_percent(root: Path = Path("/")) -> float:
-    """Share of memory in use, 0 to 100: of the machine, or of our cgroup if that is fuller.
+    """Share of memory in use, 0 to 100: of the machine, or of our cgroup if that is higher.
 
-    `root` is where the file system begins.
+    `root` is the root of the file system.
     """
     machine = psutil.virtual_memory()
     shares = [100 * (1 - machine.available / machine.total)]
@@ -34,7 +34,7 @@ def memory_used_percent(root: Path = Path("/")) -> float:
 
 
 def _pss_bytes(pid: int) -> int:
-    # A vanished process is the ordinary case here: between listing and reading it may end.
+    # A missing process is normal: it may end between the listing and this read.
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines():
             if line.startswith(b"Pss:"):
@@ -45,7 +45,7 @@ def _pss_bytes(pid: int) -> int:
 def _cgroups(root: Path) -> Iterator[tuple[int, int]]:
     """(used, limit) in bytes of our cgroup v2 and of each above it that has a limit.
 
-    Page cache that the kernel gives up without swapping is not counted as used.
+    Page cache that the kernel can free without swapping does not count as used.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text(errors="surrogateescape").splitlines()

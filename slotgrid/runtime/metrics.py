@@ -1,7 +1,6 @@
 """Prometheus metrics of a node. Their names are part of the contract.
 
-What happens is pushed, by methods in our words; how things stand is read when somebody asks, so no
-gauge can drift from what it measures.
+Methods count what happens. Gauges are read at each scrape, so none can drift from its source.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,8 +19,8 @@ from prometheus_client.registry import Collector
 from slotgrid.runtime.tallies import TaskTallies
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-# Each function costs a time series per mode, outcome and bucket, and hot reload can bring new names
-# for as long as the process lives.
+# Each function costs a time series per mode, outcome and bucket, and hot reload can add names for
+# as long as the process lives.
 MAX_FUNCTIONS = 1000
 OTHER_FUNCTIONS = "other"
 NO_FUNCTION = "none"
@@ -29,25 +28,25 @@ NO_FUNCTION = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class GaugeReadings:
-    """How things stand at one moment."""
+    """The values of all gauges at one moment."""
 
     #: (pool, state) -> number of slots
     slots: Mapping[tuple[str, str], int]
-    #: group -> tasks that wait
+    #: group -> number of waiting tasks
     queue_length: Mapping[str, int]
-    #: None on a node that has none of its own
+    #: None on a node without browsers of its own
     browsers: int | None
     #: reason -> browsers replaced since the start
     browser_restarts: Mapping[str, int]
     memory_bytes: int
     loop_lag_s: float
-    #: How far running tasks, leased slots and open contexts differ: 0, or something leaks.
+    #: Difference of running tasks, leased slots and open contexts: 0, or something leaks.
     slot_mismatch: int
-    #: Functions that went on after their task had ended, as they did not heed the cancellation.
+    #: Functions that still run after their task has ended, as they ignored the cancellation.
     detached_functions: int
-    #: state -> workers that a balancer follows
+    #: state -> number of workers that a balancer follows
     workers: Mapping[str, int] = field(default_factory=dict)
-    #: Seconds since the oldest of their last reports; None without workers
+    #: Age of the oldest of the workers' last reports; None without workers
     report_age_s: float | None = None
 
 
@@ -55,8 +54,8 @@ class Metrics:
     """The metrics of one app, in a registry of its own."""
 
     def __init__(self, read_gauges: Callable[[], GaugeReadings]) -> None:
-        # The library's switch is global; ours is the only registry that is served, and `_created`
-        # would double its counters with names that are not in the contract.
+        # The library's switch is global, but only this registry is served. `_created` would double
+        # its counters with names that are not in the contract.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
@@ -92,9 +91,9 @@ class Metrics:
         wait_s: float | None = None,
         run_s: float | None = None,
     ) -> None:
-        """Count a task that ended; None for a time that it never began.
+        """Count a task that ended; None for a phase that never began.
 
-        `function` is the name of one that exists: anything a caller made up is refused instead.
+        `function` must exist; requests for unknown functions count as refused.
         """
         self._tasks.count(self._function_label(function), mode, outcome, wait_s, run_s)
 
@@ -103,7 +102,7 @@ class Metrics:
         self._refused.labels(reason).inc()
 
     def delivery_attempted(self, outcome: str) -> None:
-        """Count an attempt to deliver a webhook; `failed` means that no other one follows."""
+        """Count an attempt to deliver a webhook; `failed` means that no retry follows."""
         self._deliveries.labels(outcome).inc()
 
     def loop_stalled(self, function: str | None) -> None:
@@ -111,7 +110,7 @@ class Metrics:
         self._stalls.labels(self._function_label(function or NO_FUNCTION)).inc()
 
     def render(self) -> bytes:
-        """Everything, as Prometheus reads it; its type is `CONTENT_TYPE`."""
+        """All metrics in Prometheus' text format, whose type is `CONTENT_TYPE`."""
         return generate_latest(self._registry)
 
     def _function_label(self, function: str) -> str:
@@ -128,11 +127,11 @@ class _Gauges(Collector):
         self._read = read
 
     def describe(self) -> list[Metric]:
-        """Nothing, so that registering does not read gauges of parts that are not there yet."""
+        """Nothing, so that registration does not read gauges of parts that do not exist yet."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All that is read, of one moment."""
+        """All gauges, read at one moment."""
         now = self._read()
         slots = GaugeMetricFamily("slotgrid_slots", "Slots.", labels=["pool", "state"])
         for pool_and_state, number in now.slots.items():

@@ -1,7 +1,7 @@
-"""Variables of the systems that Slotgrid takes over from, read as ours.
+"""Reads variables of the systems that Slotgrid replaces, as Slotgrid's settings.
 
-Only those with the same meaning here, and of those only names that no other program is likely to
-have in its environment: browserless's `TOKEN` and `TIMEOUT` are left alone.
+Only variables with the same meaning here, and only names that no other program is likely to use:
+browserless's `TOKEN` and `TIMEOUT` are ignored.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class NodeKind(StrEnum):
-    """Which node the settings are for: a few names mean another thing at each."""
+    """The kind of node that the settings are for; a few names have another meaning at each."""
 
     WORKER = "worker"
     BALANCER = "balancer"
@@ -28,7 +28,7 @@ class Spelling:
 
 
 def _seconds(milliseconds: str) -> str:
-    # What is no number is passed on as it is: the reader then says what was expected.
+    # Other text passes unchanged: the setting's reader then reports what it expected.
     return f"{int(milliseconds) / 1000:g}" if milliseconds.isdecimal() else milliseconds
 
 
@@ -36,9 +36,9 @@ def _in_ms(theirs: str, ours: str) -> Spelling:
     return Spelling(theirs, ours, _seconds, "milliseconds")
 
 
-#: Where two name the same setting, the earlier one counts.
+#: If two variables name the same setting, the earlier one wins.
 SPELLINGS = (
-    # Andera. A balancer with AUTH_KEY of its own still shows its workers what they expect.
+    # Andera. A balancer with its own AUTH_KEY still shows its workers the key that they expect.
     Spelling("LB_AUTH_KEY", "AUTH_KEY", only=NodeKind.BALANCER),
     Spelling("LB_AUTH_KEY", "BALANCER_KEY"),
     _in_ms("DEFAULT_TIMEOUT", "DEFAULT_TIMEOUT_S"),
@@ -79,7 +79,7 @@ THEIR_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Respelled:
-    """The variables under our names; what each was `given_as`; a sentence for each change."""
+    """The variables under our names, their original names, and a sentence for each change."""
 
     given: Mapping[str, str]
     given_as: Mapping[str, str]
@@ -87,7 +87,7 @@ class Respelled:
 
 
 def respelled(environ: Mapping[str, str], kind: NodeKind) -> Respelled:
-    """The same variables under our names. Ours win where both are given; an empty one is not."""
+    """The variables under our names. Our name wins if both are given and it is not empty."""
     given = dict(environ)
     given_as: dict[str, str] = {}
     notices = []
@@ -101,8 +101,8 @@ def respelled(environ: Mapping[str, str], kind: NodeKind) -> Respelled:
         given_as[spelling.ours] = spelling.theirs
         notices.append(_notice(spelling, value))
     browser = given.get("BROWSER", "").strip()
-    # Desktops and editors export BROWSER too, as the program that opens a link. Such a value is
-    # not addressed to us; one that tries to name a Chromium is.
+    # Desktops and editors export BROWSER too, as the program that opens links. Such a value is
+    # ignored; a value that looks like the name of a Chromium is kept.
     if browser and ("/" in browser or "chrom" not in browser.lower()):
         del given["BROWSER"]
         notices.append(f"BROWSER={browser} was ignored: it names no Chromium that Slotgrid knows")

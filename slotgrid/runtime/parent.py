@@ -1,4 +1,4 @@
-"""A process that ends together with the one that started it, however that one ends."""
+"""Ends a process together with its parent, however the parent ends."""
 
 import ctypes
 import os
@@ -16,19 +16,19 @@ _PR_SET_PDEATHSIG = 1
 def end_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
     """Have the kernel send this process `by` when its parent dies, even of SIGKILL.
 
-    The kernel means the thread that started this process: `parent` must start it from a thread that
-    lives as long as the parent does, such as its main thread.
+    The kernel watches the thread that started this process: the parent must start it from a thread
+    that lives as long as the parent does, such as its main thread.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0)
-    if os.getppid() != parent:  # the parent died before the kernel was asked
+    if os.getppid() != parent:  # the parent died before the call of `prctl`
         os.kill(os.getpid(), by)
 
 
 def end_with_owner(environ: MutableMapping[str, str], by: signal.Signals = signal.SIGKILL) -> None:
-    """The same for the parent that `SLOTGRID_OWNER` names; without the variable, do nothing.
+    """Call `end_with_parent` for the process id in `SLOTGRID_OWNER`; without it, do nothing.
 
-    The variable is removed: it must not reach the processes that this one starts.
+    The variable is removed, so that child processes do not inherit it.
     """
     owner = environ.pop(OWNER, "")
     if owner.isdecimal():

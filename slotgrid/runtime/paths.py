@@ -1,4 +1,4 @@
-"""The one way from a name that somebody else chose to a path: it never leaves its folder."""
+"""Turns untrusted names into paths that never leave their folder."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ SEPARATORS = frozenset("/\\\0")
 
 
 class OutsideFolder(ValueError):
-    """A name would lead out of its folder, or is no name of a file at all."""
+    """A name leads out of its folder, or is not a file name."""
 
 
 def plain(name: str) -> str:
-    """The name, if it is that of one file or folder. Raises OutsideFolder."""
+    """The name, if it is the plain name of a file or folder. Raises OutsideFolder."""
     if name in {"", ".", ".."} or not SEPARATORS.isdisjoint(name):
         raise OutsideFolder(f"{name!r} is not the plain name of a file or folder")
     return name
 
 
 def inside(folder: Path, *names: str) -> Path:
-    """The path below `folder` that the names lead to, each one level. Raises OutsideFolder."""
+    """The path below `folder`, one level for each name. Raises OutsideFolder."""
     return folder.joinpath(*map(plain, names))

@@ -1,6 +1,6 @@
-"""Which process is whose child, as far as this user may see.
+"""Descendants of a process, as far as this user may see them.
 
-psutil's own `children` fails as a whole where the processes of others cannot be read (`hidepid=1`,
+psutil's own `children` fails entirely where processes of other users cannot be read (`hidepid=1`,
 `ProtectProc=noaccess` of systemd).
 """
 
@@ -16,9 +16,9 @@ def children(pid: int, proc: Path = PROC) -> list[int]:
 
 
 def tree(pid: int, proc: Path = PROC) -> list[int]:
-    """The process and all its descendants; itself alone when it has none, or is gone."""
+    """The process and all its descendants; the process alone if it has none, or is gone."""
     by_parent, found = _by_parent(proc), [pid]
-    for parent in found:  # grows meanwhile
+    for parent in found:  # `found` grows during the loop
         found += by_parent.get(parent, [])
     return found
 
@@ -27,8 +27,8 @@ def _by_parent(proc: Path) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for folder in proc.iterdir():
         if folder.name.isdigit():
-            with suppress(OSError):  # it has just ended, or is hidden
-                # The name before the last parenthesis may hold anything.
+            with suppress(OSError):  # the process has ended, or is hidden
+                # The process name, before the last parenthesis, may hold any character.
                 fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
                 found.setdefault(int(fields[1]), []).append(int(folder.name))
     return found

@@ -1,9 +1,9 @@
-"""What must not be shown: values that are known to be secret, and names that always are.
+"""Hides secrets: registered secret values, and all values under secret names.
 
-A value is known for as long as somebody holds it: keys for the life of the process, the secrets of
-a task (`writeOnly` inputs) while its scope is open. Log lines hide everything that is known at the
-moment, whoever writes them, since a driver or a listener writes outside of the task's context; the
-events and errors of a task hide the keys and its own, so that no task garbles another's text.
+A value is registered while it is in use: a key for the life of the process, the secrets of a task
+(`writeOnly` inputs) while its scope is open. Every log line hides all registered values, since a
+driver or a listener logs outside of the task's context. The events and errors of a task hide only
+the keys and its own secrets, so that no task garbles another's text.
 """
 
 import json
@@ -17,11 +17,11 @@ from threading import Lock
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "[redacted]"
-# Shorter values are hidden only where they are the whole text: hiding every "ab" would hide nothing
-# and garble everything.
+# Shorter values are hidden only where they are the whole text: hiding every "ab" would garble texts
+# and protect nothing.
 SHORT = 4
-# Of a secret with several lines (a private key), each of this length is hidden by itself too: a
-# traceback or a log shipper shows them one at a time.
+# In a secret with several lines (a private key), each line of at least this length is hidden by
+# itself too: a traceback or a log shipper shows single lines.
 TELLING_LINE = 8
 MAX_DEPTH = 10
 NAMES = frozenset(
@@ -36,7 +36,7 @@ NAME_ENDINGS = ("_password", "_secret", "_token", "_api_key", "_auth_key")
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether what stands under this name is hidden, whatever it is."""
+    """Whether every value under this name is hidden."""
     plain = name.lower().replace("-", "_")
     return plain in NAMES or plain.endswith(NAME_ENDINGS)
 
@@ -47,12 +47,12 @@ class SecretValues:
 
     whole: frozenset[str]
     pattern: re.Pattern[str] | None
-    #: What to look for in a rendered JSON line; none of these means that nothing is to be hidden.
+    #: Bytes to search for in a rendered JSON line; without a match there is nothing to hide.
     needles: tuple[bytes, ...]
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "SecretValues":
-        """Hide these texts, also as JSON, `repr` or a URL would write them."""
+        """Hide these texts, also in their JSON, `repr` and URL forms."""
         whole = frozenset(texts)
         parts = {form for text in whole if len(text) >= SHORT for form in _forms(text)}
         # Longest first: a secret that begins with another one is hidden as a whole.
@@ -64,7 +64,7 @@ class SecretValues:
 
     def occur_in(self, line: bytes) -> bool:
         """Whether a JSON line, not escaped to ASCII, may hold a secret."""
-        for needle in self.needles:  # noqa: SIM110  `any` costs more than it looks for
+        for needle in self.needles:  # noqa: SIM110  `any` costs more than the search
             if needle in line:
                 return True
         return False
@@ -76,7 +76,7 @@ class SecretValues:
         return self.pattern.sub(HIDDEN, text) if self.pattern else text
 
     def hide(self, value: object, depth: int = 0) -> object:
-        """A copy without secrets, made of what JSON can hold; objects become their text."""
+        """A copy without secrets, of JSON types only; other objects become their text."""
         if isinstance(value, str):
             return self.hide_text(value)
         if value is None or isinstance(value, bool):
@@ -88,7 +88,7 @@ class SecretValues:
         return self.hide_text(_text_of(value))
 
     def _hide_inside(self, value: Iterable[object], depth: int) -> object:
-        # Bounded, for what is logged may be circular.
+        # Bounded, as a logged value may be circular.
         if depth > MAX_DEPTH:
             return "..."
         if isinstance(value, Mapping):
@@ -102,7 +102,7 @@ class SecretValues:
 
 
 class Redactor:
-    """Knows every value that is secret now. One per process, made where the process starts."""
+    """Registers the values that are secret now. One per process, made where the process starts."""
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
         self._lock = Lock()
@@ -112,14 +112,14 @@ class Redactor:
 
     @property
     def known(self) -> SecretValues:
-        """All that is secret at this moment."""
+        """All values that are secret now."""
         return self._known
 
     @contextmanager
     def scope(self, values: object) -> Iterator[SecretValues]:
         """Hide every text and number inside `values`, however nested, from all log lines.
 
-        Yields what the events and errors of the scope's owner have to hide.
+        Yields the secrets that the events and errors of the scope's owner must hide.
         """
         texts = frozenset(_secret_texts(values))
         if not texts:
@@ -135,7 +135,7 @@ class Redactor:
         with self._lock:
             for text in texts:
                 self._held[text] += count
-            # Unary plus drops what nobody holds any more.
+            # Unary plus drops values with a count of 0.
             self._held = +self._held
             self._known = SecretValues.of(self._held)
 
@@ -145,7 +145,7 @@ def _secret_texts(value: object) -> Iterator[str]:
         if value:
             yield value
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        # A number of few digits is everywhere: hiding it would tell more than it keeps.
+        # Short numbers occur everywhere: hiding them would reveal more than it protects.
         if len(str(value)) >= SHORT:
             yield str(value)
     elif isinstance(value, Mapping):
@@ -163,7 +163,7 @@ def _forms(text: str) -> Iterator[str]:
         yield json.dumps(part)[1:-1]
         yield json.dumps(part, ensure_ascii=False)[1:-1]
         yield repr(part)[1:-1]
-        if part.isprintable():  # what cannot be encoded in a URL (lone surrogates) is not printable
+        if part.isprintable():  # text that a URL cannot hold (lone surrogates) is not printable
             yield quote(part, safe="")
             yield quote_plus(part)
 
@@ -175,5 +175,5 @@ def _in_json(text: str) -> bytes:
 def _text_of(value: object) -> str:
     try:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-    except Exception as error:  # a foreign __str__ must not break what only wants to show it
+    except Exception as error:  # a foreign `__str__` must not break the caller
         return f"<{type(value).__name__}: {type(error).__name__} in __str__>"

@@ -1,4 +1,4 @@
-"""Rules that hold between settings, and that no single value shows."""
+"""Rules between settings, which no single value can break."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from slotgrid.runtime.exposure import PUBLIC_KEY_MIN_LENGTH, is_loopback, weakne
 def browser_faults(
     *, slots: int, pools: Mapping[str, int], browsers: int, browser: BrowserKind, headless: bool
 ) -> list[str]:
-    """What is wrong between slots and browsers, a line each."""
+    """One line for each conflict between slots, pools and browsers."""
     problems = []
     if (pooled := sum(pools.values())) != slots:
         problems.append(f"POOLS: sizes add up to {pooled}, expected SLOTS, which is {slots}")
@@ -21,7 +21,7 @@ def browser_faults(
 
 
 def key_faults(host: str, keys: Mapping[str, str]) -> list[str]:
-    """Why other machines must not reach `host`, a line for each weak key; `keys` are by setting."""
+    """One line for each key that is too weak for a public `host`; `keys` is keyed by setting."""
     if is_loopback(host):
         return []
     return [

@@ -1,4 +1,4 @@
-"""What a settings class is declared with: one row for each field, read back as a table."""
+"""Declares settings as dataclass fields, each with a row of metadata, and reads their values."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One row: what stands beside a field of the settings class."""
+    """One row: the metadata of a field of the settings class."""
 
     reader: Reader[Any]
     default: str
@@ -24,9 +24,9 @@ class Setting:
     derive: Callable[[Mapping[str, Any]], Any] | None
 
     def value(self, given: str, above: Mapping[str, Any]) -> Any:
-        """What `given` means; an empty text means the default, which `above` may decide.
+        """The value of `given`; an empty text means the default, which `above` may decide.
 
-        Raises ValueError if it is not what the reader expects.
+        Raises ValueError if the reader does not accept the text.
         """
         if given:
             return self.reader.read(given)
@@ -46,10 +46,10 @@ def setting(
 ) -> T:
     """Declare a setting as a dataclass field.
 
-    `default` is text, read as if it had been given. With `derive` it only says in words what the
-    default is, and the value is made from the settings declared above this one. `env` is the
-    variable's name where it differs from the field's; `heading` opens a part of `.env.example`.
-    A secret stays out of the object's repr.
+    `default` is text, read as if it had been given. With `derive` it only describes the default in
+    words, and the value is made from the settings declared above this one. `env` is the variable's
+    name if it differs from the field's; `heading` opens a part of `.env.example`. The object's repr
+    omits a secret.
     """
     row = Setting(
         reader=reader,
@@ -61,7 +61,7 @@ def setting(
         secret=secret,
         derive=derive,
     )
-    # The field's type is the reader's; `field` would call it Any.
+    # The reader's type, as the type of `field(...)` is Any.
     declared: T = field(metadata={"setting": row}, repr=not secret)
     return declared
 
@@ -83,10 +83,10 @@ def read_table(
     *,
     given_as: Mapping[str, str],
 ) -> tuple[dict[str, Any], list[str]]:
-    """Field name -> its value, and one line for each value that cannot be.
+    """Field name -> its value, and one line for each invalid value.
 
-    `given` and `defaults` go by the variables' names; those that are not in the table are left
-    alone. `given_as` has the name by which a variable was really given, where that is another.
+    `given` and `defaults` are keyed by the variables' names; names outside the table are ignored.
+    `given_as` maps a variable to the name under which it was given, where the two differ.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -95,10 +95,10 @@ def read_table(
             text = given.get(row.env, "").strip() or defaults.get(row.env, "")
             values[name] = row.value(text, values)
         except (ValueError, RecursionError):
-            # A key must not reach a log or a terminal by way of a typing error in it.
+            # A mistyped key must not reach a log or a terminal.
             shown = "a value" if row.secret else repr(given[row.env])
             by = f" as {given_as[row.env]}" if row.env in given_as else ""
             problems.append(f"{row.env}: {shown} was given{by}, expected {row.reader.expected}")
-            # What is derived from this one goes on with its default.
+            # Settings derived from this one use its default.
             values[name] = row.value("", values)
     return values, problems

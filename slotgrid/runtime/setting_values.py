@@ -1,7 +1,7 @@
-"""How the text of one environment variable becomes a value, and how to say what was expected.
+"""Readers of settings: they turn the text of a variable into a value, and describe valid text.
 
-Each reader raises ValueError for text that it does not accept; what was expected stands in words
-beside it, so that a message never depends on how a library phrases its errors.
+Each reader raises ValueError for text that it does not accept. `expected` describes valid text, so
+that error messages do not depend on the wording of a library.
 """
 
 import json
@@ -31,7 +31,7 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|kb|mb|gb)?", re.IGNORECASE)
 SIZE_UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
 ENTRIES_LIMIT = 200
 ENTRIES_BYTES = 64 * 1024
-"""Labels or pools of a worker, and their size as JSON: a balancer takes no more of either
+"""Labels or pools of a worker, and their size as JSON: a balancer accepts no more of either
 (docs/protocol.md)."""
 TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
 FALSE_WORDS = frozenset({"false", "no", "off", "0"})
@@ -75,7 +75,7 @@ def seconds(low: float, high: float) -> Reader[float]:
 
 
 def boolean() -> Reader[bool]:
-    """`true` or `false`, and the words that people write for them."""
+    """`true` or `false`, and their common synonyms."""
 
     def read(given: str) -> bool:
         word = given.lower()
@@ -130,7 +130,7 @@ def networks() -> Reader[tuple[IPv4Network | IPv6Network, ...]]:
 
 
 def origins() -> Reader[tuple[str, ...]]:
-    """Web origins (`https://example.org`), separated by commas, or `*` alone for every one."""
+    """Web origins (`https://example.org`), separated by commas, or `*` alone for all."""
 
     def read(given: str) -> tuple[str, ...]:
         found = _items(given)
@@ -186,7 +186,7 @@ def sizes() -> Reader[Mapping[str, int]]:
 
 
 def optional(reader: Reader[T]) -> Reader[T | None]:
-    """What `reader` reads; the default of such a setting is that there is none."""
+    """The values of `reader`; the default of such a setting is None."""
     return Reader(reader.expected, reader.read)
 
 
@@ -208,7 +208,7 @@ def _pairs(given: str) -> Mapping[str, str]:
         if not separator or not WORD.fullmatch(name) or not value or name in pairs:
             raise ValueError(item)
         pairs[name] = value
-    # Bytes that are no UTF-8 reach us as lone surrogates, which `encode` refuses (a ValueError).
+    # Invalid UTF-8 is read as lone surrogates, which `encode` refuses with a ValueError.
     size = len(json.dumps(pairs, ensure_ascii=False).encode())
     if len(pairs) > ENTRIES_LIMIT or size > ENTRIES_BYTES:
         raise ValueError(given)

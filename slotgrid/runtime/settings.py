@@ -1,7 +1,7 @@
-"""What can be set: one frozen `Settings` per process, read once from a mapping.
+"""The settings of a node: one frozen `Settings` per process, read once from a mapping.
 
-Each setting stands once, in the class below: its name, type, default, unit and what it is for.
-`.env.example` is printed from here, so the two cannot differ. An empty value means the default.
+The class below declares each setting once, with name, type, default, unit and purpose.
+`.env.example` is printed from it, so the two cannot differ. An empty value means the default.
 """
 
 import math
@@ -27,13 +27,13 @@ SLOTS_PER_BROWSER = 4
 DAY_S = 86_400
 NO_DEFAULTS: Mapping[str, str] = MappingProxyType({})
 BALANCER_DEFAULTS: Mapping[str, str] = MappingProxyType(
-    # A folder of its own: worker and balancer may be started from the same one.
+    # Its own data folder, as worker and balancer may start in the same working directory.
     {"PORT": "4000", "DATA_DIR": ".data/balancer"}
 )
 
 
 class SettingsError(Exception):
-    """The environment cannot be used. `problems` has one line for each fault, all at once."""
+    """The environment is invalid. `problems` has one line for each fault, all at once."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("; ".join(problems))
@@ -42,7 +42,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Every setting of a node. Made by `from_env`, never by hand, so that the rules hold."""
+    """All settings of a node. Only `from_env` creates them, as it checks the rules."""
 
     host: str = setting(
         a.text("an address or host name"),
@@ -297,7 +297,7 @@ class Settings:
         a.choice(LogFormat), "auto", "json, console, or auto (console in a terminal)."
     )
     max_logs: int = setting(a.integer(1, 1_000_000), "1000", "Lines that /logs remembers.")
-    #: What was read in another spelling or left aside, one sentence each: for the log.
+    #: For the log, one sentence for each setting read under another name, and for each ignored.
     notices: tuple[str, ...] = ()
 
     @classmethod
@@ -308,10 +308,10 @@ class Settings:
         defaults: Mapping[str, str] = NO_DEFAULTS,
         kind: NodeKind = NodeKind.WORKER,
     ) -> "Settings":
-        """Read all settings; names that are not ours are left alone.
+        """Read all settings; unknown names are ignored.
 
-        `defaults`, by the same names, go before those that stand above. `kind` is the node that the
-        settings are for, which decides what a few names of other systems mean.
+        `defaults`, under the same names, override the defaults declared above. `kind`, the kind of
+        the node, decides the meaning of a few names of other systems.
         Raises SettingsError with every fault at once.
         """
         ours = respelled(environ, kind)
@@ -333,7 +333,7 @@ class Settings:
         return settings
 
     def secrets(self) -> Iterator[str]:
-        """What must reach no log: keys, and the password inside of a database's URL."""
+        """Values that no log may show: keys, the database's password, secret webhook headers."""
         yield self.auth_key
         if self.balancer_key:
             yield self.balancer_key
@@ -348,12 +348,12 @@ class Settings:
 
     @property
     def link_key(self) -> str:
-        """What balancer and worker show each other."""
+        """The key that a worker and a balancer authenticate with on their link."""
         return self.balancer_key or self.auth_key
 
     @property
     def is_public(self) -> bool:
-        """Whether other machines can reach this node's port."""
+        """Whether other machines can reach the node's port."""
         return not is_loopback(self.host)
 
 

@@ -1,4 +1,4 @@
-"""Why a process with a blocked event loop ended: written at its end, read at the next start."""
+"""The reason why a blocked process ended: written at its end, read at the next start."""
 
 import json
 from contextlib import suppress
@@ -9,22 +9,22 @@ from typing import Any, TextIO
 
 @dataclass(frozen=True, kw_only=True)
 class Stall:
-    """An event loop that does not turn."""
+    """A blocked event loop."""
 
-    #: The function whose task runs, if it is one's.
+    #: The function that runs; None if none does.
     function: str | None
     asyncio_task: str | None
     blocked_s: float
-    #: The event loop's thread, innermost frame last.
+    #: Stack of the event loop's thread, innermost frame last.
     stack: str
 
 
 class StallRecord:
     """Two files in a folder: `last_stall.json` and `last_stall.trace`.
 
-    The first is written by the watchdog. The second is for code that never lets go of the
-    interpreter's lock (a regular expression that backtracks for ever): no Python can run then, and
-    only `faulthandler` still writes.
+    The watchdog writes the first. The second is for code that never releases the GIL (a regular
+    expression that backtracks forever): no Python code can run then, and only `faulthandler` can
+    write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,7 @@ class StallRecord:
         self._trace = folder / "last_stall.trace"
 
     def save(self, stall: Stall) -> None:
-        """Leave the reason behind. Raises OSError."""
+        """Write the reason. Raises OSError."""
         aside = self._json.with_suffix(".part")
         aside.write_text(json.dumps(asdict(stall), indent=2), encoding="utf-8")
         aside.replace(self._json)
@@ -43,7 +43,7 @@ class StallRecord:
         return self._trace.open("w", encoding="utf-8")
 
     def take(self) -> dict[str, Any] | None:
-        """What ended the last process, once; None if no stall did."""
+        """Read and remove the stall that ended the last process; None if none did."""
         found: dict[str, Any] | None = None
         with suppress(FileNotFoundError):
             if trace := self._trace.read_text(encoding="utf-8", errors="replace"):
@@ -52,6 +52,6 @@ class StallRecord:
         with suppress(FileNotFoundError):
             text = self._json.read_text(encoding="utf-8")
             self._json.unlink()
-            with suppress(ValueError):  # not ours, or cut short: the start matters more
+            with suppress(ValueError):  # a foreign or truncated file must not stop the start
                 found = dict(json.loads(text))
         return found

@@ -1,5 +1,5 @@
-"""Why a node cannot start as it is set up."""
+"""The error of a node that cannot start with its configuration."""
 
 
 class StartFault(Exception):
-    """The text names the setting or the file that is at fault, and what to do about it."""
+    """The text names the faulty setting or file, and the remedy."""

@@ -1,7 +1,7 @@
-"""Counts and times of tasks that ended, for one thread alone.
+"""Counts and durations of ended tasks, for use by one thread only.
 
-The library's counters may be used by any thread and take a lock for each value, five for a task
-that ends; these are for the event loop, and become the library's own only when they are read.
+The library's counters are thread-safe and take a lock for each value, five for each ended task.
+These are for the event loop, and become metrics of the library only when they are read.
 """
 
 from bisect import bisect_left
@@ -16,7 +16,7 @@ RUN_BUCKETS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
 class Durations:
-    """Times in seconds, counted by the smallest of `bounds_s` that they do not exceed."""
+    """A histogram in seconds: a value counts at the smallest of `bounds_s` that is not below it."""
 
     __slots__ = ("_bounds_s", "_counts", "_sum_s")
 
@@ -26,19 +26,19 @@ class Durations:
         self._sum_s = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one."""
+        """Count one duration."""
         self._counts[bisect_left(self._bounds_s, seconds)] += 1
         self._sum_s += seconds
 
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str] = ()) -> None:
-        """Tell them to Prometheus, whose buckets hold all that is smaller, too."""
+        """Add the counts to a family of Prometheus, whose buckets are cumulative."""
         bounds = [str(float(bound)) for bound in self._bounds_s]
         up_to = accumulate(self._counts)
         family.add_metric(labels, list(zip([*bounds, "+Inf"], up_to, strict=True)), self._sum_s)
 
 
 class _Tally:
-    """What is counted under one key."""
+    """The count and the run times of one key."""
 
     __slots__ = ("number", "run")
 
@@ -48,7 +48,7 @@ class _Tally:
 
 
 class TaskTallies(Collector):
-    """What is counted of each task that ended."""
+    """Counts, waits and run times of ended tasks."""
 
     def __init__(self) -> None:
         self._wait = Durations(WAIT_BUCKETS_S)
@@ -60,7 +60,7 @@ class TaskTallies(Collector):
     def count(
         self, function: str, mode: str, outcome: str, wait_s: float | None, run_s: float | None
     ) -> None:
-        """Count one task; None for a time that it never began."""
+        """Count one task; None for a phase that never began."""
         tally = self._tasks.get((function, mode, outcome))
         if tally is None:
             run = self._run.setdefault((function, outcome), Durations(RUN_BUCKETS_S))
@@ -72,7 +72,7 @@ class TaskTallies(Collector):
             tally.run.observe(run_s)
 
     def collect(self) -> Iterator[Metric]:
-        """All of it, as the library's own metrics would say it."""
+        """All counts, as metrics of the library."""
         wait = HistogramMetricFamily("slotgrid_wait_seconds", "Time from acceptance to a slot.")
         self._wait.add_to(wait)
         yield wait

@@ -1,4 +1,4 @@
-"""Settings that Slotgrid does not have, told with the one that was perhaps meant."""
+"""Reports misspelled settings, with the setting that was probably meant."""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,16 +7,16 @@ from slotgrid.runtime.other_spellings import THEIR_NAMES
 from slotgrid.runtime.settings import TABLE
 
 NEAR_IN_FILE = 0.65
-"""`.env` is a file of ours: but for secrets of functions, its names are meant as settings."""
+"""Cutoff in `.env`: low, as its names are meant as settings, except for secrets of functions."""
 NEAR_IN_ENVIRONMENT = 0.85
-"""The environment has hundreds of names of others: only a slip of the pen is worth a line."""
+"""Cutoff in the environment: high, as it has hundreds of names of other programs."""
 
 
 def unknown_settings(environ: Mapping[str, str], in_file: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each name that is nearly a setting; values are not shown.
+    """A sentence for each name that is similar to a setting; values are not shown.
 
-    `in_file` is what `.env` sets. Names without a near one are left alone: functions take their
-    secrets from the same places.
+    `in_file` holds the variables of `.env`. Names without a similar setting are ignored: functions
+    read their secrets from the same places.
     """
     known = [row.env for row in TABLE.values()]
     for name in sorted({*environ, *in_file} - THEIR_NAMES - {*known}):

@@ -1,8 +1,8 @@
-"""Notices that a function blocks the event loop, says which one, and ends what cannot be saved.
+"""Detects a blocked event loop, logs the function that blocks it, and ends a hopeless process.
 
-Nothing that runs on a blocked loop can notice it, so a thread does. It counts its own ticks without
-a beat of the loop, not time: a process that was stopped as a whole (SIGSTOP, a paused container)
-did not tick either, and nobody is accused.
+A thread detects it, as a blocked loop runs no code. The thread counts its own ticks without a beat
+of the loop, not clock time: while the whole process is stopped (SIGSTOP, a paused container), the
+thread does not tick either, so no function is blamed.
 """
 
 import asyncio
@@ -25,30 +25,30 @@ log = structlog.get_logger()
 
 MAX_TICK_S = 0.25
 TICKS_PER_STALL = 8
-# Lag is the worst of these last beats: 15 s of them, the usual time between two scrapes.
+# Lag is the maximum of these last beats: at most 15 s, the usual scrape interval.
 BEATS_REMEMBERED = 60
-# Below the 3 s of silence after which a peer takes its link for broken: the cause is logged first.
+# Below the 3 s of silence after which a peer ends the link, so the cause is logged first.
 NOTICE_S = 2.0
 END_AFTER_STALLS = 3
-# EX_SOFTWARE of sysexits.h: an internal error, and whatever runs the process starts it anew.
+# EX_SOFTWARE of sysexits.h: an internal error, after which the supervisor restarts the process.
 EXIT_STATUS = 70
 FUNCTION_TASK = "function:"
 
 
 def function_task_name(function: str) -> str:
-    """What the runner names the asyncio task of a function, so that the watchdog can name it."""
+    """The name of a function's asyncio task, from which the watchdog reads the function."""
     return f"{FUNCTION_TASK}{function}"
 
 
 class LoopWatchdog:
     """Watches the event loop in which it is entered, as an `async with`.
 
-    After `stall_s` without a turn of the loop, or `NOTICE_S` where that is less, it logs the stack;
-    after `stall_s` it calls `on_stall` with the function's name, or None, from its own thread;
-    after three times that it writes the reason into `data_dir` and ends the process with status 70.
-    The next start logs that reason.
-    `current` says, in the watchdog's thread, which function runs; by default it is read from the
-    name of the asyncio task that runs (`function_task_name`).
+    After `stall_s` without a turn of the loop, or `NOTICE_S` if that is less, it logs the stack.
+    After `stall_s` it calls `on_stall` with the function's name, or None, from its own thread.
+    After three times `stall_s` it writes the reason into `data_dir` and ends the process with
+    status 70; the next start logs the reason.
+    `current` returns the running function and is called in the watchdog's thread; by default the
+    function is read from the name of the current asyncio task (`function_task_name`).
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class LoopWatchdog:
 
     @property
     def lag_s(self) -> float:
-        """Worst delay of the loop's recent turns, the one under way included."""
+        """Longest delay of the loop's recent turns, including the current turn."""
         return max(*self._lags_s, self._loop.time() - self._due)
 
     def _beat(self) -> None:
@@ -109,7 +109,7 @@ class LoopWatchdog:
         try:
             self._watch_until_stopped()
         finally:
-            # Also if this thread fails: without it, the last resort would end a healthy process.
+            # Also if this thread fails: otherwise the last resort would end a healthy process.
             faulthandler.cancel_dump_traceback_later()
 
     def _watch_until_stopped(self) -> None:
@@ -135,9 +135,9 @@ class LoopWatchdog:
                 self._end(self._stalled(blocked_s))
 
     def _arm_last_resort(self) -> None:
-        # Not this thread but the interpreter's: it needs no lock, so it fires also when code keeps
-        # the lock that this thread would need. Re-armed at each tick, it does not otherwise, but
-        # for a process that was stopped as a whole for that long and is better started anew.
+        # A thread of the interpreter, which needs no lock: it fires even if code holds the GIL,
+        # which blocks this thread. As each tick re-arms it, it fires in one other case only: the
+        # whole process was stopped for that long, and is better restarted.
         faulthandler.dump_traceback_later(
             (END_AFTER_STALLS + 1) * self._stall_s, exit=True, file=self._trace
         )
@@ -160,7 +160,7 @@ class LoopWatchdog:
     def _count(self, stall: Stall) -> None:
         try:
             self._on_stall(stall.function)
-        except Exception:  # whoever counts must not end the watch
+        except Exception:  # a failing callback must not end the watch
             log.exception("loop.stall_not_counted")
 
     def _end(self, stall: Stall) -> None:
@@ -169,5 +169,5 @@ class LoopWatchdog:
             self._record.save(stall)
         except OSError as error:
             log.error("loop.reason_not_saved", exc_info=error)  # noqa: TRY400  the process ends here
-        # Not `sys.exit`: the thread that would unwind is the one that is blocked.
+        # Not `sys.exit`, which ends only this thread, not the blocked one.
         os._exit(EXIT_STATUS)

@@ -18,10 +18,10 @@ _KEY = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One entry: where a worker is, and what goes for it alone.
+    """One entry: the address of a worker, and settings for this worker only.
 
     `url` is http or https without a slash at its end; `key` replaces BALANCER_KEY; `labels` are
-    added to those that the worker names itself.
+    added to the worker's own labels.
     """
 
     url: str
@@ -33,8 +33,8 @@ class Listed:
     def on_this_machine(self) -> tuple[str, int] | None:
         """Loopback host and port of a worker that can be started here.
 
-        None for a worker of another machine, and for an address that only a proxy in front of a
-        worker can have: with https, or with a path.
+        None for a worker on another machine, and for an address with https or a path, which only a
+        proxy in front of a worker can have.
         """
         parts = urlsplit(self.url)
         if parts.scheme != "http" or parts.path or not is_loopback(parts.hostname or ""):
@@ -43,11 +43,11 @@ class Listed:
 
 
 class BadEntry(Exception):
-    """One entry cannot be used; says why in words that hold no key."""
+    """One entry cannot be used; the text is the reason, and holds no key."""
 
 
 class InventoryFault(Exception):
-    """The file cannot be used. `faults` has one line for each thing that is wrong."""
+    """The file cannot be used. `faults` has one line for each fault."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__("; ".join(faults))
@@ -97,12 +97,12 @@ def _entry(item: object) -> Listed:
 
 
 def _url(text: str) -> str:
-    # Not quoted when it may hold a password.
+    # The URL is not quoted if it may hold a password.
     shown = "the URL" if "@" in text else repr(text)
     try:
         parts = urlsplit(text)
         good = parts.scheme in SCHEMES and parts.hostname and parts.port != 0
-    except ValueError as error:  # a port that is no number, half an IPv6 address
+    except ValueError as error:  # a port that is not a number, an incomplete IPv6 address
         raise BadEntry(f"{shown}: {error}") from error
     if not good or parts.username or parts.query or parts.fragment:
         raise BadEntry(f"{shown} is not of the form http://host:port")
