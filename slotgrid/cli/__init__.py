@@ -1,1 +1,1 @@
-"""The command line: speaks to nodes over HTTP and starts them as processes."""
+"""The command line: calls nodes over HTTP, and starts them as processes."""

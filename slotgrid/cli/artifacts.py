@@ -1,4 +1,4 @@
-"""The files that a task saved: listed, or put into a folder."""
+"""Lists the files that a task saved, or downloads them into a folder."""
 
 from contextlib import aclosing
 from pathlib import Path
@@ -14,12 +14,12 @@ from slotgrid.runtime.paths import OutsideFolder, inside
 async def show_artifacts(
     client: Client, task_id: str, save_to: Path | None, console: Console
 ) -> None:
-    """List the task's files by their URL; with `save_to` put them there. Raises Failure."""
+    """List the task's files by URL; with `save_to`, download them there. Raises Failure."""
     try:
         artifacts = await client.artifacts(task_id)
     except Problem as problem:
         if problem.name == "unknown-task":
-            return  # the node remembers no finished tasks
+            return  # the node keeps no finished tasks
         raise
     for artifact in artifacts:
         where = client.artifact_url(task_id, artifact.name)
@@ -32,7 +32,7 @@ async def show_artifacts(
 
 
 async def _save(client: Client, task_id: str, name: str, path: Path) -> None:
-    # Under another name until it is whole, so that a broken download leaves no half of a file.
+    # Under another name until complete, so that a broken download leaves no partial file.
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,9 +51,9 @@ async def _save(client: Client, task_id: str, name: str, path: Path) -> None:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Where a file of that name goes. Raises Failure if that is not in the folder."""
+    """The path for a file of that name. Raises Failure if it is outside the folder."""
     try:
-        # A node may name folders below: each of them is checked.
+        # A name may contain subfolders: each part is checked.
         return inside(folder, *name.split("/"))
     except OutsideFolder as cause:
         raise Failure(

@@ -28,7 +28,7 @@ DURABLE_OPTIONS = ("webhook", "not_before", "expires_at")
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """What was asked for on the command line."""
+    """The parsed command line."""
 
     function: str
     words: tuple[str, ...]
@@ -113,7 +113,7 @@ def call(
 
 
 def _check_mode(request: Call) -> None:
-    """Options that the mode does not take are a mistake. Raises UsageError."""
+    """Raise UsageError for options that do not fit the mode."""
     if request.mode in HANDED_OVER:
         if (request.mode == "webhook") != (request.fields["webhook"] is not None):
             raise click.UsageError("--webhook goes with --mode webhook, and that with --webhook.")
@@ -138,7 +138,7 @@ async def _hand_over(client: Client, request: Call) -> Accepted:
 
 
 async def _values(client: Client, request: Call) -> dict[str, Any]:
-    """The input, as the function's schema reads the words. Raises Failure."""
+    """The input, with the words typed by the function's schema. Raises Failure."""
     described = await client.function(request.function)
     try:
         return read_input(request.words, request.given, described["input"])
@@ -152,7 +152,7 @@ async def _values(client: Client, request: Call) -> dict[str, Any]:
 
 
 async def _run(client: Client, request: Call, console: Console) -> Answer:
-    """The whole call; the artifacts of a task that failed are shown too."""
+    """Run the whole call; artifacts are shown also if the task failed."""
     values = await _values(client, request)
     try:
         with view_on(console, request.function) as view:
@@ -187,7 +187,7 @@ async def _finish(client: Client, request: Call, values: dict[str, Any], view: V
 
 
 def _read_source(source: str | None) -> dict[str, Any]:
-    """The object that `--input` names: JSON itself, `@file`, or `-` for stdin."""
+    """The JSON object of `--input`: JSON text, `@file`, or `-` for stdin."""
     if source is None:
         return {}
     try:

@@ -1,4 +1,4 @@
-"""One process of a fleet: started, started again when it ends unasked, ended when asked."""
+"""One process of a fleet: starts, restarts with backoff, and ends on request."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ from slotgrid.runtime.parent import OWNER
 RESTART_FIRST_S = 0.5
 RESTART_CEILING_S = 30.0
 SOUND_AFTER_S = 60.0
-"""A process that ran so long was well: the next restart does not wait."""
+"""A process that ran this long was healthy: its restart backoff is reset."""
 
 
 class Child:
-    """One process of the fleet, started anew when it ends unasked."""
+    """One process of the fleet, which `keep_alive` restarts."""
 
     def __init__(self, name: str, module: str, env: Mapping[str, str], *, cwd: Path) -> None:
         self.name = name
@@ -29,9 +29,10 @@ class Child:
         self._restart_at: float | None = None
 
     def start(self) -> None:
-        """Start it. In a session of its own, so that Ctrl-C reaches the fleet's owner alone.
+        """Start the process, in its own session, so that Ctrl-C reaches only the fleet's owner.
 
-        From the main thread: a node ends with the thread that started it (`end_with_parent`).
+        Call it in the main thread: a node ends with the thread that started it
+        (`end_with_parent`).
         """
         self._started_at, self._restart_at = time.monotonic(), None
         self._process = subprocess.Popen(  # noqa: S603  the same interpreter, our own words
@@ -43,26 +44,26 @@ class Child:
 
     @property
     def started(self) -> bool:
-        """Whether it was ever started."""
+        """Whether the process was ever started."""
         return self._process is not None
 
     @property
     def status(self) -> int | None:
-        """How it ended; None while it runs, and before its start."""
+        """How the process ended; None while it runs, and before its start."""
         return self._process.poll() if self._process is not None else None
 
     def ask_to_end(self) -> None:
-        """It drains; asked a second time it cancels."""
+        """Send SIGTERM: the first one drains the node, a second one cancels its tasks."""
         if self._process is not None and self.status is None:
             self._process.terminate()
 
     def wait(self) -> int:
-        """Its exit status, as a shell tells it."""
+        """Wait for the end, and return the exit status in a shell's form."""
         status = self._process.wait() if self._process is not None else 0
         return status if status >= 0 else 128 - status
 
     def keep_alive(self, say: Callable[[str], None]) -> None:
-        """Start it anew, after a pause that grows, if it has ended."""
+        """Restart the process with backoff, if it has ended."""
         if self.status is None:
             return
         now = time.monotonic()

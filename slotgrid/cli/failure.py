@@ -1,4 +1,4 @@
-"""How a command ends when it does not end well: what happened, where, and what to do about it."""
+"""Failures of commands: what happened, where, the remedy, and the exit code."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -14,7 +14,7 @@ class Exit(IntEnum):
     TASK_FAILED = 1
     USAGE = 2
     REFUSED = 3
-    INTERRUPTED = 130  # what a shell makes of SIGINT
+    INTERRUPTED = 130  # 128 + SIGINT, as in a shell
 
 
 ADVICE = {
@@ -35,13 +35,13 @@ ADVICE = {
     "wait-exceeded": "Wait longer with --wait-s; `slotgrid health` shows the queue.",
     "deadline-exceeded": "Give it more time with --timeout-s, up to the function's own.",
 }
-# The task itself failed, or someone ended it; every other 4xx is about what was asked.
+# Their status is 409 or 504, but the task itself has ended, so the exit code is TASK_FAILED.
 TASK_ENDED = frozenset({"task-cancelled", "deadline-exceeded"})
 NOT_LET_IN = frozenset({401, 403, 429, 503, 504})
 
 
 class Failure(Exception):
-    """Ends the command. `faults` are (place, what is wrong) and stand below the detail."""
+    """Ends the command. `faults` are (place, message) pairs, printed below the detail."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Failure(Exception):
 
 
 def failure_of(error: ClientError, *, node_url: str) -> Failure:
-    """What a client's error means for whoever typed the command."""
+    """The Failure to print for a client's error."""
     if isinstance(error, Problem):
         return _refused(error, node_url)
     if isinstance(error, NodeUnreachable):
@@ -98,7 +98,7 @@ def settings_failure(
     *,
     advice: str = "Mend .env, or name the node with --url and --key.",
 ) -> Failure:
-    """What it means that the settings of this folder cannot be read."""
+    """The Failure to print if the settings of this folder cannot be read."""
     problems = error.problems if isinstance(error, SettingsError) else (str(error),)
     return Failure(
         "The settings of this folder cannot be used",
@@ -109,7 +109,7 @@ def settings_failure(
 
 
 def _refused(problem: Problem, node_url: str) -> Failure:
-    # A detail that only repeats the first fault says nothing beside the list of them.
+    # A detail that repeats one of the listed faults is left out.
     told = any(f"{error.pointer}: {error.message}" in problem.detail for error in problem.errors)
     advice = [ADVICE.get(problem.name, f"{node_url}{problem.type} says what to do.")]
     if problem.retry_after_s is not None:
@@ -125,7 +125,7 @@ def _refused(problem: Problem, node_url: str) -> Failure:
 
 
 def _place(pointer: str) -> str:
-    """A pointer into the body as the command line knows it: fields of the input by their name."""
+    """A JSON pointer into the body, for the user: fields of the input by their name."""
     return pointer.removeprefix("/input/") if pointer != "/input" else "input"
 
 

@@ -1,11 +1,11 @@
-"""A function's input schema as a person reads it: its fields, one by one."""
+"""A function's input schema as a list of fields, for people and for typed values."""
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-REFERENCES_LIMIT = 32  # a longer chain of references is a circle
+REFERENCES_LIMIT = 32  # a longer chain of references is circular
 LIMITS = {
     "minimum": "≥ {}",
     "exclusiveMinimum": "> {}",
@@ -23,9 +23,9 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field of an input. Without `kinds` and `choices`, anything goes.
+    """One field of an input. Without `kinds` and `choices`, any value is valid.
 
-    `kinds` are JSON Schema's type names; `default` is JSON text, `example` is typed as it is.
+    `kinds` are JSON Schema's type names; `default` is JSON text, `example` the text after `name=`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Field:
 
 
 def fields_of(schema: Schema) -> list[Field]:
-    """The fields of an object's schema, those that must be given first."""
+    """The fields of an object's schema, required ones first."""
     resolved = _resolve(schema, schema)
     required = set(resolved.get("required", ()))
     fields = [
@@ -102,14 +102,14 @@ def _limits(described: Schema) -> Iterator[str]:
 
 
 def _items(described: Schema, root: Schema) -> str:
-    """The type of an array's items, when it is a plain one."""
+    """The type of an array's items, if it is a single one; else empty."""
     items = _resolve(described.get("items"), root)
     named = items.get("type")
     return named if isinstance(named, str) else ""
 
 
 def _alternatives(schema: Any, root: Schema, depth: int = 0) -> Iterator[Schema]:
-    """The schema itself, then those that it is made of, references resolved."""
+    """The schema itself, then its parts (`anyOf`, `oneOf`, `allOf`), references resolved."""
     resolved = _resolve(schema, root)
     yield resolved
     if depth < REFERENCES_LIMIT:
@@ -119,7 +119,7 @@ def _alternatives(schema: Any, root: Schema, depth: int = 0) -> Iterator[Schema]
 
 
 def _resolve(schema: Any, root: Schema) -> Schema:
-    """The schema behind local references; what stands beside a reference goes on top of it."""
+    """The schema behind local references; keys beside a reference override it."""
     beside: dict[str, Any] = {}
     for _ in range(REFERENCES_LIMIT):
         if not isinstance(schema, Mapping):

@@ -1,4 +1,4 @@
-"""`slotgrid functions`: what a node offers, and how one of them is called."""
+"""`slotgrid functions`: lists the functions of a node, or describes one with an example."""
 
 import shlex
 from typing import Any
@@ -44,7 +44,7 @@ def functions(node: Node, /, *, name: str | None, plain: bool) -> None:
 
 
 def example_line(name: str, fields: list[Field]) -> str:
-    """A call that can be pasted: each required field with a value of its type."""
+    """A call to copy and paste: each required field with a value of its type."""
     words = [f"{field.name}={_example(field)}" for field in fields if field.required]
     return shlex.join(["slotgrid", "call", name, *words])
 
@@ -102,7 +102,7 @@ def _cells(field: Field) -> list[RenderableType]:
 def _table(*headings: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for heading in headings:
-        # Words and numbers stay whole; what has many words gives way on a narrow terminal.
+        # On a narrow terminal only the other columns wrap.
         table.add_column(heading, no_wrap=heading in ("Function", "Timeout", "Field"))
     return table
 

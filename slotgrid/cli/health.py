@@ -1,4 +1,4 @@
-"""`slotgrid health`: how a node is, on one screen."""
+"""`slotgrid health`: the state of a node, on one screen."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -61,14 +61,14 @@ def _slots(slots: Mapping[str, Any]) -> Text:
     used, limit = int(slots["used"]), int(slots["limit"])
     filled = round(BAR_WIDTH * used / limit) if limit else 0
     facts = f" {used} of {limit} used, {slots.get('queue', 0)} waiting"
-    # A worker under memory pressure gives no slot away, and says why.
+    # A worker under memory pressure gives out no slot; `held` is the reason.
     held = f", held back: {slots['held']}" if slots.get("held") else ""
     bar = (("█" * filled, "cyan"), ("░" * (BAR_WIDTH - filled), "dim"))
     return styled(*bar, facts, (held, "red"))
 
 
 def _lines(value: Any) -> Iterator[Text]:
-    """A value as lines of text: one for each of its parts that has parts of its own."""
+    """A value as lines of text, one for each nested part."""
     if isinstance(value, Mapping):
         plain = {name: part for name, part in value.items() if not isinstance(part, Mapping | list)}
         if plain:
@@ -90,7 +90,7 @@ def _lines(value: Any) -> Iterator[Text]:
 
 
 def _facts(facts: Mapping[str, Any]) -> Text:
-    """`name value` pairs in one line; what is not set is left out, what failed stands out."""
+    """`name value` pairs in one line; unset ones are left out, failures are red."""
     line = Text()
     for name, value in facts.items():
         if value is None or value == "":

@@ -1,4 +1,4 @@
-"""A running task on the screen: what it says, as it says it. All of it goes to stderr."""
+"""Shows the events of a running task on stderr, as they arrive."""
 
 import json
 import time
@@ -25,19 +25,19 @@ class View(Protocol):
         """Begin."""
 
     def __exit__(self, *_: object) -> None:
-        """End, with everything shown that was said."""
+        """End; all events received are shown."""
 
     def show(self, event: Event) -> None:
         """Show one event."""
 
 
 def view_on(console: Console, title: str) -> View:
-    """A view that suits the console: one that moves on a terminal, lines elsewhere."""
+    """A view that suits the console: animated on a terminal, plain lines elsewhere."""
     return TerminalView(console, title) if console.is_terminal else LineView(console)
 
 
 class LineView:
-    """A line for each event, and chunks as they are: for files and pipes."""
+    """A line for each event, and chunks unchanged: for files and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -66,7 +66,7 @@ class LineView:
 
 
 class TerminalView:
-    """A line that moves (what it does, how far, for how long); above it what stays."""
+    """An animated line (status, progress, elapsed time) below the permanent lines."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
@@ -97,7 +97,7 @@ class TerminalView:
     def show(self, event: Event) -> None:
         """Show one event."""
         if event.kind == "chunk":
-            # The moving line takes whole lines of the terminal, so the last one stays with it.
+            # The animation redraws whole terminal lines, so it includes the unfinished line.
             *ended, self._unfinished = (self._unfinished + str(event.data)).split("\n")
             for line in ended:
                 say(self._console, line.removesuffix("\r"))
@@ -124,13 +124,13 @@ class TerminalView:
 
 
 def fraction_of(event: Event) -> float | None:
-    """How far the task says it is, from 0 to 1."""
+    """The progress that the task reports, from 0 to 1."""
     said = event.data.get("fraction") if isinstance(event.data, dict) else None
     return min(1.0, max(0.0, float(said))) if isinstance(said, int | float) else None
 
 
 def _line(event: Event) -> tuple[tuple[str, str] | str, ...]:
-    """An event as one line: what a task logs is dimmed, its own kinds are named."""
+    """An event as one line: log lines are dimmed, custom kinds are named."""
     text = event.text or ""
     match event.kind:
         case "status":

@@ -1,4 +1,4 @@
-"""A balancer and its workers as processes of this machine: started, kept alive, ended in order."""
+"""Runs a balancer and its workers as processes: starts, restarts, and ends them in order."""
 
 import json
 import secrets
@@ -25,18 +25,17 @@ from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
 
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, not bound
 LOCAL_DEFAULTS = {"PORT": BALANCER_DEFAULTS["PORT"]}
-"""The settings of a folder are read for a balancer, but that DATA_DIR is the folder of all."""
+"""The defaults of a balancer, except for DATA_DIR, which is the parent folder of all nodes."""
 NO_FILE = "no-workers.json"
-"""A file that is not there is an empty list."""
+"""The name of a missing file, which counts as an empty list."""
 READY_WITHIN_S = 180.0
 POLL_S = 0.1
 
 
 class NotReady(Exception):
-    """The fleet did not come up; the text says what did not, `advice` what to do.
+    """The fleet did not start; the text is the reason, `advice` the remedy.
 
-    `status` is the exit status that fits: 2 where the set-up is at fault, so that another try does
-    not help.
+    `status` is the exit status: 2 for a configuration fault, for which a retry does not help.
     """
 
     def __init__(
@@ -51,10 +50,10 @@ class LocalFleet:
     """A balancer on the port of `settings`, and its workers, as processes of this machine.
 
     There is one worker for each loopback entry of WORKERS_FILE, which the balancer dials. With
-    `count`, and where that file is missing, so many workers take free ports and dial the balancer;
+    `count`, or without that file, `count` or two workers take free ports and dial the balancer;
     with `count` the balancer does not read the file either.
 
-    `settings` are those of the folder `cwd`, read with the balancer's port as the default.
+    `settings` are the settings of the folder `cwd`, read with LOCAL_DEFAULTS.
     Raises NotReady for a file that cannot be used.
     """
 
@@ -78,7 +77,7 @@ class LocalFleet:
         self._auth_key = settings.auth_key
         self._ending = 0
         data = settings.data_dir
-        # Without a key of its own the link would take the callers' key, and without that nobody's.
+        # The link's key: its own, else the callers' key, else a generated one.
         key = settings.balancer_key or settings.auth_key or secrets.token_urlsafe(32)
         balancer_data = data / Path(BALANCER_DEFAULTS["DATA_DIR"]).name
         own = {"BALANCER_KEY": key, "PORT": str(self._port), "DATA_DIR": str(balancer_data)}
@@ -92,7 +91,7 @@ class LocalFleet:
 
     @property
     def workers(self) -> int:
-        """How many workers are started here."""
+        """Number of workers of the fleet."""
         return len(self._workers)
 
     def _settings_of(self, worker: LocalWorker, key: str, data: Path) -> dict[str, str]:
@@ -110,7 +109,7 @@ class LocalFleet:
         return [self._balancer, *self._workers]
 
     def check_ports(self) -> None:
-        """Raise NotReady where a port is taken: whoever listens there would be taken for ours."""
+        """Raise NotReady if a port is taken: a foreign process there would count as our node."""
         with Ports() as ports:
             try:
                 ports.hold(self._bind, self._port, name="the balancer of this fleet")
@@ -124,10 +123,10 @@ class LocalFleet:
                     _hold(ports, worker)
 
     def start(self) -> None:
-        """Start the processes, and from here on end them when this one is asked to end.
+        """Start the processes, and handle signals: a request to end this process ends them all.
 
-        The balancer comes first where workers dial it, last where it dials them: nothing is then
-        dialled that does not listen yet. Raises NotReady as `check_ports` does.
+        The side that is dialled starts first: the balancer if workers dial it, else the workers;
+        `wait_until_ready` then starts the balancer. Raises NotReady as `check_ports` does.
         """
         self.check_ports()
         for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -137,7 +136,7 @@ class LocalFleet:
             child.start()
 
     def wait_until_ready(self) -> None:
-        """Return once every worker takes tasks. Raises NotReady, with everything ended again."""
+        """Wait until every worker is ready. Raises NotReady, after all processes have ended."""
         give_up = time.monotonic() + READY_WITHIN_S
         while not self._ready():
             ended = [child for child in self._children if child.status is not None]
@@ -159,7 +158,7 @@ class LocalFleet:
             )
 
     def stay(self, say: Callable[[str], None]) -> int:
-        """Keep every process alive until this one is asked to end; returns the exit status."""
+        """Restart ended processes until a signal ends the fleet; returns the exit status."""
         while not self._ending:
             for child in self._children:
                 child.keep_alive(say)
@@ -167,7 +166,7 @@ class LocalFleet:
         return self._end()
 
     def _end(self) -> int:
-        """The balancer first: what it has accepted still needs the workers."""
+        """End the balancer first: its accepted tasks still need the workers."""
         statuses = []
         for group in ([self._balancer], self._workers):
             children = [child for child in group if child.started]
@@ -175,7 +174,7 @@ class LocalFleet:
                 child.ask_to_end()
             asked = self._ending
             while any(child.status is None for child in children):
-                if self._ending > asked:  # asked again: they cancel what they have
+                if self._ending > asked:  # a second signal: the nodes cancel their tasks
                     asked = self._ending
                     for child in children:
                         child.ask_to_end()
@@ -187,7 +186,7 @@ class LocalFleet:
         self._ending += 1
 
     def _ready(self) -> bool:
-        """Whether every worker takes tasks, by the word of the balancer."""
+        """Whether every worker is ready, as the balancer reports; starts a waiting balancer."""
         if not self._balancer.started:
             if all(_listens(worker.host, worker.port) for worker in self._local):
                 self._balancer.start()
@@ -198,7 +197,7 @@ class LocalFleet:
     def _ready_names(self) -> set[str] | None:
         """Names of the workers that are ready; None while the balancer does not answer.
 
-        Without a key it names none. Then all count as ready as soon as the balancer is.
+        Without a key the balancer lists no workers: all count as ready when it is ready.
         """
         path = "/workers?limit=1000&status=ready" if self._auth_key else "/readyz"
         request = urllib.request.Request(  # noqa: S310  our own address
@@ -216,7 +215,7 @@ class LocalFleet:
 
 
 def _hold(ports: Ports, worker: LocalWorker) -> None:
-    """Raises NotReady, which names the entry and what to do."""
+    """Raises NotReady, which names the entry and the remedy."""
     try:
         ports.hold(worker.host, worker.port, name=worker.entry)
     except PortRefused as refused:
@@ -236,7 +235,7 @@ def _node_name(worker: LocalWorker) -> str:
 
 
 def _free_port(host: str) -> int:
-    """A free port. Raises NotReady where nothing can listen on the host."""
+    """A free port. Raises NotReady if no process can listen on the host."""
     with Ports() as ports:
         try:
             return ports.hold(host, 0, name="")

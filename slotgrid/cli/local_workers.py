@@ -1,4 +1,4 @@
-"""Which workers `make run` and `slotgrid up` start here."""
+"""The workers that `make run` and `slotgrid up` start."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,15 +9,15 @@ WORKERS_WITHOUT_A_FILE = 2
 
 
 class WorkersFileFault(Exception):
-    """The file of workers cannot be used; the text names it and each fault."""
+    """The workers file cannot be used; the text names the file and each fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalWorker:
-    """One worker that is started here.
+    """One worker that is started on this machine.
 
-    `entry` names its place in the workers file: the balancer dials it there. Without one it takes
-    any free port and dials the balancer.
+    `entry` names its entry in the workers file, whose address the balancer dials. Without an entry
+    the worker takes any free port and dials the balancer.
     """
 
     name: str
@@ -58,5 +58,5 @@ def listed_workers(file: Path) -> tuple[LocalWorker, ...] | None:
 
 
 def dialling_workers(count: int) -> tuple[LocalWorker, ...]:
-    """So many workers that dial the balancer."""
+    """`count` workers that dial the balancer."""
     return tuple(LocalWorker(name=f"worker-{number}") for number in range(1, count + 1))

@@ -1,4 +1,4 @@
-"""`slotgrid logs`: what a node wrote last, and what it writes now."""
+"""`slotgrid logs`: the last lines of a node's log, and the new ones."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def logs(node: Node, /, *, follow: bool, level: str, lines: int, plain: bool) ->
 
 
 def newer(now: Sequence[Line], before: Sequence[Line]) -> Sequence[Line]:
-    """The lines of `now` that came after those of `before`; all, when none is in both."""
+    """The lines of `now` after the last line of `before`; all, if `now` does not have it."""
     if before:
         for at in range(len(now) - 1, -1, -1):
             if now[at] == before[-1]:
@@ -85,7 +85,7 @@ def _print(console: Console, lines: Sequence[Line], *, plain: bool) -> None:
 
 
 def _value(value: Any) -> str:
-    """A field's value: words as they are, what has spaces or structure as JSON."""
+    """A field's value: a word unchanged, a text with spaces or a structure as JSON."""
     if isinstance(value, str) and value and " " not in value:
         return value
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`slotgrid`: the one command, and how each of its subcommands ends."""
+"""`slotgrid`: the command with its subcommands, and their failures."""
 
 import sys
 from io import TextIOWrapper
@@ -20,7 +20,7 @@ from slotgrid.cli.workers import workers
 
 
 class Commands(click.Group):
-    """The subcommands in the order of first use, and the one place where failures are shown."""
+    """The subcommands in the order of first use, and the only place that prints failures."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; end with its exit code."""
@@ -33,7 +33,7 @@ class Commands(click.Group):
             ctx.exit(Exit.INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names as they were added, which is how `--help` shows them."""
+        """The names for `--help`, in the order in which they were added."""
         del ctx
         return list(self.commands)
 
@@ -61,7 +61,7 @@ for command in (
 def main() -> None:
     """Run the command line of this process."""
     for stream in (sys.stdout, sys.stderr):
-        # A mark that the terminal's encoding lacks is shown by its code, not by a traceback.
+        # A character that the terminal's encoding lacks is escaped, instead of a traceback.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     cli(prog_name="slotgrid")

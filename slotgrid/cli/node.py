@@ -1,4 +1,4 @@
-"""Which node a command speaks to: `--url` and `--key`, before or after the command's name."""
+"""The node that a command calls: `--url` and `--key`, before or after the command's name."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here,
 
 @dataclass(frozen=True)
 class Node:
-    """The node to speak to; what is None comes from the settings of this folder."""
+    """The node to call; None means the value from the settings of this folder."""
 
     url: str | None = None
     key: str | None = None
@@ -43,11 +43,11 @@ class Node:
             raise failure_of(error, node_url=client.url) from error
 
     def own_key(self) -> str:
-        """The key to show, empty if there is none. Raises Failure when settings cannot be used."""
+        """The key to show, empty if there is none. Raises Failure for invalid settings."""
         return _settings().auth_key if self.key is None else self.key
 
     def _address(self) -> tuple[str, str]:
-        """URL and key. Raises Failure when the settings are needed and cannot be used."""
+        """URL and key. Raises Failure if the settings are needed and invalid."""
         if self.url is not None and self.key is not None:
             return self.url, self.key
         settings = _settings()
@@ -58,14 +58,14 @@ class Node:
 def _settings() -> Settings:
     """The settings of this folder. Raises Failure."""
     try:
-        # A balancer's: where LB_AUTH_KEY is the key of callers, it is that of a balancer.
+        # As a balancer: only there is LB_AUTH_KEY read as AUTH_KEY, the key of callers.
         return load_settings(kind=NodeKind.BALANCER)
     except (SettingsError, OSError) as error:
         raise settings_failure(error) from error
 
 
 def _address_here(settings: Settings) -> str:
-    """Where the node of this folder listens: on PORT, or where its kind does, balancers first."""
+    """URL of this folder's node: on PORT if set, else a running balancer, else a worker."""
     host, port = EVERY_ADDRESS.get(settings.host, settings.host), settings.port
     if not environment().get("PORT", "").strip() and _listens(host, BALANCER_PORT):
         port = BALANCER_PORT
@@ -81,9 +81,9 @@ def _listens(host: str, port: int) -> bool:
 
 
 def node_options(*, envvars: bool = False) -> Callable[[Command], Command]:
-    """The options that name a node; the one nearest to the end of the line counts.
+    """The options that name a node; the last one on the command line wins.
 
-    The environment is read once, by the group: a command would put it above the group's options.
+    Only the group reads the environment: read by a command, it would override the group's options.
     """
     url = click.option(
         "--url",

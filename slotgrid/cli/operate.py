@@ -1,4 +1,4 @@
-"""`slotgrid on`, `off`, `drain`: whether a node takes tasks."""
+"""`slotgrid on`, `off`, `drain`: switch whether a node accepts tasks."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

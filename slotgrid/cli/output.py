@@ -1,4 +1,4 @@
-"""What is printed: results on stdout and nothing else there, everything about them on stderr."""
+"""Prints output: only results go to stdout, everything else to stderr."""
 
 import json
 import re
@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.text import Text
 
-# Titles and texts come from pages that nobody here wrote: none of them may steer the terminal.
+# Titles and texts come from untrusted pages: they must not control the terminal.
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 UNLIMITED_WIDTH = 10_000
 
 
 def screen(*, err: bool = False) -> Console:
-    """The terminal as wide as it is; a pipe or file without an edge at which lines would wrap."""
+    """A console with the terminal's width; for a pipe or file, too wide for any line to wrap."""
     console = Console(stderr=err, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = UNLIMITED_WIDTH
@@ -23,7 +23,7 @@ def screen(*, err: bool = False) -> Console:
 
 
 def clean(text: object) -> str:
-    """Text without what would move the cursor, change colours or talk to the terminal."""
+    """Text without the control characters that would move the cursor or change colours."""
     return CONTROLS.sub("�", str(text).replace("\r\n", "\n"))
 
 
@@ -35,23 +35,23 @@ def styled(*parts: tuple[object, str] | str) -> Text:
 
 
 def say(console: Console, *parts: tuple[object, str] | str) -> None:
-    """Print a line; a terminal wraps it where it likes, so that it can be copied whole."""
+    """Print a line; the terminal wraps it, so that a user can copy it whole."""
     console.print(styled(*parts), soft_wrap=True)
 
 
 def print_json(value: Any, *, plain: bool = False) -> None:
-    """JSON on stdout: coloured for a person, plain for a program or when asked."""
+    """Print JSON on stdout: coloured on a terminal, unless `plain`."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     console = screen()
     if console.is_terminal and not plain:
         console.print(JSONHighlighter()(clean(text)), soft_wrap=True)
     else:
-        # Half of a surrogate pair has no UTF-8, but this escape of it is JSON.
+        # A lone surrogate has no UTF-8 form, but this escape of it is valid JSON.
         click.echo(text.encode("utf-8", "backslashreplace"))
 
 
 def size_text(size_bytes: float) -> str:
-    """A size in the unit that suits it: `17 B`, `1.2 MiB`."""
+    """A size in a suitable unit: `17 B`, `1.2 MiB`."""
     for unit in ("B", "KiB", "MiB"):
         if size_bytes < 1024:
             return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
@@ -60,7 +60,7 @@ def size_text(size_bytes: float) -> str:
 
 
 def duration_text(milliseconds: float) -> str:
-    """A duration as a person says it: `312 ms`, `4.2 s`, `3 min 20 s`."""
+    """A duration in suitable units: `312 ms`, `4.2 s`, `3 min 20 s`."""
     if milliseconds < 1000:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1000

@@ -1,4 +1,4 @@
-"""Ports of this machine: whether one can be had, and which process has it."""
+"""Ports of this machine: whether a port is free, and which process uses it."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ from slotgrid.runtime.exposure import is_every_ipv6
 
 
 class PortRefused(Exception):
-    """The port cannot be listened on; the text says why, `by` which process has it, if any has."""
+    """The port cannot be used; the text is the reason, `by` the process that uses it, if any."""
 
     def __init__(self, why: str, *, by: str = "") -> None:
         super().__init__(f"{why}, by {by}" if by else why)
@@ -25,7 +25,7 @@ class PortRefused(Exception):
 
 
 class Ports:
-    """Holds every port that it has tried, so that two of one fleet cannot be the same."""
+    """Holds every port that it has tried, so that two nodes of a fleet cannot get the same."""
 
     def __init__(self) -> None:
         self._held = ExitStack()
@@ -43,12 +43,13 @@ class Ports:
         self._held.close()
 
     def hold(self, host: str, port: int, *, name: str) -> int:
-        """The port, or a free one for 0; `name` says for whom. Raises PortRefused."""
+        """The port, or a free one for 0; `name` is its user, for errors. Raises PortRefused."""
         try:
             server = self._held.enter_context(_listen(host, port))
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
-            # The text of `create_server` repeats the address; a name that is not found has its own.
+            # `create_server` adds the address to its text, so errno's text is used, except for
+            # names that are not found.
             number = None if isinstance(error, socket.gaierror) else error.errno
             why = str(error.strerror) if number is None else os.strerror(number)
             by = (self._names.get(port) or listener(port)) if taken else ""

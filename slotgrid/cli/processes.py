@@ -92,7 +92,7 @@ def up(*, workers: int | None) -> None:
 
 
 def _become(command: list[str], options: Mapping[str, object]) -> NoReturn:
-    """Turn into the node: whoever started this has one process to watch and to signal."""
+    """Become the node: a supervisor then has one process to watch and to signal."""
     given = {name.upper(): str(value) for name, value in options.items() if value is not None}
     os.execve(sys.executable, command, {**os.environ, **given})  # noqa: S606  no shell is wanted
 
@@ -116,7 +116,7 @@ def check(*, plain: bool) -> None:
 
 
 def _checked() -> dict[str, Any]:
-    """What `python -m worker --check` found. Raises Failure when it could not even look."""
+    """The report of `python -m worker --check`. Raises Failure if the check itself failed."""
     ran = subprocess.run(  # noqa: S603  the same interpreter, our own words
         [*WORKER, "--check"], capture_output=True, text=True, errors="replace", check=False
     )

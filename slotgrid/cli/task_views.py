@@ -1,4 +1,4 @@
-"""Tasks on the screen: a table of many, everything about one."""
+"""Prints tasks: a table of many, or everything about one."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ STATUS_STYLES = {
 
 
 def show_tasks(console: Console, page: TaskPage, offset: int) -> None:
-    """A page of tasks as a table, and how many more there are."""
+    """Print a page of tasks as a table, and the total if there are more."""
     if not page.tasks:
         say(console, "No tasks." if not page.total else f"No more than {page.total} tasks.")
         return
@@ -43,7 +43,7 @@ def show_tasks(console: Console, page: TaskPage, offset: int) -> None:
 
 
 def show_task(console: Console, task: JsonObject) -> None:
-    """One task: what it is, how it went, what came of it."""
+    """Print one task: its facts, then its result or error."""
     say(
         console,
         (task["function"], "bold"),
@@ -63,7 +63,7 @@ def show_task(console: Console, task: JsonObject) -> None:
 
 
 def _facts(task: JsonObject) -> Iterator[tuple[str, str]]:
-    """What is known, line by line, in the order in which it happened."""
+    """The facts as (name, text), in the order in which they happened."""
     yield "id", task["id"]
     yield "mode", f"{task['mode']}, priority {task['priority']}, by {task['owner']}"
     yield "created", task["created_at"]
@@ -97,5 +97,5 @@ def _place_of(task: Mapping[str, Any]) -> str:
 
 
 def _clock(moment: str) -> str:
-    """A time to the second, as a person reads it."""
+    """A time to the second, in a readable form."""
     return moment.replace("T", " ")[:19]

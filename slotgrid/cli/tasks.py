@@ -1,4 +1,4 @@
-"""`slotgrid tasks`: the record of tasks, and what can be done with one."""
+"""`slotgrid tasks`: lists tasks, and shows, follows, cancels, retries or redelivers them."""
 
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
@@ -15,7 +15,7 @@ from slotgrid.cli.task_views import show_task, show_tasks
 from slotgrid.client import Accepted, Answer, Client, TaskFilters
 
 PATIENCE_S = 60.0
-"""How long `follow` waits for a node that went away: longer than a restart takes."""
+"""Seconds for which `follow` waits for an unreachable node: longer than a restart takes."""
 STATES = ("queued", "running", "completed", "failed", "cancelled")
 DELIVERIES = ("pending", "delivered", "failed")
 
@@ -167,7 +167,7 @@ def follow(node: Node, /, *, task_id: str, save_to: Path | None, plain: bool) ->
 
 
 def show_accepted(accepted: Accepted) -> None:
-    """A task that was handed over: JSON on stdout, how to go on from there on stderr."""
+    """Print a task that was handed over: JSON on stdout, the next command on stderr."""
     print_json(
         {
             "id": accepted.id,

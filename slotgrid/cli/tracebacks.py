@@ -1,4 +1,4 @@
-"""Where a function failed: what its last attempt left in the task's log."""
+"""The traceback of a failed function, from the task's log."""
 
 from rich.console import Console
 
@@ -11,12 +11,12 @@ LINES_MOST = 40
 
 
 async def show_traceback(client: Client, task_id: str, console: Console) -> None:
-    """Print the traceback of the task's last attempt, if it left one."""
+    """Print the traceback of the task's last attempt, if there is one."""
     try:
         log = await client.task_log(task_id)
     except Problem as problem:
         if problem.name == "unknown-task":
-            return  # the node remembers no finished tasks
+            return  # the node keeps no finished tasks
         raise
     lines = last_traceback(log)
     if len(lines) > LINES_MOST:
@@ -26,7 +26,7 @@ async def show_traceback(client: Client, task_id: str, console: Console) -> None
 
 
 def last_traceback(log: list[JsonObject]) -> list[str]:
-    """The lines from the traceback on, with its causes; the node's own lines part the attempts."""
+    """The last attempt's traceback, with its causes; lines of `_node` separate the attempts."""
     lines: list[str] = []
     begins = True
     for entry in log:

@@ -1,4 +1,4 @@
-"""Words of the command line become a function's input, each typed by its field."""
+"""Converts words of the command line into a function's input, each typed by its field."""
 
 import difflib
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from slotgrid.cli.fields import Field, Schema, as_word, fields_of, takes_others
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-# The narrow kinds first: a text is a string only where it is nothing else.
+# The narrow kinds first: a word is a string only if no other kind fits.
 KINDS: Mapping[str, type | UnionType] = {
     "boolean": bool,
     "integer": int,
@@ -24,7 +24,7 @@ ANYTHING = (*KINDS, "string")
 
 
 class InvalidWords(Exception):
-    """What was typed makes no input. `faults` are (field, what is wrong), all at once."""
+    """The words are not a valid input. `faults` are (field, message) pairs, all at once."""
 
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{field}: {message}" for field, message in faults))
@@ -32,9 +32,9 @@ class InvalidWords(Exception):
 
 
 def read_input(words: Sequence[str], given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    """The input: `given`, and over it the words `name=value` and `name:=json`.
+    """The input: `given`, overridden by the words `name=value` and `name:=json`.
 
-    What a node alone can judge (limits, formats, nested objects) is left to it.
+    The node checks the rest: limits, formats, nested objects.
     Raises InvalidWords.
     """
     fields = {field.name: field for field in fields_of(schema)}
@@ -65,14 +65,14 @@ def read_input(words: Sequence[str], given: Mapping[str, Any], schema: Schema) -
 
 
 def read_value(field: Field, text: str) -> Any:
-    """The value that `text` means for this field. Raises ValueError, without a secret in it."""
+    """The value of `text` for this field. Raises ValueError, without a secret in it."""
     for choice in field.choices:
         if text == as_word(choice):
             return choice
     kinds = field.kinds or (() if field.choices else ANYTHING)
     takes_text = "string" in kinds
     for kind in KINDS:
-        # A string that may be null can be the word `null`; `name:=null` says the other.
+        # For a nullable string the word `null` is text; `name:=null` is JSON null.
         if kind in kinds and not (kind == "null" and takes_text):
             with suppress(ValueError):
                 return _read_as(kind, text)

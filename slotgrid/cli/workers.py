@@ -1,4 +1,4 @@
-"""`slotgrid workers`: the fleet of a balancer, a line each."""
+"""`slotgrid workers`: the fleet of a balancer, one line for each worker."""
 
 from typing import Any
 
