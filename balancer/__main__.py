@@ -8,7 +8,7 @@ from slotgrid.starting import end, refuse, run_node
 
 
 def main() -> int:
-    """Run a balancer until it is told to stop; returns the exit status of the process."""
+    """Run a balancer until it is stopped; returns the exit status of the process."""
     if sys.argv[1:]:
         return refuse("balancer", f"unknown arguments: {' '.join(sys.argv[1:])}; there are none")
     return run_node("balancer", serve, defaults=BALANCER_DEFAULTS)

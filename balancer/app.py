@@ -1,4 +1,4 @@
-"""A balancer: its parts, wired; and the order in which they start and end."""
+"""Wires the parts of a balancer, and orders their start and end."""
 
 import asyncio
 import random
@@ -41,10 +41,10 @@ from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 
 PEERS = "*"
-"""The group under which balancers of one database take over from each other: any of them can run
-any task, and no worker's group can have that name."""
+"""The group for takeover between balancers of one database: any of them can run any task, and no
+worker's group can have that name."""
 FIRST_REPORTS_S = 2.0
-"""At the start: how long the workers of the list have to be heard before tasks are accepted."""
+"""At the start: how long a balancer waits for the listed workers before it accepts tasks."""
 LOOK_S = 0.02
 
 
@@ -75,7 +75,7 @@ class Balancer(NodeProcess):
         super().__init__(
             settings,
             slots=self.fleet,
-            # Services are a matter of each worker: the fleet sends no task to one that lacks them.
+            # Services belong to each worker: the fleet sends no task to a worker that lacks them.
             gates=Gates(self.fleet.roster, lambda _: True),
             offer=self.offer,
             redactor=redactor,
@@ -121,7 +121,7 @@ class Balancer(NodeProcess):
         self._offered = self.fleet.roster.version
 
     def application(self) -> web.Application:
-        """The balancer's HTTP application; it starts and ends the parts with itself."""
+        """The balancer's HTTP application, which starts and ends the parts."""
 
         def add_own(app: web.Application) -> None:
             app[FLEET], app[LINKS] = self.fleet, self.links
@@ -155,20 +155,20 @@ class Balancer(NodeProcess):
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
             _ = await stack.enter_async_context(background(self.live.running, name="dashboard"))
-            # Last, for what an earlier process accepted starts to run with it.
+            # Last, as it starts the tasks that an earlier process accepted.
             await stack.enter_async_context(self.durability.running(self.supervisor))
             yield
 
     async def get_ready(self) -> None:
-        """Accept tasks once the workers of the list were heard, or have had the time for it."""
+        """Accept tasks once the listed workers have reported, or FIRST_REPORTS_S are over."""
         give_up = time.monotonic() + FIRST_REPORTS_S
-        while self.fleet.expected.unheard and time.monotonic() < give_up:  # noqa: ASYNC110  it calls nobody
+        while self.fleet.expected.unheard and time.monotonic() < give_up:  # noqa: ASYNC110  polls
             await asyncio.sleep(LOOK_S)
         if self.status.state is NodeState.STARTING:
             self.status.move_to(NodeState.READY)
 
     def _fleet_changed(self) -> None:
-        """There may be room for a task that waits, or another contract for it."""
+        """A slot for a waiting task may be free, or another contract may fit it."""
         if self._offered == self.fleet.roster.version:
             self.dispatcher.wake()
             return

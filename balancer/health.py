@@ -1,4 +1,4 @@
-"""What a balancer says about itself: the detail of `/health`, and the gauges of `/metrics`."""
+"""A balancer's status: the detail of `/health`, and the gauges of `/metrics`."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ from slotgrid.runtime.settings import Settings
 
 
 class BalancerHealth:
-    """Reads how the balancer's parts stand; changes nothing."""
+    """Reads the state of the balancer's parts; changes nothing."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class BalancerHealth:
         self._version = version("slotgrid")
 
     def detail(self) -> Mapping[str, Any]:
-        """What `/health` shows to a key."""
+        """The detail that `/health` shows to a caller with a key."""
         pools = self._pools()
         limit = sum(pool.size for pool in pools.values())
         free = sum(pool.free for pool in pools.values())
@@ -78,7 +78,7 @@ class BalancerHealth:
         }
 
     def gauges(self) -> GaugeReadings:
-        """How things stand for `/metrics`."""
+        """The current gauges of `/metrics`."""
         slots: dict[tuple[str, str], int] = {}
         for name, pool in self._pools().items():
             slots[name, "free"], slots[name, "busy"] = pool.free, pool.busy
@@ -96,18 +96,18 @@ class BalancerHealth:
         )
 
     def mismatch(self) -> int:
-        """How far leases, rights to send and running tasks disagree; 0, or something leaks."""
+        """How far leases, rights to send and running tasks differ; not 0 means a leak."""
         leased = self._dispatcher.leased
         started = self._supervisor.running + self._supervisor.cleaning
         return abs(leased - self._fleet.in_flight) + abs(leased - self._dispatcher.handed - started)
 
     def _states(self) -> dict[str, int]:
-        """Each state with its number of workers, those without any too."""
+        """The number of workers in each state, zeros included."""
         counts: Counter[WorkerState] = self._fleet.roster.states()
         return {str(state): counts[state] for state in WorkerState}
 
     def _pools(self) -> dict[str, PoolCount]:
-        """The pools of all workers that are ready, those of one name together."""
+        """The pools of all ready workers, summed by name."""
         sizes: Counter[str] = Counter()
         free: Counter[str] = Counter()
         now = time.monotonic()

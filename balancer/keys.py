@@ -1,4 +1,4 @@
-"""What the balancer's own handlers work on."""
+"""Application keys of the balancer's own handlers."""
 
 from aiohttp import web
 

@@ -17,7 +17,7 @@ async def serving(
 ) -> AsyncIterator[tuple[Balancer, int]]:
     """A balancer that listens and accepts tasks, and its port; everything ends with the block.
 
-    Raises StartFault when the node cannot listen there.
+    Raises StartFault if the node cannot listen on its port.
     """
     balancer = Balancer(settings, logs=logs, redactor=redactor, drain=stop.by_caller)
     async with listening(balancer) as port:

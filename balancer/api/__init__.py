@@ -1,1 +1,1 @@
-"""What only a balancer answers: its workers, and their links."""
+"""The part of the HTTP API that only a balancer has: its workers, and their links."""

@@ -1,4 +1,4 @@
-"""What the balancer's handlers name in their descriptions, beside what every node has."""
+"""Schemas and parameters for the OpenAPI descriptions of the balancer's own handlers."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The routes that a balancer has beside those of every node."""
+"""The routes that a balancer has besides those of every node."""
 
 from aiohttp import web
 
@@ -6,7 +6,7 @@ from balancer.api import workers
 
 
 def balancer_routes() -> list[web.RouteDef]:
-    """Every route of a balancer alone. A test compares them with the document."""
+    """Every route that only a balancer has. A test compares them with the OpenAPI document."""
     return [
         web.get("/workers", workers.list_workers),
         web.get("/workers/{name}", workers.get_worker),

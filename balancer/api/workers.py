@@ -1,4 +1,4 @@
-"""`/workers` and below: the fleet, one by one, and the switches of each."""
+"""`/workers` and below: the workers of the fleet, and their switches."""
 
 import time
 from typing import Any
@@ -194,7 +194,7 @@ def shown(worker: Worker) -> dict[str, Any]:
 
 
 def _why(worker: Worker, now: float) -> str | None:
-    """What stands behind the state, in words."""
+    """The reason of the state, in words."""
     match worker.state:
         case WorkerState.EJECTED:
             left_s = worker.ejection.remaining_s(now)
@@ -224,7 +224,7 @@ async def _switch(request: web.Request, what: Wish, **terms: object) -> web.Resp
 
 
 async def _ask(request: web.Request, what: Wish, **terms: object) -> bytes:
-    """The worker's answer in JSON. Raises its problem, or NoWorker when it is not there."""
+    """The worker's answer in JSON. Raises its problem, or NoWorker if it is unreachable."""
     worker = _worker(request)
     session = request.config_dict[LINKS].session(worker.name)
     if session is None:

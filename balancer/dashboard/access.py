@@ -1,4 +1,4 @@
-"""Who may see a page of the dashboard, and how pages are answered."""
+"""Access control for the pages of the dashboard, and their response headers."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -38,7 +38,7 @@ HEADERS = {
 
 
 def html(text: str, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """A page."""
+    """A response with a page and the security headers."""
     return web.Response(
         text=text, status=status, content_type="text/html", headers=HEADERS | (headers or {})
     )
@@ -59,7 +59,7 @@ def look_of(request: web.Request, worker: str | None = None) -> Look:
 
 
 def logged_in(scope: Scope) -> Callable[[Handler], Handler]:
-    """A page for sessions whose key has the scope; others are led to the log-in, or told."""
+    """A page for sessions whose key has the scope; others get the log-in or an error page."""
 
     def wrap(handler: Handler) -> Handler:
         @wraps(handler)
@@ -84,12 +84,12 @@ def logged_in(scope: Scope) -> Callable[[Handler], Handler]:
 
 
 async def check_form(request: web.Request) -> None:
-    """Raises Forbidden for a form that was not sent from a page of this session."""
+    """Check that a page of this session sent the form. Raises Forbidden."""
     form = await read_form(request)
     if not same_origin(request) or not request[SESSION].sent(form.get("token", "")):
         raise Forbidden("this form was not sent from the dashboard; open it anew, and try again")
 
 
 def same_origin(request: web.Request) -> bool:
-    """False when the browser says that another site sent the request."""
+    """False if the browser's header names another site as the sender of the request."""
     return request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}

@@ -1,4 +1,4 @@
-"""What a page shows, piece by piece, and which pieces changed since a reader last looked."""
+"""The pieces of a page, and which of them changed since a reader's version."""
 
 import secrets
 from collections.abc import Mapping
@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """The address of one piece: the verb that shows it, and what it is shown at."""
+    """The address of one piece: the verb that shows it, and its target on the page."""
 
     verb: str
     target: str
 
 
 class Board:
-    """Pieces with the version at which each changed last; a reader asks for what is newer.
+    """Pieces, each with the version of its last change; a reader fetches the newer ones.
 
-    A version is a text that a page keeps and shows again, also after its connection broke. One
-    of another board (an earlier process, say) is older than everything.
+    A version is a text that a page keeps and sends back, also after a reconnect. A version of
+    another board, such as that of an earlier process, is older than every piece.
     """
 
     def __init__(self) -> None:
@@ -26,18 +26,18 @@ class Board:
 
     @property
     def version(self) -> str:
-        """The version of the board as it is."""
+        """The current version of the board."""
         return f"{self._name}-{self._number}"
 
     @property
     def shown(self) -> Mapping[Piece, object]:
-        """Every piece as it is."""
+        """Every piece with its current value."""
         return {piece: value for piece, (value, _) in self._pieces.items()}
 
     def put(self, pieces: Mapping[Piece, object]) -> None:
-        """Show these and no others; only those that are not equal to what was there change.
+        """Replace all pieces; only pieces with a different value count as changed.
 
-        Pieces that are gone need not be told: what held them has changed as well.
+        Removed pieces need no message: the piece that contained them has changed as well.
         """
         number = self._number + 1
         before = self._pieces
@@ -50,7 +50,7 @@ class Board:
         self._number = number
 
     def since(self, version: str) -> dict[Piece, object]:
-        """The pieces that changed after that version, in the order in which they were put."""
+        """The pieces that changed after that version, in the order of `put`."""
         name, _, number = version.rpartition("-")
         seen = int(number) if name == self._name and number.isdecimal() else -1
         return {piece: value for piece, (value, at) in self._pieces.items() if at > seen}

@@ -1,4 +1,4 @@
-"""What each slot of a worker does, as far as the balancer knows."""
+"""The state of each slot of a worker, as far as the balancer can see."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from balancer.fleet.workers import Worker
 
 
 class CellState(StrEnum):
-    """What one slot does. The order is that in which the cells of a worker are shown."""
+    """The state of one slot. The cells of a worker are shown in this order."""
 
     RUNNING = "running"
     SENT = "sent"
@@ -38,11 +38,11 @@ MEANINGS: Mapping[CellState, str] = {
 }
 
 Cells = Mapping[str, int]
-"""How many cells are in which state; none is 0, and their order is that of `CellState`."""
+"""Number of cells by state, without zeros, in the order of `CellState`."""
 
 
 def cells(worker: Worker, pool: str, now: float) -> Cells:
-    """The slots of one pool of the worker; as many as the pool has. `now` is monotonic."""
+    """The cells of one pool of the worker, one for each slot. `now` is monotonic."""
     size = worker.pools[pool]
     if worker.state is WorkerState.LOST:
         return _counted({CellState.LOST: size})

@@ -1,4 +1,4 @@
-"""What the dashboard's handlers name in their descriptions."""
+"""Answers for the OpenAPI descriptions of the dashboard's handlers."""
 
 from slotgrid.intake.framing import EVENT_STREAM
 from slotgrid.intake.openapi import Answer

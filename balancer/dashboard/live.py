@@ -1,4 +1,4 @@
-"""Keeps boards up to date, once a second, for as long as somebody watches them."""
+"""Updates boards once a second, for as long as pages watch them."""
 
 import asyncio
 from collections import Counter, OrderedDict
@@ -12,13 +12,13 @@ from balancer.dashboard.snapshot import Look, Snapshot
 
 EVERY_S = 1.0
 BOARDS_LIMIT = 64
-"""Boards kept although nobody watches; a page whose board is gone is sent everything again."""
+"""Boards above which unwatched ones are evicted; a page of an evicted board is sent all again."""
 
 log = structlog.get_logger()
 
 
 class Live:
-    """A board for each look, and those who watch it."""
+    """A board for each look, and the number of its watchers."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -29,11 +29,11 @@ class Live:
 
     @property
     def watchers(self) -> int:
-        """How many watch at this moment."""
+        """How many watchers there are now."""
         return self._watchers.total()
 
     def board(self, look: Look) -> Board:
-        """The board of the look, as things stand now."""
+        """The board of the look, updated now."""
         board = self._boards.setdefault(look, Board())
         self._boards.move_to_end(look)
         board.put(self._snapshot.take(look))
@@ -46,7 +46,7 @@ class Live:
 
     @contextmanager
     def watching(self, look: Look) -> Iterator[Board]:
-        """The board of the look, kept up to date for as long as the block runs."""
+        """The board of the look, updated while the block runs."""
         board = self.board(look)
         self._watchers[look] += 1
         try:
@@ -57,28 +57,28 @@ class Live:
                 del self._watchers[look]
 
     async def news(self) -> None:
-        """Return at the next second, or when there will be no other."""
+        """Wait for the next update, or for the end."""
         if not self.ended:
             await self._news.wait()
 
     def end(self) -> None:
-        """Let everyone who watches go."""
+        """End the streams of all watchers."""
         self.ended = True
         self._tell()
 
     async def running(self) -> None:
-        """Close each second of the trend, and look anew for those who watch."""
+        """Each second: add a point to the trend, and update the watched boards."""
         loop = asyncio.get_running_loop()
         at = loop.time()
         while True:
-            # By the clock, so that a second lasts one; after a stall the lost ones stay lost.
+            # By the clock, so that the period does not drift; after a stall no second is made up.
             at = max(at + EVERY_S, loop.time())
             await asyncio.sleep(at - loop.time())
             try:
                 self._snapshot.close_second()
                 for look in self._watchers:
                     self._boards[look].put(self._snapshot.take(look))
-            except Exception:  # a page that stands still must not stop a fleet
+            except Exception:  # a defect of a page must not stop the balancer
                 log.exception("dashboard.defect")
             self._tell()
 

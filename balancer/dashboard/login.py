@@ -1,4 +1,4 @@
-"""Logging in with a key, and out."""
+"""Log-in with a key, and log-out."""
 
 import math
 from typing import NoReturn
@@ -55,7 +55,7 @@ async def login_page(request: web.Request) -> web.Response:
     )
 )
 async def login(request: web.Request) -> web.Response:
-    """`POST /dashboard/login`, a form with `key`. One that cannot be read counts as a guess."""
+    """`POST /dashboard/login`, a form with `key`. An unreadable form counts as a wrong key."""
     parts = request.config_dict
     address = _address(request)
     if not same_origin(request):
@@ -87,7 +87,7 @@ async def login(request: web.Request) -> web.Response:
         max_age=int(SESSION_S),
         httponly=True,
         samesite="Strict",
-        # Whoever makes this up takes the cookie from nobody but himself, so any proxy is believed.
+        # From any proxy: a client that forges the header harms only its own cookie.
         secure=request.secure or request.headers.get("X-Forwarded-Proto") == "https",
     )
     raise answer

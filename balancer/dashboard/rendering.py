@@ -1,4 +1,4 @@
-"""Pieces and pages as HTML. All that is shown goes through templates that escape it."""
+"""Pieces and pages as HTML. Templates escape every value."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ FLEET = Piece("html", "fleet")
 
 
 class Rendering:
-    """The templates, under the prefix at which a proxy shows the balancer (empty for none)."""
+    """The templates, with the prefix that a proxy adds to the balancer's paths, or an empty one."""
 
     def __init__(self, root_path: str) -> None:
         self.base = f"{root_path.rstrip('/')}/dashboard"
@@ -42,22 +42,22 @@ class Rendering:
         return f"{self.base}/workers/{quote(name, safe='')}"
 
     def page(self, template: str, **facts: object) -> str:
-        """A page on which nothing is live."""
+        """A static page."""
         return self._templates.get_template(template).render(**facts)
 
     def live_page(self, template: str, board: Board, **facts: object) -> str:
-        """A page that shows the board as it is, and names its version."""
+        """A page with the current pieces of the board, and its version."""
         shown = board.shown
         return self.page(template, version=board.version, **self._showing(shown), **facts)
 
     def message(self, board: Board, changed: Mapping[Piece, object], points: list[Point]) -> bytes:
-        """What a page must change, and the points that it does not have yet, as JSON."""
+        """The changed pieces and the new points for a page, as JSON."""
         shown = board.shown
         parts: dict[str, dict[str, Any]] = {"html": {}, "text": {}, "cells": {}}
         for piece, value in changed.items():
             if isinstance(value, Fragment):
                 if FLEET in changed and piece.target.startswith("tile."):
-                    continue  # the fleet is sent with all its tiles
+                    continue  # the fleet's fragment contains all tiles
                 parts["html"][piece.target] = self._fragment(piece.target, value, shown)
             else:
                 parts[piece.verb][piece.target] = value
@@ -65,7 +65,7 @@ class Rendering:
         return orjson.dumps(sent | {"points": [tuple(point) for point in points]})
 
     def _showing(self, shown: Mapping[Piece, object]) -> dict[str, Callable[[str], Markup]]:
-        """How templates show a piece: by its verb, and so that the page finds it again."""
+        """For each verb, a function for templates: renders a piece so that the page can find it."""
 
         def text(target: str) -> Markup:
             value = shown[Piece("text", target)]
@@ -86,7 +86,7 @@ class Rendering:
         def html(target: str) -> Markup:
             fragment = shown[Piece("html", target)]
             assert isinstance(fragment, Fragment)
-            return Markup(self._fragment(target, fragment, shown))  # noqa: S704  rendered, so escaped
+            return Markup(self._fragment(target, fragment, shown))  # noqa: S704  already escaped
 
         return {"text": text, "cells": cells, "html": html}
 

@@ -1,4 +1,4 @@
-"""Gives an application its dashboard."""
+"""Adds the dashboard to an application."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from slotgrid.intake.kept_file import kept_file
 from slotgrid.intake.openapi import Answer, Endpoint, Parameter, endpoint
 
 STATIC = Path(__file__).parent / "static"
-# Named one by one: what is not in this list cannot be asked for.
+# An allowlist: no other file is served.
 FILES = {
     "dashboard.css": STATIC / "dashboard.css",
     "dashboard.js": STATIC / "dashboard.js",
@@ -38,7 +38,7 @@ FILES = {
 
 
 def add_dashboard(app: web.Application, live: Live, trend: Trend, *, root_path: str) -> None:
-    """Add its pages; `/` leads to them. `root_path` is the prefix that a proxy takes away."""
+    """Add its pages; `/` redirects to them. `root_path` is the prefix that a proxy strips."""
     app[RENDERING] = rendering = Rendering(root_path)
     app[SESSIONS] = Sessions()
     app[GUESSES] = Guesses()

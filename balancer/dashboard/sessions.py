@@ -1,4 +1,4 @@
-"""Who is logged in: a session for a key that was shown once, and the bounds on guessing keys."""
+"""Log-in sessions, each for a key that was shown once, and the rate limit on guesses of keys."""
 
 import hashlib
 import hmac
@@ -12,20 +12,20 @@ from slotgrid.core.principal import Principal
 
 SESSION_S = 12 * 3600.0
 SESSIONS_LIMIT = 1000
-"""Past it the oldest session ends: whoever can open them has a key."""
+"""Above it the oldest session ends: only the owner of a key can open any."""
 ATTEMPTS = 5
-"""Wrong keys that an address may show, one after the other, before it has to wait."""
+"""Wrong keys that an address may send before it is locked."""
 ATTEMPT_EVERY_S = 12.0
-"""How long until it may try once more."""
+"""Time until it may send one more."""
 LOCKED_CHECK_EVERY_S = 1.0
-"""How often a key is checked all the same: the owner of a right key shares an address with whoever
-guesses (behind a proxy, a NAT), and must get in."""
+"""How often a key of a locked address is still checked: behind a proxy or NAT the owner of a right
+key may share the attacker's address, and must get in."""
 ADDRESSES_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A log-in. `token` must come with each form, so that no other site can send one."""
+    """A log-in. Each form must contain `token`, so that no other site can send one."""
 
     principal: Principal
     token: str
@@ -37,7 +37,7 @@ class Session:
 
 
 class Sessions:
-    """The sessions of this process. A restart ends them; of their secrets only hashes are held."""
+    """The sessions of this process. A restart ends them; only hashes of their secrets are kept."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -47,7 +47,7 @@ class Sessions:
         return len(self._sessions)
 
     def open(self, principal: Principal) -> str:
-        """Begin a session; returns the secret that its cookie holds."""
+        """Begin a session; returns the secret for its cookie."""
         secret = secrets.token_urlsafe(32)
         session = Session(principal, secrets.token_urlsafe(32), self._clock() + SESSION_S)
         self._sessions[_hash(secret)] = session
@@ -55,7 +55,7 @@ class Sessions:
         return secret
 
     def find(self, secret: str) -> Session | None:
-        """The session of a cookie; None when there is none, or it has ended."""
+        """The session of a cookie; None if there is none, or it has ended."""
         session = self._sessions.get(_hash(secret))
         if session is None or session.ends_at <= self._clock():
             return None
@@ -67,7 +67,7 @@ class Sessions:
 
     def _drop_old(self) -> None:
         now = self._clock()
-        while self._sessions:  # all last equally long, so the first opened ends first
+        while self._sessions:  # all have one lifetime, so the first opened ends first
             first = next(iter(self._sessions.values()))
             if first.ends_at > now and len(self._sessions) <= SESSIONS_LIMIT:
                 return
@@ -76,16 +76,16 @@ class Sessions:
 
 @dataclass(slots=True)
 class _Attempts:
-    """Those of one address. `clear_at`: when all are allowed again, each having cost its time."""
+    """The attempts of one address. `clear_at`: when all ATTEMPTS are allowed again."""
 
     clear_at: float
     checked_at: float
 
 
 class Guesses:
-    """A bound on wrong keys by address: a few at once, then one every `ATTEMPT_EVERY_S`.
+    """A rate limit on wrong keys by address: ATTEMPTS at once, then one every `ATTEMPT_EVERY_S`.
 
-    An address past the bound is locked, and has a key checked every `LOCKED_CHECK_EVERY_S`.
+    For an address above the limit, one key is checked every `LOCKED_CHECK_EVERY_S`.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -93,7 +93,7 @@ class Guesses:
         self._attempts: OrderedDict[str, _Attempts] = OrderedDict()
 
     def wait_s(self, address: str) -> float:
-        """Seconds until the address is no longer locked; 0 when it is not."""
+        """Seconds until the address is no longer locked; 0 if it is not."""
         found = self._attempts.get(address)
         ahead_s = 0.0 if found is None else found.clear_at - self._clock()
         return max(0.0, ahead_s - (ATTEMPTS - 1) * ATTEMPT_EVERY_S)
@@ -101,14 +101,14 @@ class Guesses:
     def admit(self, address: str) -> bool:
         """Whether one key of the address may be checked now.
 
-        The attempt counts as a wrong key from here on, so that any number of parallel ones have
-        the same bound; `right` takes that back.
+        The attempt counts as a wrong key from here on, so that parallel attempts cannot exceed
+        the limit; `right` reverts that.
         """
         now = self._clock()
         found = self._attempts.get(address) or _Attempts(now, -LOCKED_CHECK_EVERY_S)
         if self.wait_s(address) > 0 and now - found.checked_at < LOCKED_CHECK_EVERY_S:
             return False
-        # Bounded, so that a lock ends soon after the guessing does.
+        # Capped, so that a lock ends soon after the last guess.
         most = now + ATTEMPTS * ATTEMPT_EVERY_S
         found.clear_at = min(most, max(now, found.clear_at) + ATTEMPT_EVERY_S)
         found.checked_at = now
@@ -119,7 +119,7 @@ class Guesses:
         return True
 
     def right(self, address: str) -> None:
-        """The key that was admitted is a right one."""
+        """The admitted key is right: it does not count as a wrong one."""
         if (found := self._attempts.get(address)) is not None:
             found.clear_at -= ATTEMPT_EVERY_S
 

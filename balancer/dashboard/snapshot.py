@@ -28,17 +28,17 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 
 ROWS = 25
-"""Running tasks shown: those that run longest, which change least and matter most."""
+"""Running tasks shown: the longest-running ones, which change least and matter most."""
 
 Pieces = dict[Piece, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one kind of page shows to one kind of reader.
+    """The content of one kind of page for one kind of reader.
 
-    `owner` is whose tasks it may show, None everyone's; `worker` the one it is about, None all.
-    `operates` says that it has switches.
+    `owner`: whose tasks it may show, None for all owners. `worker`: the worker that it is about,
+    None for all. `operates`: whether it has switches.
     """
 
     owner: str | None
@@ -55,7 +55,7 @@ class Fragment:
 
 
 class Snapshot:
-    """Takes the pieces of a look from the balancer's parts, all of one moment."""
+    """Takes the pieces of a look from the balancer's parts, all at one moment."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Snapshot:
         self._trend = trend
 
     def close_second(self) -> None:
-        """Give the trend the second that is over."""
+        """Add the past second to the trend."""
         waits_s: Iterator[float] = iter(())
         if self._dispatcher.waiting:
             now = time.monotonic()
@@ -91,7 +91,7 @@ class Snapshot:
         )
 
     def take(self, look: Look) -> Pieces:
-        """The pieces of the look as they are now. One about a worker that is unknown has few."""
+        """The current pieces of the look. A page about an unknown worker has only the node's."""
         pieces: Pieces = {Piece("html", "node"): self._node(look)}
         if look.worker is None:
             return pieces | self._overview(look)
@@ -208,7 +208,7 @@ class Snapshot:
 
 
 def _fleet(workers: list[Worker]) -> Fragment:
-    """Which workers there are, by group and contract: a tile for each."""
+    """The workers by group and contract: a tile for each."""
     groups: dict[tuple[str, int], list[str]] = {}
     for worker in workers:
         groups.setdefault((worker.group, worker.contract), []).append(worker.name)

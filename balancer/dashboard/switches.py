@@ -1,4 +1,4 @@
-"""The buttons of the dashboard: forms that do what the API does, then lead back to the page."""
+"""The buttons of the dashboard: forms that call the API's handlers, then redirect to the page."""
 
 from typing import NoReturn
 
@@ -16,7 +16,7 @@ ANSWERS = dict.fromkeys((400, 403, 404, 409, 413, 415, 503), d.PAGE) | {303: d.S
 
 
 def switches() -> list[web.RouteDef]:
-    """The route of each button. The rules, and the audit, are those of the API's handlers."""
+    """The route of each button. The API's handlers apply their rules and audit."""
     node, worker = "/dashboard", "/dashboard/workers/{name}"
     return [
         web.post(f"{node}/on", _switch(node_api.switch_on, "End the balancer's maintenance")),

@@ -1,4 +1,4 @@
-"""How much waited, and for how long, over the last minutes."""
+"""Waiting tasks and their waits over the last minutes."""
 
 import time
 from collections import deque
@@ -21,13 +21,13 @@ class Point(NamedTuple):
     running: int
     started: int
     mean_wait_s: float | None
-    """Of the tasks that started; None when none did."""
+    """Of the tasks that started; None if none did."""
     longest_wait_s: float
-    """Of those, and of those that go on waiting: a queue that does not move shows."""
+    """Of the started and the waiting tasks, so that a queue that does not move is visible."""
 
 
 class Trend(Observer):
-    """A ring of points, one a second, kept whether anybody looks or not."""
+    """A ring of points, one a second, with or without viewers."""
 
     def __init__(self, *, wall_clock: Callable[[], float] = time.time) -> None:
         self._wall_clock = wall_clock
@@ -37,17 +37,17 @@ class Trend(Observer):
         self._longest_s = 0.0
 
     def leased(self, task: Task, lease: Lease) -> None:
-        """The task has a slot and starts."""
+        """Count the wait of a task that has got a slot."""
         self.started(task.queued_s)
 
     def started(self, wait_s: float) -> None:
-        """A task has a slot, after so many seconds."""
+        """Count a task that got a slot after `wait_s` seconds."""
         self._started += 1
         self._sum_s += wait_s
         self._longest_s = max(self._longest_s, wait_s)
 
     def close_second(self, *, waiting: int, running: int, waits_s: Iterable[float]) -> Point:
-        """The point of the second that is over; `waits_s` are of those who still wait."""
+        """Add the point of the past second; `waits_s` are the waits of the queued tasks."""
         count = self._started
         point = Point(
             at=int(self._wall_clock()),

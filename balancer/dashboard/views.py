@@ -1,4 +1,4 @@
-"""The pages of the dashboard, and the stream that keeps them up to date."""
+"""The pages of the dashboard, and the stream that updates them."""
 
 import orjson
 from aiohttp import web
@@ -141,7 +141,7 @@ async def changes(request: web.Request) -> web.StreamResponse:
 
 
 def _session(request: web.Request) -> dict[str, object]:
-    """What every page shows of the session."""
+    """The facts of the session for every page."""
     session, principal = request[SESSION], request[PRINCIPAL]
     return {
         "user": principal.name,

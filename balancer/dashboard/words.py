@@ -1,24 +1,24 @@
-"""How pages say numbers, times, and what is wrong with a worker."""
+"""Texts of the pages: numbers, times, and a worker's faults."""
 
 from balancer.fleet.states import WorkerState
 from balancer.fleet.workers import Worker
 
 NOTHING = "\N{EN DASH}"
-"""Where there is nothing to say."""
+"""Shown in place of a missing value."""
 
 
 def number(value: int) -> str:
-    """A count, with thousands set apart."""
+    """A count, with a separator of thousands."""
     return f"{value:,}"
 
 
 def percent(value: float | None) -> str:
-    """A share of a hundred."""
+    """A percentage, without decimals."""
     return NOTHING if value is None else f"{value:.0f} %"
 
 
 def seconds(value: float | None) -> str:
-    """A wait: milliseconds below a second, and no more digits than one can read."""
+    """A wait: milliseconds below a second, and no more digits than a person needs."""
     if value is None:
         return NOTHING
     if value < 1:
@@ -27,7 +27,7 @@ def seconds(value: float | None) -> str:
 
 
 def age(value: float | None) -> str:
-    """For how long something has been so, in its largest unit."""
+    """An age, in its largest unit."""
     if value is None:
         return NOTHING
     for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
@@ -46,18 +46,18 @@ _STATES = {
 
 
 _MEANT = (WorkerState.DRAINING, WorkerState.REMOVED, WorkerState.MAINTENANCE)
-"""States that somebody has asked for."""
+"""States that an operator has requested, the most urgent first."""
 
 
 def urgency(worker: Worker) -> int:
-    """Where the worker stands in the list of those that need a look: what broke comes first."""
+    """Sort key of the workers that need attention: broken ones first."""
     if worker.state is WorkerState.LOST:
         return 0
     return 2 + _MEANT.index(worker.state) if worker.state in _MEANT else 1
 
 
 def standing(worker: Worker) -> str:
-    """What its badge says: a worker that is ready, and gives nothing, is not shown as ready."""
+    """Text of its badge: a ready worker that is held or lacks a service is not shown as ready."""
     if worker.state is WorkerState.READY and worker.report.held is not None:
         return "held"
     if worker.state is WorkerState.READY and worker.down:
@@ -66,9 +66,9 @@ def standing(worker: Worker) -> str:
 
 
 def attention_to(worker: Worker) -> str | None:
-    """What somebody should know of the worker; None when all is as it should be.
+    """Why the worker needs attention; None if it does not.
 
-    No number that runs down stands in it: it is said once, not each second.
+    The text contains no countdown, so that the page does not change it each second.
     """
     if worker.state is WorkerState.MISMATCH:
         return f"Its functions differ from those of its contract: it {worker.objection}."

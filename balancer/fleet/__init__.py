@@ -1,1 +1,1 @@
-"""The workers: which there are, how free each is, and how a task gets to one."""
+"""The fleet: its workers, their free slots, and the route of a task to a worker."""

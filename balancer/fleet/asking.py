@@ -1,4 +1,4 @@
-"""Questions to a worker that are no tasks: a file, its log, its switches."""
+"""Requests to a worker other than tasks: a file, its log, its switches."""
 
 import asyncio
 from collections import deque
@@ -17,10 +17,9 @@ class WorkerGone(Exception):
 
 
 class Question:
-    """One `ask`, and what comes back: a reply, and perhaps pieces of bytes behind it.
+    """One `ask` and its answer: a reply, then optionally pieces of bytes.
 
-    Pieces that nobody has taken bound what the worker sends: it gets its credits back only as
-    they are.
+    Backpressure: the worker gets credits back only as the caller takes pieces.
     """
 
     def __init__(self, id: str, link: Link[FromWorker]) -> None:  # noqa: A002  the protocol's word
@@ -32,33 +31,33 @@ class Question:
         self._owed = 0
         self._lost = False
         self.complete = False
-        """Whether the worker has said its last word."""
+        """Whether the last message of the answer has arrived."""
 
     def answered(self, reply: Reply) -> None:
-        """The reply has come."""
+        """Store the reply."""
         self.complete = reply.last
         if not self._reply.done():
             self._reply.set_result(reply)
 
     def add(self, piece: Data) -> None:
-        """A piece has come. Raises ProtocolFault when there was no credit for it."""
+        """Queue a piece. Raises ProtocolFault if the worker exceeds its credits."""
         self._pieces.append(piece.body)
-        # The last one, which may be empty, goes without.
+        # The last piece, which may be empty, needs no credit.
         if len(self._pieces) + self._owed > CREDITS + 1:
             raise ProtocolFault("more pieces of an answer than there were credits for")
         self.complete = self.complete or piece.last
         self._tell()
 
     def lost(self) -> None:
-        """Nothing more will come."""
+        """The link is down: fail the reply, if it is missing, and end the pieces."""
         self._lost = True
         if not self._reply.done():
             self._reply.set_exception(WorkerGone("its link was lost"))
-            self._reply.exception()  # whoever waited has been told; nobody else has to be
+            self._reply.exception()  # marked as retrieved, else asyncio logs it if no caller waits
         self._tell()
 
     async def reply(self) -> Reply:
-        """The worker's answer. Raises WorkerGone."""
+        """The worker's reply, within REPLY_WITHIN_S. Raises WorkerGone."""
         try:
             async with asyncio.timeout(REPLY_WITHIN_S):
                 return await asyncio.shield(self._reply)
@@ -66,7 +65,7 @@ class Question:
             raise WorkerGone(f"it has not answered within {REPLY_WITHIN_S:g} s") from None
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The bytes behind the reply, as they come. Raises WorkerGone when they break off."""
+        """The bytes after the reply, as they arrive. Raises WorkerGone if the link breaks."""
         while True:
             while self._pieces:
                 yield self._pieces.popleft()

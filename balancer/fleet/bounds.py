@@ -1,7 +1,7 @@
-"""How much a worker may say, of itself and at all: one that says more is out of order.
+"""Limits on what a worker may send; a worker that exceeds one violates the protocol.
 
-Each bound is far above what any worker of ours says, and low enough that one which keeps below all
-of them takes little of the balancer's memory and of its loop.
+Each limit is far above what a regular worker sends, and low enough that a worker below all limits
+uses little of the balancer's memory and event loop.
 """
 
 import time
@@ -19,22 +19,22 @@ from slotgrid.wire.limits import (
 from slotgrid.wire.parts import FunctionInfo
 
 SLOTS_LIMIT = 10_000
-"""Of one worker, in all of its pools."""
+"""Slots of one worker, in all of its pools."""
 NAME_CHARS = 100
-"""Of a worker, its boot, its group or its version."""
+"""Characters in a worker's name, boot, group or version."""
 
 REPORTS_LIMIT = 1000
-"""In a second: a worker that keeps to the protocol sends a hundred, and what has waited while this
-balancer's loop stood still comes at once."""
+"""Per second: a worker that keeps to the protocol sends a hundred, and after a stall of this
+balancer's event loop the backlog arrives at once."""
 CHANGES_LIMIT = 50
-"""Changes of functions or tags in a second."""
+"""Changes of functions or tags per second."""
 STRAYS_LIMIT = 10_000
-"""In a second, messages about tasks and questions that are not there, or that say what was said:
-of each task that is given up here some are on their way."""
+"""Messages per second about unknown tasks and requests, or that repeat an earlier message: each
+task that is given up here has some under way."""
 
 
 def check_hello(hello: m.Hello) -> None:
-    """Return if what a worker says of itself is within bounds. Raises ProtocolFault."""
+    """Check a worker's `hello` against the limits. Raises ProtocolFault."""
     for what in ("name", "boot", "group", "version"):
         if len(getattr(hello, what)) > NAME_CHARS:
             raise ProtocolFault(f"its {what} has more than {NAME_CHARS} characters")
@@ -47,13 +47,13 @@ def check_hello(hello: m.Hello) -> None:
 
 
 def check_functions(functions: Collection[FunctionInfo]) -> None:
-    """Return if there are not too many functions. Raises ProtocolFault."""
+    """Check the number of functions. Raises ProtocolFault."""
     if len(functions) > FUNCTIONS_LIMIT:
         raise ProtocolFault(f"it has {len(functions)} functions, of {FUNCTIONS_LIMIT} at most")
 
 
 def check_entries(what: str, entries: Mapping[str, object]) -> None:
-    """Return if such a mapping is not too large. Raises ProtocolFault."""
+    """Check a mapping's number of entries and encoded bytes. Raises ProtocolFault."""
     if len(entries) > ENTRIES_LIMIT:
         raise ProtocolFault(f"it has {len(entries)} {what}, of {ENTRIES_LIMIT} at most")
     if len(encode(dict(entries))) > ENTRIES_BYTES:
@@ -61,9 +61,7 @@ def check_entries(what: str, entries: Mapping[str, object]) -> None:
 
 
 def check_end(end: m.Done | m.Failed) -> None:
-    """Return if the task's parts are not too many, and its files have names of files. Raises
-    ProtocolFault.
-    """
+    """Check the number of a task's files and steps, and the file names. Raises ProtocolFault."""
     if len(end.artifacts) + len(end.steps) > PARTS_LIMIT:
         raise ProtocolFault(f"a task has more than {PARTS_LIMIT} files and steps")
     for file in end.artifacts:
@@ -72,7 +70,7 @@ def check_end(end: m.Done | m.Failed) -> None:
 
 
 class Bound:
-    """So many of one thing in a second. `clock` gives monotonic seconds."""
+    """A limit per second, in fixed windows. `clock` gives monotonic seconds."""
 
     __slots__ = ("_clock", "_count", "_limit", "_since", "_what")
 
@@ -84,7 +82,7 @@ class Bound:
         self._count = 0
 
     def count(self) -> float:
-        """One more has come; the time. Raises ProtocolFault in a flood."""
+        """Count one more; returns the time. Raises ProtocolFault above the limit."""
         now = self._clock()
         if now - self._since >= 1.0:
             self._since, self._count = now, 0

@@ -1,4 +1,4 @@
-"""One attempt of a task on a worker, as the messages about it come in."""
+"""One attempt of a task on a worker, updated by the worker's messages."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,10 +15,9 @@ from slotgrid.wire.parts import Claim
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The link is gone, and the task with it.
+    """The attempt is lost: the link broke, or the worker did not answer or end it in time.
 
-    `unsure` when nobody can tell whether the task had started: its `started` may have been lost
-    with the link.
+    `unsure`: the task may have started, as its `started` may have been lost with the link.
     """
 
     reason: str
@@ -29,10 +28,10 @@ Outcome = Done | Failed | Refused | Lost
 
 
 class Call:
-    """What a worker was asked to run. Its link feeds it, its runner waits for the outcome.
+    """A task sent to a worker: its link feeds it messages, its runner awaits the outcome.
 
-    Events go into the task as they come. A caller who does not read holds up the worker's
-    function, and nothing else: credits go back when there is room again.
+    Events are appended to the task as they arrive. Backpressure: credits are returned only while
+    the task's events have room, so a slow reader slows only the worker's function.
     """
 
     __slots__ = (
@@ -56,9 +55,9 @@ class Call:
         self.link = link
         self.started = False
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        """What its runner waits for; cancelled with it."""
+        """Awaited by the runner; cancelled with the runner."""
         self.over = False
-        """Whether nothing of it is left at the worker, or the worker is gone."""
+        """Whether the worker has released the task, or is gone."""
         self._over_waiter: asyncio.Future[None] | None = None
         self._events = 0
         self._logs = 0
@@ -67,12 +66,12 @@ class Call:
         self._waits: asyncio.Task[None] | None = None
 
     def move_to(self, link: Link[FromWorker]) -> None:
-        """The worker is back on another link, which begins with all credits."""
+        """Continue on the worker's new link, which starts with all credits."""
         self.link = link
         self._owed = 0
 
     def said(self, message: EventMessage) -> None:
-        """The task said something. Raises ProtocolFault when there was no credit for it."""
+        """Append an event of the task. Raises ProtocolFault if the worker exceeds its credits."""
         if message.number > self._events and not self.outcome.done():
             self._events = message.number
             payload = bytes(message.payload)
@@ -82,44 +81,44 @@ class Call:
         self._used()
 
     def wrote(self, message: LogMessage) -> None:
-        """The task's function wrote a line. Raises ProtocolFault as `said`."""
+        """Append a log line of the task. Raises ProtocolFault as `said` does."""
         if message.number > self._logs and not self.outcome.done():
             self._logs = message.number
             self.task.log(message.line, stream=message.stream, step=message.step)
         self._used()
 
     def end_steps(self) -> None:
-        """The attempt is over here: no step of it runs any more."""
+        """Mark running steps as cancelled: the attempt is over at this balancer."""
         self._steps.end()
 
     def end(self, outcome: Outcome) -> None:
-        """The worker has said how it ended, or is gone."""
+        """Set the outcome and wake `wait_over`: the worker has reported the end, or is gone."""
         self.over = True
         self.give_up(outcome)
         if self._over_waiter is not None and not self._over_waiter.done():
             self._over_waiter.set_result(None)
 
     def give_up(self, outcome: Outcome) -> None:
-        """This is how it ended for us, whatever the worker still does; only the first counts."""
+        """Set the outcome for the runner, whatever the worker still does; only the first counts."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
     async def wait_over(self) -> None:
-        """Return when nothing of it is left at the worker. For one to wait."""
+        """Wait until the worker has released the task or is gone. At most one waiter."""
         if not self.over:
             self._over_waiter = asyncio.get_running_loop().create_future()
             await self._over_waiter
 
     def lose(self, reason: str, *, gone: bool) -> None:
-        """Nobody will say more of it; `gone` when the worker's process is known to have ended.
+        """End the call as lost; `gone` if the worker's process is known to have ended.
 
-        A process says `started` before it begins a task, so one that is gone and has not said it
-        did not begin. One that is out of reach may have: it said it into a link that was broken.
+        A worker sends `started` before it begins a task, so a process that ended without sending
+        it did not begin. An unreachable process may have begun, its `started` lost with the link.
         """
         self.end(Lost(reason, unsure=not gone and not self.started))
 
     def claim(self) -> Claim:
-        """What is here of it, for a worker whose link is back."""
+        """How much of the task has arrived here, for a worker that has reconnected."""
         return Claim(id=self.task.id, events=self._events, logs=self._logs)
 
     def _used(self) -> None:
@@ -139,6 +138,6 @@ class Call:
         self._owed = 0
 
     async def _grant_when_there_is_room(self) -> None:
-        await self.task.events.room()  # its end makes room as well
+        await self.task.events.room()  # the task's end makes room as well
         self._waits = None
         self._grant()

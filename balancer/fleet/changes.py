@@ -1,22 +1,22 @@
-"""Wakes those that wait for the fleet to offer something else."""
+"""Wakes all waiters when the fleet's offer changes."""
 
 import asyncio
 
 
 class Changes:
-    """One future for all that wait, made when the first of them comes."""
+    """One future shared by all waiters, made for the first of them."""
 
     def __init__(self) -> None:
         self._next: asyncio.Future[None] | None = None
 
     async def wait(self, within_s: float) -> None:
-        """Return after the next change, or when the time is up."""
+        """Wait for the next change, for `within_s` seconds at most."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
         await asyncio.wait({self._next}, timeout=within_s)
 
     def tell(self) -> None:
-        """Something else is offered: wake all that wait."""
+        """Wake all waiters: the offer has changed."""
         change, self._next = self._next, None
         if change is not None:
             change.set_result(None)

@@ -1,4 +1,4 @@
-"""Which workers tasks of a class could run on, and which of them is next. Changes nothing."""
+"""Finds the workers that can run a class of tasks, and the next of them. Changes nothing."""
 
 from collections.abc import Callable
 
@@ -11,17 +11,17 @@ from slotgrid.core.queue import TaskClass
 
 
 class Choice:
-    """Looks at the roster for a class of tasks. `clock` gives monotonic seconds."""
+    """Queries the roster for a class of tasks. `clock` gives monotonic seconds."""
 
     def __init__(self, roster: Roster, clock: Callable[[], float]) -> None:
         self._roster = roster
         self._clock = clock
         self._rooms: dict[TaskClass, Room] = {}
-        """Those found for plain classes, of which there are few, while the roster is as it was."""
+        """Cache for plain classes, of which there are few; cleared when the roster changes."""
         self._rooms_of = roster.version
 
     def first(self, cls: TaskClass) -> Worker | None:
-        """The worker that gets the next task of that class; None when none has room."""
+        """The worker for the next task of that class; None if no worker has a free slot."""
         if cls.place.worker is not None:
             worker = self._placed(cls)
             return worker if worker is not None and worker.room(cls.pool, self._clock()) else None
@@ -30,7 +30,7 @@ class Choice:
         return None if room is None else room.first(now)
 
     def size(self, cls: TaskClass) -> int:
-        """How many slots of ready workers tasks of that class could use."""
+        """How many slots of ready workers can run tasks of that class."""
         if cls.place.worker is not None:
             worker = self._placed(cls)
             return 0 if worker is None else worker.pools.get(cls.pool, 0)
@@ -38,7 +38,7 @@ class Choice:
         return 0 if room is None else room.slots
 
     def closed_by(self, cls: TaskClass) -> str | None:
-        """Why no slot is handed out to that class, in words; None when all are busy."""
+        """Why no slot can run that class, in words; None if slots exist but all are busy."""
         if self.size(cls):
             return None
         members = self._roster.members(cls.group, cls.contract)
@@ -63,14 +63,14 @@ class Choice:
         members = self._roster.members(cls.group, cls.contract)
         if members is None:
             return None
-        # A pool that nobody has may be any word of a caller's: its room is not kept for good.
+        # Callers may name any pool: a pool that no worker has uses the bounded cache only.
         if cls.gate is None and not cls.place.labels and members.have_pool(cls.pool):
             room = self._rooms[cls] = members.plain_room(cls.pool, now)
             return room
         return members.special_room(self._needs(cls), now)
 
     def _placed(self, cls: TaskClass) -> Worker | None:
-        """The one worker that the class names, if it is ready and will do."""
+        """The worker that the class names, if it is ready and meets the needs."""
         worker = self._roster.worker(cls.place.worker or "")
         if worker is None or (worker.group, worker.contract) != (cls.group, cls.contract):
             return None

@@ -1,4 +1,4 @@
-"""Same group and contract means the same functions: who keeps to that, and who is the odd one."""
+"""Same group and contract means the same functions: finds the workers that deviate."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -9,11 +9,11 @@ import orjson
 from slotgrid.core.spec import FunctionSpec
 
 NAMED_LIMIT = 5
-"""Functions named in a difference; it is read by people."""
+"""Functions named in a difference, at most; people read it."""
 
 
 def promised(spec: FunctionSpec) -> dict[str, Any]:
-    """What callers and queues rely on of a function.
+    """The properties of a function that callers and queues rely on.
 
     Not its description or revision: code may roll out one worker at a time.
     """
@@ -24,7 +24,7 @@ def promised(spec: FunctionSpec) -> dict[str, Any]:
 
 
 def fingerprint(functions: Collection[FunctionSpec]) -> str:
-    """The same text for sets of functions that promise the same."""
+    """A digest, equal for sets of functions with equal promises."""
     facts = sorted((promised(spec) for spec in functions), key=lambda fact: str(fact["name"]))
     written = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS, default=list)
     return hashlib.sha256(written).hexdigest()[:16]
@@ -33,7 +33,7 @@ def fingerprint(functions: Collection[FunctionSpec]) -> str:
 def difference(
     functions: Mapping[str, FunctionSpec], agreed: Mapping[str, FunctionSpec]
 ) -> str | None:
-    """In words how a worker's functions differ from those agreed on; None when they do not."""
+    """How a worker's functions differ from the agreed ones, in words; None if they do not."""
     changed = [
         f"{name} ({', '.join(members)})"
         for name in sorted(functions.keys() & agreed.keys())
@@ -67,11 +67,10 @@ def _shown(functions: Mapping[str, FunctionSpec]) -> dict[str, tuple[str, str]]:
 
 
 class Agreement:
-    """What the workers of one group and contract offer, by majority.
+    """The functions of one group and contract, by majority vote of its workers.
 
-    With as many on either side, those win whose first has been connected longest. Without any
-    voter the last agreement stands: tasks of a fleet that is away must still be told apart from
-    tasks that nobody ever knew.
+    In a tie the side with the longest-connected worker wins. Without voters the last agreement
+    remains: a function of an absent fleet must be distinguished from an unknown function.
     """
 
     def __init__(self) -> None:
@@ -82,7 +81,7 @@ class Agreement:
         self._votes = 0
 
     def vote(self, worker: str, functions: Collection[FunctionSpec]) -> bool:
-        """The worker offers these; whether that changes what is agreed."""
+        """Record the worker's functions; returns whether the agreement changed."""
         side = fingerprint(functions)
         self._take_back(worker)
         if worker not in self._joined:
@@ -91,19 +90,19 @@ class Agreement:
         mine = {spec.name: spec for spec in functions}
         self._sides.setdefault(side, {})[worker] = mine
         changed = self._settle()
-        # What is promised is the same; what is shown of it is the newest word of its side.
+        # Same promises: description and revision are those that the winning side sent last.
         if side == self._side and _shown(mine) != _shown(self.functions):
             self.functions, changed = mine, True
         return changed
 
     def leave(self, worker: str) -> bool:
-        """The worker has no say any more; whether that changes what is agreed."""
+        """Remove the worker's vote; returns whether the agreement changed."""
         self._take_back(worker)
         self._joined.pop(worker, None)
         return self._settle()
 
     def objection(self, worker: str) -> str | None:
-        """How the worker's functions differ from those agreed on; None when they do not."""
+        """How the worker's functions differ from the agreed ones; None if they do not."""
         for side, members in self._sides.items():
             if worker in members and side != self._side:
                 return difference(members[worker], self.functions)
@@ -117,7 +116,7 @@ class Agreement:
     def _settle(self) -> bool:
         if not self._sides:
             return False
-        # The number of the longest connected is only looked for among sides of one size.
+        # Only a tie needs the search for the longest-connected worker.
         most = max(len(members) for members in self._sides.values())
         largest = [side for side, members in self._sides.items() if len(members) == most]
         side = largest[0]

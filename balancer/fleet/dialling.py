@@ -1,4 +1,4 @@
-"""Dials the workers of the list, for as long as each is listed."""
+"""Dials each listed worker, for as long as it is listed."""
 
 import asyncio
 import time
@@ -25,13 +25,13 @@ log = structlog.get_logger()
 RETRY_FIRST_S = 0.2
 RETRY_CEILING_S = 5.0
 LOOK_S = 0.2
-"""How often it is seen whether a worker that is no longer listed has finished its tasks."""
+"""Interval of the check whether workers that are no longer listed have finished their tasks."""
 
 
 class Dialling:
     """One asyncio task for each listed worker, which dials it again whenever its link is down.
 
-    `key` is shown to workers whose entry has none of its own.
+    `key` is the default for workers whose entry has no key.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Dialling:
                 await self.stop()
 
     async def stop(self) -> None:
-        """Dial nobody any more; links that stand are ended."""
+        """Stop dialling, and end the links that were dialled."""
         self._stopped = True
         tasks = list(self._tasks.values())
         for task in tasks:
@@ -72,7 +72,7 @@ class Dialling:
             await asyncio.wait(tasks)
 
     def _follow(self) -> None:
-        """The list has changed: dial who is new, and tell the fleet."""
+        """Apply the changed list: dial new workers and update the fleet."""
         if self._stopped:
             return
         before, self._listed = self._listed, {one.url: one for one in self._inventory.entries}
@@ -106,7 +106,7 @@ class Dialling:
     async def _keep_dialling(self, url: str) -> None:
         tries = 0
         while (entry := self._listed.get(url)) is not None:
-            if (session := self._links.at(url)) is not None:  # it has dialled in meanwhile
+            if (session := self._links.at(url)) is not None:  # the worker has dialled in
                 await session.ended.wait()
             began = time.monotonic()
             try:
@@ -115,7 +115,7 @@ class Dialling:
                 if tries == 0:
                     log.warning("link.refused", url=url, reason=str(refused))
                 self._links.nobody_at(url)
-            except Exception:  # the edge of the loop: the worker must not be left for that
+            except Exception:  # edge of the loop: a defect must not end the redialling
                 log.exception("link.defect", url=url)
             else:
                 if not was_rejected(ending):

@@ -1,18 +1,18 @@
-"""Outlier ejection: a worker that fails repeatedly is left alone for a growing time."""
+"""Outlier ejection: a worker that fails repeatedly gets no tasks for a growing time."""
 
 FAILURES = 3
-"""Failures in a row that eject. One may be the task's own doing, two chance."""
+"""Failures in a row that eject. One may be the task's fault, two may be chance."""
 BURST_S = 1.0
-"""Failures within this time count as one: a browser that crashes takes all its tasks along."""
+"""Failures within this time count as one: the crash of a browser fails all its tasks."""
 FIRST_S = 5.0
 LONGEST_S = 300.0
 
 
 class Ejection:
-    """How one worker has been failing, and until when it gets no tasks because of that.
+    """The failures of one worker, and until when it is ejected.
 
-    Once the time is over it is half open: it gets one task, which decides. A success ends the
-    matter, a failure ejects for twice the time. Times are seconds of the caller's clock.
+    After that time it is half-open: it gets one task as a probe. A success resets the ejection,
+    a failure ejects for twice the time. Times are seconds of the caller's clock.
     """
 
     __slots__ = ("_counted_at", "_failures", "_until", "times")
@@ -22,12 +22,12 @@ class Ejection:
         self._counted_at: float | None = None
         self._until: float | None = None
         self.times = 0
-        """How often in a row it was ejected."""
+        """Ejections in a row."""
 
     def failed(self, now: float, *, may_eject: bool = True) -> bool:
-        """One more failure of the worker's infrastructure; whether it is ejected by that.
+        """Count a failure of the worker's infrastructure; returns whether it ejects the worker.
 
-        With `may_eject` False it is only counted, as when too many others are out already.
+        With `may_eject` False it only counts, for example if too many others are ejected.
         """
         if self._counted_at is not None and now - self._counted_at < BURST_S:
             return False
@@ -43,24 +43,24 @@ class Ejection:
         return True
 
     def succeeded(self, now: float) -> None:
-        """A task ended as tasks should; one that began before the ejection proves nothing."""
+        """Reset after a success. Ignored while ejected: the task began before the ejection."""
         if not self.out(now):
             self._failures = self.times = 0
             self._until = None
 
     @property
     def clear(self) -> bool:
-        """Whether nothing is held against it, and time alone will not change that."""
+        """Whether it is neither ejected nor half-open; time alone does not change that."""
         return self._until is None
 
     def out(self, now: float) -> bool:
-        """Whether it gets no task at all."""
+        """Whether the worker is ejected: it gets no task at all."""
         return self._until is not None and now < self._until
 
     def half_open(self, now: float) -> bool:
-        """Whether its time is over and nothing has proved it well yet: one task at a time."""
+        """Whether the time is over and no probe has succeeded yet: one task at a time."""
         return self._until is not None and now >= self._until
 
     def remaining_s(self, now: float) -> float:
-        """Seconds until it is tried again; 0 when it is not out."""
+        """Seconds until it is half-open; 0 if it is not ejected."""
         return 0.0 if self._until is None else max(0.0, self._until - now)

@@ -1,14 +1,14 @@
-"""Who is to come: the workers of the list, and those that dialled an earlier process."""
+"""The workers still expected: listed ones, and those that had dialled an earlier process."""
 
 from collections.abc import Callable, Collection
 
 RETURNING_S = 12.0
-"""How long after its start a balancer cannot know who is missing: workers that dial in try again
-every 10 s at the latest."""
+"""Time after a start in which workers may still be missing: those that dial in retry every 10 s at
+the latest."""
 
 
 class Expected:
-    """Tells for whom a balancer still has to wait before it knows its fleet."""
+    """Tracks the workers that a balancer waits for before its fleet is complete."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -18,12 +18,12 @@ class Expected:
         """The addresses of the list."""
 
     def expect(self, addresses: Collection[str]) -> None:
-        """The list is this from now on."""
+        """Replace the list of addresses."""
         self.listed = frozenset(addresses)
         self._heard &= self.listed
 
     def heard(self, address: str) -> None:
-        """The worker at that address has reported."""
+        """Record that the worker at that address has reported."""
         self._heard.add(address)
 
     @property
@@ -33,5 +33,5 @@ class Expected:
 
     @property
     def returning(self) -> bool:
-        """Whether it is so soon after the start that workers which dial in may not be back yet."""
+        """Whether the start is so recent that workers which dial in may not be back yet."""
         return self._clock() < self._began + RETURNING_S

@@ -1,4 +1,4 @@
-"""Files that tasks saved on their workers: shown through the link, or copied here to stay."""
+"""Files that tasks saved on their workers: streamed over the link, or copied here."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from slotgrid.wire.messages import Reply
 
 
 class RemoteFiles:
-    """Fulfils `slotgrid.intake.node.FilesElsewhere` over the links."""
+    """Implements `slotgrid.intake.node.FilesElsewhere` over the links."""
 
     def __init__(self, links: Links, artifacts: ArtifactStore) -> None:
         self._links = links
@@ -23,7 +23,7 @@ class RemoteFiles:
     async def open(
         self, worker: str, task_id: str, name: str
     ) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
-        """The file's size, if known, and its pieces. Raises Gone when it went with its worker."""
+        """The file's size, if known, and its pieces. Raises Gone if file or worker is gone."""
         session = self._links.session(worker)
         if session is None:
             raise _gone(name, f"the worker {worker} is not there")
@@ -37,9 +37,9 @@ class RemoteFiles:
             raise _gone(name, f"the worker {worker}: {gone}") from gone
 
     async def keep(self, task: Task) -> None:
-        """Copy every file of the task here. Raises AttemptFailed when one cannot be had.
+        """Copy every file of the task here. Raises AttemptFailed if a copy fails.
 
-        For durable tasks, whose files must outlive the worker, before they complete.
+        For durable tasks, before they complete: their files must outlive the worker.
         """
         assert task.worker is not None
         try:
@@ -49,7 +49,7 @@ class RemoteFiles:
         except Gone as gone:
             lost = WorkerLost(f"a file of the task could not be copied: {gone.detail}")
             raise AttemptFailed(lost, retryable=True) from gone
-        except OSError as fault:  # the disk is full, DATA_DIR is away: it may be mended meanwhile
+        except OSError as fault:  # disk full or DATA_DIR missing: a retry may succeed
             failed = Internal(f"a file of the task cannot be kept here: {fault.strerror or fault}")
             raise AttemptFailed(failed, retryable=True) from fault
         except ArtifactFault as fault:

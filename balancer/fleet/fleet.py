@@ -1,4 +1,4 @@
-"""The fleet: the last report of each worker, and what was sent since. No I/O."""
+"""The fleet: the last report of each worker, and the tasks sent since. No I/O."""
 
 import random
 import time
@@ -15,11 +15,11 @@ from slotgrid.core.slots import NoSlotFree, Slot
 from slotgrid.core.spec import FunctionSpec
 
 REFUSALS_LIMIT = 10
-"""So many refusals in a row from a worker that counts free slots are a failure of it."""
+"""Refusals in a row that count as a failure: the worker reports free slots but refuses tasks."""
 
 
 class _Flight:
-    """A task of ours at a worker, or on its way there."""
+    """A task of this balancer that is at a worker, or about to be sent there."""
 
     __slots__ = ("answered", "pool", "worker")
 
@@ -30,11 +30,11 @@ class _Flight:
 
 
 class Fleet:
-    """The slots of all workers that this balancer knows. Fulfils core's `SlotSource`.
+    """The slots of all workers that this balancer knows. Implements core's `SlotSource`.
 
     A slot of the fleet is the right to send one task to one worker; its `index` numbers these
-    rights, and is no place on the worker. After a call that may have made room the caller wakes
-    the dispatcher (once for all that one frame brought); the fleet calls nobody.
+    rights, not the worker's slots. After a call that may have freed a slot the caller wakes the
+    dispatcher, once per frame; the fleet itself calls no other part.
     """
 
     def __init__(
@@ -44,23 +44,23 @@ class Fleet:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.roster = Roster(chance=chance)
-        """Who is there: to look at, and core's `Catalog`."""
+        """The known workers, for queries; also core's `Catalog`."""
         self.expected = Expected(clock)
-        """Who is still to come."""
+        """The workers that are still expected after a start."""
         self._clock = clock
         self._choice = Choice(self.roster, clock)
         self._flights: dict[int, _Flight] = {}
         self._rights = 0
         self._chosen: tuple[TaskClass, Worker] | None = None
-        """What `can_serve` found, for the `take` that follows; none once anything has changed."""
+        """Result of `can_serve`, cached for the `take` that follows; dropped at each change."""
 
-    # What the links tell
+    # Calls from the links
 
     def expect(self, addresses: Collection[str]) -> None:
-        """The list of workers is this from now on, by address.
+        """Replace the list of workers, by address.
 
-        Workers of addresses that are gone get no new task: `Worker.flights` tells when their
-        link may be closed. Those whose address is back are taken on again.
+        Workers of removed addresses get no new task; once their `Worker.flights` is 0, the link
+        may be closed. Workers whose address is listed again get tasks again.
         """
         self._chosen = None
         self.expected.expect(addresses)
@@ -81,11 +81,11 @@ class Fleet:
         weight: float = 1.0,
         labels: Collection[tuple[str, str]] = (),
     ) -> Worker:
-        """A link is open. What is known of an earlier one of that name is replaced.
+        """Add the worker of an open link; replaces the record of an earlier link of that name.
 
-        `address` is the listed one; None when the worker dialled in and is not listed. `labels`
-        are added to its own. The record returned names the link in all other calls: those made
-        for a link that was replaced do nothing.
+        `address` is the listed one; None if the worker dialled in and is not listed. `labels`
+        are added to its own. The returned record identifies the link in all other calls: calls
+        for a replaced link have no effect.
         """
         self._chosen = None
         now = self._clock()
@@ -106,21 +106,21 @@ class Fleet:
         return worker
 
     def reported(self, worker: Worker, report: Report) -> None:
-        """A report has come; one older than what is known is ignored."""
+        """Apply a report; one older than the last count is ignored."""
         if self.roster.has(worker) and worker.heard(report, now=self._clock()):
             self._settle(worker)
 
     def offers(
         self, worker: Worker, functions: Collection[FunctionSpec], tags: Mapping[str, object]
     ) -> None:
-        """The worker's functions or tags have changed while its link stayed open."""
+        """Replace the worker's functions and tags, which changed while its link was open."""
         worker.functions, worker.tags = tuple(functions), dict(tags)
         self._settle(worker, offers_anew=True)
 
     def tagged(
         self, worker: Worker, tags: Mapping[str, object], versions: Mapping[str, str]
     ) -> None:
-        """The worker's tags or versions have changed."""
+        """Replace the worker's tags and versions."""
         worker.tags, worker.versions = dict(tags), dict(versions)
 
     def adjust(
@@ -131,23 +131,23 @@ class Fleet:
         weight: float,
         labels: Collection[tuple[str, str]] = (),
     ) -> None:
-        """What the list says of the worker has changed, or it turned out to be a listed one."""
+        """Apply the list's entry: it has changed, or a worker that dialled in is a listed one."""
         worker.address = address
         self.expected.heard(address)
         worker.weight, worker.labels = weight, worker.own_labels | frozenset(labels)
         self._settle(worker)
 
     def drains(self, worker: Worker) -> None:
-        """The worker is draining: it gets no new task, whatever its reports still say."""
+        """Mark the worker as draining: it gets no new task, whatever its later reports contain."""
         worker.draining = True
         self._settle(worker)
 
     def left(self, worker: Worker, *, may_return_s: float = 0.0) -> None:
-        """The link is down. Whoever has tasks there ends them; their slots come back as ever.
+        """Mark the worker as lost. The links end its calls, which return their slots as usual.
 
-        One that is no longer listed is forgotten. One that was draining may be restarting.
-        `may_return_s`: nobody closed the link on purpose, so it may be made again within that
-        time.
+        A worker that is no longer listed is forgotten; a draining one is not, as it may be
+        restarting. `may_return_s`: the link was not closed on purpose, so the worker may
+        reconnect within that time.
         """
         if not self.roster.has(worker):
             return
@@ -162,22 +162,22 @@ class Fleet:
         self.roster.lose(worker, self._clock())
 
     def will_not_return(self, worker: Worker) -> None:
-        """Its lost link will not be made again in time: its process has ended."""
+        """Stop waiting for a lost worker to reconnect: its process has ended."""
         if worker.may_return_until is not None:
             worker.may_return_until = None
             self.roster.changed()
 
     def may_return_s(self, workers: Iterable[Worker]) -> float:
-        """Seconds within which one of these lost workers may be back; 0 when none is expected."""
+        """Seconds within which one of these lost workers may reconnect; 0 if none is expected."""
         until = max((worker.may_return_until or 0.0 for worker in workers), default=0.0)
         return max(0.0, until - self._clock())
 
-    # What becomes of tasks
+    # Outcomes of tasks
 
     def started(self, slot: Slot, counts: Counts | None = None) -> bool:
         """The worker has started the task; its counts include it from now on.
 
-        Returns whether anything else may have changed with it.
+        Returns whether the counts may contain other changes as well.
         """
         if (flight := self._flights.get(slot.index)) is None:
             return False
@@ -192,7 +192,7 @@ class Fleet:
         return not expected
 
     def refused(self, slot: Slot, why: Refusal, counts: Counts | None = None) -> None:
-        """The worker has not started the task: nothing more is sent there until it counts anew."""
+        """The worker refused the task: that pool gets no more tasks until the next count."""
         if (flight := self._flights.get(slot.index)) is None:
             return
         worker = flight.worker
@@ -202,14 +202,14 @@ class Fleet:
         worker.draining = worker.draining or why is Refusal.DRAINING
         if counts is not None:
             worker.count(counts)
-        worker.full(flight.pool)  # whatever it counts: it would refuse the next one as well
+        worker.full(flight.pool)  # whatever the counts: it would refuse the next task as well
         self._answer(flight, None)
         self._settle(worker)
 
     def ended(self, slot: Slot, counts: Counts | None = None, *, fault: bool = False) -> None:
-        """The task has ended at the worker; `fault` when the worker's own means failed it.
+        """The task has ended at the worker; `fault` if the worker's infrastructure failed it.
 
-        Its slot is free when `counts` or a later report say so, not before.
+        Its slot becomes free when `counts` or a later report includes it, not before.
         """
         if (flight := self._flights.get(slot.index)) is None:
             return
@@ -226,20 +226,20 @@ class Fleet:
             self._settle(worker)
 
     def target(self, slot: Slot) -> Worker | None:
-        """The worker that a task may be sent to by that right; None when its link is another."""
+        """The worker that the right is for; None if its record was replaced or forgotten."""
         flight = self._flights.get(slot.index)
         return flight.worker if flight is not None and self.roster.has(flight.worker) else None
 
     # SlotSource
 
     def can_serve(self, cls: TaskClass) -> bool:
-        """Whether a worker has room for a task of that class."""
+        """Whether a worker has a free slot for a task of that class."""
         worker = self._choice.first(cls)
         self._chosen = None if worker is None else (cls, worker)
         return worker is not None
 
     def take(self, cls: TaskClass) -> Slot:
-        """The right to send a task of that class to the worker chosen. Raises NoSlotFree."""
+        """The right to send a task of that class to the chosen worker. Raises NoSlotFree."""
         chosen, self._chosen = self._chosen, None
         worker = chosen[1] if chosen is not None and chosen[0] == cls else self._choice.first(cls)
         if worker is None:
@@ -254,8 +254,8 @@ class Fleet:
     def give_back(self, slot: Slot) -> None:
         """Return a right. Raises KeyError for one that was not taken.
 
-        It must be held until the worker has answered that the task ended or was refused, or its
-        link is down; a right that is returned before anything was sent frees its slot at once.
+        The holder keeps it until the worker has reported the task as ended or refused, or its
+        link is down; a right that is returned before a task was sent frees its slot at once.
         """
         flight = self._flights.pop(slot.index)
         worker = flight.worker
@@ -267,16 +267,16 @@ class Fleet:
             self._settle(worker)
 
     def size(self, cls: TaskClass) -> int:
-        """How many slots of ready workers tasks of that class could use."""
+        """How many slots of ready workers can run tasks of that class."""
         return self._choice.size(cls)
 
     def closed_by(self, cls: TaskClass) -> str | None:
-        """Why no slot is handed out to that class, in words; None when all are busy."""
+        """Why no slot can run that class, in words; None if slots exist but all are busy."""
         return self._choice.closed_by(cls)
 
     @property
     def in_flight(self) -> int:
-        """How many rights are out: as many as the dispatcher's leases, or something leaks."""
+        """How many rights are taken: equal to the dispatcher's leases, else there is a leak."""
         return len(self._flights)
 
     def _answer(self, flight: _Flight, counts: Counts | None) -> None:
@@ -290,13 +290,13 @@ class Fleet:
     def _failed(self, worker: Worker) -> None:
         if not self.roster.has(worker):
             return
-        # Half of them at most: when more fail, the fault is hardly theirs.
+        # Eject at most half of them: if more fail, the workers are hardly the cause.
         states = self.roster.members_of(worker).states
         out, in_use = states[WorkerState.EJECTED], states[WorkerState.READY]
         worker.ejection.failed(self._clock(), may_eject=2 * (out + 1) <= in_use + out)
 
     def _recount(self, worker: Worker) -> None:
-        """Its counts have changed: nothing else, unless something is held against it."""
+        """Rank it by its new counts; settle it if it is ejected or half-open."""
         self._chosen = None
         if not worker.ejection.clear:
             self._settle(worker)

@@ -1,4 +1,4 @@
-"""The workers that an operator lists in `workers.json`: read, watched, and never lost to a typo."""
+"""Reads and watches the operator's `workers.json`; a faulty file keeps the last good list."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,14 +13,14 @@ from slotgrid.runtime.workers_file import InventoryFault, Listed, parse_inventor
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 0.5
-"""A look at one file's `stat` costs microseconds, and sees what a watch does not: a volume that is
-mounted later, a network file system, a symbolic link that leads elsewhere now."""
+"""Polling a file's `stat` costs microseconds, and detects what a watch does not: a volume that is
+mounted later, a network file system, a symbolic link with a new target."""
 
 
 class Inventory:
-    """The last good list of one file; `fault` says what is wrong with the file as it is now.
+    """The last good list of one file; `fault` describes the fault of the current file.
 
-    A file that is not there is an empty list: the workers may all dial in by themselves.
+    A missing file is an empty list: all workers may dial in by themselves.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class Inventory:
         self.fault: str | None = None
 
     def look(self) -> bool:
-        """Read the file if it is another than at the last look; whether the list has changed."""
+        """Read the file if it has changed; returns whether the list has changed."""
         signature = _signature(self._path)
         if self._seen == signature:
             return False
@@ -41,7 +41,7 @@ class Inventory:
             entries = ()
         except (InventoryFault, OSError) as error:
             if isinstance(error, OSError):
-                # Read again at the next look: the file may be the same when it can be read.
+                # Retry at the next look: an unchanged file may become readable.
                 self._seen = None
             if self.fault != str(error):
                 self.fault = str(error)
@@ -59,7 +59,7 @@ class Inventory:
 
     @asynccontextmanager
     async def watching(self, changed: Callable[[], None]) -> AsyncIterator[None]:
-        """Call `changed` after each change of the list, as long as the block runs."""
+        """Call `changed` after each change of the list while the block runs."""
         async with background(lambda: self._watch(changed), name="inventory"):
             yield
 
@@ -71,7 +71,7 @@ class Inventory:
 
 
 def _signature(path: Path) -> tuple[int, ...]:
-    """What differs when the file does; empty when there is none to be seen."""
+    """Identifies a version of the file; empty if `stat` fails."""
     try:
         stat = path.stat()
     except OSError:

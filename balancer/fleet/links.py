@@ -1,4 +1,4 @@
-"""One link a worker: greeted, and at its end its tasks handed on or ended."""
+"""One link per worker: its handshake, and at its end the failover of its tasks."""
 
 import asyncio
 import time
@@ -28,22 +28,22 @@ from slotgrid.wire.link import Link
 log = structlog.get_logger()
 
 ON_PURPOSE = frozenset({CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.REJECTED})
-"""Codes of links that are closed for good."""
+"""Codes of links that were closed on purpose, so their workers need not reconnect soon."""
 
 REJECTED_KEPT = 1000
 
 
 def was_rejected(ending: Ending) -> bool:
-    """Whether a worker was refused here, which is in the log already."""
+    """Whether this balancer rejected the worker, which is in the log already."""
     return not ending.by_peer and ending.code in {CloseCode.REJECTED, CloseCode.DUPLICATE}
 
 
 class Links:
-    """All links of this balancer; those of workers that dial are accepted here.
+    """All links of this balancer; accepts those of workers that dial in.
 
-    A worker is known by its name and boot. Two links of one boot are one too many; a new boot
-    takes the place of an old one that is silent; of two that live, the first keeps the name.
-    `wake` is called when tasks that wait may find a slot; `clock` gives monotonic seconds.
+    Name and boot identify a worker. A new link replaces a silent one of the same name. While the
+    old link is alive, a second link of its boot is a duplicate, and another boot is rejected.
+    `wake` is called when waiting tasks may find a slot; `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -67,39 +67,39 @@ class Links:
         self._orphans = Orphans()
         self._at_the_door: dict[str, str] = {}
         self._rejected: dict[str, str] = {}
-        """Why workers were rejected at their last try, by name."""
+        """The reason of each worker's last rejection, by name."""
         self._closing = False
         self.boot = uuid4().hex
-        """Another one with each start, so that a worker knows whose tasks it has."""
+        """New at each start, so that a worker can match its tasks to a balancer's process."""
 
     def session(self, name: str) -> Session | None:
-        """The worker of that name, if its link is up."""
+        """The session of the worker of that name, if its link is up."""
         return self._sessions.get(name)
 
     def at(self, url: str) -> Session | None:
-        """The worker that is listed at that address, if its link is up, whoever dialled."""
+        """The session of the worker listed at that address, if its link is up."""
         return self._at.get(url)
 
     def at_the_door(self, name: str) -> str | None:
-        """The boot of the worker of that name that waits for what becomes of an earlier link."""
+        """The boot of a worker of that name whose handshake waits for the check of its old link."""
         return self._at_the_door.get(name)
 
     @property
     def calls(self) -> int:
-        """Tasks of ours that are at a worker, or on their way there, or may come back."""
+        """Tasks of this balancer at a worker, on their way there, or orphaned."""
         return sum(session.calls for session in self._sessions.values()) + len(self._orphans)
 
     @property
     def started(self) -> int:
-        """How many of them are known to run."""
+        """How many tasks are known to run on workers with a link."""
         return sum(session.started for session in self._sessions.values())
 
     def lets_in(self, authorization: str | None) -> bool:
-        """Whether who dials in shows the key."""
+        """Whether this `Authorization` header of a dialling worker contains the key."""
         return sockets.shows_key(authorization, self._key)
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
-        """A worker dials in; returns when its link has ended. Its key has been checked."""
+        """Serve a worker that dials in, until its link ends. Its key has been checked."""
 
         async def converse(link: Link[m.FromWorker]) -> None:
             ending = await self.serve(link, listed=None)
@@ -109,7 +109,7 @@ class Links:
         return await sockets.serve(request, from_worker(), converse)
 
     async def serve(self, link: Link[m.FromWorker], *, listed: Listed | None) -> Ending:
-        """Greet a worker and stay with it until its link ends."""
+        """Do the handshake with a worker, and serve its link until it ends."""
         greeting: asyncio.Future[m.Hello] = asyncio.get_running_loop().create_future()
         session: Session | None = None
 
@@ -136,14 +136,14 @@ class Links:
                 self._closed(session)
 
     def adjust(self, entry: Listed) -> None:
-        """The entry of a worker has changed."""
+        """Apply a changed entry of the list."""
         if (session := self._at.get(entry.url)) is not None:
             self._fleet.adjust(
                 session.worker, address=entry.url, weight=entry.weight, labels=entry.labels
             )
 
     def nobody_at(self, url: str) -> None:
-        """Nobody answers at that address: whoever was there will not be back in time."""
+        """No link can be opened to that address: its worker will not reconnect in time."""
         for worker in self._fleet.roster.workers():
             if worker.address == url:
                 self._orphans.end_started(worker.name)
@@ -151,13 +151,13 @@ class Links:
         self.room_made()
 
     def room_made(self) -> None:
-        """Wake the dispatcher, once for all that one frame has brought."""
+        """Wake the dispatcher, once for all messages of a frame."""
         if not self._waking:
             self._waking = True
             asyncio.get_running_loop().call_soon(self._woken)
 
     async def close(self) -> None:
-        """End every link; none is opened any more."""
+        """End every link, and accept no more."""
         self._closing = True
         for session in list(self._sessions.values()):
             session.link.close(CloseCode.GOING_AWAY, "the balancer ends")
@@ -167,12 +167,12 @@ class Links:
         self._waking = False
         self._wake()
 
-    # The greeting
+    # The handshake
 
     async def _greet(
         self, hello: m.Hello, link: Link[m.FromWorker], listed: Listed | None
     ) -> Session | None:
-        """Welcome the worker, or tell it why not; None then, or when the link is down already."""
+        """Welcome or reject the worker; None if rejected, or if the link is already down."""
         try:
             check_hello(hello)
             said = await asyncio.to_thread(hello_of, hello, self._specs)
@@ -190,7 +190,7 @@ class Links:
         return None
 
     async def _check(self, hello: m.Hello, listed: Listed | None) -> None:
-        """Return if the worker may be welcomed at this moment. Raises _Unwelcome."""
+        """Check that the worker may be welcomed now. Raises _Unwelcome."""
         if self._closing:
             raise _Unwelcome(CloseCode.GOING_AWAY, "the balancer ends")
         if not same_major(hello.protocol, m.PROTOCOL):
@@ -204,7 +204,7 @@ class Links:
             if there.worker.boot != hello.boot:
                 reason = f"another worker that lives is named {hello.name}"
                 raise _Unwelcome(CloseCode.REJECTED, reason)
-            if listed is not None:  # one that has dialled in turns out to be one of the list
+            if listed is not None:  # the worker that dialled in is a listed one
                 self._at[listed.url] = there
                 self.adjust(listed)
             raise _Unwelcome(CloseCode.DUPLICATE, f"{hello.name} has a link already")
@@ -236,7 +236,7 @@ class Links:
         return session
 
     def _reject(self, link: Link[m.FromWorker], name: str, code: CloseCode, reason: str) -> None:
-        """Refuse a worker; logged once for a reason, since it tries again and again."""
+        """Reject a worker; logged once per reason, since the worker retries."""
         name = name[:NAME_CHARS]
         if self._rejected.get(name) != reason:
             self._rejected[name] = reason
@@ -247,9 +247,9 @@ class Links:
         link.close(code, reason)
 
     async def _lives(self, session: Session, other: m.Hello) -> bool:
-        """Whether the worker behind a link is there at this moment: it has to be heard again."""
+        """Whether the worker of a link is alive now: a new message must arrive to prove it."""
         link, until = session.link, self._clock() + LOST_AFTER_S
-        # What was on its way when we began to listen says nothing of now.
+        # Messages that are already under way prove nothing about now.
         since = time.monotonic() + TICK_S
         self._at_the_door[other.name] = other.boot
         try:
@@ -264,16 +264,16 @@ class Links:
     # The end
 
     def _closed(self, session: Session, *, is_back: bool = False) -> None:
-        """The link is down: its tasks are ended, or kept for as long as the worker may be back.
+        """The link is down: end its tasks, or keep them while the worker may reconnect.
 
-        `is_back` says that it is already, on another link, and about to be welcomed.
+        `is_back`: the worker has reconnected on another link and is about to be welcomed.
         """
         worker, link = session.worker, session.link
         if self._sessions.get(worker.name) is not session:
-            return  # done when it was replaced
+            return  # already closed when it was replaced
         del self._sessions[worker.name]
         for url in [url for url, there in self._at.items() if there is session]:
-            del self._at[url]  # a worker may be listed under several
+            del self._at[url]  # a worker may be listed at several addresses
         session.ended.set()
         ending = link.ending
         on_purpose = worker.draining or (ending is not None and ending.code in ON_PURPOSE)
@@ -281,7 +281,7 @@ class Links:
         calls = session.lost()
         reason = ending.reason if ending is not None else LOST
         broke = ending is None or ending.code == CloseCode.CUT
-        # Whoever says goodbye has not begun what it has not answered.
+        # A worker that closes its link in order has begun no task without a `started`.
         goodbye = ending is not None and ending.by_peer and ending.code == CloseCode.GOING_AWAY
         if worker.draining and not calls:
             log.info("worker.left", worker=worker.name, reason=reason)
@@ -297,7 +297,7 @@ class Links:
 
 
 class _Unwelcome(Exception):
-    """A worker gets no link, for that reason."""
+    """The rejection of a worker: close code and reason."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)

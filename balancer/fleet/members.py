@@ -1,4 +1,4 @@
-"""The workers that serve one group under one contract: what they offer, and where room is."""
+"""The workers of one group and contract: their agreed functions and their free slots."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection
@@ -9,16 +9,16 @@ from balancer.fleet.states import WorkerState
 from balancer.fleet.workers import READY, Worker
 
 SPECIAL_ROOMS_LIMIT = 64
-"""Indexes kept for classes with labels or services. Callers name labels as they please; one that
-was dropped is made anew, at the cost of a look at every worker."""
+"""Indexes cached for classes with labels or services. Callers choose labels freely; rebuilding an
+evicted index costs a look at every worker."""
 VOTERS = frozenset(WorkerState) - {WorkerState.DRAINING, WorkerState.LOST, WorkerState.REMOVED}
 
 
 class Room:
-    """The ready workers that meet some needs: how many slots they have, and who has room.
+    """Index of the ready workers that meet some needs: their slots, and a ranking by free slots.
 
-    Whose free slots have changed is ranked anew when the next choice is made: between two choices
-    a slot is usually taken and another comes back.
+    A worker whose free slots changed is ranked again at the next choice only: between two choices
+    usually one slot is taken and another one returned.
     """
 
     def __init__(self, needs: Needs, chance: Callable[[], float]) -> None:
@@ -30,7 +30,7 @@ class Room:
         self._ranking: Ranking[Worker] = Ranking(chance)
 
     def refresh(self, worker: Worker, now: float) -> None:
-        """Take the worker as it stands now."""
+        """Update the entry of the worker to its current state."""
         needs, name = self.needs, worker.name
         pool = needs.pool
         self._changed.pop(name, None)
@@ -47,11 +47,11 @@ class Room:
             self._ranking.remove(name)
 
     def recount(self, worker: Worker) -> None:
-        """The worker's free slots have changed, and nothing else about it."""
+        """Mark the worker for a new rank: only its free slots have changed."""
         self._changed[worker.name] = worker
 
     def first(self, now: float) -> Worker | None:
-        """The worker that gets the next task; None when none has room."""
+        """The worker for the next task; None if no worker has a free slot."""
         if self._changed:
             pool, free = self.needs.pool, self._free
             for name, worker in self._changed.items():
@@ -71,7 +71,7 @@ class Room:
 
 
 def meets(worker: Worker, needs: Needs) -> bool:
-    """Whether the worker is ready and will do, were a slot free."""
+    """Whether the worker is ready and meets the needs; does not check for a free slot."""
     return worker.state is READY and needs.met_by(worker.labels, worker.down)
 
 
@@ -90,22 +90,22 @@ class Members:
 
     @property
     def awaited(self) -> bool:
-        """Whether tasks may wait for any of them."""
+        """Whether tasks may wait for any of its workers."""
         return any(count and state.waited_for for state, count in self.states.items())
 
     @property
     def standing(self) -> str:
-        """How many are in which state, in words."""
+        """How many workers are in each state, in words."""
         return ", ".join(f"{count} {state}" for state, count in self.states.items() if count)
 
     def add(self, worker: Worker, now: float) -> None:
-        """A worker joins."""
+        """Add a worker."""
         self.workers[worker.name] = worker
         self.states[worker.state] += 1
         self.settle(worker, now, offers_anew=True)
 
     def remove(self, worker: Worker, now: float) -> None:
-        """A worker is forgotten."""
+        """Remove a worker, with its vote."""
         changed = self.agreement.leave(worker.name)
         del self.workers[worker.name]
         self.states[worker.state] -= 1
@@ -115,9 +115,9 @@ class Members:
             self._review(now)
 
     def settle(self, worker: Worker, now: float, *, offers_anew: bool = False) -> bool:
-        """Something about the worker has changed; whether that changes what is offered.
+        """Update a changed worker; returns whether the fleet's offer has changed.
 
-        A worker's state does: it decides which contract is meant where none is named.
+        A new state of a worker changes the offer: it decides the default contract.
         """
         before, agreed_anew = worker.state, False
         self._take_on(worker, now)
@@ -135,7 +135,7 @@ class Members:
         return agreed_anew or worker.state is not before
 
     def recount(self, worker: Worker, pools: Collection[str]) -> None:
-        """How much is free in those pools of the worker has changed, and nothing else."""
+        """Mark the worker in the indexes of those pools: only its free slots have changed."""
         for pool in pools:
             if (room := self._plain.get(pool)) is not None:
                 room.recount(worker)
@@ -145,18 +145,18 @@ class Members:
                     room.recount(worker)
 
     def have_pool(self, pool: str) -> bool:
-        """Whether any of them, whatever its state, has that pool."""
+        """Whether any worker, whatever its state, has that pool."""
         return any(pool in worker.pools for worker in self.workers.values())
 
     def plain_room(self, pool: str, now: float) -> Room:
-        """Where there is room in that pool, for tasks that need nothing else."""
+        """The index for tasks that need that pool and nothing else."""
         room = self._plain.get(pool)
         if room is None:
             room = self._plain[pool] = self._new_room(Needs(pool), now)
         return room
 
     def special_room(self, needs: Needs, now: float) -> Room:
-        """Where there is room for tasks that need certain labels or services."""
+        """The index for tasks with other needs; the least recently used one is evicted."""
         room = self._special.get(needs)
         if room is None:
             room = self._special[needs] = self._new_room(needs, now)
@@ -184,7 +184,7 @@ class Members:
         self._refresh(worker, now)
 
     def _review(self, now: float) -> None:
-        """What is agreed has changed, so who keeps to it may have."""
+        """Check every worker against the changed agreement."""
         for worker in self.workers.values():
             worker.objection = self.agreement.objection(worker.name)
             self._take_on(worker, now)

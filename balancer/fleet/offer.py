@@ -1,4 +1,4 @@
-"""What the fleet can run, and where: what a balancer answers to a task that is handed in."""
+"""What the fleet can run, and where: the balancer's part in the admission of a task."""
 
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -22,17 +22,17 @@ from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 
 RETRY_AFTER_S = 5
-"""A worker that restarts is back in about that time."""
+"""A worker restarts in about that time."""
 
 
 class FleetOffer:
-    """What the workers of a fleet offer together. Fulfils core's `Offer`.
+    """What the workers of a fleet offer together. Implements core's `Offer`.
 
-    An omitted group means `default`, an omitted contract the newest with a ready worker. What
-    nobody has is unknown (404) once every listed worker was heard; a group or contract, of which
-    nobody was, also only when those that dial in have had the time to come back after a restart.
-    Until then, and while all that have it are away, there is no worker (503). Workers that are
-    busy or in maintenance are waited for.
+    An omitted group means `default`, an omitted contract the newest with a ready worker. A function
+    that no worker has is unknown (404) once every listed worker has reported; a group or contract
+    without workers only after workers that dial in had time to reconnect as well. Until then, and
+    while all its workers are away, the error is NoWorker (503). Tasks wait for workers that are
+    busy or in maintenance.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class FleetOffer:
         spec = members.agreement.functions.get(submission.function)
         if spec is None:
             error = unknown_function(submission.function, self._roster, members.group)
-            # Who may still dial in for that group and contract would have the same functions.
+            # A worker of that group and contract that dials in later has the same functions.
             raise self._unknown(error, f'the function "{submission.function}"', may_return=False)
         if not members.states[READY] and not members.awaited:
             raise NoWorker(
@@ -70,7 +70,7 @@ class FleetOffer:
         await self._wait_for_change(within_s)
 
     def recorded(self, submission: Submission) -> FunctionSpec:
-        """As `Offer.recorded`. What was accepted once waits until somebody has its function."""
+        """As `Offer.recorded`. An accepted task waits until a worker has its function."""
         spec = self._roster.find(submission.function, submission.group, submission.contract)
         if spec is None:
             raise NoWorker(
@@ -81,7 +81,7 @@ class FleetOffer:
         return spec
 
     def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
-        """As `Offer.check_place`: one worker there must fit, though it be in maintenance now."""
+        """As `Offer.check_place`: one worker must fit, even if it is in maintenance now."""
         place, pool = submission.place, submission.place.pool or spec.pool
         cls = spec.cls if place is ANYWHERE else TaskClass(spec.group, spec.contract, pool, place)
         if self._fleet.size(cls):
@@ -100,10 +100,10 @@ class FleetOffer:
             )
 
     def rethink(self, task: Task) -> None:
-        """Give a waiting task its function as it is offered now, if its input fits.
+        """Give a waiting task the function as it is offered now, if the input fits.
 
-        For tasks that no slot could serve, as when a fleet is updated under them: one that named
-        no contract moves to the newest; within its contract the function may have another pool.
+        For tasks that no slot can run, for example after a fleet update: a task that named no
+        contract moves to the newest; within its contract the function may have another pool.
         """
         submission = task.submission
         spec = self._roster.find(submission.function, submission.group, submission.contract)
@@ -112,7 +112,7 @@ class FleetOffer:
         try:
             checked = checked_input(spec, submission.input)
         except InvalidInput:
-            return  # it goes on waiting for the function that it was right for
+            return  # keeps waiting for the version that its input fits
         task.spec, task.input = spec, checked
 
     def _members(self, submission: Submission) -> Members:
@@ -133,9 +133,9 @@ class FleetOffer:
         raise self._unknown(error, f'contract {submission.contract} of the group "{group}"')
 
     def _unknown(self, error: ServiceError, what: str, *, may_return: bool = True) -> ServiceError:
-        """The error for what nobody has: known to be unknown once everybody was heard.
+        """The error for what no worker has: `error` once all workers have reported, else NoWorker.
 
-        `may_return` says whether a worker that is about to dial in could have it.
+        `may_return`: whether a worker that is about to dial in could have it.
         """
         if unheard := self._fleet.expected.unheard:
             why = f"{len(unheard)} listed have not reported yet"
@@ -168,7 +168,7 @@ class FleetOffer:
 
 
 def _matching(members: Members, pool: str, place: Place) -> Iterator[Worker]:
-    """The workers that have the pool and are in the place, whatever their state."""
+    """The workers that have the pool and match the place, whatever their state."""
     for worker in members.workers.values():
         if (
             place.worker in {None, worker.name}

@@ -1,4 +1,4 @@
-"""Tasks at a worker whose link broke: kept for a moment, as the link may be made again."""
+"""Tasks at a worker whose link broke: kept for a few seconds, as it may reconnect."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ LOST = "its link was lost"
 
 
 class Orphans:
-    """Calls without a link, by the name and boot of the worker that may go on with them."""
+    """Calls without a link, by the name and boot of the worker that may continue them."""
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], list[Call]] = {}
@@ -19,7 +19,7 @@ class Orphans:
         return sum(map(len, self._calls.values()))
 
     def keep(self, name: str, boot: str, calls: list[Call], *, for_s: float) -> None:
-        """Keep the calls for so many seconds; then they are lost."""
+        """Keep the calls for `for_s` seconds; then they are lost."""
         if not calls:
             return
         self._calls[name, boot] = calls
@@ -27,22 +27,22 @@ class Orphans:
         self._timers[name, boot] = loop.call_later(for_s, self._end, (name, boot))
 
     def reclaim(self, name: str, boot: str) -> list[Call]:
-        """The calls that a worker which is back may go on with; those of other boots are lost."""
+        """The calls that a reconnected worker may continue; those of other boots are lost."""
         calls = self._take((name, boot))
         self.end(name)
-        # What was given up meanwhile is not claimed, and so the worker cancels it.
+        # Calls that were given up meanwhile are not claimed, so the worker cancels them.
         lose((call for call in calls if call.outcome.done()), "it was given up", gone=False)
         return [call for call in calls if not call.over]
 
     def end(self, name: str) -> None:
-        """Another process has the name of the worker: the one before has ended."""
+        """End the calls of that worker: another process has its name, so its process has ended."""
         for key in [key for key in self._calls if key[0] == name]:
             self._end(key, gone=True)
 
     def end_started(self, name: str) -> None:
-        """The worker of that name is not coming back in time.
+        """End the started calls of that worker: it will not reconnect in time.
 
-        What may not have started goes on waiting for the next process of that name.
+        Calls that may not have started are kept for the next process of that name.
         """
         for key, calls in list(self._calls.items()):
             if key[0] == name:
@@ -50,7 +50,7 @@ class Orphans:
                 lose((call for call in calls if call.started), LOST, gone=False)
 
     def end_all(self) -> None:
-        """Nobody is coming back."""
+        """End all calls."""
         for key in list(self._calls):
             self._end(key)
 
@@ -64,6 +64,6 @@ class Orphans:
 
 
 def lose(calls: Iterable[Call], reason: str, *, gone: bool) -> None:
-    """End calls whose worker is gone, or out of reach."""
+    """End calls whose worker is gone or unreachable."""
     for call in calls:
         call.lose(reason, gone=gone)

@@ -1,4 +1,4 @@
-"""How often a worker's reports are acted upon, however often it sends them."""
+"""Throttles the processing of a worker's reports."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from slotgrid.wire.limits import REPORT_WITHIN_S
 
 
 class Pace:
-    """Spaces the reports of one worker. `clock` gives monotonic seconds."""
+    """Spaces the reports of one worker by REPORT_WITHIN_S. `clock` gives monotonic seconds."""
 
     __slots__ = ("_acted_at", "_bound")
 
@@ -17,7 +17,7 @@ class Pace:
         self._acted_at = clock() - REPORT_WITHIN_S
 
     def pause_s(self) -> float:
-        """A report has come: seconds until it is to be acted upon; 0 means now.
+        """Seconds until a report that has just arrived is processed; 0 means now.
 
         Raises ProtocolFault as `count` does.
         """
@@ -26,5 +26,5 @@ class Pace:
         return self._acted_at - now
 
     def count(self) -> float:
-        """A report has come that is not acted upon; the time. Raises ProtocolFault in a flood."""
+        """Count a report that is not processed; returns the time. Raises ProtocolFault."""
         return self._bound.count()

@@ -1,4 +1,4 @@
-"""For how long a worker is waited for, once it was sent a task."""
+"""Time limits for a worker to answer and to end a task."""
 
 import asyncio
 import time
@@ -6,33 +6,33 @@ import time
 from balancer.fleet.call import Call, Lost
 
 ANSWER_WITHIN_S = 10.0
-"""For `started` or `refused`: a worker that lives and does not answer is not waited for."""
+"""For `started` or `refused`: the call of a live worker that does not answer is given up."""
 OVERTIME_S = 30.0
-"""Beyond `timeout_s`, which the worker itself keeps: its ladder to free a slot, and the way."""
+"""Beyond `timeout_s`, which the worker enforces: its escalation to free a slot, and latency."""
 LOOK_EVERY_S = 1.0
 
 
 class Patience:
     """Gives up calls whose worker does not answer, or does not end the task in time.
 
-    One timer looks at all of them, for setting and cancelling one for each would cost more than
-    choosing the worker does. So a call may be waited for a second longer.
+    One timer checks all calls, as a timer for each would cost more than the choice of the
+    worker. So a call may be given up a second late.
     """
 
     def __init__(self) -> None:
         self._waits: dict[Call, tuple[float, float]] = {}
-        """Since when each is waited for, on the monotonic clock, and how long its task may run."""
+        """For each call its start on the monotonic clock, and its task's `timeout_s`."""
         self._looking = False
 
     def begin(self, call: Call, timeout_s: float) -> None:
-        """A worker was sent the task."""
+        """Start the time limits of a call: its task was sent."""
         self._waits[call] = time.monotonic(), timeout_s
         if not self._looking:
             self._looking = True
             asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
 
     def end(self, call: Call) -> None:
-        """The call is no longer waited for."""
+        """End the time limits of a call."""
         del self._waits[call]
 
     def _look(self) -> None:

@@ -1,4 +1,4 @@
-"""Runs a task on a worker's slot: what core's supervisor calls its runner."""
+"""Runs a task on a worker's slot: the runner of core's supervisor at a balancer."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -27,15 +27,15 @@ from slotgrid.wire.parts import SourceInfo, StepInfo
 log = structlog.get_logger()
 
 ENDS = (m.Done, m.Failed)
-"""What a worker says of a task that has ended there."""
+"""Messages of a worker about a task that has ended there."""
 NO_ROOM_S = 0.05
-"""Pause before a task with a large input looks again whether the link has room for it."""
+"""Pause before a task with a large input tries again a link above its high-water mark."""
 CANCEL_WITHIN_S = 15.0
-"""For the worker's ladder after a cancel."""
+"""For the worker's escalation after a cancel."""
 
 
 class RemoteRunner:
-    """Fulfils `slotgrid.core.runner.Runner` with slots of other machines."""
+    """Implements `slotgrid.core.runner.Runner` with slots of other machines."""
 
     def __init__(self, fleet: Fleet, links: Links, files: RemoteFiles) -> None:
         self._fleet = fleet
@@ -48,9 +48,9 @@ class RemoteRunner:
         """The function's result as JSON. Raises AttemptFailed, Refused or CancelledError."""
         session = self._links.session(lease.slot.worker)
         if session is None or self._fleet.target(lease.slot) is not session.worker:
-            raise Refused  # its link was lost between the choice and now
+            raise Refused  # its link was lost after the choice
         if not session.link.has_room(task.submission.size):
-            raise Refused(pause_s=NO_ROOM_S)  # much waits on its way there
+            raise Refused(pause_s=NO_ROOM_S)  # the link is above its high-water mark
         timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
         try:
             call = session.call(task, lease.slot, _message(task, timeout_s))
@@ -70,7 +70,7 @@ class RemoteRunner:
         return _result(task, call, outcome)
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
-        """Of a task that was given up here: have the worker end it, and wait until it has."""
+        """For a task that was given up here: cancel it at the worker, and wait for its end."""
         found = self._calls.pop(task.id, None)
         if found is None:
             return None
@@ -81,9 +81,9 @@ class RemoteRunner:
         return self._give_up(call, session)
 
     async def _give_up(self, call: Call, session: Session) -> None:
-        """The slot comes back when the worker says so, or when it is gone.
+        """Cancel the task at the worker; wait until the worker has released it or is gone.
 
-        It is the worker's fault when it left us waiting, now or before; a cancel is nobody's.
+        A late worker, now or before, counts as a failure of the worker; a cancel does not.
         """
         fault = not call.outcome.cancelled()
         reason = call.task.cancel_reason or "the balancer gave it up"
@@ -143,7 +143,7 @@ def _lost(task: Task, lost: Lost) -> ServiceError:
 
 
 def _note(task: Task, end: m.Done | m.Failed) -> None:
-    """What the worker says of the task beside its result."""
+    """Store the artifacts and steps from the worker's last message in the task."""
     for file in end.artifacts:
         url = f"/tasks/{task.id}/artifacts/{quote(file.name)}"
         task.artifacts[file.name] = Artifact(file.name, file.size, file.content_type, url)

@@ -1,4 +1,4 @@
-"""Who is in the fleet, by name and by group and contract, and what they offer together."""
+"""The known workers, by name and by group and contract, and their common catalog."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from slotgrid.core.spec import FunctionSpec
 
 DEFAULT_GROUP = "default"
 LOST_KEPT_S = 300.0
-"""How long a worker that dialled in is remembered as lost; one that is listed is while it is."""
+"""How long a lost worker that dialled in is kept; a listed one is kept while it is listed."""
 
 
 def _order(spec: FunctionSpec) -> tuple[str, bool, str, int]:
@@ -18,7 +18,7 @@ def _order(spec: FunctionSpec) -> tuple[str, bool, str, int]:
 
 
 class Roster:
-    """All workers that are known, lost ones too. Fulfils core's `Catalog`.
+    """All known workers, lost ones too. Implements core's `Catalog`.
 
     Only the fleet changes it.
     """
@@ -26,7 +26,7 @@ class Roster:
     def __init__(self, *, chance: Callable[[], float]) -> None:
         self._chance = chance
         self._workers: dict[str, Worker] = {}
-        self._lost: dict[str, Worker] = {}  # in the order in which they were lost
+        self._lost: dict[str, Worker] = {}  # in order of loss
         self._groups: dict[str, dict[int, Members]] = {}
         self._version = 0
 
@@ -40,14 +40,14 @@ class Roster:
     def find(
         self, name: str, group: str | None = None, contract: int | None = None
     ) -> FunctionSpec | None:
-        """The function of that name; no group means `default`, no contract the newest ready."""
+        """The function of that name; group None means `default`, contract None the newest ready."""
         members = self.members(group or DEFAULT_GROUP, contract)
         return None if members is None else members.agreement.functions.get(name)
 
     def specs(self) -> Sequence[FunctionSpec]:
-        """The functions of all groups and contracts, by name; the group `default` after others.
+        """The functions of all groups and contracts, by name, then group, then contract.
 
-        So what a caller gets who names neither comes last.
+        The group `default` is last, so the usual choice without group and contract is last.
         """
         found = [
             spec
@@ -57,12 +57,12 @@ class Roster:
         ]
         return sorted(found, key=_order)
 
-    # What can be asked
+    # Queries
 
     def members(self, group: str, contract: int | None) -> Members | None:
-        """The workers of that group and contract; of the newest that is ready when it is None.
+        """The workers of that group and contract; None means the newest contract that is ready.
 
-        When none is ready, of the newest for which tasks may wait; failing that, of the newest.
+        If none is ready: the newest for which tasks may wait, else the newest.
         """
         contracts = self._groups.get(group, {})
         if contract is not None:
@@ -83,11 +83,11 @@ class Roster:
         return {group: sorted(contracts) for group, contracts in sorted(self._groups.items())}
 
     def worker(self, name: str) -> Worker | None:
-        """What is known of the worker of that name."""
+        """The record of the worker of that name."""
         return self._workers.get(name)
 
     def workers(self) -> Iterator[Worker]:
-        """Every worker, in the order in which they joined."""
+        """Every worker, in order of joining."""
         yield from list(self._workers.values())
 
     def states(self) -> Counter[WorkerState]:
@@ -95,17 +95,17 @@ class Roster:
         return Counter(worker.state for worker in self._workers.values())
 
     def has(self, worker: Worker) -> bool:
-        """Whether that record is the present one of its name."""
+        """Whether that record is the current one of its name."""
         return self._workers.get(worker.name) is worker
 
     def members_of(self, worker: Worker) -> Members:
-        """Those of its group and contract. The record must be the present one."""
+        """The workers of its group and contract. The record must be the current one."""
         return self._groups[worker.group][worker.contract]
 
-    # What the fleet changes
+    # Changes by the fleet
 
     def add(self, worker: Worker, now: float) -> None:
-        """A worker that is not known yet."""
+        """Add a worker that is not known yet."""
         self._forget_long_lost(now)
         self._workers[worker.name] = worker
         contracts = self._groups.setdefault(worker.group, {})
@@ -117,22 +117,22 @@ class Roster:
         self._version += 1
 
     def settle(self, worker: Worker, now: float, *, offers_anew: bool = False) -> None:
-        """Something about the worker has changed."""
+        """Update a changed worker."""
         changed = self.members_of(worker).settle(worker, now, offers_anew=offers_anew)
         self._version += changed
 
     def changed(self) -> None:
-        """What the fleet offers has changed in another way than by a worker's state."""
+        """Raise the version: the offer has changed without a change of a worker's state."""
         self._version += 1
 
     def lose(self, worker: Worker, now: float) -> None:
-        """Its link is down; it is remembered, for it may come back."""
+        """Mark the worker as lost; its record is kept, as it may reconnect."""
         worker.left_at = now
         self._lost[worker.name] = worker
         self.settle(worker, now)
 
     def forget(self, worker: Worker, now: float) -> None:
-        """As if it had never been there."""
+        """Remove the worker's record."""
         del self._workers[worker.name]
         self._lost.pop(worker.name, None)
         members = self.members_of(worker)

@@ -1,4 +1,4 @@
-"""Which worker gets a task: pure decisions, at the cost of a logarithm of the fleet."""
+"""Which worker gets a task: pure decisions, logarithmic in the size of the fleet."""
 
 import heapq
 from collections.abc import Callable, Collection, Iterator
@@ -9,20 +9,20 @@ T = TypeVar("T")
 
 Rank = tuple[float, float]
 LOAD_STEP = 0.1
-"""Differences of load below this are noise of one second, and would move every worker's rank."""
+"""Smaller differences of load are noise of one second, and would change every worker's rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a class of tasks needs of a worker of its group and contract, beside a free slot."""
+    """What a class of tasks needs of a worker of its group and contract, besides a free slot."""
 
     pool: str
     labels: tuple[tuple[str, str], ...] = ()
     services: tuple[str, ...] = ()
 
     def met_by(self, labels: Collection[tuple[str, str]], down: Collection[str]) -> bool:
-        """Whether a worker of those labels, with those services down, will do."""
-        if not self.labels and not self.services:  # as most classes: spares the generators
+        """Whether a worker with those labels and those services down meets the needs."""
+        if not self.labels and not self.services:  # fast path: most classes need neither
             return True
         return all(label in labels for label in self.labels) and not any(
             service in down for service in self.services
@@ -30,19 +30,19 @@ class Needs:
 
 
 def rank(*, free: int, size: int, weight: float, load: float) -> Rank:
-    """The place of a worker among those with a free slot; the smallest goes first.
+    """The rank of a worker among those with a free slot; the smallest is first.
 
-    Most free slots relative to size times weight; among equals the least loaded (0 to 1).
+    Largest share of free slots times weight; ties by the least load (0 to 1).
     """
     return (-free / size * weight, round(load / LOAD_STEP))
 
 
 class Ranking(Generic[T]):
-    """The best of many whose ranks change all the time.
+    """The best of many items whose ranks change all the time.
 
-    A heap whose outdated entries stay until they surface: a change costs a push, and the best
-    one a pop for each change that outdated another, so a logarithm each. When outdated ones are
-    the larger half the heap is made anew, which is a constant for each change, on average.
+    A heap with lazy deletion: an outdated entry stays until it surfaces. A change costs a push
+    and later a pop, each logarithmic. The heap is rebuilt when the outdated entries are the
+    larger half, which costs amortized constant time for each change.
     """
 
     def __init__(self, chance: Callable[[], float]) -> None:
@@ -58,23 +58,23 @@ class Ranking(Generic[T]):
         return (item for _, _, item in self._current.values())
 
     def put(self, name: str, rank: Rank, item: T) -> None:
-        """The item of that name has that rank from now on."""
+        """Set the item and rank of that name."""
         current = self._current.get(name)
         if current is not None and current[0] == rank and current[2] is item:
             return
         self._changes += 1
         self._current[name] = (rank, self._changes, item)
-        # Chance decides among equals, or several balancers would all choose the same worker.
+        # Ties break at random, or several balancers would all choose the same worker.
         heapq.heappush(self._heap, (rank, self._chance(), self._changes, name))
         if len(self._heap) > 2 * len(self._current) + 32:
             self._sweep()
 
     def remove(self, name: str) -> None:
-        """The item of that name is not to be chosen; one that is not there is not minded."""
+        """Remove the item of that name, if there is one."""
         self._current.pop(name, None)
 
     def first(self) -> T | None:
-        """The item of the smallest rank."""
+        """The item of the smallest rank; None if there is none."""
         heap = self._heap
         while heap:
             current = self._current.get(heap[0][3])

@@ -1,4 +1,4 @@
-"""One worker on one link: what it says goes to the fleet and to the calls that it is about."""
+"""One worker on one link: dispatches its messages to the fleet and to its calls."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 BROWSER_CRASHED = "/problems/browser-crashed"
 UNKNOWN_THERE = "/problems/worker-lost"
-"""What a worker says of a task that it is asked to go on with and does not know."""
+"""The problem that a worker reports for a claimed task that it does not have."""
 
 
 class Session:
@@ -66,7 +66,7 @@ class Session:
         self._changes = Bound("changes of functions or tags", CHANGES_LIMIT)
         self._strays = Bound("messages about what is not there", STRAYS_LIMIT)
         self._later: m.Report | None = None
-        """The newest report, while it is too soon after the one before to act on it."""
+        """The newest report, while it is throttled."""
         self._on: Mapping[type[object], Callable[[Any], None]] = {
             m.Report: self._reported,
             m.Started: self._started,
@@ -83,9 +83,9 @@ class Session:
         }
 
     def receive(self, message: object) -> None:
-        """Act on a message; those that are not for us are left out.
+        """Handle a message; one of another type is only counted.
 
-        Raises ProtocolFault for what goes beyond the bounds, which ends the link.
+        Raises ProtocolFault for a message that exceeds a limit, which ends the link.
         """
         act = self._on.get(type(message))
         if act is not None:
@@ -97,43 +97,44 @@ class Session:
 
     @property
     def calls(self) -> int:
-        """How many there are."""
+        """How many calls are open."""
         return len(self._calls)
 
     @property
     def started(self) -> int:
-        """How many of them run."""
+        """How many open calls have started."""
         return sum(call.started for call in self._calls.values())
 
     def call(self, task: Task, slot: Slot, message: m.TaskMessage) -> Call:
-        """Send a task there. Raises MessageTooLarge."""
+        """Send a task to the worker. Raises MessageTooLarge."""
         call = Call(task, slot, self.link)
         self.link.send(message, lane=task.id)
         self._calls[task.id] = call
         return call
 
     def take_over(self, calls: Collection[Call], running: Collection[str]) -> None:
-        """Calls of the link before: the worker goes on with them.
+        """Continue the calls of the previous link.
 
-        `running` are the ids of those that it has; what it says next tells of the others.
+        `running` are the ids of the tasks that the worker has; its next messages report the
+        outcome of the others.
         """
         for call in calls:
             call.move_to(self.link)
             self._calls[call.task.id] = call
             if call.task.id in running:
-                if not call.started:  # its `started` was lost with the link before
+                if not call.started:  # its `started` was lost with the old link
                     call.task.begin_on(None)
                 call.started = True
                 self._fleet.started(call.slot)
 
     def forget(self, call: Call) -> None:
-        """Nobody waits for the call any more."""
+        """Remove a call for which no runner waits."""
         if self._calls.get(call.task.id) is call:
             del self._calls[call.task.id]
         self.link.forget(call.task.id)
 
     def lost(self) -> list[Call]:
-        """The link is down. Returned is what the worker may have, and somebody waits for."""
+        """The link is down. Returns the calls that the worker may have and a runner awaits."""
         for question in self._questions.values():
             question.lost()
         calls = list(self._calls.values())
@@ -143,16 +144,16 @@ class Session:
                 call.lose(LOST, gone=False)
         return [call for call in calls if not call.over]
 
-    # Questions
+    # Requests
 
     @property
     def questions(self) -> int:
-        """How many are open."""
+        """How many requests are open."""
         return len(self._questions)
 
     @contextmanager
     def ask(self, what: m.Wish, **terms: Any) -> Iterator[Question]:
-        """Ask something that is no task. Raises WorkerGone when the link is down already."""
+        """Send a request that is no task. Raises WorkerGone if the link is down."""
         if self.link.ending is not None:
             raise WorkerGone(LOST)
         question = Question(uuid4().hex, self.link)
@@ -169,7 +170,7 @@ class Session:
     # Messages
 
     def _reported(self, report: m.Report) -> None:
-        """Act on it, or on a newer one soon: a flood of them costs little more than its reading."""
+        """Process the report, or soon a newer one: a throttle, so a flood costs only parsing."""
         if self._later is not None:
             self._pace.count()
             self._later = report
@@ -180,7 +181,7 @@ class Session:
             self._believe(report)
 
     def _catch_up(self) -> None:
-        """Act on the report that waits, if one does: what is said next builds on it."""
+        """Process the throttled report, if any: the next message builds on it."""
         if self._later is not None:
             report, self._later = self._later, None
             self._believe(report)
@@ -217,7 +218,7 @@ class Session:
         check_end(message)
         call = self._calls.pop(message.id, None)
         if call is None:
-            # Said again after a reconnect, or of a task that was given up: the count is news.
+            # Repeated after a reconnect, or about a task that was given up.
             self._strays.count()
             return
         self._catch_up()

@@ -1,4 +1,4 @@
-"""What the fleet is told of a worker, as its links read it; knows nothing of messages."""
+"""A worker's states and reports in the fleet's types, independent of the wire messages."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,24 +12,24 @@ from slotgrid.core.spec import FunctionSpec
 
 
 class WorkerState(StrEnum):
-    """How a worker stands with this balancer; only a `ready` one is given tasks."""
+    """The state of a worker at this balancer; only a `ready` worker gets tasks."""
 
     STARTING = "starting"
     READY = "ready"
     MAINTENANCE = "maintenance"
     EJECTED = "ejected"
-    """It failed repeatedly, and is left alone for a while."""
+    """It failed repeatedly, and gets no tasks for a while."""
     MISMATCH = "mismatch"
-    """Its functions differ from those of the others of its group and contract."""
+    """Its functions differ from those of its peers in group and contract."""
     DRAINING = "draining"
     LOST = "lost"
     """Its link is down."""
     REMOVED = "removed"
-    """No longer listed: it finishes what it has."""
+    """No longer listed: it finishes the tasks that it has."""
 
     @property
     def waited_for(self) -> bool:
-        """Whether tasks may wait for it: it is there, and will take tasks again by itself."""
+        """Whether tasks may wait for it: it is connected, and ready now or later."""
         return self in _WAITED_FOR
 
 
@@ -39,7 +39,7 @@ _WAITED_FOR = frozenset(
 
 
 class Refusal(StrEnum):
-    """Why a worker did not start a task that it was sent."""
+    """Why a worker refused a task."""
 
     BUSY = "busy"
     HELD = "held"
@@ -50,10 +50,10 @@ class Refusal(StrEnum):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many slots each pool of a worker has free, all that it has started counted in.
+    """Free slots in each pool of a worker, with every started task taken into account.
 
-    `seq` grows with each count of one link, so that a late one is known as such. A struct, as
-    two are made for each task.
+    `seq` grows with each count of one link, so that a late count is recognized. A struct for
+    speed, as two are made for each task.
     """
 
     seq: int
@@ -62,7 +62,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """How a worker is doing. `held` says why it hands out no slot; None while it does."""
+    """Status and load of a worker. `held`: why it gives out no slot; None while it does."""
 
     counts: Counts
     status: NodeState = NodeState.READY
@@ -80,10 +80,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """What a worker says of itself when its link opens.
+    """A worker's description of itself when its link opens.
 
-    `boot` is another one after each start of its process. `functions` should be shared between
-    workers that say the same of them: each holds compiled schemas.
+    `boot` is new at each start of its process. Workers with equal functions should share the
+    objects in `functions`: each holds compiled schemas.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The steps of a task that runs on a worker, kept as its `step` events report them."""
+"""The steps of a task that runs on a worker, updated from its `step` events."""
 
 from datetime import datetime
 from typing import Literal
@@ -35,8 +35,8 @@ _DECODER = msgspec.json.Decoder(_Payload)
 class RunningSteps:
     """Updates `task.steps` with each `step` event of one attempt.
 
-    The end of the attempt brings all steps again, and replaces these. Beyond what a worker may
-    send, steps and outputs are left out until then.
+    The message that ends the attempt contains all steps, and replaces these. Until then, steps
+    and outputs above the limits of the protocol are omitted.
     """
 
     __slots__ = ("_outputs_size", "_positions", "_task")
@@ -47,14 +47,14 @@ class RunningSteps:
         self._outputs_size = 0
 
     def update(self, payload: bytes) -> None:
-        """Take in the payload of a `step` event; one that cannot be read is left out."""
+        """Apply the payload of a `step` event; an invalid one is ignored."""
         try:
             shown = _DECODER.decode(payload).data
         except (msgspec.DecodeError, RecursionError):
             return
         steps = self._task.steps
         if not self._positions:
-            steps.clear()  # those of an earlier attempt
+            steps.clear()  # steps of an earlier attempt
         position = self._positions.get(shown.name)
         if position is None:
             if len(steps) >= PARTS_LIMIT:
@@ -77,7 +77,7 @@ class RunningSteps:
         )
 
     def end(self) -> None:
-        """Nothing more is heard of the attempt: steps that still run count as cancelled."""
+        """Mark running steps as cancelled: the attempt is over."""
         for step in self._task.steps:
             if step.state is StepState.RUNNING:
                 step.end(StepState.CANCELLED)

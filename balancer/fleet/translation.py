@@ -1,4 +1,4 @@
-"""What workers say, as the fleet understands it."""
+"""Translates wire messages into the fleet's types."""
 
 from collections.abc import Iterable, Mapping
 
@@ -30,12 +30,12 @@ def report_of(report: m.Report) -> states.Report:
 
 
 def counts_of(message: m.Started | m.Done | m.Failed) -> states.Counts:
-    """The count of free slots that came with a turn of a task."""
+    """The free slots in a message about a task."""
     return states.Counts(message.seq, message.free)
 
 
 def hello_of(hello: m.Hello, specs: SpecReader) -> states.Hello:
-    """Who a worker is. Raises SchemaFault."""
+    """A worker's description of itself. Raises SchemaFault."""
     return states.Hello(
         name=hello.name,
         boot=hello.boot,
@@ -54,10 +54,10 @@ def hello_of(hello: m.Hello, specs: SpecReader) -> states.Hello:
 def functions_of(
     infos: Iterable[FunctionInfo], specs: SpecReader, *, group: str, contract: int
 ) -> tuple[FunctionSpec, ...]:
-    """What a worker offers. Raises SchemaFault."""
+    """A worker's functions. Raises SchemaFault."""
     return tuple(specs.spec(info, group=group, contract=contract) for info in infos)
 
 
 def versions_of(versions: Mapping[str, str | None]) -> dict[str, str]:
-    """Those versions that are known."""
+    """The known versions."""
     return {name: text for name, text in versions.items() if text is not None}

@@ -1,4 +1,4 @@
-"""One worker as this balancer knows it: what it said last, and what it was sent since."""
+"""One worker as this balancer sees it: its last report, and the tasks sent since."""
 
 from collections.abc import Collection, Mapping
 
@@ -9,7 +9,7 @@ from slotgrid.core.node import NodeState
 from slotgrid.core.spec import FunctionSpec
 
 READY = WorkerState.READY
-"""By a name of its own, since Python 3.11 is slow to look up a member of an enum."""
+"""A constant for speed: Python 3.11 is slow to look up a member of an enum."""
 _BY_STATUS: Mapping[NodeState, WorkerState] = {
     NodeState.STARTING: WorkerState.STARTING,
     NodeState.READY: WorkerState.READY,
@@ -19,10 +19,10 @@ _BY_STATUS: Mapping[NodeState, WorkerState] = {
 
 
 class Worker:
-    """One boot of a worker over one link. Only the fleet changes it; the rest of us read.
+    """One boot of a worker over one link. Only the fleet changes it; other parts read it.
 
-    A slot counts as free when the worker said so and nothing was sent that it has not answered:
-    each count that it gives includes every task that it has started.
+    Free slots are the worker's last count minus the sent tasks that it has not answered: each
+    count takes every task that the worker has started into account.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class Worker:
         self.reported_at = joined_at
         self.left_at: float | None = None
         self.may_return_until: float | None = None
-        """Until when its lost link may be made again; None while it is up, or when it will not."""
+        """Until when it may reconnect; None while its link is up, or if it will not reconnect."""
         self.objection: str | None = None
         """How its functions differ from those of its contract, in words."""
         self.removed = False
         self.draining = False
         self.state = WorkerState.STARTING
-        """Set by the fleet after each event; time alone changes it with the next report."""
+        """Set by the fleet after each event; a change by time alone appears at the next report."""
         self.flights = 0
-        """Tasks of this balancer that are there or on their way, leases still out included."""
+        """Rights of this balancer for this worker that are taken and not yet returned."""
         self.refusals = 0
         """Refusals in a row."""
         self._seq = -1
@@ -72,7 +72,7 @@ class Worker:
         self.heard(hello.report, now=joined_at)
 
     def heard(self, report: Report, *, now: float) -> bool:
-        """The worker reported; False for one that is older than what is known."""
+        """Apply a report; returns False if it is older than the last count."""
         if report.counts.seq <= self._seq:
             return False
         self.report = report
@@ -83,35 +83,35 @@ class Worker:
         return True
 
     def count(self, counts: Counts) -> None:
-        """Believe a newer count of free slots."""
+        """Apply a count of free slots, if it is newer."""
         if counts.seq > self._seq:
             self._seq = counts.seq
             self._free = dict(counts.free)
 
     def sent(self, pool: str) -> None:
-        """A task goes there: until it is answered it takes a slot that no count includes."""
+        """A task is sent: until the answer it takes a slot that the counts still show as free."""
         self._unanswered[pool] = self._unanswered.get(pool, 0) + 1
 
     def answered(self, pool: str) -> None:
-        """A task that was sent is in the worker's counts from now on, or never was there."""
+        """A sent task is in the worker's counts from now on, or never started there."""
         self._unanswered[pool] -= 1
 
     def expects(self, pool: str, counts: Counts) -> bool:
-        """Whether the counts of a task that has started tell of its slot and nothing else new."""
+        """Whether the counts of a started task differ from the last ones by its slot only."""
         known = self._free.get(pool, 0)
         if counts.seq <= self._seq or known > self.pools.get(pool, 0):
             return False
         return {**self._free, pool: known - 1} == counts.free
 
     def full(self, pool: str) -> None:
-        """It refused: believe in no free slot there until it counts anew."""
+        """The worker refused a task: assume no free slot in that pool until the next count."""
         self._free[pool] = 0
 
     def room(self, pool: str, now: float) -> int:
         """How many tasks of that pool can be sent now."""
         if self.state is not READY or self.report.held is not None:
             return 0
-        # It has no more slots than it said at first, whatever is counted later.
+        # The pool sizes of its hello are the limit, whatever its later counts.
         free = min(self._free.get(pool, 0), self.pools.get(pool, 0))
         free -= self._unanswered.get(pool, 0)
         if free <= 0 or (self.flights and self.ejection.half_open(now)):
@@ -119,12 +119,12 @@ class Worker:
         return free
 
     def rank(self, pool: str, free: int) -> Rank:
-        """Its place among those with room in that pool."""
+        """Its rank among the workers with a free slot in that pool."""
         load = max(self.report.cpu_percent, self.report.memory_percent) / 100
         return rank(free=free, size=self.pools[pool], weight=self.weight, load=load)
 
     def settled(self, now: float) -> WorkerState:
-        """How it stands by all that is known."""
+        """The state that follows from all known facts."""
         if self.left_at is not None:
             return WorkerState.LOST
         if self.removed:
@@ -145,10 +145,10 @@ class Worker:
 
     @property
     def free(self) -> Mapping[str, int]:
-        """What it last said of each pool."""
+        """Free slots in each pool, by its last count."""
         return self._free
 
     @property
     def unanswered(self) -> int:
-        """How many tasks it was sent that it has not answered."""
+        """How many sent tasks it has not answered."""
         return sum(self._unanswered.values())
