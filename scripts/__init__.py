@@ -1,1 +1,1 @@
-"""What `make` calls: set-up of the environment and the browser, and the start of a node."""
+"""Programs for `make`: set-up of the environment and the browser, and the start of a node."""

@@ -1,4 +1,4 @@
-"""Finds a Chromium in the worker's own order, or installs one, and has its driver start."""
+"""Finds a Chromium in the worker's own order, or installs one, and checks the driver."""
 
 import asyncio
 import sys
@@ -19,7 +19,7 @@ PLAYWRIGHT_NAMES = {
     BrowserKind.SHELL: ("--only-shell", "chromium"),
     BrowserKind.CHROMIUM: ("--no-shell", "chromium"),
 }
-# The driver is a Node program; a minimal Debian lacks one library of those it needs.
+# The driver is a Node.js program; a minimal Debian lacks this library.
 DRIVER_LIBRARY = "libatomic1"
 # Without any font, text is neither drawn nor measured; Chromium's package only recommends some.
 FONTS = "fonts-liberation"
@@ -33,7 +33,7 @@ NO_BROWSER = (
 def checked_settings(
     defaults: Mapping[str, str] = NO_DEFAULTS, kind: NodeKind = NodeKind.WORKER
 ) -> Settings:
-    """The settings of this folder. Raises StepFailed with every fault that they have."""
+    """The settings of this folder. Raises StepFailed with all their faults."""
     try:
         return load_settings(defaults=defaults, kind=kind)
     except SettingsError as error:
@@ -42,7 +42,7 @@ def checked_settings(
 
 
 def ensure_driver() -> None:
-    """Have Playwright's driver start, one shown step. Raises StepFailed with what to do."""
+    """Make sure that Playwright's driver starts, as one step. Raises StepFailed with a remedy."""
     with step("driver") as line:
         try:
             line.detail = driver_version()
@@ -56,12 +56,12 @@ def ensure_driver() -> None:
 
 
 def driver_version() -> str:
-    """What the driver says of itself, which shows that it starts here. Raises StepFailed."""
+    """The version that the driver prints, which proves that it starts. Raises StepFailed."""
     return command([str(PLAYWRIGHT), "--version"]).replace("Version", "Playwright")
 
 
 def ensure_browser(settings: Settings) -> None:
-    """Have a browser that starts, one shown step. Raises StepFailed with what to do."""
+    """Make sure that a browser starts, as one step. Raises StepFailed with a remedy."""
     kind = settings.browser
     with step("browser") as line:
         try:
@@ -74,10 +74,10 @@ def ensure_browser(settings: Settings) -> None:
 
 
 def install(kind: BrowserKind, line: Line) -> Executable:
-    """Install a browser of this kind: Debian's where that is possible, else Playwright's own.
+    """Install a browser of this kind: Debian's package if possible, else Playwright's build.
 
-    Ubuntu is left out, since its Chromium is a snap, which neither a root shell in a container
-    nor a service can start.
+    Ubuntu's package is not used: its Chromium is a snap, which neither a root shell in a
+    container nor a service can start.
     """
     ways: list[Callable[[BrowserKind], None]] = [install_playwrights]
     if debian.this_distribution() == "debian" and debian.can_install():
@@ -107,12 +107,12 @@ def install_playwrights(kind: BrowserKind) -> None:
 
 
 def with_dependencies() -> tuple[str, ...]:
-    """Playwright's switch that installs the system's libraries as well, where this user may."""
+    """Playwright's switch that also installs the system's libraries, if this user may."""
     return ("--with-deps",) if debian.can_install() else ()
 
 
 def started_version(executable: Executable) -> str:
-    """The version the binary itself tells, which shows that it starts here. Raises StepFailed."""
+    """The version that the binary prints, which proves that it starts. Raises StepFailed."""
     try:
         return asyncio.run(browser_version(executable))
     except BrowserMissing as broken:
@@ -121,7 +121,7 @@ def started_version(executable: Executable) -> str:
 
 
 def main() -> None:
-    """Have a browser and its driver, as the settings of this folder ask for them."""
+    """Make sure of a browser and its driver, by the settings of this folder."""
     with failures_told():
         ensure_driver()
         ensure_browser(checked_settings())

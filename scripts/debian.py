@@ -1,4 +1,4 @@
-"""Packages of Debian and Ubuntu, where this user may install them. Standard library only."""
+"""Installs packages of Debian and Ubuntu, if this user may. Standard library only."""
 
 import os
 import platform
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 
 from scripts.progress import command
 
-# apt must neither ask a question nor wait for another apt for ever.
+# apt must neither prompt nor wait for another apt for ever.
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
 LOCK_WAIT = "-oDPkg::Lock::Timeout=120"
 
 
 def distribution(release: Mapping[str, str]) -> str:
-    """`debian` or `ubuntu`, also for what derives from them; else an empty string."""
+    """`debian` or `ubuntu`, also for their derivatives; else an empty string."""
     names = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
-    # Ubuntu says ID_LIKE=debian, and so does what derives from it: the closer relative counts.
+    # Ubuntu and its derivatives have ID_LIKE=debian as well, so `ubuntu` is tried first.
     return next((name for name in ("ubuntu", "debian") if name in names), "")
 
 
@@ -33,14 +33,14 @@ def can_install() -> bool:
 
 
 def update() -> None:
-    """Fetch the lists of packages. Raises StepFailed with apt's last lines when it cannot."""
+    """Fetch the lists of packages. Raises StepFailed with apt's last lines."""
     command(["apt-get", LOCK_WAIT, "-q", "update"], env=QUIET)
 
 
 def install(*packages: str) -> None:
-    """Install packages with fresh lists, without what they only recommend.
+    """Install packages from fresh lists, without recommended packages.
 
-    Raises StepFailed with apt's last lines when it cannot.
+    Raises StepFailed with apt's last lines.
     """
     update()
     command(

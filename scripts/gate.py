@@ -1,7 +1,7 @@
-"""Measures which code a whole run of the tests reaches, and holds it to the project's figures.
+"""Measures the coverage of a full test run, and checks it against the project's limits.
 
-Every process that the tests start is measured too. One that is killed writes down nothing, so a
-run's figure varies a little.
+Every process that the tests start is measured too. A killed process writes no data, so the
+figure varies a little between runs.
 """
 
 import subprocess
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 RUN = ("coverage", "run", "-m", "pytest")
 """Runs pytest and measures it; pyproject.toml has the settings."""
 CORE = "slotgrid/core/*"
-"""Decides, without I/O: every branch of it is tested."""
+"""The core decides without I/O, so every branch of it is tested."""
 GATES = (
     ("report", f"--include={CORE}", "--fail-under=100", "--show-missing", "--skip-covered"),
     ("report", "--show-missing", "--skip-covered"),  # `fail_under` of pyproject.toml
@@ -19,12 +19,12 @@ GATES = (
 
 
 def begin() -> None:
-    """Forget earlier runs."""
+    """Erase the data of earlier runs."""
     _coverage("erase")
 
 
 def judge() -> int:
-    """Print what was not reached. Returns 0 if every figure is met, else an exit status."""
+    """Print the code that was not reached. Returns 0 if every limit is met, else an exit status."""
     _coverage("combine", "--quiet")
     statuses = [_coverage(*gate) for gate in GATES]
     return max(statuses)

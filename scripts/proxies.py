@@ -1,5 +1,6 @@
-"""Has nginx and Caddy, which the tests of `deploy/proxies` put in front of nodes, and PgBouncer,
-which those of durable work put in front of PostgreSQL.
+"""Unpacks nginx and Caddy for the tests of `deploy/proxies`, and PgBouncer for durable work.
+
+The tests put the first two in front of nodes, and PgBouncer in front of PostgreSQL.
 """
 
 import os
@@ -14,9 +15,9 @@ from scripts.progress import StepFailed, command, failures_told, step
 ROOT = Path(__file__).resolve().parent.parent
 UNPACKED = ROOT / ".venv" / "proxies"
 PROXIES = {"nginx": "-v", "caddy": "version", "pgbouncer": "--version"}
-"""Their names as programs and as packages of Debian and Ubuntu, and what prints the version."""
+"""Names as programs and as packages of Debian and Ubuntu, with the argument for the version."""
 SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
-"""Where servers are installed, which is not in everybody's PATH."""
+"""Where servers are installed; not in every user's PATH."""
 REMEDY = (
     "install nginx, Caddy and PgBouncer in any way you like, so that `nginx`, `caddy` and"
     " `pgbouncer` are in the PATH."
@@ -24,7 +25,7 @@ REMEDY = (
 
 
 def find(name: str, unpacked: Path = UNPACKED) -> Path | None:
-    """The program: that of this machine, or the one that was unpacked."""
+    """The program: installed on this machine, or unpacked; None without either."""
     places = os.pathsep.join([os.environ.get("PATH", ""), SYSTEM, str(unpacked / "usr/sbin")])
     path = os.pathsep.join([places, str(unpacked / "usr/bin")])
     found = shutil.which(name, path=path)
@@ -32,16 +33,16 @@ def find(name: str, unpacked: Path = UNPACKED) -> Path | None:
 
 
 def environment(unpacked: Path = UNPACKED) -> dict[str, str]:
-    """The environment in which a program that was unpacked finds its libraries."""
+    """The environment in which an unpacked program finds its libraries."""
     libraries = [str(folder) for folder in sorted(unpacked.glob("usr/lib/*-linux-gnu*"))]
     known = os.environ.get("LD_LIBRARY_PATH", "")
     return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join([*libraries, known]).strip(os.pathsep)}
 
 
 def unpack(name: str, unpacked: Path = UNPACKED) -> None:
-    """Unpack the distribution's package, and those of libraries it lacks here. Raises StepFailed.
+    """Unpack the distribution's package and its missing libraries. Raises StepFailed.
 
-    Not installed: installing it would start a server on this machine's port 80.
+    Not installed: an installation would start a server on this machine's port 80.
     """
     if not debian.this_distribution():
         raise StepFailed(f"{name} is not here.", remedy=REMEDY)
@@ -56,7 +57,7 @@ def unpack(name: str, unpacked: Path = UNPACKED) -> None:
 
 def _downloaded(name: str, folder: Path) -> Path:
     folder.mkdir()
-    # In the folder by way of the shell, as apt-get downloads to where it stands.
+    # Through a shell, as apt-get downloads to its working directory.
     fetch = 'cd "$1" && apt-get -q download "$2"'
     command(["sh", "-c", fetch, "sh", str(folder), name], remedy=REMEDY)
     (package,) = folder.glob("*.deb")
@@ -64,7 +65,7 @@ def _downloaded(name: str, folder: Path) -> Path:
 
 
 def _lacks(package: Path) -> list[str]:
-    """The packages of libraries that a package needs and this machine has not."""
+    """The packages of libraries that a package needs and this machine lacks."""
     depends = command(["dpkg-deb", "--field", str(package), "Depends"], remedy=REMEDY)
     names = [each.split("|")[0].split("(")[0].strip() for each in depends.split(",")]
     return [name for name in names if name.startswith("lib") and not _is_installed(name)]
@@ -76,7 +77,7 @@ def _is_installed(name: str) -> bool:
 
 
 def main() -> None:
-    """Have all of them, one shown step each."""
+    """Make sure of every program, each as one step."""
     with failures_told():
         for name, asks_version in PROXIES.items():
             with step(name) as line:

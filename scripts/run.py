@@ -1,4 +1,4 @@
-"""Starts a balancer and the workers of `workers.json`; stays until they end. Runs on `.venv`."""
+"""Starts a balancer and the workers of `workers.json`; waits until they end. Runs on `.venv`."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ from slotgrid.runtime.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 CANNOT_START = 2
-"""Exit status, as of a node that cannot start as it is set up."""
+"""Exit status, the same as of a node that cannot start with its settings."""
 FIRST_TASK = '{"function": "hello", "input": {"name": "world"}}'
 
 
@@ -34,7 +34,7 @@ def read_settings() -> Settings:
 
 
 def available(host: str, port: int) -> int:
-    """The port, or a free one for 0. Raises StepFailed, naming who is there, if it is taken."""
+    """The port, or a free one for 0. Raises StepFailed, with the process that has the port."""
     try:
         with Ports() as ports:
             return ports.hold(host, port, name="")
@@ -51,7 +51,7 @@ def available(host: str, port: int) -> int:
 
 
 def planned_fleet(settings: Settings) -> LocalFleet:
-    """The fleet of this folder, once all its ports are seen to be free. Raises StepFailed."""
+    """The fleet of this folder, after a check that its ports are free. Raises StepFailed."""
     port = available(settings.host, settings.port)
     try:
         fleet = LocalFleet(replace(settings, port=port), cwd=ROOT)
@@ -62,8 +62,8 @@ def planned_fleet(settings: Settings) -> LocalFleet:
 
 
 def welcome(address: str) -> str:
-    """What a person needs next: where the balancer is, and a first task that can be pasted."""
-    # By `slotgrid key`: a line of `.env` may have quotes, a comment, a carriage return.
+    """The next steps for a user: the balancer's addresses, and a first task to paste."""
+    # `slotgrid key` parses `.env`: a line may have quotes, a comment, a carriage return.
     command = Path(sys.executable).with_name("slotgrid")
     from_file = f"$(cd {shlex.quote(str(ROOT))} && {shlex.quote(str(command))} key)"
     key = "$AUTH_KEY" if os.environ.get("AUTH_KEY") else from_file
@@ -81,8 +81,8 @@ def welcome(address: str) -> str:
 
 
 def main() -> None:
-    """Start the fleet and stay with it."""
-    # SIGTERM drains. A second Ctrl-C ends make at once, and must not end the fleet harder.
+    """Start the fleet and wait for its end."""
+    # SIGTERM drains. A second Ctrl-C ends make at once, and must not kill the fleet.
     end_with_owner(os.environ, by=signal.SIGTERM)
     with failures_told(status=CANNOT_START):
         settings = read_settings()

@@ -24,16 +24,16 @@ FULFILS = {"runtime": ("runtime",), "dev": ("runtime", "dev")}
 PIP = ("-m", "pip", "--disable-pip-version-check")
 PIP_INSTALL = (
     *(*PIP, "install", "--quiet", "--no-input"),
-    "--no-build-isolation",  # which would fetch what a source is built with past our locks
+    "--no-build-isolation",  # isolation would fetch build requirements without our locks
 )
 # `--no-deps`: a lock is complete. Python 3.11's pip would resolve `coverage[toml]`, which another
-# package asks for, to the newest release instead of the pinned one.
-# Wheels only, since a source runs code of its own to install; the exception has no wheel.
+# package requires, to the newest release instead of the pinned one.
+# Wheels only, since a source distribution runs code at installation; the exception has no wheel.
 LOCKED = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-binary=aiohttp-apispec")
 
 
 class Environment:
-    """The project's virtual environment and the stamps of what was put into it."""
+    """The project's virtual environment and the stamps of its installed packages."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -41,9 +41,9 @@ class Environment:
         self.python = self.path / "bin" / "python"
 
     def version(self) -> str | None:
-        """The Python version inside, or None if there is none that runs and can install.
+        """The Python version inside; None if Python or pip does not run.
 
-        One whose making was cut short has a Python but no pip.
+        An environment whose creation was interrupted has a Python but no pip.
         """
         script = "import platform, pip; print(platform.python_version())"
         try:
@@ -55,13 +55,13 @@ class Environment:
         return ran.stdout.strip()
 
     def create(self) -> None:
-        """Make it afresh, whatever stood there. Raises StepFailed."""
+        """Make it, replacing an earlier one. Raises StepFailed."""
         command([sys.executable, "-m", "venv", "--clear", str(self.path)])
 
     def digest(self, kind: str) -> str:
-        """What the packages of `kind` follow from: locks, project file, Python, this place.
+        """A digest of what decides the packages of `kind`: locks, project file, Python, path.
 
-        The place counts because the commands in `.venv/bin` name it: a moved tree needs new ones.
+        The commands in `.venv/bin` contain the path, so a moved tree needs new ones.
         """
         parts = [self.version() or "", str(self.root)]
         files = [LOCKS[kind], BUILD_LOCK, "pyproject.toml"]
@@ -69,13 +69,13 @@ class Environment:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def holds(self, kind: str) -> bool:
-        """Whether the packages of `kind` are in it, as the locks stand now."""
+        """Whether the packages of `kind` are installed by the current locks."""
         stamp = self._stamp(kind)
         return stamp.is_file() and stamp.read_text() == self.digest(kind)
 
     def install(self, kind: str) -> None:
-        """Install the packages of `kind` by hash, and this project on top. Raises StepFailed."""
-        # Removed first: an installation that is cut short must not look finished.
+        """Install the packages of `kind` by hash, then this project. Raises StepFailed."""
+        # Removed first: an interrupted installation must not look finished.
         for stale in LOCKS:
             self._stamp(stale).unlink(missing_ok=True)
         pip = (str(self.python), *PIP_INSTALL)
@@ -87,9 +87,9 @@ class Environment:
             self._stamp(fulfilled).write_text(self.digest(fulfilled))
 
     def check(self, *locks: str) -> None:
-        """Raise StepFailed if a locked package misses what it needs, or has a version it refuses.
+        """Raise StepFailed if a locked package misses a requirement or has a conflicting one.
 
-        Packages that a user has added for functions are left to the user.
+        Packages that a user has added for functions are not checked.
         """
         command_line = [str(self.python), *PIP, "check"]
         said = subprocess.run(command_line, capture_output=True, text=True, check=False).stdout
@@ -114,14 +114,14 @@ NO_PACKAGES = (
 
 
 def canonical(name: str) -> str:
-    """A package's name as lock files write it, whatever way pip shows it."""
+    """A package's name in the spelling of lock files, from any spelling of pip."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def ensure_venv_module() -> None:
-    """Have `python -m venv` work, which Debian and Ubuntu ship as a package of its own.
+    """Make sure that `python -m venv` works: Debian and Ubuntu ship it as a separate package.
 
-    Raises StepFailed with the command to run where this user may not install it.
+    Raises StepFailed with the command to run if this user may not install it.
     """
     if importlib.util.find_spec("ensurepip"):
         return
@@ -133,7 +133,7 @@ def ensure_venv_module() -> None:
 
 
 def prepare(environment: Environment, kind: str) -> None:
-    """Bring the environment to what the locks say, each step shown. Raises StepFailed."""
+    """Bring the environment to the state of the locks, in steps. Raises StepFailed."""
     with step("Python") as line:
         if environment.version() is None:
             line.detail = "making .venv"
@@ -150,7 +150,7 @@ def prepare(environment: Environment, kind: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Set up what `--for` names."""
+    """Set up the environment for `--for`."""
     parser = argparse.ArgumentParser(prog="python -m scripts.setup", description=__doc__)
     parser.add_argument("--for", dest="kind", choices=LOCKS, default="runtime")
     kind = parser.parse_args(arguments).kind

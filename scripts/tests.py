@@ -1,8 +1,8 @@
-"""`python -m scripts.tests [arguments]`: every test; what fails beside others, again alone.
+"""`python -m scripts.tests [arguments]`: runs every test; a few failed ones once more, alone.
 
-The tests of real processes share two cores with each other, and now and then one is starved where
-it has a moment to be in time. So the few that fail are named and run once more with the machine to
-themselves: what fails alone is broken, and what passes alone is told, to be mended.
+Tests of real processes run in parallel on two cores, so now and then a test with a time limit
+gets too little CPU. So up to FEW failed tests are named and run again, alone: a test that fails
+alone is broken, and a test that passes alone is printed as dependent on the load, to be fixed.
 
 `--gate` as the first argument measures the coverage too, and fails if it has sunk.
 """
@@ -20,15 +20,15 @@ from scripts.progress import StepFailed, failures_told, step
 
 GATE = "--gate"
 FAILED = 1
-"""pytest's exit status when it ran to its end and tests failed."""
+"""pytest's exit status when the run is complete and tests failed."""
 FEW = 5
-"""More than that is no bad luck."""
+"""More failures than that are not due to load."""
 FLAGS = ("-p", "tests.failed_tests", "--durations=25")
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 
 def have_curl() -> None:
-    """The commands that README and docs show are run as they stand. Raises StepFailed."""
+    """Install curl, as tests run the commands of README and docs unchanged. Raises StepFailed."""
     with step("curl") as line:
         if shutil.which("curl") is None:
             if not debian.can_install():
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(pytest: Sequence[str], arguments: Sequence[str]) -> int:
     """Run the tests, a few failed ones again alone; returns the exit status.
 
-    `pytest`: the module that runs them, and what comes before pytest's own arguments.
+    `pytest`: the module that runs them, with the words before pytest's own arguments.
     """
     LAST_FAILED.unlink(missing_ok=True)
     status = started(*pytest, *FLAGS, *arguments)
