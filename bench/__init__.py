@@ -1,1 +1,1 @@
-"""Measures a node beside what it is built on, side by side in one run."""
+"""Compares a node with the libraries that it is built on, in one run."""

@@ -15,7 +15,7 @@ from bench.table import Row
 
 WORKERS, SLOTS = 8, 4
 TASKS = {"exponential": 20_000, "constant": 10_000}
-"""How many live tasks, by how long they take."""
+"""Number of real tasks, by distribution of their duration."""
 
 
 async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""`python -m bench.bare_durable`: rows committed without a worker, as fast as it goes.
+"""`python -m bench.bare_durable`: commits rows without a worker, as fast as possible.
 
 `POST /run` with `{tasks_at_once, seconds}`, on the database that `DATABASE_URL` names, or on
 SQLite in `DATA_DIR`; with the engine and switches of the worker. Each task is one committed row.
@@ -29,7 +29,7 @@ ROWS = sa.Table(
 
 
 def insert(engine: sa.Engine, until: float) -> int:
-    """One row and one commit after the other; how many."""
+    """Insert and commit rows one by one; returns their number."""
     done = 0
     with engine.connect() as connection:
         while time.perf_counter() < until:
@@ -47,7 +47,7 @@ class Bare:
         ROWS.create(self._engine)
 
     async def run(self, request: web.Request) -> web.Response:
-        """Begin a task wherever another has ended, for so many seconds."""
+        """Keep `tasks_at_once` tasks running for `seconds`."""
         asked = await request.json()
         began = time.perf_counter()
         until = began + asked["seconds"]

@@ -1,7 +1,7 @@
-"""`python -m bench.bare_loop`: the fastest honest loop of Playwright alone.
+"""`python -m bench.bare_loop`: the fastest fair loop of Playwright alone.
 
-One browser, a fresh context for each task; same binary, switches, page and waiting condition as
-the worker's. `POST /run` with `{url, tasks_at_once, seconds}` runs it, in a process of its own.
+One browser, a fresh context for each task; same binary, switches, page and wait condition as
+the worker's. `POST /run` with `{url, tasks_at_once, seconds}` runs it.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ BROWSER = web.AppKey("browser", Browser)
 
 
 async def titles(browser: Browser, url: str, until: float) -> int:
-    """Opens the page again and again; how often."""
+    """Open the page repeatedly; returns how often."""
     count = 0
     while time.perf_counter() < until:
         context = await browser.new_context()

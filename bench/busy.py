@@ -1,7 +1,7 @@
-"""`python -m bench.busy PER_S CPU_MS`: a process that uses CPU and does nothing, until it is ended.
+"""`python -m bench.busy PER_S CPU_MS`: a process that only uses CPU, until it is ended.
 
-At random moments (a Poisson process), so much of it each time: what a load costs those beside it on
-a machine of few cores, whoever it comes from.
+It uses CPU_MS at random moments (a Poisson process). That is the minimum that an equal load costs
+its neighbours on a machine with few cores.
 """
 
 import random

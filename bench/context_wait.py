@@ -12,7 +12,7 @@ TARGET_MS = 5.0
 async def measure(
     worker: Server, url: str, *, capacity_per_s: float, rounds: int, tasks: int
 ) -> list[Row]:
-    """`capacity_per_s`: how many browser tasks a second the worker did with all slots busy."""
+    """`capacity_per_s`: the worker's rate of browser tasks with all slots busy."""
     warm, cold = (
         submit(function, {"url": url}) for function in ("wait_for_page", "wait_for_cold_page")
     )

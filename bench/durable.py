@@ -18,7 +18,7 @@ FUNCTIONS = Path(__file__).parent / "functions"
 
 
 async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[Row]:
-    """Every measurement, on one database after the other."""
+    """Run every measurement, on one database after the other."""
     with postgres() as server:
         urls = {name: server.create_database() for name in ("ours", "bare")}
         return await _on_both(folder, urls, quick=quick, say=say)
@@ -27,7 +27,7 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
 async def _on_both(
     folder: Path, urls: Mapping[str, str], *, quick: bool, say: Callable[[str], None]
 ) -> list[Row]:
-    """Ours and the bare loop have a database each."""
+    """Worker and bare loop have a database each."""
     rows: list[Row] = []
     for database in ("SQLite", "PostgreSQL"):
         say(database)

@@ -1,6 +1,6 @@
 """`python -m bench.durable_lists`: pages of `GET /tasks` over 100,000 finished tasks, by HTTP.
 
-On SQLite, and on a PostgreSQL server that is started for it. Beside it: the same of 1,000 tasks.
+On SQLite, and on a PostgreSQL server that is started for it; compared with 1,000 tasks.
 """
 
 import sys
@@ -36,7 +36,7 @@ PAGES: Mapping[str, Mapping[str, str]] = {
 
 @asynccontextmanager
 async def filled(folder: Path, url: str | None, count: int) -> AsyncIterator[ClientSession]:
-    """A caller of a worker that has so many finished tasks on record, and none in memory."""
+    """A client of a worker with `count` finished tasks in the database, none in memory."""
     settings = {"HISTORY_LIMIT": "0"} | ({} if url is None else {"DATABASE_URL": url})
     async with (
         worker(folder, FUNCTIONS, slots=1, **settings) as node,
@@ -55,7 +55,7 @@ async def filled(folder: Path, url: str | None, count: int) -> AsyncIterator[Cli
 
 
 async def page_ms(caller: ClientSession, params: Mapping[str, str], count: int) -> float:
-    """The median time of a page."""
+    """The median time of a page, in milliseconds."""
     offsets = {"half": str(count // 2), "last": str(count - 50)}
     asked = {name: offsets.get(value, value) for name, value in params.items()}
     took: list[float] = []
@@ -69,7 +69,7 @@ async def page_ms(caller: ClientSession, params: Mapping[str, str], count: int) 
 
 
 async def run(folder: Path, urls: Mapping[tuple[str, int], str | None]) -> list[Row]:
-    """Every page, on each database with few and with many tasks."""
+    """Measure every page, on each database with few and with many tasks."""
     rows: list[Row] = []
     for database in ("SQLite", "PostgreSQL"):
         async with (

@@ -1,4 +1,4 @@
-"""Durable tasks on one database: how many are accepted and completed, beside the bare loops."""
+"""Durable tasks on one database: rates of acceptance and completion, compared with bare loops."""
 
 import asyncio
 import random
@@ -15,23 +15,23 @@ from bench.processes import Server, spawned
 from bench.table import Row
 
 CLIENTS = 16
-"""At once: durable tasks share commits, so one caller alone would show little."""
+"""Concurrent: durable tasks share commits, which a single client would not show."""
 ACCEPTANCE_TARGET_MS = 60.0
 SYNC_TARGET = 1.5
 SYNC_CLIENTS = 2
 WORK_MS = 50
-"""About what a fast page takes."""
+"""About the time of a fast page."""
 SYNC_ROUNDS = 2
-"""Of `sync` tasks in each round of the others: a neighbour of the machine spoils one of many."""
+"""Of `sync` tasks in each other round: with more rounds, load from outside spoils fewer."""
 BUSY_START_S = 0.3
-"""What a bare interpreter takes to begin."""
+"""The start time of a bare interpreter."""
 ACCEPTED = 202
 WARM_UP_S = 2.0
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured: a worker, the bare loops on a database of the same kind, a receiver."""
+    """The measured servers: a worker, bare loops on the same kind of database, a receiver."""
 
     database: str
     worker: Server
@@ -42,7 +42,7 @@ class Setting:
 
 
 async def measure(setting: Setting) -> list[Row]:
-    """A row for each thing that is measured, side by side in rounds."""
+    """A row for each measurement, all taken in alternating rounds."""
     asked, hooked = request(), request(setting.webhook)
     for each in (asked, hooked):
         await _completed(setting.worker, each, WARM_UP_S)
@@ -81,7 +81,7 @@ def request(webhook: str | None = None) -> bytes:
 
 
 async def spread_load(server: Server, per_s: float, seconds: float) -> Load:
-    """Tasks that come at random (a Poisson process), whatever the answers do; until all ended."""
+    """An open load: random arrivals (a Poisson process), independent of answers; waits for all."""
     chance = random.Random(1)  # the same arrivals in each run
     load, asked = Load(), request()
     idle: asyncio.Queue[Connection] = asyncio.Queue()
@@ -101,7 +101,7 @@ async def spread_load(server: Server, per_s: float, seconds: float) -> Load:
         async with asyncio.TaskGroup() as group:
             while due < began + seconds:
                 await asyncio.sleep(due - time.perf_counter())
-                # Counted from when it came, not from when it went.
+                # The latency counts from the arrival, not from the sending.
                 group.create_task(one(await idle.get(), due))
                 due += chance.expovariate(per_s)
     load.tasks = len(load.latencies_ms)
@@ -112,7 +112,7 @@ async def spread_load(server: Server, per_s: float, seconds: float) -> Load:
 
 
 async def _completed(server: Server, asked: bytes, seconds: float) -> tuple[Load, Load]:
-    """What was accepted, and the same tasks up to the end of the last one's delivery."""
+    """The load until acceptance, and until the end of the last task's delivery."""
     began = time.perf_counter()
     accepted = await closed_load(server, asked, clients=CLIENTS, seconds=seconds, expected=ACCEPTED)
     await _ended(server)
@@ -120,7 +120,7 @@ async def _completed(server: Server, asked: bytes, seconds: float) -> tuple[Load
 
 
 async def _ended(server: Server) -> None:
-    """Return when no task waits, runs or is to be delivered."""
+    """Wait until no task is queued, running or to be delivered."""
     for path in ("/tasks?status=queued,running&limit=1", "/tasks?delivery=pending&limit=1"):
         while (await ask(server, get(path)))["total"]:  # noqa: ASYNC110  it is another process
             await asyncio.sleep(0.02)
@@ -133,8 +133,9 @@ async def _bare(setting: Setting, seconds: float) -> Load:
 
 @dataclass(frozen=True)
 class Beside:
-    """Tasks of mode `sync`: alone, with durable ones beside them, and with another process that
-    uses as much CPU as those cost the worker: below that no code of the worker can come.
+    """Tasks of mode `sync`: alone, beside durable tasks, and beside a process with equal CPU use.
+
+    That process is the lower bound: no code of the worker can make durable tasks cost less.
     """
 
     alone: list[Load] = field(default_factory=list)
@@ -143,7 +144,7 @@ class Beside:
 
 
 async def _sync_beside(setting: Setting, rate: float, cpu_us: float, sync: bytes) -> Beside:
-    """The three in turn, durable tasks and moments of CPU at that rate."""
+    """The three loads in turn, with durable tasks or bursts of CPU at that rate."""
     beside = Beside()
     for _ in range(setting.rounds * SYNC_ROUNDS):
         for loads, company in (

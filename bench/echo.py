@@ -1,4 +1,4 @@
-"""`python -m bench.echo`: the bare aiohttp handler that the worker is compared with."""
+"""`python -m bench.echo`: the bare aiohttp handler for the comparison with the worker."""
 
 import orjson
 from aiohttp import web

@@ -1,8 +1,8 @@
-"""`python -m bench.instructions`: what the interpreter executes for one task without a browser.
+"""`python -m bench.instructions`: counts the interpreter's work for one task without a browser.
 
-Bytecode instructions, counted by module, beside those of the bare echo. Unlike time, they are the
-same on a busy machine, which makes them the figure to watch while the path is made shorter. No
-socket is opened: requests are handed to aiohttp's protocol, as a transport would.
+Bytecode instructions by module, compared with the bare echo. Unlike time, they are the same on a
+busy machine, so they are the figure to watch while the path is optimized. No socket is opened:
+requests are handed to aiohttp's protocol, as a transport would.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ SHOWN = 25
 
 
 class Pipe(asyncio.Transport):
-    """A transport that goes nowhere; it notes when an answer was written."""
+    """A transport without a peer; it sets an event when an answer is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,11 +51,11 @@ class Pipe(asyncio.Transport):
         return False
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is no connection."""
 
 
 async def ask(runner: web.AppRunner, requests: int) -> None:
-    """Put the same question so many times, on one connection."""
+    """Send the same request `requests` times, on one connection."""
     request = submit("echo", {"value": VALUE})
     assert runner.server is not None
     pipe, protocol = Pipe(), runner.server()
@@ -87,7 +87,7 @@ async def counted(app: web.Application) -> Counter[str]:
 
 
 async def run(folder: str, logs: LogRing, redactor: Redactor) -> None:
-    """Count both, and print the difference."""
+    """Count worker and echo, and print the difference."""
     functions = str(ROOT / "bench" / "functions")
     environ = {"AUTH_KEY": KEY, "DATA_DIR": folder, "FUNCTIONS_DIR": functions, "SLOTS": "4"}
     settings = Settings.from_env(environ)
@@ -95,7 +95,7 @@ async def run(folder: str, logs: LogRing, redactor: Redactor) -> None:
     await worker.registry.load()
     worker.status.move_to(NodeState.READY)
     ours = worker.application()
-    ours.cleanup_ctx.clear()  # no browser is started for what needs none
+    ours.cleanup_ctx.clear()  # no browser: the task needs none
     bare = web.Application()
     bare.add_routes([web.post("/task", echo)])
     with_us, without = await counted(ours), await counted(bare)
@@ -111,7 +111,7 @@ def short(file: str) -> str:
 
 
 def main(count: Callable[[str, LogRing, Redactor], Coroutine[Any, Any, None]]) -> None:
-    """Count in a folder of its own, with a log that nobody reads."""
+    """Count in a temporary folder, and discard the log."""
     redactor = Redactor([KEY])
     with (
         TemporaryDirectory() as folder,

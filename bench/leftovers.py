@@ -1,4 +1,4 @@
-"""Many browser tasks, some of which crash their tab or never end: what is left afterwards?"""
+"""Checks for leaks after many browser tasks, some of which crash their tab or never end."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ from slotgrid.runtime.memory import tree_memory_mb
 FIRST = 100
 GROWTH = 1.10
 ONE_IN = 20
-"""5 % of the tasks go wrong."""
+"""5 % of the tasks crash or hang."""
 STATUS = {"end": 200, "crash": 500, "hang": 504}
 QUIET_S = 60.0
 SAMPLES = 10
@@ -27,7 +27,7 @@ SAMPLES = 10
 
 @dataclass(frozen=True)
 class Rest:
-    """A worker that has nothing to do, from outside and by its own account."""
+    """An idle worker, as measured from outside and as reported by itself."""
 
     memory_mb: float
     processes: int
@@ -37,7 +37,7 @@ class Rest:
 
 
 async def measure(worker: Server, data_dir: Path, url: str, *, slots: int, tasks: int) -> list[Row]:
-    """The first hundred tasks, then the others, with a look at the worker at rest after each."""
+    """Run the first hundred tasks, then the others; measure the idle worker after each part."""
     plan = list(islice(_endings(), tasks))
     first = await _batch(worker, data_dir, url, plan[:FIRST], slots=slots)
     last = await _batch(worker, data_dir, url, plan[FIRST:], slots=slots)
@@ -66,7 +66,7 @@ async def measure(worker: Server, data_dir: Path, url: str, *, slots: int, tasks
 
 
 def measure_end(tree: list[psutil.Process], folder: Path) -> Row:
-    """To be called when the worker has ended; `tree` was its processes."""
+    """Leftovers after the worker has ended; `tree` are its former processes."""
     alive = [p for p in tree if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     folders = [*(folder / "data/tmp").glob("*"), *(folder / "tmp").glob("*")]
     left = [len(alive), len(folders)]
@@ -79,13 +79,13 @@ def measure_end(tree: list[psutil.Process], folder: Path) -> Row:
 
 
 def tree_of(worker: Server) -> list[psutil.Process]:
-    """The worker's process and all those below it."""
+    """The worker's process and all its descendants."""
     root = psutil.Process(worker.pid)
     return [root, *root.children(recursive=True)]
 
 
 def _endings() -> Iterator[str]:
-    """How the tasks are to end, one after the other."""
+    """The planned ending of each task, in order."""
     number = 0
     while True:
         number += 1
@@ -116,12 +116,12 @@ async def _batch(
 
 
 def _folders(data_dir: Path) -> int:
-    """Temporary folders of the worker's, down to the profiles of its browsers."""
+    """Number of temporary folders of the worker, including the profiles of its browsers."""
     return len([*data_dir.glob("tmp/*/*/*"), *data_dir.parent.glob("tmp/*")])
 
 
 async def _quiet(worker: Server, slots: int) -> Any:
-    """What `/health` says once every spare context is open again, or after a minute."""
+    """The answer of `/health` once every spare context is open again, or after a minute."""
     health: Any = None
     try:
         async with asyncio.timeout(QUIET_S):
@@ -134,6 +134,6 @@ async def _quiet(worker: Server, slots: int) -> Any:
 
 
 async def _memory_mb(worker: Server) -> int:
-    """One sample a second: Chromium gives memory back when it pleases."""
+    """One sample, after a second: Chromium frees memory at moments of its own."""
     await asyncio.sleep(1)
     return await asyncio.to_thread(tree_memory_mb, psutil.Process(worker.pid))

@@ -1,6 +1,6 @@
-"""The client: raw keep-alive connections, so that it is never what limits a server.
+"""The client: raw keep-alive connections, so that the client is never the bottleneck.
 
-It runs in the bench's own process; what is measured runs in others.
+It runs in the benchmark's process; the measured servers run in other processes.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ BODY = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
 
 @dataclass(slots=True)
 class Load:
-    """What came of a stretch of load; `cpu_s` is the CPU of the server and its children."""
+    """The result of one load; `cpu_s` is the CPU of the server and its children."""
 
     tasks: int = 0
     elapsed_s: float = 0.0
@@ -42,15 +42,15 @@ class Load:
         return self.cpu_s / self.tasks * 1e6
 
     def percentile_ms(self, percent: int) -> float:
-        """The latency that so many percent of the answers kept below."""
+        """The latency at that percentile, in milliseconds."""
         return quantiles(self.latencies_ms, n=100, method="inclusive")[percent - 1]
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection, one question at a time.
+    """One keep-alive connection, one request at a time.
 
-    It reads what the measured servers answer: a status, `Content-Length`, a body.
-    `on_answer` is called with each, so that asking again costs neither a task nor a future.
+    It parses only the answers of the measured servers: a status, `Content-Length`, a body.
+    `on_answer` is called with each, so that the next request costs neither a task nor a future.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         return await self.unless_lost(answer)
 
     async def unless_lost(self, future: asyncio.Future[T]) -> T:
-        """What the future brings. Raises ConnectionResetError when the server hangs up first."""
+        """The future's result. Raises ConnectionResetError if the connection closes first."""
         either: set[asyncio.Future[Any]] = {future, self._lost}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not future.done():
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
 
 @asynccontextmanager
 async def connections(server: Server, count: int) -> AsyncIterator[list[Connection]]:
-    """So many open connections to the server."""
+    """`count` open connections to the server."""
     loop = asyncio.get_running_loop()
     opened: list[Connection] = []
     try:
@@ -132,7 +132,7 @@ def submit(function: str, input_: object, **fields: object) -> bytes:
 
 
 async def ask(server: Server, request: bytes) -> Any:
-    """The JSON of one answer. Raises RuntimeError for a refusal."""
+    """The JSON of one answer. Raises RuntimeError for another status than 200."""
     async with connections(server, 1) as (connection,):
         return orjson.loads(_require_ok(*await connection.ask(request)))
 
@@ -140,8 +140,9 @@ async def ask(server: Server, request: bytes) -> Any:
 async def closed_load(
     server: Server, request: bytes, *, clients: int, seconds: float, expected: int = OK
 ) -> Load:
-    """Each client asks again as soon as it has its answer. Raises RuntimeError for another status
-    than `expected`.
+    """A closed load: each client sends its next request as soon as it has its answer.
+
+    Raises RuntimeError for another status than `expected`.
     """
     load = Load()
     async with connections(server, clients) as opened:
@@ -186,9 +187,9 @@ async def _repeat(
 
 
 async def open_load(server: Server, request: bytes, *, per_s: float, count: int) -> list[Any]:
-    """So many questions, which come at random (a Poisson process) whatever the answers do.
+    """An open load of `count` requests: random (a Poisson process), independent of answers.
 
-    Returns what the tasks returned, in no order. Raises RuntimeError for a refusal.
+    Returns the tasks' results, in no order. Raises RuntimeError for another status than 200.
     """
     chance = random.Random(1)  # the same arrivals in each run
     results: list[Any] = []
@@ -204,7 +205,7 @@ async def open_load(server: Server, request: bytes, *, per_s: float, count: int)
 
 
 async def ask_all(server: Server, requests: Iterable[bytes], *, clients: int) -> list[int]:
-    """Put every question, so many at a time; returns the status of each answer."""
+    """Send every request, with `clients` connections; returns the status of each answer."""
     waiting = iter(requests)
     statuses: list[int] = []
 
@@ -224,7 +225,7 @@ def _head(method: str, path: str) -> bytes:
 
 
 def _require_ok(status: int, body: bytes) -> bytes:
-    """The body of an answer that counts: a refusal is fast, and would be counted as speed."""
+    """The body of a 200. Raises RuntimeError, as a fast refusal would count as speed."""
     if status != OK:
         raise _refusal(status, body)
     return body

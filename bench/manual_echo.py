@@ -1,4 +1,4 @@
-"""`python -m bench.manual_echo`: the same echo as the manual of aiohttp writes it."""
+"""`python -m bench.manual_echo`: the same echo in the style of aiohttp's manual."""
 
 import asyncio
 

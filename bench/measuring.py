@@ -1,4 +1,4 @@
-"""What the measuring programs have in common: their one option, their clock, their table."""
+"""Shared parts of the measuring programs: their one option, their clock, their table."""
 
 import argparse
 import time
@@ -14,16 +14,16 @@ from bench.table import Row, print_table
 
 
 class Measure(Protocol):
-    """Every measurement, one after the other; `folder` is for the nodes' files."""
+    """Runs every measurement, one after the other; `folder` is for the nodes' files."""
 
     def __call__(
         self, folder: Path, *, quick: bool, say: Callable[[str], None]
     ) -> Coroutine[Any, Any, list[Row]]:
-        """The rows of the table; `say` tells what is being measured."""
+        """The rows of the table; `say` prints the name of each measurement."""
 
 
 def main(measure: Measure, *, module: str, about: str | None, quick: str) -> int:
-    """Measure and print; the status is 1 when a target was missed."""
+    """Measure and print; the status is 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
     parser.add_argument("--quick", action="store_true", help=quick)
     is_quick = parser.parse_args().quick
@@ -40,7 +40,7 @@ def main(measure: Measure, *, module: str, about: str | None, quick: str) -> int
 
 
 def _stolen(before: Any, after: Any) -> str:
-    """How much of the processors' time went to other machines of the same host, where it tells."""
+    """The share of CPU time used by other guests of the host; empty if the system has no figure."""
     passed = {name: getattr(after, name) - getattr(before, name) for name in after._fields}
     if "steal" not in passed:
         return ""

@@ -1,4 +1,4 @@
-"""What a task costs beside its work: an echo on a slot against a bare aiohttp handler."""
+"""The overhead of a task: an echo on a slot, compared with a bare aiohttp handler."""
 
 from bench.load import Load, closed_load, submit
 from bench.pairs import Pair, cpu_us, per_s, percentile_ms
@@ -13,10 +13,10 @@ VALUE = {"name": "a value", "numbers": [1, 2, 3], "nested": {"flag": True, "text
 async def measure(
     worker: Server, echo: Server, manual_echo: Server, *, rounds: int, seconds: float
 ) -> list[Row]:
-    """As many clients as slots, so that nothing queues; all are asked the very same.
+    """As many clients as slots, so that nothing queues; all servers get the same request.
 
-    `manual_echo` is the handler as the manual of aiohttp has it, against which the target is held;
-    `echo` is the fastest that such a handler can be, with the worker's own uvloop and orjson.
+    `manual_echo` is a handler in the style of aiohttp's manual, and the reference of the target;
+    `echo` is the fastest such handler, with the worker's own uvloop and orjson.
     """
     request = submit("echo", {"value": VALUE})
     servers = (worker, manual_echo, echo)

@@ -1,4 +1,4 @@
-"""`python -m bench.pages`: serves the page that browser tasks open: a table, a style, a script."""
+"""`python -m bench.pages`: serves the page of browser tasks: a table, a style, a script."""
 
 from aiohttp import web
 

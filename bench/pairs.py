@@ -1,4 +1,4 @@
-"""Two things measured in turn: ratios come from rounds that lie side by side."""
+"""Two servers measured in turn: ratios are taken within each round."""
 
 from dataclasses import dataclass, field
 from statistics import median
@@ -8,21 +8,21 @@ from bench.load import Load
 
 @dataclass
 class Pair:
-    """Rounds of ours, and of what it stands beside.
+    """Rounds of ours, and of the reference.
 
-    A machine that is busy otherwise slows both of a round alike, so the ratio is taken in each
-    round and then the median of them; CPU is steadier still.
+    Other load on the machine slows both loads of a round alike, so the result is the median of
+    the ratios of each round; CPU is even steadier.
     """
 
     ours: list[Load] = field(default_factory=list)
     bare: list[Load] = field(default_factory=list)
 
     def rate_ratio(self) -> float:
-        """Ours to the other in answers a second."""
+        """Ours divided by the reference, in answers a second."""
         return median(o.per_s / b.per_s for o, b in zip(self.ours, self.bare, strict=True))
 
     def cpu_ratio(self) -> float:
-        """The other's CPU to ours for each answer: above 1 means that ours costs less."""
+        """The reference's CPU per answer divided by ours: above 1 means that ours costs less."""
         return median(b.cpu_us / o.cpu_us for o, b in zip(self.ours, self.bare, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Starts the processes that are measured, and reads what they cost."""
+"""Starts the measured processes, and reads their CPU use."""
 
 import asyncio
 import json
@@ -27,7 +27,8 @@ class Server:
     def cpu_s(self) -> float:
         """Seconds of CPU that the process and its living descendants have used so far.
 
-        A dead child counts in whoever waited for it. Steadier than time on a busy machine.
+        A dead child counts in the process that waited for it. On a busy machine CPU is steadier
+        than time.
         """
         tree = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
         return sum(_cpu_s(process) for process in tree)
@@ -35,7 +36,7 @@ class Server:
 
 @asynccontextmanager
 async def started(module: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Server]:
-    """`python -m module`, which says its port as JSON on its first line of standard output."""
+    """`python -m module`, which prints its port as JSON on its first line of standard output."""
     async with _module(module, env or {}, stdout=asyncio.subprocess.PIPE) as process:
         assert process.stdout is not None
         async with asyncio.timeout(START_S):
@@ -47,7 +48,7 @@ async def started(module: str, env: Mapping[str, str] | None = None) -> AsyncIte
 async def worker(
     folder: Path, functions: Path, *, slots: int, name: str = "bench", **settings: str
 ) -> AsyncIterator[Server]:
-    """A worker as an operator starts it, with its data, log and temporary files in `folder`."""
+    """A worker in regular operation, with its data, log and temporary files in `folder`."""
     env = settings | {"SLOTS": str(slots), "FUNCTIONS_DIR": str(functions)}
     async with _node("worker", name, folder, env) as server:
         yield server
@@ -55,7 +56,7 @@ async def worker(
 
 @asynccontextmanager
 async def balancer(folder: Path, **settings: str) -> AsyncIterator[Server]:
-    """A balancer as an operator starts it; workers that show `KEY` may dial in."""
+    """A balancer in regular operation; workers with `KEY` may dial in."""
     env = settings | {"BALANCER_KEY": KEY, "WORKERS_FILE": str(folder / "workers.json")}
     async with _node("balancer", "bench-balancer", folder, env) as server:
         yield server
@@ -63,7 +64,7 @@ async def balancer(folder: Path, **settings: str) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def _node(kind: str, name: str, folder: Path, env: dict[str, str]) -> AsyncIterator[Server]:
-    """`kind` is the module that is started, and the word that its log's events begin with."""
+    """`kind` is the module to start, and the prefix of its log events."""
     env |= {
         "AUTH_KEY": KEY,
         "PORT": "0",
@@ -93,7 +94,7 @@ async def spawned(
     stdout: int | None = None,
     stderr: int | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The command as a process, which ends with the block."""
+    """The command as a process, which is ended with the block."""
     process = await asyncio.create_subprocess_exec(
         *command, env={**os.environ, **env}, stdout=stdout, stderr=stderr
     )
@@ -111,7 +112,7 @@ async def spawned(
 
 
 async def _listening(process: asyncio.subprocess.Process, kind: str, log: Path) -> int:
-    """The port that the node's log tells; it says so when the first task may come."""
+    """The port from the node's log event, which the node writes when it accepts tasks."""
     said = f'"{kind}.listening"'.encode()
     async with asyncio.timeout(START_S):
         while process.returncode is None:

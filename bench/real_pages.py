@@ -60,7 +60,7 @@ async def crawl(client: Client, start: str) -> list[dict[str, Any]]:
 
 
 async def picture(client: Client, function: str, urls: list[str], out: Path) -> None:
-    """A file of each page, all at once as far as slots allow; written into `out`."""
+    """Write a file of each page into `out`, all in parallel as far as slots allow."""
     began = time.perf_counter()
     answers = await asyncio.gather(*(client.call(function, {"url": url}) for url in urls))
     took_s = time.perf_counter() - began
@@ -80,7 +80,7 @@ async def picture(client: Client, function: str, urls: list[str], out: Path) -> 
 
 
 async def run(folder: Path, out: Path) -> None:
-    """Crawl, then picture the first pages that have a title."""
+    """Crawl, then take pictures of the first pages that have a title."""
     with tempfile.TemporaryDirectory() as scratch:
         async with (
             site(folder) as address,

@@ -1,4 +1,4 @@
-"""A small aiohttp server on a free port of loopback, as fast as aiohttp goes."""
+"""A small aiohttp server on a free port of loopback, as fast as aiohttp can be."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from aiohttp import web
 def serve(
     app: web.Application, *, run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
 ) -> None:
-    """Say the port on standard output, and serve until SIGTERM; on uvloop by default."""
+    """Print the port on standard output, and serve until SIGTERM; on uvloop by default."""
     run(_serve(app))
 
 

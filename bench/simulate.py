@@ -26,19 +26,19 @@ LOADS = (0.7, 0.9, 0.95)
 PLOTTED = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97)
 TARGET = 1.02
 NEAR = Network(dispatch_s=0.00025, report_s=0.00025)
-"""A quarter of a millisecond each way: what a link on one machine or in one rack takes."""
+"""A quarter of a millisecond each way: the latency of a link on one machine or in one rack."""
 NETWORKS = (Network(), NEAR, Network(0.0025, 0.0025), Network(0.025, 0.025))
 
 
 def ours(jobs: list[Job], network: Network) -> float:
-    """Mean seconds that a task waits for a slot; its journey there is not counted."""
+    """Mean seconds that a task waits for a slot, without its way to the worker."""
     outcome = simulate(jobs, workers=WORKERS, slots=SLOTS, network=network)
     assert outcome.refused == 0, "truthful workers never have to refuse"
     return mean(outcome.waits) - network.dispatch_s
 
 
 def against_the_optimum(count: int) -> bool:
-    """Print the table of the target; whether it was met."""
+    """Print the table of the target; returns whether it was met."""
     print(f"Mean wait in ms: {WORKERS} workers of {SLOTS} slots, tasks of 1,000 ms on average,")
     print(f"{count:,} of them; the network takes {NEAR.dispatch_s * 1000:g} ms each way.\n")
     print(
@@ -63,7 +63,7 @@ def against_the_optimum(count: int) -> bool:
 
 
 def over_networks(count: int) -> None:
-    """Print what distance costs, beside what it must cost whoever binds a task that late."""
+    """Print the cost of network latency, with the lower bound of any late binding."""
     print("\nThe same by distance (exponential service), as a ratio to the optimum without any.")
     print("The bound: the optimum, were each slot idle for the round trip after each task.\n")
     print("| load | each way, ms | Slotgrid | bound |")
@@ -78,7 +78,7 @@ def over_networks(count: int) -> None:
 
 
 def beside_others(count: int) -> None:
-    """Print what other policies make of the same arrivals."""
+    """Print the mean waits of other policies on the same arrivals."""
     print("\nMean wait in ms of other policies, each given the best of its kind (no network).\n")
     shown = [f"{name}, {load:g}" for name in SERVICES for load in LOADS]
     print(f"| policy | {' | '.join(shown)} |")
@@ -98,7 +98,7 @@ def beside_others(count: int) -> None:
 
 
 def of_growing_fleets() -> None:
-    """Print what a decision and a report cost as the fleet grows."""
+    """Print the cost of a decision and of a report by size of the fleet."""
     print(
         "\nCPU in µs: a task (chosen for, sent, started, ended), one with labels, and a report.\n"
     )
@@ -115,7 +115,7 @@ def plot(file: Path, count: int) -> None:
         jobs = poisson(exponential, load=load, slots=WORKERS * SLOTS, count=count, seed=1)
         few = jobs[: count // 5]
         ratio = ours(few, NEAR) / mean(central_queue(few, slots=WORKERS * SLOTS))
-        # Times the optimum of these arrivals, not of the formula: the others had the same luck.
+        # Times the optimum of these arrivals, not of the formula: all policies share the sample.
         optimum = mean(central_queue(jobs, slots=WORKERS * SLOTS))
         curves["Slotgrid"].append((load, ratio * optimum))
         for policy in POLICIES:
@@ -128,7 +128,7 @@ def plot(file: Path, count: int) -> None:
 
 
 def main() -> int:
-    """Simulate and print; the status is 1 when the target was missed."""
+    """Simulate and print; the status is 1 if the target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench.simulate", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the tasks")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw wait against load, as SVG")

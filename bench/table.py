@@ -1,4 +1,4 @@
-"""What is printed: one table, a row for each thing measured."""
+"""The printed table, with a row for each measurement."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: ours, what it stands beside, and the target with whether it was met."""
+    """One measurement: ours, the reference, and the target with whether it was met."""
 
     what: str
     ours: str
@@ -20,7 +20,7 @@ class Row:
 
 
 def print_table(rows: Iterable[Row], *, note: str = "") -> None:
-    """Print the rows as Markdown, for a terminal and a page alike, below a note on the machine."""
+    """Print the rows as Markdown, for terminals and pages, below a note on the machine."""
     print(f"{_machine()}{note}\n")
     print("| measured | Slotgrid | beside | ratio | target | met |")
     print("|---|---|---|---|---|---|")

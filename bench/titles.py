@@ -1,4 +1,4 @@
-"""Browser tasks through HTTP against the same work in a bare loop of Playwright."""
+"""Browser tasks over HTTP, compared with the same work in a bare loop of Playwright."""
 
 from bench.load import Load, ask, closed_load, post, submit
 from bench.pairs import Pair, cpu_us, per_s
@@ -11,7 +11,7 @@ TARGET = 0.95
 async def measure(
     worker: Server, bare: Server, url: str, *, slots: int, rounds: int, seconds: float
 ) -> tuple[list[Row], float]:
-    """Rows, and how many tasks a second the worker did."""
+    """Rows, and the worker's rate in tasks a second."""
     request = submit("page_title", {"url": url})
     pair = Pair()
     await closed_load(worker, request, clients=slots, seconds=2)

@@ -33,7 +33,7 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
             started("bench.echo") as echo,
             started("bench.manual_echo") as manual_echo,
         ):
-            # Short rounds, of which many: what else the host does then weighs on both of one alike.
+            # Many short rounds: other load of the host then affects both servers of a round alike.
             rows += await no_browser.measure(
                 node, echo, manual_echo, rounds=4 * rounds, seconds=seconds / 4
             )

@@ -1,1 +1,1 @@
-"""The balancer beside what it is built on, and beside its own simulation."""
+"""Compares the balancer with its libraries, and with its own simulation."""

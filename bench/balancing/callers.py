@@ -1,4 +1,4 @@
-"""Callers who come by a clock of their own, or one after the other; each answer with its times."""
+"""Open and closed loads, each answer with its times."""
 
 import asyncio
 import random
@@ -15,12 +15,12 @@ from bench.processes import Server
 
 LOOPBACK = "127.0.0.1"
 READY = 64
-"""Connections that are open before the first caller comes; more are opened when they are needed."""
+"""Connections opened before the first request; more are opened on demand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of 200, and when it was asked for and came, in seconds of the monotonic clock."""
+    """An answer of 200, with its times of request and arrival in monotonic seconds."""
 
     asked: float
     answered: float
@@ -28,16 +28,16 @@ class Answer:
 
     @property
     def latency_ms(self) -> float:
-        """How long it took."""
+        """Time between request and arrival, in milliseconds."""
         return (self.answered - self.asked) * 1000
 
     def json(self) -> Any:
-        """What it says."""
+        """The parsed body."""
         return orjson.loads(self.body)
 
 
 def poisson(per_s: float, count: int) -> Iterator[float]:
-    """When so many callers come, in seconds from the start; the same ones each time."""
+    """`count` arrival times, in seconds from the start; the same ones in each run."""
     chance, at = random.Random(1), 0.0
     for _ in range(count):
         at += chance.expovariate(per_s)
@@ -47,8 +47,9 @@ def poisson(per_s: float, count: int) -> Iterator[float]:
 async def by_the_clock(
     server: Server, requests: Sequence[bytes], times: Iterable[float]
 ) -> list[Answer]:
-    """Put each question when its time comes, whatever the answers do. Raises RuntimeError when
-    one is refused; the answers come in no order.
+    """An open load: send each request at its time, independent of answers.
+
+    Returns the answers in no order. Raises RuntimeError for another status than 200.
     """
     loop = asyncio.get_running_loop()
     answers: list[Answer] = []
@@ -76,7 +77,7 @@ async def by_the_clock(
 async def one_after_the_other(
     server: Server, requests: Iterable[bytes], *, clients: int
 ) -> list[Answer]:
-    """So many clients, each of which puts its next question when it has its answer."""
+    """A closed load: each client sends its next request when it has its answer."""
     waiting = iter(requests)
     answers: list[Answer] = []
 
@@ -92,7 +93,7 @@ async def one_after_the_other(
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """What so many percent of the values keep below."""
+    """The value at that percentile."""
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 

@@ -1,7 +1,7 @@
-"""`BALANCER_URL=… WORKERS=1000 python -m bench.balancing.crowd`: as many workers, on links alone.
+"""`BALANCER_URL=… WORKERS=1000 python -m bench.balancing.crowd`: fake workers, which only report.
 
-They speak the real protocol over real WebSockets, and there is nothing behind them. Each reports
-every second, each time another load and other free slots; a task would be refused.
+They use the real protocol over real WebSockets, without slots or functions. Each reports every
+second, each time with a new load and new free slots; a task would be refused.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ FUNCTION = FunctionInfo(
 
 
 class FakeWorker:
-    """One link, and the reports on it."""
+    """One link and its reports."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -42,7 +42,7 @@ class FakeWorker:
         self._seq = 0
 
     async def stay(self, session: ClientSession, url: str, dialling: asyncio.Semaphore) -> None:
-        """Dial, say hello, and report until the link ends."""
+        """Dial, send `hello`, and report until the link ends."""
         async with dialling:
             link = await dial(session, url, KEY, from_balancer())
         link.send(self._hello())
@@ -57,7 +57,7 @@ class FakeWorker:
             reporting.cancel()
 
     async def _keep_reporting(self, link: Link[FromBalancer]) -> None:
-        await asyncio.sleep(self._chance.uniform(0, REPORT_EVERY_S))  # each at a time of its own
+        await asyncio.sleep(self._chance.uniform(0, REPORT_EVERY_S))  # spread over the interval
         while True:
             link.send(self._report())
             await asyncio.sleep(REPORT_EVERY_S)
@@ -90,7 +90,7 @@ class FakeWorker:
 
 
 async def run(url: str, workers: int) -> None:
-    """All of them, until one link ends or the process is told to."""
+    """Run all workers, until one link ends or the process is stopped."""
     dialling = asyncio.Semaphore(DIALS_AT_ONCE)
     async with (
         ClientSession(connector=TCPConnector(limit=0)) as session,

@@ -11,27 +11,27 @@ from bench.processes import KEY, START_S, Server, balancer, worker
 
 FUNCTIONS = Path(__file__).parent.parent / "functions"
 NO_BROWSER = "/nonexistent/chromium"
-"""No task here asks for a page, and a Chromium for each worker would only take up the machine."""
+"""No task here opens a page, and a Chromium for each worker would only load the machine."""
 
 
 @dataclass(frozen=True)
 class RunningFleet:
-    """What listens where."""
+    """The servers of a running fleet."""
 
     balancer: Server
     workers: list[Server]
     slots: int
-    """Of each worker."""
+    """Slots of each worker."""
 
     @property
     def total_slots(self) -> int:
-        """Of all together."""
+        """Slots of all workers."""
         return self.slots * len(self.workers)
 
 
 @asynccontextmanager
 async def fleet(folder: Path, *, workers: int, slots: int) -> AsyncIterator[RunningFleet]:
-    """A balancer that knows so many workers, which dialled in and are ready."""
+    """A balancer and its workers, which have dialled in and are ready."""
     async with AsyncExitStack() as stack:
         node = await stack.enter_async_context(balancer(folder / "balancer"))
 
@@ -54,8 +54,8 @@ async def fleet(folder: Path, *, workers: int, slots: int) -> AsyncIterator[Runn
 
 
 async def until_ready(node: Server, workers: int) -> None:
-    """Return when the balancer takes so many workers for ready."""
+    """Wait until the balancer lists that many ready workers."""
     ready = get("/workers?status=ready&limit=1")
     async with asyncio.timeout(START_S):
-        while (await ask(node, ready))["total"] < workers:  # noqa: ASYNC110  a process calls nobody
+        while (await ask(node, ready))["total"] < workers:  # noqa: ASYNC110  another process
             await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What it costs a balancer to follow many workers, none of which has a task of its."""
+"""The cost of a balancer's links to many workers without tasks."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ SETTLE_S = 3.0
 
 
 async def measure(folder: Path, *, seconds: float) -> list[Row]:
-    """Cores that one balancer uses while so many workers report each second."""
+    """Cores that one balancer uses while WORKERS workers report each second."""
     async with balancer(folder) as node:
         alone = await _cores(node, seconds=min(seconds, 3.0))
         env = {"BALANCER_URL": f"http://127.0.0.1:{node.port}", "WORKERS": str(WORKERS)}

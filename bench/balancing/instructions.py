@@ -1,8 +1,8 @@
-"""`python -m bench.balancing.instructions`: what the interpreter executes in a balancer for a task.
+"""`python -m bench.balancing.instructions`: counts the interpreter's work in a balancer for a task.
 
-Bytecode instructions by module, as `bench.instructions` counts them for a worker, beside those of
-aiohttp's client as a reverse proxy. The balancer is whole, and its link real; at the other end of
-that a worker answers at once, and is not counted.
+Bytecode instructions by module, as `bench.instructions` counts them for a worker, compared with
+aiohttp's client as a reverse proxy. Balancer and link are complete; the worker at the other end
+is a fake that answers at once, and is not counted.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ SLOTS = 32
 
 @dataclass(frozen=True)
 class Frame:
-    """What a WebSocket receives."""
+    """A message of a WebSocket."""
 
     data: bytes
     type: WSMsgType = WSMsgType.TEXT
@@ -39,7 +39,7 @@ class Frame:
 
 
 class Worker:
-    """The far end of a link, in place of its WebSocket: each task starts and ends at once."""
+    """Fake worker in place of the link's WebSocket: each task starts and ends at once."""
 
     def __init__(self) -> None:
         self._decoder = msgspec.json.Decoder(m.FromBalancer)
@@ -91,18 +91,18 @@ class Worker:
 
 
 async def of_a_balancer(folder: str, logs: LogRing, redactor: Redactor) -> Counter[str]:
-    """Instructions by module."""
+    """Instructions of the balancer by module."""
     environ = {"AUTH_KEY": KEY, "DATA_DIR": folder, "WORKERS_FILE": f"{folder}/workers.json"}
     settings = Settings.from_env(environ, defaults=BALANCER_DEFAULTS)
     balancer = Balancer(settings, logs=logs, redactor=redactor, drain=lambda _: None)
     balancer.status.move_to(NodeState.READY)
     app = balancer.application()
-    app.cleanup_ctx.clear()  # nobody is dialled, and nothing is durable
+    app.cleanup_ctx.clear()  # no dialling, no durable tasks
     worker = Worker()
     link = Link(worker, from_worker(), cut=lambda: None, peer="worker")
     serving = asyncio.create_task(balancer.links.serve(link, listed=None))
     worker.say(worker.hello())
-    while balancer.links.session("worker") is None:  # noqa: ASYNC110  it calls nobody
+    while balancer.links.session("worker") is None:  # noqa: ASYNC110  no event
         await asyncio.sleep(0.01)
     counts = await counted(app)
     serving.cancel()
@@ -112,7 +112,7 @@ async def of_a_balancer(folder: str, logs: LogRing, redactor: Redactor) -> Count
 
 
 async def of_a_proxy() -> Counter[str]:
-    """The same of the bare reverse proxy."""
+    """Instructions of the bare reverse proxy by module."""
     async with started("bench.echo") as echo:
         os.environ["UPSTREAM"] = f"http://127.0.0.1:{echo.port}"
         app = web.Application()

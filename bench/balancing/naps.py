@@ -1,4 +1,4 @@
-"""A fleet of real processes under tasks that sleep: how long they wait, and how long slots do."""
+"""Waits of tasks and idle times of slots, in a fleet of real processes with tasks that sleep."""
 
 import asyncio
 import random
@@ -32,21 +32,21 @@ IDLE_TARGET_MS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Nap:
-    """One task as its records tell it; moments are on the monotonic clock, all in seconds."""
+    """The times of one task from its answer: monotonic clock, in seconds."""
 
     asked: float
     answered: float
     worker: str
     waited_s: float
-    """From its acceptance to its slot, by the balancer."""
+    """From its acceptance to its slot, measured by the balancer."""
     held_s: float
-    """From its slot to its end, by the balancer: the way there and back included."""
+    """From its slot to its end, measured by the balancer: includes the way there and back."""
     began: float
     ended: float
 
     @classmethod
     def of(cls, answer: Answer) -> "Nap":
-        """What an answer of mode `sync` says of it."""
+        """Parse an answer of mode `sync`."""
         told = answer.json()
         began, ended = told["result"]
         return cls(
@@ -61,18 +61,18 @@ class Nap:
 
 
 def requests(count: int, seconds: Callable[[random.Random], float]) -> list[bytes]:
-    """So many tasks, the same ones each time."""
+    """`count` tasks, the same ones in each run."""
     chance = random.Random(2)
     return [submit("timed_nap", {"seconds": seconds(chance)}) for _ in range(count)]
 
 
 def exponential(chance: random.Random) -> float:
-    """What Erlang's formulas are about."""
+    """Durations as Erlang's formulas assume them."""
     return chance.expovariate(1 / MEAN_S)
 
 
 def constant(_: random.Random) -> float:
-    """Each as long as the other: they wait half as long, so every delay shows twice as much."""
+    """Equal durations: tasks wait half as long, so a delay is twice as visible."""
     return MEAN_S
 
 
@@ -83,10 +83,9 @@ SERVICES: dict[str, Callable[[random.Random], float]] = {
 
 
 async def measure_waits(fleet: RunningFleet, service: str, *, tasks: int) -> list[Row]:
-    """The mean wait against that of the same tasks in the simulation.
+    """The mean wait, compared with that of the same tasks in the simulation.
 
-    The same arrivals, and the same durations, as they came about; and its network takes what the
-    way to the workers and back took here.
+    The simulation uses the measured arrivals, durations and time to the workers and back.
     """
     per_s = LOAD * fleet.total_slots / MEAN_S
     asked = requests(tasks, SERVICES[service])
@@ -95,7 +94,7 @@ async def measure_waits(fleet: RunningFleet, service: str, *, tasks: int) -> lis
     jobs = [Job(nap.asked - naps[0].asked, nap.ended - nap.began) for nap in naps]
     there_and_back_s = mean(nap.held_s - (nap.ended - nap.began) for nap in naps)
     network = Network(there_and_back_s / 2, there_and_back_s / 2)
-    # In a thread, for it has an event loop of its own, whose time is not ours.
+    # In a thread, as it runs an event loop with simulated time.
     outcome = await asyncio.to_thread(
         simulate, jobs, workers=len(fleet.workers), slots=fleet.slots, network=network
     )
@@ -127,7 +126,7 @@ async def measure_waits(fleet: RunningFleet, service: str, *, tasks: int) -> lis
 
 
 async def measure_freshness(fleet: RunningFleet, *, tasks: int) -> list[Row]:
-    """From a function's end to its answer, which the balancer gives once it knows of the slot."""
+    """From a function's end to the balancer's answer, which follows the report of the free slot."""
     per_s = 0.5 * fleet.total_slots / MEAN_S
     asked = requests(tasks, exponential)
     answers = await by_the_clock(fleet.balancer, asked, poisson(per_s, tasks))
@@ -146,9 +145,9 @@ async def measure_freshness(fleet: RunningFleet, *, tasks: int) -> list[Row]:
 
 
 async def measure_direct_freshness(fleet: RunningFleet, *, rounds: int) -> list[Row]:
-    """From the end of a function whose caller went past the balancer to the start of the next.
+    """From the end of a task that was sent directly to a worker to the start of the next task.
 
-    Direct callers take every slot of one worker, and a task waits for it at the balancer.
+    Direct callers take every slot of the worker, and a task waits for it at the balancer.
     """
     worker, chance = fleet.workers[0], random.Random(3)
     there = get("/workers/worker-0")
@@ -169,7 +168,7 @@ async def measure_direct_freshness(fleet: RunningFleet, *, rounds: int) -> list[
         asked = time.monotonic()
         start, _ = await nap(fleet.balancer, 0.0, place={"worker": "worker-0"})
         ends = [ended for _, ended in await asyncio.gather(*direct)]
-        if min(ends) > asked + 0.02:  # it did wait there
+        if min(ends) > asked + 0.02:  # only rounds in which the task waited at the balancer
             gaps_ms.append((start - min(ends)) * 1000)
     return [
         Row(
@@ -185,13 +184,13 @@ async def measure_direct_freshness(fleet: RunningFleet, *, rounds: int) -> list[
 
 
 async def measure_idle_gap(fleet: RunningFleet, *, tasks: int) -> list[Row]:
-    """How long a slot is idle between two tasks, while others always wait."""
+    """How long a slot is idle between two tasks while the queue is never empty."""
     clients = fleet.total_slots * 2
     answers = await one_after_the_other(
         fleet.balancer, requests(tasks, exponential), clients=clients
     )
     naps = [Nap.of(answer) for answer in answers]
-    last = max(nap.asked for nap in naps)  # from then on nobody waits any more
+    last = max(nap.asked for nap in naps)  # afterwards the queue is empty
     gaps_ms = [gap * 1000 for gap in idle_gaps_s(naps, slots=fleet.slots, until=last)]
     return [
         Row(
@@ -207,10 +206,10 @@ async def measure_idle_gap(fleet: RunningFleet, *, tasks: int) -> list[Row]:
 
 
 def idle_gaps_s(naps: list[Nap], *, slots: int, until: float) -> list[float]:
-    """From the end of a function to the start of that which takes its slot, up to that moment.
+    """Times from the end of a function to the next start in its slot, for starts before `until`.
 
-    Which slot it was does not matter: of a worker's slots the one that is free first is taken
-    first, so the n-th end goes with the start that is as many later as there are slots.
+    A worker's slots are taken in the order in which they become free, so the n-th end of a worker
+    belongs to its start number n + slots.
     """
     began, ended = defaultdict(list), defaultdict(list)
     for nap in naps:

@@ -1,4 +1,4 @@
-"""nginx and haproxy as reverse proxies, where the machine has them."""
+"""nginx and haproxy as reverse proxies, if they are installed."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ def nginx(folder: Path, port: int, upstream: Server) -> list[str]:
     """The command that starts it, with one worker process, its connections kept open."""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {folder / kind};" for kind in kinds)
-    # As root it would hand its work to a user who may not enter this folder.
+    # As root it would run its worker as a user without access to this folder.
     user = "user root root;" if os.geteuid() == 0 else ""
     file = folder / "nginx.conf"
     file.write_text(
@@ -64,7 +64,7 @@ PROXIES: dict[str, Callable[[Path, int, Server], list[str]]] = {"haproxy": hapro
 
 @asynccontextmanager
 async def proxy(name: str, upstream: Server) -> AsyncIterator[Server | None]:
-    """The proxy of that name in front of the server; None where it is not installed."""
+    """The proxy of that name in front of the server; None if it is not installed."""
     program = find(name)
     if program is None:
         yield None

@@ -1,4 +1,4 @@
-"""What a balancer costs a task that does nothing: beside the worker alone, and beside proxies."""
+"""A balancer's overhead on an empty task, compared with the worker alone and with proxies."""
 
 import random
 from collections.abc import AsyncIterator, Mapping
@@ -16,11 +16,11 @@ from bench.processes import Server, started
 from bench.table import Row
 
 CLIENTS = 32
-"""Enough for the process in front to be busy nine tenths of the time."""
+"""Enough to keep the process in front busy for nine tenths of the time."""
 FEWER_AND_MORE = (16, 64)
-"""Told beside it: with few, processes wait for each other; with many, more is done at once."""
+"""Also measured: with few clients, processes wait for each other; with many, work is batched."""
 RUN_IN_S = 0.1
-"""Load that is not counted before each that is: caches and clocks are as another left them."""
+"""Warm-up before each measured load: the load before it has left other caches and clocks."""
 TARGET = 1.0
 ADDED_MS = {50: 3.0, 99: 10.0}
 REQUEST = submit("echo", {"value": VALUE})
@@ -28,7 +28,7 @@ REQUEST = submit("echo", {"value": VALUE})
 
 @asynccontextmanager
 async def fronts(worker: Server) -> AsyncIterator[dict[str, Server | None]]:
-    """Proxies in front of the worker: aiohttp's, and of the others those that are here."""
+    """Proxies in front of the worker: aiohttp's, and the installed ones of `PROXIES`."""
     async with AsyncExitStack() as stack:
         upstream = {"UPSTREAM": f"http://127.0.0.1:{worker.port}"}
         bare = await stack.enter_async_context(started("bench.balancing.proxy", upstream))
@@ -39,10 +39,10 @@ async def fronts(worker: Server) -> AsyncIterator[dict[str, Server | None]]:
 
 
 async def measure(folder: Path, *, starts: int, rounds: int, seconds: float) -> list[Row]:
-    """Both measurements, each time so many rounds, with a balancer of one worker and the fronts.
+    """Both measurements, `rounds` rounds each, with a balancer of one worker and the proxies.
 
-    All are started anew so many times: the same program may be a twentieth faster or slower from
-    one start to the next, however long it is then measured.
+    All processes are restarted `starts` times: the speed of one program differs by a twentieth
+    between starts, however long each is measured.
     """
     found, chance = _Found(), random.Random(1)
     for number in range(starts):
@@ -55,13 +55,13 @@ async def measure(folder: Path, *, starts: int, rounds: int, seconds: float) -> 
 
 
 class _Found:
-    """What was measured so far."""
+    """The measurements so far."""
 
     def __init__(self) -> None:
         self._pairs: dict[str, Pair] = {}
         self._others = {clients: Pair() for clients in FEWER_AND_MORE}
         self._rates: list[float] = []
-        #: of each round: the answers' times through the balancer, and at the worker itself
+        #: per round: latencies in milliseconds through the balancer, and at the worker itself
         self._latencies: list[tuple[list[float], list[float]]] = []
 
     async def measure(
@@ -73,7 +73,7 @@ class _Found:
         rounds: int,
         seconds: float,
     ) -> None:
-        """Add so many rounds of each, of a fleet of one worker that has a slot for each client."""
+        """Add `rounds` rounds of each, with one worker that has a slot for each client."""
         (worker,) = nodes.workers
         servers = {"balancer": nodes.balancer} | {
             name: server for name, server in others.items() if server is not None
@@ -105,7 +105,7 @@ class _Found:
             self._latencies.append((of_round[0], of_round[1]))
 
     def rows(self) -> list[Row]:
-        """All of it."""
+        """The rows of both measurements."""
         return [
             *_throughput(self._pairs, self._others),
             *_added(self._latencies, rate=median(self._rates)),
@@ -115,7 +115,7 @@ class _Found:
 async def _in_turn(
     servers: Mapping[str, Server], chance: random.Random, *, clients: int, seconds: float
 ) -> dict[str, Load]:
-    """A load of each, in an order of chance: nobody always comes behind the same other."""
+    """A load of each server, in random order, so that none always follows the same other."""
     loads = {}
     for name in chance.sample(sorted(servers), len(servers)):
         await closed_load(servers[name], REQUEST, clients=clients, seconds=RUN_IN_S)
@@ -163,7 +163,7 @@ def _throughput(pairs: Mapping[str, Pair], others: Mapping[int, Pair]) -> list[R
 
 
 def _added(latencies: list[tuple[list[float], list[float]]], *, rate: float) -> list[Row]:
-    """What the balancer adds to an answer's time, in rounds side by side."""
+    """The latency that the balancer adds to an answer, by rounds."""
     rows = []
     for percent, target in ADDED_MS.items():
         ours, alone = (

@@ -1,7 +1,7 @@
 """`UPSTREAM=http://… python -m bench.balancing.proxy`: the bare reverse proxy of aiohttp.
 
-It reads each request whole, asks the same of its upstream on a pooled connection, and answers
-what that answers. No queue, no key of its own, no record, no metric.
+It reads each whole request, forwards it on a pooled connection, and returns the answer. No queue,
+no key of its own, no record, no metric.
 """
 
 import os

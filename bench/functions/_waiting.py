@@ -1,4 +1,4 @@
-"""What a wait for a browser context is measured with."""
+"""Measures the wait for a browser context."""
 
 import time
 
@@ -6,7 +6,7 @@ from slotgrid.function import Context
 
 
 async def waited_ms(context: Context, url: str) -> float:
-    """Milliseconds that `context.page()` took; then a visit, so that there is load."""
+    """Milliseconds of `context.page()`; then visits the page, to make load."""
     asked = time.perf_counter()
     page = await context.page()
     waited = (time.perf_counter() - asked) * 1000

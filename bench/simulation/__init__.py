@@ -1,1 +1,1 @@
-"""The balancer's decisions on a clock and a network of our own."""
+"""The balancer's decisions on a simulated clock and network."""

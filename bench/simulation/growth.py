@@ -1,4 +1,4 @@
-"""What a decision and a report cost at fleets of growing size."""
+"""The cost of a decision and of a report in fleets of growing size."""
 
 import random
 import time
@@ -23,7 +23,7 @@ LABELLED = PLAIN._replace(place=Place(labels=(("zone", "a"),)))
 
 
 class BusyFleet:
-    """A fleet of so many workers, nine tenths of whose slots are taken; half are in each zone."""
+    """A fleet with nine tenths of its slots taken; half of the workers are in each zone."""
 
     def __init__(self, size: int) -> None:
         self._chance = random.Random(size)
@@ -36,17 +36,17 @@ class BusyFleet:
             self._start(PLAIN)
 
     def decide(self) -> None:
-        """One task ends, and its slot comes back; another: chosen for, sent, started."""
+        """End one task and return its slot; choose a worker for another task, send and start it."""
         self._end(self._chance.choice("ab"))
         self._start(PLAIN)
 
     def decide_labelled(self) -> None:
-        """The same for tasks that ask for one of the zones."""
+        """The same for tasks that are placed in one of the zones."""
         self._end("a")
         self._start(LABELLED)
 
     def report(self) -> None:
-        """One report, which differs from the last by its load."""
+        """Apply a report with a new load."""
         worker = self._chance.choice(self._workers)
         load = self._chance.uniform(0, 100)
         self.fleet.reported(worker, Report(counts=self._counts(worker.name), cpu_percent=load))
@@ -88,7 +88,7 @@ class BusyFleet:
 
 
 def cost_us(deed: Callable[[], None]) -> float:
-    """Microseconds of CPU for one, the median of several rounds."""
+    """Microseconds of CPU for one call, the median of several rounds."""
     rounds = []
     for _ in range(ROUNDS):
         began = time.process_time()
@@ -99,7 +99,7 @@ def cost_us(deed: Callable[[], None]) -> float:
 
 
 def growth() -> list[tuple[int, float, float, float]]:
-    """For each size: µs for a task, for a task that asks for labels, for a report."""
+    """For each size: µs for a task, for a task with labels, for a report."""
     return [_costs_at(size) for size in SIZES]
 
 

@@ -1,4 +1,4 @@
-"""What arrives: random in time, and random in how long it runs."""
+"""The arriving jobs: random arrival times and random durations."""
 
 import math
 import random
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MEAN_S = 1.0
-"""Mean service time: that of a browser task that does something."""
+"""Mean service time: that of a typical browser task."""
 SPREAD = 4.0
 """Variance over squared mean of the heavy-tailed service; 1 is exponential."""
 
@@ -15,7 +15,7 @@ Service = Callable[[random.Random], float]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One task: when it arrives, and how long it will run. Both in seconds."""
+    """One task: arrival time and duration, both in seconds."""
 
     at: float
     service_s: float
@@ -27,7 +27,7 @@ def exponential(chance: random.Random) -> float:
 
 
 def heavy_tailed(chance: random.Random) -> float:
-    """Lognormal service times: most are short, a few take very long."""
+    """Lognormal service times: most are short, a few are very long."""
     sigma2 = math.log(1 + SPREAD)
     return chance.lognormvariate(math.log(MEAN_S) - sigma2 / 2, math.sqrt(sigma2))
 

@@ -1,4 +1,4 @@
-"""What no balancer can beat: one queue, in order of arrival, in front of all slots."""
+"""The optimum of any balancer: one queue, in order of arrival, in front of all slots."""
 
 import heapq
 import math
@@ -10,7 +10,7 @@ from bench.simulation.jobs import MEAN_S, Job
 def erlang_c_wait_s(*, slots: int, load: float) -> float:
     """Mean wait of the M/M/c queue with service times of mean `MEAN_S` (Erlang's C formula)."""
     offered = load * slots
-    # The terms of the sum, each from the one before, as 32! is no number for a float.
+    # Each term is computed from the previous one, as a float cannot hold 32! exactly.
     term, below = 1.0, 1.0
     for number in range(1, slots):
         term *= offered / number
@@ -20,7 +20,7 @@ def erlang_c_wait_s(*, slots: int, load: float) -> float:
 
 
 def central_queue(jobs: Sequence[Job], *, slots: int, idle_s: float = 0.0) -> list[float]:
-    """The wait of each of these very jobs; each slot stands idle for `idle_s` after each."""
+    """The wait of each job; a slot is idle for `idle_s` after each job."""
     free_at = [-math.inf] * slots
     waits = []
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Waits against load as an SVG, drawn by hand: a plot is no reason for a dependency."""
+"""Draws waits against load as an SVG, without a dependency for plots."""
 
 import math
 from collections.abc import Mapping, Sequence

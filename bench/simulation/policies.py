@@ -1,7 +1,7 @@
-"""What others do: a task is given to a worker when it arrives, and waits in that worker's queue.
+"""Policies with early binding: a task gets a worker on arrival, and waits in that worker's queue.
 
-Each gets the best of its kind: no travel times, and what it asks of a worker is true at once,
-but for the one that is about old reports.
+Each policy gets the best conditions: no network latency, and a current state of each worker,
+except for the policy with old reports.
 """
 
 import heapq
@@ -24,13 +24,13 @@ class Station:
         self._departures: list[float] = []
 
     def present(self, now: float) -> int:
-        """How many wait or run there. `now` never goes back."""
+        """How many jobs wait or run there. `now` never decreases."""
         while self._departures and self._departures[0] <= now:
             heapq.heappop(self._departures)
         return len(self._departures)
 
     def serve(self, job: Job) -> float:
-        """Take a job that arrives; returns how long it waits."""
+        """Take an arriving job; returns its wait in seconds."""
         starts = max(job.at, self._free_at[0])
         heapq.heapreplace(self._free_at, starts + job.service_s)
         heapq.heappush(self._departures, starts + job.service_s)
@@ -38,14 +38,14 @@ class Station:
 
 
 class Policy(Protocol):
-    """Which worker gets the task that arrives now."""
+    """Chooses the worker of a task on its arrival."""
 
     def choose(self, now: float) -> Station:
         """The worker."""
 
 
 class RoundRobin:
-    """One after the other."""
+    """The workers in turn."""
 
     def __init__(self, stations: Sequence[Station], _: random.Random) -> None:
         self._stations = stations
@@ -57,7 +57,7 @@ class RoundRobin:
 
 
 class Random:
-    """Any."""
+    """A random worker."""
 
     def __init__(self, stations: Sequence[Station], chance: random.Random) -> None:
         self._stations = stations
@@ -68,7 +68,7 @@ class Random:
 
 
 class PowerOfTwo:
-    """The shorter queue of two that are drawn."""
+    """The shorter queue of two random workers."""
 
     def __init__(self, stations: Sequence[Station], chance: random.Random) -> None:
         self._stations = stations
@@ -79,7 +79,7 @@ class PowerOfTwo:
 
 
 class ShortestQueueOfOldReports:
-    """The shortest queue by reports of each second: all go to one until the next reports."""
+    """The shortest queue by reports once a second, so tasks pile up until the next reports."""
 
     def __init__(self, stations: Sequence[Station], chance: random.Random) -> None:
         self._stations = stations
@@ -98,7 +98,7 @@ class ShortestQueueOfOldReports:
 
 
 class IdleQueue:
-    """One that has a free slot, if there is one; else any."""
+    """A worker with a free slot if there is one, else a random worker."""
 
     def __init__(self, stations: Sequence[Station], chance: random.Random) -> None:
         self._stations = stations
@@ -119,7 +119,7 @@ POLICIES: dict[str, Callable[[Sequence[Station], random.Random], Policy]] = {
 
 
 def waits_of(policy: str, jobs: Sequence[Job], *, workers: int, slots: int) -> list[float]:
-    """How long each job waits at workers of so many slots each."""
+    """The wait of each job in seconds, at `workers` workers of `slots` slots."""
     stations = [Station(slots) for _ in range(workers)]
     chooses = POLICIES[policy](stations, random.Random(1))
     return [chooses.choose(job.at).serve(job) for job in jobs]

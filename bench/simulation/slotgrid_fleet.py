@@ -38,27 +38,27 @@ SUBMISSION = Submission(function="work")
 
 @dataclass(frozen=True)
 class Network:
-    """Seconds that a task takes to its worker, and word of the worker to the balancer."""
+    """Latency in seconds: of a task to its worker, and of a worker's message to the balancer."""
 
     dispatch_s: float = 0.0
     report_s: float = 0.0
 
     @property
     def idle_s(self) -> float:
-        """How long a slot stands idle, at least, between a task and the one that waits for it."""
+        """How long a slot is idle, at least, between a task and the next waiting one."""
         return self.dispatch_s + self.report_s
 
 
 @dataclass
 class Outcome:
-    """How long each job waited for its start on a slot, its own journey included."""
+    """The wait of each job for its start on a slot, its way to the worker included."""
 
     waits: list[float]
     refused: int = 0
 
 
 class SimulatedWorker:
-    """A truthful worker: slots that are taken when a task arrives there, and freed when it ends."""
+    """A worker with correct reports: a task takes a slot on arrival, and frees it at its end."""
 
     def __init__(self, name: str, slots: int, node: "SimulatedBalancer") -> None:
         self._node = node
@@ -77,7 +77,7 @@ class SimulatedWorker:
         self._link = node.fleet.joined(hello)
 
     def receive(self, slot: Slot, job: Job, ended: "asyncio.Future[bool]", wait: int) -> None:
-        """A task has arrived."""
+        """Start the task that has arrived, or refuse it."""
         if self._free == 0:
             self._say(lambda: self._refused(slot, ended))
             return
@@ -88,7 +88,7 @@ class SimulatedWorker:
         self._loop.call_later(job.service_s, self._end, slot, ended)
 
     def report(self) -> None:
-        """Say how things stand, though nothing may have changed."""
+        """Send a report, even without a change."""
         report = Report(counts=self._counts())
         self._say(lambda: self._node.fleet.reported(self._link, report))
 
@@ -119,7 +119,7 @@ class SimulatedWorker:
 
 
 class SimulatedBalancer:
-    """The core of a balancer, as its process wires it, with workers across a network."""
+    """The core of a balancer, wired as in its process, with workers across a network."""
 
     def __init__(self, *, workers: int, slots: int, network: Network, jobs: int) -> None:
         loop = asyncio.get_running_loop()
@@ -139,7 +139,7 @@ class SimulatedBalancer:
         }
 
     async def run(self, jobs: Sequence[Job]) -> Outcome:
-        """Let the jobs arrive; return when all have ended and nothing is left over."""
+        """Let the jobs arrive; wait until all have ended and nothing has leaked."""
         reports = asyncio.create_task(self._report())
         async with asyncio.TaskGroup() as group:
             for number, job in enumerate(jobs):
@@ -153,7 +153,7 @@ class SimulatedBalancer:
         task = Task(SUBMISSION, FUNCTION, owner="bench", input={})
         task.queued_mono = job.at
         ended = False
-        while not ended:  # again, when the worker has refused it
+        while not ended:  # once more if the worker refuses it
             async with self.dispatcher.lease(task, wait_until=None) as lease:
                 answer: asyncio.Future[bool] = self.loop.create_future()
                 worker = self._workers[lease.slot.worker]
@@ -169,7 +169,7 @@ class SimulatedBalancer:
 
 
 def simulate(jobs: Sequence[Job], *, workers: int, slots: int, network: Network) -> Outcome:
-    """How long each job waits at workers of so many slots each."""
+    """The wait of each job, at `workers` workers of `slots` slots."""
 
     async def run() -> Outcome:
         balancer = SimulatedBalancer(workers=workers, slots=slots, network=network, jobs=len(jobs))

@@ -1,17 +1,17 @@
-"""An event loop whose time passes only when nothing is left to do at this moment."""
+"""An event loop whose time advances only when no callback is ready."""
 
 import asyncio
 import selectors
 
 
 class Deadlock(RuntimeError):
-    """Nothing is due, now or ever, and the program has not ended."""
+    """No callback or timer remains, and the program has not ended."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop on a clock that jumps to the next timer. It knows no sockets.
+    """asyncio's own loop with a clock that jumps to the next timer. It has no sockets.
 
-    So code that waits by the loop's timers and futures runs unchanged, hours in seconds.
+    So code that waits for timers and futures runs unchanged, simulated hours in seconds.
     """
 
     def __init__(self) -> None:
@@ -23,12 +23,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def jump(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         self._now += seconds
 
 
 class _Jumps(selectors.SelectSelector):
-    """Where the loop would sleep until its next timer, time jumps there."""
+    """Advances the clock to the next timer in place of the loop's sleep."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
