@@ -1,1 +1,1 @@
-"""What is remembered of tasks: their history and their files."""
+"""Records of tasks: history, database and artifacts."""

@@ -1,4 +1,4 @@
-"""Files that tasks saved: a folder for each task, with bounds."""
+"""Artifacts: the files that tasks save, a folder for each task, with size limits."""
 
 import asyncio
 import mimetypes
@@ -21,14 +21,14 @@ _NAME = re.compile(r"[\w][\w.\- ]{0,199}")
 
 
 class ArtifactFault(ValueError):
-    """A file that cannot be kept: its name, or its size."""
+    """A file is refused for its name or its size."""
 
 
 class ArtifactStore:
     """Keeps files under `folder/{task id}/{name}`.
 
-    Those of tasks held in memory mean nothing to the next process, so `clear` removes what an
-    earlier one left.
+    Tasks that only memory holds end with their process. The next process removes their files
+    with `clear`.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class ArtifactStore:
         self._file_limit = file_limit
         self._task_limit = task_limit
         self.shared: SharedFiles | None = None
-        """Where the files of durable tasks are kept for all nodes."""
+        """Storage of durable tasks' files that every node can read, if there is one."""
 
     def clear(self, *, keep: Collection[str] = ()) -> None:
-        """Remove the files of every task but those named, for instance of an earlier process."""
+        """Remove the files of every task that is not in `keep`."""
         if not self._folder.is_dir():
             return
         kept = frozenset(keep)
@@ -50,37 +50,37 @@ class ArtifactStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def task_ids(self) -> list[str]:
-        """The tasks that have a folder here."""
+        """Ids of the tasks that have a local folder."""
         return [folder.name for folder in self._folder.iterdir()] if self._folder.is_dir() else []
 
     async def remove_ids(self, task_ids: Collection[str]) -> None:
-        """Remove the files of those tasks, those that are shared too."""
+        """Remove the files of these tasks, in the shared storage as well."""
         await asyncio.to_thread(_remove_folders, [self._of(task_id) for task_id in task_ids])
         if self.shared is not None:
             await self.shared.remove(task_ids)
 
     async def share(self, task: Task) -> None:
-        """Copy the task's files to where every node reads them. Raises NotShared."""
+        """Copy the task's files to the shared storage, if there is one. Raises NotShared."""
         if self.shared is not None:
             for name in task.artifacts:
                 await self.shared.put(task.id, name, self.path(task.id, name))
 
     async def leave_to_shared(self, task: Task) -> None:
-        """Remove the task's files here, where all of them are shared."""
+        """Remove the task's local files if there is a shared storage."""
         if self.shared is not None and task.artifacts:
             await asyncio.to_thread(_remove_folders, [self._of(task.id)])
 
     async def open(self, task_id: str, name: str) -> File | None:
-        """A file that the task saved, wherever it is; None when it is gone."""
+        """Open a local or shared file of the task; None if it does not exist."""
         path = self.path(task_id, name)
         if await asyncio.to_thread(is_file, path):
             return path
         return None if self.shared is None else await self.shared.open(task_id, name)
 
     async def save(self, task: Task, name: str, data: bytes | str) -> Artifact:
-        """Keep a file with the task; one of the same name is replaced.
+        """Save a file of the task; it replaces a file of the same name.
 
-        Raises ArtifactFault for a name that is no plain file name, or for too many bytes.
+        Raises ArtifactFault for a name that is not a plain file name, or for too many bytes.
         """
         _check_name(name)
         content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
@@ -88,12 +88,12 @@ class ArtifactStore:
         path = self.path(task.id, name)
         if len(content) > INLINE_LIMIT:
             await asyncio.to_thread(_write, path, content)
-        else:  # cheaper than the way to a thread and back
+        else:  # cheaper than a switch to a thread
             _write(path, content)
         return _noted(task, name, len(content))
 
     async def receive(self, task: Task, name: str, pieces: AsyncIterator[bytes]) -> Artifact:
-        """Keep a file that comes in pieces from where the task ran. Raises ArtifactFault."""
+        """Save a file that arrives in pieces from another node. Raises ArtifactFault."""
         _check_name(name)
         path = self.path(task.id, name)
         partial = _partial(path)
@@ -117,17 +117,17 @@ class ArtifactStore:
             )
 
     def new_path(self, task: Task, name: str) -> Path:
-        """Where another program may write a file of the task; `adopt` it afterwards."""
+        """Path where another program may write a file of the task; call `adopt` afterwards."""
         path = self.path(task.id, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def adopt(self, task: Task, path: Path) -> Artifact:
-        """Count a file written at `new_path` among the task's."""
+        """Add a file that was written at `new_path` to the task's artifacts."""
         return _noted(task, path.name, path.stat().st_size)
 
     def path(self, task_id: str, name: str) -> Path:
-        """Where the file of that name is that the task saved. Raises OutsideFolder."""
+        """Local path of a file of the task. Raises OutsideFolder."""
         return inside(self._folder, task_id, name)
 
     def _of(self, task_id: str) -> Path:
@@ -152,7 +152,7 @@ def _noted(task: Task, name: str, size: int) -> Artifact:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write under another name first, so that a reader never meets half a file."""
+    """Write to a temporary name, then rename, so that no reader gets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(path)
     partial.write_bytes(content)
@@ -170,12 +170,12 @@ def _append(partial: Path, piece: bytes) -> None:
 
 
 def _put_in_place(partial: Path, path: Path) -> None:
-    _append(partial, b"")  # an empty file came in no pieces
+    _append(partial, b"")  # an empty file has no pieces: create it
     partial.rename(path)
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a task may save a file of that name."""
+    """Whether a task may save a file of this name."""
     return _NAME.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Whether the database does its work: one log line for each change, not for each request."""
+"""Tracks whether the database is available; logs each change, not each request."""
 
 import threading
 import time
@@ -10,32 +10,32 @@ log = structlog.get_logger()
 
 
 class Cause(Enum):
-    """What was found not to work; each cause has its own event that clears it."""
+    """Why the database is unavailable; each cause has its own event that clears it."""
 
     CONNECTION = "connection"
-    """Nothing answers. Cleared by a probe, which the watch of `Database` repeats."""
+    """The database does not respond. Cleared by a probe, which `Database` repeats."""
     FILE = "file"
-    """The file of a SQLite database is not the one that was opened. Cleared by a probe, too."""
+    """The SQLite file was removed or replaced. Cleared by a probe, too."""
     OUTCOME = "outcome"
-    """The answer to a commit was lost. Cleared by the writer, which looks the outcome up."""
+    """The reply to a commit was lost. Cleared when the writer finds the outcome."""
     WRITES = "writes"
-    """A commit failed. Cleared by the next one that succeeds, an empty one at the latest."""
+    """A commit failed. Cleared by the next successful commit, at the latest an empty one."""
 
 
 REFUSING = frozenset({Cause.CONNECTION, Cause.FILE, Cause.OUTCOME})
-"""While one of these lasts, requests are refused at once: each would only wait in vain."""
+"""These causes refuse requests at once, because each request would wait in vain."""
 PROBED = frozenset({Cause.CONNECTION, Cause.FILE})
 
 
 class Availability:
-    """The causes for which the database is unavailable now. Any thread may call it."""
+    """The current causes why the database is unavailable. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reasons: dict[Cause, str] = {}
         self._since = 0.0
         self.outages = 0
-        """How many have begun so far."""
+        """Number of outages that have begun."""
 
     @property
     def reason(self) -> str | None:
@@ -44,16 +44,16 @@ class Availability:
 
     @property
     def refusing(self) -> str | None:
-        """Why requests are refused at once; None while they are tried."""
+        """Why requests are refused at once; None if they are tried."""
         reasons = list(self._reasons.items())
         return next((reason for cause, reason in reasons if cause in REFUSING), None)
 
     def has(self, *causes: Cause) -> bool:
-        """Whether one of these causes lasts."""
+        """Whether one of these causes is present."""
         return any(cause in self._reasons for cause in causes)
 
     def lost(self, cause: Cause, reason: str) -> None:
-        """Note a cause; the first one begins an outage."""
+        """Add a cause; the first cause begins an outage."""
         with self._lock:
             begins = not self._reasons
             self._reasons.setdefault(cause, reason)
@@ -64,7 +64,7 @@ class Availability:
             log.error("database.unavailable", reason=reason)
 
     def back(self, cause: Cause) -> None:
-        """Clear a cause; the last one ends the outage."""
+        """Clear a cause; without causes, the outage ends."""
         if cause not in self._reasons:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Connections in use by threads: each use is bounded, so that no thread hangs for ever."""
+"""Database connections for threads; each use has a time limit, so that no thread hangs."""
 
 import os
 import socket
@@ -21,14 +21,14 @@ T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 
 CUT_S = 30.0
-"""A use that takes longer is ended: its connection is cut. PostgreSQL ends a statement long before
-by itself (`STATEMENT_S`), unless the server stands still."""
+"""Time limit of one use; afterwards the connection is cut. PostgreSQL itself ends a statement
+earlier (`STATEMENT_S`), unless the server hangs."""
 PROBE_S = 5.0
-"""How long a probe may take."""
+"""Time limit of a probe."""
 
 
 class DatabaseAway(Exception):
-    """The database is known not to answer, so it was not asked."""
+    """The database is known to be unavailable, so the request was not sent."""
 
 
 @dataclass(eq=False, slots=True)
@@ -43,24 +43,24 @@ class Use:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hold(self, connection: sa.Connection) -> None:
-        """From here on it can be cut."""
+        """From now on, `cut` acts on this connection."""
         with self._lock:
             self._driver = connection.connection.dbapi_connection
 
     def release(self) -> None:
-        """The connection goes back to the pool: it may be another thread's from here on."""
+        """From now on, `cut` does nothing: the pool may lend the connection to another thread."""
         with self._lock:
             self._driver = None
 
     def cut(self) -> None:
-        """Make the statement that is under way fail."""
+        """Make the running statement fail."""
         with self._lock:
             self.is_cut = True
             if isinstance(self._driver, sqlite3.Connection):
                 with suppress(sqlite3.Error):
                     self._driver.interrupt()
             elif self._driver is not None:
-                # Closing belongs to the thread that waits; this only ends its wait.
+                # Only the waiting thread may close the connection; this ends its wait.
                 with (
                     suppress(OSError, psycopg.Error),
                     socket.socket(fileno=os.dup(self._driver.fileno())) as line,
@@ -69,9 +69,9 @@ class Use:
 
 
 class Connections:
-    """Lends connections of the engine to threads, and watches how long each is used.
+    """Lends the engine's connections to threads and limits the time of each use.
 
-    `age` must be called regularly. Work raises DatabaseAway or SQLAlchemyError.
+    The owner must call `age` regularly. Uses raise DatabaseAway or SQLAlchemyError.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Connections:
         self._uses: set[Use] = set()
 
     def opened(self) -> None:
-        """The tables are there: from here on the database must stay the same file."""
+        """Call after the migration: from now on, the database must stay the same file."""
         self._file = DatabaseFile.of(self._engine.url)
 
     def run(self, work: Work[T]) -> T:
-        """What `work` returns; run once more if the connection had been cut while it was idle."""
+        """Return the result of `work`; rerun it once if the connection turns out to be lost."""
         for again in (False, True):
             with self.use() as (connection, use):
                 try:
@@ -103,7 +103,7 @@ class Connections:
         raise AssertionError("the second run returns or raises")
 
     def probe(self) -> None:
-        """Ask something small; an answer ends an outage of the connection."""
+        """Run a small query; success clears the causes in `PROBED`."""
         with suppress(SQLAlchemyError, DatabaseAway):
             with self.use(limit_s=PROBE_S, probing=True) as (connection, _):
                 connection.execute(sa.select(meta.c.value).where(meta.c.name == "schema")).first()
@@ -114,7 +114,7 @@ class Connections:
     def use(
         self, *, limit_s: float | None = None, probing: bool = False
     ) -> Iterator[tuple[sa.Connection, Use]]:
-        """A connection, for a block of one thread. Probing, it is asked for in any case."""
+        """A connection for a block of one thread; a probe gets it even during an outage."""
         use = Use(limit_s or self._cut_s)
         self._uses.add(use)
         try:
@@ -123,7 +123,7 @@ class Connections:
                 try:
                     yield connection, use
                 finally:
-                    # Here, where it can be cut, and not on the way back to the pool.
+                    # Roll back here, where `cut` still works, and not in the pool.
                     with suppress(SQLAlchemyError):
                         connection.rollback()
                     use.release()
@@ -131,7 +131,7 @@ class Connections:
             self._uses.discard(use)
 
     def age(self, seconds: float) -> None:
-        """So much time has passed: cut what takes too long."""
+        """Add `seconds` to the age of each use; cut uses beyond their limit."""
         for use in list(self._uses):
             use.age_s += seconds
             if use.age_s >= self._answer_s and not use.is_late:

@@ -1,4 +1,4 @@
-"""The database behind durable work: SQLite by default, PostgreSQL where several nodes share it."""
+"""The database of durable work: SQLite by default, PostgreSQL if several nodes share it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,17 +26,18 @@ Item = TypeVar("Item")
 
 READERS = 4
 POOL = READERS + 2
-"""Connections that it uses at most: beside the readers, the writer and the probe."""
+"""Maximum number of connections: for the readers, the writer and the probe."""
 ANSWER_S = 12.0
-"""A request that has not begun by then is withdrawn, and one that has makes the watch probe."""
+"""Age at which the watch withdraws a read or a write that has not begun. A use of a connection
+that takes this long makes the watch probe."""
 TICK_S = 1.0
-"""Of the watch. Times are counted in ticks, so that a process that was stopped for a while does not
-take its own silence for the database's."""
+"""Interval of the watch. It counts time in ticks, so that a suspended process does not take its own
+pause for an outage of the database."""
 
 
 @dataclass(eq=False, slots=True)
 class _Request:
-    """An answer that is waited for. `withdraw` returns whether the request will never begin."""
+    """A pending request. `withdraw` returns False for a write that has begun."""
 
     answer: "asyncio.Future[Any]"
     withdraw: Callable[[], bool]
@@ -45,10 +46,10 @@ class _Request:
 
 
 class Database:
-    """Reads in a few threads; writes in one, which commits what waits together.
+    """Reads in a few threads; writes in one thread, which commits waiting writes together.
 
-    Every method raises DatabaseUnavailable when the database does not answer. A watch, the one
-    owner of time here, ends what takes too long and probes for as long as an outage lasts.
+    Every method raises DatabaseUnavailable if the database does not respond. The watch, which
+    alone measures time, ends slow requests and probes during an outage.
     """
 
     def __init__(
@@ -75,22 +76,22 @@ class Database:
 
     @property
     def unavailable(self) -> str | None:
-        """Why it does not do its work, by what was asked of it last; None while it does."""
+        """Why the database is unavailable, by its last requests; None if it is available."""
         return "it is closed" if self._ended else self._availability.reason
 
     @property
     def where(self) -> str:
-        """Which database it is, for the operator."""
+        """Name of the database, for the operator."""
         return where(self._engine)
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether only this machine can use it."""
+        """Whether it is SQLite, which no other node shares."""
         return self._engine.dialect.name == "sqlite"
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Bring the tables up to date, and read and write. Raises DatabaseFault."""
+        """Migrate the tables, then serve reads and writes. Raises DatabaseFault."""
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._readers, self._open)
@@ -123,26 +124,26 @@ class Database:
         end(self._engine)
 
     async def read(self, work: Work[T]) -> T:
-        """What `work` returns, on a connection of its own."""
+        """Return the result of `work`, which gets its own connection."""
         self._check()
         reading = self._readers.submit(self._connections.run, work)
         return await self._answer(asyncio.wrap_future(reading), lambda: True)
 
     async def write(self, work: Work[T]) -> T:
-        """What `work` returns, once it is committed; DatabaseUnavailable means that it is not.
+        """Return the result of `work` after its commit; DatabaseUnavailable means no commit.
 
-        It may be run more than once, when a neighbour fails or another node is faster; what is
-        committed is one run. Who stops waiting before it begins has it left out. One that has begun
-        is waited for until its outcome is certain, however long the database is away.
+        `work` may run several times, if another write of its batch fails or another node's write
+        conflicts; one run is committed. A write that is cancelled before it begins does not run.
+        The result of a begun write waits until its outcome is certain, also during an outage.
         """
         return await self.write_with_others(_one_by_one, work)
 
     async def write_with_others(self, work: WorkOnMany[Item, T], item: Item) -> T:
-        """As `write`; what `work` returns for `item` among those of others, one result for each.
+        """As `write`, with one call of `work` for the items of all waiting callers.
 
-        Statements are what costs, so those who want the same at the same moment share them. Work
-        of one kind keeps its order, but may come before work of another kind that was asked for
-        earlier: whoever needs an order waits for the first before asking for the second.
+        `work` returns one result per item. The calls share statements, which are the main cost.
+        Writes with the same `work` keep their order, but may overtake earlier writes with another
+        `work`: a caller that needs an order awaits the first write before it makes the second.
         """
         self._check()
         loop = asyncio.get_running_loop()
@@ -152,7 +153,7 @@ class Database:
         return await self._answer(answer, write.withdraw)
 
     async def until_returned(self) -> None:
-        """Return after the next outage, or at once after one that nobody has asked for yet."""
+        """Wait for the end of an outage; at once if one has ended since the last call."""
         await self._returned.wait()
         self._returned.clear()
 
@@ -177,7 +178,7 @@ class Database:
         except SQLAlchemyError as cause:
             if not is_away(cause):
                 raise
-            if self._availability.reason is None:  # a fault of this request alone
+            if self._availability.reason is None:  # only this request failed
                 log.warning("database.request_failed", reason=reason(cause))
             raise self._unavailable() from cause
         finally:
@@ -213,7 +214,7 @@ class Database:
                 request.answer.cancel()
 
     def _probe(self) -> None:
-        """Ask for what is known not to work, one request of a kind at a time."""
+        """Probe for each known cause, with one probe of a kind at a time."""
         if self._availability.has(*PROBED) and (self._probing is None or self._probing.done()):
             self._probing = self._prober.submit(self._connections.probe)
         if self._availability.has(Cause.WRITES) and (

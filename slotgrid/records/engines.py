@@ -1,4 +1,4 @@
-"""Engines of the two databases, and what their errors mean to us."""
+"""Engines for SQLite and PostgreSQL, and the classification of their errors."""
 
 import shutil
 import sqlite3
@@ -21,22 +21,22 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 BUSY_S = 8.0
-"""How long SQLite waits for another process that writes. Less than a caller waits: the caller then
-learns for certain that nothing was written."""
+"""How long SQLite waits for another process's lock. Less than a caller waits, so that the caller
+gets a certain answer: nothing was written."""
 CONNECT_S = 5
 STATEMENT_S = 10
-"""How long PostgreSQL may take for a statement; a connection that is cut ends as fast."""
+"""Time limit of a statement in PostgreSQL, and of TCP for data without an acknowledgement."""
 LOCK_S = 5
 
 LITTLE_ROOM = 1024 * 1024
-"""Bytes; a start needs about a fifth of that."""
+"""Free bytes below which a disk counts as full; a start needs about a fifth of that."""
 
 FORESTALLED = {"40P01", "40001"}
-"""SQLSTATE of a deadlock and of a serialization failure: run again, it goes through."""
+"""SQLSTATE of a deadlock and of a serialization failure: a retry can succeed."""
 
 
 class DatabaseFault(Exception):
-    """The database cannot be used at start; the message says which one and why."""
+    """The database cannot be used at the start; the message names it and the reason."""
 
 
 class FileGone(Exception):
@@ -45,8 +45,8 @@ class FileGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFile:
-    """The file that SQLite opened. Connections that are open write on into a file that was removed,
-    where nobody finds it again, and new ones would make an empty one in its place.
+    """The file that SQLite opened. If it is removed, open connections write into the deleted file,
+    and new connections create an empty file in its place.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class DatabaseFile:
 
     @classmethod
     def of(cls, url: sa.URL) -> "DatabaseFile | None":
-        """The file as it is now; None for a database that is no file."""
+        """The file as it is now; None for a database without a file."""
         if url.get_backend_name() != "sqlite" or not url.database:
             return None
         path = Path(url.database)
@@ -63,7 +63,7 @@ class DatabaseFile:
         return cls(path, found.st_dev, found.st_ino)
 
     def check(self) -> None:
-        """Raises FileGone."""
+        """Raises FileGone if the file was removed or replaced."""
         try:
             found = self.path.stat()
         except OSError:
@@ -102,27 +102,26 @@ def engine_of(url: str | None, data_dir: Path, *, pool: int) -> sa.Engine:
 
 
 def end(engine: sa.Engine) -> None:
-    """Close every connection; those that are in use as soon as they are given back.
+    """Close every connection; a connection in use closes when its user returns it.
 
-    They would go to a pool that nobody has any more, and stay open until the garbage collector
-    finds it.
+    Otherwise the disposed pool would keep it open until a garbage collection.
     """
     sa.event.listen(engine, "checkin", lambda _, entry: entry.invalidate())
     engine.dispose()
 
 
 def reason(error: BaseException) -> str:
-    """What the database said, in one line."""
+    """The database's error message, in one line."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     lines = str(cause).strip().splitlines()
     return lines[0] if lines else type(cause).__name__
 
 
 def where(engine: sa.Engine) -> str:
-    """Which database it is, for the operator; of a file, also that there is no room beside it."""
+    """Name of the database for the operator; for SQLite also whether its disk is full."""
     shown = f"the database {engine.url.render_as_string(hide_password=True)}"
     if engine.dialect.name == "sqlite" and engine.url.database:
-        with suppress(OSError):  # SQLite itself says "disk I/O error" for some of its files
+        with suppress(OSError):  # for some files, SQLite reports only "disk I/O error"
             free = shutil.disk_usage(Path(engine.url.database).parent).free
             if free < LITTLE_ROOM:
                 shown += f" (its disk is full: {free // 1024} KiB are free)"
@@ -130,9 +129,9 @@ def where(engine: sa.Engine) -> str:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database does not do its work, whatever it was asked; else the asking is wrong.
+    """Whether the error is the database's fault and not the request's.
 
-    Away, locked for too long, full, read-only, broken: for whoever asks, all the same.
+    Unreachable, locked for too long, full, read-only, broken: callers treat all alike.
     """
     if isinstance(error, OperationalError):
         return not is_forestalled(error)
@@ -142,7 +141,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def is_forestalled(error: BaseException) -> bool:
-    """Whether another node was faster, so that the same work finds another state now."""
+    """Whether another node's write conflicted, so that a retry finds a new state."""
     if isinstance(error, sa.exc.IntegrityError):
         return True
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in FORESTALLED
@@ -161,8 +160,10 @@ def _postgresql(url: str) -> sa.URL:
 
 
 def _parameters(url: sa.URL) -> dict[str, Any]:
-    """Connect parameters, all libpq's own but the name: a pooler refuses start-up options that it
-    does not know, and statements prepared on one of its connections are not found on another.
+    """Connect parameters that a pooler accepts.
+
+    All but the name are libpq's own, as a pooler refuses unknown start-up options. Prepared
+    statements are off, as they exist on only one of the pooler's connections.
     """
     bounds: dict[str, Any] = {
         "application_name": "slotgrid",
@@ -177,19 +178,19 @@ def _parameters(url: sa.URL) -> dict[str, Any]:
 
 
 def _timeouts(url: sa.URL) -> str:
-    """A statement that sets, for one transaction, what keeps a silent server from holding us up.
+    """A statement that sets time limits for one transaction, against a server that hangs.
 
-    A session's settings would be those of whatever client a pooler gives the connection next.
-    Those that the URL sets by its `options` stay.
+    With a pooler, session settings would leak to the connection's next client. Limits that the
+    URL sets in `options` stay.
     """
     limits = {
         "statement_timeout": f"{STATEMENT_S}s",
         "lock_timeout": f"{LOCK_S}s",
-        "idle_in_transaction_session_timeout": f"{STATEMENT_S}s",  # of a node that was stopped
+        "idle_in_transaction_session_timeout": f"{STATEMENT_S}s",  # for a suspended node
     }
     options = str(url.query.get("options", ""))
     own = [
-        f"set_config('{name}', '{value}', true)"  # as SET LOCAL, in one statement for all
+        f"set_config('{name}', '{value}', true)"  # as SET LOCAL, but one statement for all
         for name, value in limits.items()
         if name not in options
     ]
@@ -198,12 +199,12 @@ def _timeouts(url: sa.URL) -> str:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
-    # NORMAL survives the death of any process; only a power cut may take the last commits.
+    # NORMAL: commits survive a crash of any process; a power cut may lose the last ones.
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
 class _TextDumper(StrDumper):
-    """PostgreSQL keeps no NUL; an error's text or a caller's filter may have one."""
+    """Replaces NUL, which PostgreSQL refuses and an error's text or a filter may contain."""
 
     def dump(self, obj: str) -> Any:
         return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))

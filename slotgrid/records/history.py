@@ -1,4 +1,4 @@
-"""What `GET /tasks` shows of this node: live tasks, and the last ones that ended, in memory."""
+"""The tasks in memory, for `GET /tasks`: all live tasks and the last ended ones."""
 
 import time
 from collections import OrderedDict
@@ -10,12 +10,12 @@ from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
 
 BYTES_LIMIT = 256 * 1024 * 1024
-"""What finished tasks may occupy together: results, events, inputs and logs."""
+"""Memory limit of all finished tasks: results, events, inputs and logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
-    """Which tasks are meant; None means any. `since` and `until` are seconds since the epoch.
+    """Which tasks to select; None means any. `since` and `until` are seconds since the epoch.
 
     `owner_only` is the only owner whose tasks the principal may see; `TaskService` sets it.
     """
@@ -34,7 +34,7 @@ class TaskFilter:
     q: str | None = None
 
     def accepts(self, task: Task) -> bool:
-        """Whether the task is one of those meant."""
+        """Whether the task matches the filter."""
         return (
             (self.status is None or task.state in self.status)
             and self.function in {None, task.spec.name}
@@ -44,7 +44,7 @@ class TaskFilter:
             and self.owner_only in {None, task.owner}
             and self.source in {None, task.source.kind}
             and (self.schedule is None or task.source == Source("schedule", self.schedule))
-            and self.delivery is None  # only durable tasks are delivered
+            and self.delivery is None  # only durable tasks have deliveries
             and (self.since is None or task.created_at >= self.since)
             and (self.until is None or task.created_at < self.until)
             and (self.q is None or self._mentions(task, self.q.lower()))
@@ -57,9 +57,9 @@ class TaskFilter:
 
 
 class History:
-    """Live tasks, and finished ones bounded by number, age and bytes.
+    """Live tasks, and finished tasks within limits of number, age and bytes.
 
-    `forget` is called with each finished task that is dropped, so its files can go as well.
+    `forget` is called with each evicted task, so that its files can be removed.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class History:
         self._forget = forget
         self._clock = clock
         self._live: dict[str, Task] = {}
-        # Insertion order is the order of ending: the first is always the next to go.
-        # Of a plain dict, finding the first costs as much as was deleted in front of it.
+        # In the order of ending: the first task is the next to evict. A plain dict would skip
+        # all deleted entries to find its first key.
         self._ended: OrderedDict[str, tuple[Task, float, int]] = OrderedDict()
         self._bytes = 0
 
@@ -86,15 +86,15 @@ class History:
         return len(self._live) + len(self._ended)
 
     def add(self, task: Task) -> None:
-        """A task was accepted; or another attempt at one that a balancer sent here before."""
+        """Add an accepted task; also one that a balancer sends again for another attempt."""
         if (earlier := self._ended.pop(task.id, None)) is not None:
             self._bytes -= earlier[2]
         self._live[task.id] = task
 
     def end(self, task: Task) -> None:
-        """A task has ended; it stays for a while."""
+        """Keep an ended task; evict the oldest ones beyond the limits."""
         if self._live.pop(task.id, None) is None:
-            return  # it was removed
+            return  # already removed
         size = task.footprint()
         self._ended[task.id] = (task, self._clock(), size)
         self._bytes += size
@@ -102,20 +102,20 @@ class History:
             self._drop_excess()
 
     def remove(self, task_id: str) -> None:
-        """Know no more of the task: it is another node's now, or its record is gone."""
+        """Remove a task that another node owns now, or whose record was removed."""
         self._live.pop(task_id, None)
         if (ended := self._ended.pop(task_id, None)) is not None:
             self._bytes -= ended[2]
 
     def get(self, task_id: str) -> Task | None:
-        """The task of that id, if it is live or still remembered."""
+        """The task of that id; None if it is unknown or evicted."""
         task = self._live.get(task_id)
         if task is None and (ended := self._ended.get(task_id)) is not None:
             task = ended[0]
         return task
 
     def expire(self) -> None:
-        """Drop what is too old or too much; called now and then."""
+        """Evict tasks beyond the limits; called periodically."""
         self._drop_excess()
         oldest_allowed = self._clock() - self._ttl_s
         while self._ended and next(iter(self._ended.values()))[1] < oldest_allowed:
@@ -131,7 +131,7 @@ class History:
         self._forget(task)
 
     def matching(self, wanted: TaskFilter) -> list[Task]:
-        """The tasks meant that are held in memory alone, newest first; durable ones are not."""
+        """The matching tasks that are not durable, newest first."""
         self.expire()
         return [
             task

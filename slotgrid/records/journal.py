@@ -1,4 +1,4 @@
-"""Writes down the turns in a task's life: history, metrics, log, and the task's own log."""
+"""Records state changes of tasks in history, metrics, log and the task's own log."""
 
 import structlog
 
@@ -13,37 +13,37 @@ from slotgrid.runtime.metrics import Metrics
 
 
 class Journal(Observer):
-    """Writes every turn down.
+    """Records every state change.
 
-    The supervisor calls it from the task's own asyncio task, so what is bound here stands on
-    every line that is logged while the task runs, its function's included.
+    The supervisor calls it from the task's own asyncio task, so every log line of the running
+    task, also of its function, has the fields that are bound here.
     """
 
     def __init__(self, history: History, metrics: Metrics) -> None:
         self._history = history
-        # Bound once: the lazy logger of a module is set up anew at each line.
+        # Bound once: a module's lazy logger is set up again for each line.
         self._log = structlog.get_logger().bind()
         self._metrics = metrics
 
     def accepted(self, task: Task) -> None:
-        """The task is ours."""
+        """Add the accepted task to the history."""
         self._history.add(task)
 
     def leased(self, task: Task, lease: Lease) -> None:
-        """The task has a slot and starts."""
+        """Bind the log fields of a task that has a slot and starts."""
         slot = lease.slot
         bind_fields(task_id=task.id, function=task.spec.name, slot=slot.number, worker=slot.worker)
         self._log.debug("task.started", attempt=task.attempts[-1].number)
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
-        """An attempt failed, another follows."""
+        """Log that an attempt failed and another follows."""
         task.log(f"attempt failed: {error.detail}; trying again in {delay_s:.1f} s")
         self._log.warning(
             "task.will_retry", error=error.detail, problem=error.name, delay_s=delay_s
         )
 
     def finished(self, task: Task) -> None:
-        """The task has reached its end."""
+        """Record the task's end."""
         self._history.end(task)
         started = bool(task.attempts)
         self._metrics.task_finished(
@@ -58,14 +58,14 @@ class Journal(Observer):
             self._log.info("task.completed", queued_ms=task.queued_ms, run_ms=task.run_ms)
             return
         facts: dict[str, object] = {"error": error.detail, "problem": error.name}
-        if not started:  # nothing is bound yet
+        if not started:  # `leased` bound no fields
             facts |= {"task_id": task.id, "function": task.spec.name}
         write = self._log.warning if task.state is FAILED else self._log.info
         if isinstance(error, QueueFull):
             self._metrics.refused(error.name)
-            write = self._log.debug  # at a full queue, a line a refusal would be a flood of its own
+            write = self._log.debug  # a full queue refuses many tasks: do not flood the log
         write(f"task.{task.state}", queued_ms=task.queued_ms, run_ms=task.run_ms, **facts)
 
     def defect(self, task: Task, error: Exception) -> None:
-        """Something of ours broke."""
+        """Log a defect of Slotgrid."""
         self._log.error("task.defect", exc_info=error, task_id=task.id)

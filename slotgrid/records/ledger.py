@@ -1,4 +1,4 @@
-"""One view over what this node holds in memory and what the database holds."""
+"""One view of the tasks in this node's memory and the tasks in the database."""
 
 import asyncio
 from contextlib import suppress
@@ -24,14 +24,14 @@ from slotgrid.records.views import task_detail, task_summary
 
 Json = dict[str, Any]
 PAGE = 1000
-"""Rows read at once where all are wanted."""
+"""Rows per read when all rows are wanted."""
 SETTLED_S = 10.0
-"""How long a caller waits for the ends of tasks to be recorded, which then show in lists."""
+"""How long a caller waits until the ends of tasks are recorded, so that lists show them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A durable task that this process does not hold: what the database knows of it."""
+    """The database record of a durable task that is not in this process's memory."""
 
     id: str
     owner: str
@@ -40,18 +40,18 @@ class Record:
     body: Json
     delivery: str | None
     place: tuple[str, str, float]
-    """Its node, its class and its key in the queue."""
+    """Node, class and queue key."""
 
     def submission(self) -> Submission:
-        """What was submitted."""
+        """The submission, parsed from `body`."""
         return Submission.parse(self.body)
 
     def step_names(self) -> list[str]:
-        """The names under which lines of its log stood."""
+        """Names of the steps that its log lines can have."""
         return [NODE_STEP, MAIN_STEP, *(step["name"] for step in self.detail["steps"])]
 
     def own_lines(self) -> list[Event]:
-        """What the node's log of it says when no line was kept: its attempts, and how it ended."""
+        """Log lines made from the record if none were recorded: the attempts and the end."""
         detail = self.detail
         said = [(one["started_at"], attempt_line(one)) for one in detail["attempts"]]
         if self.state.terminal:
@@ -70,9 +70,9 @@ class Record:
 
 
 class Ledger:
-    """Finds and lists tasks, wherever they are recorded; `database` is None without durable work.
+    """Finds and lists tasks in memory and in the database (None without durable work).
 
-    Durable tasks are listed from the database alone, the others from memory alone: none twice.
+    Lists take durable tasks only from the database and others only from memory: no duplicates.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Ledger:
         self._database = database
 
     async def find(self, task_id: str) -> Task | Record | None:
-        """The task of that id: live or recent here, else as recorded.
+        """The task of that id from memory, else its record, else None.
 
         Raises UnreadableRecord.
         """
@@ -116,13 +116,13 @@ class Ledger:
         return found.detail | {"queue_position": position}
 
     async def events(self, task_id: str, after: int, *, upto: int | None = None) -> list[Event]:
-        """The events of a task that the database keeps, above `after` and up to `upto`."""
+        """Recorded events of a task, with ids above `after` and up to `upto`."""
         if self._database is None:
             return []
         return await self._database.read(lambda c: task_events.kept_events(c, task_id, after, upto))
 
     async def lines(self, task_id: str, *, upto: int | None = None) -> list[Event]:
-        """The lines of a task's log that the database keeps, up to the number `upto`."""
+        """Recorded log lines of a task, up to the number `upto`."""
         if self._database is None:
             return []
         return await self._database.read(lambda c: lines.kept_lines(c, task_id, upto))
@@ -134,7 +134,7 @@ class Ledger:
         held = self._history.matching(wanted)
         if self._database is None:
             return [self._row(task) for task in held[offset : offset + limit]], len(held)
-        # Whatever the two lists hold, the page lies within these rows of the database.
+        # Tasks in memory shift the page by at most `len(held)` rows of the database.
         first = max(0, offset - len(held))
         count = offset + limit - first
         recorded, total = await self._database.read(
@@ -151,9 +151,9 @@ class Ledger:
         return shown, total + len(held)
 
     async def settled(self) -> None:
-        """Return when the ends that were announced so far are recorded, or cannot be for now.
+        """Wait until the ends announced so far are recorded, or the database is unavailable.
 
-        Writes are committed in their order, so one that does nothing comes behind them.
+        Batches are committed in order, so an empty write is committed after or with these ends.
         """
         if self._database is not None:
             with suppress(DatabaseUnavailable, TimeoutError):
@@ -178,9 +178,9 @@ class Ledger:
         return task_summary(task, self._dispatcher.position(task))
 
     async def _recorded(self, task_id: str, summary: str) -> Json:
-        """The summary of a recorded task: its current state if memory holds it, else the row's.
+        """The summary of a recorded task: from memory if the task is there, else from the row.
 
-        Parsed, since templates read its fields; a page of 1,000 rows costs 3 ms.
+        The JSON is parsed because templates read its fields; 1,000 rows take 3 ms.
         """
         live = self._history.get(task_id)
         if live is not None:
@@ -190,7 +190,7 @@ class Ledger:
         except orjson.JSONDecodeError:
             assert self._database is not None
             row = await self._database.read(lambda connection: rows.get(connection, task_id))
-            if row is None:  # it was removed in this moment
+            if row is None:  # removed since the list was read
                 raise
             return unreadable_summary(row)
         return shown

@@ -1,4 +1,4 @@
-"""Brings the tables up to the present revision by Alembic; refuses those of a later program."""
+"""Migrates the tables to the current revision with Alembic; refuses newer tables."""
 
 import threading
 
@@ -13,16 +13,16 @@ from slotgrid.records.tables import SCHEMA_VERSION, meta
 log = structlog.get_logger()
 
 LOCK = 7461
-"""Advisory lock of PostgreSQL: two nodes that start at once must not both change the tables."""
+"""Advisory lock of PostgreSQL, so that two starting nodes do not both change the tables."""
 
 _ALEMBIC = threading.Lock()
-"""Alembic keeps the revision that is under way in globals of its own."""
+"""Guards the globals in which Alembic keeps the current migration."""
 
 
 def migrate(engine: sa.Engine) -> None:
-    """Make or change the tables in one transaction, which one process at a time has.
+    """Create or migrate the tables in one transaction, one process at a time.
 
-    Raises DatabaseFault for those of a later program.
+    Raises DatabaseFault for tables of a newer version.
     """
     with engine.begin() as connection:
         _lock(connection)
@@ -44,9 +44,9 @@ def migrate(engine: sa.Engine) -> None:
 
 
 def _lock(connection: sa.Connection) -> None:
-    """Wait for another process that changes the tables, and keep others out until the commit."""
+    """Lock migrations until the commit; waits for another process's migration."""
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 itself begins none for DDL
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 begins no transaction for DDL
         return
     connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
     connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
@@ -54,7 +54,7 @@ def _lock(connection: sa.Connection) -> None:
 
 
 def _version(connection: sa.Connection) -> int | None:
-    """Of the tables that are there; None when there are none."""
+    """Version of the existing tables; None without tables."""
     if not sa.inspect(connection).has_table(meta.name):
         return None
     row = connection.execute(sa.select(meta.c.value).where(meta.c.name == "schema")).first()

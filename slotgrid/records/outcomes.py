@@ -1,8 +1,8 @@
-"""Whether a commit whose answer was lost took place: each transaction leaves a mark.
+"""Finds out whether a commit took effect when its reply was lost: each transaction leaves a mark.
 
-A writer (one a process) has one row, and each of its transactions writes a fresh token into it. The
-row's lock lasts as long as the transaction: who gets the lock afterwards sees how it ended, also
-where the server went on with it after the connection was lost.
+Each writer (one per process) has one row, and each of its transactions writes a new token there.
+The transaction holds the row's lock until its end. A reader that gets the lock afterwards sees the
+outcome, even if the server continued the transaction after the connection was lost.
 """
 
 import time
@@ -13,32 +13,32 @@ from slotgrid.records.tables import meta
 
 PREFIX = "commit:"
 KEPT_S = 24 * 3600.0
-"""A row that was not written for so long belongs to a process that is dead."""
+"""Age of the last write above which a row belongs to a dead process."""
 
 
 def enter(connection: sa.Connection, writer: str) -> None:
-    """Make the writer's row, before its first transaction; remove those of dead writers."""
+    """Create the writer's row before its first transaction; remove rows of dead writers."""
     dead = meta.c.name.startswith(PREFIX)
-    if connection.dialect.name != "sqlite":  # there, one process at a time uses the database
+    if connection.dialect.name != "sqlite":  # only one process at a time uses a SQLite file
         dead &= meta.c.value < _value("", at=time.time() - KEPT_S)
     connection.execute(meta.delete().where(dead))
     connection.execute(meta.insert().values(name=PREFIX + writer, value=_value("")))
 
 
 def leave(connection: sa.Connection, writer: str) -> None:
-    """Remove the writer's row, after its last transaction."""
+    """Remove the writer's row after its last transaction."""
     connection.execute(meta.delete().where(meta.c.name == PREFIX + writer))
 
 
 def mark(connection: sa.Connection, writer: str, token: str) -> None:
-    """Mark the transaction that is under way."""
+    """Write the token of the current transaction into the writer's row."""
     row = meta.update().where(meta.c.name == PREFIX + writer)
     if connection.execute(row.values(value=_value(token))).rowcount == 0:
         connection.execute(meta.insert().values(name=PREFIX + writer, value=_value(token)))
 
 
 def is_last(connection: sa.Connection, writer: str, token: str) -> bool:
-    """Whether the transaction of that token was committed, and none of the writer's after it."""
+    """Whether the writer's last committed transaction is the one with that token."""
     query = sa.select(meta.c.value).where(meta.c.name == PREFIX + writer).with_for_update()
     value: str | None = connection.execute(query).scalar()
     return value is not None and value.endswith(f" {token}")

@@ -1,4 +1,4 @@
-"""Files in an S3 bucket, or in whatever speaks S3. Needs the extra `slotgrid[s3]`."""
+"""Files in an S3 bucket or a compatible store. Needs the extra `slotgrid[s3]`."""
 
 from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
@@ -20,11 +20,11 @@ RETRIES = 3
 
 
 class S3Files:
-    """Fulfils `SharedFiles` below `s3://bucket/prefix`.
+    """Implements `SharedFiles` below `s3://bucket/prefix`.
 
-    Keys, region and endpoint come from the environment, under the names that the tools of AWS
-    use: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`; or from
-    the machine that it runs on.
+    Keys, region and endpoint are read from the environment variables of the AWS tools:
+    `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`; or from the
+    machine's instance metadata.
     """
 
     def __init__(self, url: str) -> None:
@@ -38,14 +38,14 @@ class S3Files:
         )
 
     async def put(self, task_id: str, name: str, path: Path) -> None:
-        """In pieces if it is large; it is there when all of them are."""
+        """Upload the file, a large one in parts; it appears when all parts are uploaded."""
         try:
             await obstore.put_async(self._store, _key(task_id, name), path)
         except (BaseError, OSError) as cause:
             raise NotShared(f"{name}: {_reason(cause)}") from cause
 
     async def open(self, task_id: str, name: str) -> File | None:
-        """Its pieces."""
+        """The file in pieces; None if it is missing or unreadable."""
         try:
             found = await obstore.get_async(self._store, _key(task_id, name))
         except FileNotFoundError:
@@ -56,7 +56,7 @@ class S3Files:
         return _pieces(found)
 
     async def remove(self, task_ids: Collection[str]) -> None:
-        """What cannot be removed stays, and is told in the log."""
+        """Remove the tasks' files; a failure is logged and the remaining files stay."""
         try:
             for task_id in task_ids:
                 async for page in obstore.list(self._store, prefix=f"{plain(task_id)}/"):
@@ -75,5 +75,5 @@ async def _pieces(found: "obstore.GetResult") -> AsyncIterator[bytes]:
 
 
 def _reason(cause: Exception) -> str:
-    """Its first line: the others are of the library."""
+    """The first line of the error; the others describe the library."""
     return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__

@@ -1,4 +1,4 @@
-"""Where files of durable tasks stay, for every node to read: a folder, or an S3 bucket."""
+"""Shared storage of durable tasks' files, readable by every node: a folder or S3 bucket."""
 
 import asyncio
 import shutil
@@ -9,46 +9,46 @@ from typing import Protocol
 from slotgrid.runtime.paths import inside
 
 File = Path | AsyncIterator[bytes]
-"""A file that can be read: where it lies, or its pieces."""
+"""A readable file: its path or its pieces."""
 
 
 class NotShared(Exception):
-    """A file could not be copied there; the message says which one and why."""
+    """A file could not be copied to the storage; the message names it and the reason."""
 
 
 class SharedFiles(Protocol):
-    """Keeps files under the id of their task and their name, which are checked already."""
+    """Keeps files by task id and name, which the caller has checked."""
 
     async def put(self, task_id: str, name: str, path: Path) -> None:
-        """Copy a file there; readers see all of it or nothing. Raises NotShared."""
+        """Copy a file to the storage; readers see all of it or nothing. Raises NotShared."""
 
     async def open(self, task_id: str, name: str) -> File | None:
-        """The file; None when there is none, or it cannot be had."""
+        """The file; None if it is missing or unreadable."""
 
     async def remove(self, task_ids: Collection[str]) -> None:
-        """Remove the files of those tasks, as far as possible."""
+        """Remove the files of these tasks, as far as possible."""
 
 
 class SharedFolder:
-    """A folder that every node sees under the same path. Fulfils `SharedFiles`."""
+    """A folder with the same path on every node. Implements `SharedFiles`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def put(self, task_id: str, name: str, path: Path) -> None:
-        """Copied beside its place first, and then put there."""
+        """Copy to a temporary name beside the target, then rename."""
         try:
             await asyncio.to_thread(_copy, path, inside(self._folder, task_id, name))
         except OSError as cause:
             raise NotShared(f"{name}: {cause.strerror or cause}") from cause
 
     async def open(self, task_id: str, name: str) -> File | None:
-        """Where it lies."""
+        """Path of the file; None if it is missing or unreadable."""
         path = inside(self._folder, task_id, name)
         return path if await asyncio.to_thread(is_file, path) else None
 
     async def remove(self, task_ids: Collection[str]) -> None:
-        """A folder for each task."""
+        """Remove each task's folder."""
         for task_id in task_ids:
             await asyncio.to_thread(
                 shutil.rmtree, inside(self._folder, task_id), ignore_errors=True
@@ -56,8 +56,8 @@ class SharedFolder:
 
 
 def is_file(path: Path) -> bool:
-    """Whether the file is there for us; `Path.is_file` raises where a folder cannot be entered, and
-    where a network file system fails.
+    """Whether the file exists and is accessible. `Path.is_file` raises if a folder is not
+    accessible, and if a network file system fails.
     """
     try:
         return path.is_file()

@@ -1,4 +1,4 @@
-"""Records whose JSON columns are damaged: the error of one, and its row in a list."""
+"""Records with damaged JSON columns: their error, and their row in a list."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How tasks are shown in answers."""
+"""JSON of functions and tasks in API responses."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def task_summary(task: Task, position: int | None) -> dict[str, Any]:
 
 
 def task_detail(task: Task, position: int | None) -> dict[str, Any]:
-    """A task as `GET /tasks/{id}` shows it. What its schema marks `writeOnly` is hidden."""
+    """A task as `GET /tasks/{id}` shows it. Inputs that the schema marks `writeOnly` are hidden."""
     submission, spec = task.submission, task.spec
     return task_summary(task, position) | {
         "input": spec.input.redacted(task.input),

@@ -1,4 +1,4 @@
-"""One thread makes all writes, and commits together what waits together."""
+"""One thread makes all writes and commits waiting writes together."""
 
 import asyncio
 import queue
@@ -24,16 +24,16 @@ Item = TypeVar("Item")
 WorkOnMany = Callable[[sa.Connection, Sequence[Item]], Sequence[T]]
 
 BATCH = 256
-"""Writes that share one commit at most: the commit is what costs, not the statement."""
+"""Maximum number of writes in one commit, as the commit costs more than a statement."""
 TRIES = 3
-"""Of a write that another node forestalls."""
+"""Maximum runs of a write that conflicts with other nodes."""
 REST_S = 1.0
-"""Between two attempts to look up the outcome of a commit."""
+"""Pause between two lookups of a commit's outcome."""
 
 
 @dataclass(eq=False, slots=True)
 class Write:
-    """A write that waits for the writer, or is under way. `answer` belongs to `loop`."""
+    """A waiting or running write. `answer` is a future of `loop`."""
 
     work: WorkOnMany[Any, Any]
     item: Any
@@ -42,19 +42,19 @@ class Write:
     _begins: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> bool:
-        """Whether the writer may begin it; else it was withdrawn."""
+        """Begin the write; False if it was withdrawn."""
         return self._begins.acquire(blocking=False)
 
     def withdraw(self) -> bool:
-        """Whether it will never begin; else it has begun, and its outcome will be known."""
+        """Withdraw the write; False if it has begun, so that its outcome will be known."""
         return self._begins.acquire(blocking=False)
 
 
 class Writer:
-    """Takes writes from any thread, and answers each once its outcome is certain.
+    """Takes writes from any thread and resolves each once its outcome is certain.
 
-    An error means that nothing was committed. Where the answer to a commit is lost, the writer
-    looks for the transaction's mark until the database answers, before it writes anything else.
+    An error means that nothing was committed. If the reply to a commit is lost, the writer looks
+    for the transaction's mark until the database responds; other writes wait meanwhile.
     """
 
     def __init__(self, connections: Connections, availability: Availability) -> None:
@@ -66,23 +66,23 @@ class Writer:
         self._thread = threading.Thread(target=self._write_on, name="db-write", daemon=True)
 
     def start(self) -> None:
-        """Write from here on. Raises SQLAlchemyError or DatabaseAway."""
+        """Create the writer's row, start its thread. Raises SQLAlchemyError or DatabaseAway."""
         with self._connections.use() as (connection, _):
             outcomes.enter(connection, self._id)
             connection.commit()
         self._thread.start()
 
     def put(self, write: Write) -> None:
-        """Have it written."""
+        """Queue a write."""
         self._queue.put(write)
 
     def end(self, within_s: float) -> None:
-        """Write what waits, then end; what is not certain by then stays so."""
+        """Execute the waiting writes, then end; returns after `within_s` in any case."""
         self._ends.set()
         self._queue.put(None)
         self._thread.join(within_s)
 
-    # In the thread
+    # Runs in the writer's thread
 
     def _write_on(self) -> None:
         ended = False
@@ -120,7 +120,7 @@ class Writer:
             if is_away(error) or isinstance(error, DatabaseAway):
                 self._availability.lost(Cause.WRITES, reason(error))
                 _answer(batch, [error] * len(batch))
-            elif len(batch) > 1:  # one of them spoilt it for all: each for itself, then
+            elif len(batch) > 1:  # one write failed the batch: commit each alone
                 for write in batch:
                     self._commit([write])
             elif is_forestalled(error) and tries < TRIES:
@@ -132,7 +132,7 @@ class Writer:
             _answer(batch, results)
 
     def _transaction(self, work: Work[T]) -> T:
-        """What `work` returns, committed; run once more if the connection was lost before."""
+        """Run `work` and commit; run it again if the connection was lost without a commit."""
         for again in (False, True):
             token = uuid4().hex
             with self._connections.use() as (connection, use):
@@ -157,8 +157,9 @@ class Writer:
         raise AssertionError("the second run returns or raises")
 
     def _was_committed(self, token: str, failed: SQLAlchemyError) -> bool:
-        """How a transaction ended whose commit failed with `failed`. Raises it, at the end of the
-        process, if that is still not known.
+        """Whether a transaction was committed although its commit raised `failed`.
+
+        Raises `failed` at the end of the process if the outcome is still unknown.
         """
         while True:
             try:
@@ -184,7 +185,7 @@ def _connection_lost(error: SQLAlchemyError) -> bool:
 
 
 def _answer(batch: list[Write], results: list[Any]) -> None:
-    """Hand the results over in one call to the loop."""
+    """Set the results of a batch in one call to the event loop."""
 
     def settle() -> None:
         for write, result in zip(batch, results, strict=True):

@@ -1,4 +1,4 @@
-"""Writes that nobody waits for: held until they are done, however long the database is away."""
+"""Background writes: kept until they are done, however long the database is away."""
 
 import asyncio
 import time
@@ -14,23 +14,23 @@ log = structlog.get_logger()
 
 RETRY_S = (0.5, 15.0)
 OUTCOME_S = 15
-"""A caller waits for the outcome of its write so long: longer than a write waits to begin, so that
-a caller is told that the outcome is not known only where that is so."""
+"""How long a caller waits for the outcome of its write. This is longer than a write waits to begin,
+so that `outcome-unknown` is returned only for a begun write."""
 LAST_WRITES_S = 10.0
-"""At the end of the process: for what is not on disk yet."""
+"""Time limit for pending writes at the end of the process."""
 
 T = TypeVar("T")
 
 
 async def retry_until_written(do: Callable[[], Awaitable[T]], task_id: str) -> T:
-    """Do it again and again until the database takes it."""
+    """Retry `do` with backoff until it succeeds."""
     tries = 0
     while True:
         try:
             return await do()
         except DatabaseUnavailable:
             tries += 1
-        except Exception:  # whatever it is, giving up would lose a task
+        except Exception:  # any error: giving up would lose a task
             log.exception("durable.write_failed", task_id=task_id)
             tries += 1
         base_s, ceiling_s = RETRY_S
@@ -38,11 +38,11 @@ async def retry_until_written(do: Callable[[], Awaitable[T]], task_id: str) -> T
 
 
 async def outcome(writing: "asyncio.Task[T]") -> T:
-    """What a write comes to, for a caller that may leave: the write goes on in any case.
+    """The result of a write; if the caller is cancelled, the write continues.
 
-    Raises DatabaseUnavailable, also where the outcome is not known yet.
+    Raises DatabaseUnavailable, also if the outcome is still unknown after OUTCOME_S.
     """
-    for _ in range(OUTCOME_S):  # a process that was stopped meanwhile has waited one second
+    for _ in range(OUTCOME_S):  # a suspended process counts its pause as one second
         done, _ = await asyncio.wait({writing}, timeout=1.0)
         if done and not writing.cancelled():
             return writing.result()
@@ -57,27 +57,27 @@ async def outcome(writing: "asyncio.Task[T]") -> T:
 
 
 class Writes:
-    """Those under way."""
+    """The background writes in progress."""
 
     def __init__(self) -> None:
         self._under_way: set[asyncio.Task[Any]] = set()
 
     @property
     def under_way(self) -> int:
-        """How many there are."""
+        """Number of writes in progress."""
         return len(self._under_way)
 
     def keep(self, work: Coroutine[Any, Any, T], name: str) -> "asyncio.Task[T]":
-        """Hold a write until it is done."""
+        """Run a write in the background and hold it until it is done."""
         writing = asyncio.get_running_loop().create_task(work, name=f"durable: {name}")
         self._under_way.add(writing)
         writing.add_done_callback(self._under_way.discard)
-        # Retrieved: who waited for it may have left.
+        # Retrieve the exception, as the waiting caller may be cancelled.
         writing.add_done_callback(lambda done: done.cancelled() or done.exception())
         return writing
 
     async def finish(self) -> None:
-        """Wait for what is being written; what cannot be written in time is as after a crash."""
+        """Wait for pending writes up to LAST_WRITES_S; later ones are lost, as in a crash."""
         deadline = time.monotonic() + LAST_WRITES_S
         while self._under_way and (left_s := deadline - time.monotonic()) > 0:
             await asyncio.wait(set(self._under_way), timeout=left_s)

@@ -1,6 +1,6 @@
-"""What Alembic runs for each command: the revisions, on the connection of `migrate`.
+"""Alembic runs this module for each command: it applies revisions on `migrate`'s connection.
 
-The transaction and the lock are the caller's.
+The caller owns the transaction and the lock.
 """
 
 import logging
@@ -8,7 +8,7 @@ import logging
 from alembic import context
 
 VERSION_TABLE = "slotgrid_alembic_version"
-"""A name of our own: the database may hold the tables of other programs, too."""
+"""A name of our own, as the database may contain tables of other programs, too."""
 
 # Alembic logs three lines for each migration; `migrate` logs the one that matters.
 logging.getLogger("alembic").setLevel(logging.WARNING)

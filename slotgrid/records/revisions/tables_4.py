@@ -1,6 +1,6 @@
-"""The tables as they are since revision 4, for that revision. Never changed: databases have them.
+"""The tables of revision 4, for its migration. Never change them, as databases have them.
 
-`slotgrid.records.tables` has the present ones; a test compares the two while 4 is the latest.
+`slotgrid.records.tables` has the current tables; a test compares both while 4 is the latest.
 """
 
 from typing import Any
@@ -16,8 +16,8 @@ meta = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 
-# `summary` and `detail` are what the API shows, as JSON; the other columns are what it filters
-# and orders by. Times are seconds since the epoch.
+# `summary` and `detail` are the API's JSON; the API filters and sorts by the other columns. Times
+# are seconds since the epoch.
 tasks = sa.Table(
     "slotgrid_tasks",
     metadata,
@@ -45,23 +45,23 @@ tasks = sa.Table(
     sa.Column("body_hash", sa.String(64)),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("error", sa.Text),
-    # Set by a node that was asked to cancel a task which runs at another: that one looks for it.
+    # Set by a node that cancels a task which another node runs; the other node polls for it.
     sa.Column("cancel_reason", sa.Text),
     sa.Column("delivery", sa.String(16)),
     sa.Column("deliveries", sa.Text, nullable=False, default="[]"),
     sa.Column("summary", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
-    # Bytes that a finished task takes, roughly: its record, events and files.
+    # Approximate size of a finished task in bytes: its record, events and files.
     sa.Column("size", sa.BigInteger, nullable=False, default=0),
 )
-# What is said of a row in every query that uses one of the small indexes below. Written out and no
-# parameter, so that the database can tell that the index has all the rows of the query.
+# Conditions of the partial indexes below, repeated in each query that uses one. Literals instead of
+# parameters, so that the database can prove that the index has all rows of the query.
 is_queued = tasks.c.status == sa.literal_column("'queued'")
 has_ended = tasks.c.finished_at.is_not(None)
 
 
 def _index(name: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> None:
-    """An index of those rows only: the others cost nothing to write."""
+    """Add a partial index: writes of other rows do not touch it."""
     sa.Index(f"slotgrid_tasks_{name}", *columns, sqlite_where=where, postgresql_where=where)
 
 
@@ -85,7 +85,7 @@ sa.Index(
     sqlite_where=tasks.c.idempotency_key.is_not(None),
     postgresql_where=tasks.c.idempotency_key.is_not(None),
 )
-# The lists, newest first.
+# Indexes for lists, newest first.
 sa.Index("slotgrid_tasks_status", tasks.c.status, tasks.c.id)
 sa.Index("slotgrid_tasks_function", tasks.c.function, tasks.c.id)
 sa.Index("slotgrid_tasks_owner", tasks.c.owner, tasks.c.id)
@@ -100,7 +100,7 @@ events = sa.Table(
     sa.Column("payload", sa.Text, nullable=False),
 )
 
-# What a task and its node wrote into its log; `number` as in `Task.logs`.
+# Log lines that a task and its node wrote; `number` as in `Task.logs`.
 log_lines = sa.Table(
     "slotgrid_log_lines",
     metadata,
@@ -121,9 +121,9 @@ nodes = sa.Table(
     sa.Column("seen_at", sa.Float, nullable=False),
 )
 
-# Work for a later moment, such as the next attempt at a webhook. `ref` names what it is for, with
-# a webhook the task's id. `node` is the only node that may act; null means any. A claim sets
-# `claimer` and moves `due_at` to the claim's end, so that a claimer's death repeats the work.
+# Due work, such as the next attempt at a webhook. `ref` is its subject: the task's id of a webhook.
+# `node` is the only node that may act; null means any. A claim sets `claimer` and moves `due_at` to
+# the claim's end, so that the work is repeated if the claimer dies.
 # `due_at` is in seconds since the epoch, by the database's clock.
 due = sa.Table(
     "slotgrid_due",

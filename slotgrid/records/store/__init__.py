@@ -1,1 +1,1 @@
-"""Task records: every statement that touches `slotgrid_tasks` and its events, by what it is for."""
+"""SQL statements on task records and related tables, one module for each purpose."""

@@ -1,4 +1,4 @@
-"""Recording new tasks: all or none, and once for each idempotency key."""
+"""Records new tasks: all or none, and one task for each idempotency key."""
 
 import time
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ IDEMPOTENT_S = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a submission: recorded, or one that an earlier one stands for.
+    """Result of a submission: a new record, a replay of an earlier task, or a conflict.
 
-    `state` is that of the recorded task. `position` is where it waits on disk: 1 is the next. None
-    for one that is held in memory.
+    `state` is the recorded task's state. `position` is its position on disk, where 1 is next; None
+    for a task in memory.
     """
 
     task_id: str
@@ -33,10 +33,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A task about to be recorded, with what only its submission knows.
+    """A task to record, with the facts of its submission.
 
-    `arrived_at` is when it began to wait, in seconds since the epoch, by the clock that its node
-    orders its queue by; `queue_key` is that with its priority.
+    `arrived_at` is the start of its waiting, in seconds since the epoch by the steady clock of its
+    node. `queue_key` is `arrived_at` plus the delay of its priority.
     """
 
     task: Task
@@ -49,10 +49,10 @@ class NewRecord:
 
 
 def insert(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> list[list[Accepted]]:
-    """Record the tasks of each batch, all of them or none; or raise.
+    """Record the tasks of each batch, all or none.
 
-    One that an earlier task stands for already is not recorded, and none of a batch is if the key
-    of one stands for another body.
+    A task whose idempotency key has an earlier task with the same body is not recorded again. An
+    earlier task with another body is a conflict: then no task of the batch is recorded.
     """
     answers: list[list[Accepted]] = []
     rows: list[dict[str, Any]] = []
@@ -70,7 +70,7 @@ def insert(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> li
 
 
 def _standing(connection: Connection, record: NewRecord) -> Row | None:
-    """The task that stands for this key already; a key is free again after 24 hours."""
+    """The earlier task with this idempotency key; a key expires after 24 hours."""
     if record.idempotency_key is None:
         return None
     mine = (tasks.c.owner == record.task.owner) & (

@@ -1,4 +1,4 @@
-"""The database's clock: the one clock that all nodes of a database share."""
+"""The database's clock, which all nodes of a database share."""
 
 import sqlalchemy as sa
 

@@ -1,4 +1,4 @@
-"""How the delivery of a task's webhook stands, with every attempt."""
+"""The state of a webhook's delivery, with all attempts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,13 +20,13 @@ def note_attempt(
     *,
     again_in_s: float | None,
 ) -> None:
-    """Note an attempt at a task's webhook, how its delivery stands, and when the next is due.
+    """Record an attempt at a webhook, the delivery's state, and when the next attempt is due.
 
-    `again_in_s` is None when nothing follows. An attempt whose claim was lost is listed and
-    changes nothing else: another claim decides.
+    `again_in_s` is None if no attempt follows. An attempt whose claim was lost is listed and
+    changes nothing else: the newer claim decides.
     """
     task_id = claim.ref
-    # Locked: an attempt of a lost claim may be noted at the same moment, by another node.
+    # Lock the row: another node may record an attempt of a lost claim at the same time.
     query = sa.select(tasks.c.deliveries).where(tasks.c.id == task_id).with_for_update()
     made = connection.execute(query).scalar()
     if again_in_s is None or made is None:
@@ -42,7 +42,7 @@ def note_attempt(
 
 
 def deliver_again(connection: Connection, task_id: str, node: str) -> None:
-    """Note that the task's webhook is to be sent once more by that node, from attempt 1."""
+    """Schedule a redelivery of the task's webhook by that node, from attempt 1."""
     again = {"delivery": "pending", "node": node}
     task = tasks.update().where(tasks.c.id == task_id).values(**again)
     if connection.execute(task).rowcount:

@@ -1,6 +1,6 @@
-"""Work that is due at a later moment: scheduled, claimed by one node, rescheduled or removed.
+"""Due work: scheduled, claimed by one node, rescheduled or removed.
 
-All times are those of the database's clock, so that no node's own can be wrong.
+All times are by the database's clock, so that a node's wrong clock does no harm.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ from slotgrid.records.tables import due as table
 
 
 class DueKind(StrEnum):
-    """What is due."""
+    """Kinds of due work."""
 
     WEBHOOK = "webhook"
     """The next attempt at the webhook of an ended task; `ref` is the task's id."""
@@ -26,8 +26,8 @@ class DueKind(StrEnum):
 class Claim:
     """The right to act on one row until `until`, in seconds since the epoch.
 
-    A row whose claim was lost has another `due_at` or another claimer, so the claim itself tells
-    whether it still holds. `attempt` counts from 1.
+    If the claim is lost, the row has another `due_at` or another claimer, so a query detects the
+    loss. `attempt` counts from 1.
     """
 
     kind: DueKind
@@ -38,7 +38,7 @@ class Claim:
 
     @property
     def holds(self) -> sa.ColumnElement[bool]:
-        """The row, as long as the claim holds."""
+        """Condition: the row, while the claim is valid."""
         return (
             _row(self.kind, self.ref)
             & (table.c.claimer == self.claimer)
@@ -47,7 +47,7 @@ class Claim:
 
 
 def _schedule(insert: postgresql.Insert | sqlite.Insert) -> sa.Insert:
-    """Insert a row, or begin anew in the place of one."""
+    """Insert a row, or reset an existing one."""
     columns = ("node", "claimer", "due_at", "attempt")
     return insert.on_conflict_do_update(
         index_elements=[table.c.kind, table.c.ref],
@@ -64,7 +64,7 @@ _SCHEDULE = {
 def schedule_now(
     connection: Connection, kind: DueKind, refs: Sequence[str], node: str | None
 ) -> None:
-    """Make work due at once, from its first attempt; an earlier claim of it is lost.
+    """Make work due now, from its first attempt; an earlier claim on it is lost.
 
     `node` is the only node that may act; None for any.
     """
@@ -81,7 +81,7 @@ def schedule_now(
 def seconds_until_next(
     connection: Connection, kinds: Collection[DueKind], node: str
 ) -> float | None:
-    """Seconds until the node has something to claim, 0 or less if it has; None without any."""
+    """Seconds until the node's next row is due, 0 or less if one is due; None without rows."""
     waits = []
     for kind in kinds:
         query = (
@@ -107,15 +107,15 @@ def claim(
 ) -> list[Claim]:
     """Claim at most `limit` due rows for `lease_s` seconds, the oldest first.
 
-    `under_way` are refs on which this process acts: their claims may have run out during an
-    outage of the database. Of several nodes exactly one gets a row: the update checks the due
-    time again, which a claim moves.
+    `under_way` are refs on which this process acts; their claims may have expired during an
+    outage of the database. Exactly one node gets a row: the update checks `due_at` again, which
+    a claim moves.
     """
     now = clock_of(connection)
     is_due = (table.c.kind == kind) & (table.c.due_at <= now) & _open_to(node)
     if under_way:
         is_due &= table.c.ref.not_in(sorted(under_way))
-    # PostgreSQL: rows that another node is claiming are skipped and not waited for.
+    # PostgreSQL skips rows that another node is claiming, instead of waiting for them.
     oldest = (
         sa.select(table.c.ref)
         .where(is_due)
@@ -138,7 +138,7 @@ def claim(
 
 
 def try_again(connection: Connection, held: Claim, in_s: float) -> bool:
-    """Give the claim up and make the next attempt due in so many seconds; False if it is lost."""
+    """Release the claim; the next attempt is due in `in_s` seconds. False if the claim is lost."""
     values = {
         "claimer": None,
         "due_at": clock_of(connection) + in_s,
@@ -153,16 +153,16 @@ def remove(connection: Connection, held: Claim) -> bool:
 
 
 def release(connection: Connection, node: str) -> None:
-    """Make due at once what the node's last process had claimed when it ended."""
+    """Make all rows that the node's last process had claimed due now."""
     mine = table.c.claimer == node
     values = {"claimer": None, "due_at": clock_of(connection)}
     connection.execute(table.update().where(mine).values(values))
 
 
 def take(connection: Connection, node: str, dead: str, *, limit: int) -> int:
-    """Give at most `limit` rows of a dead node to another one; returns how many it were.
+    """Transfer at most `limit` rows of a dead node to `node`; returns their number.
 
-    What the dead node had claimed is due at once, the rest when it was.
+    Rows that had a claim become due now; the others keep their due time.
     """
     theirs = (table.c.node == dead) | (table.c.claimer == dead)
     some = sa.select(table.c.kind, table.c.ref).where(theirs).limit(limit)

@@ -1,4 +1,4 @@
-"""Ends of tasks that no process here runs: cancelled on disk or elsewhere, lost, not runnable."""
+"""Ends of tasks that this process does not run: cancelled, lost or not runnable."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +18,8 @@ from slotgrid.records.tables import tasks
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A task that was ended on record: whose it was, whether it still waited there, and whether
-    its end is to be delivered.
+    """A task that was ended in the database: the node that owned it, whether it was still queued,
+    and whether its end is to be delivered.
     """
 
     node: str
@@ -36,10 +36,9 @@ def finish_unrun(
     *,
     at: float,
 ) -> Ended | None:
-    """Note the end, `at` then, of a task that this process does not run. It is this node's from
-    then on, which delivers it.
+    """Record the end, at the time `at`, of a task that this process does not run.
 
-    None when it had an end already.
+    The task then belongs to `node`, which delivers its webhook. None if it had already ended.
     """
     row = get(connection, task_id)
     if row is None or row.status not in LIVE:
@@ -50,9 +49,9 @@ def finish_unrun(
 def cancel(
     connection: Connection, node: str, task_id: str, error: dict[str, Any], *, at: float
 ) -> Ended | None:
-    """Cancel a task that this process does not run; None when nothing is to be done here.
+    """Cancel a task that this process does not run; None if this call did not end it.
 
-    One that runs at another node is only marked, for that node to stop it and to record its end.
+    A task that runs at another live node is only marked: that node stops it and records its end.
     """
     row = get(connection, task_id)
     if row is None or row.status not in LIVE:
@@ -66,7 +65,7 @@ def cancel(
 
 
 def cancels(connection: Connection, node: str) -> dict[str, str]:
-    """Which of that node's tasks another node was asked to cancel, and why."""
+    """Reasons, by task id, of cancels that other nodes recorded for tasks of this node."""
     query = sa.select(tasks.c.id, tasks.c.cancel_reason).where(
         (tasks.c.node == node) & tasks.c.cancel_reason.is_not(None) & tasks.c.finished_at.is_(None)
     )
@@ -97,11 +96,11 @@ def _finish(
         "summary": orjson.dumps(summary).decode(),
         "detail": orjson.dumps(detail).decode(),
     }
-    # Its node may be recording an end of its own in this moment: the first one counts.
+    # The task's node may record an end at the same time: the first end counts.
     still = live_at(row.node) & (tasks.c.id == row.id)
     if connection.execute(tasks.update().where(still).values(**values)).rowcount == 0:
         return None
-    # Above all that the processes before may have said.
+    # Above all event numbers that earlier processes may have used.
     last = max(task_events.last_kept(connection, row.id), task_events.events_before(row.starts))
     said = Event(last + 1, "error", at, orjson.dumps(error))
     task_events.keep_events(connection, row.id, [said])

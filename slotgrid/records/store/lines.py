@@ -1,4 +1,4 @@
-"""Lines of tasks' logs, as far as they are kept: a line is a row."""
+"""Recorded log lines of tasks, one row for each line."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,9 +18,9 @@ UNLESS_KEPT = {
 
 
 def lines_of(task: Task, *, after: int) -> Sequence[Event]:
-    """The lines of the task's log above `after`.
+    """The task's log lines with numbers above `after`.
 
-    None of a task whose log says no more than its attempts: most are such, and cost no rows.
+    Empty if the log has only the lines about attempts, so most tasks need no rows.
     """
     return task.logs.after(after) if task.has_lines else ()
 
@@ -37,12 +37,12 @@ def line_row(task_id: str, line: Event) -> dict[str, Any]:
 
 
 def keep_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Keep those of the lines that are not kept yet."""
+    """Record the lines that are not recorded yet."""
     execute(connection, UNLESS_KEPT[connection.dialect.name], rows)
 
 
 def kept_lines(connection: Connection, task_id: str, upto: int | None = None) -> list[Event]:
-    """The kept lines of a task, up to the number `upto`, in order."""
+    """The recorded lines of a task, up to the number `upto`, in order."""
     where = log_lines.c.task_id == task_id
     if upto is not None:
         where &= log_lines.c.number <= upto

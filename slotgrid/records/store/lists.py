@@ -10,7 +10,7 @@ from slotgrid.records.tables import tasks
 def select(
     connection: Connection, wanted: TaskFilter, *, limit: int, offset: int
 ) -> tuple[list[Row], int]:
-    """A page of records, newest first, and how many the filter accepts."""
+    """A page of records, newest first, and the total number of matches."""
     where = sa.and_(sa.true(), *_conditions(wanted))
     total = connection.execute(sa.select(sa.func.count()).select_from(tasks).where(where)).scalar()
     query = (

@@ -1,6 +1,6 @@
-"""The nodes that share the database: heartbeats, and whose tasks become whose.
+"""The nodes that share the database: heartbeats, claims and takeovers.
 
-All times are those of the database's clock, so that no node's own can be wrong.
+All times are by the database's clock, so that a node's wrong clock does no harm.
 """
 
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from slotgrid.records.tables import nodes as table
 from slotgrid.records.tables import tasks
 
 DEAD_S = 10.0
-"""A node that has not been heard of for so long, by the database's clock, is dead."""
+"""Age of the last heartbeat, by the database's clock, above which a node is dead."""
 LEFT = 0.0
-"""Stands for the time of the last heartbeat of a node that ended by itself."""
+"""Time of the last heartbeat that a node writes when it ends by itself."""
 CLAIM = "taken by "
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a node is known by; `boot` tells its processes apart."""
+    """Identity of a node; `boot` distinguishes its processes."""
 
     name: str
     group: str
@@ -33,13 +33,13 @@ class Identity:
 
     @classmethod
     def of_this_process(cls, name: str, *, group: str, contract: int) -> "Identity":
-        """A new one."""
+        """An identity with a new `boot`."""
         return cls(name, group, contract, uuid4().hex)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A heartbeat: whose, at what time, and how long ago."""
+    """The last heartbeat of a node: its process, its time and its age."""
 
     boot: str
     at: float
@@ -48,20 +48,20 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A batch of tasks that changed hands: how many, and the records of those that ran."""
+    """A batch of tasks that was taken over: their number, and the records of running ones."""
 
     tasks: int
     running: list[Row]
 
 
 def is_alive(connection: Connection, name: str) -> bool:
-    """Whether a node of that name has been heard of lately."""
+    """Whether the node of that name has a recent heartbeat and is not claimed."""
     found = seen(connection, name)
     return found is not None and found.age_s <= DEAD_S and not found.boot.startswith(CLAIM)
 
 
 def seen(connection: Connection, name: str) -> Seen | None:
-    """When the node was heard of last; None when it is not known."""
+    """The last heartbeat of the node; None if it has no row."""
     query = sa.select(table.c.boot, table.c.seen_at).where(table.c.name == name)
     row = connection.execute(query).first()
     if row is None:
@@ -70,7 +70,7 @@ def seen(connection: Connection, name: str) -> Seen | None:
 
 
 def enter(connection: Connection, me: Identity) -> None:
-    """Be known, in the place of whoever had the name."""
+    """Add this node's row; replaces any row of the same name."""
     connection.execute(table.delete().where(table.c.name == me.name))
     connection.execute(
         table.insert().values(
@@ -84,17 +84,17 @@ def enter(connection: Connection, me: Identity) -> None:
 
 
 def beat(connection: Connection, me: Identity, at: float | None) -> bool:
-    """Be heard; False when the row is no longer ours."""
+    """Write a heartbeat, at the time `at` or now; False if the row is no longer ours."""
     mine = (table.c.name == me.name) & (table.c.boot == me.boot)
     seen_at = clock_of(connection) if at is None else at
     return connection.execute(table.update().where(mine).values(seen_at=seen_at)).rowcount == 1
 
 
 def dead(connection: Connection, me: Identity, heard_s: float) -> list[str]:
-    """Peers of ours that are dead or have left.
+    """Peers that are dead or have left.
 
-    Only who has been heard for as long itself may call another one silent: after an outage of the
-    database every node looks dead.
+    A node may declare peers dead only if its own heartbeats succeeded for DEAD_S (`heard_s`): after
+    an outage of the database, every node looks dead.
     """
     silent = table.c.seen_at < clock_of(connection) - DEAD_S
     gone = silent if heard_s >= DEAD_S else table.c.seen_at == LEFT
@@ -108,9 +108,9 @@ def dead(connection: Connection, me: Identity, heard_s: float) -> list[str]:
 
 
 def claim(connection: Connection, me: Identity, name: str) -> float | None:
-    """Take the dead node's place; None when another peer was faster, or it is back.
+    """Claim a dead node; None if another peer was faster or the node is back.
 
-    Returns for how many seconds it had not been heard of; 0 for one that left by itself.
+    Returns the age of its last heartbeat in seconds; 0 if the node left by itself.
     """
     before = seen(connection, name)
     now = clock_of(connection)
@@ -123,9 +123,9 @@ def claim(connection: Connection, me: Identity, name: str) -> float | None:
 
 
 def take_tasks(connection: Connection, me: Identity, name: str, *, limit: int) -> Taken | None:
-    """Make at most `limit` unfinished tasks of a claimed node ours; None when the claim is lost.
+    """Take over at most `limit` live or undelivered tasks; None if the claim is lost.
 
-    Each batch renews the claim, and our own heartbeat: a long takeover is no silence.
+    Each batch renews the claim and our own heartbeat, so that a long takeover is not silence.
     """
     if not _renew(connection, me, name):
         return None
@@ -142,19 +142,19 @@ def take_tasks(connection: Connection, me: Identity, name: str, *, limit: int) -
 
 
 def take_due(connection: Connection, me: Identity, name: str, *, limit: int) -> int | None:
-    """Make at most `limit` due rows of a claimed node ours; None when the claim is lost."""
+    """Take over at most `limit` due rows of a claimed node; None if the claim is lost."""
     if not _renew(connection, me, name):
         return None
     return due.take(connection, me.name, name, limit=limit)
 
 
 def forget(connection: Connection, me: Identity, name: str) -> bool:
-    """Remove a claimed node, of which nothing is left; False when the claim is lost."""
+    """Remove a claimed node after its takeover; False if the claim is lost."""
     return connection.execute(table.delete().where(_claimed(me, name))).rowcount == 1
 
 
 def _renew(connection: Connection, me: Identity, name: str) -> bool:
-    """Renew claim and heartbeat; the row is locked until the commit, so `enter` waits for it."""
+    """Renew claim and heartbeat; locks the row until the commit, so that `enter` waits."""
     now = clock_of(connection)
     renewed = table.update().where(_claimed(me, name)).values(seen_at=now)
     if connection.execute(renewed).rowcount != 1:

@@ -1,4 +1,4 @@
-"""Removing what has ended: what is too old, and the oldest of what is too much."""
+"""Removes finished tasks: by age, and the oldest ones beyond the limit of bytes."""
 
 from collections.abc import Collection
 
@@ -11,22 +11,22 @@ _DELIVERED = tasks.c.delivery.is_distinct_from("pending")
 
 
 def remove_finished(connection: Connection, before: float, limit: int) -> Collection[str]:
-    """Remove tasks that ended before that moment, with all that is kept of them; returns their ids.
+    """Remove tasks that ended before `before`, with events and log lines; returns their ids.
 
-    None whose webhook is still on its way.
+    Tasks with a pending webhook stay.
     """
     ended = has_ended & (tasks.c.finished_at < before) & _DELIVERED
     return _remove(connection, sa.select(tasks.c.id).where(ended).limit(limit))
 
 
 def kept_bytes(connection: Connection) -> int:
-    """What the finished tasks take, with their events and files."""
+    """Bytes of the finished tasks, with their events and files."""
     query = sa.select(sa.func.sum(tasks.c.size)).where(has_ended)
     return int(connection.execute(query).scalar() or 0)
 
 
 def remove_oldest(connection: Connection, excess: int, limit: int) -> Collection[str]:
-    """Remove finished tasks, those first that ended first, until so many bytes are freed."""
+    """Remove finished tasks, the earliest end first, until `excess` bytes are freed."""
     query = (
         sa.select(tasks.c.id, tasks.c.size)
         .where(has_ended & _DELIVERED)

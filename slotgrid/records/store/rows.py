@@ -1,4 +1,4 @@
-"""What all statements about task records share: their types, and reading one record."""
+"""Shared by all statements on task records: types, conditions, reads of one record."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ Row = sa.Row[Any, Any]
 
 
 def shown(task: Task) -> dict[str, Any]:
-    """The columns that say how a task looks."""
+    """The columns with the task's JSON and worker."""
     return {
         "worker": task.worker,
         "summary": orjson.dumps(task_summary(task, None)).decode(),
@@ -29,9 +29,9 @@ def shown(task: Task) -> dict[str, Any]:
 def execute(
     connection: Connection, statement: sa.Executable, parameters: Sequence[dict[str, Any]]
 ) -> int:
-    """Execute it with each of the parameters; how many rows it reached in all.
+    """Execute the statement with each of the parameters; returns the number of rows it reached.
 
-    For one alone, the way of drivers to execute many is a detour.
+    A single set of parameters is passed alone, because `executemany` is slower for it.
     """
     if not parameters:
         return 0
@@ -40,12 +40,12 @@ def execute(
 
 
 def live_at(node: str) -> sa.ColumnElement[bool]:
-    """Whether a task is that node's and has no end yet."""
+    """Condition: the task belongs to that node and has not ended."""
     return (tasks.c.node == node) & tasks.c.status.in_(LIVE)
 
 
 def get(connection: Connection, task_id: str) -> Row | None:
-    """The record of that id."""
+    """The record of that id, or None."""
     return connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).first()
 
 
@@ -56,13 +56,13 @@ def known(connection: Connection, task_ids: Collection[str]) -> set[str]:
 
 
 def owned(connection: Connection, node: str, task_ids: Collection[str]) -> set[str]:
-    """Which of the tasks are that node's."""
+    """Which of the tasks belong to that node."""
     mine = tasks.c.id.in_(list(task_ids)) & (tasks.c.node == node)
     return {row.id for row in connection.execute(sa.select(tasks.c.id).where(mine))}
 
 
 def shared_secret(connection: Connection, name: str, fresh: str) -> str:
-    """The secret of that name, made at the first start and shared by all nodes since."""
+    """The shared secret of that name; stores `fresh` if there is none yet."""
     row = connection.execute(sa.select(meta.c.value).where(meta.c.name == name)).first()
     if row is not None:
         return str(row.value)

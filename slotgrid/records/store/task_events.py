@@ -1,4 +1,4 @@
-"""What tasks said, as far as it is kept: an event is a row."""
+"""Recorded events of tasks, one row for each event."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +12,10 @@ from slotgrid.records.store.rows import Connection, execute
 from slotgrid.records.tables import events
 
 KEPT_KINDS = frozenset({"state", "step", "done", "error"})
-"""The events of a durable task that are kept; its chatter lives in memory only."""
+"""The kinds of events that are recorded for a durable task; others are in memory only."""
 
 EVENTS_A_START = 1_000_000
-"""More than a task says in one process."""
+"""Event numbers per start: more than a task emits in one process."""
 
 UNLESS_KEPT = {
     "sqlite": sqlite.insert(events).on_conflict_do_nothing(),
@@ -24,7 +24,7 @@ UNLESS_KEPT = {
 
 
 def kept_of(task: Task, *, after: int) -> Sequence[Event]:
-    """What the task said above `after` that is kept."""
+    """The task's events to record, with numbers above `after`."""
     return [event for event in task.events.after(after) if event.kind in KEPT_KINDS]
 
 
@@ -40,17 +40,17 @@ def event_row(task_id: str, event: Event) -> dict[str, Any]:
 
 
 def keep_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Keep those of the events that are not kept yet."""
+    """Record the events that are not recorded yet."""
     execute(connection, UNLESS_KEPT[connection.dialect.name], rows)
 
 
 def keep_events(connection: Connection, task_id: str, said: Sequence[Event]) -> None:
-    """Keep those of a task's events that are not kept yet."""
+    """Record the events of one task that are not recorded yet."""
     keep_rows(connection, [event_row(task_id, event) for event in said])
 
 
 def last_kept(connection: Connection, task_id: str) -> int:
-    """The number of the last event of a task that is kept; 0 when none is."""
+    """Number of the task's last recorded event; 0 without any."""
     query = sa.select(sa.func.max(events.c.id)).where(events.c.task_id == task_id)
     return connection.execute(query).scalar() or 0
 
@@ -58,7 +58,7 @@ def last_kept(connection: Connection, task_id: str) -> int:
 def kept_events(
     connection: Connection, task_id: str, after: int, upto: int | None = None
 ) -> list[Event]:
-    """The kept events of a task above `after`, up to `upto`, in order."""
+    """The recorded events of a task above `after`, up to `upto`, in order."""
     where = (events.c.task_id == task_id) & (events.c.id > after)
     if upto is not None:
         where &= events.c.id <= upto
@@ -69,9 +69,9 @@ def kept_events(
 
 
 def events_before(starts: int) -> int:
-    """The number above which a task's events go on in a process that takes it up.
+    """The number above which a process continues a task's events.
 
-    Each process that started the task counts, so no number is used twice although chatter is not
-    recorded; a task that never started has said nothing.
+    Each recorded start reserves EVENTS_A_START numbers. So no number is used twice, although most
+    events are not recorded. A task that never started has no events.
     """
     return starts * EVENTS_A_START

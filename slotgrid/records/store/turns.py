@@ -1,6 +1,6 @@
-"""The turns in a task's life, as its node records them; nobody else's record is touched.
+"""Records state changes ("turns") of tasks at their node.
 
-What has an end keeps it: every statement here is about tasks that have none.
+Every statement matches only tasks that have not ended, so a recorded end never changes.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ CHANGING = (
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn in a task's life. Made where the task lives, since the writer is another thread and
-    the task goes on.
+    """A snapshot of a task's state change. The event loop makes it, since the writer is another
+    thread and the task continues meanwhile.
     """
 
     task_id: str
@@ -35,12 +35,12 @@ class Turn:
     said: Sequence[Event]
     lines: Sequence[Event] = ()
     delivers: bool = False
-    """Whether the end of the task is to be delivered to a webhook."""
+    """Whether the task has a webhook, which is due at its end."""
 
     @classmethod
     def of(cls, task: Task, node: str, *, after: int, lines_after: int = 0) -> "Turn":
-        """How the task stands, what it said above `after` that is kept, and the lines of its log
-        above `lines_after`.
+        """The task's state, its events to record above `after`, and its log lines above
+        `lines_after`.
         """
         written = lines.lines_of(task, after=lines_after)
         values: dict[str, Any] = {
@@ -53,7 +53,7 @@ class Turn:
         }
         if task.state.terminal:
             files = sum(file.size for file in task.artifacts.values())
-            # Once as the record's detail, once as the last event, and what was submitted.
+            # The detail counts twice, as the last event contains the result as well.
             values["size"] = 2 * len(values["detail"]) + task.submission.size + files
             values["size"] += sum(len(line.payload) for line in written)
         said = task_events.kept_of(task, after=after)
@@ -62,22 +62,22 @@ class Turn:
 
 
 class NotAll(Exception):
-    """Some of the tasks are no longer ours, or have an end: each is to be looked at for itself."""
+    """Some tasks of a batch are no longer ours or have ended; the writer reruns each alone."""
 
 
 def begin(connection: Connection, turns: Sequence[Turn]) -> list[bool]:
-    """Note that the tasks start here and now; False of one that is no longer ours to start.
+    """Record the starts of tasks; False for a task that is no longer ours to start.
 
-    Noting the same start once more changes nothing. Raises NotAll, of several. What they say is
-    kept a moment later: no start waits for that.
+    Idempotent. Raises NotAll if a batch has such a task. Events are recorded later, so that no
+    start waits for them.
     """
     return [_take(connection, turns)] * len(turns)
 
 
 def finish(connection: Connection, turns: Sequence[Turn]) -> list[None]:
-    """Note the tasks' ends, with their terminal events, and that their webhooks are due.
+    """Record the tasks' ends, terminal events and log lines; make their webhooks due.
 
-    Raises NotAll, of several.
+    Raises NotAll if a batch has a task that is no longer ours or has ended.
     """
     if _take(connection, turns):
         by_node: dict[str, list[str]] = {}
@@ -98,7 +98,7 @@ def finish(connection: Connection, turns: Sequence[Turn]) -> list[None]:
 
 
 def back_to_queue(connection: Connection, turn: Turn) -> None:
-    """Note that an attempt failed and another follows, unless that one has begun meanwhile."""
+    """Record that an attempt failed and another follows, unless a later start is recorded."""
     where = live_at(turn.node) & (tasks.c.id == turn.task_id)
     where &= tasks.c.starts <= turn.values["starts"]
     if connection.execute(tasks.update().where(where).values(turn.values)).rowcount:
@@ -107,7 +107,7 @@ def back_to_queue(connection: Connection, turn: Turn) -> None:
 
 
 def undo_start(connection: Connection, turn: Turn) -> None:
-    """Note that a start which is on record did not take place."""
+    """Undo a recorded start that did not take place."""
     where = live_at(turn.node) & (tasks.c.id == turn.task_id)
     where &= tasks.c.starts == turn.values["starts"]
     before = {"status": TaskState.QUEUED, "starts": turn.values["starts"] - 1}
@@ -115,7 +115,7 @@ def undo_start(connection: Connection, turn: Turn) -> None:
 
 
 def requeue(connection: Connection, row: Row) -> None:
-    """Put a task whose process died back into the queue, at its own place; once for each start."""
+    """Requeue a task whose process died, at its old position; once for each start."""
     lost = (tasks.c.id == row.id) & (tasks.c.status == TaskState.RUNNING)
     same = lost & (tasks.c.starts == row.starts)
     connection.execute(tasks.update().where(same).values(status=TaskState.QUEUED))
@@ -133,10 +133,9 @@ _TURN = (
 
 
 def _take(connection: Connection, turns: Sequence[Turn]) -> bool:
-    """Record the turns of tasks that have no end and belong to the node that takes them.
+    """Record turns of live tasks of their own node; returns whether it reached a task.
 
-    One statement for all, since it is their number that costs; so it cannot tell which ones it
-    did not reach.
+    One statement for all, since each statement costs. So the tasks that it missed are unknown.
     """
     reached = execute(connection, _TURN, [_parameters(turn) for turn in turns])
     if len(turns) > 1 and reached < len(turns):
@@ -145,6 +144,6 @@ def _take(connection: Connection, turns: Sequence[Turn]) -> bool:
 
 
 def _parameters(turn: Turn) -> dict[str, Any]:
-    """The statement's own names: those of columns mean new values."""
+    """Parameters with a prefix, since a column's name would mean its new value."""
     changed = {f"of_{name}": turn.values[name] for name in CHANGING}
     return {"of_id": turn.task_id, "of_node": turn.node, **changed}

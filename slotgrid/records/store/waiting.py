@@ -1,4 +1,4 @@
-"""Tasks that wait on disk: which come next, how many are before one, which have waited too long."""
+"""Queries on tasks that wait on disk: the next ones, positions, and overdue ones."""
 
 from collections.abc import Collection
 
@@ -24,14 +24,14 @@ def next_queued(
 
 
 def position(connection: Connection, node: str, class_key: str, queue_key: float) -> int:
-    """How many of a class come before who has that key, and one: 1 is the next."""
+    """Position of a task with that key in its class; 1 is the next."""
     before = _of_class(node, class_key) & (tasks.c.queue_key < queue_key)
     query = sa.select(sa.func.count()).select_from(tasks).where(before)
     return connection.execute(query).scalar_one() + 1
 
 
 def queued_classes(connection: Connection, node: str) -> dict[str, int]:
-    """How many tasks wait, by class."""
+    """Number of waiting tasks, by class."""
     query = (
         sa.select(tasks.c.class_key, sa.func.count())
         .where(is_queued & (tasks.c.node == node))
@@ -41,7 +41,7 @@ def queued_classes(connection: Connection, node: str) -> dict[str, int]:
 
 
 def next_early(connection: Connection, node: str, class_key: str, now: float) -> float | None:
-    """When the next task of the class that waits for its time may start, since the epoch."""
+    """The earliest future `not_before` of the class, in seconds since the epoch, or None."""
     query = sa.select(sa.func.min(tasks.c.not_before)).where(
         _of_class(node, class_key) & (tasks.c.not_before > now)
     )
@@ -49,9 +49,9 @@ def next_early(connection: Connection, node: str, class_key: str, now: float) ->
 
 
 def overdue(connection: Connection, node: str, now: float, steady_now: float) -> list[str]:
-    """The ids of queued tasks that have waited as long as they may.
+    """Ids of queued tasks whose `wait_until` or `expires_at` has passed.
 
-    One query for each reason, since each has an index, which holds no task without a limit.
+    One query for each limit, since each has a partial index of the tasks with that limit.
     """
     mine = is_queued & (tasks.c.node == node)
     waited = sa.select(tasks.c.id).where(mine & (tasks.c.wait_until < steady_now))
@@ -60,13 +60,13 @@ def overdue(connection: Connection, node: str, now: float, steady_now: float) ->
 
 
 def still_waiting(connection: Connection, node: str, task_ids: Collection[str]) -> set[str]:
-    """Which of the tasks still wait at that node."""
+    """Which of the tasks are still queued at that node."""
     mine = is_queued & (tasks.c.node == node) & tasks.c.id.in_(list(task_ids))
     return {row.id for row in connection.execute(sa.select(tasks.c.id).where(mine))}
 
 
 def left_running(connection: Connection, node: str) -> list[Row]:
-    """What was running when the node's last process ended."""
+    """The tasks that were running when the node's last process ended."""
     query = sa.select(tasks).where((tasks.c.node == node) & (tasks.c.status == TaskState.RUNNING))
     return list(connection.execute(query))
 
@@ -76,6 +76,6 @@ def _of_class(node: str, class_key: str) -> sa.ColumnElement[bool]:
 
 
 def _too_late(now: float, steady_now: float) -> sa.ColumnElement[bool]:
-    """Whether a task has waited as long as it may. Without a limit it never has."""
+    """Condition: `wait_until` or `expires_at` has passed; false without a limit."""
     waited = sa.func.coalesce(tasks.c.wait_until < steady_now, sa.false())
     return waited | sa.func.coalesce(tasks.c.expires_at < now, sa.false())

@@ -1,7 +1,7 @@
-"""One table of what is due takes the place of DBOS, which drove webhooks before.
+"""One table of due work replaces DBOS, which drove webhooks before.
 
-Adopts the tables of versions 1 to 3, which had no Alembic but a number in `slotgrid_meta`. The
-migration raises that number, by which programs of an earlier version refuse to start.
+Adopts the tables of versions 1 to 3, which had a number in `slotgrid_meta` instead of Alembic. The
+migration raises that number, so that programs of an earlier version refuse to start.
 """
 
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ down_revision = None
 
 BATCH = 1000
 BASE_S, FACTOR, CEILING_S = 5.0, 4.0, 6 * 3600.0
-"""Of the waits between attempts, without chance: `slotgrid.core.retry_schedule`."""
+"""Backoff between attempts, without jitter, as in `slotgrid.core.retry_schedule`."""
 
 DBOS_SCHEMA = "dbos"
-"""On PostgreSQL. On SQLite the tables of DBOS lie beside ours, in a file that is ours alone."""
+"""On PostgreSQL. On SQLite, the tables of DBOS are in our own database file."""
 DBOS_TABLES = (
     "operation_outputs", "workflow_input", "workflow_output", "workflow_events",
     "workflow_events_history", "workflow_schedules", "streams", "notifications", "queues",
@@ -32,7 +32,7 @@ OUR_WORKFLOWS = ("durable_task", "deliver_later")
 
 
 def upgrade() -> None:
-    """From any earlier version, or from an empty database."""
+    """Upgrade any earlier version or an empty database."""
     connection = op.get_bind()
     before = _version(connection)
     if before is None:
@@ -58,10 +58,10 @@ def _version(connection: sa.Connection) -> int | None:
 
 
 def _make_tasks_anew(connection: sa.Connection) -> None:
-    """Indexes of the rows that they are for, `cancel_reason` and `size`; no `restores`.
+    """Rebuild the table with partial indexes, `cancel_reason` and `size`, without `restores`.
 
-    The table is made anew, since SQLite can take no constraint away. The sizes of what has ended
-    are not known: it goes by its age.
+    A rebuild, since SQLite cannot drop a constraint. The sizes of ended tasks are unknown, so
+    only their age removes them.
     """
     for index in sa.inspect(connection).get_indexes(tasks.name):
         if not index["name"] or index.get("duplicates_constraint"):
@@ -81,7 +81,7 @@ def _make_tasks_anew(connection: sa.Connection) -> None:
 
 
 def _due_rows(connection: sa.Connection) -> Iterator[list[dict[str, Any]]]:
-    """A row for each ended task whose webhook is still to be delivered, in batches."""
+    """A due row for each ended task with a pending webhook, in batches."""
     last = ""
     while True:
         query = (
@@ -99,20 +99,20 @@ def _due_rows(connection: sa.Connection) -> Iterator[list[dict[str, Any]]]:
 
 
 def _due_row(task: sa.Row[Any, Any, Any, Any]) -> dict[str, Any]:
-    """After its last recorded attempt, as the schedule says; at once without any."""
+    """Due after the last recorded attempt plus its backoff; without attempts, due now."""
     row = {"kind": "webhook", "ref": task.id, "node": task.node, "claimer": None}
     try:
         last = orjson.loads(task.deliveries)[-1]
-        number = int(last["number"])  # from 1 in each round: a redelivery began a new one
+        number = int(last["number"])  # a redelivery begins again at 1
         at = datetime.fromisoformat(last["at"]).timestamp()
-    except (ValueError, LookupError, TypeError):  # none yet, or none that can be read
+    except (ValueError, LookupError, TypeError):  # no attempt, or an unreadable one
         return row | {"due_at": task.finished_at, "attempt": 1}
     wait_s = min(BASE_S * FACTOR ** min(number - 1, 10), CEILING_S)
     return row | {"due_at": at + wait_s, "attempt": number + 1}
 
 
 def _drop_dbos(connection: sa.Connection) -> None:
-    """Remove the workflows: the due rows replace them."""
+    """Drop the workflows of DBOS: due rows replace them."""
     if connection.dialect.name == "sqlite":
         for table in DBOS_TABLES:
             connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))
@@ -121,10 +121,10 @@ def _drop_dbos(connection: sa.Connection) -> None:
 
 
 def _is_ours_alone(connection: sa.Connection) -> bool:
-    """Whether the schema is there and ours to drop.
+    """Whether the schema exists and only we use it.
 
-    Another application may have its workflows in the same one, or an administrator may own it:
-    then it stays, and does no harm.
+    The schema may contain another application's workflows, or an administrator may own it: then
+    it stays, which does no harm.
     """
     owned = sa.text(
         "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = :schema"
