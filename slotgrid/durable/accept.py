@@ -1,4 +1,4 @@
-"""Accepts durable tasks: recorded first, then offered to memory."""
+"""Accepts durable tasks: records them first, then offers them to the prefetch buffer."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -53,8 +53,8 @@ class Acceptor:
     ) -> list[Accepted]:
         """Record tasks; each with its idempotency key and the hash of its body.
 
-        Raises QueueFull or DatabaseUnavailable: nothing was accepted, unless the error says that
-        the outcome is not known. Then the tasks are prefetched as soon as they are found recorded.
+        Raises QueueFull or DatabaseUnavailable: nothing was accepted, except with the reason
+        `outcome-unknown`. Then the write continues, and its tasks are offered once it succeeds.
         """
         waiting = self._count.value
         if waiting + len(submitted) > self._limit:
@@ -88,7 +88,7 @@ class Acceptor:
             self._count.add(len(new) - len(records))
         for record in new:
             self._offer(record)
-        await asyncio.sleep(0)  # one turn of the loop: what can start has started, the rest queues
+        await asyncio.sleep(0)  # one turn of the loop: tasks with a free slot start, others queue
         on_disk = {record.task.id: record for record in new if record.task.id not in self._buffer}
         return [
             await self._placed(answer, on_disk[answer.task_id])
@@ -98,6 +98,6 @@ class Acceptor:
         ]
 
     async def _placed(self, answer: Accepted, record: NewRecord) -> Accepted:
-        with suppress(DatabaseUnavailable):  # the task is accepted; its position is worth no error
+        with suppress(DatabaseUnavailable):  # an accepted task must not fail for its position
             return replace(answer, position=await self._positions.of(record))
         return answer

@@ -1,15 +1,14 @@
-"""A clock for what waits: the system's clock may be set while tasks do."""
+"""A clock for waiting tasks that ignores changes of the system clock."""
 
 import time
 from collections.abc import Callable
 
 
 class SteadyClock:
-    """Seconds since the epoch, as the system clock said at the start, and evenly from there on.
+    """Seconds since the epoch: the system clock at the start, plus monotonic time since then.
 
-    Arrivals and waits are measured by it, so that whoever sets the system clock changes no order
-    and ends no wait. What is meant by the calendar (`not_before`, `expires_at`) follows the
-    system clock.
+    Arrivals and waits use this clock, so that a change of the system clock changes no order and
+    ends no wait. Calendar times (`not_before`, `expires_at`) follow the system clock.
     """
 
     def __init__(
@@ -26,5 +25,5 @@ class SteadyClock:
         return self._epoch + self._monotonic()
 
     def monotonic(self, at: float) -> float:
-        """The same moment by the monotonic clock."""
+        """The time `at`, converted to the monotonic clock."""
         return at - self._epoch

@@ -17,7 +17,7 @@ from slotgrid.runtime.background import background
 log = structlog.get_logger()
 
 LOOK_S = 2.0
-"""Longest sleep between two looks: other nodes may schedule work that any node may do."""
+"""Longest sleep between two polls: other nodes may schedule work that any node may do."""
 END_S = 5.0
 """Time limit, at the end of the node, for the cancelled acts to end."""
 
@@ -25,22 +25,22 @@ END_S = 5.0
 class DueHandler(Protocol):
     """Does the due work of one kind.
 
-    `lease_s` is how long a claim holds: longer than an act takes, as the work is repeated after
-    it. `at_once` bounds the acts of a node at the same time.
+    `lease_s` is the duration of a claim. It is longer than an act, as an expired claim repeats the
+    work. `at_once` limits the concurrent acts of a node.
     """
 
     lease_s: float
     at_once: int
 
     async def act(self, claim: Claim) -> None:
-        """Do the work, and remove or reschedule its row in the end.
+        """Do the work, then remove or reschedule its row.
 
-        Cancelled at the end of the node: the claim then runs out, or the next process releases it.
+        The end of the node cancels the act: its claim expires, or the next process releases it.
         """
 
 
 class DueWork:
-    """Sleeps until the next row is due or `wake` is called, claims what is due, and acts."""
+    """Sleeps until the next row is due or `wake` is called, claims due rows, and acts."""
 
     def __init__(self, database: Database, node: str) -> None:
         self._database = database
@@ -50,12 +50,12 @@ class DueWork:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Look at once: something may be due that was not."""
+        """Poll now: a new row may be due."""
         self._wake.set()
 
     @asynccontextmanager
     async def running(self, handlers: Mapping[DueKind, DueHandler]) -> AsyncIterator[None]:
-        """Do what is due as long as the block runs, first what an earlier process had claimed.
+        """Do due work during the block, first the rows that an earlier process had claimed.
 
         Raises DatabaseUnavailable.
         """
@@ -78,8 +78,8 @@ class DueWork:
             try:
                 sleep_s = await self._turn()
             except DatabaseUnavailable:
-                sleep_s = LOOK_S  # logged once for all by the database
-            except Exception:  # the edge of the loop: a lost right to one table ends no node
+                sleep_s = LOOK_S  # the database logs the outage
+            except Exception:  # edge of the loop: a missing permission must not end the node
                 log.exception("due.look_failed")
                 sleep_s = LOOK_S
             if sleep_s > 0:
@@ -93,7 +93,7 @@ class DueWork:
             return
 
     async def _turn(self) -> float:
-        """Begin what is due and fits in; returns how many seconds to sleep."""
+        """Claim and begin due work within the limits; returns the seconds to sleep."""
         kinds = [kind for kind in self._handlers if self._room(kind) > 0]
         if not kinds:
             return LOOK_S  # the end of an act wakes the loop
@@ -104,7 +104,7 @@ class DueWork:
         if wait_s > 0:
             return wait_s
         began = sum([await self._begin(kind) for kind in kinds])
-        # Nothing, although something is due: its act of an older claim is still under way.
+        # No claim although a row is due: its act still runs under an expired claim.
         return 0.0 if began else LOOK_S
 
     async def _begin(self, kind: DueKind) -> int:
@@ -140,5 +140,5 @@ class DueWork:
         try:
             await handler.act(claim)
         except Exception:
-            # A defect of ours. Its claim is kept, so that it is tried again when that runs out.
+            # A defect of ours. The claim stays, so that its expiry causes a retry.
             log.exception("due.act_failed", kind=claim.kind, ref=claim.ref)

@@ -1,4 +1,4 @@
-"""Everything durable of one node, wired: database, due work, deliveries, retention."""
+"""Wires the durable parts of one node: database, due work, deliveries, retention."""
 
 import asyncio
 import base64
@@ -41,10 +41,10 @@ log = structlog.get_logger()
 
 
 class Durability:
-    """Made with the node's parts, entered when they run. Raises SettingsError for its settings.
+    """The durable parts of a node; `running` starts them. Raises SettingsError for its settings.
 
-    `peers` names the group whose nodes take over from each other; None means the node's own.
-    `functions_within_s` is how long after its start the node may still come to know functions.
+    `peers` is the group whose nodes take over from each other; None means the node's own group.
+    `functions_within_s` is the time after the start in which functions may still become known.
     """
 
     def __init__(
@@ -103,11 +103,11 @@ class Durability:
         )
 
     def check_webhook(self, webhook: Webhook) -> None:
-        """Raises InvalidSubmission for one that could never be delivered."""
+        """Raises InvalidSubmission for a webhook that can never be delivered."""
         check_webhook(webhook, self.policy)
 
     def health(self) -> Mapping[str, Any]:
-        """What `/health` says of durable work."""
+        """The part of `/health` about durable work."""
         reason = self.database.unavailable
         if reason is None:
             return {"waiting": self.tasks.waiting, "database": "available", "reason": None}
@@ -116,11 +116,11 @@ class Durability:
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
-        """Open the database, take up what an earlier process left. Raises DatabaseFault."""
+        """Open the database and recover the tasks of an earlier process. Raises DatabaseFault."""
         async with AsyncExitStack() as stack:
             try:
                 await self._start(stack, supervisor)
-            except DatabaseUnavailable as away:  # it was opened, and did not take what comes next
+            except DatabaseUnavailable as away:  # opened, but failed in a later step
                 why = self.database.unavailable or away.detail
                 raise DatabaseFault(f"{self.database.where} cannot be used: {why}") from away
             yield
@@ -160,8 +160,8 @@ class Durability:
         _ = await stack.enter_async_context(background(self.retention.keep_on, name="retention"))
 
     async def _take_up_after_outages(self) -> None:
-        """What is queued on record waits in memory or is known to wait on disk, whatever an outage
-        did: as at a start.
+        """After each outage, take up all recorded tasks again, as at a start: memory may have
+        missed some.
         """
         while True:
             await self.database.until_returned()
@@ -176,14 +176,14 @@ class Durability:
         )
 
     async def _drop_orphaned_files(self) -> None:
-        """Files of tasks that nobody remembers: those of an earlier process's memory."""
+        """Remove files of tasks without a record: an earlier process had them in memory only."""
         folders = await asyncio.to_thread(self._artifacts.task_ids)
         kept = await self.database.read(lambda connection: rows.known(connection, folders))
         await asyncio.to_thread(self._artifacts.clear, keep=kept)
 
 
 def _shared_files(url: str | None) -> SharedFiles | None:
-    """Raises SettingsError when what reads and writes there is not installed."""
+    """The storage at `url`. Raises SettingsError if its extra is not installed."""
     if url is None:
         return None
     if not url.startswith("s3://"):
@@ -198,7 +198,7 @@ def _shared_files(url: str | None) -> SharedFiles | None:
 
 
 def _check(settings: Settings) -> None:
-    """What could never be sent or sign anything is told at the start, not at the first webhook."""
+    """Check webhook headers and secret at the start, not at the first webhook."""
     problems = [
         f"WEBHOOK_HEADERS: {fault.pointer.removeprefix('/')}: {fault.message}"
         for fault in header_faults(tuple(settings.webhook_headers.items()))

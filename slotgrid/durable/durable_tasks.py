@@ -1,4 +1,4 @@
-"""Durable tasks: recorded before they are accepted, held in memory when their turn comes near."""
+"""Durable tasks: recorded before acceptance, prefetched into memory before their start."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -34,9 +34,9 @@ log = structlog.get_logger()
 class DurableTasks:
     """Accepts, keeps and ends the durable tasks of one node.
 
-    The record is the truth: a task is accepted when its record is committed, and has ended when
-    its end is. All else follows from the record, and is made again from it after a crash.
-    A task is scheduled by its `not_before`, which is recorded, too: until then it waits on disk.
+    The record is the source of truth: a task is accepted when its record is committed, and has
+    ended when its end is committed. After a crash, all other state is rebuilt from the record.
+    A task with a `not_before`, which is recorded too, waits on disk until then.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class DurableTasks:
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
-        """Take up what waits on disk, and go on until the end of the block."""
+        """Take up the tasks that wait on disk; run the background loops during the block."""
         self._supervisor = supervisor
         await self.take_up()
         try:
@@ -110,7 +110,7 @@ class DurableTasks:
             await self._writes.finish()
 
     async def take_up(self) -> None:
-        """Count what waits on disk for this node, for the prefetcher to bring it in."""
+        """Count this node's queued records, so that the prefetcher loads them."""
         on_record = await self._prefetcher.count()
         self._count.assume(max(on_record, sum(held.waits for held in self._buffer)))
 
@@ -120,13 +120,13 @@ class DurableTasks:
         )
 
     def _is_settled(self) -> bool:
-        """Whether the record shows what memory knows: nothing is being accepted or started."""
+        """Whether record and memory agree: no task is being accepted or started."""
         return not self._writes.under_way and all(
             held.waits or held.task.state is not TaskState.QUEUED for held in self._buffer
         )
 
     def release_queued(self) -> None:
-        """Let go of what has not started: it stays recorded, for the next process or a peer."""
+        """Release unstarted tasks, which stay recorded for the next process or a peer."""
         assert self._supervisor is not None
         self._prefetcher.stopped = True
         for held in self._buffer:
@@ -137,7 +137,7 @@ class DurableTasks:
     async def accept(
         self, submitted: Sequence[tuple[Task, str | None, str | None]]
     ) -> list[Accepted]:
-        """Record tasks, all or none; as `Acceptor.accept`."""
+        """Record tasks, all or none; see `Acceptor.accept`."""
         return await self._acceptor.accept(submitted)
 
     def _offer(self, record: NewRecord) -> None:
@@ -153,37 +153,37 @@ class DurableTasks:
         self._prefetcher.look(class_key)
 
     def _load(self, task: Task, class_key: str, key: float) -> None:
-        """Let a recorded task wait for a slot. Whoever comes second with it does nothing."""
+        """Queue a recorded task for a slot; does nothing if the task is already in memory."""
         if task.id in self._buffer:
             return
         assert self._supervisor is not None
-        # So that it has the same key in memory as on disk.
+        # This gives the task the same queue key in memory as on disk.
         arrived_at = key - (task.submission.priority - 1) * self._ageing_s
         task.queued_mono = self._steady.monotonic(arrived_at)
         self._buffer.hold(task, class_key, key)
         self._supervisor.start(task)
 
-    # What the supervisor's turns mean here (slotgrid.core.observer.Observer)
+    # State changes, reported by RecordedRunner and DurableTurns
 
     def overtakes(self, task: Task) -> bool:
-        """Whether tasks that come before it are still on disk: so it was about to start too soon.
+        """Whether earlier tasks are still on disk, so that this task would start too soon.
 
-        The next ones are read ahead of need, but slots may be faster than the database.
+        The prefetcher reads ahead, but slots may become free faster than the database reads.
         """
         held = self._buffer.get(task.id)
         return held is not None and self._buffer.overtakes(held)
 
     async def begin(self, task: Task) -> bool:
-        """Record that the task starts; False when it is no longer ours. Before its first line.
+        """Record the task's start before its function runs; False if it is no longer ours.
 
-        Raises DatabaseUnavailable, soon: the task holds a slot, which others could use.
+        Raises DatabaseUnavailable soon, because the task holds a slot that others could use.
         """
         held = self._buffer.get(task.id)
         if held is None:
             return False
-        if task.attempts[-1].slot is None:  # the worker will say which
+        if task.attempts[-1].slot is None:  # the worker reports it later
             task.on_begin = partial(_say_running, task)
-        elif not held.said:  # said once, however often the database must be asked
+        elif not held.said:  # one event, however often the start is retried
             _say_running(task)
             held.said = True
         ours = await self._starts.record(self._turn(held))
@@ -205,7 +205,7 @@ class DurableTasks:
         _ = self._writes.keep(retry_until_written(write, task.id), f"retry {task.id}")
 
     def ended(self, task: Task) -> None:
-        """Record the end of a task, however long the database needs; then deliver it."""
+        """Record the end of a task, however long an outage lasts; then deliver its webhook."""
         held = self._buffer.get(task.id)
         if held is None:
             return
@@ -223,12 +223,12 @@ class DurableTasks:
         await self.artifacts.leave_to_shared(task)
 
     async def _share_if_possible(self, task: Task) -> None:
-        """What a task saved that did not complete may tell why; it has its end in any case."""
+        """Share the files of a task that did not complete, as they may show why. Logs failures."""
         try:
             await self.artifacts.share(task)
         except NotShared as fault:
             log.warning("artifacts.not_shared", task_id=task.id, reason=str(fault))
-        except Exception:  # of a library: the end must be recorded whatever it is
+        except Exception:  # any library error: the end must be recorded
             log.exception("artifacts.not_shared", task_id=task.id)
 
     def _turn(self, held: Held) -> Turn:
@@ -241,12 +241,12 @@ class DurableTasks:
             self._count.add(-1)
             self._prefetcher.look(held.class_key)
 
-    # Ends of what this process does not run
+    # Ends of tasks that this process does not run
 
     async def cancel(self, task_id: str, reason: str) -> None:
-        """End a task that is not held in memory, or have the node stop it that runs it.
+        """Cancel a task that is not in memory, or request this from the node that runs it.
 
-        It may have ended meanwhile: then nothing. Raises DatabaseUnavailable.
+        Does nothing if the task has ended meanwhile. Raises DatabaseUnavailable.
         """
         await outcome(self._writes.keep(self._cancel(task_id, reason), f"cancel {task_id}"))
 
@@ -257,11 +257,11 @@ class DurableTasks:
             lambda c: endings.cancel(c, self._node, task_id, problem, at=now)
         )
         self._ended_on_disk(task_id, ended)
-        # The prefetcher may just have taken it up: then it is told as well.
+        # The prefetcher may have loaded the task meanwhile: cancel it in memory as well.
         self._cancel_held(task_id, reason)
 
     async def fail(self, task_id: str, error: ServiceError) -> None:
-        """End a task that cannot run, or of which nobody knows whether it did."""
+        """Fail a task that cannot run, or whose outcome is unknown."""
         problem, now = error.to_problem(), self._clock()
         ended = await self._database.write(
             lambda c: endings.finish_unrun(
@@ -290,23 +290,21 @@ class DurableTasks:
         await self._database.write(lambda c: deliveries.deliver_again(c, task_id, self._node))
         self._webhook_due()
 
-    # What is held and no longer ours
+    # Tasks in memory that are no longer ours
 
     def held(self) -> list[Task]:
         """The tasks in memory."""
         return [held.task for held in self._buffer]
 
     def disown(self, task: Task) -> None:
-        """Know no more of a task than its record, which another node has written on: it ended
-        it, or has taken it over, and this one heard of it last.
-        """
+        """Drop a task that another node has ended or taken over; its record stays."""
         if (held := self._buffer.get(task.id)) is not None:
             self._leave_queue(held)
             self._buffer.drop(task.id)
         self._forget(task.id)
 
     def let_go(self, task: Task) -> None:
-        """Drop a task that is another node's now."""
+        """Stop and drop a task that another node owns now."""
         held = self._buffer.get(task.id)
         if held is None or self._supervisor is None:
             return

@@ -1,4 +1,4 @@
-"""Records the log lines of durable tasks while they run: a process may die before they end."""
+"""Records the log lines of running durable tasks, as a process may die before their end."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ EVERY_S = 1.0
 class LogFlush:
     """Writes new lines of running tasks each second, all in one transaction.
 
-    At most LOG_LINES_LIMIT lines of a task: the newest ones are recorded at its end.
+    It writes at most LOG_LINES_LIMIT lines of a task; the end of the task records the newest ones.
     """
 
     def __init__(self, database: Database, buffer: PrefetchBuffer) -> None:
@@ -28,18 +28,18 @@ class LogFlush:
         self._flushed: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Flush for ever; while the database does not answer, lines stay in memory."""
+        """Flush until cancelled; during an outage, lines stay in memory."""
         while True:
             await asyncio.sleep(EVERY_S)
             try:
                 await self.turn()
             except DatabaseUnavailable:
                 continue
-            except Exception:  # the edge of the loop: lines are recorded at the end of their task
+            except Exception:  # edge of the loop: the task's end records its lines
                 log.exception("durable.lines_not_flushed")
 
     async def turn(self) -> None:
-        """Record what is new. Raises DatabaseUnavailable."""
+        """Record the new lines. Raises DatabaseUnavailable."""
         rows, upto = [], {}
         running = [held for held in self._buffer if held.task.state is TaskState.RUNNING]
         self._flushed = {

@@ -1,4 +1,4 @@
-"""Where tasks that wait on disk stand in the queue."""
+"""Queue positions of tasks that wait on disk."""
 
 import asyncio
 import time
@@ -10,12 +10,12 @@ from slotgrid.records.store import waiting
 from slotgrid.records.store.acceptance import NewRecord
 
 GOOD_FOR_S = 1.0
-"""A count is told on for so long: at a thousand tasks a second, each would have to count anew."""
+"""How long a count is reused: at 1,000 tasks a second, a count for each is too slow."""
 
 
 @dataclass(slots=True)
 class _Count:
-    """How many were before one task, and how many came behind it since."""
+    """Position of one task (`before`), and the number of tasks that arrived after it (`since`)."""
 
     before: "asyncio.Task[int]"
     until: float
@@ -23,10 +23,10 @@ class _Count:
 
 
 class Positions:
-    """Counted by the database, in the order of the queue's key, at most once a second for each
-    class and priority; who comes within that second stands behind who came before.
+    """Positions in the order of the queue key, which the database counts.
 
-    So a position told at acceptance is that of at most a second ago.
+    It counts at most once a second for each class and priority. Tasks that arrive within that
+    second get the next numbers, so a position is based on a count at most a second old.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Positions:
                 lambda c: waiting.position(c, self._node, record.class_key, record.queue_key)
             )
         )
-        # Retrieved: who waited for it may have left.
+        # Retrieve the exception, as the waiting caller may be cancelled.
         reading.add_done_callback(lambda done: done.cancelled() or done.exception())
         count = self._counts[kind] = _Count(reading, now + GOOD_FOR_S)
         return count

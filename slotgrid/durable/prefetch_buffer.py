@@ -15,7 +15,7 @@ BUFFER_SIZE = 200
 class Held:
     """A task in memory.
 
-    `waits` is true until its first start or its end; `said` once its start is among its events.
+    `waits` is true until its first start or its end; `said` once its events contain the start.
     `kept` is the number of its last recorded event.
     """
 
@@ -71,7 +71,7 @@ class PrefetchBuffer:
         return self._held.get(task_id)
 
     def admits(self, class_key: str, key: float) -> bool:
-        """Whether a new task belongs in the buffer; if not, it is noted to be on disk."""
+        """Return whether a new task belongs in the buffer; if not, note that it is on disk."""
         kind = self._class(class_key)
         behind = bisect.bisect_right(kind.keys, key)
         if behind < self._size and (kind.disk is None or key < kind.disk):
@@ -80,17 +80,17 @@ class PrefetchBuffer:
         return False
 
     def note_disk(self, class_key: str, key: float) -> None:
-        """Disk has tasks of that class, none of which comes before that key."""
+        """Note that the class has tasks on disk, none with a key below `key`."""
         kind = self._class(class_key)
         kind.disk = key if kind.disk is None else min(kind.disk, key)
 
     def note_early(self, class_key: str, at: float) -> None:
-        """Disk has one that may not start before then (seconds since the epoch)."""
+        """Note a task on disk that may not start before `at` (seconds since the epoch)."""
         kind = self._class(class_key)
         kind.early_at = at if kind.early_at is None else min(kind.early_at, at)
 
     def come_due(self, now: float) -> list[str]:
-        """The classes of which one may start by now that could not before; noted to be on disk."""
+        """Return classes whose earliest `not_before` has passed; note their tasks on disk."""
         due = [
             class_key
             for class_key, kind in self._classes.items()
@@ -102,7 +102,7 @@ class PrefetchBuffer:
         return due
 
     def hold(self, task: Task, class_key: str, key: float) -> Held:
-        """Hold a task that waits. It must not be held yet."""
+        """Add a waiting task, which must not be in the buffer yet."""
         assert task.id not in self._held
         kind = self._class(class_key)
         bisect.insort(kind.keys, key)
@@ -111,7 +111,7 @@ class PrefetchBuffer:
         return held
 
     def leave_queue(self, held: Held) -> bool:
-        """The task starts or has ended; False when it had left before, as at a second attempt."""
+        """Note that the task starts or has ended; False if noted before, as at a second attempt."""
         if not held.waits:
             return False
         held.waits = False
@@ -120,7 +120,7 @@ class PrefetchBuffer:
         return True
 
     def drop(self, task_id: str) -> None:
-        """Hold the task no longer: its end is recorded."""
+        """Remove the task: its end is recorded, or another node owns it."""
         held = self._held.pop(task_id, None)
         if held is None:
             return
@@ -130,7 +130,7 @@ class PrefetchBuffer:
         self._forget_if_empty(held.class_key, kind)
 
     def _forget_if_empty(self, class_key: str, kind: _Class) -> None:
-        if kind == _Class():  # callers may name ever new places, and each is a class
+        if kind == _Class():  # callers may name any number of places, and each is a class
             del self._classes[class_key]
 
     def is_low(self, class_key: str) -> bool:
@@ -143,9 +143,9 @@ class PrefetchBuffer:
         return [class_key for class_key in self._classes if self.is_low(class_key)]
 
     def begin_read(self, class_key: str) -> tuple[int, int, float]:
-        """How many more tasks of the class are to be held, how many are, and what was on disk.
+        """Begin a read: returns the free room, the number of tasks held, and the old `disk`.
 
-        What is noted from here on is on disk beside what the read will find.
+        Tasks noted from now on are on disk in addition to the tasks that the read finds.
         """
         kind = self._class(class_key)
         assert kind.disk is not None
@@ -154,13 +154,13 @@ class PrefetchBuffer:
         return room, kind.held, disk
 
     def end_read(self, class_key: str) -> None:
-        """What was found is held, and what is left on disk was noted."""
+        """End a read. Its tasks are already held, and the rest on disk is noted."""
         kind = self._class(class_key)
         kind.reading = None
         self._forget_if_empty(class_key, kind)
 
     def overtakes(self, held: Held) -> bool:
-        """Whether one that lies on disk comes before it, or may do so."""
+        """Whether a task on disk has, or may have, a smaller key."""
         kind = self._classes[held.class_key]
         return any(at is not None and at < held.key for at in (kind.disk, kind.reading))
 

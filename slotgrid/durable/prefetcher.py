@@ -25,7 +25,7 @@ from slotgrid.records.store.rows import Row
 log = structlog.get_logger()
 
 EVERY_S = 1.0
-"""Interval between two looks for tasks that waited too long or whose `not_before` has passed."""
+"""Interval of the checks for tasks that waited too long or whose `not_before` has passed."""
 
 
 class Prefetcher:
@@ -59,7 +59,7 @@ class Prefetcher:
         self._cancel = cancel
         self._wake = asyncio.Event()
         self.stopped = False
-        """Set when nothing more is to be taken up."""
+        """True once no more tasks are to be loaded."""
 
     def look(self, class_key: str) -> None:
         """Wake the prefetcher if the buffer of that class is low."""
@@ -86,7 +86,7 @@ class Prefetcher:
                 await self._heed_cancels()
                 await self._keep_said()
             except DatabaseUnavailable:
-                pass  # logged once for all by the database; the next turn tries again
+                pass  # the database logs the outage; the next turn tries again
             try:
                 async with asyncio.timeout(EVERY_S):
                     await self._wake.wait()
@@ -129,22 +129,22 @@ class Prefetcher:
             self._buffer.note_early(class_key, at)
 
     async def _take(self, rows: Sequence[Row]) -> None:
-        """Hold tasks of disk, if they still wait there, each on its function as it is now."""
+        """Load tasks that are still queued, each with the current version of its function."""
         restorable: list[tuple[Row, Task | ServiceError]] = []
         for row in rows:
             try:
                 restorable.append((row, restored(row, self._admission)))
-            except NoWorker:  # nobody is there yet who would know its function: it stays on disk
+            except NoWorker:  # no worker offers its function yet: it stays on disk
                 self._buffer.note_disk(row.class_key, row.queue_key)
-            except ServiceError as error:  # its function is gone, or would refuse it now
+            except ServiceError as error:  # its function is gone or refuses its input now
                 restorable.append((row, error))
-            except Exception:  # a record that somebody changed must not stop all others
+            except Exception:  # a damaged record must not stop the others
                 log.exception("durable.record_unreadable", task_id=row.id)
                 restorable.append((row, Internal("the record of the task cannot be read")))
         if not restorable:
             return
         node, ids = self._node, [row.id for row, _ in restorable]
-        # Asked where writes are made: what was cancelled while they were read is known there.
+        # Read in the writer's thread, which sees tasks that were cancelled during the read.
         still = await self._database.write(lambda c: waiting.still_waiting(c, node, ids))
         taken = [] if self.stopped else [pair for pair in restorable if pair[0].id in still]
         # All loads come before the first `await`, or a later task could get a slot first.
@@ -157,7 +157,7 @@ class Prefetcher:
                 await self._fail(row.id, found)
 
     async def _expire(self) -> None:
-        """A task on disk may wait no longer than one in memory."""
+        """Fail tasks on disk that have waited too long, like tasks in memory."""
         node, now, steady_now = self._node, self._clock(), self._steady()
         late = await self._database.read(lambda c: waiting.overdue(c, node, now, steady_now))
         for task_id in late:
@@ -166,7 +166,7 @@ class Prefetcher:
                 await self._fail(task_id, error)
 
     async def _heed_cancels(self) -> None:
-        """Stop what another node was asked to cancel; on SQLite there is no other node."""
+        """Cancel tasks for which other nodes recorded a cancel; SQLite has no other nodes."""
         if self._database.is_sqlite:
             return
         asked = await self._database.read(lambda c: endings.cancels(c, self._node))
@@ -174,7 +174,7 @@ class Prefetcher:
             self._cancel(task_id, reason)
 
     async def _keep_said(self) -> None:
-        """Record what running tasks said that is kept, so that a crash takes a second of it."""
+        """Record new events of running tasks, so that a crash loses one second of events."""
         for held in self._buffer:
             events = held.task.events
             if held.waits or events.closed or events.last_id == held.kept:

@@ -1,4 +1,4 @@
-"""What durable tasks add to the turns of a task's life: each is recorded as it is taken."""
+"""Records the starts, retries and ends of durable tasks when they happen."""
 
 from collections.abc import Coroutine
 from typing import Any
@@ -12,17 +12,17 @@ from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.shared_files import NotShared
 
 DATABASE_AWAY_S = 1.0
-"""Pause before a task whose start cannot be recorded goes back to its place in the queue. It
-holds no slot meanwhile, so that callers who need no database are served."""
+"""Pause before a task whose start cannot be recorded is requeued at its old position. The task
+holds no slot meanwhile, so that tasks without a database can run."""
 
 NEXT_S = 0.005
-"""Pause before a task looks again whether those before it have come from disk."""
+"""Pause before a task checks again whether earlier tasks are still on disk."""
 
 
 class RecordedRunner:
-    """Fulfils `Runner` around another: the start of a durable task is recorded before its run.
+    """Wraps a `Runner`: records the start of a durable task before its run.
 
-    Without the record a task could run twice, for after a crash nobody would know that it did.
+    Without the record, a task could run twice, since a crash would hide its first run.
     """
 
     def __init__(self, runner: Runner, durable: DurableTasks) -> None:
@@ -31,7 +31,7 @@ class RecordedRunner:
         self.clean = runner.clean
 
     def run(self, task: Task, lease: Lease) -> Coroutine[Any, Any, bytes]:
-        """As the inner runner; Refused while the database is away."""
+        """As the inner runner. Raises Refused during an outage, or if the task would overtake."""
         if task.submission.mode.durable:
             return self._run_recorded(task, lease)
         return self._runner.run(task, lease)
@@ -48,7 +48,7 @@ class RecordedRunner:
             raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
         lease.started()
         result = await self._runner.run(task, lease)
-        try:  # its files are to be where they outlive this node, before it completes
+        try:  # share its files before it completes, so that they outlive this node
             await self._durable.artifacts.share(task)
         except NotShared as fault:
             error = Internal(f"a file that the task saved could not be kept: {fault}")
@@ -57,17 +57,17 @@ class RecordedRunner:
 
 
 class DurableTurns(Observer):
-    """Records the turns of durable tasks."""
+    """Records retries and ends of durable tasks."""
 
     def __init__(self, durable: DurableTasks) -> None:
         self._durable = durable
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
-        """An attempt failed, another follows after `delay_s`."""
+        """Record that an attempt failed and another follows after `delay_s`."""
         if task.submission.mode.durable:
             self._durable.queued_again(task, error, delay_s)
 
     def finished(self, task: Task) -> None:
-        """The task has its end."""
+        """Record the task's end."""
         if task.submission.mode.durable:
             self._durable.ended(task)

@@ -1,4 +1,4 @@
-"""What becomes of tasks whose process has died: this node's own, and those of its peers."""
+"""Recovers tasks whose process has died: this node's own, and those of dead peers."""
 
 import asyncio
 import time
@@ -17,15 +17,15 @@ from slotgrid.records.store.rows import Row
 log = structlog.get_logger()
 
 LOOK_S = 0.2
-"""How often it is seen whether functions that nobody knew have become known."""
+"""Interval of the checks whether unknown functions have become known."""
 
 
 class Recovery:
-    """Goes on with tasks as their records say. Fulfils `slotgrid.durable.takeover.Survivor`.
+    """Requeues or fails recorded tasks. Implements `slotgrid.durable.takeover.Survivor`.
 
-    Whether a task that ran may run again is its function's to say. For so long after the start
-    (`functions_within_s`) a function that is not known may still become known, and its tasks wait.
-    `taken` is called when tasks and due work of another node have become this node's.
+    The `retries` of its function decide whether a task that ran may run again. Within
+    `functions_within_s` after the start, an unknown function may become known, so its tasks wait.
+    `taken` is called after this node has taken over tasks and due work of another node.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class Recovery:
         self._some_wait = asyncio.Event()
 
     async def settle_own(self) -> None:
-        """Settle what ran when this node's last process ended."""
+        """Settle the tasks that were running when this node's last process ended."""
         node = self._node
         for row in await self._database.read(lambda c: waiting.left_running(c, node)):
             await self._settle_or_wait(row)
 
     async def settle_later(self) -> None:
-        """Settle what waits for its function, as soon as that is known or no longer waited for."""
+        """Settle tasks of unknown functions once the function is known or its time is over."""
         while True:
             await self._some_wait.wait()
             await self._sleep(LOOK_S)
@@ -66,14 +66,14 @@ class Recovery:
             if not due:
                 continue
             try:
-                # Read again: somebody may have asked for their end meanwhile.
+                # Read again: a cancel may have been recorded meanwhile.
                 left = await self._database.read(lambda c: waiting.left_running(c, self._node))
                 for row in left:
                     if row.id in due:
                         await self._settle(row)
                 await self._tasks.take_up()
             except DatabaseUnavailable:
-                continue  # logged once for all by the database
+                continue  # the database logs the outage
             else:
                 for task_id in due:
                     del self._later[task_id]
@@ -81,17 +81,17 @@ class Recovery:
                     self._some_wait.clear()
 
     async def settle(self, ran: Sequence[Row]) -> None:
-        """Settle tasks that are ours from now on and ran when their node died."""
+        """Settle tasks that were running at a dead node and are ours now."""
         for row in ran:
             await self._settle_or_wait(row)
 
     async def resume(self) -> None:
-        """Go on with what waits, and what is due, of a node that was taken over."""
+        """Continue the queued tasks and the due work of a node that was taken over."""
         await self._tasks.take_up()
         self._taken()
 
     async def let_go(self) -> None:
-        """Drop what is held in memory and is no longer ours: a peer took it over or ended it."""
+        """Drop tasks in memory that a peer has taken over or ended."""
         node, held = self._node, self._tasks.held()
         if not held:
             return
@@ -115,7 +115,7 @@ class Recovery:
         return not known and self._clock() < self._functions_until
 
     async def _settle(self, row: Row) -> None:
-        """Queue a task that ran again where that was declared safe, or say that it is lost."""
+        """Requeue a task that ran if its function has retries left, else fail it as lost."""
         if row.cancel_reason is not None:
             await self._tasks.cancel(row.id, row.cancel_reason)
             return

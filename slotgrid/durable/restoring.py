@@ -1,4 +1,4 @@
-"""Records become tasks again, and tasks of one class are told by a text."""
+"""Restores tasks from records, and encodes a task's class as text."""
 
 import orjson
 
@@ -12,7 +12,7 @@ from slotgrid.records.store.task_events import events_before
 
 
 def restored(row: Row, admission: Admission) -> Task:
-    """The task that was recorded, on its function as it is now.
+    """The task of a record, with the current version of its function.
 
     Raises UnknownFunction, InvalidInput or InvalidSubmission when it can no longer run.
     """

@@ -1,4 +1,4 @@
-"""Removes finished durable tasks that are too old or too much, with all that is kept of them."""
+"""Removes finished durable tasks beyond the limits of age and bytes, with their files."""
 
 import asyncio
 import time
@@ -18,13 +18,13 @@ log = structlog.get_logger()
 DAY_S = 86400.0
 EVERY_S = 60.0
 BATCH = 1000
-"""Tasks removed in one commit: between two of them, others have a go."""
+"""Tasks removed in one commit; other writes run between two commits."""
 
 
 class Retention:
-    """Keeps finished tasks for `days`, and no more than `limit_bytes` of them (None: no bound).
+    """Keeps finished tasks for `days`, and no more than `limit_bytes` of them (None: no limit).
 
-    `forget` is called with the id of each that is removed: this node may have it in memory, too.
+    `forget` is called with the id of each removed task, which may be in memory, too.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class Retention:
         self._forget = forget
 
     async def keep_on(self) -> None:
-        """Remove what is to go, now and then, for ever."""
+        """Remove tasks beyond the limits, each minute."""
         while True:
             await asyncio.sleep(EVERY_S)
             try:
                 await self.turn(time.time())
             except DatabaseUnavailable:
                 continue
-            except Exception:  # the edge of the loop: tasks go on while old ones stay
+            except Exception:  # edge of the loop: the node continues, old tasks stay
                 log.exception("retention.failed")
 
     async def turn(self, now: float) -> None:
-        """Remove what is to go at that moment (seconds since the epoch).
+        """Remove the tasks beyond the limits at the time `now` (seconds since the epoch).
 
         Raises DatabaseUnavailable.
         """
@@ -66,7 +66,7 @@ class Retention:
         while (excess := await self._excess()) > 0:
             work = partial(retention.remove_oldest, excess=excess, limit=BATCH)
             if not await self._remove(work, "size"):
-                return  # what is left is still to be delivered
+                return  # the remaining tasks have pending webhooks
 
     async def _excess(self) -> int:
         if self._limit_bytes is None:

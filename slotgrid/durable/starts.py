@@ -1,4 +1,4 @@
-"""Starts are recorded before the first line of a task, while it holds a slot: soon, or not."""
+"""Records the start of a task before its run. The task holds a slot, so time is limited."""
 
 import asyncio
 from functools import partial
@@ -13,10 +13,10 @@ WITHIN_S = 2.0
 
 
 class Starts:
-    """Records starts within a bounded time.
+    """Records starts within WITHIN_S seconds.
 
-    Whether a start that took longer is recorded cannot be known, so it is undone; until that is
-    certain there are no others.
+    Whether a later start is recorded is unknown, so it is undone. Until the undo is certain, all
+    other starts are refused.
     """
 
     def __init__(self, database: Database, writes: Writes) -> None:
@@ -25,7 +25,7 @@ class Starts:
         self._unsure: set[str] = set()
 
     async def record(self, turn: Turn) -> bool:
-        """Whether the task is ours to start, and noted to have. Raises DatabaseUnavailable."""
+        """Record a start; False if the task is no longer ours. Raises DatabaseUnavailable."""
         if self._unsure:
             raise DatabaseUnavailable("the database does not answer", retry_after_s=5)
         try:

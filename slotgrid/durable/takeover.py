@@ -1,4 +1,4 @@
-"""Nodes that share a database: who lives, and who goes on with the work of one that died."""
+"""Heartbeats of the nodes that share a database, and the takeover of dead nodes."""
 
 import asyncio
 import time
@@ -19,46 +19,46 @@ from slotgrid.runtime.background import background
 log = structlog.get_logger()
 
 BEAT_S = 2.0
-"""Between heartbeats, and between looks at those of others: who dies is taken over after at most
-`DEAD_S` and one such look, 12 s, and what the takeover itself takes."""
+"""Interval of the heartbeats and of the checks for dead peers. The takeover of a dead node begins
+after at most `DEAD_S` plus one interval, 12 s."""
 NAMESAKE_S = 2.5 * BEAT_S
-"""At start: a namesake that lives is heard of within this; a process that was killed is not."""
+"""Wait at the start: a live node of the same name sends a heartbeat within this time."""
 
 BATCH = 1000
-"""Tasks, or rows of due work, that change hands in one transaction."""
+"""Tasks, or rows of due work, that one transaction takes over."""
 
 
 class NameTaken(DatabaseFault):
-    """Another node of this name lives on this database."""
+    """A live node on this database has the same name."""
 
 
 class Replaced(Exception):
-    """Another process has taken this node's name while it was silent; this one must end."""
+    """Another process took this node's name during its silence; this process must end."""
 
 
 class Survivor(Protocol):
-    """What goes on with the tasks of a node that died: fulfilled by `Recovery`."""
+    """Continues the tasks of a dead node. `Recovery` implements it."""
 
     async def settle(self, ran: Sequence[Row]) -> None:
-        """Settle tasks that are ours from now on and ran when their node died.
+        """Settle tasks that were running at a dead node and are ours now.
 
-        May be called again with the same ones, when the database was away.
+        May be called again with the same tasks after an outage.
         """
 
     async def resume(self) -> None:
-        """Go on with the queued tasks and the due work that are ours from now on."""
+        """Continue the queued tasks and the due work that are ours now."""
 
     async def let_go(self) -> None:
-        """Drop what is held in memory and is no longer ours: a peer took it over or ended it."""
+        """Drop tasks in memory that a peer has taken over or ended."""
 
 
 class Peers:
-    """The heartbeat of this node, and its watch over those of the same group and contract.
+    """Sends this node's heartbeats and takes over dead nodes of the same group and contract.
 
-    All times are those of the database's clock, so that no node's own can be wrong. Each takeover
-    is claimed by one conditional update, which itself is a heartbeat in the dead node's place: one
-    peer does it, and if that one dies as well, another. Tasks and due work change hands in batches
-    of `batch`, each of which renews the claim.
+    Heartbeats use the database's clock, so that a node's wrong clock does no harm. One conditional
+    update claims a takeover and also writes a heartbeat for the dead node. So one peer takes over,
+    and if it dies as well, another. Tasks and due work are taken over in batches of `batch`, each
+    of which renews the claim.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class Peers:
 
     @asynccontextmanager
     async def known(self) -> AsyncIterator[None]:
-        """Be heard of as long as the block runs. Raises NameTaken, when a live node has the name.
+        """Send heartbeats during the block. Raises NameTaken if a live node has the name.
 
-        Whoever goes silent loses its tasks: the block encloses all that is done with them.
+        A silent node loses its tasks, so the block must enclose all work on tasks.
         """
         await self._join()
         try:
@@ -97,7 +97,7 @@ class Peers:
 
     @contextmanager
     def surviving(self) -> Iterator[None]:
-        """Take over from the dead as long as the block runs."""
+        """Take over dead nodes during the block."""
         self._surviving = True
         try:
             yield
@@ -108,7 +108,7 @@ class Peers:
         me = self._me
         before = await self._database.read(lambda c: nodes.seen(c, me.name))
         if before is not None and before.age_s <= NAMESAKE_S:
-            # Its process may have been killed a moment ago: then nothing is heard of it.
+            # A process that was killed a moment ago sends no further heartbeat.
             log.info("peers.waiting_for_a_namesake", node=me.name, seen_s_ago=round(before.age_s))
             await self._sleep(NAMESAKE_S - before.age_s)
             after = await self._database.read(lambda c: nodes.seen(c, me.name))
@@ -121,7 +121,7 @@ class Peers:
         self._heard_since = self._clock()
 
     async def _leave(self) -> None:
-        """Say that this node ends, so that a peer need not wait to go on with what it leaves."""
+        """Record that this node ends, so that a peer takes over its remaining tasks at once."""
         try:
             await self._database.write(lambda c: nodes.beat(c, self._me, nodes.LEFT))
         except DatabaseUnavailable:
@@ -133,11 +133,11 @@ class Peers:
             try:
                 await self.turn()
             except DatabaseUnavailable:
-                # Whoever could not be heard may live: silence counts from when we hear again.
+                # Silent peers may be alive: their silence counts from our next heartbeat.
                 self._heard_since = None
 
     async def turn(self) -> None:
-        """One heartbeat, and what is to be done for those that have none. Raises Replaced."""
+        """Send one heartbeat and take over dead nodes. Raises Replaced."""
         began = self._clock()
         if not await self._database.write(lambda c: nodes.beat(c, self._me, None)):
             await self._return()
@@ -155,11 +155,11 @@ class Peers:
             await self._take_over(name)
 
     async def _return(self) -> None:
-        """Our row is gone: while we were silent, a peer took our tasks, or another our name."""
+        """Return after silence: a peer took our tasks, or another process took our name."""
         row = await self._database.read(lambda c: nodes.seen(c, self._me.name))
         if row is not None and not row.boot.startswith(nodes.CLAIM) and row.age_s <= nodes.DEAD_S:
             raise Replaced(f"another process runs as node {self._me.name}")
-        # First, so that who has not taken our tasks yet does not take them any more.
+        # First, so that a peer cannot take more of our tasks.
         await self._database.write(lambda c: nodes.enter(c, self._me))
         log.error("peers.was_silent", node=self._me.name)
         self._resumes = True
@@ -179,14 +179,14 @@ class Peers:
         await self._settle()
 
     async def _take_tasks(self, name: str) -> int:
-        """Take one batch of tasks over; 0 when nothing is left, or the node is back."""
+        """Take over one batch of tasks; 0 if none are left or the node is back."""
         me = self._me
         taken = await self._database.write(
             lambda c: nodes.take_tasks(c, me, name, limit=self._batch)
         )
         if taken is None or not taken.tasks:
             return 0
-        # Noted before the next batch: an outage may come between the two.
+        # Noted before the next batch, as an outage may begin between the two.
         self._unsettled += taken.running
         self._resumes = True
         return taken.tasks

@@ -1,4 +1,4 @@
-"""How many durable tasks wait at this node: followed in memory, and counted again on record."""
+"""Number of durable tasks that wait at this node: tracked in memory, recounted on record."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 from slotgrid.core.errors import DatabaseUnavailable
 
 RECOUNT_S = 0.5
-"""Pause between two attempts to count while nothing changes."""
+"""Pause before the next attempt at a count during which no task changes."""
 
 
 class WaitingCount:
     """The number, which each acceptance, start and end changes.
 
-    `assume` sets it after an outage or a takeover, while tasks come and start: it may be off by
-    those. `keep` then counts the record until nothing has changed meanwhile.
+    `assume` sets an approximate value after an outage or a takeover, while tasks arrive and start.
+    `keep` then recounts the record until no task changes during the count.
 
-    `on_record` reads the number from the record; `is_settled` is whether the record shows all that
-    memory knows.
+    `on_record` reads the number from the record; `is_settled` returns whether record and memory
+    agree.
     """
 
     def __init__(
@@ -29,18 +29,18 @@ class WaitingCount:
         self.value = 0
 
     def add(self, by: int) -> None:
-        """So many more wait; fewer if it is below 0."""
+        """Add `by` to the number; it may be negative."""
         self.value += by
         self._changes += 1
 
     def assume(self, value: int) -> None:
-        """Take it to be so many until it can be counted for certain."""
+        """Set an approximate value until the next exact count."""
         self.value = value
         self._changes += 1
         self._assumed.set()
 
     async def keep(self) -> None:
-        """Make each assumed number exact."""
+        """Replace each approximate value by an exact count."""
         while True:
             await self._assumed.wait()
             self._assumed.clear()
