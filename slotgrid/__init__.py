@@ -1,1 +1,1 @@
-"""What a worker and a balancer share, and what a function's author and a client import."""
+"""The library of worker and balancer; function authors and Python clients import it, too."""

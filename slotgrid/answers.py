@@ -1,4 +1,4 @@
-"""What a node answers, as its callers see it: results, events, problems."""
+"""A node's responses, as Python clients get them: results, events, problems."""
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -14,11 +14,11 @@ JsonObject = dict[str, Any]
 
 
 class ClientError(Exception):
-    """Base of what a call can end with, other than its answer."""
+    """Base class of the errors of a call."""
 
 
 class NodeUnreachable(ClientError):
-    """Nobody answers at `url`, or the connection broke; `reason` says how."""
+    """No node responds at `url`, or the connection broke; `reason` has the details."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(f"{url}: {reason}")
@@ -27,12 +27,12 @@ class NodeUnreachable(ClientError):
 
 
 class UnexpectedAnswer(ClientError):
-    """Something answered that does not speak Slotgrid's API."""
+    """A response that does not conform to Slotgrid's API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with what was sent: a JSON pointer into the body, and what it is."""
+    """One error in a request: a JSON pointer into the body, and a message."""
 
     pointer: str
     message: str
@@ -41,8 +41,8 @@ class Fault:
 class Problem(ClientError):
     """The node's refusal, or the task's failure (RFC 9457).
 
-    `name` is the last part of `type`, one of the API's closed list; `task_id` is there if a task
-    had been made; `retry_after_s` if waiting helps. `body` holds every member as it came.
+    `name` is the last part of `type`, one of the API's closed list. `task_id` is set if a task was
+    created, `retry_after_s` if a later retry can help. `body` holds every member as received.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Problem(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a task ended with. `result` is the function's own; times are milliseconds."""
+    """A completed task. `result` is the function's return value; times are milliseconds."""
 
     id: str
     result: Any
@@ -96,7 +96,7 @@ class Answer:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "Answer":
-        """Read the answer of mode `sync`. Raises UnexpectedAnswer."""
+        """Parse the response of mode `sync`. Raises UnexpectedAnswer."""
         with expecting("the answer of a task"):
             return cls(
                 id=body["id"],
@@ -109,7 +109,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A task that is recorded. `queue_position`: 0 runs, 1 is next, None waits on disk."""
+    """A recorded task. `queue_position`: 0 runs or has ended, 1 is next, None is unknown."""
 
     id: str
     status: str
@@ -117,14 +117,14 @@ class Accepted:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "Accepted":
-        """Read the answer 202, or one of a batch. Raises UnexpectedAnswer."""
+        """Parse the response 202, or one item of a batch. Raises UnexpectedAnswer."""
         with expecting("an accepted task"):
             return cls(body["id"], body["status"], body["queue_position"])
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """A page of a list of tasks, and how many there are in all."""
+    """A page of tasks, and the total number of matches."""
 
     tasks: list[JsonObject]
     total: int
@@ -132,7 +132,7 @@ class TaskPage:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing a task said: a line, a chunk, how far it is, or, last, that it is `done`."""
+    """One event of a task: a line, a chunk, its progress, or `done` as the last."""
 
     id: int
     kind: str
@@ -140,12 +140,12 @@ class Event:
 
     @property
     def text(self) -> str | None:
-        """What it said in words."""
+        """The text of the event."""
         return self.payload.get("text")
 
     @property
     def data(self) -> Any:
-        """What it said beside that; of a `chunk` the chunk itself."""
+        """The data of the event; of a `chunk` the chunk itself."""
         return self.payload.get("data")
 
 
@@ -160,7 +160,7 @@ class ArtifactInfo:
 
 @contextmanager
 def expecting(what: str) -> Iterator[None]:
-    """Read an answer in the block: whatever is not there makes it an `UnexpectedAnswer`."""
+    """Parse a response in the block: a missing or malformed member raises UnexpectedAnswer."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as cause:
@@ -168,13 +168,13 @@ def expecting(what: str) -> Iterator[None]:
 
 
 def parse_object(body: bytes | str) -> JsonObject:
-    """A JSON object. Raises UnexpectedAnswer."""
+    """Parse a JSON object. Raises UnexpectedAnswer."""
     with expecting("a JSON object"):
         return dict(json.loads(body))
 
 
 async def refusal(response: ClientResponse) -> ClientError:
-    """The error that an answer of status 300 and above stands for."""
+    """The error for a response of status 300 and above."""
     if response.content_type == "application/problem+json":
         return Problem.parse(parse_object(await response.read()))
     if "Location" in response.headers:
@@ -184,7 +184,7 @@ async def refusal(response: ClientResponse) -> ClientError:
 
 
 async def read_events(content: StreamReader) -> AsyncGenerator[Event]:
-    """The events of a server-sent stream; a `done` may well be the last."""
+    """Parse the events of a server-sent stream."""
     frame: dict[str, str] = {}
     async for line in _lines(content):
         if not line:
@@ -195,13 +195,13 @@ async def read_events(content: StreamReader) -> AsyncGenerator[Event]:
                 yield event
             frame = {}
             continue
-        name, _, value = line.partition(":")  # a comment has no name, and no one asks for it
+        name, _, value = line.partition(":")  # a comment has an empty name, which is unused
         value = value.removeprefix(" ")
         frame[name] = f"{frame[name]}\n{value}" if name == "data" and name in frame else value
 
 
 async def _lines(content: StreamReader) -> AsyncGenerator[str]:
-    """Lines of any length: the reader's own iteration refuses those above 128 KiB."""
+    """Lines of any length: the reader's own iteration fails above 128 KiB."""
     unfinished: list[bytes] = []
     async for piece in content.iter_any():
         *ended, rest = piece.split(b"\n")

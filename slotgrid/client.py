@@ -1,11 +1,11 @@
-"""A client for callers in Python: the node's HTTP API in our words.
+"""A Python client for a node's HTTP API.
 
     async with Client("http://127.0.0.1:3000", key) as client:
         answer = await client.call("page_title", {"url": "https://example.com"})
         print(answer.result)
 
-Every method raises `Problem` when the node says no, `NodeUnreachable` when nobody answers, and
-`UnexpectedAnswer` when whoever answers is not a node; all three are `ClientError`.
+Every method raises `Problem` if the node returns an error, `NodeUnreachable` if no node responds,
+and `UnexpectedAnswer` if the response is not a node's; all three are `ClientError`.
 """
 
 import asyncio
@@ -65,10 +65,10 @@ RECONNECT_S = 1.0
 
 
 class Client(Exchange):
-    """Speaks to one node, worker or balancer. Use as `async with`; one serves many calls at once.
+    """Client of one node, worker or balancer. Use as `async with`; calls may be concurrent.
 
-    `url` is where the node is, with the path prefix of a proxy if there is one. Raises ValueError
-    for a `url` that is not one.
+    `url` is the node's URL, with the path prefix of a proxy if there is one. Raises ValueError for
+    a `url` that is not http:// or https://.
     """
 
     async def call(
@@ -79,10 +79,10 @@ class Client(Exchange):
     ) -> Answer:
         """Run a function and wait for its result.
 
-        Cancelling this call hangs up, and that cancels the task.
+        Cancelling this call closes its connection, which cancels the task.
         """
         body = submission("sync", function, input, fields)
-        # How long it takes is the node's to say (`wait_s`, `timeout_s`), so no limit here.
+        # No time limit here: the node limits the call (`wait_s`, `timeout_s`).
         return Answer.parse(await self._object("POST", "/task", json=body, timeout_s=None))
 
     async def stream(
@@ -91,10 +91,10 @@ class Client(Exchange):
         input: Mapping[str, Any] | None = None,  # noqa: A002  the word of the API
         **fields: Unpack[TaskFields],
     ) -> AsyncGenerator[Event]:
-        """Run a function and follow what it says; the last event is `done`.
+        """Run a function and yield its events; the last event is `done`.
 
-        Raises Problem where the task fails, also in the middle. Leaving hangs up, which cancels
-        the task: wrap the call in `contextlib.aclosing` when you may leave before the end.
+        Raises Problem if the task fails, also in the middle. Closing the generator cancels the
+        task: wrap the call in `contextlib.aclosing` if you may leave before the end.
         """
         body = submission("stream", function, input, fields)
         async with aclosing(self._events("POST", "/task", json=body)) as events:
@@ -109,9 +109,9 @@ class Client(Exchange):
         idempotency_key: str | None = None,
         **fields: Unpack[DurableFields],
     ) -> Accepted:
-        """Hand a task over: it is recorded, and goes on whatever becomes of this call.
+        """Submit a durable task: once recorded, it continues without this client.
 
-        With `idempotency_key` a call that got no answer can be made again: it is one task.
+        With `idempotency_key`, a call without a response can be retried: there is one task.
         """
         mode = "webhook" if fields.get("webhook") is not None else "async"
         body = submission(mode, function, input, fields)
@@ -121,7 +121,7 @@ class Client(Exchange):
     async def submit_many(
         self, tasks: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
     ) -> list[Accepted]:
-        """Hand up to 1,000 tasks over, each a body of `POST /task`: all are recorded or none is."""
+        """Submit up to 1,000 tasks, each a body of `POST /task`: all are recorded or none."""
         asked = {"json": {"tasks": list(tasks)}, "headers": keyed(idempotency_key)}
         answer = await self._object("POST", "/tasks", timeout_s=None, **asked)
         with expecting("a list of accepted tasks"):
@@ -136,7 +136,7 @@ class Client(Exchange):
         return await self._object("GET", f"/functions/{quote(name)}")
 
     async def task(self, task_id: str, *, wait_s: float | None = None) -> JsonObject:
-        """The record of a task; with `wait_s` as soon as it has finished, at most that later."""
+        """The record of a task; with `wait_s`, wait at most so long for the task to finish."""
         asked = {"params": {"wait_s": f"{wait_s:g}"}} if wait_s is not None else {}
         timeout_s = ANSWER_TIMEOUT_S + (wait_s or 0)
         answer = await self._object("GET", f"/tasks/{quote(task_id)}", timeout_s=timeout_s, **asked)
@@ -144,7 +144,7 @@ class Client(Exchange):
             return dict(answer["task"])
 
     async def task_log(self, task_id: str) -> list[JsonObject]:
-        """What a task wrote, oldest first: each line has `ts`, `stream`, `step` and `line`."""
+        """Log lines of a task, oldest first: each has `ts`, `stream`, `step` and `line`."""
         timeout = ClientTimeout(total=ANSWER_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         path = f"/tasks/{quote(task_id)}/logs"
         async with self._exchange("GET", path, timeout=timeout) as response:
@@ -152,7 +152,7 @@ class Client(Exchange):
         return [parse_object(line) for line in body.splitlines()]
 
     async def cancel(self, task_id: str) -> JsonObject:
-        """Cancel a queued or running task. Raises Problem `task-finished` when it is too late."""
+        """Cancel a queued or running task. Raises Problem `task-finished` if it has ended."""
         return await self._object("POST", f"/tasks/{quote(task_id)}/cancel")
 
     async def tasks(
@@ -165,7 +165,7 @@ class Client(Exchange):
             return TaskPage([dict(one) for one in answer["tasks"]], int(answer["total"]))
 
     async def cancel_all(self, **filters: Unpack[TaskFilters]) -> list[str]:
-        """Cancel every queued and running task that the filters mean; their ids."""
+        """Cancel all queued and running tasks that match the filters; returns their ids."""
         asked = {"params": given(filters), "timeout_s": None}
         answer = await self._object("POST", "/tasks/cancel", **asked)
         with expecting("a list of cancelled tasks"):
@@ -174,7 +174,7 @@ class Client(Exchange):
     async def retry(self, task_id: str) -> Answer | Accepted:
         """Run a finished task's input again, as a new task and in the same mode.
 
-        Gives the result, or what was accepted in a durable mode. Raises Problem where it fails.
+        Returns the result, or the accepted task in a durable mode. Raises Problem if it fails.
         """
         path = f"/tasks/{quote(task_id)}/retry"
         timeout = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
@@ -194,11 +194,11 @@ class Client(Exchange):
     async def events(
         self, task_id: str, *, after: int = 0, patience_s: float = 0.0
     ) -> AsyncGenerator[Event]:
-        """What a task said behind the event `after`, then what it says; the last is `done`.
+        """Yield past and new events of a task after the event `after`; the last is `done`.
 
-        Leaving does the task no harm. A connection that breaks is made again for `patience_s`,
-        which outlasts a restart of the node; what a durable task said before may be missing then.
-        Raises Problem where the task failed or was cancelled.
+        Closing the generator does not affect the task. A broken connection is retried for
+        `patience_s`, also during a restart of the node; earlier events of a durable task may then
+        be missing. Raises Problem if the task failed or was cancelled.
         """
         path = f"/tasks/{quote(task_id)}/events"
         broken_since = None
@@ -208,14 +208,14 @@ class Client(Exchange):
             try:
                 async with aclosing(self._events("GET", path, headers=headers)) as events:
                     async for event in events:
-                        # What tells of a gap has no number, and is no place to go on from.
+                        # An event that reports a gap has no number: do not resume from it.
                         after = max(after, event.id)
                         yield event
-                return  # noqa: TRY300  the loop is for those that broke
+                return  # noqa: TRY300  the loop retries broken streams
             except NodeUnreachable:
                 now = time.monotonic()
                 if broken_since is None or now - asked_at > CONNECT_TIMEOUT_S:
-                    broken_since = now  # this connection was a good one for a while
+                    broken_since = now  # this connection worked for a while
                 if now - broken_since >= patience_s:
                     raise
             await asyncio.sleep(RECONNECT_S)
@@ -227,11 +227,11 @@ class Client(Exchange):
             return [ArtifactInfo(one["name"], one["size"], one["content_type"]) for one in listed]
 
     def artifact_url(self, task_id: str, name: str) -> str:
-        """Where the file can be had, by whoever has the key."""
+        """URL of the file; a request needs the key."""
         return f"{self.url}/tasks/{quote(task_id)}/artifacts/{quote(name)}"
 
     async def artifact(self, task_id: str, name: str) -> AsyncGenerator[bytes]:
-        """The file, piece by piece."""
+        """Yield the file in pieces."""
         path = self.artifact_url(task_id, name).removeprefix(self.url)
         timeout = ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=ANSWER_TIMEOUT_S)
         async with self._exchange("GET", path, timeout=timeout) as response:
@@ -239,11 +239,11 @@ class Client(Exchange):
                 yield piece
 
     async def health(self) -> JsonObject:
-        """How the node is; without a valid key only its `status`."""
+        """Health of the node; without a valid key only its `status`."""
         return await self._object("GET", "/health")
 
     async def workers(self) -> list[JsonObject]:
-        """Every worker that a balancer follows. Raises Problem `not-found` at a worker."""
+        """Every worker of a balancer. Raises Problem `not-found` at a worker."""
         return await self._items("/workers", "workers", params={"limit": "1000"})
 
     async def logs(self, *, level: str = "debug") -> list[JsonObject]:
@@ -259,7 +259,7 @@ class Client(Exchange):
         return await self._object("POST", "/off")
 
     async def drain(self, *, deadline_s: float | None = None) -> JsonObject:
-        """Let the node finish within `deadline_s`, its own default when None, and exit."""
+        """Drain the node within `deadline_s` (None: its own default), then let it exit."""
         body = {} if deadline_s is None else {"deadline_s": deadline_s}
         return await self._object("POST", "/drain", json=body)
 
@@ -276,7 +276,7 @@ class Client(Exchange):
                 yield event
 
     async def _until_end(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
-        """The events up to `done`. Raises Problem for `error`, NodeUnreachable for neither."""
+        """The events up to `done`. Raises Problem for `error`, NodeUnreachable without either."""
         async with aclosing(events):
             async for event in events:
                 if event.kind == "error":

@@ -1,6 +1,6 @@
-"""What a function is given when it runs, and what services and tags have to do with the worker.
+"""Interfaces between the worker and its functions, services and tags.
 
-Imported from `slotgrid.function`, which has the decorators beside them.
+Import them from `slotgrid.function`, which also has the decorators.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class NodeFacts(Protocol):
-    """What a tag may ask about the worker that it describes."""
+    """Facts about the worker that a tag may read."""
 
     @property
     def name(self) -> str:
@@ -22,24 +22,24 @@ class NodeFacts(Protocol):
 
     @property
     def browser_version(self) -> str | None:
-        """For example `156.0.8078.79`; None while no browser could be had."""
+        """For example `156.0.8078.79`; None while no browser is available."""
 
 
 class Service(Protocol):
     """A long-lived helper of functions. Its class is decorated with `@service`."""
 
     async def start(self) -> None:
-        """Begin; an exception means `down`, and start is tried again with a growing delay."""
+        """Start the service; an exception means `down`, and a retry follows with backoff."""
 
     async def stop(self) -> None:
-        """End, whatever state it is in; called before each restart and at the worker's end."""
+        """Stop the service in any state; called before each restart and at the worker's end."""
 
     async def status(self) -> Any:
-        """Anything JSON while it is well (asked each second); an exception means `down`."""
+        """Return any JSON while healthy (called each second); an exception means `down`."""
 
 
 class Context(Protocol):
-    """What a running function is given. Everything that speaks is awaited."""
+    """The context of a running function. All methods that send something are awaited."""
 
     @property
     def task_id(self) -> str:
@@ -51,7 +51,7 @@ class Context(Protocol):
 
     @property
     def deadline(self) -> Deadline:
-        """When this attempt is stopped; `deadline.remaining_s` is what is left."""
+        """When this attempt is stopped; `deadline.remaining_s` is the time left."""
 
     @property
     def cancelled(self) -> bool:
@@ -69,35 +69,35 @@ class Context(Protocol):
         """The context's first page. No browser is touched before this line."""
 
     async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
-        """Say something of your own kind; `data` is anything JSON. Waits for a slow reader.
+        """Emit an event of a custom kind; `data` is any JSON. Waits for a slow reader.
 
         Raises ValueError for data that is not JSON or a kind that is reserved.
         """
 
     async def status(self, text: str) -> None:
-        """Say in words what is going on."""
+        """Emit a text about the current work."""
 
     async def progress(self, text: str, fraction: float | None = None) -> None:
-        """Say how far it is; `fraction` is from 0 to 1."""
+        """Emit the progress; `fraction` is from 0 to 1."""
 
     async def stream(self, chunk: str) -> None:
-        """Hand over a piece of the answer, in mode `stream` at once."""
+        """Emit a chunk of the result; mode `stream` sends it at once."""
 
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line into the task's log."""
 
     async def save(self, name: str, data: bytes | str) -> Artifact:
-        """Keep a file with the task. Raises ValueError for an unusable name or too much data."""
+        """Save a file as an artifact. Raises ValueError for an unusable name or too much data."""
 
     async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
-        """Run another function here and now, in this task's slot, context and deadline."""
+        """Run another function in this task's slot, context and deadline."""
 
     def service(self, name: str) -> Any:
         """The running service, which `@function(requires=...)` must name."""
 
 
 class PlainContext(Protocol):
-    """What a plain `def` is given, in its child process: the same words, without `await`."""
+    """The context of a plain `def` in its child process: some of the methods, without `await`."""
 
     @property
     def task_id(self) -> str:
@@ -109,26 +109,26 @@ class PlainContext(Protocol):
 
     @property
     def deadline(self) -> Deadline:
-        """When this process is killed; `deadline.remaining_s` is what is left."""
+        """When this process is killed; `deadline.remaining_s` is the time left."""
 
     @property
     def secrets(self) -> Mapping[str, str]:
         """The values of the names that `@function(secrets=...)` declared."""
 
     def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
-        """Say something of your own kind; `data` is anything JSON."""
+        """Emit an event of a custom kind; `data` is any JSON."""
 
     def status(self, text: str) -> None:
-        """Say in words what is going on."""
+        """Emit a text about the current work."""
 
     def progress(self, text: str, fraction: float | None = None) -> None:
-        """Say how far it is; `fraction` is from 0 to 1."""
+        """Emit the progress; `fraction` is from 0 to 1."""
 
     def stream(self, chunk: str) -> None:
-        """Hand over a piece of the answer, in mode `stream` at once."""
+        """Emit a chunk of the result; mode `stream` sends it at once."""
 
     def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line into the task's log."""
 
     def save(self, name: str, data: bytes | str) -> Artifact:
-        """Keep a file with the task. Raises ValueError for an unusable name or too much data."""
+        """Save a file as an artifact. Raises ValueError for an unusable name or too much data."""

@@ -1,4 +1,4 @@
-"""Asks one node over HTTP, and says in our words what can go wrong on the way."""
+"""HTTP requests to one node; translates transport errors into `ClientError`."""
 
 import os
 from collections.abc import AsyncIterator
@@ -12,13 +12,13 @@ from slotgrid.answers import JsonObject, NodeUnreachable, expecting, parse_objec
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
-# A stream pings every 15 s; after three missed ones nobody is there any more.
+# A stream pings every 15 s; after three missed pings, the node counts as gone.
 SILENCE_S = 50.0
 STREAM_TIMEOUT = ClientTimeout(sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_S)
 
 
 class Exchange:
-    """The connections to one node; see `slotgrid.client.Client`, which is made of it."""
+    """The connections to one node; base class of `slotgrid.client.Client`."""
 
     def __init__(self, url: str, key: str = "") -> None:
         if not url.startswith(("http://", "https://")):
@@ -50,7 +50,7 @@ class Exchange:
     async def _exchange(
         self, method: str, path: str, **asked: Any
     ) -> AsyncIterator[ClientResponse]:
-        """Ask, and translate what can go wrong until the answer has been read."""
+        """Send a request; translate errors until the response has been read."""
         if self._session is None:
             raise RuntimeError("the client is not open: use `async with Client(...)`")
         try:
@@ -68,9 +68,9 @@ class Exchange:
 
 
 def _reason(cause: TransportError) -> str:
-    """What went wrong on the way, without the library's own words around it."""
+    """The cause of the error, without the library's text around it."""
     if isinstance(cause, ClientConnectorError):
-        # One address of several is as good as all: who listens on neither refuses both.
+        # The error of one address is enough: without a listener, all addresses refuse.
         errno = cause.os_error.errno
         return os.strerror(errno) if errno else str(cause.os_error)
     return str(cause) or type(cause).__name__

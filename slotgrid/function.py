@@ -1,4 +1,4 @@
-"""What the author of a function imports: the decorators, and the context that a function is given.
+"""The names for authors of functions: the decorators, and the context of a function.
 
     from slotgrid.function import Context, function
 
@@ -8,7 +8,7 @@
         await page.goto(url)
         return await page.title()
 
-A decorated function stays a plain function: the decorators only attach what they were told.
+A decorated function stays a plain function: the decorators only attach their options.
 """
 
 import re
@@ -69,7 +69,7 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionOptions:
-    """What `@function` was told. `None` means that the worker's default applies."""
+    """Options of `@function`. `None` means that the worker's default applies."""
 
     timeout_s: float | None = None
     streaming: bool = False
@@ -100,14 +100,14 @@ class FunctionOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TagOptions:
-    """What `@tag` was told."""
+    """Options of `@tag`."""
 
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceOptions:
-    """What `@service` was told."""
+    """Options of `@service`."""
 
     name: str
     start_timeout_s: float = 30.0
@@ -133,15 +133,15 @@ def function(
 ) -> Callable[[F], F]:
     """Make the decorated function callable as a task, under its file's name.
 
-    timeout_s: seconds one attempt may run, default and ceiling for its callers.
-    streaming: whether mode `stream` is allowed. modes: the modes allowed; default all that fit.
-    retries: further attempts after a raised error that `retry_on` names; says that running
-    twice is safe. requires: services it needs. secrets: environment variables it may read.
-    concurrency, rate: how many at once, how many starts (`"10/m"`).
-    context_options: what Playwright's `new_context` takes.
-    on_failure: what an open page leaves as an artifact when the task fails.
-    input, output: JSON Schemas; by default they come from the signature.
-    Raises ValueError for an option that cannot be, TypeError for a bare `@function`.
+    timeout_s: seconds that one attempt may run; default and maximum for callers.
+    streaming: whether mode `stream` is allowed. modes: the allowed modes; default all that fit.
+    retries: further attempts after an error that `retry_on` names; declares that a second run
+    is safe. requires: services it needs. secrets: environment variables it may read.
+    concurrency, rate: limits of concurrent runs and of starts (`"10/m"`).
+    context_options: arguments of Playwright's `new_context`.
+    on_failure: artifacts that are made of an open page when the task fails.
+    input, output: JSON Schemas; by default derived from the signature.
+    Raises ValueError for an invalid option, TypeError for a bare `@function`.
     """
     if bare:
         raise TypeError("write `@function()`, with the parentheses")
@@ -175,9 +175,9 @@ def tag(name: F) -> F: ...
 @overload
 def tag(name: str) -> Callable[[F], F]: ...
 def tag(name: F | str) -> F | Callable[[F], F]:
-    """Publish what the function returns (a short text or number) under its name.
+    """Publish the function's return value (a short text or number) under its name.
 
-    It may be async, and may take one argument, `NodeFacts`. Asked at load and each minute.
+    It may be async, and may take one argument, `NodeFacts`. Called at load and each minute.
     """
     if callable(name):
         setattr(name, MARK, TagOptions(name=name.__name__))

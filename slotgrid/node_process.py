@@ -1,4 +1,4 @@
-"""What worker and balancer have in common: the parts of a node, wherever its slots are."""
+"""The parts of a node that worker and balancer share."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -45,26 +45,25 @@ EXPIRE_EVERY_S = 60.0
 
 
 class Health(Protocol):
-    """What a node says about itself."""
+    """Health and gauges of a node."""
 
     def detail(self) -> Mapping[str, Any]:
-        """What `/health` shows to a key."""
+        """The body of `/health` for a request with a key."""
 
     def gauges(self) -> GaugeReadings:
-        """How things stand for `/metrics`."""
+        """The current gauges for `/metrics`."""
 
 
 class NodeProcess(ABC):
-    """The parts that every node has. A kind of node makes its own around them, and says how all
-    of them run.
+    """The parts that every node has. Subclasses add parts of their own and define how all run.
 
-    `slots`, `gates` and `offer` say where tasks run, when they may start, and which there are;
-    `peers` and `functions_within_s` are as `Durability` takes them. `drain` is called when a caller
-    asks the node to drain, with the deadline in seconds.
+    `slots` and `gates` decide where and when tasks run; `offer` has the functions. `peers` and
+    `functions_within_s` are as in `Durability`. `drain` is called when a caller requests a drain,
+    with the deadline in seconds.
     """
 
     kind: str
-    """The word for it: worker or balancer."""
+    """`worker` or `balancer`."""
     health: Health
     supervisor: Supervisor
 
@@ -119,7 +118,7 @@ class NodeProcess(ABC):
 
     @abstractmethod
     def application(self) -> web.Application:
-        """The node's HTTP application, which starts and ends its parts with itself."""
+        """The node's HTTP application, which starts and ends the node's parts."""
 
     @abstractmethod
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -127,26 +126,26 @@ class NodeProcess(ABC):
 
     @abstractmethod
     async def get_ready(self) -> None:
-        """Accept tasks as soon as that makes sense; called when the port listens."""
+        """Begin to accept tasks when the node is ready; called when the port listens."""
 
     def drain(self, deadline_s: float | None) -> None:
-        """Refuse new tasks from here on, and have whoever serves this node drain it."""
+        """Refuse new tasks from now on and request the drain of this node."""
         self.status.move_to(NodeState.DRAINING)
         self._drain(deadline_s)
 
     def cancel_everything(self, reason: str) -> None:
-        """Cancel every live task; a drain under way then ends as soon as their slots are free."""
+        """Cancel every live task; a running drain then ends as soon as their slots are free."""
         for task in self.supervisor.live:
             self.supervisor.cancel(task, f"the {self.kind} was told to stop at once ({reason})")
 
     async def keep_expiring(self) -> None:
-        """Old tasks go even when no new ones come."""
+        """Evict old tasks each minute, even without new ones."""
         while True:
             await asyncio.sleep(EXPIRE_EVERY_S)
             self.history.expire()
 
     async def keep_data_folder(self) -> None:
-        """Make `DATA_DIR` again when it is removed, unless the database is in it."""
+        """Recreate `DATA_DIR` when it is removed, unless it contains the database."""
         await keep_data_folder(
             self.settings.data_dir, remake=not self.durability.database.is_sqlite
         )
@@ -155,7 +154,7 @@ class NodeProcess(ABC):
         log.info("node.state", state=state)
 
     def _forget(self, task: Task) -> None:
-        """A task leaves memory; the files of a durable one stay with its record."""
+        """Remove the files of an evicted task; files of a durable task stay with its record."""
         if not task.submission.mode.durable:
             self.artifacts.remove(task)
 
@@ -166,7 +165,7 @@ class NodeProcess(ABC):
         files_elsewhere: FilesElsewhere | None = None,
         groups: Callable[[], Mapping[str, Served]] | None = None,
     ) -> Node:
-        """What the handlers work on."""
+        """The interface of this node for the HTTP handlers."""
         settings = self.settings
         return Node(
             name=settings.node_name,
@@ -206,7 +205,7 @@ class NodeProcess(ABC):
         components: Mapping[str, JsonSchema] = NO_COMPONENTS,
         docs_at_root: bool = True,
     ) -> web.Application:
-        """What every node answers, and what `add_own` adds, of which `components` are schemas."""
+        """The routes of every node plus those of `add_own`, with their schemas `components`."""
         settings = self.settings
         app = make_app(
             node,
@@ -238,6 +237,6 @@ class NodeProcess(ABC):
         async def close(_: web.Application) -> None:
             await end_links()
 
-        app.on_shutdown.append(close)  # aiohttp waits for their handlers, and they for these
+        app.on_shutdown.append(close)  # aiohttp waits for link handlers: end them first
         app.cleanup_ctx.append(parts)
         return app

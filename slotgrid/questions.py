@@ -1,4 +1,4 @@
-"""What a client asks a node: the fields of a task, and the filters of the record of tasks."""
+"""Requests of a client: the fields of a task, and the filters of a list of tasks."""
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -19,7 +19,7 @@ class TaskFields(TypedDict, total=False):
 
 
 class DurableFields(TaskFields, total=False):
-    """Those of the durable modes; a `webhook` (`{url, headers?, secret?}`) asks for that mode."""
+    """Fields of the durable modes; `webhook` (`{url, headers?, secret?}`) selects that mode."""
 
     webhook: Mapping[str, Any] | None
     not_before: str | None
@@ -43,12 +43,12 @@ class TaskFilters(TypedDict, total=False):
 
 
 def given(filters: TaskFilters) -> dict[str, str]:
-    """The query of `GET /tasks`."""
+    """The query parameters of `GET /tasks`."""
     return {name: str(value) for name, value in filters.items() if value is not None}
 
 
 def keyed(idempotency_key: str | None) -> dict[str, str]:
-    """The header that makes a second request the same task."""
+    """The idempotency header, by which a repeated request gets the same task."""
     return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
 
 

@@ -1,4 +1,4 @@
-"""Serves a node on its port, from ready to drained; what a node is made of is its own matter."""
+"""Serves any kind of node on its port, from ready to drained."""
 
 import asyncio
 import signal
@@ -20,15 +20,15 @@ from slotgrid.runtime.binding import bind, refused
 log = structlog.get_logger()
 
 CLOSE_CONNECTIONS_S = 2.0
-"""For open connections at the end, when every task has had its answer."""
+"""Time limit for open connections at the end, when every task has its response."""
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""SIGHUP too: a terminal that is closed must not end tasks any harder than Ctrl-C."""
+"""SIGHUP too: closing the terminal must drain the node, as Ctrl-C does."""
 
 
 def on_ending(loop: asyncio.AbstractEventLoop, act: Callable[[str], None]) -> None:
     """Call `act` with the reason at each signal that ends the process.
 
-    One that it was started to ignore (`nohup`) it goes on to ignore.
+    A signal that was ignored at the start (`nohup`) stays ignored.
     """
     for name in ENDING:
         if signal.getsignal(name) is not signal.SIG_IGN:
@@ -36,7 +36,7 @@ def on_ending(loop: asyncio.AbstractEventLoop, act: Callable[[str], None]) -> No
 
 
 class Stop:
-    """Tells whoever serves that it is to stop; only the first one who asks counts."""
+    """A request to stop serving; only the first request counts."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
@@ -44,27 +44,27 @@ class Stop:
         self.reason = ""
 
     def ask(self, reason: str, deadline_s: float | None = None) -> None:
-        """Begin to drain, within `deadline_s`; None means the setting."""
+        """Request a drain within `deadline_s`; None means the setting."""
         if self._asked.is_set():
             return
         self.reason, self.deadline_s = reason, deadline_s
         self._asked.set()
 
     def by_caller(self, deadline_s: float | None) -> None:
-        """The same, for `POST /drain`."""
+        """Request a drain for `POST /drain`."""
         self.ask("a caller asked for it", deadline_s)
 
     async def wait(self) -> None:
-        """Return when somebody has asked."""
+        """Wait for a request."""
         await self._asked.wait()
 
 
 @asynccontextmanager
 async def listening(node: NodeProcess) -> AsyncIterator[int]:
-    """The port of the node, which listens and accepts tasks; everything ends with the block.
+    """Run the node during the block; yields its port once the node accepts tasks.
 
-    The port is taken first: where it cannot be had, no browser is started for nothing.
-    Raises StartFault then.
+    The port is bound first, so that no browser is started in vain. Raises StartFault if the port
+    is not available.
     """
     sockets = bind(node.settings.host, node.settings.port)
     runner = NodeRunner(node.application(), shutdown_timeout_s=CLOSE_CONNECTIONS_S)
@@ -83,7 +83,7 @@ async def listening(node: NodeProcess) -> AsyncIterator[int]:
 async def _listen(runner: web.AppRunner, bound: socket.socket) -> None:
     try:
         await web.SockSite(runner, bound).start()
-    except OSError as error:  # another node has bound it in the same moment, and was faster
+    except OSError as error:  # another node bound the port at the same time
         host, port = bound.getsockname()[:2]
         raise refused(host, port, error) from error
 
@@ -110,7 +110,7 @@ async def serve(make: Callable[[Stop], NodeProcess]) -> int:
         await stop.wait()
         deadline_s = settings.drain_s if stop.deadline_s is None else stop.deadline_s
         log.info(f"{kind}.draining", reason=stop.reason, deadline_s=deadline_s)
-        on_ending(loop, node.cancel_everything)  # asked again: finish no more, cancel
+        on_ending(loop, node.cancel_everything)  # a second signal cancels all tasks
         report = await drain(
             node.status,
             node.supervisor,

@@ -1,4 +1,4 @@
-"""How the process of a node starts: settings, log, data folder, loop; and how it ends."""
+"""Start of a node's process (settings, log, data folder, loop), and its end."""
 
 import asyncio
 import os
@@ -25,16 +25,16 @@ from slotgrid.runtime.start_fault import StartFault
 log = structlog.get_logger()
 
 USAGE = 2
-"""Exit status of a process that cannot start as it is set up."""
+"""Exit status of a process that cannot start with its configuration."""
 NONE: Mapping[str, str] = MappingProxyType({})
 
 Serve = Callable[[Settings, LogRing, Redactor], Coroutine[Any, Any, int]]
 
 
 def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> int:
-    """Run a node until it is told to stop; returns the exit status of the process.
+    """Run a node until it stops; returns the exit status of the process.
 
-    `defaults` are settings, by their environment names, that this kind of node begins with.
+    `defaults` are default settings for this kind of node, by their environment names.
     """
     end_with_owner(os.environ)
     try:
@@ -54,8 +54,8 @@ def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> 
             log.warning("settings.notice", notice=notice)
         try:
             with data_folder(settings.data_dir):
-                # Never closed: that waits for every asyncio task and thread, and functions may
-                # have left some that do not end. All that is ours has ended with `serve`.
+                # Never closed: closing waits for every asyncio task and thread, and functions may
+                # have left some that do not end. Our own have ended with `serve`.
                 runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
                 return runner.run(serve(settings, logs, redactor))
         except (SettingsError, DatabaseFault, StartFault) as error:
@@ -74,14 +74,14 @@ def _in_words(error: OSError) -> str:
 
 
 def refuse(kind: str, *reasons: str) -> int:
-    """Say why there is no node, a line for each reason."""
+    """Print why the node cannot start, a line for each reason; returns the exit status."""
     for reason in reasons:
         print(f"{kind}: {reason}", file=sys.stderr)
     return USAGE
 
 
 def end(status: int) -> NoReturn:
-    """End the process, whatever threads functions have left: Python itself would wait for them."""
+    """End the process at once: Python itself would wait for threads that functions left."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
