@@ -111,7 +111,7 @@ class Client(Exchange):
     ) -> Accepted:
         """Submit a durable task: once recorded, it continues without this client.
 
-        With `idempotency_key`, a call without a response can be retried: there is one task.
+        With `idempotency_key`, a call without a response can be retried: the node makes one task.
         """
         mode = "webhook" if fields.get("webhook") is not None else "async"
         body = submission(mode, function, input, fields)
@@ -136,7 +136,7 @@ class Client(Exchange):
         return await self._object("GET", f"/functions/{quote(name)}")
 
     async def task(self, task_id: str, *, wait_s: float | None = None) -> JsonObject:
-        """The record of a task; with `wait_s`, wait at most so long for the task to finish."""
+        """The record of a task; waits up to `wait_s` seconds for the task to finish."""
         asked = {"params": {"wait_s": f"{wait_s:g}"}} if wait_s is not None else {}
         timeout_s = ANSWER_TIMEOUT_S + (wait_s or 0)
         answer = await self._object("GET", f"/tasks/{quote(task_id)}", timeout_s=timeout_s, **asked)

@@ -55,7 +55,7 @@ def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> 
         try:
             with data_folder(settings.data_dir):
                 # Never closed: closing waits for every asyncio task and thread, and functions may
-                # have left some that do not end. Our own have ended with `serve`.
+                # have left some that do not end. All others have ended with `serve`.
                 runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
                 return runner.run(serve(settings, logs, redactor))
         except (SettingsError, DatabaseFault, StartFault) as error:

@@ -160,8 +160,8 @@ class Durability:
         _ = await stack.enter_async_context(background(self.retention.keep_on, name="retention"))
 
     async def _take_up_after_outages(self) -> None:
-        """After each outage, take up all recorded tasks again, as at a start: memory may have
-        missed some.
+        """After each outage, take up the recorded queue again, as at a start: memory may have
+        missed some tasks.
         """
         while True:
             await self.database.until_returned()

@@ -19,7 +19,7 @@ EVERY_S = 1.0
 class LogFlush:
     """Writes new lines of running tasks each second, all in one transaction.
 
-    It writes at most LOG_LINES_LIMIT lines of a task; the end of the task records the newest ones.
+    It stops after LOG_LINES_LIMIT lines of a task; the end of the task records the newest lines.
     """
 
     def __init__(self, database: Database, buffer: PrefetchBuffer) -> None:

@@ -52,7 +52,7 @@ class PrefetchBuffer:
     """The next tasks of each class, kept in the order of the queue together with those on disk.
 
     Prefetch the next tasks from disk before the buffer runs empty (`is_low`). If slots are faster
-    than the prefetch, `overtakes` is true for a task that would start before one on disk.
+    than the prefetch, `overtakes` is true for a task that would start before a task on disk.
     """
 
     def __init__(self, *, size: int = BUFFER_SIZE) -> None:

@@ -76,7 +76,7 @@ class Prefetcher:
         return sum(counts.values())
 
     async def run(self) -> None:
-        """Bring the next tasks of each class into memory; end those that waited too long."""
+        """Load the next tasks of each class into memory; fail tasks that waited too long."""
         while True:
             self._wake.clear()
             try:

@@ -214,7 +214,7 @@ class Database:
                 request.answer.cancel()
 
     def _probe(self) -> None:
-        """Probe for each known cause, with one probe of a kind at a time."""
+        """Probe the causes that a probe can clear, one probe of a kind at a time."""
         if self._availability.has(*PROBED) and (self._probing is None or self._probing.done()):
             self._probing = self._prober.submit(self._connections.probe)
         if self._availability.has(Cause.WRITES) and (

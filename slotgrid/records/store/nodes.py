@@ -93,8 +93,8 @@ def beat(connection: Connection, me: Identity, at: float | None) -> bool:
 def dead(connection: Connection, me: Identity, heard_s: float) -> list[str]:
     """Peers that are dead or have left.
 
-    A node may declare peers dead only if its own heartbeats succeeded for DEAD_S (`heard_s`): after
-    an outage of the database, every node looks dead.
+    Silent peers count as dead only if our own heartbeats succeeded for DEAD_S (`heard_s`): after an
+    outage of the database, every node looks dead.
     """
     silent = table.c.seen_at < clock_of(connection) - DEAD_S
     gone = silent if heard_s >= DEAD_S else table.c.seen_at == LEFT
