@@ -213,23 +213,30 @@ class DurableTasks:
         _ = self._writes.keep(self._end(task, self._turn(held)), f"end {task.id}")
 
     async def _end(self, task: Task, turn: Turn) -> None:
-        if task.state is not TaskState.COMPLETED:
-            await self._share_if_possible(task)
+        # A completed task has shared its files before its end.
+        shared = task.state is TaskState.COMPLETED or await self._share_if_possible(task)
         write = partial(self._database.write_with_others, turns.finish, turn)
         await retry_until_written(write, task.id)
         self._buffer.drop(task.id)
         if task.submission.webhook is not None:
             self._webhook_due()
-        await self.artifacts.leave_to_shared(task)
+        if shared:
+            await self.artifacts.leave_to_shared(task)
 
-    async def _share_if_possible(self, task: Task) -> None:
-        """Share the files of a task that did not complete, as they may show why. Logs failures."""
+    async def _share_if_possible(self, task: Task) -> bool:
+        """Share the files of a task that did not complete, as they may show why.
+
+        False if that failed, which is logged: the local files are then the only ones.
+        """
         try:
             await self.artifacts.share(task)
         except NotShared as fault:
             log.warning("artifacts.not_shared", task_id=task.id, reason=str(fault))
         except Exception:  # any library error: the end must be recorded
             log.exception("artifacts.not_shared", task_id=task.id)
+        else:
+            return True
+        return False
 
     def _turn(self, held: Held) -> Turn:
         task = held.task

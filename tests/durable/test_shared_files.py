@@ -147,8 +147,9 @@ async def test_a_task_has_its_end_whatever_the_store_raises(
                 raise RuntimeError("a defect of a library")
 
             broken.setattr(SharedFolder, "put", fails)
-            task = await finished(worker, await accepted(worker, "saves_and_fails"))
-            assert task["status"] == "failed"
+            failed = await finished(worker, await accepted(worker, "saves_and_fails"))
+            assert failed["status"] == "failed"
+        assert await worker.artifact(failed["id"], "why.txt") == b"because"  # the local copy stays
         task = await finished(worker, await accepted(worker, "large"))
         assert task["status"] == "completed"
 
