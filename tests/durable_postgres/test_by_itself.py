@@ -13,6 +13,7 @@ import pytest
 from tests.balancer.processes import nodes
 from tests.durable_postgres.every_mode import under
 from tests.durable_postgres.server import Postgres
+from tests.worker.browser.waiting import until
 
 STALL_S = 13.0
 """Longer than a request waits for its answer."""
@@ -75,6 +76,7 @@ async def test_a_database_that_another_process_locks_is_used_again(tmp_path: Pat
             other = sqlite3.connect(database, isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
             await asyncio.sleep(STALL_S + 1)
+            await until(lambda: bool(fault.refused))
             other.execute("ROLLBACK")
             other.close()
         assert fault.refused
