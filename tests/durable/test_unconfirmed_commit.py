@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ async def test_a_task_whose_acceptance_was_committed_without_an_answer_runs_once
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with durable_worker(tmp_path) as worker:
-        commit = DefaultDialect.do_commit
+        commit: Callable[..., None] = DefaultDialect.do_commit
         lost: list[str] = []
 
         def unconfirmed(self: DefaultDialect, connection: Any) -> None:
