@@ -14,6 +14,7 @@ from slotgrid.runtime.choices import BrowserKind
 from tests.worker.browser.conftest import StartBrowsers, browsers_leaving_nothing
 from tests.worker.browser.site import HOSTILE
 from tests.worker.browser.waiting import PATIENT, live_processes, until, until_whole
+from worker.browser import events
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
 from worker.browser.states import FreedBy, Lost
@@ -31,8 +32,10 @@ async def _visit(page: Page, url: str) -> None:
 
 @pytest.mark.parametrize("name", ENDLESS)
 async def test_a_task_on_a_hostile_page_can_be_cancelled_and_its_context_closes(
-    name: str, start: StartBrowsers, site: TestServer
+    name: str, start: StartBrowsers, site: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A tenth of the real budget: the loop of the tests is slower than a worker's.
+    monkeypatch.setattr(events, "EVENTS", (1000, 200))
     browsers = await start(limits=PATIENT)
     await until_whole(browsers, count=1, slots=2)
     before = live_processes()
