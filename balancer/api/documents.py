@@ -7,7 +7,7 @@ from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.openapi import Parameter
 from slotgrid.intake.schemas.basics import (
     MOMENT,
-    NAME,
+    SEARCHED,
     TEXT,
     WHOLE,
     list_of,
@@ -82,6 +82,6 @@ WORKER = ref("WorkerDocument")
 WORKER_LIST = ref("WorkerList")
 WORKER_NAME = Parameter("name", "The worker", TEXT, "path")
 WORKER_FILTERS: tuple[Parameter, ...] = (
-    Parameter("group", "The group that it serves", NAME),
+    Parameter("group", "The group that it serves", SEARCHED),
     Parameter("status", "How it stands", _STATE),
 )

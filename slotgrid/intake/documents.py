@@ -6,7 +6,7 @@ from slotgrid.core.schema import JsonSchema
 from slotgrid.core.states import TaskState
 from slotgrid.intake.openapi import Answer, Parameter
 from slotgrid.intake.schemas import events, node, problems, submission, tasks
-from slotgrid.intake.schemas.basics import FLAG, MOMENT, NAME, TEXT, ref
+from slotgrid.intake.schemas.basics import FLAG, MOMENT, SEARCHED, TEXT, ref
 from slotgrid.intake.schemas.basics import TASK_ID as UUID
 
 JSON = "application/json"
@@ -37,7 +37,7 @@ FUNCTION_NAME = Parameter(
     "name", "The function; names may have slashes", ref("FunctionName"), "path"
 )
 FUNCTION_FILTERS: tuple[Parameter, ...] = (
-    Parameter("group", "The group that serves it", NAME),
+    Parameter("group", "The group that serves it", SEARCHED),
     Parameter(
         "contract",
         "The version of the group",
@@ -73,20 +73,20 @@ TASK_FILTERS: tuple[Parameter, ...] = (
             "description": f"one or more of {_STATES.replace('|', ', ')}, separated by commas",
         },
     ),
-    Parameter("function", "The function's name", NAME),
-    Parameter("group", "The group", NAME),
-    Parameter("worker", "Where it ran last", NAME),
-    Parameter("owner", "Who submitted it", NAME),
+    Parameter("function", "The function's name", SEARCHED),
+    Parameter("group", "The group", SEARCHED),
+    Parameter("worker", "Where it ran last", SEARCHED),
+    Parameter("owner", "Who submitted it", SEARCHED),
     Parameter("source", "The kind of what started it", tasks.SOURCE_KIND),
     Parameter(
         "delivery",
         "How the webhook of a durable task stands",
         {"type": "string", "enum": list(tasks.DELIVERY_STATES)},
     ),
-    Parameter("schedule", "The schedule that started it", NAME),
+    Parameter("schedule", "The schedule that started it", SEARCHED),
     Parameter("since", "Created at this time or later", MOMENT),
     Parameter("until", "Created before this time", MOMENT),
-    Parameter("q", "A part of the id, the function's name, or the error", NAME),
+    Parameter("q", "A part of the id, the function's name, or the error", SEARCHED),
 )
 PAGING: tuple[Parameter, ...] = (
     Parameter(

@@ -7,6 +7,12 @@ from slotgrid.core.schema import JsonSchema
 
 TEXT: JsonSchema = {"type": "string"}
 NAME: JsonSchema = {"type": "string", "minLength": 1}
+SEARCHED: JsonSchema = {
+    "type": "string",
+    "pattern": "^[^\\u0000]+$",
+    "description": "text of one or more characters, none of them NUL",
+}
+"""Text that is compared with columns of the database: PostgreSQL accepts no NUL."""
 WHOLE: JsonSchema = {"type": "integer", "minimum": 0}
 FLAG: JsonSchema = {"type": "boolean"}
 ANYTHING: JsonSchema = {}

@@ -1,5 +1,6 @@
 """Query parameters: each is read as its schema says, and a wrong one is a 400 that helps."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -104,8 +105,13 @@ def wrong_values(schema: Mapping[str, Any]) -> Iterator[str]:
         yield str(schema["maximum"] + 1)
     if "minimum" in schema:
         yield str(schema["minimum"] - 1)
-    if "enum" in schema or "pattern" in schema:
-        yield from ("", "something else", f"{schema.get('enum', ['queued'])[0]} x")
+    if "enum" in schema:
+        yield from ("", "something else", f"{schema['enum'][0]} x")
+    if "pattern" in schema:
+        texts = ("", "something else", "queued x", "a\0b", "\0", "a\0\n")
+        refused = [text for text in texts if not re.search(schema["pattern"], text)]
+        assert refused
+        yield from refused
     if schema.get("minLength"):
         yield ""
     if schema.get("format") == "date-time":
@@ -126,6 +132,8 @@ async def test_every_declared_parameter_refuses_what_its_schema_refuses(node: Ru
         for parameter in described.parameters:
             if parameter.location != "query":
                 continue
+            if parameter.schema["type"] == "string":  # else it would take NUL
+                assert parameter.schema.keys() & {"enum", "pattern", "format"}, parameter.name
             for text in wrong_values(parameter.schema):
                 problem = await node.problem(route.method, path, params={parameter.name: text})
                 assert problem["status"] == 400, (path, parameter.name, text[:20])
