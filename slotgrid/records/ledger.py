@@ -105,7 +105,10 @@ class Ledger:
         detail = task_detail(found, self._dispatcher.position(found))
         if found.submission.mode.durable and self._database is not None:
             row = await self._database.read(lambda connection: rows.get(connection, found.id))
-            detail["deliveries"] = orjson.loads(row.deliveries) if row else []
+            try:
+                detail["deliveries"] = orjson.loads(row.deliveries) if row else []
+            except DAMAGE as damage:
+                raise UnreadableRecord(found.id, found.owner) from damage
         return detail
 
     async def _show_recorded(self, found: Record) -> Json:

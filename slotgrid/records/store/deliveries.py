@@ -35,10 +35,22 @@ def note_attempt(
         ours = due.try_again(connection, claim, again_in_s)
     if made is None:
         return  # the task was removed meanwhile
-    values = {"deliveries": orjson.dumps([*orjson.loads(made), attempt]).decode()}
+    values = {"deliveries": orjson.dumps([*_attempts(made), attempt]).decode()}
     if ours:
         values["delivery"] = state
     connection.execute(tasks.update().where(tasks.c.id == task_id).values(values))
+
+
+def _attempts(made: str) -> list[Any]:
+    """The attempts listed so far.
+
+    None if the column is damaged: an attempt that cannot be recorded would be repeated for ever.
+    """
+    try:
+        attempts = orjson.loads(made)
+    except orjson.JSONDecodeError:
+        return []
+    return attempts if isinstance(attempts, list) else []
 
 
 def deliver_again(connection: Connection, task_id: str, node: str) -> None:

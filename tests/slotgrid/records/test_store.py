@@ -345,6 +345,20 @@ async def test_an_attempt_whose_claim_was_lost_is_listed_and_changes_nothing(
         assert [each.attempt for each in await claimed(database)] == ([2] if ours else [])
 
 
+@pytest.mark.parametrize("damaged", ['[{"num', "7", "{}"])
+async def test_an_attempt_is_recorded_although_the_earlier_ones_are_unreadable(
+    database: Database, damaged: str
+) -> None:
+    task = await owed_task(database)
+    (claim,) = await claimed(database)
+    await database.write(lambda c: c.execute(tasks.update().values(deliveries=damaged)) and None)
+    note = partial(deliveries.note_attempt, claim=claim, attempt={"number": 1})
+    await database.write(partial(note, state="delivered", again_in_s=None))
+    row = await row_of(database, task)
+    assert (row.delivery, orjson.loads(row.deliveries)) == ("delivered", [{"number": 1}])
+    assert await claimed(database) == []
+
+
 async def test_a_task_that_was_removed_takes_its_due_row_along(database: Database) -> None:
     task = await owed_task(database)
     (claim,) = await claimed(database)

@@ -45,6 +45,17 @@ async def test_a_damaged_record_is_a_problem_that_names_it(
         assert f"the record of task {task_id} cannot be read" in problem["detail"]
 
 
+async def test_damaged_deliveries_of_a_task_in_memory_are_a_problem_that_names_it(
+    node: RunningNode,
+) -> None:
+    async with node.caller.post("/task", json=BODY) as answer:
+        task_id = str((await answer.json())["id"])
+    await node.get(f"/tasks/{task_id}", wait_s="20")
+    await _damage(node, task_id, deliveries="[{")
+    problem = await node.problem("GET", f"/tasks/{task_id}")
+    assert f"the record of task {task_id} cannot be read" in problem["detail"]
+
+
 async def test_a_list_shows_a_damaged_record_from_its_columns(node: RunningNode) -> None:
     whole, damaged = [await _recorded(node) for _ in range(2)]
     await _damage(node, damaged, summary='{"id": ')
