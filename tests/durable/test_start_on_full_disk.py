@@ -1,6 +1,7 @@
 """A start on a disk without room ends with status 2 and one line that says why."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_KB}k", "none", str(place)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("file systems cannot be mounted here")
+        pytest.skip("file systems cannot be mounted here; the test by a limit runs everywhere")
     try:
         yield place
     finally:
@@ -43,20 +44,45 @@ def test_a_start_without_room_ends_with_a_reason(disk: Path, kind: str, free_kb:
                 rest.write(b"x" * 512)
             except OSError:
                 break
+    said = refused(kind, disk / "data")
+    assert "full" in said or "No space left" in said
+
+
+@pytest.mark.parametrize("kind", ["worker", "balancer"])
+@pytest.mark.parametrize("limit", [0, 1024, 4096, 20_000, 65_536])
+def test_a_start_that_cannot_write_ends_with_a_reason(
+    tmp_path: Path, kind: str, limit: int
+) -> None:
+    # By a limit on the size of files, which needs no file system of its own.
+    home = tmp_path / "home"
+    home.mkdir()
+    said = refused(kind, home / "data", file_limit=limit)
+    assert "cannot be used" in said or "cannot use" in said
+    assert str(home / "data") in said
+
+
+def refused(kind: str, data: Path, *, file_limit: int = resource.RLIM_INFINITY) -> str:
+    """The one line with which a start there ends."""
     settings = {row.env for row in TABLE.values()}
     clean = {name: value for name, value in os.environ.items() if name not in settings}
     env = {
         **clean,
         "AUTH_KEY": "a-key-of-the-full-disk",
-        "DATA_DIR": str(disk / "data"),
-        "FUNCTIONS_DIR": str(disk.parent / "functions"),
+        "DATA_DIR": str(data),
+        "FUNCTIONS_DIR": str(data.parent.parent / "functions"),
         "CHROMIUM_PATH": "/nonexistent/chromium",
         "PORT": "0",
     }
-    (disk.parent / "functions").mkdir()
+    (data.parent.parent / "functions").mkdir()
+    program = (
+        "import resource, runpy;"
+        "_, most = resource.getrlimit(resource.RLIMIT_FSIZE);"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({file_limit}, most));"
+        f"runpy.run_module({kind!r}, run_name='__main__')"
+    )
     ended = subprocess.run(
-        [sys.executable, "-m", kind],
-        cwd=disk.parent,
+        [sys.executable, "-c", program],
+        cwd=data.parent.parent,
         env=env,
         text=True,
         capture_output=True,
@@ -66,5 +92,5 @@ def test_a_start_without_room_ends_with_a_reason(disk: Path, kind: str, free_kb:
     said = [line for line in ended.stderr.splitlines() if line.startswith(f"{kind}: ")]
     assert ended.returncode == 2, ended.stderr
     assert len(said) == 1, ended.stderr
-    assert "full" in said[0] or "No space left" in said[0]
     assert "Traceback" not in ended.stderr
+    return said[0]
