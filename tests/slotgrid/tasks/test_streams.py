@@ -119,7 +119,7 @@ async def test_a_follower_outlasts_an_outage_of_the_database(
 
 async def test_events_of_a_run_that_was_cut_off_may_be_missing(durable: RunningService) -> None:
     held = await durable.running()
-    # As the pump makes one of a record whose run was cut off by the end of its process.
+    # As the prefetcher restores a record whose run was cut off by the end of its process.
     task = Task(held.task.submission, held.task.spec, owner="ada", input={})
     task.restore(created_at=task.created_at, starts=1, first_event=1_000_000)
     task.events.append("status", {"text": "here"})
