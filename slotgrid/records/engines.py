@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,9 +199,25 @@ def _timeouts(url: sa.URL) -> str:
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     # NORMAL: commits survive a crash of any process; a power cut may lose the last ones.
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. Where two connections switch a new file at once, SQLite refuses one of them
+    without a wait, whatever its `timeout` is.
+    """
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 class _TextDumper(StrDumper):
