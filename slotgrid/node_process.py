@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ from slotgrid.intake.app import make_app
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import FilesElsewhere, Node, Served
 from slotgrid.intake.openapi_document import NO_COMPONENTS
+from slotgrid.net.addresses import AddressPolicy
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.history import History
 from slotgrid.records.ledger import Ledger
@@ -35,9 +37,10 @@ from slotgrid.runtime.data_folder import keep_data_folder
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import Settings
+from slotgrid.runtime.settings import Settings, SettingsError
 from slotgrid.runtime.watchdog import LoopWatchdog
 from slotgrid.tasks.service import TaskService
+from slotgrid.webhooks.deliveries import check_webhook
 
 log = structlog.get_logger()
 
@@ -83,6 +86,7 @@ class NodeProcess(ABC):
         self._offer = offer
         self._drain = drain
         self.status = NodeStatus(self._status_changed)
+        self.address_policy = _address_policy(settings.allowed_private_networks)
         self.artifacts = ArtifactStore(settings.data_dir / "artifacts")
         self.history = History(
             limit=settings.history_limit, ttl_s=settings.history_ttl_s, forget=self._forget
@@ -97,12 +101,13 @@ class NodeProcess(ABC):
             offer,
             self.status,
             modes=frozenset(Mode),
-            check_webhook=lambda webhook: self.durability.check_webhook(webhook),  # noqa: PLW0108  made below
+            check_webhook=partial(check_webhook, policy=self.address_policy),
         )
         self.durability = Durability(
             settings,
             self.admission,
             self.artifacts,
+            policy=self.address_policy,
             forget=self.history.remove,
             count_delivery=self.metrics.delivery_attempted,
             redactor=redactor,
@@ -240,3 +245,11 @@ class NodeProcess(ABC):
         app.on_shutdown.append(close)  # aiohttp waits for link handlers: end them first
         app.cleanup_ctx.append(parts)
         return app
+
+
+def _address_policy(text: str) -> AddressPolicy:
+    """The addresses that this node may connect to. Raises SettingsError."""
+    try:
+        return AddressPolicy.parse(text)
+    except ValueError as error:
+        raise SettingsError((f"ALLOWED_PRIVATE_NETWORKS: {error}",)) from error

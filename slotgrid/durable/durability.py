@@ -11,10 +11,8 @@ from typing import Any
 
 import structlog
 
-from slotgrid.core.addresses import AddressPolicy
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.core.fields import Webhook
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.webhooks import header_faults, signing_key
@@ -23,6 +21,7 @@ from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.durable.recovery import Recovery
 from slotgrid.durable.retention import Retention
 from slotgrid.durable.takeover import Peers
+from slotgrid.net.addresses import AddressPolicy
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.engines import DatabaseFault, engine_of
@@ -34,7 +33,7 @@ from slotgrid.records.writes import retry_until_written
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
-from slotgrid.webhooks.deliveries import WebhookDeliveries, check_webhook
+from slotgrid.webhooks.deliveries import WebhookDeliveries
 from slotgrid.webhooks.sender import webhook_sender
 
 log = structlog.get_logger()
@@ -43,6 +42,7 @@ log = structlog.get_logger()
 class Durability:
     """The durable parts of a node; `running` starts them. Raises SettingsError for its settings.
 
+    `policy` says which addresses webhooks may reach.
     `peers` is the group whose nodes take over from each other; None means the node's own group.
     `functions_within_s` is the time after the start in which functions may still become known.
     """
@@ -53,6 +53,7 @@ class Durability:
         admission: Admission,
         artifacts: ArtifactStore,
         *,
+        policy: AddressPolicy,
         forget: Callable[[str], None] = lambda _: None,
         count_delivery: Callable[[str], None] = lambda _: None,
         redactor: Redactor | None = None,
@@ -63,9 +64,9 @@ class Durability:
         self._redactor = redactor or Redactor()
         self._settings = settings
         self._artifacts = artifacts
+        self._policy = policy
         artifacts.shared = _shared_files(settings.artifacts_url)
         url, data_dir = settings.database_url, settings.data_dir
-        self.policy = AddressPolicy.parse(settings.allowed_private_networks)
         self.database = Database(engine_of(url, data_dir, pool=POOL))
         self._count_delivery = count_delivery
         self._due = DueWork(self.database, settings.node_name)
@@ -102,10 +103,6 @@ class Durability:
             forget=forget,
         )
 
-    def check_webhook(self, webhook: Webhook) -> None:
-        """Raises InvalidSubmission for a webhook that can never be delivered."""
-        check_webhook(webhook, self.policy)
-
     def health(self) -> Mapping[str, Any]:
         """The part of `/health` about durable work."""
         reason = self.database.unavailable
@@ -134,7 +131,7 @@ class Durability:
         stack.enter_context(self._redactor.scope(secret))
         sender = await stack.enter_async_context(
             webhook_sender(
-                policy=self.policy,
+                policy=self._policy,
                 secret=secret,
                 headers=tuple(self._settings.webhook_headers.items()),
                 timeout_s=self._settings.webhook_timeout_s,

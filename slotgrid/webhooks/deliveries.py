@@ -7,13 +7,13 @@ from functools import partial
 import orjson
 import structlog
 
-from slotgrid.core.addresses import AddressPolicy, AddressRefused
 from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.fields import Webhook
 from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.webhooks import header_faults, signing_key
+from slotgrid.net.addresses import AddressPolicy, AddressRefused
 from slotgrid.records.database import Database
 from slotgrid.records.store import deliveries, due, rows
 from slotgrid.records.store.due import Claim

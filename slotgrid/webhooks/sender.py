@@ -20,11 +20,11 @@ from aiohttp.abc import AbstractResolver
 from standardwebhooks import Webhook as Signer
 from yarl import URL
 
-from slotgrid.core.addresses import AddressPolicy, AddressRefused
 from slotgrid.core.moments import iso
 from slotgrid.core.states import TaskState
 from slotgrid.core.webhooks import Headers, merged_headers, signing_key
-from slotgrid.webhooks.guarded import GuardedConnector
+from slotgrid.net.addresses import AddressPolicy, AddressRefused
+from slotgrid.net.guarded_connector import GuardedConnector
 
 CONNECT_SHARE = 1 / 3
 """The share of an attempt's time for DNS, connect and TLS together."""

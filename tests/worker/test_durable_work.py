@@ -99,6 +99,7 @@ def test_what_is_secret_in_the_settings_is_told_to_whoever_hides_it() -> None:
         ("WEBHOOK_SECRET", "whsec_*"),
         ("WEBHOOK_HEADERS", '{"Host": "elsewhere"}'),
         ("WEBHOOK_HEADERS", '{"X-Two": "a\\r\\nX-Three: b"}'),
+        ("ALLOWED_PRIVATE_NETWORKS", "localhost, 10.1"),
     ],
 )
 async def test_settings_that_could_send_nothing_are_refused_at_the_start(

@@ -32,6 +32,7 @@ from slotgrid.intake.app import make_app
 from slotgrid.intake.connections import NodeRunner
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import Node
+from slotgrid.net.addresses import AddressPolicy
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.history import History
 from slotgrid.records.journal import Journal
@@ -284,7 +285,9 @@ def make_node(
     supervisor = Supervisor(dispatcher, runner, journal, max_wait_s=max_wait_s)
     durability = None
     if data_dir is not None:
-        durability = Durability(_settings(data_dir), admission, artifacts)
+        durability = Durability(
+            _settings(data_dir), admission, artifacts, policy=AddressPolicy.parse("127.0.0.0/8")
+        )
         supervisor = Supervisor(
             dispatcher,
             RecordedRunner(runner, durability.tasks),
@@ -326,7 +329,6 @@ def _settings(data_dir: Path) -> Settings:
             "PORT": "0",
             "NODE_NAME": NAME,
             "DATA_DIR": str(data_dir),
-            "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
             "WEBHOOK_RETRIES": "0",
         }
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from slotgrid.core.addresses import AddressPolicy
+from slotgrid.net.addresses import AddressPolicy
 from slotgrid.webhooks.sender import Delivery
 
 LOOPBACK = AddressPolicy.parse("127.0.0.0/8")

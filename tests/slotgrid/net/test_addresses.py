@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slotgrid.core.addresses import AddressKind, AddressPolicy, AddressRefused, embedded, kind_of
+from slotgrid.net.addresses import AddressKind, AddressPolicy, AddressRefused, embedded, kind_of
 
 CLOSED = AddressPolicy()
 

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
-from slotgrid.core.addresses import AddressPolicy
+from slotgrid.net.addresses import AddressPolicy
 
 
 class GuardedConnector(aiohttp.TCPConnector):

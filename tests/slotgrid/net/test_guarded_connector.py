@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from slotgrid.core.addresses import AddressPolicy, AddressRefused
-from slotgrid.webhooks.guarded import GuardedConnector
+from slotgrid.net.addresses import AddressPolicy, AddressRefused
+from slotgrid.net.guarded_connector import GuardedConnector
 from slotgrid.webhooks.sender import Outcome, UrlFault, webhook_sender, webhook_target
 from tests.slotgrid.webhooks.receivers import LOOPBACK, SECRET, FakeResolver, receiver
 
