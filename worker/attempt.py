@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import orjson
 import structlog
+from playwright.async_api import Page
 
 from slotgrid.core.events import encode_json
 from slotgrid.core.moments import Deadline
@@ -24,9 +25,6 @@ from worker.plain.processes import PlainProcesses
 from worker.registry.definitions import LoadedFunction
 from worker.registry.registry import Registry
 from worker.registry.services import Services
-
-if TYPE_CHECKING:
-    from playwright.async_api import Page
 
 log = structlog.get_logger()
 
@@ -116,7 +114,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
             if step.state is StepState.RUNNING:
                 step.end(StepState.CANCELLED)
 
-    async def page(self, options: Mapping[str, Any]) -> "Page":
+    async def page(self, options: Mapping[str, Any]) -> Page:
         """The first page of the attempt's browser context; the first call opens the context."""
         if self.browser is None:
             self.check_open()

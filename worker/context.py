@@ -3,9 +3,10 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
+from playwright.async_api import BrowserContext, Page
 
 from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
@@ -20,9 +21,6 @@ from worker import failures
 from worker.attempt import Attempt
 from worker.registry.binding import plain_json
 from worker.registry.definitions import LoadedFunction
-
-if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page
 
 CALL_DEPTH = 10
 SHOWN_OUTPUT_BYTES = 1024 * 1024
@@ -73,13 +71,13 @@ class RunContext(msgspec.Struct, eq=False):
         return self._loaded.secrets
 
     @property
-    def browser_context(self) -> "BrowserContext":
+    def browser_context(self) -> BrowserContext:
         """Playwright's context of this task. Raises RuntimeError before the first `page()`."""
         if self._attempt.browser is None:
             raise RuntimeError("there is no browser context before `await context.page()`")
         return self._attempt.browser.context
 
-    async def page(self) -> "Page":
+    async def page(self) -> Page:
         """The context's first page."""
         return await self._attempt.page(self._loaded.options.context_options)
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import orjson
@@ -14,11 +14,9 @@ from slotgrid.core.errors import ServiceError
 from slotgrid.core.events import NOBODY, Event, EventLog, Follower
 from slotgrid.core.moments import iso
 from slotgrid.core.parts import API, Artifact, Attempt, Source, Step
+from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.states import COMPLETED, MOVES, QUEUED, RUNNING, TaskState
-
-if TYPE_CHECKING:
-    from slotgrid.core.spec import FunctionSpec
-    from slotgrid.core.submission import Submission
+from slotgrid.core.submission import Submission
 
 LOG_LINES_LIMIT = 2000
 LOG_BYTES_LIMIT = 1024 * 1024
@@ -51,8 +49,8 @@ class Task(msgspec.Struct, eq=False):
     A msgspec struct, as most fields keep their defaults, and a struct fills those in fast.
     """
 
-    submission: "Submission"
-    spec: "FunctionSpec"
+    submission: Submission
+    spec: FunctionSpec
     owner: str
     input: Any
     source: Source = API

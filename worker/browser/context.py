@@ -1,25 +1,42 @@
 """One task's clean browser context, and its close, which escalates until the context ends."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
+import psutil
 import structlog
+from playwright.async_api import BrowserContext, Page
 
+from worker.browser.limits import Limits
 from worker.browser.listeners import ListenerGuard
 from worker.browser.patience import consume, done_within
 from worker.browser.states import Ending, FreedBy, Lost
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from playwright.async_api import BrowserContext, Page
-
-    from worker.browser.limits import Limits
-    from worker.browser.process import BrowserProcess
-
 log = structlog.get_logger(__name__)
+
+
+class ContextOwner(Protocol):
+    """The browser process of a context."""
+
+    @property
+    def chromium(self) -> psutil.Process:
+        """Chromium's main process."""
+
+    def ping(self) -> asyncio.Future[bool]:
+        """Probe driver and browser. The future may never resolve."""
+
+    def has_closed(self, context: "TaskContext") -> bool:
+        """Whether the context has ended."""
+
+    def release(self, context: "TaskContext") -> None:
+        """Remove a context that has ended."""
+
+    def give_up(self, ending: Ending) -> None:
+        """Kill Chromium."""
+
+    def give_up_driver(self, ending: Ending) -> None:
+        """Kill the driver, if killing Chromium had no effect."""
 
 
 class TaskContext:
@@ -35,12 +52,12 @@ class TaskContext:
     """
 
     def __init__(
-        self, process: BrowserProcess, context: BrowserContext, page: Page, limits: Limits
+        self, owner: ContextOwner, context: BrowserContext, page: Page, limits: Limits
     ) -> None:
         self.context = context
         self.page = page
         self.lost: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
-        self._process = process
+        self._owner = owner
         self._limits = limits
         self._closing: asyncio.Task[FreedBy] | None = None
         self.on_listener_error: Callable[[BaseException], None] = _log_error
@@ -52,7 +69,7 @@ class TaskContext:
     @property
     def browser_pid(self) -> int:
         """The process id of the context's Chromium."""
-        return self._process.chromium.pid
+        return self._owner.chromium.pid
 
     @property
     def guid(self) -> str:
@@ -103,22 +120,22 @@ class TaskContext:
         try:
             return await self._climb(closing)
         finally:
-            self._process.release(self)
+            self._owner.release(self)
 
     async def _close_once(self) -> None:
         # Playwright's close works only once. The ping first consumes an error that the connection
         # stored for its next call, which would otherwise be raised by the close.
-        await self._process.ping()
+        await self._owner.ping()
         await self.context.close()
 
     async def _climb(self, closing: asyncio.Future[None]) -> FreedBy:
         # A close may end with an error, so check that Playwright has removed the context.
-        if await done_within(closing, self._limits.close_s) and self._process.has_closed(self):
+        if await done_within(closing, self._limits.close_s) and self._owner.has_closed(self):
             return FreedBy.CLOSE
-        self._process.give_up(Ending.CLOSE_HUNG)
+        self._owner.give_up(Ending.CLOSE_HUNG)
         if await done_within(closing, self._limits.browser_kill_s):
             return FreedBy.BROWSER_KILLED
-        self._process.give_up_driver(Ending.CLOSE_HUNG)
+        self._owner.give_up_driver(Ending.CLOSE_HUNG)
         await done_within(closing, self._limits.driver_kill_s)
         return FreedBy.DRIVER_KILLED
 
