@@ -25,21 +25,23 @@ _STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
 
 _WORKER: Mapping[str, JsonSchema] = {
     "name": TEXT,
-    "status": said(_STATE, "Only a `ready` one is given tasks"),
-    "detail": or_null(said(TEXT, "What stands behind the status, in words")),
+    "status": said(_STATE, "Only a `ready` worker gets tasks"),
+    "detail": or_null(said(TEXT, "The reason for the status")),
     "group": TEXT,
     "contract": WHOLE,
     "version": TEXT,
-    "versions": said(_STRINGS, "Of Python, Chromium and the like"),
-    "address": or_null(said(TEXT, "Where it is listed; null of one that dialled in")),
+    "versions": said(_STRINGS, "The versions of Python, Chromium and others"),
+    "address": or_null(
+        said(TEXT, "The worker's URL in `workers.json`; null if the worker dialled in")
+    ),
     "weight": _NUMBER,
     "labels": _STRINGS,
     "slots": record(
-        "As it last said; `available` is what this balancer would send it now",
+        "From the last report; `available` is how many tasks this balancer would send now",
         {"used": WHOLE, "available": WHOLE, "limit": WHOLE, "queue": WHOLE, "held": or_null(TEXT)},
     ),
     "pools": {"type": "object", "additionalProperties": ref("PoolCount")},
-    "sent": said(WHOLE, "Tasks of this balancer that are there, or on their way"),
+    "sent": said(WHOLE, "Tasks of this balancer that the worker has, or that are in transit to it"),
     "tags": _OPEN,
     "services": {"type": "object", "additionalProperties": {"type": "boolean"}},
     "functions_count": WHOLE,
@@ -54,12 +56,12 @@ _WORKER: Mapping[str, JsonSchema] = {
         },
     ),
     "report_age_s": said(_NUMBER, "Seconds since its last report"),
-    "link_age_s": or_null(said(_NUMBER, "Seconds since its link was opened; null without one")),
+    "link_age_s": or_null(said(_NUMBER, "Seconds since the link was opened; null without a link")),
     "lost_at": or_null(MOMENT),
 }
 
 COMPONENTS: Mapping[str, JsonSchema] = {
-    "Worker": record("A worker as this balancer knows it", _WORKER),
+    "Worker": record("A worker in this balancer's view", _WORKER),
     "WorkerList": page_of("workers", ref("Worker")),
     "WorkerDocument": record(
         "",
@@ -82,6 +84,6 @@ WORKER = ref("WorkerDocument")
 WORKER_LIST = ref("WorkerList")
 WORKER_NAME = Parameter("name", "The worker", TEXT, "path")
 WORKER_FILTERS: tuple[Parameter, ...] = (
-    Parameter("group", "The group that it serves", SEARCHED),
-    Parameter("status", "How it stands", _STATE),
+    Parameter("group", "The group that the worker serves", SEARCHED),
+    Parameter("status", "The worker's status", _STATE),
 )

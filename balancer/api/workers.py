@@ -41,7 +41,7 @@ LAST_TASKS = 50
         tag="workers",
         scope=Scope.OPERATE,
         parameters=(*PAGING, *d.WORKER_FILTERS),
-        answers={200: json_answer("A page of workers, and how many there are", d.WORKER_LIST)},
+        answers={200: json_answer("A page of workers, and their total", d.WORKER_LIST)},
         problems=(InvalidSubmission,),
     )
 )
@@ -86,11 +86,11 @@ async def get_worker(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="End the worker's maintenance",
+        summary="End maintenance of a worker",
         tag="workers",
         scope=Scope.OPERATE,
         parameters=(d.WORKER_NAME,),
-        answers={200: json_answer("It accepts tasks", NODE_STATUS)},
+        answers={200: json_answer("The worker accepts tasks", NODE_STATUS)},
         problems=(NotFound, NoWorker, Conflict),
     )
 )
@@ -101,11 +101,11 @@ async def switch_worker_on(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="Begin the worker's maintenance: it finishes what it has",
+        summary="Begin maintenance of a worker: it refuses new tasks and finishes the ones it has",
         tag="workers",
         scope=Scope.OPERATE,
         parameters=(d.WORKER_NAME,),
-        answers={200: json_answer("It refuses tasks", NODE_STATUS)},
+        answers={200: json_answer("The worker refuses new tasks", NODE_STATUS)},
         problems=(NotFound, NoWorker, Conflict),
     )
 )
@@ -116,13 +116,13 @@ async def switch_worker_off(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="Let the worker finish what it has within a deadline, then exit",
+        summary="Drain a worker: it finishes its tasks within a deadline, then exits",
         tag="workers",
         scope=Scope.OPERATE,
         parameters=(d.WORKER_NAME,),
         body=DRAIN,
         body_required=False,
-        answers={200: json_answer("It drains", NODE_STATUS)},
+        answers={200: json_answer("The worker drains", NODE_STATUS)},
         problems=(NotFound, NoWorker, InvalidSubmission),
     )
 )

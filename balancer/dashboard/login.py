@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 @endpoint(
     Endpoint(
-        summary="The page that asks for a key",
+        summary="The login page",
         tag="dashboard",
         scope=Scope.PUBLIC,
         answers={200: d.PAGE, 303: d.SEE_OTHER},

@@ -49,7 +49,7 @@ async def overview(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="One worker: what it is, what it runs, its switches",
+        summary="One worker: its state, functions and tasks, and its switches",
         tag="dashboard",
         scope=Scope.PUBLIC,
         parameters=(WORKER_NAME,),
@@ -81,7 +81,7 @@ async def worker(request: web.Request) -> web.Response:
         scope=Scope.PUBLIC,
         parameters=(
             WORKER_NAME,
-            Parameter("level", "This level and above", {"type": "string", "enum": [*LogLevel]}),
+            Parameter("level", "The lowest level", {"type": "string", "enum": [*LogLevel]}),
         ),
         answers=dict.fromkeys((200, 400, 403, 404, 503), d.PAGE) | {303: d.SEE_OTHER},
     )
@@ -104,12 +104,12 @@ async def worker_log(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="What changes on a page of the dashboard",
+        summary="Stream the changes of a page of the dashboard",
         tag="dashboard",
         scope=Scope.PUBLIC,
         parameters=(
             Parameter("seen", "The version that the page shows", TEXT),
-            Parameter("worker", "The worker that the page is about", TEXT),
+            Parameter("worker", "The worker that the page shows", TEXT),
         ),
         answers={200: d.CHANGES},
         problems=(Unauthorized,),

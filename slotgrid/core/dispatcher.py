@@ -187,7 +187,7 @@ class Dispatcher:
         task, position = entry.item.task, self._queue.position(entry)
         wait_s = self.expected_wait_s(entry.cls, position)
         return WaitExceeded(
-            f"no slot came free within {self._clock() - task.queued_mono:.1f} s",
+            f"no slot became free within {self._clock() - task.queued_mono:.1f} s",
             task_id=task.id,
             position=position,
             expected_wait_s=wait_s,

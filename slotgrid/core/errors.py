@@ -90,7 +90,7 @@ class InvalidSubmission(ServiceError):
     """The request itself is malformed."""
 
     name, title, status = "invalid-request", "The request is not valid", 400
-    advice = "Mend every field named in `errors`; each entry points at one of them."
+    advice = "Correct each field named in `errors`; each entry points to one field."
 
 
 class InvalidInput(ServiceError):
@@ -101,58 +101,58 @@ class InvalidInput(ServiceError):
 
 
 class ContractMismatch(ServiceError):
-    """The task asks for another contract than this node's."""
+    """The task requests a contract that this node does not serve."""
 
     name, title, status = "contract-mismatch", "The contract does not match", 400
-    advice = "Send the task to a worker of that contract, or leave `contract` out."
+    advice = "Send the task to a worker of that contract, or omit `contract`."
 
 
 class ModeUnsupported(ServiceError):
-    """The function cannot answer in that mode."""
+    """The function does not support the requested mode."""
 
     name, title, status = "mode-unsupported", "The mode is not supported here", 400
     advice = "`GET /functions/{name}` lists the modes that the function supports."
 
 
 class Unauthorized(ServiceError):
-    """No key, or one that is not known."""
+    """The request has no key, or an unknown one."""
 
     name, title, status = "unauthorized", "A valid key is needed", 401
     advice = "Send the key as `Authorization: <key>` or `Authorization: Bearer <key>`."
 
 
 class Forbidden(ServiceError):
-    """The key is known and lacks the scope."""
+    """The key is valid, but lacks the scope."""
 
     name, title, status = "forbidden", "The key does not allow this", 403
     advice = "Use a key that has the scope named in `detail`."
 
 
 class UnknownFunction(ServiceError):
-    """No function of that name."""
+    """No function of that name exists here."""
 
     name, title, status = "unknown-function", "There is no such function", 404
     advice = "`GET /functions` lists the functions; the nearest names are in `suggestions`."
 
 
 class UnknownGroup(ServiceError):
-    """No such group here."""
+    """No group of that name exists here."""
 
     name, title, status = "unknown-group", "There is no such group", 404
     advice = "`GET /health` names the group that a worker serves."
 
 
 class UnknownTask(ServiceError):
-    """No task of that id, or not one that this key may see."""
+    """No task with that id exists, or the key may not see it."""
 
     name, title, status = "unknown-task", "There is no such task", 404
-    advice = "Tasks of the modes sync and stream are forgotten after HISTORY_TTL_S."
+    advice = "Sync and stream tasks are evicted from memory after HISTORY_TTL_S at the latest."
 
 
 class NotFound(ServiceError):
-    """No such resource."""
+    """No resource has this address."""
 
-    name, title, status = "not-found", "There is nothing at this address", 404
+    name, title, status = "not-found", "Nothing exists at this address", 404
     advice = "`GET /openapi` lists every path."
 
 
@@ -164,115 +164,115 @@ class MethodNotAllowed(ServiceError):
 
 
 class Conflict(ServiceError):
-    """The request contradicts what is already there."""
+    """The request contradicts the current state."""
 
-    name, title, status = "conflict", "The request conflicts with what is there", 409
-    advice = "`detail` says what stands against it, and what has to happen first."
+    name, title, status = "conflict", "The request conflicts with the current state", 409
+    advice = "`detail` names the conflict; resolve it, then send the request again."
 
 
 class TaskFinished(ServiceError):
-    """The task has already reached its end."""
+    """The task has already ended."""
 
     name, title, status = "task-finished", "The task has already finished", 409
     advice = "`POST /tasks/{id}/retry` starts a new task with the same input."
 
 
 class TaskCancelled(ServiceError):
-    """Someone cancelled the task that the caller waits for."""
+    """The task was cancelled while the caller waited for its result."""
 
     name, title, status = "task-cancelled", "The task was cancelled", 409
-    advice = "`reason` says by whom or by what; submit the task again if that was a mistake."
+    advice = "`reason` names who or what cancelled it; submit the task again if that was a mistake."
 
 
 class Gone(ServiceError):
-    """It was here, and is here no more."""
+    """The resource existed and has been removed."""
 
-    name, title, status = "gone", "It is no longer here", 410
-    advice = "It was removed with its task or its worker; run the task again."
+    name, title, status = "gone", "The resource is gone", 410
+    advice = "It was removed together with its task or its worker; run the task again."
 
 
 class BodyTooLarge(ServiceError):
-    """The request's body is above the limit."""
+    """The request's body exceeds the limit."""
 
     name, title, status = "body-too-large", "The request's body is too large", 413
-    advice = "Send less, or raise REQUEST_BODY_LIMIT on the node."
+    advice = "Send a smaller body, or raise REQUEST_BODY_LIMIT on the node."
 
 
 class UnsupportedMediaType(ServiceError):
-    """The request's body is not of a type that is read here."""
+    """The content type or encoding of the request's body is not supported."""
 
     name, title, status = "unsupported-media-type", "The content type is not supported", 415
     advice = "Send JSON with `Content-Type: application/json`, without `Content-Encoding`."
 
 
 class OverQuota(ServiceError):
-    """The key has used up what it is allowed."""
+    """The key has used up its quota."""
 
     name, title, status = "over-quota", "The quota is used up", 429
     advice = "Try again after the seconds in `Retry-After`."
 
 
 class FunctionFailed(ServiceError):
-    """The function raised."""
+    """The function raised an exception."""
 
     name, title, status = "function-failed", "The function failed", 500
     advice = "`GET /tasks/{id}` and its logs and artifacts show what happened."
 
 
 class OutputInvalid(ServiceError):
-    """The function returned what its schema or JSON does not allow."""
+    """The function returned a value that is not JSON or does not match its output schema."""
 
     name, title, status = "output-invalid", "The function's output is not valid", 500
-    advice = "Mend the function: what it returns must be JSON and match its output schema."
+    advice = "Correct the function: it must return JSON that matches its output schema."
 
 
 class BrowserCrashed(ServiceError):
-    """The tab, the browser or its driver died under the task; or no browser could be had."""
+    """The tab, the browser or its driver crashed during the task, or no browser started."""
 
     name, title, status = "browser-crashed", "The browser failed", 500
-    advice = "`reason` says what died. The slot has a fresh browser; the task may be sent again."
+    advice = "`reason` names what crashed. The slot has a fresh browser; submit the task again."
 
 
 class Internal(ServiceError):
-    """A defect of ours."""
+    """The node has a defect."""
 
-    name, title, status = "internal", "Something went wrong in the node", 500
-    advice = "The node's log has the details under the same time; please report it."
+    name, title, status = "internal", "The node failed", 500
+    advice = "The node's log has the details at the same time; please report the defect."
 
 
 class WorkerLost(ServiceError):
-    """The worker died after the task had started there."""
+    """The worker was lost after the task had started there."""
 
     name, title, status = "worker-lost", "The worker was lost while the task ran", 502
-    advice = "Whether the task took effect is not known; declare `retries` where twice is safe."
+    advice = "The task may have taken effect; declare `retries` if the function may run twice."
 
 
 class InMaintenance(ServiceError):
-    """The node refuses new tasks until it is switched on."""
+    """The node refuses new tasks until its maintenance ends."""
 
     name, title, status = "maintenance", "The node is in maintenance", 503
     advice = "An operator ends maintenance with `POST /on`."
 
 
 class Draining(ServiceError):
-    """The node is about to exit."""
+    """The node refuses new tasks, finishes those that it has, and exits."""
 
     name, title, status = "draining", "The node is draining", 503
-    advice = "Send the task to another node, or again when this one is back."
+    advice = "Send the task to another node, or to this one after its restart."
 
 
 class QueueFull(ServiceError):
-    """As many tasks wait as may wait."""
+    """The number of waiting tasks has reached its limit."""
 
     name, title, status = "queue-full", "The queue is full", 503
     advice = "Try again after the seconds in `Retry-After`."
 
 
 class NoWorker(ServiceError):
-    """Nobody who could run the task is there."""
+    """No worker is available that can run the task."""
 
     name, title, status = "no-worker", "There is no worker for this task", 503
-    advice = "`GET /health` with a key tells what this node offers; `reason` what is missing."
+    advice = "`GET /health` with a key lists what this node offers; `reason` names what is missing."
 
     def __init__(self, detail: str, *, may_return_s: float = 0.0, **facts: Any) -> None:
         """`may_return_s`: seconds within which a lost worker may reconnect."""
@@ -281,16 +281,16 @@ class NoWorker(ServiceError):
 
 
 class DatabaseUnavailable(ServiceError):
-    """Durable modes need the database, and it does not answer."""
+    """The database, which durable modes require, does not answer."""
 
     name, title, status = "database-unavailable", "The database is not available", 503
     advice = "Modes sync and stream still work; try durable modes again after `Retry-After`."
 
 
 class WaitExceeded(ServiceError):
-    """No slot came free within `wait_s`."""
+    """No slot became free within `wait_s`."""
 
-    name, title, status = "wait-exceeded", "No slot came free in time", 504
+    name, title, status = "wait-exceeded", "No slot became free in time", 504
     advice = "Wait longer with `wait_s`, ask for a higher priority, or add slots."
 
 

@@ -162,7 +162,7 @@ class Prefetcher:
         late = await self._database.read(lambda c: waiting.overdue(c, node, now, steady_now))
         for task_id in late:
             if task_id not in self._buffer:
-                error = WaitExceeded("no slot came free in time", task_id=task_id)
+                error = WaitExceeded("no slot became free in time", task_id=task_id)
                 await self._fail(task_id, error)
 
     async def _heed_cancels(self) -> None:

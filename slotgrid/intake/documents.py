@@ -34,10 +34,10 @@ _EVENT_ID: JsonSchema = {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}
 _STATES = "|".join(TaskState)
 
 FUNCTION_NAME = Parameter(
-    "name", "The function; names may have slashes", ref("FunctionName"), "path"
+    "name", "The function's name; it may contain slashes", ref("FunctionName"), "path"
 )
 FUNCTION_FILTERS: tuple[Parameter, ...] = (
-    Parameter("group", "The group that serves it", SEARCHED),
+    Parameter("group", "The group that serves the function", SEARCHED),
     Parameter(
         "contract",
         "The version of the group",
@@ -45,7 +45,9 @@ FUNCTION_FILTERS: tuple[Parameter, ...] = (
     ),
 )
 TASK_ID = Parameter("id", "The task", UUID, "path")
-STEP_NAME = Parameter("step", "The step; `_node` is what the node did with the task", TEXT, "path")
+STEP_NAME = Parameter(
+    "step", "The step's name; `_node` is the node's own record of the task", TEXT, "path"
+)
 ARTIFACT_NAME = Parameter("name", "The file", TEXT, "path")
 
 SUBMISSION_QUERY: tuple[Parameter, ...] = tuple(
@@ -54,14 +56,14 @@ SUBMISSION_QUERY: tuple[Parameter, ...] = tuple(
 )
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
-    "The same key with the same body is the same task and is answered alike; with another body "
-    "409. In durable modes for 24 hours, else for as long as this node remembers the task",
+    "A repeated request with the same key and body gets the same task; with another body 409. "
+    "In durable modes for 24 hours, else for as long as this node keeps the task in memory",
     {"type": "string", "minLength": 1, "maxLength": 255},
     "header",
 )
 TRACE_HEADERS: tuple[Parameter, ...] = (
-    Parameter("traceparent", "Carried through (W3C Trace Context)", TEXT, "header"),
-    Parameter("tracestate", "Carried through", TEXT, "header"),
+    Parameter("traceparent", "Passed on to the function (W3C Trace Context)", TEXT, "header"),
+    Parameter("tracestate", "Passed on to the function", TEXT, "header"),
 )
 TASK_FILTERS: tuple[Parameter, ...] = (
     Parameter(
@@ -75,74 +77,76 @@ TASK_FILTERS: tuple[Parameter, ...] = (
     ),
     Parameter("function", "The function's name", SEARCHED),
     Parameter("group", "The group", SEARCHED),
-    Parameter("worker", "Where it ran last", SEARCHED),
-    Parameter("owner", "Who submitted it", SEARCHED),
-    Parameter("source", "The kind of what started it", tasks.SOURCE_KIND),
+    Parameter("worker", "The worker of its last attempt", SEARCHED),
+    Parameter("owner", "The user who submitted it", SEARCHED),
+    Parameter("source", "What started the task", tasks.SOURCE_KIND),
     Parameter(
         "delivery",
-        "How the webhook of a durable task stands",
+        "The state of a durable task's webhook",
         {"type": "string", "enum": list(tasks.DELIVERY_STATES)},
     ),
     Parameter("schedule", "The schedule that started it", SEARCHED),
     Parameter("since", "Created at this time or later", MOMENT),
     Parameter("until", "Created before this time", MOMENT),
-    Parameter("q", "A part of the id, the function's name, or the error", SEARCHED),
+    Parameter("q", "Part of the id, of the function's name, or of the error", SEARCHED),
 )
 PAGING: tuple[Parameter, ...] = (
     Parameter(
         "limit",
-        "How many at most",
+        "The largest number of items in the page",
         {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
     ),
     Parameter(
         "offset",
-        "How many to pass over",
+        "The number of items before the page",
         {"type": "integer", "minimum": 0, "maximum": NUMBER_MOST, "default": 0},
     ),
 )
 WAIT_S = Parameter(
     "wait_s",
-    "Answer when the task has finished, or after so many seconds",
+    "Answer when the task has finished, at the latest after this many seconds",
     {"type": "number", "minimum": 0, "maximum": 300},
 )
 LAST_EVENT_ID = Parameter(
     "Last-Event-ID",
-    "Go on behind this event",
+    "Resume after this event",
     _EVENT_ID,
     "header",
 )
 LAST_EVENT_ID_QUERY = Parameter(
-    "last_event_id", "The same, for callers that cannot set headers", _EVENT_ID
+    "last_event_id",
+    "The same as the header `Last-Event-ID`, for callers that cannot set headers",
+    _EVENT_ID,
 )
-FOLLOW = Parameter("follow", "Stay open for what is yet to come", FLAG)
+FOLLOW = Parameter("follow", "Keep the answer open for new lines", FLAG)
 
 EVENTS: JsonSchema = {"type": "string", ITEM: ref("StreamEvent")}
 TASK_ANSWERS: Mapping[int, Answer] = {
     200: Answer(
-        "The result; in mode `stream` everything that the task says, and last the result, in the "
-        "format that `Accept` asks for. A comment line each 15 s keeps server-sent events alive",
+        "The result; in mode `stream` the task's events, then the result, in the format that "
+        "`Accept` requests. A comment line every 15 s keeps server-sent events alive",
         {
             JSON: ref("TaskAnswer"),
             "text/event-stream": {**EVENTS, "examples": [events.AS_SSE]},
             "application/x-ndjson": {**EVENTS, "examples": [events.AS_NDJSON]},
             "text/plain": {
                 **TEXT,
-                "description": "The chunks as they are; a failure is a last line `error: …`",
+                "description": "The chunks alone; after a failure, a last line `error: …`",
             },
         },
         {"Content-Location": "Of a stream: the task's own address"},
     ),
     202: Answer(
-        "Modes `webhook` and `async`: the task is recorded, and survives whatever happens here",
+        "Modes `webhook` and `async`: the task is recorded, and survives a crash of the node",
         {JSON: ref("Accepted")},
         {"Location": "The task's own address"},
     ),
 }
-NOT_CHANGED = Answer("Not changed since the caller last asked")
+NOT_CHANGED = Answer("Not changed since the version that the caller has")
 FILE_ANSWERS: Mapping[int, Answer] = {
-    206: Answer("The part that `Range` asked for", {"*/*": TEXT}),
+    206: Answer("The range that `Range` requests", {"*/*": TEXT}),
     304: NOT_CHANGED,
-    412: Answer("Changed, where `If-Match` forbids it"),
+    412: Answer("The file does not match `If-Match`"),
     416: Answer("The range lies outside of the file"),
 }
 LOG_LINES: JsonSchema = {"type": "string", ITEM: ref("LogLine")}

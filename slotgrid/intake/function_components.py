@@ -65,9 +65,9 @@ def function_components(
         "FunctionName": {"type": "string"},
         "FunctionInput": {
             "type": "object",
-            "description": "What the function takes; see the schema of that function",
+            "description": "The function's input; see the schema of the function",
         },
-        "FunctionResult": {"description": "What the function returned"},
+        "FunctionResult": {"description": "The function's return value"},
     }
     names = Names({**others, **components})
     inputs, outputs = [], []
@@ -89,7 +89,7 @@ def function_components(
             "anyOf": inputs,
         }
     if outputs:
-        rest: JsonSchema = {"description": "Any JSON, of a function that does not say more"}
+        rest: JsonSchema = {"description": "Any JSON, for a function without an output schema"}
         components["FunctionResult"] = {**components["FunctionResult"], "anyOf": [*outputs, rest]}
     return components
 

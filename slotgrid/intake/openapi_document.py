@@ -22,18 +22,18 @@ from slotgrid.intake.schemas.basics import ref
 from slotgrid.intake.schemas.problems import EXAMPLES
 
 TAGS = {
-    "tasks": "Run functions, and see what became of it",
-    "functions": "What can be run",
+    "tasks": "Run functions and follow their tasks",
+    "functions": "The functions that this node offers",
     "workers": "The workers that a balancer follows",
-    "node": "The node itself",
-    "dashboard": "The fleet as a web page, for people",
-    "docs": "These pages",
+    "node": "The state of this node",
+    "dashboard": "The fleet as a web page",
+    "docs": "This documentation",
 }
 DESCRIPTION = """\
 Browser work on slots: `POST /task` runs a function on a free slot, in order of priority, and
-answers at once, piece by piece, or later.
+answers with the result, with a stream of events, or at once with the task's id.
 
-An error is always `application/problem+json`; its `type` leads to a page that says what to do. A
+An error is always `application/problem+json`; its `type` is the path of a page with advice. A
 path that does not exist answers 404 `not-found`, another method 405 `method-not-allowed`.
 """
 NO_COMPONENTS: Mapping[str, JsonSchema] = MappingProxyType({})
@@ -158,7 +158,7 @@ def _security_schemes() -> dict[str, dict[str, str]]:
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "The key as it is. Without this header, one named `x-lb-auth` counts",
+            "description": "The key alone. Without this header, `x-lb-auth` is read in its place",
         },
-        bearer: {"type": "http", "scheme": "bearer", "description": "The key behind `Bearer`"},
+        bearer: {"type": "http", "scheme": "bearer", "description": "The key after `Bearer`"},
     }

@@ -102,7 +102,7 @@ def _kept_headers(answer: web.HTTPException) -> dict[str, str]:
 
 @endpoint(
     Endpoint(
-        summary="What a problem type means, and what to do about it",
+        summary="Meaning of a problem type, and advice",
         tag="node",
         scope=Scope.PUBLIC,
         parameters=(
@@ -115,7 +115,7 @@ def _kept_headers(answer: web.HTTPException) -> dict[str, str]:
         ),
         answers={
             200: Answer(
-                "A page, or JSON when asked for",
+                "A page, or JSON if `Accept` requests it",
                 {
                     "text/html": TEXT,
                     "application/json": record(

@@ -70,7 +70,7 @@ class Metrics:
         )
         self._deliveries = Counter(
             "slotgrid_deliveries",
-            "Attempts to deliver webhooks, by what followed: delivered, retry or failed.",
+            "Attempts at webhooks, by outcome: delivered, retry or failed.",
             ["outcome"],
             registry=registry,
         )
@@ -173,6 +173,6 @@ class _Gauges(Collector):
         )
         yield GaugeMetricFamily(
             "slotgrid_detached_functions",
-            "Functions that go on after their task ended.",
+            "Functions that still run after their task ended.",
             now.detached_functions,
         )

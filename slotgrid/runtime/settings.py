@@ -47,8 +47,8 @@ class Settings:
     host: str = setting(
         a.text("an address or host name"),
         "127.0.0.1",
-        "Address to listen on. Any other than loopback asks for a strong AUTH_KEY.",
-        heading="Where it listens, and what it is",
+        "Address to listen on. Any other than loopback requires a strong AUTH_KEY.",
+        heading="Address and identity",
     )
     port: int = setting(
         a.integer(0, 65535),
@@ -63,13 +63,13 @@ class Settings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = setting(
         a.networks(),
         "",
-        "Reverse proxies whose X-Forwarded-* headers are believed: addresses or CIDR "
+        "Reverse proxies whose X-Forwarded-* headers are trusted: addresses or CIDR "
         "networks, separated by commas.",
     )
     node_name: str = setting(
         a.text("letters, digits, dots, dashes, underscores, at most 100", a.NODE_NAME),
         "host name and port",
-        "Name of this node. Must stay the same over restarts.",
+        "Name of this node. Must stay the same across restarts.",
         derive=lambda above: f"{socket.gethostname()}-{above['port']}",
     )
     group: str = setting(
@@ -87,20 +87,20 @@ class Settings:
     data_dir: Path = setting(
         a.path(),
         ".data",
-        "Folder for what the node keeps: artifacts, profiles, the reason of the last crash. A "
-        "balancer's default is .data/balancer.",
+        "Folder for the node's data: database, artifacts, profiles, the reason for the last crash. "
+        "A balancer's default is .data/balancer.",
     )
     balancer_urls: tuple[str, ...] = setting(
         a.urls(),
         "",
-        "Balancers that a worker dials by itself: URLs, separated by commas. One that lists the "
-        "worker in its workers.json needs no entry here.",
+        "Balancers that a worker dials by itself: URLs, separated by commas. A balancer that "
+        "lists the worker in its workers.json needs no entry here.",
         env="BALANCER_URL",
     )
     workers_file: Path = setting(
         a.path(),
         "workers.json",
-        "A balancer's list of workers: URLs, or objects of url, key, weight, labels. Read again "
+        "A balancer's list of workers: URLs, or objects of url, key, weight, labels. Reloaded "
         "when it changes.",
     )
 
@@ -108,14 +108,14 @@ class Settings:
         a.text("printable ASCII without spaces", a.KEY),
         "",
         "Key of the built-in user root, who may do everything. `make run` generates one. A "
-        "public HOST asks for 16 characters or more.",
+        "public HOST requires 16 characters or more.",
         secret=True,
-        heading="Who may call",
+        heading="Access",
     )
     balancer_key: str = setting(
         a.text("printable ASCII without spaces", a.KEY),
         "",
-        "Key that balancer and worker show each other on their link. Default: AUTH_KEY.",
+        "Key by which balancer and worker authenticate each other. Default: AUTH_KEY.",
         secret=True,
     )
     openapi_enabled: bool = setting(a.boolean(), "true", "Serve /docs and /openapi.")
@@ -129,8 +129,8 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(
         a.origins(),
         "*",
-        "Origins that CORS_ENABLED lets in, separated by commas. Keys travel in a header, "
-        "never in a cookie, so * gives no page more than its user has.",
+        "Origins that CORS_ENABLED allows, separated by commas. Keys travel in a header, "
+        "never in a cookie, so * gives a page no more rights than its user has.",
     )
     request_body_limit_bytes: int = setting(
         a.size_bytes(1024, 2**31),
@@ -150,39 +150,39 @@ class Settings:
         derive=lambda above: MappingProxyType({"default": above["slots"]}),
     )
     queue_limit: int = setting(
-        a.integer(0, 1_000_000), "1000", "Callers that may wait for a slot; the next one gets 503."
+        a.integer(0, 1_000_000), "1000", "Callers that may wait for a slot; further ones get 503."
     )
     max_wait_s: float = setting(
         a.seconds(0, DAY_S),
         "30",
-        "Longest wait of a sync or stream task for a slot, unless it says `wait_s`.",
+        "Longest wait of a sync or stream task for a slot, unless it sets `wait_s`.",
         unit="seconds",
     )
     default_timeout_s: float = setting(
         a.seconds(0.1, DAY_S),
         "30",
-        "Time one attempt may run, for functions that declare none.",
+        "Time limit of one attempt, for functions that declare none.",
         unit="seconds",
     )
     priority_ageing_s: float = setting(
         a.seconds(0, DAY_S),
         "30",
-        "Waiting this long is worth one step of priority.",
+        "Ageing: waiting this long is worth one step of priority.",
         unit="seconds",
     )
     drain_s: float = setting(
         a.seconds(0, DAY_S),
         "60",
-        "Time that running tasks have to finish at SIGTERM and /drain.",
+        "Time that running tasks have to finish after SIGTERM or /drain.",
         unit="seconds",
     )
     history_limit: int = setting(
-        a.integer(0, 1_000_000), "10000", "Finished tasks that are remembered."
+        a.integer(0, 1_000_000), "10000", "Finished tasks kept in memory; the oldest are evicted."
     )
     history_ttl_s: float = setting(
         a.seconds(0, 365 * DAY_S),
         "3600",
-        "Time for which a finished task is remembered.",
+        "Time for which a finished task is kept in memory.",
         unit="seconds",
     )
     database_url: str | None = setting(
@@ -194,7 +194,7 @@ class Settings:
         heading="Durable tasks and webhooks",
     )
     durable_limit: int = setting(
-        a.integer(0, 100_000_000), "100000", "Durable tasks that may wait."
+        a.integer(0, 100_000_000), "100000", "Durable tasks that may wait; further ones get 503."
     )
     retention_days: float = setting(
         a.seconds(0.001, 36500),
@@ -205,7 +205,8 @@ class Settings:
     retention_bytes: int | None = setting(
         a.optional(a.size_bytes(1024, 2**50)),
         "no bound",
-        "Size of finished durable tasks, their events and files, above which the oldest go.",
+        "Size of finished durable tasks, their events and files, above which the oldest are "
+        "deleted.",
         unit="b, kb, mb, gb",
         derive=lambda above: None,
     )
@@ -219,7 +220,7 @@ class Settings:
     webhook_secret: str | None = setting(
         a.optional(a.text("whsec_ and base64, or any text", a.KEY)),
         "made at first start, kept in the database",
-        "Secret that signs webhooks which bring none of their own.",
+        "Secret that signs webhooks without a secret of their own.",
         derive=lambda above: None,
         secret=True,
     )
@@ -227,15 +228,17 @@ class Settings:
         a.headers(), "{}", "Headers of every webhook, as a JSON object.", secret=True
     )
     webhook_retries: int = setting(
-        a.integer(0, 100), "8", "Attempts after the first; with 8, over at most 13.6 hours."
+        a.integer(0, 100),
+        "8",
+        "Retries of a webhook after its first attempt; 8 take at most 13.6 hours.",
     )
     webhook_timeout_s: float = setting(
-        a.seconds(0.1, 3600), "15", "Time for one attempt.", unit="seconds"
+        a.seconds(0.1, 3600), "15", "Time limit of one attempt at a webhook.", unit="seconds"
     )
     allowed_private_networks: str = setting(
         a.text("networks, addresses and host names, separated by commas"),
         "",
-        "Private addresses that webhooks may be sent to: CIDRs and host names.",
+        "Private addresses that webhooks may reach: CIDRs and host names.",
     )
     loop_stall_s: float = setting(
         a.seconds(0.5, 600),
@@ -248,7 +251,7 @@ class Settings:
     browser: BrowserKind = setting(
         a.choice(BrowserKind),
         "chromium-headless-shell",
-        "Which Chromium: chromium-headless-shell (fast) or chromium (everything a user has).",
+        "Which Chromium: chromium-headless-shell (fast) or chromium (the full browser).",
         heading="Browsers",
     )
     headless: bool = setting(
@@ -272,12 +275,12 @@ class Settings:
         derive=lambda above: math.ceil(above["slots"] / SLOTS_PER_BROWSER),
     )
     browser_max_tasks: int = setting(
-        a.integer(1, 10_000_000), "500", "Tasks after which a browser is replaced."
+        a.integer(1, 10_000_000), "500", "Tasks after which a browser is recycled."
     )
     browser_max_memory_mb: int = setting(
         a.integer(100, 1_000_000),
         "1500",
-        "Memory of a browser's process tree above which it is replaced.",
+        "Memory of a browser's process tree above which it is recycled.",
         unit="MiB",
     )
     memory_limit_percent: int = setting(
@@ -296,7 +299,7 @@ class Settings:
     log_format: LogFormat = setting(
         a.choice(LogFormat), "auto", "json, console, or auto (console in a terminal)."
     )
-    max_logs: int = setting(a.integer(1, 1_000_000), "1000", "Lines that /logs remembers.")
+    max_logs: int = setting(a.integer(1, 1_000_000), "1000", "Lines that /logs keeps in memory.")
     #: For the log, one sentence for each setting read under another name, and for each ignored.
     notices: tuple[str, ...] = ()
 

@@ -47,7 +47,7 @@ def test_a_worker_is_started_used_and_drained_by_the_command_line(
     folder = tmp_path / "pictures"
     page = f"url={worker.url}/problems/gone"
     taken = slotgrid("call", "screenshot", page, "--save", str(folder), **at)
-    assert "It is no longer here" in str(result(taken))
+    assert "The resource is gone" in str(result(taken))
     assert (folder / "screenshot.png").read_bytes().startswith(PNG)
 
     wrong = slotgrid("call", "helo", **at)

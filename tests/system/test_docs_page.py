@@ -30,5 +30,5 @@ async def test_a_real_task_can_be_tried_from_the_page(
     await expect(answers.locator("tbody .response-col_status")).to_contain_text("200")
     shown = await answers.locator(".highlight-code").inner_text()
     answer = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])
-    assert answer["result"]["title"] == "It is no longer here"
+    assert answer["result"]["title"] == "The resource is gone"
     assert answer["worker"] == "worker-1"

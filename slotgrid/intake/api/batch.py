@@ -32,13 +32,13 @@ from slotgrid.tasks.bulk import no_list
         summary="Accept many durable tasks, all or none",
         tag="tasks",
         scope=Scope.SUBMIT,
-        description="An item without `mode` is `webhook` if it has a `webhook`, else `async`. One "
-        "fault in one item refuses all of them; `errors` names each, as `/tasks/3/input/url`. If "
-        "nothing but workers is missing, the problem is `no-worker`, and the same request may "
-        "succeed later. An `Idempotency-Key` stands for the whole list.",
+        description="An item without `mode` is `webhook` if it has a `webhook`, else `async`. A "
+        "fault in any item refuses all of them; `errors` names each fault, as "
+        "`/tasks/3/input/url`. If only workers are missing, the problem is `no-worker`, and the "
+        "same request may succeed later. An `Idempotency-Key` covers the whole list.",
         body=d.BATCH,
         parameters=(d.IDEMPOTENCY_KEY, *d.TRACE_HEADERS),
-        answers={202: json_answer("Every one is recorded", d.BATCH_ACCEPTED)},
+        answers={202: json_answer("All tasks are recorded", d.BATCH_ACCEPTED)},
         problems=(
             InvalidSubmission,
             Conflict,

@@ -100,7 +100,7 @@ def add_docs(
         summary="This document",
         tag="docs",
         scope=Scope.READ,
-        answers={200: json_answer("OpenAPI 3.1, of the functions that are offered now")},
+        answers={200: json_answer("OpenAPI 3.1, with the functions that the node offers now")},
     )
 )
 async def openapi(request: web.Request) -> web.Response:
@@ -114,7 +114,7 @@ async def openapi(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="This document as a page, on which each call can be tried",
+        summary="This document as a page, on which each endpoint can be tried",
         tag="docs",
         scope=Scope.PUBLIC,
         answers={200: Answer("Swagger UI", {"text/html": {"type": "string"}}), 304: d.NOT_CHANGED},
@@ -127,7 +127,7 @@ async def docs_page(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="A file of that page",
+        summary="A file of the Swagger UI page",
         tag="docs",
         scope=Scope.PUBLIC,
         parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
@@ -151,10 +151,10 @@ def leading_to(address: str) -> Handler:
 
     @endpoint(
         Endpoint(
-            summary="Leads to the page",
+            summary="Redirects to the page",
             tag="docs",
             scope=Scope.PUBLIC,
-            answers={302: Answer("See the page", headers={"Location": "The page"})},
+            answers={302: Answer("The page's address", headers={"Location": "The page"})},
         )
     )
     async def root(_: web.Request) -> NoReturn:

@@ -18,7 +18,7 @@ from slotgrid.records.views import function_detail
         tag="functions",
         scope=Scope.READ,
         parameters=(*d.PAGING, *d.FUNCTION_FILTERS),
-        answers={200: json_answer("A page of functions, and how many there are", d.FUNCTION_LIST)},
+        answers={200: json_answer("A page of functions, and their total", d.FUNCTION_LIST)},
         problems=(InvalidSubmission,),
     )
 )

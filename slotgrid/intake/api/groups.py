@@ -23,7 +23,7 @@ from slotgrid.intake.query import paging
         tag="functions",
         scope=Scope.READ,
         parameters=d.PAGING,
-        answers={200: json_answer("A page of groups, and how many there are", d.GROUP_LIST)},
+        answers={200: json_answer("A page of groups, and their total", d.GROUP_LIST)},
         problems=(InvalidSubmission,),
     )
 )

@@ -26,8 +26,8 @@ ACCEPTOR = web.AppKey[Acceptor]("acceptor")
 @endpoint(
     Endpoint(
         summary="The link between balancer and worker (WebSocket)",
-        description="Asks for `BALANCER_KEY`, or `AUTH_KEY` where that is not set. What is said "
-        "on it stands in `docs/protocol.md`.",
+        description="Requires `BALANCER_KEY`, or `AUTH_KEY` if that is not set. "
+        "`docs/protocol.md` describes the messages.",
         tag="node",
         scope=Scope.PUBLIC,
         answers={101: Answer("The WebSocket is open")},

@@ -21,10 +21,10 @@ ALIVE = b'{"status":"alive"}'
 """The body of `GET /livez`."""
 DRAIN = Schema(node_schemas.COMPONENTS["Drain"])
 LOG_FILTERS: tuple[Parameter, ...] = (
-    Parameter("level", "This level and above", {"type": "string", "enum": [*LogLevel]}),
+    Parameter("level", "The lowest level", {"type": "string", "enum": [*LogLevel]}),
     Parameter(
         "limit",
-        "How many of the last lines; all that are kept when omitted",
+        "The number of lines, counted from the last; all kept lines when omitted",
         {"type": "integer", "minimum": 1, "maximum": d.NUMBER_MOST},
     ),
 )
@@ -36,10 +36,10 @@ def _json(value: object) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="How the node is; with a key, in detail",
+        summary="The node's status; with a key, in detail",
         tag="node",
         scope=Scope.PUBLIC,
-        answers={200: json_answer("Its status", d.HEALTH)},
+        answers={200: json_answer("The status of the node", d.HEALTH)},
         more_with_key=True,
     )
 )
@@ -53,10 +53,10 @@ async def health(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="Whether the process lives",
+        summary="Liveness of the process",
         tag="node",
         scope=Scope.PUBLIC,
-        answers={200: json_answer("It does: the loop that answers this turns", d.ALIVE)},
+        answers={200: json_answer("The event loop runs", d.ALIVE)},
     )
 )
 async def livez(_: web.Request) -> web.Response:
@@ -66,12 +66,14 @@ async def livez(_: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="Whether the node accepts tasks",
+        summary="Readiness: whether the node accepts tasks",
         tag="node",
         scope=Scope.PUBLIC,
         answers={
             200: json_answer("It does", d.NODE_STATUS),
-            503: json_answer("It does not; the status says why", d.NODE_STATUS),
+            503: json_answer(
+                "The node does not accept tasks; the status is the reason", d.NODE_STATUS
+            ),
         },
     )
 )
@@ -118,7 +120,7 @@ async def logs(request: web.Request) -> web.Response:
         summary="End maintenance: accept tasks again",
         tag="node",
         scope=Scope.OPERATE,
-        answers={200: json_answer("It accepts tasks", d.NODE_STATUS)},
+        answers={200: json_answer("The node accepts tasks", d.NODE_STATUS)},
         problems=(Conflict, NoWorker),
     )
 )
@@ -135,10 +137,10 @@ async def switch_on(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="Begin maintenance: refuse new tasks, finish those that are here",
+        summary="Begin maintenance: refuse new tasks, finish the ones in the node",
         tag="node",
         scope=Scope.OPERATE,
-        answers={200: json_answer("It refuses tasks", d.NODE_STATUS)},
+        answers={200: json_answer("The node refuses new tasks", d.NODE_STATUS)},
         problems=(Conflict,),
     )
 )
@@ -154,12 +156,12 @@ async def switch_off(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="Finish what is here within a deadline, then exit",
+        summary="Drain: finish the tasks of the node within a deadline, then exit",
         tag="node",
         scope=Scope.OPERATE,
         body=d.DRAIN,
         body_required=False,
-        answers={200: json_answer("It drains", d.NODE_STATUS)},
+        answers={200: json_answer("The node drains", d.NODE_STATUS)},
         problems=(InvalidSubmission,),
     )
 )

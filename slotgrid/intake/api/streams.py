@@ -15,7 +15,7 @@ from slotgrid.intake.query import bad_parameter, flag, parameter_fault
 
 @endpoint(
     Endpoint(
-        summary="What a task said so far, then what it says",
+        summary="The events of a task so far, then live",
         tag="tasks",
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.LAST_EVENT_ID, d.LAST_EVENT_ID_QUERY),
@@ -43,11 +43,11 @@ def _last_event_id(request: web.Request) -> int:
 
 @endpoint(
     Endpoint(
-        summary="The lines that a task wrote",
+        summary="The log lines of a task",
         tag="tasks",
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.FOLLOW),
-        answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
+        answers={200: Answer("One JSON object per line", {NDJSON: d.LOG_LINES})},
         problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
     )
 )
@@ -58,11 +58,11 @@ async def task_logs(request: web.Request) -> web.StreamResponse:
 
 @endpoint(
     Endpoint(
-        summary="The lines that one step of a task wrote",
+        summary="The log lines of one step of a task",
         tag="tasks",
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.STEP_NAME, d.FOLLOW),
-        answers={200: Answer("A line of JSON for each", {NDJSON: d.LOG_LINES})},
+        answers={200: Answer("One JSON object per line", {NDJSON: d.LOG_LINES})},
         problems=(UnknownTask, DatabaseUnavailable, NotFound, InvalidSubmission),
     )
 )

@@ -29,7 +29,7 @@ from slotgrid.tasks.service import Note
         tag="tasks",
         scope=Scope.READ,
         parameters=(*d.TASK_FILTERS, *d.PAGING),
-        answers={200: json_answer("A page of tasks, and how many there are", d.TASK_LIST)},
+        answers={200: json_answer("A page of tasks, and their total", d.TASK_LIST)},
         problems=(InvalidSubmission, DatabaseUnavailable),
     )
 )
@@ -44,7 +44,7 @@ async def list_tasks(request: web.Request) -> web.Response:
 
 @endpoint(
     Endpoint(
-        summary="One task, with everything that is known of it",
+        summary="One task with all its details",
         tag="tasks",
         scope=Scope.READ,
         parameters=(d.TASK_ID, d.WAIT_S),
@@ -69,7 +69,7 @@ async def get_task(request: web.Request) -> web.Response:
         tag="tasks",
         scope=Scope.SUBMIT,
         parameters=(d.TASK_ID,),
-        answers={200: json_answer("It is cancelled", d.CANCELLED)},
+        answers={200: json_answer("The task is cancelled", d.CANCELLED)},
         problems=(UnknownTask, DatabaseUnavailable, TaskFinished),
     )
 )
@@ -87,7 +87,9 @@ async def cancel_task(request: web.Request) -> web.Response:
         tag="tasks",
         scope=Scope.SUBMIT,
         parameters=d.TASK_FILTERS,
-        answers={200: json_answer("How many were cancelled", d.BULK_CANCELLED)},
+        answers={
+            200: json_answer("The number of cancelled tasks, and their ids", d.BULK_CANCELLED)
+        },
         problems=(InvalidSubmission, DatabaseUnavailable),
     )
 )
@@ -126,7 +128,7 @@ async def retry_task(request: web.Request) -> web.StreamResponse:
         tag="tasks",
         scope=Scope.SUBMIT,
         parameters=(d.TASK_ID,),
-        answers={202: json_answer("It is being sent", d.REDELIVERING)},
+        answers={202: json_answer("The webhook is due again", d.REDELIVERING)},
         problems=(UnknownTask, DatabaseUnavailable, Conflict),
     )
 )

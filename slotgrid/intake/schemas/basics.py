@@ -10,7 +10,7 @@ NAME: JsonSchema = {"type": "string", "minLength": 1}
 SEARCHED: JsonSchema = {
     "type": "string",
     "pattern": "^[^\\u0000]+$",
-    "description": "text of one or more characters, none of them NUL",
+    "description": "text of at least one character, without NUL",
 }
 """Text that is compared with columns of the database: PostgreSQL accepts no NUL."""
 WHOLE: JsonSchema = {"type": "integer", "minimum": 0}
@@ -74,4 +74,6 @@ def list_of(schema: JsonSchema) -> JsonSchema:
 
 def page_of(name: str, schema: JsonSchema) -> JsonSchema:
     """A page of a list under `name`, and the total number of items."""
-    return record("", {name: list_of(schema), "total": said(WHOLE, "How many there are in all")})
+    return record(
+        "", {name: list_of(schema), "total": said(WHOLE, "The number of all items, on any page")}
+    )

@@ -8,7 +8,7 @@ from slotgrid.intake.schemas.basics import ANYTHING, TEXT, or_null, record, ref,
 _ID: JsonSchema = {
     "type": "integer",
     "minimum": 1,
-    "description": "Grows by one with each event of the task",
+    "description": "The event's number within the task, from 1",
 }
 _OF_THE_NODE = ("chunk", "done", "error", "missed")
 
@@ -20,20 +20,20 @@ def _event(description: str, kind: str, data: JsonSchema) -> JsonSchema:
 
 COMPONENTS: Mapping[str, JsonSchema] = {
     "StreamEvent": {
-        "description": "One thing that a running task said. In `text/event-stream` the members "
-        "are the fields of a frame, in `application/x-ndjson` those of a line.",
+        "description": "One event of a task. In `text/event-stream` the members are the fields "
+        "of a frame, in `application/x-ndjson` those of a line.",
         "oneOf": [
             ref("ChunkEvent"),
-            ref("SpokenEvent"),
+            ref("TaskEvent"),
             ref("MissedEvent"),
             ref("DoneEvent"),
             ref("ErrorEvent"),
         ],
     },
     "ChunkEvent": _event("A piece of the answer", "chunk", record("", {"data": TEXT})),
-    "SpokenEvent": record(
-        "Anything else: `status`, `progress` (data: `{fraction}`, from 0 to 1), `log`, `step`, "
-        "`recording`, `artifact`, and kinds of the function's own",
+    "TaskEvent": record(
+        "All other kinds: `status`, `progress` (data: `{fraction}`, from 0 to 1), `log`, `step`, "
+        "`recording`, `artifact`, and custom kinds",
         {
             "id": _ID,
             "event": {"type": "string", "not": {"enum": list(_OF_THE_NODE)}},
@@ -41,18 +41,18 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
     ),
     "MissedEvent": record(
-        "So many earlier events are no longer kept; null where nobody knows how many, as they were "
-        "said in an earlier process. It has no `id` of its own",
+        "The number of earlier events that were evicted; null if the number is unknown, as an "
+        "earlier process kept them. It has no `id` of its own",
         {
             "event": {"type": "string", "const": "missed"},
             "data": record("", {"text": TEXT, "data": {"type": ["integer", "null"], "minimum": 1}}),
         },
     ),
-    "DoneEvent": _event("The last event of a task that went well", "done", ref("TaskAnswer")),
+    "DoneEvent": _event("The terminal event of a completed task", "done", ref("TaskAnswer")),
     "ErrorEvent": _event(
-        "The last event of a task that did not, also when the node is what failed",
+        "The terminal event of a failed or cancelled task, also after a failure of the node",
         "error",
-        said(ref("Problem"), "The same that mode `sync` would have answered"),
+        said(ref("Problem"), "The problem that mode `sync` would answer"),
     ),
 }
 

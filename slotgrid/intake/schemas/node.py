@@ -24,7 +24,7 @@ _STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
 
 COMPONENTS: Mapping[str, JsonSchema] = {
     "Function": record(
-        "What can be run here",
+        "A function that this node offers",
         {
             "name": TEXT,
             "description": TEXT,
@@ -34,22 +34,25 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 or_null(ref("JsonSchema")), "The schema of its result, if it declares one"
             ),
             "modes": list_of({"type": "string", "enum": [str(mode) for mode in Mode]}),
-            "timeout_s": said({"type": "number"}, "Seconds one attempt may run: default and most"),
+            "timeout_s": said(
+                {"type": "number"},
+                "Time limit of one attempt, in seconds: the default and the maximum of a task",
+            ),
             "pool": TEXT,
             "isolation": TEXT,
-            "retries": said(WHOLE, "Further attempts after a failed one"),
+            "retries": said(WHOLE, "Maximum of further attempts after the first failed"),
             "requires": said(list_of(TEXT), "The services that must be up"),
-            "concurrency": or_null(said(WHOLE, "How many may run at once")),
-            "rate": or_null(said(TEXT, "How many may start in a time")),
+            "concurrency": or_null(said(WHOLE, "Maximum of tasks that run at once")),
+            "rate": or_null(said(TEXT, "Maximum of starts in a period, such as 10/m")),
             "contract": WHOLE,
             "group": TEXT,
-            "revision": said(TEXT, "Changes with the function's code"),
+            "revision": said(TEXT, "A hash that changes with the function's code"),
         },
     ),
     "JsonSchema": {"type": "object", "description": "A JSON Schema, draft 2020-12"},
     "FunctionList": page_of("functions", ref("Function")),
     "Health": record(
-        "How the node is; everything but `status` needs a key",
+        "The state of the node; all members but `status` require a key",
         {
             "status": _STATE,
             "name": TEXT,
@@ -61,15 +64,15 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 list_of(
                     record("", {"name": TEXT, "revision": TEXT, "group": TEXT}, optional=("group",))
                 ),
-                "What can be run; on a balancer with the group that it belongs to",
+                "The functions that this node offers; on a balancer with their group",
             ),
             "broken": said(
                 list_of(record("", {"path": TEXT, "error": TEXT, "kept_revision": or_null(TEXT)})),
-                "Files of functions that cannot be used as they are",
+                "Files of functions that failed to load",
             ),
             "slots": record(
-                "All pools together: of `limit` slots so many are `used`, so many `available` to "
-                "a task that comes now; `queue` tasks wait; `held` says why slots are held back",
+                "All pools together: `used` of `limit` slots are taken, `available` would take a "
+                "task now; `queue` tasks wait; `held` is the reason why free slots take no task",
                 {
                     "used": WHOLE,
                     "available": WHOLE,
@@ -80,8 +83,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             ),
             "pools": {"type": "object", "additionalProperties": ref("PoolCount")},
             "workers": record(
-                "On a balancer: its workers by state; those `listed` in its file, and those of "
-                "them that have not been heard yet; what is wrong with the file",
+                "On a balancer: the number of workers, also by state; the number `listed` in "
+                "`workers.json`; `unheard`, those of them without a first report; the file's fault",
                 {
                     "total": WHOLE,
                     "listed": WHOLE,
@@ -91,8 +94,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 },
             ),
             "durable": record(
-                "Durable tasks that wait, on disk or in memory, and whether the database answers; "
-                "the reason where it does not",
+                "The number of durable tasks that wait, on disk or in memory; whether the "
+                "database answers, and the reason if it does not",
                 {
                     "waiting": WHOLE,
                     "database": {"type": "string", "enum": ["available", "unavailable"]},
@@ -101,8 +104,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             ),
             "services": list_of(ref("Service")),
             "tags": _OPEN,
-            "browsers": said(_OPEN, "Its browsers, one by one"),
-            "system": said(_OPEN, "Processor and memory of the machine, and the event loop"),
+            "browsers": said(_OPEN, "The state of each browser"),
+            "system": said(_OPEN, "CPU and memory of the machine, and the lag of the event loop"),
         },
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
@@ -110,20 +113,20 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         ),
     ),
     "Group": record(
-        "A set of functions, and who serves it",
+        "A set of functions, and the workers that serve it",
         {
             "name": TEXT,
-            "contracts": said(list_of(WHOLE), "The versions that are served now"),
+            "contracts": said(list_of(WHOLE), "The contracts that workers serve now"),
             "functions_count": WHOLE,
             "recipes_count": WHOLE,
             "flows_count": WHOLE,
             "schedules_count": WHOLE,
-            "revision": said(TEXT, "Changes with any of its functions"),
-            "workers": said(WHOLE, "How many workers serve it"),
+            "revision": said(TEXT, "A hash that changes with any of its functions"),
+            "workers": said(WHOLE, "The number of workers that serve it"),
         },
     ),
     "GroupList": page_of("groups", ref("Group")),
-    "PoolCount": record("How full a pool is", {"size": WHOLE, "free": WHOLE, "busy": WHOLE}),
+    "PoolCount": record("The slots of a pool", {"size": WHOLE, "free": WHOLE, "busy": WHOLE}),
     "Service": record(
         "A long-lived helper of functions",
         {
@@ -144,7 +147,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         {
             "logs": list_of(
                 record(
-                    "One event, with its own fields beside these",
+                    "One log event; it has further fields of its own",
                     {"ts": MOMENT, "level": TEXT, "event": TEXT},
                     additionalProperties=True,
                 )
@@ -159,7 +162,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 {
                     "type": "number",
                     "minimum": 0,
-                    "description": "Seconds for what is here to finish; DRAIN_S when omitted",
+                    "description": "Seconds that tasks have to finish; DRAIN_S when omitted",
                 }
             )
         },

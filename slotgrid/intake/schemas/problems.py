@@ -11,26 +11,28 @@ PROBLEM_JSON = "application/problem+json"
 
 COMPONENTS: Mapping[str, JsonSchema] = {
     "Problem": record(
-        "What went wrong (RFC 9457)",
+        "A problem (RFC 9457)",
         {
             "type": {
                 "type": "string",
                 "pattern": "^/problems/",
-                "description": "The kind of problem, and the address of a page that explains it",
+                "description": "The problem's type, which is the path of a page that explains it",
             },
             "title": said(TEXT, "The same for every problem of the type"),
             "status": said({"type": "integer"}, "The HTTP status"),
-            "detail": said(TEXT, "This problem, in a sentence"),
+            "detail": said(TEXT, "One sentence about this occurrence"),
             "success": {"type": "boolean", "const": False},
             "error": said(TEXT, "The same sentence as `detail`"),
             "task_id": TASK_ID,
-            "retry_after_s": said(WHOLE, "As the header `Retry-After`"),
-            "position": said(WHOLE, "Where in the queue the task was"),
+            "retry_after_s": said(
+                WHOLE, "Seconds after which to try again, as the header `Retry-After`"
+            ),
+            "position": said(WHOLE, "The task's position in the queue"),
             "expected_wait_s": {"type": "number", "minimum": 0},
-            "reason": said(TEXT, "A word or two that say why"),
+            "reason": said(TEXT, "The cause in one or two words"),
             "errors": said(
                 list_of(record("", {"pointer": said(TEXT, "A JSON pointer"), "message": TEXT})),
-                "Every fault in what was sent",
+                "The faults of the request, 100 at most",
             ),
             "suggestions": said(list_of(TEXT), "The nearest names that exist"),
         },
@@ -48,9 +50,9 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
             "type": f"/problems/{name}",
             "title": problem.title,
             "status": problem.status,
-            "detail": "What happened here, in a sentence",
+            "detail": "One sentence about this occurrence",
             "success": False,
-            "error": "What happened here, in a sentence",
+            "error": "One sentence about this occurrence",
         },
     }
     for name, problem in problem_types().items()
@@ -91,7 +93,7 @@ def _answer(status: int, problems: list[type[ServiceError]]) -> dict[str, Any]:
     if status in {429, 503, 504}:
         headers["Retry-After"] = header("Seconds after which to try again", {"type": "integer"})
     if Unauthorized in problems:
-        headers["WWW-Authenticate"] = header("How to show a key", TEXT)
+        headers["WWW-Authenticate"] = header("How to send a key", TEXT)
     return answer | ({"headers": headers} if headers else {})
 
 

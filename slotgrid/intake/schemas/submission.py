@@ -11,11 +11,11 @@ _STRINGS: JsonSchema = {"type": "object", "additionalProperties": TEXT}
 _MOMENT: JsonSchema = {"type": "string", "format": "date-time"}
 
 FIELDS: Mapping[str, JsonSchema] = {
-    "group": {**NAME, "description": "The group that serves it; this node's own when omitted"},
+    "group": {**NAME, "description": "The function's group; this node's own when omitted"},
     "contract": {
         "type": "integer",
         "minimum": 1,
-        "description": "The version of the group; omitted means the newest that is ready",
+        "description": "The contract of the group; the newest with a ready worker when omitted",
     },
     "priority": {
         "type": "integer",
@@ -27,28 +27,28 @@ FIELDS: Mapping[str, JsonSchema] = {
         "type": "string",
         "enum": [str(mode) for mode in Mode],
         "default": str(Mode.SYNC),
-        "description": "How the answer travels. `sync`: when it is there; `stream`: piece by "
-        "piece; `webhook` and `async`: recorded first, for later",
+        "description": "How the result is delivered. `sync`: in the answer; `stream`: as events; "
+        "`webhook` and `async`: later, after the task is recorded",
     },
     "timeout_s": {
         "type": "number",
         "exclusiveMinimum": 0,
-        "description": "Seconds that one attempt may run; at most the function's own, which is "
-        "also the default",
+        "description": "Time limit of one attempt, in seconds; the function's `timeout_s` is the "
+        "default and the maximum",
     },
     "wait_s": {
         "type": "number",
         "minimum": 0,
-        "description": "Seconds to wait for a slot; in sync and stream the node's MAX_WAIT_S "
-        "when omitted",
+        "description": "Seconds that the task may wait for a slot; in modes sync and stream the "
+        "node's MAX_WAIT_S when omitted",
     },
-    "not_before": {**_MOMENT, "description": "Durable modes: do not queue it earlier"},
-    "expires_at": {**_MOMENT, "description": "Durable modes: do not start it later"},
+    "not_before": {**_MOMENT, "description": "Durable modes: the earliest time to queue the task"},
+    "expires_at": {**_MOMENT, "description": "Durable modes: the latest time to start the task"},
     "place": {
         "type": "object",
         "additionalProperties": False,
         "properties": {"worker": NAME, "pool": NAME, "labels": _STRINGS},
-        "description": "Run it only there",
+        "description": "Only a matching worker and pool may run the task",
     },
     "webhook": {
         "type": "object",
@@ -59,11 +59,11 @@ FIELDS: Mapping[str, JsonSchema] = {
             "headers": _STRINGS,
             "secret": {**NAME, "writeOnly": True},
         },
-        "description": "Where the answer goes; mode `webhook` needs it, and no other takes it",
+        "description": "The receiver of the result; mode `webhook` requires it, others refuse it",
     },
     "metadata": {
         "type": "object",
-        "description": "Passed through unchanged; shown with the task",
+        "description": "Any object; returned unchanged with the task",
     },
 }
 """The fields besides `function` and `input`; `POST /functions/{name}` has them in the query."""

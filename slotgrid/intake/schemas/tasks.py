@@ -38,22 +38,22 @@ _SUMMARY: Mapping[str, JsonSchema] = {
     "status": STATUS,
     "mode": {"type": "string", "enum": [str(mode) for mode in Mode]},
     "priority": {"type": "integer", "minimum": 1, "maximum": 9},
-    "owner": said(TEXT, "The name of the key that submitted it"),
+    "owner": said(TEXT, "The name of the user who submitted it"),
     "source": record(
-        "What started it",
+        "What started the task",
         {
             "kind": SOURCE_KIND,
             "id": or_null(TEXT),
         },
     ),
-    "worker": or_null(said(TEXT, "Where it runs or ran last")),
+    "worker": or_null(said(TEXT, "The worker of the current or last attempt")),
     "created_at": MOMENT,
     "started_at": or_null(MOMENT),
     "finished_at": or_null(MOMENT),
-    "queued_ms": said(MILLISECONDS, "Waiting for slots, up to now"),
-    "run_ms": said(MILLISECONDS, "Running, over all attempts, up to now"),
+    "queued_ms": said(MILLISECONDS, "Time in queues, up to now"),
+    "run_ms": said(MILLISECONDS, "Running time of all attempts, up to now"),
     "queue_position": or_null(
-        said(WHOLE, "1 is the next; null unless it is queued, in memory and not on disk")
+        said(WHOLE, "1 is the next task; null unless the task is queued in memory")
     ),
 }
 
@@ -63,15 +63,15 @@ _STATE_OF_ACCEPTED: Mapping[str, JsonSchema] = {
     "queue_position": or_null(
         said(
             WHOLE,
-            "0 runs or has ended, 1 is the next; null where it waits on disk, behind those in "
-            "memory",
+            "0 is a running or ended task, 1 the next one; null while the task waits on disk, "
+            "after those in memory",
         )
     ),
 }
 
 COMPONENTS: Mapping[str, JsonSchema] = {
     "TaskAnswer": record(
-        "How a task ended well",
+        "The answer of a completed task",
         {
             "success": SUCCESS,
             "id": TASK_ID,
@@ -82,22 +82,30 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
     ),
     "TaskSummary": record(
-        "A task as a row of a list", {**_SUMMARY, "error": or_null(said(TEXT, "In a sentence"))}
+        "A task as a row of a list", {**_SUMMARY, "error": or_null(said(TEXT, "One sentence"))}
     ),
     "Task": record(
-        "A task, with everything that is known of it",
+        "A task with all its details",
         {
             **_SUMMARY,
-            "input": said(ANYTHING, "With defaults filled in, and without its secrets"),
+            "input": said(ANYTHING, "The input with defaults, without secrets"),
             "metadata": {"type": "object"},
-            "timeout_s": said({"type": "number"}, "Seconds that one attempt may run"),
-            "wait_s": or_null(said({"type": "number"}, "Seconds it may wait, if it says so")),
+            "timeout_s": said({"type": "number"}, "Time limit of one attempt, in seconds"),
+            "wait_s": or_null(
+                said(
+                    {"type": "number"},
+                    "Seconds that the task may wait, if the submission sets them",
+                )
+            ),
             "attempts": list_of(ref("Attempt")),
             "steps": list_of(ref("Step")),
             "artifacts": list_of(ref("Artifact")),
-            "lost_starts": said(WHOLE, "Runs that ended with their process, before those here"),
-            "deliveries": said(list_of(ref("DeliveryAttempt")), "Attempts to send its webhook"),
-            "result": said(ANYTHING, "What the function returned; null unless completed"),
+            "lost_starts": said(
+                WHOLE,
+                "Earlier runs that a crash of their node ended; `attempts` does not contain them",
+            ),
+            "deliveries": said(list_of(ref("DeliveryAttempt")), "Attempts at the task's webhook"),
+            "result": said(ANYTHING, "The function's return value; null unless completed"),
             "error": or_null(ref("Problem")),
         },
     ),
@@ -108,7 +116,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         {
             "number": {"type": "integer", "minimum": 1},
             "worker": TEXT,
-            "slot": said(or_null(WHOLE), "Null until the worker has said which it is"),
+            "slot": said(or_null(WHOLE), "Null until the worker has reported it"),
             "started_at": MOMENT,
             "ended_at": or_null(MOMENT),
             "error": or_null(ref("Problem")),
@@ -132,7 +140,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "name": TEXT,
             "size": said(WHOLE, "Bytes"),
             "content_type": TEXT,
-            "url": said(TEXT, "Where to get it, relative to the node"),
+            "url": said(TEXT, "Path of the file at this node"),
         },
     ),
     "ArtifactList": page_of("artifacts", ref("Artifact")),
@@ -141,7 +149,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         {
             "ts": MOMENT,
             "stream": said(TEXT, "`stdout` or `stderr`"),
-            "step": said(TEXT, "Who wrote it; `_node` is the node itself"),
+            "step": said(TEXT, "The step that wrote the line; `_node` is the node itself"),
             "line": TEXT,
         },
     ),
@@ -150,21 +158,21 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         "Every task is recorded",
         {
             "success": SUCCESS,
-            "tasks": said(list_of(record("", _STATE_OF_ACCEPTED)), "In the order they came in"),
+            "tasks": said(list_of(record("", _STATE_OF_ACCEPTED)), "In the order of the request"),
         },
     ),
     "DeliveryAttempt": record(
-        "One attempt to send a task's webhook",
+        "One attempt at a task's webhook",
         {
             "number": {"type": "integer", "minimum": 1},
             "at": MOMENT,
             "duration_ms": MILLISECONDS,
-            "status": or_null(said(WHOLE, "The receiver's HTTP status")),
+            "status": or_null(said(WHOLE, "The HTTP status of the receiver's answer")),
             "error": or_null(TEXT),
         },
     ),
     "Redelivering": record(
-        "The webhook is being sent again", {"success": SUCCESS, "id": TASK_ID, "status": STATUS}
+        "The webhook is due again", {"success": SUCCESS, "id": TASK_ID, "status": STATUS}
     ),
     "Cancelled": record(
         "The task has ended", {"success": SUCCESS, "id": TASK_ID, "status": STATUS}

@@ -43,7 +43,7 @@ async def test_a_reservation_is_for_its_own_task_alone(node: FakeNode) -> None:
     task, other = node.task(), node.task()
     assert node.dispatcher.reserve(task) is not None
     assert node.dispatcher.reserved(other) is None
-    with pytest.raises(Exception, match="no slot came free"):
+    with pytest.raises(Exception, match="no slot became free"):
         async with node.dispatcher.lease(other, wait_until=0.0):
             pass
     node.dispatcher.unreserve(task)
