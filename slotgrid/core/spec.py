@@ -11,6 +11,9 @@ from slotgrid.core.fields import ANYWHERE
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.schema import Schema
 
+FunctionKind = Literal["python", "recipe", "flow"]
+"""What runs a function: a Python callable, or an interpreter of a recipe's or a flow's steps."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FunctionSpec:
@@ -21,7 +24,7 @@ class FunctionSpec:
 
     name: str
     description: str
-    kind: Literal["python", "recipe", "flow"]
+    kind: FunctionKind = "python"
     group: str
     contract: int
     revision: str

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from slotgrid.core.spec import FunctionKind
+
 TaskId = Annotated[
     str,
     msgspec.Meta(
@@ -30,7 +32,7 @@ class FunctionInfo(Part, frozen=True, kw_only=True):
 
     name: str
     description: str
-    kind: Literal["python", "recipe", "flow"]
+    kind: FunctionKind
     revision: str
     input: Mapping[str, Any]
     output: Mapping[str, Any] | None = None
