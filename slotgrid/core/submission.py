@@ -9,8 +9,7 @@ import orjson
 
 from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.field_readers import FIELDS
-from slotgrid.core.fields import ANYWHERE, DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode, Place, Webhook
-from slotgrid.core.plain_submission import read_plain
+from slotgrid.core.fields import ANYWHERE, DEFAULT_PRIORITY, Mode, Place, Webhook
 from slotgrid.core.reading import kind_of, read_fields
 
 
@@ -45,32 +44,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @classmethod
     def parse(
-        cls,
-        body: object,
-        *,
-        trace: tuple[tuple[str, str], ...] = (),
-        size: int = 0,
-        shallow: bool = False,
+        cls, body: object, *, trace: tuple[tuple[str, str], ...] = (), size: int = 0
     ) -> "Submission":
-        """Read the body of `POST /task`. Raises InvalidSubmission with every fault at once.
-
-        `shallow`: the caller has checked that no value is nested deeper than NESTING_LIMIT.
-        """
-        if shallow and (plain := read_plain(body)) is not None:
-            return cls(
-                function=plain.function,
-                input=plain.input,
-                group=plain.group,
-                contract=plain.contract,
-                priority=min(plain.priority, LOWEST_PRIORITY),
-                mode=plain.mode,
-                timeout_s=plain.timeout_s,
-                wait_s=plain.wait_s,
-                metadata=plain.metadata,
-                trace=trace,
-                size=size,
-                body=body,  # type: ignore[arg-type]  # `read_plain` accepts objects only
-            )
+        """Read the body of `POST /task`. Raises InvalidSubmission with every fault at once."""
         if not isinstance(body, dict):
             raise _invalid([Violation("", f"expected an object, got {kind_of(body)}")])
         values, faults = read_fields(body, FIELDS, required="function")

@@ -7,14 +7,13 @@ import orjson
 from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, UnsupportedMediaType, Violation
-from slotgrid.core.reading import NESTING_LIMIT
 from slotgrid.intake.payload import read_body
 
 
 async def read_json(
     request: web.Request, *, empty: object = None, any_type: bool = False
-) -> tuple[Any, int, bool]:
-    """A JSON body, its size in bytes, and whether a quick check shows that its depth is valid.
+) -> tuple[Any, int]:
+    """A JSON body and its size in bytes.
 
     `empty` is the value of a request without a body. `any_type` ignores the content type: clients
     of other systems often send none or that of a form. Raises UnsupportedMediaType for another
@@ -22,7 +21,7 @@ async def read_json(
     """
     raw = await read_body(request)
     if not raw and empty is not None:
-        return empty, 0, True
+        return empty, 0
     if not any_type and request.headers.get("Content-Type") != "application/json":
         kind = request.content_type
         if kind != "application/json" and not kind.endswith("+json"):
@@ -31,9 +30,7 @@ async def read_json(
                 "`Content-Type: application/json`"
             )
     try:
-        # A cheap upper bound of the depth: the number of opening brackets.
-        shallow = raw.count(b"{") + raw.count(b"[") <= NESTING_LIMIT
-        return orjson.loads(raw.removeprefix(codecs.BOM_UTF8)), len(raw), shallow
+        return orjson.loads(raw.removeprefix(codecs.BOM_UTF8)), len(raw)
     except orjson.JSONDecodeError as cause:
         message = f"the body is not JSON: {cause}"
         raise InvalidSubmission(message, errors=[Violation("", message)]) from cause

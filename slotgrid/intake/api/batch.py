@@ -53,7 +53,7 @@ from slotgrid.tasks.bulk import no_list
 async def submit_many(request: web.Request) -> web.Response:
     """`POST /tasks`."""
     key = idempotency_key(request)
-    body, size, _ = await read_json(request)
+    body, size = await read_json(request)
     receipts = await request.config_dict[NODE].tasks.submit_many(
         request[PRINCIPAL], _items(body), key=key, trace=trace_of(request), size=size
     )

@@ -197,7 +197,7 @@ def asked_lines(request: web.Request) -> int:
 
 async def asked_deadline_s(request: web.Request) -> float | None:
     """The deadline in the body of a drain; None: the node's setting. Raises InvalidSubmission."""
-    body, _, _ = await read_json(request, empty={})
+    body, _ = await read_json(request, empty={})
     faults = DRAIN.violations(body)
     if faults:
         raise InvalidSubmission(f"{faults[0].pointer}: {faults[0].message}", errors=faults)

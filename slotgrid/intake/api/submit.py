@@ -73,10 +73,8 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
 )
 async def submit(request: web.Request) -> web.StreamResponse:
     """`POST /task`: check, queue and run a task, and answer in its mode."""
-    body, size, shallow = await read_json(request)
-    submission = await off_loop(
-        size, Submission.parse, body, trace=trace_of(request), size=size, shallow=shallow
-    )
+    body, size = await read_json(request)
+    submission = await off_loop(size, Submission.parse, body, trace=trace_of(request), size=size)
     return await answer(request, submission)
 
 
@@ -100,7 +98,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
 )
 async def submit_to_function(request: web.Request) -> web.StreamResponse:
     """`POST /functions/{name}`: the body is the input, the query holds the other fields."""
-    input_, size, _ = await read_json(request, empty={})
+    input_, size = await read_json(request, empty={})
     query = dict(request.query)
     if "mode" not in query and EVENT_STREAM in request.headers.get("Accept", ""):
         query["mode"] = Mode.STREAM

@@ -21,7 +21,7 @@ PREFIX = "/elsewhere"
 
 async def _kinds(request: web.Request) -> web.StreamResponse:
     """What a facade does: another frame for the same events, and another answer to a failure."""
-    body, _, _ = await read_json(request, any_type=True)
+    body, _ = await read_json(request, any_type=True)
     tasks = request.config_dict[NODE].tasks
     async with tasks.start(request[PRINCIPAL], Submission.parse(body)) as started:
         return await stream(request, started, "text/x-kinds", _kind, terminal=_failure)
