@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Histogram,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
@@ -16,14 +17,14 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from slotgrid.runtime.tallies import TaskTallies
-
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Each function costs a time series per mode, outcome and bucket, and hot reload can add names for
 # as long as the process lives.
 MAX_FUNCTIONS = 1000
 OTHER_FUNCTIONS = "other"
 NO_FUNCTION = "none"
+WAIT_BUCKETS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+RUN_BUCKETS_S = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,25 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         registry.register(_Gauges(read_gauges))
-        self._tasks = TaskTallies()
-        registry.register(self._tasks)
+        self._tasks = Counter(
+            "slotgrid_tasks",
+            "Tasks ended.",
+            ["function", "mode", "outcome"],
+            registry=registry,
+        )
+        self._wait = Histogram(
+            "slotgrid_wait_seconds",
+            "Time from acceptance to a slot.",
+            buckets=WAIT_BUCKETS_S,
+            registry=registry,
+        )
+        self._run = Histogram(
+            "slotgrid_run_seconds",
+            "Time in a slot.",
+            ["function", "outcome"],
+            buckets=RUN_BUCKETS_S,
+            registry=registry,
+        )
         self._refused = Counter(
             "slotgrid_refused",
             "Requests refused before they queued.",
@@ -95,7 +113,13 @@ class Metrics:
 
         `function` must exist; requests for unknown functions count as refused.
         """
-        self._tasks.count(self._function_label(function), mode, outcome, wait_s, run_s)
+        label = self._function_label(function)
+        self._tasks.labels(label, mode, outcome).inc()
+        if wait_s is not None:
+            self._wait.observe(wait_s)
+        run = self._run.labels(label, outcome)  # exported as 0 until a task of this outcome ran
+        if run_s is not None:
+            run.observe(run_s)
 
     def refused(self, reason: str) -> None:
         """Count a request that was not accepted; `reason` as in the problem's type."""
