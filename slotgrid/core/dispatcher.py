@@ -13,7 +13,6 @@ from slotgrid.core.lease import Lease, class_of
 from slotgrid.core.queue import Entry, TaskClass, TaskQueue
 from slotgrid.core.slots import Slot, SlotSource
 from slotgrid.core.task import Task
-from slotgrid.core.unrecorded import Unrecorded
 
 SMOOTHING = 0.1
 """Weight of the newest lease in the moving mean of lease times, the base of expected waits."""
@@ -50,7 +49,6 @@ class Dispatcher:
         self._gates = gates
         self._clock = clock
         self._mean_run_s: dict[TaskClass, float] = {}
-        self._unrecorded = Unrecorded()
         self._entries: dict[str, Entry[_Waiter]] = {}
         self._reserved: dict[str, Lease] = {}
         self._rate_timer: asyncio.TimerHandle | None = None
@@ -89,7 +87,7 @@ class Dispatcher:
             return class_of(waiter.task)
 
         for cls in self._queue.classes():
-            if not self._slots.size(cls.plain):
+            if not self._slots.size(cls):
                 self._queue.reclassify(cls, anew)
         self.wake()
 
@@ -198,20 +196,10 @@ class Dispatcher:
     def closed_by(self, cls: TaskClass) -> str | None:
         """The reason, besides busy slots, why the class gets no slot; None without one."""
         by_gate = self._gates.closed_by(cls) if cls.gate else None
-        return by_gate or self._slots.closed_by(cls.plain)
-
-    def started(self, lease: Lease) -> None:
-        """Count the start of the lease's durable task as recorded: the task runs now."""
-        if lease.unrecorded:
-            lease.unrecorded = False
-            if self._unrecorded.ended(lease.cls):
-                self.wake()
+        return by_gate or self._slots.closed_by(cls)
 
     def give_back(self, lease: Lease) -> None:
         """End a lease and give its slot to the next waiting task."""
-        if lease.unrecorded:
-            lease.unrecorded = False
-            self._unrecorded.ended(lease.cls)
         held_s = self._clock() - lease.taken_at
         share = lease.cls.share
         mean = self._mean_run_s.get(share, held_s)
@@ -224,25 +212,16 @@ class Dispatcher:
             self.wake()
 
     def _servable(self, cls: TaskClass) -> bool:
-        if cls.durable:
-            return self._servable(cls.plain) and self._unrecorded.may_begin(
-                cls, self._slots.size, self._clock()
-            )
         return self._slots.can_serve(cls) and (
             cls.gate is None or self._gates.closed_by(cls) is None
         )
 
     def _take(self, cls: TaskClass) -> Lease:
-        slot = self._slots.take(cls.plain if cls.durable else cls)
+        slot = self._slots.take(cls)
         self.leased += 1
         if cls.gate is not None:
             self._gates.passed(cls)
-        now = self._clock()
-        if cls.durable:
-            self._unrecorded.began(cls)
-        else:
-            self._unrecorded.company_at = now
-        return Lease(self, slot, cls, now, cls.durable)
+        return Lease(self, slot, cls, self._clock())
 
     def _arm_rate_timer(self) -> None:
         """Call `wake` when the next rate window opens: no other change wakes its tasks."""

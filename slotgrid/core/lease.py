@@ -13,9 +13,6 @@ from slotgrid.core.task import Task
 class Giver(Protocol):
     """The issuer of a lease."""
 
-    def started(self, lease: "Lease") -> None:
-        """The start of the lease's durable task is recorded."""
-
     def give_back(self, lease: "Lease") -> None:
         """End the lease."""
 
@@ -27,16 +24,11 @@ class Lease(msgspec.Struct, eq=False):
     slot: Slot
     cls: TaskClass
     taken_at: float
-    unrecorded: bool = False
     kept: bool = False
 
     def keep(self) -> None:
         """Keep the lease beyond its `async with`, until `give_back`."""
         self.kept = True
-
-    def started(self) -> None:
-        """Report that the start of its durable task is recorded."""
-        self.giver.started(self)
 
     def give_back(self) -> None:
         """End a lease that was kept."""
@@ -45,15 +37,7 @@ class Lease(msgspec.Struct, eq=False):
 
 def class_of(task: Task) -> TaskClass:
     """The class that the task waits in."""
-    spec, submission = task.spec, task.submission
-    place, durable = submission.place, submission.mode.durable
-    if place is ANYWHERE and not durable:
+    spec, place = task.spec, task.submission.place
+    if place is ANYWHERE:
         return spec.cls
-    return TaskClass(
-        spec.group,
-        spec.contract,
-        place.pool or spec.pool,
-        place,
-        spec.name if spec.gated else None,
-        durable,
-    )
+    return spec.cls._replace(pool=place.pool or spec.pool, place=place)

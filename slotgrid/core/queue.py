@@ -14,8 +14,7 @@ class TaskClass(NamedTuple):
     """Tasks that can use the same slots.
 
     `gate` is the name of a gated function (services, concurrency limit, rate limit), so that its
-    tasks do not delay those of other functions. `durable` tasks hold a slot while the database
-    records their start, so the dispatcher limits their share of the slots.
+    tasks do not delay those of other functions.
     """
 
     group: str
@@ -23,17 +22,11 @@ class TaskClass(NamedTuple):
     pool: str
     place: Place = ANYWHERE
     gate: str | None = None
-    durable: bool = False
-
-    @property
-    def plain(self) -> "TaskClass":
-        """The class without `durable`, which slots ignore."""
-        return TaskClass(self.group, self.contract, self.pool, self.place, self.gate)
 
     @property
     def share(self) -> "TaskClass":
         """The class of all tasks of a group, contract and pool: they compete for the same slots."""
-        if self[3:] == (ANYWHERE, None, False):
+        if self.place is ANYWHERE and self.gate is None:
             return self
         return TaskClass(self.group, self.contract, self.pool)
 

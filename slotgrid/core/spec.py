@@ -46,7 +46,7 @@ class FunctionSpec:
 
     @cached_property
     def cls(self) -> TaskClass:
-        """The class of its tasks that are not durable and have no place."""
+        """The class of its tasks that have no place."""
         gate = self.name if self.gated else None
         return TaskClass(self.group, self.contract, self.pool, ANYWHERE, gate)
 

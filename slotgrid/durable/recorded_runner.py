@@ -46,7 +46,6 @@ class RecordedRunner:
         if not ours:
             self._durable.disown(task)
             raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
-        lease.started()
         result = await self._runner.run(task, lease)
         try:  # share its files before it completes, so that they outlive this node
             await self._durable.artifacts.share(task)
