@@ -11,7 +11,7 @@ from aiohttp import ClientSession, TCPConnector
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links, was_rejected
-from slotgrid.core.backoff import backoff_s
+from slotgrid.backoff import Backoff
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.workers_file import Listed
@@ -22,8 +22,7 @@ from slotgrid.wire.sockets import LinkRefused, dial
 
 log = structlog.get_logger()
 
-RETRY_FIRST_S = 0.2
-RETRY_CEILING_S = 5.0
+REDIAL = Backoff(first_s=0.2, ceiling_s=5.0)
 LOOK_S = 0.2
 """Interval of the check whether workers that are no longer listed have finished their tasks."""
 
@@ -124,8 +123,7 @@ class Dialling:
                     tries = 0
             tries += 1
             if tries > 1:
-                pause_s = backoff_s(tries, base_s=RETRY_FIRST_S, ceiling_s=RETRY_CEILING_S)
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(REDIAL.pause_s(tries))
 
     async def _dial(self, entry: Listed) -> Ending:
         assert self._http is not None

@@ -1,11 +1,12 @@
 """Outlier ejection: a worker that fails repeatedly gets no tasks for a growing time."""
 
+from slotgrid.backoff import Backoff
+
 FAILURES = 3
 """Failures in a row that eject. One may be the task's fault, two may be chance."""
 BURST_S = 1.0
 """Failures within this time count as one: the crash of a browser fails all its tasks."""
-FIRST_S = 5.0
-LONGEST_S = 300.0
+BACKOFF = Backoff(first_s=5.0, ceiling_s=300.0)
 
 
 class Ejection:
@@ -37,8 +38,8 @@ class Ejection:
             return False
         if self._failures < FAILURES and not self.half_open(now):
             return False
-        self._until = now + min(LONGEST_S, FIRST_S * 2.0 ** min(self.times, 32))
         self.times += 1
+        self._until = now + BACKOFF.full_s(self.times)
         self._failures = 0
         return True
 

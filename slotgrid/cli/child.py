@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from slotgrid.backoff import Backoff
 from slotgrid.runtime.parent import OWNER
 
-RESTART_FIRST_S = 0.5
-RESTART_CEILING_S = 30.0
+RESTART = Backoff(first_s=0.5, ceiling_s=30.0)
 SOUND_AFTER_S = 60.0
 """A process that ran this long was healthy: its restart backoff is reset."""
 
@@ -69,7 +69,7 @@ class Child:
         now = time.monotonic()
         if self._restart_at is None:
             self._restarts = 0 if now - self._started_at > SOUND_AFTER_S else self._restarts + 1
-            pause_s = min(RESTART_CEILING_S, RESTART_FIRST_S * 2.0 ** min(self._restarts, 10))
+            pause_s = RESTART.full_s(self._restarts + 1)
             self._restart_at = now + pause_s
             say(f"{self.name} ended with {self.wait()}; starts again in {pause_s:g} s")
         elif now >= self._restart_at:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from slotgrid.core.backoff import backoff_s
+from slotgrid.backoff import Backoff
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
 from slotgrid.core.lease import Lease
@@ -16,8 +16,7 @@ from slotgrid.core.runner import AttemptFailed, Refused, Runner
 from slotgrid.core.states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
 from slotgrid.core.task import Task
 
-RETRY_BASE_S = 0.5
-RETRY_CEILING_S = 30.0
+RETRY = Backoff(first_s=0.5, ceiling_s=30.0)
 NODE_STOPS = "the node is stopping"
 """The cancel reason when the asyncio task is cancelled from outside, as at shutdown."""
 
@@ -132,7 +131,7 @@ class Supervisor:
 
     async def _back_off(self, task: Task, error: ServiceError) -> None:
         """Wait between two attempts."""
-        delay_s = backoff_s(len(task.attempts), base_s=RETRY_BASE_S, ceiling_s=RETRY_CEILING_S)
+        delay_s = RETRY.pause_s(len(task.attempts))
         self._observer.will_retry(task, error, delay_s)
         await self._sleep(delay_s)
         task.queued_mono = time.monotonic()  # a retry queues behind tasks that arrived meanwhile

@@ -13,7 +13,6 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.webhooks import header_faults, signing_key
 from slotgrid.durable.due_work import DueWork
@@ -141,7 +140,7 @@ class Durability:
         deliveries = WebhookDeliveries(
             self.database,
             sender,
-            schedule=RetrySchedule(retries=self._settings.webhook_retries),
+            retries=self._settings.webhook_retries,
             timeout_s=self._settings.webhook_timeout_s,
             count=self._count_delivery,
         )

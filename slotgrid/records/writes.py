@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import structlog
 
-from slotgrid.core.backoff import backoff_s
+from slotgrid.backoff import Backoff
 from slotgrid.core.errors import DatabaseUnavailable
 
 log = structlog.get_logger()
 
-RETRY_S = (0.5, 15.0)
+RETRY = Backoff(first_s=0.5, ceiling_s=15.0)
 OUTCOME_S = 15
 """How long a caller waits for the outcome of its write. This is longer than a write waits to begin,
 so that `outcome-unknown` is returned only for a begun write."""
@@ -33,8 +33,7 @@ async def retry_until_written(do: Callable[[], Awaitable[T]], task_id: str) -> T
         except Exception:  # any error: giving up would lose a task
             log.exception("durable.write_failed", task_id=task_id)
             tries += 1
-        base_s, ceiling_s = RETRY_S
-        await asyncio.sleep(backoff_s(tries, base_s=base_s, ceiling_s=ceiling_s))
+        await asyncio.sleep(RETRY.pause_s(tries))
 
 
 async def outcome(writing: "asyncio.Task[T]") -> T:

@@ -7,9 +7,9 @@ from functools import partial
 import orjson
 import structlog
 
+from slotgrid.backoff import Backoff
 from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.fields import Webhook
-from slotgrid.core.retry_schedule import RetrySchedule
 from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.webhooks import header_faults, signing_key
@@ -37,6 +37,23 @@ SHOWN = (
 )  # fmt: skip
 """The members of a task in a webhook, besides its result or error."""
 
+BACKOFF = Backoff(first_s=5.0, ceiling_s=6 * 3600.0, factor=4.0)
+"""With eight retries, a receiver that is down gets nine attempts within at most 13.6 hours:
+
+| after failure | at most    | since the first, at most |
+|---------------|------------|--------------------------|
+| 1             | 5 s        | 5 s                      |
+| 2             | 20 s       | 25 s                     |
+| 3             | 1 min 20 s | 1 min 45 s               |
+| 4             | 5 min 20 s | 7 min 5 s                |
+| 5             | 21 min     | 28 min                   |
+| 6             | 1 h 25 min | 1 h 54 min               |
+| 7             | 5 h 41 min | 7 h 35 min               |
+| 8             | 6 h        | 13 h 35 min              |
+
+The first pauses are short, since most faults are restarts; the last ones are long enough for an
+outage of one night.
+"""
 MARGIN_S = 15.0
 """The part of a claim beyond an attempt's time limit: to read the task and record the attempt."""
 
@@ -77,13 +94,13 @@ class WebhookDeliveries:
         database: Database,
         sender: WebhookSender,
         *,
-        schedule: RetrySchedule,
+        retries: int,
         timeout_s: float,
         count: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._sender = sender
-        self._schedule = schedule
+        self._retries = retries
         self._count = count
         self.lease_s = timeout_s + MARGIN_S
         self.at_once = AT_ONCE
@@ -100,8 +117,8 @@ class WebhookDeliveries:
             return
         attempt = await self._send(row)
         again_in_s = None
-        if attempt.outcome is Outcome.RETRY:
-            again_in_s = self._schedule.delay_s(claim.attempt, asked_s=attempt.asked_s)
+        if attempt.outcome is Outcome.RETRY and claim.attempt <= self._retries:
+            again_in_s = retry_in_s(claim.attempt, asked_s=attempt.asked_s)
         state = _state(attempt.outcome, again_in_s)
         made = attempt.to_json() | {"number": claim.attempt}
         note = partial(
@@ -127,6 +144,14 @@ class WebhookDeliveries:
             log.exception("webhook.attempt_broke", task_id=row.id)
             why = f"the node failed to send it: {type(error).__name__}"
             return DeliveryAttempt(at=at, duration_ms=0, outcome=Outcome.RETRY, error=why)
+
+
+def retry_in_s(failures: int, *, asked_s: float | None) -> float:
+    """Seconds to wait after that many failures (1 for the first).
+
+    `asked_s`: the receiver's `Retry-After`, a lower bound of the wait, up to the ceiling.
+    """
+    return max(BACKOFF.pause_s(failures), min(asked_s or 0.0, BACKOFF.ceiling_s))
 
 
 def _delivery(row: rows.Row) -> Delivery:

@@ -1,6 +1,6 @@
 """Sends webhooks, one attempt at a time, by the Standard Webhooks specification.
 
-`slotgrid.core.retry_schedule` decides on retries; the caller records the attempts.
+`slotgrid.webhooks.deliveries` decides on retries; the caller records the attempts.
 """
 
 import asyncio

@@ -14,12 +14,12 @@ from typing import Any
 
 from aiohttp import ClientRequest
 
-from slotgrid.core.retry_schedule import RetrySchedule
-from slotgrid.durable import durability
+from slotgrid.backoff import Backoff
 from slotgrid.durable.due_work import DueWork
 from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.durable.recorded_runner import RecordedRunner
 from slotgrid.records.store import acceptance
+from slotgrid.webhooks import deliveries
 from slotgrid.webhooks.deliveries import WebhookDeliveries
 from slotgrid.webhooks.sender import WebhookSender
 from worker.__main__ import main
@@ -96,7 +96,7 @@ POINTS: Mapping[str, Callable[[Dying], None]] = {
 
 
 if __name__ == "__main__":
-    setattr(durability, "RetrySchedule", partial(RetrySchedule, base_s=SOON_S))  # noqa: B010
+    setattr(deliveries, "BACKOFF", Backoff(SOON_S, 3600.0, factor=4.0))  # noqa: B010
     if len(sys.argv) == 3:
         POINTS[sys.argv[1]](dying_at(int(sys.argv[2])))
     del sys.argv[1:]

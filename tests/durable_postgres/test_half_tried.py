@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
-from slotgrid.core.retry_schedule import RetrySchedule
-from slotgrid.durable import durability
+from slotgrid.backoff import Backoff
+from slotgrid.webhooks import deliveries
 from slotgrid.webhooks.sender import WebhookSender
 from tests.durable.durable_worker import accepted, delivered, durable_worker
 from tests.slotgrid.webhooks.receivers import Receiver, receiver
@@ -28,8 +27,7 @@ LOCK_WAIT_MS = 500
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """One to two seconds between attempts, in which a test can take a lock."""
-    schedule = partial(RetrySchedule, base_s=2.0, factor=1.0)
-    monkeypatch.setattr(durability, "RetrySchedule", schedule)
+    monkeypatch.setattr(deliveries, "BACKOFF", Backoff(2.0, 2.0))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

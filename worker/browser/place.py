@@ -1,7 +1,6 @@
 """One place in the set of browsers: keeps, supervises and replaces a browser."""
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
@@ -10,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from slotgrid.backoff import Backoff
 from worker.browser.errors import BrowserMissing
 from worker.browser.limits import Limits
 from worker.browser.patience import done_within
@@ -20,8 +20,7 @@ from worker.browser.states import PLANNED, Ending
 log = structlog.get_logger(__name__)
 
 SUSPECT_AFTER = 0.25  # fraction of `ping_s`
-FIRST_BACKOFF_S = 0.5
-LONGEST_BACKOFF_S = 30.0
+RESTART = Backoff(first_s=0.5, ceiling_s=30.0)
 HOPELESS_AFTER = 2
 
 
@@ -115,11 +114,11 @@ class Place:
                 self.hopeless = (
                     isinstance(error, BrowserMissing) or self._failures >= HOPELESS_AFTER
                 )
-                pause_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (self._failures - 1))
+                pause_s = RESTART.pause_s(self._failures)
                 if self.problem != before:  # not for each retry
                     log.warning("browser.start_failed", error=self.problem, retry_in_s=pause_s)
                 self._on_change()
-                await asyncio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+                await asyncio.sleep(pause_s)
                 continue
             self._failures = 0
             self.problem, self.hopeless = None, False

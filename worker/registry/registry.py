@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
+from slotgrid.backoff import Backoff
 from slotgrid.core.spec import FunctionSpec
 from worker.registry.assembly import Assembly, Offer, assemble
 from worker.registry.definitions import (
@@ -26,10 +27,8 @@ from worker.registry.sources import Snapshot
 from worker.registry.watching import watch
 
 IMPORT_TIMEOUT_S = 10.0
-RETRY_IMPORT_S = 60.0
-RETRY_IMPORT_CEILING_S = 3600.0
-"""Backoff, doubled each time, before the retry of an import that took too long: the machine may
-only have been busy."""
+RETRY_IMPORT = Backoff(first_s=60.0, ceiling_s=3600.0)
+"""Before the retry of an import that took too long: the machine may only have been busy."""
 READ_TIMEOUT_S = 60.0
 """For all files together, so that a hanging network file system does not block reloads forever."""
 
@@ -65,7 +64,7 @@ class Registry:
         pools: Collection[str],
         environment: Mapping[str, str],
         import_timeout_s: float = IMPORT_TIMEOUT_S,
-        retry_import_s: float = RETRY_IMPORT_S,
+        retry_import: Backoff = RETRY_IMPORT,
     ) -> None:
         self._folder = folder.absolute()
         self._reader = FileReader(
@@ -76,7 +75,7 @@ class Registry:
             environment=environment,
         )
         self._import_timeout_s = import_timeout_s
-        self._retry_import_s = retry_import_s
+        self._retry_import = retry_import
         self._snapshot = Snapshot(self._folder, {})
         self._tried: dict[str, _Tried] = {}
         self._assembly = Assembly()
@@ -196,9 +195,9 @@ class Registry:
             return _Tried(revision, Offer(None, str(fault), last_good))
         except TimeoutError:
             error = f"its import takes longer than {self._import_timeout_s:g} s"
-            pause_s = min(RETRY_IMPORT_CEILING_S, self._retry_import_s * 2.0**timeouts)
-            again_at = time.monotonic() + pause_s
-            return _Tried(revision, Offer(None, error, last_good), timeouts + 1, again_at)
+            timeouts += 1
+            again_at = time.monotonic() + self._retry_import.full_s(timeouts)
+            return _Tried(revision, Offer(None, error, last_good), timeouts, again_at)
         return _Tried(revision, Offer(contents, last_good=last_good))
 
     def _publish(self, assembly: Assembly) -> bool:

@@ -1,7 +1,6 @@
 """Services: long-lived helpers of functions, which the worker keeps running."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from slotgrid.backoff import Backoff
 from slotgrid.core.moments import iso
 from worker.registry.binding import plain_json
 from worker.registry.definitions import ServiceDefinition
@@ -20,10 +20,8 @@ from worker.registry.registry import Registry
 STATUS_EVERY_S = 1.0
 STATUS_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 5.0
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
-"""Ceiling of the backoff between two starts. After a life longer than this, the backoff begins
-again at FIRST_PAUSE_S."""
+RESTART = Backoff(first_s=0.5, ceiling_s=30.0)
+"""After a life longer than its ceiling, the backoff begins again."""
 
 log = structlog.get_logger()
 
@@ -80,14 +78,12 @@ class Services:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        jitter: Callable[[], float] = random.random,
         status_timeout_s: float = STATUS_TIMEOUT_S,
         stop_timeout_s: float = STOP_TIMEOUT_S,
     ) -> None:
         self._registry = registry
         self._clock = clock
         self._sleep = sleep
-        self._jitter = jitter
         self._status_timeout_s = status_timeout_s
         self._stop_timeout_s = stop_timeout_s
         self._kept: dict[str, _Kept] = {}
@@ -181,15 +177,12 @@ class Services:
         """Start the service, and restart it with backoff, until cancelled."""
         if predecessors:
             await asyncio.wait(predecessors)  # never two of one name at a time
-        pause_s = FIRST_PAUSE_S
+        failures = 0
         while True:
             began = self._clock()
             await self._live(kept)
-            if self._clock() - began > LONGEST_PAUSE_S:
-                pause_s = FIRST_PAUSE_S
-            # Jitter of up to half, so that services that failed together do not restart together.
-            await self._sleep(pause_s * (0.5 + 0.5 * self._jitter()))
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            failures = 1 if self._clock() - began > RESTART.ceiling_s else failures + 1
+            await self._sleep(RESTART.pause_s(failures))
             kept.restarts += 1
             self._move(kept, ServiceState.STARTING, kept.error)
 

@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import ClientSession
 
-from slotgrid.core.backoff import backoff_s
+from slotgrid.backoff import Backoff
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.link import Link
 from slotgrid.wire.messages import FromBalancer
 
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
+REDIAL = Backoff(first_s=0.5, ceiling_s=10.0)
 SETTLED_S = 10.0
 """After a link that lasted longer, the backoff starts again at the first pause."""
 
@@ -45,4 +44,4 @@ async def keep_dialing(
                         complained = str(error)
                         log.exception("uplink.defect", balancer=address)
             tries = 1 if loop.time() - begun > SETTLED_S else tries + 1
-            await asyncio.sleep(backoff_s(tries, base_s=FIRST_PAUSE_S, ceiling_s=LONGEST_PAUSE_S))
+            await asyncio.sleep(REDIAL.pause_s(tries))

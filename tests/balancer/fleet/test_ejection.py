@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balancer.fleet.ejection import BURST_S, FAILURES, FIRST_S, LONGEST_S, Ejection
+from balancer.fleet.ejection import BACKOFF, BURST_S, FAILURES, Ejection
 
 
 def fail_until_out(ejection: Ejection, now: float) -> float:
@@ -20,7 +20,7 @@ def test_failures_in_a_row_eject_and_one_success_in_between_does_not() -> None:
     assert not ejection.failed(6)
     assert ejection.failed(8)
     assert ejection.out(8)
-    assert ejection.remaining_s(8) == FIRST_S
+    assert ejection.remaining_s(8) == BACKOFF.first_s
 
 
 def test_failures_of_one_moment_are_one_failure() -> None:
@@ -33,13 +33,13 @@ def test_failures_of_one_moment_are_one_failure() -> None:
 def test_after_its_time_one_task_decides() -> None:
     ejection = Ejection()
     out = fail_until_out(ejection, 0)
-    again = out + FIRST_S
+    again = out + BACKOFF.first_s
     assert not ejection.half_open(again - 0.1)
     assert ejection.half_open(again)
     assert not ejection.out(again)
     assert ejection.failed(again + BURST_S)  # no three are needed now
-    assert ejection.remaining_s(again + BURST_S) == 2 * FIRST_S
-    later = again + BURST_S + 2 * FIRST_S
+    assert ejection.remaining_s(again + BURST_S) == 2 * BACKOFF.first_s
+    later = again + BURST_S + 2 * BACKOFF.first_s
     ejection.succeeded(later)
     assert not ejection.half_open(later)
     assert ejection.times == 0
@@ -69,4 +69,4 @@ def test_the_time_out_doubles_up_to_a_bound(times: int) -> None:
         now = fail_until_out(ejection, now)
         lengths.append(ejection.remaining_s(now))
         now += lengths[-1] + BURST_S
-    assert lengths == [min(LONGEST_S, FIRST_S * 2**n) for n in range(times)]
+    assert lengths == [min(300.0, 5.0 * 2**n) for n in range(times)]

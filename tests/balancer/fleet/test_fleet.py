@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from balancer.fleet.ejection import BURST_S, FIRST_S
+from balancer.fleet.ejection import BACKOFF, BURST_S
 from balancer.fleet.fleet import REFUSALS_LIMIT
 from balancer.fleet.members import SPECIAL_ROOMS_LIMIT
 from balancer.fleet.roster import LOST_KEPT_S
@@ -397,7 +397,7 @@ def test_a_worker_that_fails_repeatedly_is_left_alone_then_tried_with_one_task(
     fail(fleet, "w1", 3)
     assert worker.state is WorkerState.EJECTED
     assert set(fleet.names()) == {"w2"}
-    fleet.clock.advance(FIRST_S)
+    fleet.clock.advance(BACKOFF.first_s)
     fleet.reported(worker, report(1, 4))
     probe = fleet.take(placed(worker="w1"))
     assert not fleet.can_serve(placed(worker="w1"))

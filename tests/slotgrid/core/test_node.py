@@ -1,8 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from slotgrid.core.backoff import backoff_s
 from slotgrid.core.errors import (
     Conflict,
     Draining,
@@ -120,7 +117,7 @@ def test_a_pointer_is_built_by_rfc_6901() -> None:
     assert pointer(["a", 0, "b/c", "~1", ""]) == "/a/0/b~1c/~01/"
 
 
-# What is shown of a function, and how long to wait before another try.
+# What is shown of a function.
 
 
 def test_a_function_is_shown_with_all_that_a_caller_needs() -> None:
@@ -131,15 +128,3 @@ def test_a_function_is_shown_with_all_that_a_caller_needs() -> None:
     assert PLAIN.to_json()["output"] is None
     promised = "name description kind input output modes timeout_s pool isolation contract group"
     assert {*promised.split(), "revision"} <= shown.keys()
-
-
-@given(st.integers(1, 10_000), st.floats(0.01, 10), st.floats(0.01, 1000))
-def test_a_backoff_doubles_up_to_its_ceiling_less_half_by_chance(
-    tries: int, base_s: float, ceiling_s: float
-) -> None:
-    full_s = min(ceiling_s, base_s * 2.0 ** min(tries - 1, 32))
-    assert full_s / 2 <= backoff_s(tries, base_s=base_s, ceiling_s=ceiling_s) <= full_s
-
-
-def test_two_backoffs_of_those_who_failed_together_differ() -> None:
-    assert len({backoff_s(3, base_s=1, ceiling_s=60) for _ in range(20)}) > 1

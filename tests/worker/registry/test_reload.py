@@ -15,6 +15,7 @@ import pytest
 import structlog
 import watchfiles
 
+from slotgrid.backoff import Backoff
 from tests.worker.browser.waiting import until
 from tests.worker.registry.conftest import Changes, Folder, run
 from worker.registry import watching
@@ -314,7 +315,7 @@ async def test_an_import_that_took_too_long_is_tried_again_later(
         imports=f"import pathlib, time\nwhile pathlib.Path({str(slow)!r}).exists(): "
         "time.sleep(0.01)",
     )
-    registry = make_registry(import_timeout_s=0.5, retry_import_s=0.1)
+    registry = make_registry(import_timeout_s=0.5, retry_import=Backoff(0.1, 3600.0))
     await registry.load()
     assert "takes longer than 0.5 s" in registry.broken[0].error
     changes = Changes(registry)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,6 @@ from tests.worker.registry.clock import Clock
 from tests.worker.registry.conftest import Folder
 from worker.registry.registry import Registry
 from worker.registry.services import (
-    LONGEST_PAUSE_S,
     ServiceNotUp,
     ServiceReport,
     Services,
@@ -224,19 +224,20 @@ async def test_a_service_that_will_not_be_cancelled_holds_nothing_up(
 
 
 async def test_restarts_come_with_a_growing_pause_up_to_a_ceiling(
-    folder: Folder, registry: Registry
+    folder: Folder, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flag: Path = folder.path / "flag.flag"
     flag.write_text("not yet")
     folder.write("flag.py", FLAG)
     await registry.load()
     clock = Clock()
-    services = Services(registry, clock=clock, sleep=clock.sleep, jitter=lambda: 1.0)
+    monkeypatch.setattr(random, "uniform", lambda _, most: most)  # no jitter
+    services = Services(registry, clock=clock, sleep=clock.sleep)
     async with services.running():
         pauses = [await clock.next_sleep() for _ in range(9)]
-        assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, LONGEST_PAUSE_S, LONGEST_PAUSE_S, 30.0]
+        assert pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
         flag.write_text("up")
-        while await clock.next_sleep() == LONGEST_PAUSE_S:
+        while await clock.next_sleep() == 30.0:
             pass
         # Up for longer than the ceiling: what comes next counts as a first failure.
         for _ in range(40):
