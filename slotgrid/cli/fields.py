@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-REFERENCES_LIMIT = 32  # a longer chain of references is circular
+from slotgrid.references import REFERENCES_LIMIT, ReferenceFault, resolve
+
 LIMITS = {
     "minimum": "≥ {}",
     "exclusiveMinimum": "> {}",
@@ -48,7 +49,7 @@ class Field:
 
 def fields_of(schema: Schema) -> list[Field]:
     """The fields of an object's schema, required ones first."""
-    resolved = _resolve(schema, schema)
+    resolved = _resolved(schema, schema)
     required = set(resolved.get("required", ()))
     fields = [
         _field(name, described, schema, required=name in required)
@@ -59,7 +60,7 @@ def fields_of(schema: Schema) -> list[Field]:
 
 def takes_others(schema: Schema) -> bool:
     """Whether the input may have fields that the schema does not name."""
-    return _resolve(schema, schema).get("additionalProperties", True) is not False
+    return _resolved(schema, schema).get("additionalProperties", True) is not False
 
 
 def as_word(value: Any) -> str:
@@ -103,14 +104,14 @@ def _limits(described: Schema) -> Iterator[str]:
 
 def _items(described: Schema, root: Schema) -> str:
     """The type of an array's items, if it is a single one; else empty."""
-    items = _resolve(described.get("items"), root)
+    items = _resolved(described.get("items"), root)
     named = items.get("type")
     return named if isinstance(named, str) else ""
 
 
 def _alternatives(schema: Any, root: Schema, depth: int = 0) -> Iterator[Schema]:
     """The schema itself, then its parts (`anyOf`, `oneOf`, `allOf`), references resolved."""
-    resolved = _resolve(schema, root)
+    resolved = _resolved(schema, root)
     yield resolved
     if depth < REFERENCES_LIMIT:
         for keyword in ("anyOf", "oneOf", "allOf"):
@@ -118,19 +119,9 @@ def _alternatives(schema: Any, root: Schema, depth: int = 0) -> Iterator[Schema]
                 yield from _alternatives(part, root, depth + 1)
 
 
-def _resolve(schema: Any, root: Schema) -> Schema:
-    """The schema behind local references; keys beside a reference override it."""
-    beside: dict[str, Any] = {}
-    for _ in range(REFERENCES_LIMIT):
-        if not isinstance(schema, Mapping):
-            return beside
-        reference = schema.get("$ref")
-        if not isinstance(reference, str) or not reference.startswith("#"):
-            return {**schema, **beside}
-        beside = {k: v for k, v in schema.items() if k != "$ref"} | beside
-        target: Any = root
-        for part in reference.lstrip("#/").split("/"):
-            key = part.replace("~1", "/").replace("~0", "~")
-            target = target.get(key, {}) if isinstance(target, Mapping) else {}
-        schema = target
-    return beside
+def _resolved(schema: Any, root: Schema) -> Schema:
+    """The schema behind its reference; `{}`, which describes any value, if that leads nowhere."""
+    try:
+        return resolve(schema, root)
+    except ReferenceFault:
+        return {}

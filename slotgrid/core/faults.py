@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
-from urllib.parse import unquote
 
 from slotgrid.core.judging import JsonSchema, Judge, pattern_judge
 from slotgrid.core.showing import shown
+from slotgrid.references import target
 
 Path = tuple[str | int, ...]
 ROOT = "x-slotgrid-root"
@@ -99,7 +99,7 @@ class FaultFinder:
 
     def _by_keyword(self, schema: JsonSchema, value: Any, path: Path) -> Iterator[Fault]:
         if "$ref" in schema:
-            yield from self._faults(self._target(schema["$ref"]), value, path)
+            yield from self._faults(target(schema["$ref"], self._base), value, path)
             if self._reference_alone:
                 return
         for keyword, limit in schema.items():
@@ -215,18 +215,12 @@ class FaultFinder:
             names |= part.get("properties", {}).keys()
             patterns |= part.get("patternProperties", {}).keys()
             if "$ref" in part:
-                parts.append(self._target(part["$ref"]))
+                parts.append(target(part["$ref"], self._base))
             for keyword in ("allOf", "anyOf", "oneOf"):
                 parts += part.get(keyword, ())
             parts += [part[key] for key in ("if", "then", "else") if key in part]
             parts += part.get("dependentSchemas", {}).values()
         return lambda name: name in names or any(_matches(pattern, name) for pattern in patterns)
-
-    def _target(self, reference: str) -> Any:
-        from_root: Any = {ROOT: self._root}
-        for part in _pointer_parts(reference):
-            from_root = from_root[int(part) if isinstance(from_root, list) else part]
-        return from_root
 
     def _judge(self, part: Any, keyword: str) -> Judge:
         """The judge of a part that a keyword applies to items, members or the whole value."""
@@ -258,11 +252,6 @@ def _moved(part: Any) -> Any:
         for key, value in part.items()
         if key != "$schema"
     }
-
-
-def _pointer_parts(reference: str) -> list[str]:
-    parts = unquote(reference).split("/")[1:]
-    return [part.replace("~1", "/").replace("~0", "~") for part in parts]
 
 
 def _matches(pattern: str, name: str) -> bool:

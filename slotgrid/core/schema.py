@@ -5,7 +5,6 @@ from copy import deepcopy
 from functools import cached_property
 from itertools import islice
 from typing import Any
-from urllib.parse import unquote
 
 import jsonschema
 from jsonschema.validators import validator_for
@@ -14,12 +13,11 @@ from slotgrid.core.errors import FAULTS_LIMIT, Violation, pointer
 from slotgrid.core.faults import Fault, FaultFinder
 from slotgrid.core.judging import JsonSchema, Judge, SchemaFault, pattern_judge
 from slotgrid.core.showing import shown
+from slotgrid.references import ReferenceFault, resolve, target
 
 __all__ = ["REDACTED", "JsonSchema", "Schema", "SchemaFault"]
 
 REDACTED = "[redacted]"
-REFERENCES_LIMIT = 32
-"""A longer chain of references counts as a cycle."""
 
 
 class Schema:
@@ -113,35 +111,10 @@ def _check_references(document: JsonSchema) -> None:
             inside = keyword != "$id" or part is not document
             if inside and isinstance(part.get(keyword), str):
                 raise SchemaFault(f"{keyword} is not supported; refer by $ref: #/...")
-        _resolve(part, document)
-
-
-def _resolve(schema: Any, root: JsonSchema) -> JsonSchema:
-    """The schema with its `$ref` resolved, merged with the keywords beside the reference."""
-    reference = None
-    for _ in range(REFERENCES_LIMIT):
-        if not isinstance(schema, Mapping):
-            return {}  # true and false have no defaults or secrets
-        reference = schema.get("$ref")
-        if not isinstance(reference, str):
-            return schema
-        beside = {keyword: part for keyword, part in schema.items() if keyword != "$ref"}
-        target = _target(reference, root)
-        schema = {**target, **beside} if isinstance(target, Mapping) else beside
-    raise SchemaFault(f"$ref {reference!r} leads in a circle")
-
-
-def _target(reference: str, root: JsonSchema) -> Any:
-    if reference != "#" and not reference.startswith("#/"):
-        raise SchemaFault(f"$ref {reference!r} is not a JSON pointer into the schema (#/...)")
-    target: Any = root
-    for part in unquote(reference).split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
         try:
-            target = target[int(key) if isinstance(target, list) else key]
-        except (LookupError, TypeError, ValueError):
-            raise SchemaFault(f"$ref {reference!r} leads nowhere") from None
-    return target
+            resolve(part, document)
+        except ReferenceFault as fault:
+            raise SchemaFault(str(fault)) from None
 
 
 def _alternatives(schema: JsonSchema) -> Iterator[Any]:
@@ -175,7 +148,7 @@ def _with_alternatives(schemas: Iterable[Any], root: JsonSchema) -> list[JsonSch
         schema = waiting.pop()
         if id(schema) not in seen:
             seen.add(id(schema))
-            found.append(_resolve(schema, root))
+            found.append(resolve(schema, root))
             waiting += _alternatives(found[-1])
     return found
 
@@ -201,7 +174,7 @@ def _next(part: JsonSchema, root: JsonSchema) -> Iterator[Any]:
     for inside in part.values():
         yield from inside if isinstance(inside, list) else [inside]
     if isinstance(part.get("$ref"), str):
-        yield _target(part["$ref"], root)
+        yield target(part["$ref"], root)
 
 
 def _marks(schema: JsonSchema, marked: Marked) -> bool:
@@ -259,14 +232,14 @@ def _count(schema: JsonSchema, value: list[Any], marked: Marked) -> int:
 def _fill(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Any:
     if id(schema) not in marked:
         return value
-    schema = _resolve(schema, root)
+    schema = resolve(schema, root)
     value = _each(_fill, schema, value, root, marked)
     if isinstance(value, Mapping):
         missing = {
             name: described["default"]
             for name, part in schema.get("properties", {}).items()
             if name not in value
-            for described in [_resolve(part, root)]
+            for described in [resolve(part, root)]
             if "default" in described
         }
         return {**value, **deepcopy(missing)} if missing else value
@@ -276,7 +249,7 @@ def _fill(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Any:
 def _redact(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Any:
     if id(schema) not in marked:
         return value
-    schema = _resolve(schema, root)
+    schema = resolve(schema, root)
     if schema.get("writeOnly"):
         return REDACTED
     for alternative in _alternatives(schema):
@@ -287,7 +260,7 @@ def _redact(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Any:
 def _secrets(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Iterator[str]:
     if id(schema) not in marked:
         return
-    schema = _resolve(schema, root)
+    schema = resolve(schema, root)
     if schema.get("writeOnly"):
         yield from _strings(value)
         return

@@ -9,11 +9,11 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 from slotgrid.core.schema import JsonSchema
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.intake.schemas.basics import ref
+from slotgrid.references import target
 
 DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
 """Keywords whose values are data: a `$ref` inside is no reference."""
@@ -98,31 +98,28 @@ def _embedded(
     document: JsonSchema, name: str, names: Names
 ) -> tuple[str, dict[str, dict[str, Any]]]:
     """The component name of a schema; the schema and its definitions as components."""
-    targets = {pointer: _target(document, pointer) for pointer in sorted(_references(document))}
-    targets.setdefault("", document)
+    parts = {"#": document}
+    parts |= {each: target(each, document) for each in sorted(_references(document))}
     own = {
-        pointer: names.free(name + _ending(pointer, targets), target)
-        for pointer, target in sorted(targets.items(), key=lambda item: len(item[0]))
+        reference: names.free(name + _ending(reference, parts), part)
+        for reference, part in sorted(parts.items(), key=lambda item: len(item[0]))
     }
-    return own[""], {own[pointer]: _written(target, own) for pointer, target in targets.items()}
+    return own["#"], {own[reference]: _written(part, own) for reference, part in parts.items()}
 
 
-def _ending(pointer: str, targets: Collection[str]) -> str:
+def _ending(reference: str, references: Collection[str]) -> str:
     """The suffix of a definition's name: the last part of its pointer; if ambiguous, all parts."""
-    if not pointer:
+    if reference == "#":
         return ""
-    parts = [re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in pointer.split("/")[1:]]
-    same = [other for other in targets if other.rpartition("/")[2] == pointer.rpartition("/")[2]]
+    parts = [re.sub(r"[^A-Za-z0-9_-]", "-", part) for part in reference.split("/")[1:]]
+    same = [one for one in references if one.rpartition("/")[2] == reference.rpartition("/")[2]]
     return "." + (parts[-1] if len(same) == 1 else ".".join(parts))
 
 
 def _references(part: Any) -> set[str]:
-    """The pointers of all references in a schema."""
-    found: set[str] = set()
-    for schema in _schemas(part):
-        if isinstance(reference := schema.get("$ref"), str) and reference.startswith("#"):
-            found.add(reference.removeprefix("#").rstrip("/"))
-    return found
+    """All references in a schema."""
+    found = (schema.get("$ref") for schema in _schemas(part))
+    return {reference for reference in found if isinstance(reference, str)}
 
 
 def _schemas(part: Any) -> Iterator[Mapping[str, Any]]:
@@ -140,16 +137,8 @@ def _schemas(part: Any) -> Iterator[Mapping[str, Any]]:
                 yield from _schemas(value)
 
 
-def _target(document: Any, pointer: str) -> Any:
-    part = document
-    for name in pointer.split("/")[1:]:
-        key = unquote(name).replace("~1", "/").replace("~0", "~")
-        part = part[int(key)] if isinstance(part, list) else part[key]
-    return part
-
-
 def _written(part: Any, own: Mapping[str, str]) -> Any:
-    """The schema in the form for generators; `own` maps pointers to component names."""
+    """The schema in the form for generators; `own` maps references to component names."""
     if isinstance(part, bool):
         return {} if part else {"not": {}}
     if isinstance(part, list):
@@ -160,8 +149,8 @@ def _written(part: Any, own: Mapping[str, str]) -> Any:
     for key, value in part.items():
         if key in LEFT_OUT:
             continue
-        if key == "$ref" and isinstance(value, str) and value.startswith("#"):
-            written |= ref(own[value.removeprefix("#").rstrip("/")])
+        if key == "$ref" and isinstance(value, str):
+            written |= ref(own[value])
         elif key in BY_NAME and isinstance(value, Mapping):
             written[key] = {name: _written(one, own) for name, one in value.items()}
         elif key == "items" and value is False and "prefixItems" in part:

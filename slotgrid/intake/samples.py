@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from slotgrid.core.schema import JsonSchema, Schema
+from slotgrid.references import target
 
 DEPTH = 8
 """Maximum depth of nesting, since a schema can contain itself."""
@@ -54,7 +55,7 @@ class _Sampler:
     def _elsewhere(self, schema: JsonSchema) -> Any:
         """The schema to use instead: the target of `$ref`, or the first non-null alternative."""
         if "$ref" in schema:
-            return _target(schema["$ref"], self._root)
+            return target(schema["$ref"], self._root)
         for keyword in ("anyOf", "oneOf", "allOf"):
             if schema.get(keyword) and "properties" not in schema:
                 alternatives = schema[keyword]
@@ -100,11 +101,3 @@ def _number(schema: JsonSchema, _: int) -> Any:
     if "exclusiveMinimum" in schema:
         return int(schema["exclusiveMinimum"]) + 1
     return min(1, schema.get("maximum", 1))
-
-
-def _target(reference: str, root: JsonSchema) -> Any:
-    part: Any = root
-    for name in reference.removeprefix("#").strip("/").split("/"):
-        key = name.replace("~1", "/").replace("~0", "~")
-        part = part.get(key) if isinstance(part, Mapping) and key else part
-    return part
