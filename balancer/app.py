@@ -64,9 +64,7 @@ class Balancer(NodeProcess):
     ) -> None:
         self.fleet = Fleet(chance=random.random)
         self.inventory = Inventory(settings.workers_file)
-        self.links = Links(
-            self.fleet, name=settings.node_name, key=settings.link_key, wake=self._fleet_changed
-        )
+        self.links = Links(self.fleet, name=settings.node_name, wake=self._fleet_changed)
         self.dialling = Dialling(
             self.fleet, self.links, self.inventory, key=settings.link_key, redactor=redactor
         )

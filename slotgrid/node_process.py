@@ -26,6 +26,7 @@ from slotgrid.durable.durability import Durability
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.api.link import ACCEPTOR, Acceptor, link
 from slotgrid.intake.app import make_app
+from slotgrid.intake.auth import LINK_KEYS, Keys
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node import FilesElsewhere, Node, Served
 from slotgrid.intake.openapi_document import NO_COMPONENTS
@@ -219,6 +220,7 @@ class NodeProcess(ABC):
             metrics_public=settings.metrics_public,
             trusted_proxies=settings.trusted_proxies,
         )
+        app[LINK_KEYS] = Keys(settings.link_key)
         app[ACCEPTOR] = acceptor
         app.router.add_get("/link", link)
         add_own(app)

@@ -51,13 +51,11 @@ class Links:
         fleet: Fleet,
         *,
         name: str,
-        key: str,
         wake: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fleet = fleet
         self._name = name
-        self._key = key
         self._wake = wake
         self._clock = clock
         self._waking = False
@@ -93,10 +91,6 @@ class Links:
     def started(self) -> int:
         """How many tasks are known to run on workers with a link."""
         return sum(session.started for session in self._sessions.values())
-
-    def lets_in(self, authorization: str | None) -> bool:
-        """Whether this `Authorization` header of a dialling worker contains the key."""
-        return sockets.shows_key(authorization, self._key)
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
         """Serve a worker that dials in, until its link ends. Its key has been checked."""

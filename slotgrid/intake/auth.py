@@ -34,15 +34,15 @@ class Keys:
         """The owner of the key in `Authorization`, raw or after `Bearer`; None if it is unknown."""
         if not header:
             return None
-        principal = self._known.get(_hash(header))
-        if principal is None:
-            scheme, _, rest = header.partition(" ")
-            key = rest if scheme.lower() == "bearer" else header
-            principal = self._known.get(_hash(key.strip()))
-        return principal
+        scheme, _, rest = header.partition(" ")
+        key = rest if scheme.lower() == "bearer" else header
+        return self._known.get(_hash(key.strip()))
 
 
 KEYS = web.AppKey("keys", Keys)
+"""The keys of callers."""
+LINK_KEYS = web.AppKey("link_keys", Keys)
+"""The key of the link between balancer and worker."""
 
 
 def authenticate(request: web.Request, keys: Keys) -> None:

@@ -1,7 +1,6 @@
 """Opens links: dials the other node's `GET /link`, or accepts its dial."""
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -86,19 +85,6 @@ async def accept(request: web.Request, reader: Reader[M]) -> tuple[web.WebSocket
     transport = request.transport
     cut = transport.abort if transport is not None else _nothing
     return socket, Link(socket, reader, cut=cut, peer=request.remote or "an unknown address")
-
-
-def shows_key(authorization: str | None, key: str) -> bool:
-    """Whether the header `Authorization` holds the key, raw or after `Bearer`.
-
-    An empty key never matches.
-    """
-    if not authorization or not key:
-        return False
-    scheme, _, rest = authorization.partition(" ")
-    shown = rest.strip() if scheme.lower() == "bearer" else authorization.strip()
-    # In constant time; as bytes, since `compare_digest` takes text only if it is ASCII.
-    return hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode())
 
 
 def _nothing() -> None:

@@ -78,10 +78,6 @@ class Uplink:
                 for timer in self._grace.values():
                     timer.cancel()
 
-    def lets_in(self, authorization: str | None) -> bool:
-        """Whether the header of an incoming link has the key."""
-        return sockets.shows_key(authorization, self._key)
-
     async def accept(self, request: web.Request) -> web.WebSocketResponse:
         """Serve an incoming link whose key has been checked."""
         return await sockets.serve(request, from_balancer(), self.converse)

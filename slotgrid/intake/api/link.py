@@ -6,6 +6,7 @@ from aiohttp import web
 
 from slotgrid.core.errors import InvalidSubmission, Unauthorized
 from slotgrid.core.principal import Scope
+from slotgrid.intake.auth import LINK_KEYS
 from slotgrid.intake.connections import key_shown
 from slotgrid.intake.openapi import Answer, Endpoint, endpoint
 
@@ -13,11 +14,8 @@ from slotgrid.intake.openapi import Answer, Endpoint, endpoint
 class Acceptor(Protocol):
     """The node's end of its links."""
 
-    def lets_in(self, authorization: str | None) -> bool:
-        """Whether the header `Authorization` holds the link's key."""
-
     async def accept(self, request: web.Request) -> web.StreamResponse:
-        """Serve a link; returns when it has ended."""
+        """Serve a link whose key has been checked; returns when it has ended."""
 
 
 ACCEPTOR = web.AppKey[Acceptor]("acceptor")
@@ -36,8 +34,7 @@ ACCEPTOR = web.AppKey[Acceptor]("acceptor")
 )
 async def link(request: web.Request) -> web.StreamResponse:
     """`GET /link`: public for the middleware, as the link has a key of its own."""
-    acceptor = request.config_dict[ACCEPTOR]
-    if not acceptor.lets_in(request.headers.get("Authorization")):
+    if request.config_dict[LINK_KEYS].principal(request.headers.get("Authorization")) is None:
         raise Unauthorized("the link asks for the key that balancer and workers share")
     key_shown(request)
-    return await acceptor.accept(request)
+    return await request.config_dict[ACCEPTOR].accept(request)

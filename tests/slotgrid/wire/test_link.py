@@ -17,7 +17,7 @@ from slotgrid.wire.encoding import from_balancer, from_worker
 from slotgrid.wire.ending import CloseCode, close_payload
 from slotgrid.wire.limits import FRAME_LIMIT, LARGE_LANES, LINES_AT_ONCE, SILENT_TICKS, TICK_S
 from slotgrid.wire.link import Link, MessageTooLarge
-from slotgrid.wire.sockets import LinkRefused, accept, dial, link_url, shows_key
+from slotgrid.wire.sockets import LinkRefused, accept, dial, link_url
 from tests.slotgrid.wire.links import End, two_ends
 
 LOST_S = SILENT_TICKS * TICK_S
@@ -321,23 +321,6 @@ async def test_why_no_link_could_be_opened_is_said() -> None:
             await dial(session, "http://127.0.0.1:1", "key", from_worker())
         with pytest.raises(LinkRefused):
             await dial(session, "nonsense", "key", from_worker())
-
-
-@pytest.mark.parametrize(
-    ("header", "key", "fits"),
-    [
-        ("Bearer secret", "secret", True),
-        ("bearer  secret ", "secret", True),
-        ("secret", "secret", True),
-        ("Bearer wrong", "secret", False),
-        ("Bearer ", "", False),
-        ("", "", False),
-        (None, "secret", False),
-        ("Bearer s\udce9cret", "secret", False),
-    ],
-)
-def test_a_key_is_shown_raw_or_as_a_bearer(header: str | None, key: str, fits: bool) -> None:
-    assert shows_key(header, key) is fits
 
 
 def test_a_reason_is_cut_between_characters() -> None:
