@@ -2,7 +2,7 @@
 
 import sys
 
-from balancer.serving import serve
+from balancer.app import Balancer
 from slotgrid.runtime.settings import BALANCER_DEFAULTS
 from slotgrid.starting import end, refuse, run_node
 
@@ -11,7 +11,7 @@ def main() -> int:
     """Run a balancer until it is stopped; returns the exit status of the process."""
     if sys.argv[1:]:
         return refuse("balancer", f"unknown arguments: {' '.join(sys.argv[1:])}; there are none")
-    return run_node("balancer", serve, defaults=BALANCER_DEFAULTS)
+    return run_node(Balancer, defaults=BALANCER_DEFAULTS)
 
 
 if __name__ == "__main__":

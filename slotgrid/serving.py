@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import structlog
 from aiohttp import web
@@ -16,6 +17,9 @@ from slotgrid.node_process import NodeProcess
 from slotgrid.runtime import garbage
 from slotgrid.runtime.background import background, stop_on_death
 from slotgrid.runtime.binding import bind, refused
+from slotgrid.runtime.logs import LogRing
+from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.settings import Settings
 
 log = structlog.get_logger()
 
@@ -33,6 +37,22 @@ def on_ending(loop: asyncio.AbstractEventLoop, act: Callable[[str], None]) -> No
     for name in ENDING:
         if signal.getsignal(name) is not signal.SIG_IGN:
             loop.add_signal_handler(name, act, f"signal {name.name}")
+
+
+class MakeNode(Protocol):
+    """The class of a node: `worker.app.Worker` or `balancer.app.Balancer`."""
+
+    kind: str
+
+    def __call__(
+        self,
+        settings: Settings,
+        *,
+        logs: LogRing,
+        redactor: Redactor,
+        drain: Callable[[float | None], None],
+    ) -> NodeProcess:
+        """Make the node; see `NodeProcess`."""
 
 
 class Stop:
@@ -88,7 +108,7 @@ async def _listen(runner: web.AppRunner, bound: socket.socket) -> None:
         raise refused(host, port, error) from error
 
 
-async def serve(make: Callable[[Stop], NodeProcess]) -> int:
+async def serve(make: MakeNode, settings: Settings, *, logs: LogRing, redactor: Redactor) -> int:
     """Serve until SIGTERM, SIGINT or `/drain`, then drain; returns the exit status."""
     stop, loop = Stop(), asyncio.get_running_loop()
     deaths: list[str] = []
@@ -99,8 +119,8 @@ async def serve(make: Callable[[Stop], NodeProcess]) -> int:
 
     on_ending(loop, stop.ask)
     stop_on_death(died)
-    node = make(stop)
-    kind, settings = node.kind, node.settings
+    node = make(settings, logs=logs, redactor=redactor, drain=stop.by_caller)
+    kind = node.kind
     async with (
         listening(node) as port,
         background(garbage.keep_young_few, name="garbage"),

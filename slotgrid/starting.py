@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import structlog
 import uvloop
@@ -15,12 +15,13 @@ from slotgrid.records.engines import DatabaseFault
 from slotgrid.runtime.data_folder import data_folder
 from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.first_run import ensure_key
-from slotgrid.runtime.logs import LogRing, configure_logs
+from slotgrid.runtime.logs import configure_logs
 from slotgrid.runtime.other_spellings import NodeKind
 from slotgrid.runtime.parent import end_with_owner
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import Settings, SettingsError
+from slotgrid.runtime.settings import SettingsError
 from slotgrid.runtime.start_fault import StartFault
+from slotgrid.serving import MakeNode, serve
 
 log = structlog.get_logger()
 
@@ -28,14 +29,13 @@ USAGE = 2
 """Exit status of a process that cannot start with its configuration."""
 NONE: Mapping[str, str] = MappingProxyType({})
 
-Serve = Callable[[Settings, LogRing, Redactor], Coroutine[Any, Any, int]]
 
-
-def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> int:
+def run_node(make: MakeNode, *, defaults: Mapping[str, str] = NONE) -> int:
     """Run a node until it stops; returns the exit status of the process.
 
     `defaults` are default settings for this kind of node, by their environment names.
     """
+    kind = make.kind
     end_with_owner(os.environ)
     try:
         ensure_key(Path(), os.environ, NodeKind(kind))
@@ -57,7 +57,7 @@ def run_node(kind: str, serve: Serve, *, defaults: Mapping[str, str] = NONE) -> 
                 # Never closed: closing waits for every asyncio task and thread, and functions may
                 # have left some that do not end. All others have ended with `serve`.
                 runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-                return runner.run(serve(settings, logs, redactor))
+                return runner.run(serve(make, settings, logs=logs, redactor=redactor))
         except (SettingsError, DatabaseFault, StartFault) as error:
             return refuse(kind, *getattr(error, "problems", (str(error),)))
         except OSError as error:

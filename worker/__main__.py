@@ -6,8 +6,8 @@
 import sys
 
 from slotgrid.starting import end, refuse, run_node
+from worker.app import Worker
 from worker.check import print_checks
-from worker.serving import serve
 
 
 def main() -> int:
@@ -18,7 +18,7 @@ def main() -> int:
         return refuse(
             "worker", f"unknown arguments: {' '.join(sys.argv[1:])}; there is only --check"
         )
-    return run_node("worker", serve)
+    return run_node(Worker)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,11 @@ from slotgrid.records.history import TaskFilter
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
-from slotgrid.serving import Stop
+from slotgrid.serving import Stop, listening
 from tests.callers import IN_PROCESS_STALL_S, Answer, Calls, a_caller
 from tests.worker.browser.waiting import until
 from tests.worker.registry.conftest import Folder
 from worker.app import Worker
-from worker.serving import serving
 
 KEY = "a-key-of-the-tests-7Qm2"
 GIVE_UP_S = 60.0
@@ -207,9 +206,14 @@ async def running_worker(
             redactor=redactor,
         ) as logs,
     ):
-        async with serving(
-            settings, logs=logs, redactor=redactor, stop=Stop(), used_percent=used_percent
-        ) as (worker, port):
+        worker = Worker(
+            settings,
+            logs=logs,
+            redactor=redactor,
+            drain=Stop().by_caller,
+            used_percent=used_percent,
+        )
+        async with listening(worker) as port:
             url = f"http://127.0.0.1:{port}"
             async with a_caller(url, KEY, give_up_s=GIVE_UP_S) as caller:
                 running = RunningWorker(url, worker, folder, caller, logs, redactor)
