@@ -106,8 +106,7 @@ class Balancer(NodeProcess):
             )
         )
         self.health = BalancerHealth(
-            settings,
-            status=self.status,
+            settings=settings,
             fleet=self.fleet,
             inventory=self.inventory,
             dispatcher=self.dispatcher,

@@ -5,8 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from importlib.metadata import version
-from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -23,6 +21,7 @@ from slotgrid.core.slots import SlotSource
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.durable.durability import Durability
+from slotgrid.health import VERSION, NodeHealth
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.api.link import ACCEPTOR, Acceptor, link
 from slotgrid.intake.app import make_app
@@ -36,7 +35,7 @@ from slotgrid.records.history import History
 from slotgrid.records.ledger import Ledger
 from slotgrid.runtime.data_folder import keep_data_folder
 from slotgrid.runtime.logs import LogRing
-from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
+from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
 from slotgrid.runtime.watchdog import LoopWatchdog
@@ -46,16 +45,6 @@ from slotgrid.webhooks.deliveries import check_webhook
 log = structlog.get_logger()
 
 EXPIRE_EVERY_S = 60.0
-
-
-class Health(Protocol):
-    """Health and gauges of a node."""
-
-    def detail(self) -> Mapping[str, Any]:
-        """The body of `/health` for a request with a key."""
-
-    def gauges(self) -> GaugeReadings:
-        """The current gauges for `/metrics`."""
 
 
 class NodeProcess(ABC):
@@ -68,7 +57,7 @@ class NodeProcess(ABC):
 
     kind: str
     """`worker` or `balancer`."""
-    health: Health
+    health: NodeHealth
     supervisor: Supervisor
 
     def __init__(
@@ -229,7 +218,7 @@ class NodeProcess(ABC):
             enabled=settings.openapi_enabled,
             public=settings.openapi_public or not settings.is_public,
             title=f"Slotgrid {self.kind} {settings.node_name}",
-            version=version("slotgrid"),
+            version=VERSION,
             root_path=settings.root_path,
             at_root=docs_at_root,
             components=components,

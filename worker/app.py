@@ -147,7 +147,7 @@ class Worker(NodeProcess):
             max_wait_s=settings.max_wait_s,
         )
         self.health = WorkerHealth(
-            settings,
+            settings=settings,
             status=self.status,
             slots=self.slots,
             dispatcher=self.dispatcher,

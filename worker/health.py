@@ -2,20 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psutil
 
-from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.node import NodeState, NodeStatus
-from slotgrid.core.slots import Slots
-from slotgrid.core.supervisor import Supervisor
-from slotgrid.runtime.machine import Machine
+from slotgrid.core.slots import PoolCount, Slots
+from slotgrid.health import NodeHealth
 from slotgrid.runtime.memory import MIB, tree_memory_mb
 from slotgrid.runtime.metrics import GaugeReadings
-from slotgrid.runtime.settings import Settings
 from slotgrid.wire.parts import System
 from worker.attempt import Parts
 from worker.registry.tags import Tags
@@ -26,64 +23,45 @@ SYSTEM_EVERY_S = 0.9
 """Less than the second between two reports, so that each report has new values."""
 
 
-class WorkerHealth:
-    """Reads the state of the worker's parts; changes nothing."""
+@dataclass(kw_only=True)
+class WorkerHealth(NodeHealth):
+    """The state of a worker."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        status: NodeStatus,
-        slots: Slots,
-        dispatcher: Dispatcher,
-        supervisor: Supervisor,
-        runner: LocalRunner,
-        parts: Parts,
-        tags: Tags,
-        machine: Machine,
-        durable: Callable[[], Mapping[str, Any]],
-    ) -> None:
-        self._settings = settings
-        self._status = status
-        self._slots = slots
-        self._dispatcher = dispatcher
-        self._supervisor = supervisor
-        self._runner = runner
-        self._parts = parts
-        self._tags = tags
-        self._machine = machine
-        self._durable = durable
-        self._version = version("slotgrid")
-        self._memory_bytes = 0
-        self._system = System()
-        self._system_at = -SYSTEM_EVERY_S
+    status: NodeStatus
+    slots: Slots
+    runner: LocalRunner
+    parts: Parts
+    tags: Tags
+    _memory_bytes: int = field(default=0, init=False)
+    _system: System = field(default_factory=System, init=False)
+    _system_at: float = field(default=-SYSTEM_EVERY_S, init=False)
 
-    def detail(self) -> Mapping[str, Any]:
+    def pools(self) -> Mapping[str, PoolCount]:
+        """The slot counts of each pool."""
+        return self.slots.pools
+
+    @property
+    def in_use(self) -> int:
+        """The leased slots."""
+        return self.slots.used
+
+    def detail(self) -> dict[str, Any]:
         """The detail of `/health`, for an authenticated caller."""
-        registry, browsers = self._parts.registry, self._parts.browsers.stats()
-        ready = self._status.state is NodeState.READY and self._slots.held is None
-        free = self._slots.total - self._slots.used
-        return {
-            "name": self._settings.node_name,
-            "group": self._settings.group,
-            "contract": self._settings.contract,
-            "labels": dict(self._settings.labels),
-            "version": self._version,
+        shared, held = super().detail(), self.slots.held
+        registry, browsers = self.parts.registry, self.parts.browsers.stats()
+        if self.status.state is not NodeState.READY or held is not None:
+            shared["slots"]["available"] = 0
+        return shared | {
+            "slots": shared["slots"] | {"held": held},
+            "group": self.settings.group,
+            "contract": self.settings.contract,
+            "labels": dict(self.settings.labels),
             "functions": [
                 {"name": spec.name, "revision": spec.revision} for spec in registry.specs()
             ],
             "broken": [broken.to_json() for broken in registry.broken],
-            "slots": {
-                "used": self._slots.used,
-                "available": free if ready else 0,
-                "limit": self._slots.total,
-                "queue": self._dispatcher.waiting,
-                "held": self._slots.held,
-            },
-            "pools": self._slots.pools,
-            "durable": self._durable(),
-            "services": [report.to_json() for report in self._parts.services.snapshot()],
-            "tags": self._tags.values(),
+            "services": [report.to_json() for report in self.parts.services.snapshot()],
+            "tags": self.tags.values(),
             "browsers": {
                 "version": browsers.version,
                 "problem": browsers.problem,
@@ -92,24 +70,18 @@ class WorkerHealth:
                 "restarts": {str(why): count for why, count in browsers.restarts.items()},
                 "processes": browsers.browsers,
             },
-            "system": self._machine.detail(),
         }
 
     def gauges(self) -> GaugeReadings:
         """The gauges of `/metrics`."""
-        browsers = self._parts.browsers.stats()
-        slots: dict[tuple[str, str], int] = {}
-        for name, pool in self._slots.pools.items():
-            slots[name, "free"], slots[name, "busy"] = pool.free, pool.busy
-        return GaugeReadings(
-            slots=slots,
-            queue_length={self._settings.group: self._dispatcher.waiting},
+        browsers = self.parts.browsers.stats()
+        return replace(
+            super().gauges(),
+            queue_length={self.settings.group: self.dispatcher.waiting},  # also when it is 0
             browsers=len(browsers.browsers),
             browser_restarts={str(why): count for why, count in browsers.restarts.items()},
             memory_bytes=self._memory_bytes,
-            loop_lag_s=self._machine.lag_s,
-            slot_mismatch=self.mismatch(),
-            detached_functions=self._runner.detached,
+            detached_functions=self.runner.detached,
         )
 
     def system(self) -> System:
@@ -119,9 +91,9 @@ class WorkerHealth:
             self._system_at = now
             self._system = System(
                 cpu_percent=psutil.cpu_percent(),
-                memory_percent=round(self._machine.used_percent(), 1),
+                memory_percent=round(self.machine.used_percent(), 1),
                 memory_bytes=self._memory_bytes,
-                loop_lag_s=round(self._machine.lag_s, 4),
+                loop_lag_s=round(self.machine.lag_s, 4),
             )
         return self._system
 
@@ -136,16 +108,10 @@ class WorkerHealth:
             await asyncio.sleep(MEASURE_EVERY_S)
 
     def mismatch(self) -> int:
-        """The difference between leases, slots and contexts; if it stays above 0, something leaks.
+        """As for any node; and contexts that no task has open.
 
         A context whose caller left during the opening counts until it is closed.
         """
-        leased = self._dispatcher.leased
-        started = self._supervisor.running + self._supervisor.cleaning
-        contexts = self._parts.browsers.stats().contexts_in_use
-        return (
-            abs(leased - self._slots.used)
-            + abs(leased - self._dispatcher.handed - started)
-            # Fewer contexts are no leak: one is being opened, or ended with its browser.
-            + max(0, contexts - self._runner.contexts_open)
-        )
+        contexts = self.parts.browsers.stats().contexts_in_use
+        # Fewer contexts are no leak: one is being opened, or ended with its browser.
+        return super().mismatch() + max(0, contexts - self.runner.contexts_open)

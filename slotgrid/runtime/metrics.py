@@ -35,16 +35,16 @@ class GaugeReadings:
     slots: Mapping[tuple[str, str], int]
     #: group -> number of waiting tasks
     queue_length: Mapping[str, int]
-    #: None on a node without browsers of its own
-    browsers: int | None
-    #: reason -> browsers replaced since the start
-    browser_restarts: Mapping[str, int]
-    memory_bytes: int
     loop_lag_s: float
     #: Difference of running tasks, leased slots and open contexts: 0, or something leaks.
     slot_mismatch: int
+    memory_bytes: int = 0
+    #: None on a node without browsers of its own
+    browsers: int | None = None
+    #: reason -> browsers replaced since the start
+    browser_restarts: Mapping[str, int] = field(default_factory=dict)
     #: Functions that still run after their task has ended, as they ignored the cancellation.
-    detached_functions: int
+    detached_functions: int = 0
     #: state -> number of workers that a balancer follows
     workers: Mapping[str, int] = field(default_factory=dict)
     #: Age of the oldest of the workers' last reports; None without workers
