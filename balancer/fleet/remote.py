@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, cast
-from urllib.parse import quote
 
 import structlog
 
@@ -145,8 +144,7 @@ def _lost(task: Task, lost: Lost) -> ServiceError:
 def _note(task: Task, end: m.Done | m.Failed) -> None:
     """Store the artifacts and steps from the worker's last message in the task."""
     for file in end.artifacts:
-        url = f"/tasks/{task.id}/artifacts/{quote(file.name)}"
-        task.artifacts[file.name] = Artifact(file.name, file.size, file.content_type, url)
+        task.artifacts[file.name] = Artifact.of(task.id, file.name, file.size, file.content_type)
     task.steps = [*map(_step, end.steps)]
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import orjson
@@ -21,6 +22,11 @@ class Artifact:
     size: int
     content_type: str
     url: str
+
+    @classmethod
+    def of(cls, task_id: str, name: str, size: int, content_type: str) -> "Artifact":
+        """The file of that task."""
+        return cls(name, size, content_type, f"/tasks/{task_id}/artifacts/{quote(name)}")
 
 
 class Source(msgspec.Struct, frozen=True, gc=False):

@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from slotgrid.core.events import well_formed
 from slotgrid.core.parts import Artifact
@@ -146,8 +145,7 @@ def _remove_folders(folders: Sequence[Path]) -> None:
 
 def _noted(task: Task, name: str, size: int) -> Artifact:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    artifact = Artifact(name, size, kind, f"/tasks/{task.id}/artifacts/{quote(name)}")
-    task.artifacts[name] = artifact
+    artifact = task.artifacts[name] = Artifact.of(task.id, name, size, kind)
     return artifact
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 from slotgrid.core.events import well_formed
 from slotgrid.core.moments import Deadline
 from slotgrid.core.parts import Artifact
-from worker.plain.messages import Answer, Run, SavedFile, Say
+from worker.plain.messages import Answer, Run, Say
 from worker.registry.binding import json_bytes
 
 
@@ -56,14 +56,14 @@ class ChildContext:
         content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
         file = self._say("save", content=content, name=name)
         assert file is not None
-        return Artifact(file.name, file.size, file.content_type, file.url)
+        return file
 
     def _say(
         self,
         method: Literal["emit", "status", "progress", "stream", "log", "save"],
         content: bytes | None = None,
         **arguments: Any,
-    ) -> SavedFile | None:
+    ) -> Artifact | None:
         if self._speaker is None:
             raise RuntimeError("the task has ended; nobody hears what it says any more")
         answer = self._speaker.say(Say(method, json_bytes(arguments), content))

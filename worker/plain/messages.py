@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from slotgrid.core.parts import Artifact
+
 LENGTH = struct.Struct(">I")
 FRAME_LIMIT = 128 * 1024 * 1024
 """Bytes; larger than the largest artifact that a task may save."""
@@ -33,19 +35,10 @@ class Run(msgspec.Struct, frozen=True, tag=True):
     input: bytes
 
 
-class SavedFile(msgspec.Struct, frozen=True):
-    """An artifact, with the fields of `slotgrid.core.parts.Artifact`."""
-
-    name: str
-    size: int
-    content_type: str
-    url: str
-
-
 class Answer(msgspec.Struct, frozen=True, tag=True):
     """The result of a `Say`: success, for `save` with the file, or a refusal with its reason."""
 
-    file: SavedFile | None = None
+    file: Artifact | None = None
     refused: str | None = None
 
 

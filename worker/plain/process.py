@@ -25,7 +25,6 @@ from worker.plain.messages import (
     Raised,
     Returned,
     Run,
-    SavedFile,
     Say,
     Start,
     Started,
@@ -226,9 +225,7 @@ async def _said(context: Context, message: Say) -> Answer:
         said = await getattr(context, message.method)(**arguments)
     except (ValueError, RuntimeError) as error:  # a reserved kind, a bad name; the task's end
         return Answer(refused=str(error))
-    if message.method != "save":
-        return Answer()
-    return Answer(file=SavedFile(said.name, said.size, said.content_type, said.url))
+    return Answer(file=said if message.method == "save" else None)
 
 
 def _error_of(name: str, raised: Raised) -> Exception:
