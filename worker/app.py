@@ -32,6 +32,8 @@ from worker.browser.sweep import temporary_base
 from worker.health import WorkerHealth
 from worker.memory_guard import guard_memory
 from worker.plain.processes import PlainProcesses
+from worker.registry.kinds import loaders
+from worker.registry.loader import LoaderSettings
 from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags
@@ -76,14 +78,8 @@ class Worker(NodeProcess):
         used_percent: Callable[[], float] = memory_used_percent,
     ) -> None:
         self._used_percent = used_percent
-        self.registry = Registry(
-            settings.functions_dir,
-            group=settings.group,
-            contract=settings.contract,
-            default_timeout_s=settings.default_timeout_s,
-            pools=settings.pools,
-            environment=environment(),
-        )
+        self.plain = PlainProcesses(limit=settings.slots)
+        self.registry = functions_registry(settings, self.plain)
         self.services = Services(self.registry)
         plan = launch_plan(settings)
         self.browsers = Browsers(
@@ -95,7 +91,6 @@ class Worker(NodeProcess):
             max_memory_mb=settings.browser_max_memory_mb,
         )
         self.tags = Tags(self.registry, _Facts(settings.node_name, self.browsers))
-        self.plain = PlainProcesses(limit=settings.slots)
         self.slots = Slots(settings.pools, worker=settings.node_name)
         super().__init__(
             settings,
@@ -115,7 +110,6 @@ class Worker(NodeProcess):
         parts = Parts(
             registry=self.registry,
             browsers=self.browsers,
-            plain=self.plain,
             services=self.services,
             artifacts=self.artifacts,
         )
@@ -217,6 +211,18 @@ class Worker(NodeProcess):
         """React to a change of the memory guard: wake the dispatcher and send a report."""
         self.dispatcher.wake()
         self.uplink.changed()
+
+
+def functions_registry(settings: Settings, plain: PlainProcesses) -> Registry:
+    """The registry of this worker's functions, not yet loaded."""
+    terms = LoaderSettings(
+        group=settings.group,
+        contract=settings.contract,
+        default_timeout_s=settings.default_timeout_s,
+        pools=settings.pools,
+        environment=environment(),
+    )
+    return Registry(settings.functions_dir, loaders(terms, plain.run))
 
 
 def launch_plan(settings: Settings) -> LaunchPlan:

@@ -21,9 +21,8 @@ from slotgrid.runtime.secrets import Redactor, SecretValues
 from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_OUTPUTS_LIMIT
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
-from worker.plain.processes import PlainProcesses
-from worker.registry.definitions import LoadedFunction
 from worker.registry.registry import Registry
+from worker.registry.runnable import Runnable
 from worker.registry.services import Services
 
 log = structlog.get_logger()
@@ -47,13 +46,11 @@ class Parts:
         *,
         registry: Registry,
         browsers: Browsers,
-        plain: PlainProcesses,
         services: Services,
         artifacts: ArtifactStore,
     ) -> None:
         self.registry = registry
         self.browsers = browsers
-        self.plain = plain
         self.services = services
         self.artifacts = artifacts
 
@@ -75,7 +72,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     """
 
     task: Task
-    loaded: LoadedFunction
+    runnable: Runnable
     parts: Parts
     timeout_s: float
     deadline: Deadline
@@ -136,7 +133,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         browser.on_listener_error = self._listener_failed
         browser.on_listener_flood = self._listener_flooded
         browser.lost.add_done_callback(lambda _: self.end(End.BROWSER_LOST))
-        if "trace" in self.loaded.options.on_failure:
+        if "trace" in self.runnable.on_failure:
             await browser.context.tracing.start(screenshots=True, snapshots=True)
             self.tracing = True
 
@@ -211,9 +208,9 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         """Whether the attempt has secrets."""
         return self._known is not None
 
-    def keep_secret(self, loaded: LoadedFunction, filled: Mapping[str, Any]) -> None:
+    def keep_secret(self, runnable: Runnable, filled: Mapping[str, Any]) -> None:
         """Hide the function's secrets and secret inputs, until `forget_secrets`."""
-        values = [*loaded.spec.input.secrets(filled), *loaded.secrets.values()]
+        values = [*runnable.spec.input.secrets(filled), *runnable.secrets.values()]
         if not values:
             return
         if self._scopes is None:

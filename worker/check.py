@@ -16,12 +16,12 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
 from slotgrid.intake.api.node import ALIVE
-from slotgrid.runtime.env_file import environment, load_settings
+from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.settings import Settings, SettingsError
-from worker.app import launch_plan
+from worker.app import functions_registry, launch_plan
 from worker.browser.errors import BrowserMissing
 from worker.browser.find import browser_version
-from worker.registry.registry import Registry
+from worker.plain.processes import PlainProcesses
 
 LAUNCH_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 3.0
@@ -124,14 +124,7 @@ async def _functions(settings: Settings) -> list[Check]:
     if not folder.is_dir():
         advice = "make it, or set FUNCTIONS_DIR"
         return [Check("functions", False, f"{folder} is not a folder", advice)]
-    registry = Registry(
-        folder,
-        group=settings.group,
-        contract=settings.contract,
-        default_timeout_s=settings.default_timeout_s,
-        pools=settings.pools,
-        environment=environment(),
-    )
+    registry = functions_registry(settings, PlainProcesses(limit=1))
     await registry.load()
     checks = [
         Check("functions", False, f"{broken.path}: {broken.error}", "mend the file")

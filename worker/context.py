@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -13,14 +13,14 @@ from slotgrid.core.errors import FunctionFailed, OutputInvalid
 from slotgrid.core.events import NotJson, encode_json
 from slotgrid.core.moments import Deadline
 from slotgrid.core.parts import Artifact, Step
-from slotgrid.core.spec import unknown_function
+from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.states import StepState
 from slotgrid.core.task import MAIN_STEP, cut_line
 from slotgrid.runtime.secrets import HIDDEN
 from worker import failures
 from worker.attempt import Attempt
-from worker.registry.binding import plain_json
-from worker.registry.definitions import LoadedFunction
+from worker.json_values import plain_json
+from worker.registry.runnable import Runnable
 
 CALL_DEPTH = 10
 SHOWN_OUTPUT_BYTES = 1024 * 1024
@@ -37,12 +37,12 @@ class RunContext(msgspec.Struct, eq=False):
     """
 
     _attempt: Attempt
-    _loaded: LoadedFunction
+    _runnable: Runnable
     _step: str = MAIN_STEP
     _stack: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Context(task_id={self.task_id!r}, function={self._loaded.spec.name!r})"
+        return f"Context(task_id={self.task_id!r}, function={self._runnable.spec.name!r})"
 
     @property
     def task_id(self) -> str:
@@ -68,7 +68,7 @@ class RunContext(msgspec.Struct, eq=False):
     @property
     def secrets(self) -> Mapping[str, str]:
         """The values of the names that `@function(secrets=...)` declared."""
-        return self._loaded.secrets
+        return self._runnable.secrets
 
     @property
     def browser_context(self) -> BrowserContext:
@@ -79,7 +79,7 @@ class RunContext(msgspec.Struct, eq=False):
 
     async def page(self) -> Page:
         """The context's first page."""
-        return await self._attempt.page(self._loaded.options.context_options)
+        return await self._attempt.page(self._runnable.context_options)
 
     async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
         """Emit an event of a custom kind. Raises ValueError for a reserved or malformed kind."""
@@ -123,9 +123,9 @@ class RunContext(msgspec.Struct, eq=False):
 
     def service(self, name: str) -> Any:
         """The running service, which `@function(requires=...)` must name."""
-        if name not in self._loaded.options.requires:
+        if name not in self._runnable.spec.requires:
             raise ValueError(
-                f"{self._loaded.spec.name} does not name the service {name!r} in `requires`"
+                f"{self._runnable.spec.name} does not name the service {name!r} in `requires`"
             )
         return self._attempt.parts.services.instance(name)
 
@@ -133,16 +133,14 @@ class RunContext(msgspec.Struct, eq=False):
         """Run another function in this slot at once, as a step of this task."""
         attempt = self._attempt
         attempt.check_open()
-        loaded = self._callee(function)
-        filled = checked_input(loaded.spec, input or {})
-        attempt.keep_secret(loaded, filled)
+        callee = self._callee(function)
+        filled = checked_input(callee.spec, input or {})
+        attempt.keep_secret(callee, filled)
         step = attempt.begin_step(function)
         await self._say_step(step)
         try:
-            returned = await run_function(
-                RunContext(attempt, loaded, step.name, self._path), filled
-            )
-            result, _ = checked_output(loaded, returned)
+            context = RunContext(attempt, callee, step.name, self._path)
+            result, _ = checked_output(callee.spec, await callee.run(context, filled))
             output = attempt.output_of_step(result)
         except asyncio.CancelledError:
             step.end(StepState.CANCELLED)
@@ -166,39 +164,29 @@ class RunContext(msgspec.Struct, eq=False):
     @property
     def _path(self) -> tuple[str, ...]:
         """The names of the running functions, outermost first."""
-        return (*self._stack, self._loaded.spec.name)
+        return (*self._stack, self._runnable.spec.name)
 
-    def _callee(self, name: str) -> LoadedFunction:
+    def _callee(self, name: str) -> Runnable:
         parts = self._attempt.parts
-        loaded = parts.registry.loaded(name)
-        if loaded is None:
+        callee = parts.registry.runnable(name)
+        if callee is None:
             raise unknown_function(name, parts.registry)
         path = self._path
         if name in path:
             raise FunctionFailed(f"the calls form a circle: {' -> '.join((*path, name))}")
         if len(path) >= CALL_DEPTH:
             raise FunctionFailed(f"calls are nested deeper than {CALL_DEPTH}")
-        for service in loaded.options.requires:
+        for service in callee.spec.requires:
             if not parts.services.is_up(service):
                 raise FunctionFailed(f"{name} needs the service {service}, which is down")
-        return loaded
+        return callee
 
 
-def run_function(context: RunContext, filled: Mapping[str, Any]) -> Awaitable[Any]:
-    """Call the context's function with a valid input; await the returned object for its result."""
-    attempt, loaded = context._attempt, context._loaded
-    if loaded.is_coroutine:
-        awaitable: Awaitable[Any] = loaded.callable(context, **loaded.bind(filled))
-        return awaitable
-    return attempt.parts.plain.run(loaded, context, filled)
-
-
-def checked_output(loaded: LoadedFunction, returned: Any) -> tuple[Any, bytes]:
+def checked_output(spec: FunctionSpec, returned: Any) -> tuple[Any, bytes]:
     """A result as plain values and as JSON.
 
     Raises OutputInvalid for a result that is not JSON or violates the output schema.
     """
-    spec = loaded.spec
     try:
         plain = plain_json(returned)
         encoded = encode_json(plain)

@@ -48,13 +48,13 @@ class Exited(Exception):
 
 def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
     """The failure for a function's exception; writes the traceback to the task's log."""
-    loaded = attempt.loaded
-    name = loaded.spec.name
+    runnable = attempt.runnable
+    name = runnable.spec.name
     # A plain function's traceback comes from its child process, which has the frames.
     text = error.traceback if isinstance(error, RemoteError) else tracebacks.told(error)
     for line in attempt.hide_text(text).splitlines():
         attempt.task.log(line, stream="stderr", step=MAIN_STEP)
-    retryable = isinstance(error, loaded.options.retry_on)
+    retryable = runnable.allows_retry(error)
     match error:
         case OutputInvalid():
             return AttemptFailed(_shown(attempt, error), retryable=False)
@@ -100,14 +100,14 @@ def crashed_tab(error: BaseException | None) -> bool:
 
 def of_deadline(attempt: Attempt) -> AttemptFailed:
     """The failure of an attempt that reached its deadline."""
-    detail = f"{attempt.loaded.spec.name} ran longer than its {attempt.timeout_s:g} s"
-    retryable = issubclass(TimeoutError, attempt.loaded.options.retry_on)
+    detail = f"{attempt.runnable.spec.name} ran longer than its {attempt.timeout_s:g} s"
+    retryable = attempt.runnable.allows_retry(TimeoutError())
     return AttemptFailed(DeadlineExceeded(detail), retryable=retryable)
 
 
 def of_loss(attempt: Attempt, lost: Lost) -> AttemptFailed:
     """The failure of an attempt whose tab, browser or driver is gone."""
-    detail = f"{LOST_IN_WORDS[lost]} while {attempt.loaded.spec.name} ran"
+    detail = f"{LOST_IN_WORDS[lost]} while {attempt.runnable.spec.name} ran"
     return AttemptFailed(BrowserCrashed(detail, reason=lost), retryable=True)
 
 
@@ -137,7 +137,7 @@ async def leave_keepsakes(attempt: Attempt) -> None:
         return
     number = len(attempt.task.attempts)
     suffix = f"-{number}" if number > 1 else ""
-    for kind in attempt.loaded.options.on_failure:
+    for kind in attempt.runnable.on_failure:
         try:
             async with asyncio.timeout(KEEPSAKE_S):
                 await _keep(attempt, browser, kind, suffix)

@@ -19,7 +19,7 @@ from worker import failures
 from worker.attempt import Attempt, End, Parts
 from worker.browser.context import TaskContext
 from worker.browser.states import FreedBy, Lost
-from worker.context import RunContext, checked_output, run_function
+from worker.context import RunContext, checked_output
 
 log = structlog.get_logger()
 
@@ -56,12 +56,13 @@ class LocalRunner:
     async def run(self, task: Task, lease: Lease) -> bytes:
         """The function's result as JSON. Raises AttemptFailed or CancelledError."""
         attempt = self._attempts[lease] = self._begin(task)
-        loaded = attempt.loaded
         loop = asyncio.get_running_loop()
         attempt.ended = loop.create_future()
         timer = loop.call_later(attempt.timeout_s, attempt.end, End.OUT_OF_TIME)
         # The loop's watchdog logs this name when the function blocks.
-        function = loop.create_task(_contained(attempt, task.input), name=loaded.task_name)
+        function = loop.create_task(
+            _contained(attempt, task.input), name=attempt.runnable.task_name
+        )
         attempt.function = function
         try:
             how = await attempt.ended
@@ -76,7 +77,7 @@ class LocalRunner:
         try:
             if how is End.RETURNED:
                 try:
-                    return checked_output(attempt.loaded, function.result())[1]
+                    return checked_output(attempt.runnable.spec, function.result())[1]
                 except BaseException as error:  # always the function's: nothing is awaited here
                     raise await _fault(attempt, error) from error
             if how is End.OUT_OF_TIME:
@@ -100,22 +101,22 @@ class LocalRunner:
 
     def _begin(self, task: Task) -> Attempt:
         """An attempt with the function's current code. Raises AttemptFailed if it cannot start."""
-        loaded = self._parts.registry.loaded(task.spec.name)
-        if loaded is None:
+        runnable = self._parts.registry.runnable(task.spec.name)
+        if runnable is None:
             gone = unknown_function(task.spec.name, self._parts.registry)
             raise AttemptFailed(gone, retryable=False)
-        if loaded.spec is not task.spec:  # the file changed while the task waited
+        if runnable.spec is not task.spec:  # the file changed while the task waited
             try:
-                task.input = checked_input(loaded.spec, task.submission.input)
+                task.input = checked_input(runnable.spec, task.submission.input)
             except ServiceError as error:
                 raise AttemptFailed(error, retryable=False) from error
-            task.spec = loaded.spec
-        asked_s, most_s = task.submission.timeout_s, loaded.spec.timeout_s
+            task.spec = runnable.spec
+        asked_s, most_s = task.submission.timeout_s, runnable.spec.timeout_s
         timeout_s = most_s if asked_s is None else min(asked_s, most_s)
         deadline = Deadline.after(timeout_s)
-        attempt = Attempt(task, loaded, self._parts, timeout_s, deadline, self._redactor)
-        if loaded.knows_secrets:
-            attempt.keep_secret(loaded, task.input)
+        attempt = Attempt(task, runnable, self._parts, timeout_s, deadline, self._redactor)
+        if runnable.has_secrets:
+            attempt.keep_secret(runnable, task.input)
         return attempt
 
     async def _stop(self, attempt: Attempt, function: "asyncio.Task[Any]") -> None:
@@ -129,7 +130,7 @@ class LocalRunner:
         self._detached.add(function)
         function.add_done_callback(self._detached.discard)
         function.add_done_callback(lambda done: done.cancelled() or done.exception())
-        log.error("function.detached", function=attempt.loaded.spec.name, task_id=attempt.task.id)
+        log.error("function.detached", function=attempt.runnable.spec.name, task_id=attempt.task.id)
         attempt.task.log("the function goes on although it was cancelled; its slot is taken away")
 
     async def _close(self, lease: Lease, attempt: Attempt, browser: TaskContext) -> None:
@@ -153,7 +154,7 @@ class LocalRunner:
 async def _contained(attempt: Attempt, filled: Any) -> Any:
     """The function's result. An exit that the function requests becomes Exited."""
     try:
-        return await run_function(RunContext(attempt, attempt.loaded), filled)
+        return await attempt.runnable.run(RunContext(attempt, attempt.runnable), filled)
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
     finally:

@@ -12,6 +12,7 @@ from slotgrid.runtime.metrics import GaugeReadings, Metrics
 from slotgrid.runtime.settings import TABLE
 from tests.docs.pages import ROOT
 from tests.functions.test_folder import SHIPPED
+from tests.worker.registry.registries import registry_of
 from worker.registry.registry import Registry
 
 SOME_READINGS = GaugeReadings(
@@ -76,14 +77,7 @@ def functions_table() -> list[str]:
 
 
 async def _folder() -> Registry:
-    registry = Registry(
-        ROOT / "functions",
-        group="default",
-        contract=1,
-        default_timeout_s=30,
-        pools=["default"],
-        environment={},
-    )
+    registry = registry_of(ROOT / "functions")
     await registry.load()
     return registry
 

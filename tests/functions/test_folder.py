@@ -10,7 +10,8 @@ import pytest
 from slotgrid.core.schema import Schema
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
-from worker.registry.binding import plain_json
+from tests.worker.registry.registries import registry_of
+from worker.json_values import plain_json
 from worker.registry.definitions import ServiceDefinition
 from worker.registry.registry import Registry
 
@@ -24,9 +25,7 @@ SHIPPED = {
 @pytest.fixture
 async def registry() -> Registry:
     """The shipped folder, loaded."""
-    registry = Registry(
-        FOLDER, group="default", contract=1, default_timeout_s=30, pools=["default"], environment={}
-    )
+    registry = registry_of(FOLDER)
     await registry.load()
     return registry
 
@@ -35,13 +34,13 @@ async def run(
     registry: Registry, name: str, context: RecordingContext, given: Mapping[str, Any]
 ) -> Any:
     """Run a function as a worker does: JSON in, checked; JSON out, checked."""
-    loaded = registry.loaded(name)
-    assert loaded is not None
-    assert loaded.spec.output is not None
-    filled = loaded.spec.input.with_defaults(given)
-    assert loaded.spec.input.violations(filled) == []
-    result = plain_json(await loaded.callable(context, **loaded.bind(filled)))
-    assert loaded.spec.output.violations(result) == []
+    runnable = registry.runnable(name)
+    assert runnable is not None
+    assert runnable.spec.output is not None
+    filled = runnable.spec.input.with_defaults(given)
+    assert runnable.spec.input.violations(filled) == []
+    result = plain_json(await runnable.run(context, filled))
+    assert runnable.spec.output.violations(result) == []
     return result
 
 

@@ -22,6 +22,7 @@ from slotgrid.core.errors import InvalidInput
 from slotgrid.core.events import NotJson, well_formed
 from slotgrid.function import FunctionOptions
 from slotgrid.runtime.parent import end_with_parent
+from worker.json_values import json_bytes
 from worker.plain.context import ChildContext
 from worker.plain.messages import (
     LENGTH,
@@ -39,9 +40,9 @@ from worker.plain.messages import (
     ToChild,
     encode,
 )
-from worker.registry.binding import json_bytes, read_binding
-from worker.registry.generation import Generation
-from worker.registry.marks import marked_in
+from worker.registry.python.binding import read_binding
+from worker.registry.python.generation import Generation
+from worker.registry.python.marks import marked_in
 from worker.registry.sources import Snapshot, Source
 from worker.tracebacks import text_of, told
 

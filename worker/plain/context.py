@@ -6,8 +6,8 @@ from typing import Any, Literal, Protocol
 from slotgrid.core.events import well_formed
 from slotgrid.core.moments import Deadline
 from slotgrid.core.parts import Artifact
+from worker.json_values import json_bytes
 from worker.plain.messages import Answer, Run, Say
-from worker.registry.binding import json_bytes
 
 
 class Speaker(Protocol):

@@ -31,7 +31,7 @@ from worker.plain.messages import (
     ToChild,
     encode,
 )
-from worker.registry.definitions import LoadedFunction
+from worker.registry.python.function import PythonFunction
 
 REAP_S = 0.5
 """Wait for the exit of a killed process: well within the grace period of a cancel."""
@@ -64,13 +64,13 @@ class ChildProcess:
     """A child process that has loaded one function. Made by `start`, ended by `end`."""
 
     def __init__(
-        self, process: Process, reader: StreamReader, writer: StreamWriter, loaded: LoadedFunction
+        self, process: Process, reader: StreamReader, writer: StreamWriter, function: PythonFunction
     ) -> None:
         self._process = process
         self._reader = reader
         self._writer = writer
         self._context: Context | None = None
-        self.loaded = loaded
+        self.function = function
         self.fit = True
         """Whether the process can take another run: not after a kill, a death or an aborted run."""
         assert process.stdout is not None
@@ -81,7 +81,7 @@ class ChildProcess:
         }
 
     @classmethod
-    async def start(cls, loaded: LoadedFunction) -> "ChildProcess":
+    async def start(cls, function: PythonFunction) -> "ChildProcess":
         """Start a process that loads the function. Raises FunctionFailed if the load fails."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -91,7 +91,7 @@ class ChildProcess:
             except BaseException:
                 writer.close()
                 raise
-        child = cls(process, reader, writer, loaded)
+        child = cls(process, reader, writer, function)
         try:
             await child._load()
         except BaseException:
@@ -115,7 +115,7 @@ class ChildProcess:
             self._context = None
         self.fit = True
         if isinstance(message, Raised):
-            raise _error_of(self.loaded.spec.name, message)
+            raise _error_of(self.function.spec.name, message)
         assert isinstance(message, Returned)
         return msgspec.json.decode(message.result)
 
@@ -141,10 +141,9 @@ class ChildProcess:
         return self._process.pid
 
     async def _load(self) -> None:
-        snapshot = self.loaded.sources
-        path = self.loaded.path.relative_to(snapshot.folder)
+        snapshot = self.function.sources
         sources = {str(part): source.data or b"" for part, source in snapshot.sources.items()}
-        await self._send(Start(str(snapshot.folder), str(path), sources))
+        await self._send(Start(str(snapshot.folder), str(self.function.path), sources))
         message = await self._receive()
         if isinstance(message, NotStarted):
             failure = FunctionFailed(f"its process cannot load it: {message.error}")
@@ -196,7 +195,7 @@ class ChildProcess:
     async def _hear(self, line: bytes, stream: Literal["stdout", "stderr"]) -> None:
         text = line.decode(errors="replace")
         if self._context is None:
-            name = self.loaded.spec.name
+            name = self.function.spec.name
             log.info("plain.output", function=name, pid=self.pid, stream=stream, line=text)
             return
         with suppress(RuntimeError, ValueError):  # the task and its log have ended

@@ -11,7 +11,7 @@ import structlog
 from slotgrid.function import Context
 from worker.plain.messages import Run
 from worker.plain.process import ChildProcess
-from worker.registry.definitions import LoadedFunction
+from worker.registry.python.function import PythonFunction
 
 IDLE_S = 300.0
 """How long an idle process is kept: a new start costs some 200 ms."""
@@ -52,16 +52,18 @@ class PlainProcesses:
         """The ids of all processes, busy and idle."""
         return tuple(child.pid for child in self._children)
 
-    async def run(self, loaded: LoadedFunction, context: Context, filled: Mapping[str, Any]) -> Any:
+    async def run(
+        self, function: PythonFunction, context: Context, filled: Mapping[str, Any]
+    ) -> Any:
         """Run the function with a valid input; a cancel kills its process group at once.
 
         Raises RemoteError for an exception of the function, OutputInvalid for a result that is not
         JSON, InvalidInput, and FunctionFailed if its process died or cannot load the function.
         """
-        name, revision = loaded.spec.name, loaded.spec.revision
+        name, revision = function.spec.name, function.spec.revision
         self._revisions[name] = revision
         async with self._place():
-            child = self._take(loaded) or await self._start(loaded)
+            child = self._take(function) or await self._start(function)
             try:
                 return await child.run(
                     context,
@@ -69,7 +71,7 @@ class PlainProcesses:
                         task_id=context.task_id,
                         attempt=context.attempt,
                         remaining_s=context.deadline.remaining_s,
-                        secrets=dict(loaded.secrets),
+                        secrets=dict(function.secrets),
                         input=msgspec.json.encode(filled),
                     ),
                 )
@@ -89,13 +91,13 @@ class PlainProcesses:
             finally:
                 self._busy -= 1
 
-    def _take(self, loaded: LoadedFunction) -> ChildProcess | None:
+    def _take(self, function: PythonFunction) -> ChildProcess | None:
         """The last used idle process of that function, or None; retires those with old code."""
         found = None
         for child in list(self._idle):
-            if child.loaded.spec.name != loaded.spec.name:
+            if child.function.spec.name != function.spec.name:
                 continue
-            if child.loaded.spec.revision != loaded.spec.revision:
+            if child.function.spec.revision != function.spec.revision:
                 self._retire(child)
             else:
                 found = child
@@ -103,12 +105,12 @@ class PlainProcesses:
             self._idle.pop(found).cancel()
         return found
 
-    async def _start(self, loaded: LoadedFunction) -> ChildProcess:
+    async def _start(self, function: PythonFunction) -> ChildProcess:
         if self._busy + len(self._idle) > self._limit:
             self._retire(next(iter(self._idle)))  # the longest idle
-        child = await ChildProcess.start(loaded)
+        child = await ChildProcess.start(function)
         self._children.add(child)
-        log.info("plain.started", function=loaded.spec.name, pid=child.pid)
+        log.info("plain.started", function=function.spec.name, pid=child.pid)
         return child
 
     def _keep(self, child: ChildProcess) -> None:

@@ -8,10 +8,10 @@ from slotgrid.wire.limits import FUNCTIONS_BYTES, FUNCTIONS_LIMIT
 from worker.registry.definitions import (
     BrokenFile,
     FileContents,
-    LoadedFunction,
     ServiceDefinition,
     TagDefinition,
 )
+from worker.registry.runnable import Runnable
 
 D = TypeVar("D")
 
@@ -32,7 +32,7 @@ class Offer:
 class Assembly:
     """All definitions of the folder, and its broken files; each sorted by name."""
 
-    functions: Mapping[str, LoadedFunction] = field(default_factory=dict)
+    functions: Mapping[str, Runnable] = field(default_factory=dict)
     tags: Mapping[str, TagDefinition] = field(default_factory=dict)
     services: Mapping[str, ServiceDefinition] = field(default_factory=dict)
     broken: tuple[BrokenFile, ...] = ()
@@ -62,7 +62,7 @@ def assemble(offers: Mapping[str, Offer]) -> Assembly:
             tags |= {tag.name: tag for tag in contents.tags}
             services |= {service.name: service for service in contents.services}
             break
-    functions: dict[str, LoadedFunction] = {}
+    functions: dict[str, Runnable] = {}
     for path, contents in chosen.items():
         previous = offers[path].last_good
         for function in (contents.function, previous.function if previous else None):
@@ -89,7 +89,7 @@ def assemble(offers: Mapping[str, Offer]) -> Assembly:
 
 
 def _surplus(
-    chosen: Mapping[str, FileContents], functions: Mapping[str, LoadedFunction]
+    chosen: Mapping[str, FileContents], functions: Mapping[str, Runnable]
 ) -> list[tuple[str, str, str]]:
     """The file and name of each function above the limits of a link, and the reason."""
     surplus: list[tuple[str, str, str]] = []
@@ -137,7 +137,7 @@ def _taken(
     return ""
 
 
-def _kept(contents: FileContents | None, functions: Mapping[str, LoadedFunction]) -> str | None:
+def _kept(contents: FileContents | None, functions: Mapping[str, Runnable]) -> str | None:
     """The revision that a broken file keeps in use; None if it keeps nothing."""
     if contents is None:
         return None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -16,13 +16,12 @@ from worker.registry.definitions import (
     BrokenFile,
     FileContents,
     FileFault,
-    LoadedFunction,
     ServiceDefinition,
     TagDefinition,
 )
-from worker.registry.generation import Generation
+from worker.registry.loader import Loader, ReadFile
 from worker.registry.patience import in_thread
-from worker.registry.reading import FileReader
+from worker.registry.runnable import Runnable
 from worker.registry.sources import Snapshot
 from worker.registry.watching import watch
 
@@ -51,29 +50,20 @@ class Registry:
     """The functions, tags and services of a folder. Fulfils `slotgrid.core.spec.Catalog`.
 
     A file is imported again only if its text or its helpers changed, its last load failed, or
-    that load timed out and its backoff has ended. All imports of a load share a new generation.
+    that load timed out and its backoff has ended. `loaders` has the loader of each suffix.
     """
 
     def __init__(
         self,
         folder: Path,
+        loaders: Mapping[str, Loader],
         *,
-        group: str,
-        contract: int,
-        default_timeout_s: float,
-        pools: Collection[str],
-        environment: Mapping[str, str],
         import_timeout_s: float = IMPORT_TIMEOUT_S,
         retry_import: Backoff = RETRY_IMPORT,
     ) -> None:
         self._folder = folder.absolute()
-        self._reader = FileReader(
-            group=group,
-            contract=contract,
-            default_timeout_s=default_timeout_s,
-            pools=pools,
-            environment=environment,
-        )
+        self._loaders = loaders
+        self._references = {suffix: one.references for suffix, one in loaders.items()}
         self._import_timeout_s = import_timeout_s
         self._retry_import = retry_import
         self._snapshot = Snapshot(self._folder, {})
@@ -92,19 +82,19 @@ class Registry:
         self, name: str, group: str | None = None, contract: int | None = None
     ) -> FunctionSpec | None:
         """The function of that name, or None; no group or contract means this worker's."""
-        loaded = self._assembly.functions.get(name)
-        if loaded is None:
+        found = self._assembly.functions.get(name)
+        if found is None:
             return None
-        spec = loaded.spec
+        spec = found.spec
         if group is not None and group != spec.group:
             return None
         return spec if contract is None or contract == spec.contract else None
 
     def specs(self) -> Sequence[FunctionSpec]:
         """All functions, by name."""
-        return [loaded.spec for loaded in self._assembly.functions.values()]
+        return [found.spec for found in self._assembly.functions.values()]
 
-    def loaded(self, name: str) -> LoadedFunction | None:
+    def runnable(self, name: str) -> Runnable | None:
         """The function of that name, ready to run; keep the reference while it runs."""
         return self._assembly.functions.get(name)
 
@@ -135,7 +125,7 @@ class Registry:
         async with self._loading:
             before = self._snapshot
             snapshot = await in_thread(
-                lambda: Snapshot.read(self._folder, before),
+                lambda: Snapshot.read(self._folder, self._references, before),
                 timeout_s=READ_TIMEOUT_S,
                 name="functions-read",
                 interrupted=False,
@@ -155,7 +145,9 @@ class Registry:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Load on every change of the folder while the block runs."""
-        async with watch(self._folder, self.load, again=self._needs_another_look):
+        async with watch(
+            self._folder, self.load, suffixes=self._loaders, again=self._needs_another_look
+        ):
             yield
 
     def _needs_another_look(self) -> bool:
@@ -165,9 +157,9 @@ class Registry:
         )
 
     async def _try_files(self, snapshot: Snapshot) -> dict[str, _Tried]:
-        """Import changed files. Retry broken ones, as the cause may be outside the folder."""
+        """Read changed files. Retry broken ones, as the cause may be outside the folder."""
         tried: dict[str, _Tried] = {}
-        generation: Generation | None = None
+        readers: dict[str, ReadFile] = {}
         for path in snapshot.function_files():
             before = self._tried.get(str(path))
             revision = snapshot.revision(path)
@@ -175,19 +167,19 @@ class Registry:
             if before is not None and same and _is_settled(before):
                 tried[str(path)] = before
                 continue
-            if generation is None:
-                generation = Generation(snapshot)
+            if path.suffix not in readers:
+                readers[path.suffix] = self._loaders[path.suffix].reader(snapshot)
             timeouts = before.timeouts if before is not None and same else 0
-            tried[str(path)] = await self._try_file(generation, path, revision, timeouts)
+            tried[str(path)] = await self._try_file(readers[path.suffix], path, revision, timeouts)
         return tried
 
     async def _try_file(
-        self, generation: Generation, path: PurePosixPath, revision: str, timeouts: int
+        self, read: ReadFile, path: PurePosixPath, revision: str, timeouts: int
     ) -> _Tried:
         last_good = self._assembly.good.get(str(path))
         try:
             contents: FileContents = await in_thread(
-                lambda: self._reader.read(generation, path),
+                lambda: _sendable(read(path)),
                 timeout_s=self._import_timeout_s,
                 name=f"functions-import-{path}",
             )
@@ -215,6 +207,16 @@ class Registry:
             log.info("functions.reloaded", **_difference(before, assembly))
         self._version += 1
         return True
+
+
+def _sendable(contents: FileContents) -> FileContents:
+    """The contents. Raises FileFault if no link can carry the function's description."""
+    try:
+        if contents.function is not None:
+            _ = contents.function.link_bytes
+    except (ValueError, TypeError, RecursionError, NotImplementedError, OverflowError) as cause:
+        raise FileFault(f"its description and schemas cannot be sent as JSON: {cause}") from cause
+    return contents
 
 
 def _is_settled(tried: _Tried) -> bool:

@@ -12,7 +12,7 @@ import structlog
 
 from slotgrid.backoff import Backoff
 from slotgrid.core.moments import iso
-from worker.registry.binding import plain_json
+from worker.json_values import plain_json
 from worker.registry.definitions import ServiceDefinition
 from worker.registry.patience import within
 from worker.registry.registry import Registry

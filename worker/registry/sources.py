@@ -1,37 +1,44 @@
-"""The functions folder as text: its files, their imports, and the files that a change affects.
+"""The functions folder as text: its files, and which of them use which.
 
 Each file is read once into a `Snapshot` and loaded from there, never again from the disk. So the
 hashed text is the text that runs, a change during a load cannot mix two states of the folder, and
 a `.pyc` with a time stamp of the same second cannot restore old code.
 """
 
-import ast
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-SUFFIX = ".py"
 REVISION_LENGTH = 12
 GONE = f"cannot be read: {os.strerror(errno.ENOENT)}"
+
+References = Callable[[PurePosixPath, bytes], Iterable[PurePosixPath]]
+"""Finds the files whose text a file may use, from the file's path and bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One Python file: its path under the folder, its bytes, the files that it may import.
+    """One file: its path under the folder, its bytes, the files that it may use.
 
     If the file could not be read, `data` is None and `fault` says why.
     """
 
     path: PurePosixPath
     data: bytes | None
-    imports: frozenset[PurePosixPath]
+    references: frozenset[PurePosixPath]
     fault: str = ""
 
     @classmethod
-    def read(cls, folder: Path, path: PurePosixPath, known: "Source | None" = None) -> "Source":
+    def read(
+        cls,
+        folder: Path,
+        path: PurePosixPath,
+        references: References,
+        known: "Source | None" = None,
+    ) -> "Source":
         """Read the file; returns `known` if its bytes are unchanged."""
         try:
             data = (folder / path).read_bytes()
@@ -39,12 +46,12 @@ class Source:
             return cls(path, None, frozenset(), _unreadable(cause))
         if known is not None and known.data == data:
             return known
-        return cls(path, data, frozenset(_imports(path, data)))
+        return cls(path, data, frozenset(references(path, data)))
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All Python files of the folder at one moment, by their paths under it."""
+    """The files of the folder that have a loader, at one moment, by their paths under it."""
 
     folder: Path
     sources: Mapping[PurePosixPath, Source]
@@ -53,12 +60,23 @@ class Snapshot:
     unreadable files."""
 
     @classmethod
-    def read(cls, folder: Path, previous: "Snapshot | None" = None) -> "Snapshot":
-        """Read the folder; a missing folder counts as empty. Blocks."""
+    def read(
+        cls,
+        folder: Path,
+        references: Mapping[str, References],
+        previous: "Snapshot | None" = None,
+    ) -> "Snapshot":
+        """Read the folder's files with these suffixes. Blocks.
+
+        A missing folder counts as empty.
+        """
         known = previous.sources if previous else {}
         faults: list[OSError] = []
-        read = (Source.read(folder, path, known.get(path)) for path in _walk(folder, faults.append))
-        found = {source.path: source for source in read}
+        found = {
+            path: Source.read(folder, path, references[path.suffix], known.get(path))
+            for path in _walk(folder, faults.append)
+            if path.suffix in references
+        }
         for fault in faults:
             unread = Path(fault.filename)
             for path in known:
@@ -81,18 +99,18 @@ class Snapshot:
         return [path for path in self.sources if not any(p.startswith("_") for p in path.parts)]
 
     def closure(self, path: PurePosixPath) -> "Snapshot":
-        """The file and all files of the folder that it may import, directly or indirectly."""
+        """The file and all files of the folder that it may use, directly or indirectly."""
         reached: set[PurePosixPath] = set()
-        waiting = {path, *_initialisers(path.parent)}
+        waiting = {path}
         while waiting:
             source = self.sources.get(waiting.pop())
             if source is not None and source.path not in reached:
                 reached.add(source.path)
-                waiting |= source.imports - reached
+                waiting |= source.references - reached
         return Snapshot(self.folder, {part: self.sources[part] for part in sorted(reached)})
 
     def revision(self, path: PurePosixPath) -> str:
-        """A short hash of the file and of all files of the folder that it may import.
+        """A short hash of the file and of all files of the folder that it may use.
 
         It changes only with their paths and text, not with times or other files.
         """
@@ -108,7 +126,7 @@ def _unreadable(fault: OSError) -> str:
 
 
 def _walk(folder: Path, failed: Callable[[OSError], None]) -> Iterator[PurePosixPath]:
-    """The Python files; `failed` gets the error of each folder that exists but is unreadable."""
+    """All visible files; `failed` gets the error of each folder that exists but is unreadable."""
 
     def note(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
@@ -119,32 +137,5 @@ def _walk(folder: Path, failed: Callable[[OSError], None]) -> Iterator[PurePosix
             name for name in folders if not name.startswith(".") and name != "__pycache__"
         ]
         for name in files:
-            if name.endswith(SUFFIX) and not name.startswith("."):
+            if not name.startswith("."):
                 yield PurePosixPath(Path(parent, name).relative_to(folder).as_posix())
-
-
-def _imports(path: PurePosixPath, data: bytes) -> Iterator[PurePosixPath]:
-    """The files that relative imports anywhere in the text may refer to, existing or not.
-
-    Read from the text, so that an import inside a function counts, and so that a file whose
-    import fails half-way depends on the helper whose change repairs it.
-    """
-    try:
-        tree = ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return  # the load reports the fault
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or not 0 < node.level <= len(path.parts):
-            continue
-        base = path.parents[node.level - 1]
-        target = base.joinpath(*(node.module or "").split("."))
-        yield from _initialisers(target)
-        for module in (target, *(target / alias.name for alias in node.names)):
-            yield module.parent / f"{module.name}{SUFFIX}"
-            yield module / f"__init__{SUFFIX}"
-
-
-def _initialisers(folder: PurePosixPath) -> Iterator[PurePosixPath]:
-    """The `__init__.py` of the folder and its parents: an import below the folder runs them."""
-    for parent in (folder, *folder.parents):
-        yield parent / f"__init__{SUFFIX}"

@@ -1,8 +1,8 @@
-"""Calls back when Python files under a folder change."""
+"""Calls back when files under a folder change."""
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePath
 
@@ -21,15 +21,20 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def watch(
-    folder: Path, changed: Callable[[], Awaitable[object]], *, again: Callable[[], bool]
+    folder: Path,
+    changed: Callable[[], Awaitable[object]],
+    *,
+    suffixes: Collection[str],
+    again: Callable[[], bool],
 ) -> AsyncIterator[None]:
     """Call `changed` on each change, and once when the watch begins, while the block runs.
 
-    The folder may be created later. Simultaneous changes cause one call. While the folder cannot
+    Changes of folders count, and of files with one of the suffixes. The folder may be created
+    later. Simultaneous changes cause one call. While the folder cannot
     be watched, or while `again` returns true, `changed` is called every LOOK_AGAIN_S.
     """
     stop = asyncio.Event()
-    watching = _Watch(folder, changed, again, stop)
+    watching = _Watch(folder, changed, suffixes, again, stop)
     async with background(watching.follow, name="functions-watch"):
         try:
             yield
@@ -44,11 +49,13 @@ class _Watch:
         self,
         folder: Path,
         changed: Callable[[], Awaitable[object]],
+        suffixes: Collection[str],
         again: Callable[[], bool],
         stop: asyncio.Event,
     ) -> None:
         self._folder = folder
         self._changed = changed
+        self._suffixes = {"", *suffixes}
         self._again = again
         self._stop = stop
         self._fault: str | None = None
@@ -76,7 +83,7 @@ class _Watch:
         loop, looked_at = asyncio.get_running_loop(), -math.inf
         async for changes in watchfiles.awatch(
             self._folder,
-            watch_filter=_matters,
+            watch_filter=self._matters,
             stop_event=self._stop,
             rust_timeout=LOOK_MS,
             yield_on_timeout=True,
@@ -97,6 +104,12 @@ class _Watch:
         except Exception as error:  # likewise
             self._failed(error)
 
+    def _matters(self, _: watchfiles.Change, path: str) -> bool:
+        """Whether a path may be a folder or a function's file; editors and Python write others."""
+        parts = PurePath(path).parts
+        hidden = parts[-1].startswith(".") or "__pycache__" in parts
+        return not hidden and PurePath(path).suffix in self._suffixes
+
     def _failed(self, error: Exception) -> None:
         fault = f"{type(error).__name__}: {error}".rstrip(": ")
         if fault != self._fault:
@@ -112,13 +125,6 @@ class _Watch:
         if self._fault is not None:
             self._fault = None
             log.info("functions.watched_again", folder=str(self._folder))
-
-
-def _matters(_: watchfiles.Change, path: str) -> bool:
-    """Whether a path is a Python file or a folder, not a file of editors or the interpreter."""
-    parts = PurePath(path).parts
-    hidden = parts[-1].startswith(".") or "__pycache__" in parts
-    return not hidden and PurePath(path).suffix in {"", ".py"}
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

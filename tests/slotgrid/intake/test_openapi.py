@@ -1,7 +1,6 @@
 """The OpenAPI document: valid, complete in both directions, and as new as the functions."""
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from slotgrid.intake.schemas.submission import SUBMISSION
 from tests.slotgrid.core.fakes import function
 from tests.slotgrid.intake.functions import OFFERED, offer, renamed
 from tests.slotgrid.intake.nodes import RunningNode, running_node
-from worker.registry.registry import Registry
+from tests.worker.registry.registries import registry_of
 
 GREET = next(one for one in OFFERED if one.spec.name == "greet")
 Document = dict[str, Any]
@@ -163,14 +162,7 @@ async def test_references_inside_of_a_function_s_schema_lead_somewhere(document:
 
 
 async def test_the_shipped_functions_have_examples_that_are_valid() -> None:
-    registry = Registry(
-        Path("functions"),
-        group="default",
-        contract=1,
-        default_timeout_s=30,
-        pools=["default"],
-        environment=os.environ,
-    )
+    registry = registry_of(Path("functions"))
     await registry.load()
     assert registry.specs()
     for spec in registry.specs():

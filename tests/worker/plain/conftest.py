@@ -12,8 +12,9 @@ import pytest
 from slotgrid.core.moments import Deadline
 from slotgrid.core.parts import Artifact
 from tests.worker.registry.conftest import Folder
+from tests.worker.registry.registries import registry_of
 from worker.plain.processes import PlainProcesses
-from worker.registry.definitions import LoadedFunction
+from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
 
 
@@ -72,18 +73,18 @@ class Plain:
         self.registry = registry
         self.processes = processes
 
-    async def write(self, text: str, name: str = "work", options: str = "") -> LoadedFunction:
+    async def write(self, text: str, name: str = "work", options: str = "") -> PythonFunction:
         """Make the text the body of a function's file, and load it."""
         self.folder.write(f"{name}.py", text.replace("@function", f"@function({options})"))
         await self.registry.load()
-        loaded = self.registry.loaded(name)
-        assert loaded is not None, self.registry.broken
-        return loaded
+        function = self.registry.runnable(name)
+        assert isinstance(function, PythonFunction), self.registry.broken
+        return function
 
-    async def run(self, loaded: LoadedFunction, heard: Heard | None = None, **given: Any) -> Any:
+    async def run(self, function: PythonFunction, heard: Heard | None = None, **given: Any) -> Any:
         context: Any = heard or Heard()
         async with asyncio.timeout(60):
-            return await self.processes.run(loaded, context, given)
+            return await function.run(context, given)
 
 
 def alive(pid: int) -> bool:
@@ -107,15 +108,8 @@ async def until_dead(*pids: int) -> None:
 async def plain(tmp_path: Path) -> AsyncIterator[Plain]:
     path = tmp_path / "functions"
     path.mkdir()
-    registry = Registry(
-        path,
-        group="default",
-        contract=1,
-        default_timeout_s=30.0,
-        pools={"default"},
-        environment={"API_KEY": "sesame"},
-    )
     processes = PlainProcesses(limit=2)
+    registry = registry_of(path, plain=processes)
     async with processes.running():
         yield Plain(Folder(path), registry, processes)
     assert processes.pids == ()

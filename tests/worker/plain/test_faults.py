@@ -41,9 +41,9 @@ def pids_of(heard: Heard) -> list[int]:
     ],
 )
 async def test_a_cancel_kills_it_and_all_that_it_started(plain: Plain, work: str) -> None:
-    loaded = await plain.write(BUSY.format(work))
+    function = await plain.write(BUSY.format(work))
     heard = Heard()
-    task = asyncio.create_task(plain.run(loaded, heard))
+    task = asyncio.create_task(plain.run(function, heard))
     await heard.until(lambda said: len(said) == 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -64,17 +64,17 @@ async def test_a_cancel_kills_it_and_all_that_it_started(plain: Plain, work: str
 async def test_a_crash_is_told_clearly_and_the_next_task_gets_a_new_process(
     plain: Plain, crash: str, told: str
 ) -> None:
-    loaded = await plain.write(
+    function = await plain.write(
         f"import os\n@function\ndef work(context, crash: bool):\n"
         f"    if crash:\n        {crash}\n    return os.getpid()"
     )
-    first = await plain.run(loaded, crash=False)
+    first = await plain.run(function, crash=False)
     heard = Heard()
     with pytest.raises(FunctionFailed, match=told):
-        await plain.run(loaded, heard, crash=True)
+        await plain.run(function, heard, crash=True)
     if "SEGV" in told:
         assert any("Segmentation fault" in words[1] for words in heard.said), heard.said
-    second = await plain.run(loaded, crash=False)
+    second = await plain.run(function, crash=False)
     assert second != first
     assert plain.processes.pids == (second,)
 
@@ -114,37 +114,37 @@ async def test_old_code_ends_as_it_began_and_its_process_goes(plain: Plain) -> N
 async def test_an_idle_process_makes_room_for_another_function(plain: Plain) -> None:
     pids = []
     for name in ("a", "b", "c"):
-        loaded = await plain.write(
+        function = await plain.write(
             "import os\n@function\ndef work(context): return os.getpid()", name=name
         )
-        pids.append(await plain.run(loaded))
+        pids.append(await plain.run(function))
     assert set(plain.processes.pids) == set(pids[1:])
     await until_dead(pids[0])
 
 
 async def test_no_more_run_at_once_than_the_limit(plain: Plain) -> None:
-    loaded = await plain.write(
+    function = await plain.write(
         "import os\n@function\ndef work(context):\n    context.status('on')\n    return os.getpid()"
     )
-    pids = await asyncio.gather(*(plain.run(loaded) for _ in range(8)))
+    pids = await asyncio.gather(*(plain.run(function) for _ in range(8)))
     assert len(set(pids)) == 2
 
 
 async def test_an_idle_process_ends_after_its_time(plain: Plain) -> None:
-    loaded = await plain.write("import os\n@function\ndef work(context): return os.getpid()")
+    function = await plain.write("import os\n@function\ndef work(context): return os.getpid()")
     processes = PlainProcesses(limit=1, idle_s=0.05)
     context = Heard()
     async with processes.running():
-        pid = await processes.run(loaded, context, {})  # type: ignore[arg-type]
+        pid = await processes.run(function, context, {})  # type: ignore[arg-type]
         await until_dead(pid)
         assert processes.pids == ()
 
 
 async def test_a_cancel_while_the_process_starts_leaves_nothing(plain: Plain) -> None:
-    loaded = await plain.write("@function\ndef work(context): ...")
+    function = await plain.write("@function\ndef work(context): ...")
     before = {child.pid for child in psutil.Process().children()}
     for wait_s in (0, 0.005, 0.02, 0.05):
-        task = asyncio.create_task(plain.run(loaded))
+        task = asyncio.create_task(plain.run(function))
         await asyncio.sleep(wait_s)
         task.cancel()
         await asyncio.wait({task})
@@ -170,18 +170,17 @@ async def test_the_child_does_not_outlive_a_worker_that_is_killed(
             from pathlib import Path
             from slotgrid.core.moments import Deadline
             from worker.plain.processes import PlainProcesses
-            from worker.registry.registry import Registry
+            from tests.worker.registry.registries import registry_of
 
             class Context:
                 task_id, attempt, deadline = "t", 1, Deadline.after(60)
 
             async def main():
-                registry = Registry(Path(sys.argv[1]), group="g", contract=1,
-                    default_timeout_s=60, pools={"default"}, environment={})
-                await registry.load()
                 processes = PlainProcesses(limit=1)
+                registry = registry_of(Path(sys.argv[1]), plain=processes)
+                await registry.load()
                 async with processes.running(), asyncio.timeout(60):
-                    await processes.run(registry.loaded("work"), Context(), {"mark": sys.argv[2]})
+                    await registry.runnable("work").run(Context(), {"mark": sys.argv[2]})
 
             asyncio.run(main())
             """

@@ -11,15 +11,15 @@ from worker.plain.process import RemoteError
 
 
 async def test_it_runs_in_another_process_that_is_kept(plain: Plain) -> None:
-    loaded = await plain.write("import os\n@function\ndef work(context): return os.getpid()")
-    first = await plain.run(loaded)
+    function = await plain.write("import os\n@function\ndef work(context): return os.getpid()")
+    first = await plain.run(function)
     assert plain.processes.pids == (first,)
-    assert await plain.run(loaded) == first
+    assert await plain.run(function) == first
 
 
 async def test_input_is_converted_and_what_is_returned_is_json(plain: Plain) -> None:
     plain.folder.write("_helper.py", "DAY = 1")
-    loaded = await plain.write(
+    function = await plain.write(
         """
         import datetime
         from dataclasses import dataclass
@@ -35,15 +35,15 @@ async def test_input_is_converted_and_what_is_returned_is_json(plain: Plain) -> 
             return Span(span.days + DAY)
         """
     )
-    result = await plain.run(loaded, at="2030-01-01T00:00:00Z", span={"days": 2})
+    result = await plain.run(function, at="2030-01-01T00:00:00Z", span={"days": 2})
     assert result == {"days": 3}
     with pytest.raises(InvalidInput) as caught:
-        await plain.run(loaded, at="never", span={"days": 2})
+        await plain.run(function, at="never", span={"days": 2})
     assert caught.value.errors[0].pointer == "/at"
 
 
 async def test_all_that_it_says_is_heard_in_order(plain: Plain) -> None:
-    loaded = await plain.write(
+    function = await plain.write(
         """
         import sys, os
 
@@ -64,7 +64,7 @@ async def test_all_that_it_says_is_heard_in_order(plain: Plain) -> None:
         options="streaming=True, secrets=('API_KEY',)",
     )
     heard = Heard(attempt=2)
-    result = await plain.run(loaded, heard)
+    result = await plain.run(function, heard)
     assert result == ["/tasks/task-1/a.bin", "task-1", 2, "sesame", True]
     assert heard.said == [
         ("status", "begins"),
@@ -81,7 +81,7 @@ async def test_all_that_it_says_is_heard_in_order(plain: Plain) -> None:
 
 
 async def test_what_subprocesses_print_is_heard_too(plain: Plain) -> None:
-    loaded = await plain.write(
+    function = await plain.write(
         """
         import subprocess, time
 
@@ -92,7 +92,7 @@ async def test_what_subprocesses_print_is_heard_too(plain: Plain) -> None:
         """
     )
     heard = Heard()
-    task = asyncio.create_task(plain.run(loaded, heard))
+    task = asyncio.create_task(plain.run(function, heard))
     await heard.until(lambda said: len(said) == 2)
     assert sorted(heard.said) == [("log", "err", "stderr"), ("log", "out", "stdout")]
     task.cancel()
@@ -100,7 +100,7 @@ async def test_what_subprocesses_print_is_heard_too(plain: Plain) -> None:
 
 
 async def test_a_slow_reader_slows_the_function(plain: Plain) -> None:
-    loaded = await plain.write(
+    function = await plain.write(
         """
         @function
         def work(context):
@@ -110,7 +110,7 @@ async def test_a_slow_reader_slows_the_function(plain: Plain) -> None:
     )
     gate = asyncio.Event()
     heard = Heard(pace=gate.wait)
-    task = asyncio.create_task(plain.run(loaded, heard))
+    task = asyncio.create_task(plain.run(function, heard))
     await heard.until(lambda said: len(said) == 1)
     # It could have said much more by the time that another function has run to its end.
     other = await plain.write("@function\ndef other(context): return 1", name="other")
@@ -123,9 +123,9 @@ async def test_a_slow_reader_slows_the_function(plain: Plain) -> None:
 
 @pytest.mark.parametrize("returned", ["object()", "{(1, 2): 3}", "context"])
 async def test_what_is_not_json_is_told(plain: Plain, returned: str) -> None:
-    loaded = await plain.write(f"@function\ndef work(context): return {returned}")
+    function = await plain.write(f"@function\ndef work(context): return {returned}")
     with pytest.raises(OutputInvalid, match="work returned what is not JSON"):
-        await plain.run(loaded)
+        await plain.run(function)
     assert len(plain.processes.pids) == 1
 
 
@@ -138,13 +138,13 @@ async def test_what_is_not_json_is_told(plain: Plain, returned: str) -> None:
     ],
 )
 async def test_what_it_cannot_say_is_its_own_error(plain: Plain, call: str, error: str) -> None:
-    loaded = await plain.write(f"@function\ndef work(context):\n    {call}\n    return 'never'")
+    function = await plain.write(f"@function\ndef work(context):\n    {call}\n    return 'never'")
     with pytest.raises(RemoteError, match=error):
-        await plain.run(loaded)
+        await plain.run(function)
 
 
 async def test_an_exception_comes_over_with_its_traceback(plain: Plain) -> None:
-    loaded = await plain.write(
+    function = await plain.write(
         """
         class Refused(Exception): pass
 
@@ -159,21 +159,21 @@ async def test_an_exception_comes_over_with_its_traceback(plain: Plain) -> None:
         options="retries=1, retry_on=Refused",
     )
     with pytest.raises(RemoteError) as caught:
-        await plain.run(loaded, why="refused")
+        await plain.run(function, why="refused")
     error = caught.value
     assert str(error) == "Refused: come back later"
     assert (error.type, error.retryable) == ("Refused", True)
     assert 'raise Refused("come back later")' in error.traceback
     with pytest.raises(RemoteError) as caught:
-        await plain.run(loaded, why="other")
+        await plain.run(function, why="other")
     assert (caught.value.type, caught.value.retryable) == ("KeyError", False)
     with pytest.raises(RemoteError, match="SystemExit: 3"):
-        await plain.run(loaded, why="exit")
+        await plain.run(function, why="exit")
     assert len(plain.processes.pids) == 1
 
 
 async def test_an_import_that_fails_in_the_child_only_is_a_clear_error(plain: Plain) -> None:
-    loaded = await plain.write(
+    function = await plain.write(
         f"""
         import os
         if os.getpid() != {os.getpid()}:
@@ -184,7 +184,7 @@ async def test_an_import_that_fails_in_the_child_only_is_a_clear_error(plain: Pl
         """
     )
     with pytest.raises(FunctionFailed, match="cannot load it: OSError: no licence here"):
-        await plain.run(loaded)
+        await plain.run(function)
     assert plain.processes.pids == ()
 
 
@@ -192,7 +192,7 @@ async def test_it_does_not_see_the_keys_of_the_worker(
     plain: Plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AUTH_KEY", "the worker's")
-    loaded = await plain.write(
+    function = await plain.write(
         "import os\n@function\ndef work(context): return os.environ.get('AUTH_KEY')"
     )
-    assert await plain.run(loaded) is None
+    assert await plain.run(function) is None

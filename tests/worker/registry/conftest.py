@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
+from tests.worker.registry.registries import SETTINGS, registry_of
 from worker.registry.registry import Registry
 
 HEADER = "from slotgrid.function import Context, Meta, Secret, function, service, tag\n"
@@ -59,15 +61,8 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def make_registry(folder: Folder) -> Callable[..., Registry]:
-    def make(**changes: Any) -> Registry:
-        terms: dict[str, Any] = {
-            "group": "default",
-            "contract": 1,
-            "default_timeout_s": 30.0,
-            "pools": {"default"},
-            "environment": {"API_KEY": "sesame"},
-        }
-        return Registry(folder.path, **(terms | changes))
+    def make(timeouts: Any = None, **settings: Any) -> Registry:
+        return registry_of(folder.path, replace(SETTINGS, **settings), **(timeouts or {}))
 
     return make
 
@@ -79,6 +74,7 @@ async def registry(make_registry: Callable[..., Registry]) -> AsyncIterator[Regi
 
 async def run(registry: Registry, name: str, **given: Any) -> Any:
     """Call a coroutine function as the runner would, with no context."""
-    loaded = registry.loaded(name)
-    assert loaded is not None, f"{name} is not there: {registry.broken}"
-    return await loaded.callable(None, **loaded.bind(given))
+    found = registry.runnable(name)
+    assert found is not None, f"{name} is not there: {registry.broken}"
+    context: Any = None
+    return await found.run(context, given)

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.worker.registry.conftest import Folder, run
+from tests.worker.registry.registries import registry_of
 from worker.registry import assembly
+from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
 
 
@@ -30,20 +32,13 @@ async def test_a_function_is_named_by_its_path(folder: Folder, registry: Registr
     assert [spec.name for spec in registry.specs()] == ["hello", "shop/price-of"]
     assert registry.find("shop/price-of") is registry.specs()[1]
     assert registry.find("shop") is None
-    assert registry.loaded("nothing") is None
+    assert registry.runnable("nothing") is None
     assert not registry.broken
 
 
 async def test_an_absent_folder_is_an_empty_one(tmp_path: Path, make_registry: Any) -> None:
     registry = make_registry()
-    registry_of_nothing = Registry(
-        tmp_path / "nowhere",
-        group="g",
-        contract=1,
-        default_timeout_s=1,
-        pools=(),
-        environment={},
-    )
+    registry_of_nothing = registry_of(tmp_path / "nowhere")
     await registry.load()
     await registry_of_nothing.load()
     assert registry_of_nothing.specs() == []
@@ -137,13 +132,13 @@ async def test_the_spec_says_what_the_decorator_said(
     assert spec.rate == (10, 60.0)
     assert (spec.group, spec.contract, spec.kind) == ("shop", 4, "python")
     assert (plain.modes, plain.timeout_s, plain.description) == (("sync",), 30.0, "")
-    loaded, loaded_plain = registry.loaded("fetch"), registry.loaded("plain")
-    assert loaded is not None
-    assert loaded_plain is not None
-    assert loaded.is_coroutine
-    assert not loaded_plain.is_coroutine
-    assert loaded.secrets == {"API_KEY": "sesame"}
-    assert "sesame" not in repr(loaded)
+    runnable, plain_runnable = registry.runnable("fetch"), registry.runnable("plain")
+    assert isinstance(runnable, PythonFunction)
+    assert isinstance(plain_runnable, PythonFunction)
+    assert runnable.is_coroutine
+    assert not plain_runnable.is_coroutine
+    assert runnable.secrets == {"API_KEY": "sesame"}
+    assert "sesame" not in repr(runnable)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +231,7 @@ async def test_an_import_that_does_not_end_is_given_up(
     folder.write_function("good.py", returned="7")
     mark = "import os\nos.close(os.open(__file__ + '.begun', os.O_CREAT | os.O_EXCL))\n"
     folder.write("endless.py", mark + endless)
-    registry = make_registry(import_timeout_s=0.2)
+    registry = make_registry({"import_timeout_s": 0.2})
     assert "takes longer than 0.2 s" in await broken_error(registry, "endless.py")
     assert await run(registry, "good") == 7
     folder.write_function("good.py", returned="8")
@@ -253,11 +248,11 @@ async def test_a_dropped_registry_leaves_no_module_behind(
     folder.write_function("hello.py")
     registry = make_registry()
     await registry.load()
-    loaded = registry.loaded("hello")
-    assert loaded is not None
-    module = loaded.module
+    runnable = registry.runnable("hello")
+    assert isinstance(runnable, PythonFunction)
+    module = runnable.callable.__module__
     assert module in sys.modules
-    del registry, loaded
+    del registry, runnable
     for thread in threading.enumerate():
         if thread.name.startswith("functions-import-hello"):
             thread.join()

@@ -19,6 +19,7 @@ from slotgrid.backoff import Backoff
 from tests.worker.browser.waiting import until
 from tests.worker.registry.conftest import Changes, Folder, run
 from worker.registry import watching
+from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
 
 
@@ -34,11 +35,11 @@ async def test_a_change_is_loaded_and_nothing_else_is_touched(
     folder.write_function("a.py", "1")
     folder.write_function("b.py", "1")
     await registry.load()
-    version, untouched, before = registry.version, registry.loaded("b"), revision(registry, "a")
+    version, untouched, before = registry.version, registry.runnable("b"), revision(registry, "a")
     folder.write_function("a.py", "2")
     assert await registry.load()
     assert await run(registry, "a") == 2
-    assert registry.loaded("b") is untouched
+    assert registry.runnable("b") is untouched
     assert registry.version == version + 1
     assert revision(registry, "a") != before
     folder.write_function("a.py", "1")
@@ -50,11 +51,11 @@ async def test_a_load_without_a_change_changes_nothing(folder: Folder, registry:
     folder.write_function("a.py")
     folder.write("b.py", "broken (")
     await registry.load()
-    version, loaded = registry.version, registry.loaded("a")
+    version, loaded = registry.version, registry.runnable("a")
     (folder.path / "a.py").touch()
     assert not await registry.load()
     assert registry.version == version
-    assert registry.loaded("a") is loaded
+    assert registry.runnable("a") is loaded
 
 
 async def test_a_running_function_ends_with_the_code_it_began_with(
@@ -73,16 +74,16 @@ async def test_a_running_function_ends_with_the_code_it_began_with(
     folder.write("a.py", text.format("old"))
     folder.write("_late.py", "ANSWER = 'old'")
     await registry.load()
-    old = registry.loaded("a")
-    assert old is not None
+    old = registry.runnable("a")
+    assert isinstance(old, PythonFunction)
     started, go_on = asyncio.Event(), asyncio.Event()
     running = asyncio.ensure_future(old.callable(None, started=started, go_on=go_on))
     await started.wait()
     folder.write("a.py", text.format("new"))
     folder.write("_late.py", "ANSWER = 'new'")
     await registry.load()
-    new = registry.loaded("a")
-    assert new is not None
+    new = registry.runnable("a")
+    assert isinstance(new, PythonFunction)
     go_on.set()
     assert await running == ("old", "old")
     assert await new.callable(None, started=started, go_on=go_on) == ("new", "new")
@@ -91,9 +92,9 @@ async def test_a_running_function_ends_with_the_code_it_began_with(
 async def test_old_code_goes_when_nobody_holds_it(folder: Folder, registry: Registry) -> None:
     folder.write_function("a.py", "1")
     await registry.load()
-    old = registry.loaded("a")
-    assert old is not None
-    module = old.module
+    old = registry.runnable("a")
+    assert isinstance(old, PythonFunction)
+    module = old.callable.__module__
     folder.write_function("a.py", "2")
     await registry.load()
     assert module in sys.modules
@@ -114,13 +115,13 @@ async def test_a_changed_helper_reloads_all_that_import_it(
     folder.write_function("shop/a.py", "_outer._inner.LIMIT", imports="from .. import _outer")
     folder.write_function("b.py", "5")
     await registry.load()
-    untouched, before = registry.loaded("b"), revision(registry, "shop/a")
+    untouched, before = registry.runnable("b"), revision(registry, "shop/a")
     assert await run(registry, "shop/a") == 1
     folder.write("_inner.py", "LIMIT = 2")
     await registry.load()
     assert await run(registry, "shop/a") == 2
     assert revision(registry, "shop/a") != before
-    assert registry.loaded("b") is untouched
+    assert registry.runnable("b") is untouched
 
 
 async def test_a_change_that_breaks_keeps_the_last_good_version(
@@ -315,7 +316,7 @@ async def test_an_import_that_took_too_long_is_tried_again_later(
         imports=f"import pathlib, time\nwhile pathlib.Path({str(slow)!r}).exists(): "
         "time.sleep(0.01)",
     )
-    registry = make_registry(import_timeout_s=0.5, retry_import=Backoff(0.1, 3600.0))
+    registry = make_registry({"import_timeout_s": 0.5, "retry_import": Backoff(0.1, 3600.0)})
     await registry.load()
     assert "takes longer than 0.5 s" in registry.broken[0].error
     changes = Changes(registry)

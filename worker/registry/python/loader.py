@@ -1,46 +1,48 @@
-"""Reads one file's definitions: imports it, finds its marked objects, checks them."""
+"""Loads a Python file: imports it, finds its marked objects, checks them."""
 
 import inspect
-import re
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import Any
 
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.function import FunctionOptions, ServiceOptions, TagOptions
-from slotgrid.wire.encoding import encode
-from slotgrid.wire.functions import info_of
-from worker.registry.binding import SignatureFault
 from worker.registry.definitions import (
     FileContents,
     FileFault,
-    LoadedFunction,
     ServiceDefinition,
     TagDefinition,
 )
-from worker.registry.generation import Generation
-from worker.registry.marks import marked_in
-from worker.registry.signature import describe, read_signature
+from worker.registry.loader import LoaderSettings, ReadFile, function_name
+from worker.registry.python.binding import SignatureFault
+from worker.registry.python.function import PythonFunction, RunPlain
+from worker.registry.python.generation import Generation
+from worker.registry.python.imports import imported_files
+from worker.registry.python.marks import marked_in
+from worker.registry.python.signature import describe, read_signature
+from worker.registry.sources import Snapshot
 
-_PART = re.compile(r"[\w-]+")
 
+@dataclass(frozen=True)
+class PythonLoader:
+    """Loads `.py` files. All imports of a load share a new generation."""
 
-@dataclass(frozen=True, kw_only=True)
-class FileReader:
-    """Reads files with the settings of one worker."""
+    settings: LoaderSettings
+    run_plain: RunPlain
 
-    group: str
-    contract: int
-    default_timeout_s: float
-    pools: Collection[str]
-    environment: Mapping[str, str]
+    def references(self, path: PurePosixPath, data: bytes) -> Iterable[PurePosixPath]:
+        """The files that the file may import."""
+        return imported_files(path, data)
 
-    def read(self, generation: Generation, path: PurePosixPath) -> FileContents:
-        """Import the file and return its definitions. Raises FileFault."""
-        name = _function_name(path)
+    def reader(self, snapshot: Snapshot) -> ReadFile:
+        """Reads files as modules of one package."""
+        return partial(self._read, Generation(snapshot))
+
+    def _read(self, generation: Generation, path: PurePosixPath) -> FileContents:
+        name = function_name(path)
         try:
             module = generation.load(path)
         # An author's `sys.exit()` at import ends that import, not the worker.
@@ -73,36 +75,37 @@ class FileReader:
 
 @dataclass(frozen=True)
 class _File:
-    """One imported file, and the settings of its worker."""
+    """One imported file, and its loader."""
 
-    terms: FileReader
+    loader: PythonLoader
     generation: Generation
     path: PurePosixPath
     revision: str
 
-    def function(self, name: str, thing: Any, options: FunctionOptions) -> LoadedFunction:
+    def function(self, name: str, thing: Any, options: FunctionOptions) -> PythonFunction:
         if not inspect.isfunction(thing):
             raise FileFault(f"@function marks a {type(thing).__name__}, expected `def`")
         try:
             self._check(thing, options)
+            secrets = self.loader.settings.values_of(options.secrets)
             signature = read_signature(
                 thing, input_schema=options.input, output_schema=options.output
             )
-        except SignatureFault as fault:
+        except (SignatureFault, FileFault) as fault:
             line = inspect.unwrap(thing).__code__.co_firstlineno
             raise FileFault(f"line {line}: {fault}") from fault
-        terms, rate = self.terms, options.rate
+        settings, rate = self.loader.settings, options.rate
         spec = FunctionSpec(
             name=name,
             description=describe(thing),
             kind="python",
-            group=terms.group,
-            contract=terms.contract,
+            group=settings.group,
+            contract=settings.contract,
             revision=self.revision,
             input=signature.input,
             output=signature.output,
             modes=options.modes or _modes(options),
-            timeout_s=options.timeout_s or terms.default_timeout_s,
+            timeout_s=options.timeout_s or settings.default_timeout_s,
             pool=options.pool,
             isolation=options.isolation,
             retries=options.retries,
@@ -110,16 +113,17 @@ class _File:
             concurrency=options.concurrency,
             rate=(rate.count, rate.period_s) if rate else None,
         )
-        return LoadedFunction(
+        return PythonFunction(
             spec=spec,
-            link_bytes=_link_bytes(spec),
-            options=options,
+            secrets=secrets,
+            context_options=options.context_options,
+            on_failure=options.on_failure,
             callable=thing,
             is_coroutine=inspect.iscoroutinefunction(thing),
-            path=self.generation.snapshot.folder / self.path,
-            module=thing.__module__,
+            retry_on=options.retry_on,
+            path=self.path,
             binding=signature.binding,
-            secrets=MappingProxyType({key: terms.environment[key] for key in options.secrets}),
+            run_plain=self.loader.run_plain,
             sources=self.generation.snapshot.closure(self.path),
             generation=self.generation,
         )
@@ -130,7 +134,7 @@ class _File:
             callable=thing,
             path=str(self.path),
             revision=self.revision,
-            generation=self.generation,
+            code=self.generation,
         )
 
     def service(self, thing: Any, options: ServiceOptions) -> ServiceDefinition:
@@ -143,7 +147,7 @@ class _File:
             options=options,
             path=str(self.path),
             revision=self.revision,
-            generation=self.generation,
+            code=self.generation,
         )
 
     def _check(self, thing: Any, options: FunctionOptions) -> None:
@@ -151,28 +155,10 @@ class _File:
             raise SignatureFault(
                 "`yield` has nobody to take its values; use `await context.stream(...)`"
             )
-        if options.pool not in self.terms.pools:
-            known = ", ".join(sorted(self.terms.pools))
+        pools = self.loader.settings.pools
+        if options.pool not in pools:
+            known = ", ".join(sorted(pools))
             raise SignatureFault(f"pool `{options.pool}` is not one of this worker's: {known}")
-        missing = [key for key in options.secrets if not self.terms.environment.get(key)]
-        if missing:
-            raise SignatureFault(f"the environment lacks the secret {' and '.join(missing)}")
-
-
-def _function_name(path: PurePosixPath) -> str:
-    parts = path.with_suffix("").parts
-    for part in parts:
-        if not _PART.fullmatch(part):
-            raise FileFault(f"`{part}` cannot be in a function's name: only letters, digits, - _")
-    return "/".join(parts)
-
-
-def _link_bytes(spec: FunctionSpec) -> int:
-    """Bytes of the function's description on a link. Raises FileFault if no link can carry it."""
-    try:
-        return len(encode(info_of(spec)))
-    except (ValueError, TypeError, RecursionError, NotImplementedError, OverflowError) as cause:
-        raise FileFault(f"its description and schemas cannot be sent as JSON: {cause}") from cause
 
 
 def _modes(options: FunctionOptions) -> tuple[str, ...]:

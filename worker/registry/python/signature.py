@@ -11,11 +11,11 @@ import msgspec
 from slotgrid.core.errors import Violation
 from slotgrid.core.events import NotJson
 from slotgrid.core.schema import JsonSchema, Schema, SchemaFault
-from worker.registry.binding import (
+from worker.json_values import plain_json
+from worker.registry.python.binding import (
     Binding,
     SignatureFault,
     annotation_of,
-    plain_json,
     read_binding,
 )
 

@@ -14,7 +14,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import PurePosixPath
 from types import ModuleType
 
-from worker.registry.sources import SUFFIX, Snapshot
+from worker.registry.python.imports import SUFFIX
+from worker.registry.sources import Snapshot
 
 PREFIX = "slotgrid_functions_"
 
@@ -22,8 +23,8 @@ PREFIX = "slotgrid_functions_"
 class Generation:
     """The modules of one snapshot; the end of the last reference removes them from `sys.modules`.
 
-    The runner of a function holds a reference (through `LoadedFunction`), so that an import inside
-    the running function finds the modules of the same snapshot.
+    The runner of a function holds a reference (through its `PythonFunction`), so that an import
+    inside the running function finds the modules of the same snapshot.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -41,13 +42,15 @@ class Generation:
 
 
 class _Modules:
-    """Maps module names to the files and folders of a snapshot."""
+    """Maps module names to the Python files and the folders of a snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.files: dict[str, PurePosixPath] = {}
         self.folders: dict[str, PurePosixPath] = {"": PurePosixPath()}
         for path in snapshot.sources:
+            if path.suffix != SUFFIX:
+                continue
             for parent in path.parents:
                 self.folders[_below(self._folder_parts(parent))] = parent
             self.files[_below(self._parts(path))] = path

@@ -1,4 +1,4 @@
-"""Converts JSON to a function's arguments and results to JSON, by the signature.
+"""Converts JSON to a function's arguments, by the signature.
 
 The first parameter is the context, whatever its name; the others are the input's properties.
 Separate from the schemas, which a child process that runs a function does not need.
@@ -13,7 +13,6 @@ from typing import Any, get_type_hints
 import msgspec
 
 from slotgrid.core.errors import InvalidInput, Violation
-from slotgrid.core.events import NotJson, encode_json
 
 ANY: Any = Any
 
@@ -105,25 +104,6 @@ def read_binding(function: Callable[..., Any], *, converted: bool = True) -> Bin
         },
         open_ended=len(named) < len(parameters),
     )
-
-
-def plain_json(value: Any) -> Any:
-    """`value` after a round trip through JSON: see `json_bytes`."""
-    return msgspec.json.decode(json_bytes(value))
-
-
-def json_bytes(value: Any) -> bytes:
-    """`value` as JSON: dataclasses as objects, enums as their values.
-
-    Raises NotJson for a value without a JSON form. A lone surrogate becomes U+FFFD.
-    """
-    try:
-        try:
-            return msgspec.json.encode(value)
-        except UnicodeEncodeError:
-            return encode_json(msgspec.to_builtins(value, str_keys=True))
-    except (TypeError, ValueError, OverflowError, RecursionError) as cause:
-        raise NotJson(f"not JSON: {cause}") from cause
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -12,8 +12,8 @@ import pytest
 from slotgrid.core.errors import InvalidInput
 from slotgrid.core.events import NotJson
 from slotgrid.function import Context, Meta, Secret
-from worker.registry.binding import plain_json
-from worker.registry.signature import describe, read_signature
+from worker.json_values import plain_json
+from worker.registry.python.signature import describe, read_signature
 
 
 class Colour(enum.Enum):

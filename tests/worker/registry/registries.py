@@ -1,0 +1,31 @@
+"""Makes registries."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from worker.plain.processes import PlainProcesses
+from worker.registry.kinds import loaders
+from worker.registry.loader import Loader, LoaderSettings
+from worker.registry.registry import Registry
+
+SETTINGS = LoaderSettings(
+    group="default",
+    contract=1,
+    default_timeout_s=30.0,
+    pools={"default"},
+    environment={"API_KEY": "sesame"},
+)
+
+
+def registry_of(
+    folder: Path,
+    settings: LoaderSettings = SETTINGS,
+    *,
+    plain: PlainProcesses | None = None,
+    more: Mapping[str, Loader] | None = None,
+    **timeouts: Any,
+) -> Registry:
+    """A registry on the folder, not yet loaded; `more` are further loaders, by suffix."""
+    plain = plain or PlainProcesses(limit=1)
+    return Registry(folder, {**loaders(settings, plain.run), **(more or {})}, **timeouts)

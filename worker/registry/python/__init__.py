@@ -1,0 +1,1 @@
+"""Loads functions that are written in Python."""
