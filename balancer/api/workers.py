@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from balancer.api import documents as d
 from balancer.fleet.asking import WorkerGone
@@ -27,7 +28,7 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.documents import DRAIN, LOGS, NODE_STATUS, PAGING
 from slotgrid.intake.framing import json_response
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
+from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.query import paging
 from slotgrid.records.history import TaskFilter
 from slotgrid.wire.messages import Wish
@@ -35,15 +36,13 @@ from slotgrid.wire.messages import Wish
 LAST_TASKS = 50
 
 
-@endpoint(
-    Endpoint(
-        summary="List workers, by name",
-        tag="workers",
-        scope=Scope.OPERATE,
-        parameters=(*PAGING, *d.WORKER_FILTERS),
-        answers={200: json_answer("A page of workers, and their total", d.WORKER_LIST)},
-        problems=(InvalidSubmission,),
-    )
+@docs(
+    summary="List workers, by name",
+    tags=["workers"],
+    scope=Scope.OPERATE,
+    parameters=(*PAGING, *d.WORKER_FILTERS),
+    responses={200: json_answer("A page of workers, and their total", d.WORKER_LIST)},
+    problems=(InvalidSubmission,),
 )
 async def list_workers(request: web.Request) -> web.Response:
     """`GET /workers`."""
@@ -61,15 +60,13 @@ async def list_workers(request: web.Request) -> web.Response:
     return json_response({"workers": page, "total": len(found)})
 
 
-@endpoint(
-    Endpoint(
-        summary="One worker, with its last tasks",
-        tag="workers",
-        scope=Scope.OPERATE,
-        parameters=(d.WORKER_NAME,),
-        answers={200: json_answer("The worker", d.WORKER)},
-        problems=(NotFound,),
-    )
+@docs(
+    summary="One worker, with its last tasks",
+    tags=["workers"],
+    scope=Scope.OPERATE,
+    parameters=(d.WORKER_NAME,),
+    responses={200: json_answer("The worker", d.WORKER)},
+    problems=(NotFound,),
 )
 async def get_worker(request: web.Request) -> web.Response:
     """`GET /workers/{name}`."""
@@ -84,62 +81,54 @@ async def get_worker(request: web.Request) -> web.Response:
     return json_response({"worker": shown(worker) | {"functions": functions, "tasks": tasks}})
 
 
-@endpoint(
-    Endpoint(
-        summary="End maintenance of a worker",
-        tag="workers",
-        scope=Scope.OPERATE,
-        parameters=(d.WORKER_NAME,),
-        answers={200: json_answer("The worker accepts tasks", NODE_STATUS)},
-        problems=(NotFound, NoWorker, Conflict),
-    )
+@docs(
+    summary="End maintenance of a worker",
+    tags=["workers"],
+    scope=Scope.OPERATE,
+    parameters=(d.WORKER_NAME,),
+    responses={200: json_answer("The worker accepts tasks", NODE_STATUS)},
+    problems=(NotFound, NoWorker, Conflict),
 )
 async def switch_worker_on(request: web.Request) -> web.Response:
     """`POST /workers/{name}/on`."""
     return await _switch(request, "on")
 
 
-@endpoint(
-    Endpoint(
-        summary="Begin maintenance of a worker: it refuses new tasks and finishes the ones it has",
-        tag="workers",
-        scope=Scope.OPERATE,
-        parameters=(d.WORKER_NAME,),
-        answers={200: json_answer("The worker refuses new tasks", NODE_STATUS)},
-        problems=(NotFound, NoWorker, Conflict),
-    )
+@docs(
+    summary="Begin maintenance of a worker: it refuses new tasks and finishes the ones it has",
+    tags=["workers"],
+    scope=Scope.OPERATE,
+    parameters=(d.WORKER_NAME,),
+    responses={200: json_answer("The worker refuses new tasks", NODE_STATUS)},
+    problems=(NotFound, NoWorker, Conflict),
 )
 async def switch_worker_off(request: web.Request) -> web.Response:
     """`POST /workers/{name}/off`."""
     return await _switch(request, "off")
 
 
-@endpoint(
-    Endpoint(
-        summary="Drain a worker: it finishes its tasks within a deadline, then exits",
-        tag="workers",
-        scope=Scope.OPERATE,
-        parameters=(d.WORKER_NAME,),
-        body=DRAIN,
-        body_required=False,
-        answers={200: json_answer("The worker drains", NODE_STATUS)},
-        problems=(NotFound, NoWorker, InvalidSubmission),
-    )
+@docs(
+    summary="Drain a worker: it finishes its tasks within a deadline, then exits",
+    tags=["workers"],
+    scope=Scope.OPERATE,
+    parameters=(d.WORKER_NAME,),
+    body=DRAIN,
+    body_required=False,
+    responses={200: json_answer("The worker drains", NODE_STATUS)},
+    problems=(NotFound, NoWorker, InvalidSubmission),
 )
 async def drain_worker(request: web.Request) -> web.Response:
     """`POST /workers/{name}/drain {deadline_s?}`."""
     return await _switch(request, "drain", deadline_s=await asked_deadline_s(request))
 
 
-@endpoint(
-    Endpoint(
-        summary="The last log lines of the worker",
-        tag="workers",
-        scope=Scope.OPERATE,
-        parameters=(d.WORKER_NAME, *LOG_FILTERS),
-        answers={200: json_answer("The lines, oldest first", LOGS)},
-        problems=(NotFound, NoWorker, InvalidSubmission),
-    )
+@docs(
+    summary="The last log lines of the worker",
+    tags=["workers"],
+    scope=Scope.OPERATE,
+    parameters=(d.WORKER_NAME, *LOG_FILTERS),
+    responses={200: json_answer("The lines, oldest first", LOGS)},
+    problems=(NotFound, NoWorker, InvalidSubmission),
 )
 async def worker_logs(request: web.Request) -> web.Response:
     """`GET /workers/{name}/logs`."""

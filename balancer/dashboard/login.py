@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import structlog
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from balancer.dashboard import documents as d
 from balancer.dashboard.access import (
@@ -24,18 +25,15 @@ from slotgrid.core.principal import Scope
 from slotgrid.intake.audit import TRUSTED, audit, caller_address
 from slotgrid.intake.auth import KEYS, PRINCIPAL
 from slotgrid.intake.forms import read_form
-from slotgrid.intake.openapi import Endpoint, endpoint
 
 log = structlog.get_logger()
 
 
-@endpoint(
-    Endpoint(
-        summary="The login page",
-        tag="dashboard",
-        scope=Scope.PUBLIC,
-        answers={200: d.PAGE, 303: d.SEE_OTHER},
-    )
+@docs(
+    summary="The login page",
+    tags=["dashboard"],
+    scope=Scope.PUBLIC,
+    responses={200: d.PAGE, 303: d.SEE_OTHER},
 )
 async def login_page(request: web.Request) -> web.Response:
     """`GET /dashboard/login`."""
@@ -45,14 +43,12 @@ async def login_page(request: web.Request) -> web.Response:
     return _form(request)
 
 
-@endpoint(
-    Endpoint(
-        summary="Log in with a key",
-        tag="dashboard",
-        scope=Scope.PUBLIC,
-        description="The session lasts twelve hours; its cookie does not hold the key.",
-        answers={303: d.SEE_OTHER, **dict.fromkeys((400, 401, 403, 413, 415, 429), d.PAGE)},
-    )
+@docs(
+    summary="Log in with a key",
+    tags=["dashboard"],
+    scope=Scope.PUBLIC,
+    description="The session lasts twelve hours; its cookie does not hold the key.",
+    responses={303: d.SEE_OTHER, **dict.fromkeys((400, 401, 403, 413, 415, 429), d.PAGE)},
 )
 async def login(request: web.Request) -> web.Response:
     """`POST /dashboard/login`, a form with `key`. An unreadable form counts as a wrong key."""
@@ -93,13 +89,11 @@ async def login(request: web.Request) -> web.Response:
     raise answer
 
 
-@endpoint(
-    Endpoint(
-        summary="Log out",
-        tag="dashboard",
-        scope=Scope.PUBLIC,
-        answers={303: d.SEE_OTHER, **dict.fromkeys((400, 403, 413, 415), d.PAGE)},
-    )
+@docs(
+    summary="Log out",
+    tags=["dashboard"],
+    scope=Scope.PUBLIC,
+    responses={303: d.SEE_OTHER, **dict.fromkeys((400, 403, 413, 415), d.PAGE)},
 )
 @logged_in(Scope.READ)
 async def logout(request: web.Request) -> NoReturn:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from balancer.dashboard import login, views
 from balancer.dashboard.access import (
@@ -23,7 +24,7 @@ from slotgrid.core.principal import Scope
 from slotgrid.intake import documents as node_documents
 from slotgrid.intake.api.docs import leading_to
 from slotgrid.intake.kept_file import kept_file
-from slotgrid.intake.openapi import Answer, Endpoint, Parameter, endpoint
+from slotgrid.intake.openapi import Answer, Parameter
 
 STATIC = Path(__file__).parent / "static"
 # An allowlist: no other file is served.
@@ -65,18 +66,16 @@ def add_dashboard(app: web.Application, live: Live, trend: Trend, *, root_path: 
     app.on_shutdown.append(end_streams)
 
 
-@endpoint(
-    Endpoint(
-        summary="A file of the dashboard",
-        tag="dashboard",
-        scope=Scope.PUBLIC,
-        parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
-        answers={
-            200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
-            304: node_documents.NOT_CHANGED,
-        },
-        problems=(NotFound,),
-    )
+@docs(
+    summary="A file of the dashboard",
+    tags=["dashboard"],
+    scope=Scope.PUBLIC,
+    parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
+    responses={
+        200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
+        304: node_documents.NOT_CHANGED,
+    },
+    problems=(NotFound,),
 )
 async def dashboard_file(request: web.Request) -> web.Response:
     """`GET /dashboard/static/{name}`."""

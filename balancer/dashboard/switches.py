@@ -3,6 +3,7 @@
 from typing import NoReturn
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from balancer.api import workers as workers_api
 from balancer.api.documents import WORKER_NAME
@@ -10,7 +11,7 @@ from balancer.dashboard import documents as d
 from balancer.dashboard.access import RENDERING, check_form, logged_in
 from slotgrid.core.principal import Scope
 from slotgrid.intake.api import node as node_api
-from slotgrid.intake.openapi import Endpoint, Handler, endpoint
+from slotgrid.intake.openapi import Handler
 
 ANSWERS = dict.fromkeys((400, 403, 404, 409, 413, 415, 503), d.PAGE) | {303: d.SEE_OTHER}
 
@@ -39,11 +40,10 @@ def _switch(act: Handler, summary: str) -> Handler:
         raise web.HTTPSeeOther(rendering.base if name is None else rendering.worker_page(name))
 
     switch.__name__ = f"press_{getattr(act, '__name__', '')}"
-    described = Endpoint(
+    return docs(
         summary=summary,
-        tag="dashboard",
+        tags=["dashboard"],
         scope=Scope.PUBLIC,
         parameters=(WORKER_NAME,) if "worker" in switch.__name__ else (),
-        answers=ANSWERS,
-    )
-    return endpoint(described)(switch)
+        responses=ANSWERS,
+    )(switch)

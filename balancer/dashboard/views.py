@@ -2,6 +2,7 @@
 
 import orjson
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from balancer.api import workers as workers_api
 from balancer.api.documents import WORKER_NAME
@@ -23,20 +24,18 @@ from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.framing import EVENT_STREAM
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, Parameter, endpoint
+from slotgrid.intake.openapi import Parameter
 from slotgrid.intake.schemas.basics import TEXT
 from slotgrid.intake.stream_answer import open_stream
 from slotgrid.records.history import TaskFilter
 from slotgrid.runtime.choices import LogLevel
 
 
-@endpoint(
-    Endpoint(
-        summary="The fleet at a glance",
-        tag="dashboard",
-        scope=Scope.PUBLIC,
-        answers={200: d.PAGE, 303: d.SEE_OTHER, 403: d.PAGE},
-    )
+@docs(
+    summary="The fleet at a glance",
+    tags=["dashboard"],
+    scope=Scope.PUBLIC,
+    responses={200: d.PAGE, 303: d.SEE_OTHER, 403: d.PAGE},
 )
 @logged_in(Scope.READ)
 async def overview(request: web.Request) -> web.Response:
@@ -47,14 +46,12 @@ async def overview(request: web.Request) -> web.Response:
     )
 
 
-@endpoint(
-    Endpoint(
-        summary="One worker: its state, functions and tasks, and its switches",
-        tag="dashboard",
-        scope=Scope.PUBLIC,
-        parameters=(WORKER_NAME,),
-        answers={200: d.PAGE, 303: d.SEE_OTHER, 403: d.PAGE, 404: d.PAGE},
-    )
+@docs(
+    summary="One worker: its state, functions and tasks, and its switches",
+    tags=["dashboard"],
+    scope=Scope.PUBLIC,
+    parameters=(WORKER_NAME,),
+    responses={200: d.PAGE, 303: d.SEE_OTHER, 403: d.PAGE, 404: d.PAGE},
 )
 @logged_in(Scope.READ)
 async def worker(request: web.Request) -> web.Response:
@@ -74,17 +71,15 @@ async def worker(request: web.Request) -> web.Response:
     return html(page)
 
 
-@endpoint(
-    Endpoint(
-        summary="The last log lines of a worker",
-        tag="dashboard",
-        scope=Scope.PUBLIC,
-        parameters=(
-            WORKER_NAME,
-            Parameter("level", "The lowest level", {"type": "string", "enum": [*LogLevel]}),
-        ),
-        answers=dict.fromkeys((200, 400, 403, 404, 503), d.PAGE) | {303: d.SEE_OTHER},
-    )
+@docs(
+    summary="The last log lines of a worker",
+    tags=["dashboard"],
+    scope=Scope.PUBLIC,
+    parameters=(
+        WORKER_NAME,
+        Parameter("level", "The lowest level", {"type": "string", "enum": [*LogLevel]}),
+    ),
+    responses=dict.fromkeys((200, 400, 403, 404, 503), d.PAGE) | {303: d.SEE_OTHER},
 )
 @logged_in(Scope.OPERATE)
 async def worker_log(request: web.Request) -> web.Response:
@@ -102,18 +97,16 @@ async def worker_log(request: web.Request) -> web.Response:
     return html(page)
 
 
-@endpoint(
-    Endpoint(
-        summary="Stream the changes of a page of the dashboard",
-        tag="dashboard",
-        scope=Scope.PUBLIC,
-        parameters=(
-            Parameter("seen", "The version that the page shows", TEXT),
-            Parameter("worker", "The worker that the page shows", TEXT),
-        ),
-        answers={200: d.CHANGES},
-        problems=(Unauthorized,),
-    )
+@docs(
+    summary="Stream the changes of a page of the dashboard",
+    tags=["dashboard"],
+    scope=Scope.PUBLIC,
+    parameters=(
+        Parameter("seen", "The version that the page shows", TEXT),
+        Parameter("worker", "The worker that the page shows", TEXT),
+    ),
+    responses={200: d.CHANGES},
+    problems=(Unauthorized,),
 )
 async def changes(request: web.Request) -> web.StreamResponse:
     """`GET /dashboard/changes`; ends with the session."""

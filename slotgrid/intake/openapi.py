@@ -1,13 +1,14 @@
-"""The description of a handler: its documentation, its scope, the problems it can answer.
+"""What the notes of a handler mean: its documentation, its scope, the problems it can answer.
 
-The only module that uses aiohttp-apispec, which has no type hints and turns a decorated handler
-into `Any`. Its decorator stores the description on the handler. Our own builder
-(`openapi_document`) reads it there, as the library's builder writes Swagger 2.0.
+aiohttp-apispec's decorator `docs` stores the notes on the handler (`typings/aiohttp_apispec.pyi`
+lists them). `endpoint_of` reads them there, for the OpenAPI 3.1 document and for the middlewares
+that check keys and queries; the library's own builder writes Swagger 2.0.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any
 
 from aiohttp import web
 from aiohttp_apispec import docs
@@ -27,7 +28,6 @@ from slotgrid.intake.schemas.basics import TEXT
 from slotgrid.intake.schemas.problems import header, problem_answers
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-H = TypeVar("H", bound=Handler)
 
 KEY_SCHEMES = ("key", "bearer")
 """The two ways to send a key, as named in the document's security schemes."""
@@ -74,18 +74,20 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """The description of one handler. The auth middleware enforces its scope.
+    """The notes of one handler. The auth middleware enforces its scope.
 
+    `body`: the schema of the request's body by media type.
     `more_with_key`: a public handler that answers in more detail to a caller with a key.
     `query_is_fields`: the handler reads the whole query itself, as fields of a submission.
     """
 
+    name: str
     summary: str
-    tag: str
+    tags: Sequence[str]
     scope: Scope
-    answers: Mapping[int, Answer]
+    responses: Mapping[int, Answer]
     problems: tuple[type[ServiceError], ...] = ()
-    parameters: tuple[Parameter, ...] = ()
+    parameters: Sequence[Parameter] = ()
     body: Mapping[str, JsonSchema] | None = None
     body_required: bool = True
     description: str = ""
@@ -103,16 +105,18 @@ class Endpoint:
 
     def to_openapi(self) -> dict[str, Any]:
         """As an OpenAPI operation object."""
-        answers = {status: answer.to_openapi() for status, answer in self.answers.items()}
+        responses = {status: answer.to_openapi() for status, answer in self.responses.items()}
         problems = problem_answers(self.every_problem())
         operation: dict[str, Any] = {
-            "tags": [self.tag],
+            "responses": {
+                str(status): both for status, both in sorted((responses | problems).items())
+            },
+            "parameters": [parameter.to_openapi() for parameter in self.parameters],
+            # Dashes, since Swagger UI's links read an underscore as a space.
+            "operationId": self.name.replace("_", "-"),
+            "tags": list(self.tags),
             "summary": self.summary,
             "description": self.description,
-            "parameters": [parameter.to_openapi() for parameter in self.parameters],
-            "responses": {
-                str(status): both for status, both in sorted((answers | problems).items())
-            },
             "security": self._security(),
         }
         if self.body is not None:
@@ -131,47 +135,34 @@ class Endpoint:
         return [{}, *({scheme: list[str]()} for scheme in KEY_SCHEMES)]
 
 
-ENDPOINT = "__slotgrid_endpoint__"
+_NOTES = frozenset(one.name for one in fields(Endpoint)) - {"name"}
 
 
-def endpoint(described: Endpoint) -> Callable[[H], H]:
-    """Attach the description to a handler, for the document and for the auth middleware."""
-
-    def attach(handler: H) -> H:
-        # Dashes, since Swagger UI's links read an underscore as a space.
-        name = handler.__name__.replace("_", "-")
-        noted: H = docs(operationId=name, **described.to_openapi())(handler)
-        setattr(noted, ENDPOINT, described)
-        return noted
-
-    return attach
+@lru_cache(maxsize=256)
+def endpoint_of(handler: object) -> Endpoint | None:
+    """The notes of a handler; None when it has none (which only a test may have)."""
+    noted = _noted(handler)
+    return None if noted is None else Endpoint(name=getattr(handler, "__name__", ""), **noted)
 
 
 def with_scope(handler: Handler, scope: Scope) -> Handler:
     """The same handler with another scope, which a setting of the node chooses."""
-    described = endpoint_of(handler)
-    assert described is not None
+    noted = _noted(handler)
+    assert noted is not None
 
     async def same(request: web.Request) -> web.StreamResponse:
         return await handler(request)
 
     same.__name__ = getattr(handler, "__name__", same.__name__)
-    return endpoint(replace(described, scope=scope))(same)
+    return docs(**noted | {"scope": scope})(same)
 
 
-def endpoint_of(handler: object) -> Endpoint | None:
-    """The description of a handler; None when it has none (which only a test may have)."""
-    found = getattr(handler, ENDPOINT, None)
-    return found if isinstance(found, Endpoint) else None
-
-
-def operation_of(handler: object) -> Mapping[str, Any] | None:
-    """The description of a handler as an OpenAPI operation object; None when it has none."""
-    noted = getattr(handler, "__apispec__", None)
-    if noted is None:
+def _noted(handler: object) -> dict[str, Any] | None:
+    """What `docs` has stored, without what it adds for Swagger 2.0 (`produces`, `schemas`)."""
+    stored: Mapping[str, Any] | None = getattr(handler, "__apispec__", None)
+    if stored is None:
         return None
-    # The library adds these for Swagger 2.0; OpenAPI 3.1 does not use them.
-    return {name: value for name, value in noted.items() if name not in {"produces", "schemas"}}
+    return {name: value for name, value in stored.items() if name in _NOTES}
 
 
 def json_answer(description: str, schema: JsonSchema | None = None) -> Answer:

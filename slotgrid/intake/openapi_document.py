@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 document of an application, from its handlers' descriptions and its functions.
+"""The OpenAPI 3.1 document of an application, from its handlers' notes and its functions.
 
-Built as plain data: the builder of aiohttp-apispec writes Swagger 2.0 and changes the descriptions
+Built as plain data: the builder of aiohttp-apispec writes Swagger 2.0 and changes the notes
 that it reads, and apispec itself reads a schema's `true` and `false` as names of components.
 """
 
@@ -16,7 +16,7 @@ from slotgrid.core.schema import JsonSchema
 from slotgrid.core.spec import Catalog, FunctionSpec
 from slotgrid.intake.documents import COMPONENTS
 from slotgrid.intake.function_components import function_components
-from slotgrid.intake.openapi import KEY_SCHEMES, operation_of
+from slotgrid.intake.openapi import KEY_SCHEMES, endpoint_of
 from slotgrid.intake.samples import sample_of
 from slotgrid.intake.schemas.basics import ref
 from slotgrid.intake.schemas.problems import EXAMPLES
@@ -103,15 +103,15 @@ class OpenApiDocument:
         }
 
 
-def operations(app: web.Application) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Method, path and operation of every route with a description, in the order of the routes.
+def operations(app: web.Application) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and operation of every route with notes, in the order of the routes.
 
     HEAD, which aiohttp adds to each GET, is left out.
     """
     for route in app.router.routes():
-        operation = operation_of(route.handler)
-        if operation is not None and route.method != "HEAD" and route.resource is not None:
-            yield route.method.lower(), path_of(route.resource), operation
+        endpoint = endpoint_of(route.handler)
+        if endpoint is not None and route.method != "HEAD" and route.resource is not None:
+            yield route.method.lower(), path_of(route.resource), endpoint.to_openapi()
 
 
 def path_of(resource: web.AbstractResource) -> str:
@@ -138,11 +138,11 @@ def _examples(specs: Sequence[FunctionSpec]) -> dict[str, dict[str, Any]]:
 
 
 def _with_examples(
-    operation: Mapping[str, Any], examples: Mapping[str, dict[str, Any]]
+    operation: dict[str, Any], examples: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """The operation, with the examples for its body, if any."""
     if "requestBody" not in operation:
-        return dict(operation)
+        return operation
     content = {
         media_type: body | ({"examples": found} if found else {})
         for media_type, body in operation["requestBody"]["content"].items()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import structlog
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import (
     BodyTooLarge,
@@ -19,7 +20,7 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.events import encode_json
 from slotgrid.core.principal import Scope
-from slotgrid.intake.openapi import Answer, Endpoint, Parameter, endpoint
+from slotgrid.intake.openapi import Answer, Parameter
 from slotgrid.intake.schemas.basics import TEXT, WHOLE, record
 from slotgrid.intake.schemas.problems import PROBLEM_JSON
 
@@ -100,32 +101,30 @@ def _kept_headers(answer: web.HTTPException) -> dict[str, str]:
     return {"Allow": answer.headers["Allow"]} if "Allow" in answer.headers else {}
 
 
-@endpoint(
-    Endpoint(
-        summary="Meaning of a problem type, and advice",
-        tag="node",
-        scope=Scope.PUBLIC,
-        parameters=(
-            Parameter(
-                "name",
-                "The last part of the problem's `type`",
-                {"type": "string", "enum": sorted(problem_types())},
-                "path",
-            ),
+@docs(
+    summary="Meaning of a problem type, and advice",
+    tags=["node"],
+    scope=Scope.PUBLIC,
+    parameters=(
+        Parameter(
+            "name",
+            "The last part of the problem's `type`",
+            {"type": "string", "enum": sorted(problem_types())},
+            "path",
         ),
-        answers={
-            200: Answer(
-                "A page, or JSON if `Accept` requests it",
-                {
-                    "text/html": TEXT,
-                    "application/json": record(
-                        "", {"name": TEXT, "title": TEXT, "status": WHOLE, "advice": TEXT}
-                    ),
-                },
-            )
-        },
-        problems=(NotFound,),
-    )
+    ),
+    responses={
+        200: Answer(
+            "A page, or JSON if `Accept` requests it",
+            {
+                "text/html": TEXT,
+                "application/json": record(
+                    "", {"name": TEXT, "title": TEXT, "status": WHOLE, "advice": TEXT}
+                ),
+            },
+        )
+    },
+    problems=(NotFound,),
 )
 async def problem_page(request: web.Request) -> web.Response:
     """`GET /problems/{name}`: the page at the address in a problem's `type`."""

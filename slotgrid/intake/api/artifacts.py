@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 from aiohttp import hdrs, web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import DatabaseUnavailable, Gone, NotFound, UnknownTask
 from slotgrid.core.principal import Scope
@@ -13,25 +14,23 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.files import FileAnswer
 from slotgrid.intake.framing import json_response
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Answer, Endpoint, endpoint, json_answer
+from slotgrid.intake.openapi import Answer, json_answer
 from slotgrid.intake.problems import BEGUN
 from slotgrid.records.ledger import Record
 
 RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")
 
 
-@endpoint(
-    Endpoint(
-        summary="The files that a task saved",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID,),
-        answers={200: json_answer("The files", d.ARTIFACT_LIST)},
-        problems=(
-            UnknownTask,
-            DatabaseUnavailable,
-        ),
-    )
+@docs(
+    summary="The files that a task saved",
+    tags=["tasks"],
+    scope=Scope.READ,
+    parameters=(d.TASK_ID,),
+    responses={200: json_answer("The files", d.ARTIFACT_LIST)},
+    problems=(
+        UnknownTask,
+        DatabaseUnavailable,
+    ),
 )
 async def list_artifacts(request: web.Request) -> web.Response:
     """`GET /tasks/{id}/artifacts`."""
@@ -39,18 +38,16 @@ async def list_artifacts(request: web.Request) -> web.Response:
     return json_response({"artifacts": list(files), "total": len(files)})
 
 
-@endpoint(
-    Endpoint(
-        summary="One file that a task saved",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.ARTIFACT_NAME),
-        answers={
-            200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
-            **d.FILE_ANSWERS,
-        },
-        problems=(UnknownTask, DatabaseUnavailable, NotFound, Gone),
-    )
+@docs(
+    summary="One file that a task saved",
+    tags=["tasks"],
+    scope=Scope.READ,
+    parameters=(d.TASK_ID, d.ARTIFACT_NAME),
+    responses={
+        200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
+        **d.FILE_ANSWERS,
+    },
+    problems=(UnknownTask, DatabaseUnavailable, NotFound, Gone),
 )
 async def get_artifact(request: web.Request) -> web.StreamResponse:
     """`GET /tasks/{id}/artifacts/{name}`; a type that can run scripts is sent as a download."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import (
     Conflict,
@@ -22,33 +23,31 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import read_json
 from slotgrid.intake.framing import json_response
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
+from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.submission_headers import idempotency_key, trace_of
 from slotgrid.tasks.bulk import no_list
 
 
-@endpoint(
-    Endpoint(
-        summary="Accept many durable tasks, all or none",
-        tag="tasks",
-        scope=Scope.SUBMIT,
-        description="An item without `mode` is `webhook` if it has a `webhook`, else `async`. A "
-        "fault in any item refuses all of them; `errors` names each fault, as "
-        "`/tasks/3/input/url`. If only workers are missing, the problem is `no-worker`, and the "
-        "same request may succeed later. An `Idempotency-Key` covers the whole list.",
-        body=d.BATCH,
-        parameters=(d.IDEMPOTENCY_KEY, *d.TRACE_HEADERS),
-        answers={202: json_answer("All tasks are recorded", d.BATCH_ACCEPTED)},
-        problems=(
-            InvalidSubmission,
-            Conflict,
-            InMaintenance,
-            Draining,
-            NoWorker,
-            QueueFull,
-            DatabaseUnavailable,
-        ),
-    )
+@docs(
+    summary="Accept many durable tasks, all or none",
+    tags=["tasks"],
+    scope=Scope.SUBMIT,
+    description="An item without `mode` is `webhook` if it has a `webhook`, else `async`. A "
+    "fault in any item refuses all of them; `errors` names each fault, as "
+    "`/tasks/3/input/url`. If only workers are missing, the problem is `no-worker`, and the "
+    "same request may succeed later. An `Idempotency-Key` covers the whole list.",
+    body=d.BATCH,
+    parameters=(d.IDEMPOTENCY_KEY, *d.TRACE_HEADERS),
+    responses={202: json_answer("All tasks are recorded", d.BATCH_ACCEPTED)},
+    problems=(
+        InvalidSubmission,
+        Conflict,
+        InMaintenance,
+        Draining,
+        NoWorker,
+        QueueFull,
+        DatabaseUnavailable,
+    ),
 )
 async def submit_many(request: web.Request) -> web.Response:
     """`POST /tasks`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import NotFound
 from slotgrid.core.principal import Scope
@@ -19,10 +20,8 @@ from slotgrid.intake.kept_file import kept_file
 from slotgrid.intake.node import NODE
 from slotgrid.intake.openapi import (
     Answer,
-    Endpoint,
     Handler,
     Parameter,
-    endpoint,
     json_answer,
     with_scope,
 )
@@ -95,13 +94,11 @@ def add_docs(
         app.add_routes([web.get("/", leading_to(f"{prefix}/docs"))])
 
 
-@endpoint(
-    Endpoint(
-        summary="This document",
-        tag="docs",
-        scope=Scope.READ,
-        answers={200: json_answer("OpenAPI 3.1, with the functions that the node offers now")},
-    )
+@docs(
+    summary="This document",
+    tags=["docs"],
+    scope=Scope.READ,
+    responses={200: json_answer("OpenAPI 3.1, with the functions that the node offers now")},
 )
 async def openapi(request: web.Request) -> web.Response:
     """`GET /openapi`."""
@@ -112,31 +109,27 @@ async def openapi(request: web.Request) -> web.Response:
     )
 
 
-@endpoint(
-    Endpoint(
-        summary="This document as a page, on which each endpoint can be tried",
-        tag="docs",
-        scope=Scope.PUBLIC,
-        answers={200: Answer("Swagger UI", {"text/html": {"type": "string"}}), 304: d.NOT_CHANGED},
-    )
+@docs(
+    summary="This document as a page, on which each endpoint can be tried",
+    tags=["docs"],
+    scope=Scope.PUBLIC,
+    responses={200: Answer("Swagger UI", {"text/html": {"type": "string"}}), 304: d.NOT_CHANGED},
 )
 async def docs_page(request: web.Request) -> web.Response:
     """`GET /docs`."""
     return kept_file(PAGE, request, HEADERS)
 
 
-@endpoint(
-    Endpoint(
-        summary="A file of the Swagger UI page",
-        tag="docs",
-        scope=Scope.PUBLIC,
-        parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
-        answers={
-            200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
-            304: d.NOT_CHANGED,
-        },
-        problems=(NotFound,),
-    )
+@docs(
+    summary="A file of the Swagger UI page",
+    tags=["docs"],
+    scope=Scope.PUBLIC,
+    parameters=(Parameter("name", "The file", {"type": "string", "enum": [*FILES]}, "path"),),
+    responses={
+        200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
+        304: d.NOT_CHANGED,
+    },
+    problems=(NotFound,),
 )
 async def docs_file(request: web.Request) -> web.Response:
     """`GET /docs/static/{name}`."""
@@ -149,13 +142,11 @@ async def docs_file(request: web.Request) -> web.Response:
 def leading_to(address: str) -> Handler:
     """A handler that redirects to that address."""
 
-    @endpoint(
-        Endpoint(
-            summary="Redirects to the page",
-            tag="docs",
-            scope=Scope.PUBLIC,
-            answers={302: Answer("The page's address", headers={"Location": "The page"})},
-        )
+    @docs(
+        summary="Redirects to the page",
+        tags=["docs"],
+        scope=Scope.PUBLIC,
+        responses={302: Answer("The page's address", headers={"Location": "The page"})},
     )
     async def root(_: web.Request) -> NoReturn:
         raise web.HTTPFound(address)

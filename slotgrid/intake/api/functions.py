@@ -2,25 +2,24 @@
 
 import orjson
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import InvalidSubmission, UnknownFunction
 from slotgrid.core.principal import Scope
 from slotgrid.intake import documents as d
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
+from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.query import paging, whole
 from slotgrid.records.views import function_detail
 
 
-@endpoint(
-    Endpoint(
-        summary="List functions, by name",
-        tag="functions",
-        scope=Scope.READ,
-        parameters=(*d.PAGING, *d.FUNCTION_FILTERS),
-        answers={200: json_answer("A page of functions, and their total", d.FUNCTION_LIST)},
-        problems=(InvalidSubmission,),
-    )
+@docs(
+    summary="List functions, by name",
+    tags=["functions"],
+    scope=Scope.READ,
+    parameters=(*d.PAGING, *d.FUNCTION_FILTERS),
+    responses={200: json_answer("A page of functions, and their total", d.FUNCTION_LIST)},
+    problems=(InvalidSubmission,),
 )
 async def list_functions(request: web.Request) -> web.Response:
     """`GET /functions`."""
@@ -37,15 +36,13 @@ async def list_functions(request: web.Request) -> web.Response:
     return web.Response(body=body, content_type="application/json")
 
 
-@endpoint(
-    Endpoint(
-        summary="One function, with the schema of its input",
-        tag="functions",
-        scope=Scope.READ,
-        parameters=(d.FUNCTION_NAME, *d.FUNCTION_FILTERS),
-        answers={200: json_answer("The function", d.FUNCTION)},
-        problems=(InvalidSubmission, UnknownFunction),
-    )
+@docs(
+    summary="One function, with the schema of its input",
+    tags=["functions"],
+    scope=Scope.READ,
+    parameters=(d.FUNCTION_NAME, *d.FUNCTION_FILTERS),
+    responses={200: json_answer("The function", d.FUNCTION)},
+    problems=(InvalidSubmission, UnknownFunction),
 )
 async def get_function(request: web.Request) -> web.Response:
     """`GET /functions/{name}`; names may have slashes."""

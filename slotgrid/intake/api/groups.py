@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import InvalidSubmission
 from slotgrid.core.principal import Scope
@@ -13,19 +14,17 @@ from slotgrid.core.spec import FunctionSpec
 from slotgrid.intake import documents as d
 from slotgrid.intake.framing import json_response
 from slotgrid.intake.node import NODE, Served
-from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
+from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.query import paging
 
 
-@endpoint(
-    Endpoint(
-        summary="List groups, by name",
-        tag="functions",
-        scope=Scope.READ,
-        parameters=d.PAGING,
-        answers={200: json_answer("A page of groups, and their total", d.GROUP_LIST)},
-        problems=(InvalidSubmission,),
-    )
+@docs(
+    summary="List groups, by name",
+    tags=["functions"],
+    scope=Scope.READ,
+    parameters=d.PAGING,
+    responses={200: json_answer("A page of groups, and their total", d.GROUP_LIST)},
+    problems=(InvalidSubmission,),
 )
 async def list_groups(request: web.Request) -> web.Response:
     """`GET /groups`."""

@@ -3,12 +3,13 @@
 from typing import Protocol
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import InvalidSubmission, Unauthorized
 from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import LINK_KEYS
 from slotgrid.intake.connections import key_shown
-from slotgrid.intake.openapi import Answer, Endpoint, endpoint
+from slotgrid.intake.openapi import Answer
 
 
 class Acceptor(Protocol):
@@ -21,16 +22,14 @@ class Acceptor(Protocol):
 ACCEPTOR = web.AppKey[Acceptor]("acceptor")
 
 
-@endpoint(
-    Endpoint(
-        summary="The link between balancer and worker (WebSocket)",
-        description="Requires `BALANCER_KEY`, or `AUTH_KEY` if that is not set. "
-        "`docs/protocol.md` describes the messages.",
-        tag="node",
-        scope=Scope.PUBLIC,
-        answers={101: Answer("The WebSocket is open")},
-        problems=(Unauthorized, InvalidSubmission),
-    )
+@docs(
+    summary="The link between balancer and worker (WebSocket)",
+    description="Requires `BALANCER_KEY`, or `AUTH_KEY` if that is not set. "
+    "`docs/protocol.md` describes the messages.",
+    tags=["node"],
+    scope=Scope.PUBLIC,
+    responses={101: Answer("The WebSocket is open")},
+    problems=(Unauthorized, InvalidSubmission),
 )
 async def link(request: web.Request) -> web.StreamResponse:
     """`GET /link`: public for the middleware, as the link has a key of its own."""

@@ -2,6 +2,7 @@
 
 import orjson
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import Conflict, InvalidSubmission, NoWorker
 from slotgrid.core.node import NodeState
@@ -12,7 +13,7 @@ from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import read_json
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Answer, Endpoint, Parameter, endpoint, json_answer
+from slotgrid.intake.openapi import Answer, Parameter, json_answer
 from slotgrid.intake.query import bad_parameter, whole
 from slotgrid.intake.schemas import node as node_schemas
 from slotgrid.runtime.choices import LogLevel
@@ -34,14 +35,12 @@ def _json(value: object) -> web.Response:
     return web.Response(body=orjson.dumps(value), content_type="application/json")
 
 
-@endpoint(
-    Endpoint(
-        summary="The node's status; with a key, in detail",
-        tag="node",
-        scope=Scope.PUBLIC,
-        answers={200: json_answer("The status of the node", d.HEALTH)},
-        more_with_key=True,
-    )
+@docs(
+    summary="The node's status; with a key, in detail",
+    tags=["node"],
+    scope=Scope.PUBLIC,
+    responses={200: json_answer("The status of the node", d.HEALTH)},
+    more_with_key=True,
 )
 async def health(request: web.Request) -> web.Response:
     """`GET /health`: always 200; the state is in the body."""
@@ -51,31 +50,25 @@ async def health(request: web.Request) -> web.Response:
     return _json(status | dict(detail))
 
 
-@endpoint(
-    Endpoint(
-        summary="Liveness of the process",
-        tag="node",
-        scope=Scope.PUBLIC,
-        answers={200: json_answer("The event loop runs", d.ALIVE)},
-    )
+@docs(
+    summary="Liveness of the process",
+    tags=["node"],
+    scope=Scope.PUBLIC,
+    responses={200: json_answer("The event loop runs", d.ALIVE)},
 )
 async def livez(_: web.Request) -> web.Response:
     """`GET /livez`."""
     return web.Response(body=ALIVE, content_type="application/json")
 
 
-@endpoint(
-    Endpoint(
-        summary="Readiness: whether the node accepts tasks",
-        tag="node",
-        scope=Scope.PUBLIC,
-        answers={
-            200: json_answer("It does", d.NODE_STATUS),
-            503: json_answer(
-                "The node does not accept tasks; the status is the reason", d.NODE_STATUS
-            ),
-        },
-    )
+@docs(
+    summary="Readiness: whether the node accepts tasks",
+    tags=["node"],
+    scope=Scope.PUBLIC,
+    responses={
+        200: json_answer("It does", d.NODE_STATUS),
+        503: json_answer("The node does not accept tasks; the status is the reason", d.NODE_STATUS),
+    },
 )
 async def readyz(request: web.Request) -> web.Response:
     """`GET /readyz`."""
@@ -85,13 +78,11 @@ async def readyz(request: web.Request) -> web.Response:
     return web.Response(status=status, body=body, content_type="application/json")
 
 
-@endpoint(
-    Endpoint(
-        summary="Prometheus metrics",
-        tag="node",
-        scope=Scope.READ,
-        answers={200: Answer("The text format of Prometheus", {"text/plain": {"type": "string"}})},
-    )
+@docs(
+    summary="Prometheus metrics",
+    tags=["node"],
+    scope=Scope.READ,
+    responses={200: Answer("The text format of Prometheus", {"text/plain": {"type": "string"}})},
 )
 async def metrics(request: web.Request) -> web.Response:
     """`GET /metrics`."""
@@ -99,15 +90,13 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=text, headers={"Content-Type": content_type})
 
 
-@endpoint(
-    Endpoint(
-        summary="The last log lines of the node",
-        tag="node",
-        scope=Scope.OPERATE,
-        parameters=LOG_FILTERS,
-        answers={200: json_answer("The lines, oldest first", d.LOGS)},
-        problems=(InvalidSubmission,),
-    )
+@docs(
+    summary="The last log lines of the node",
+    tags=["node"],
+    scope=Scope.OPERATE,
+    parameters=LOG_FILTERS,
+    responses={200: json_answer("The lines, oldest first", d.LOGS)},
+    problems=(InvalidSubmission,),
 )
 async def logs(request: web.Request) -> web.Response:
     """`GET /logs`."""
@@ -115,14 +104,12 @@ async def logs(request: web.Request) -> web.Response:
     return _json({"logs": request.config_dict[NODE].logs.entries(level, limit)})
 
 
-@endpoint(
-    Endpoint(
-        summary="End maintenance: accept tasks again",
-        tag="node",
-        scope=Scope.OPERATE,
-        answers={200: json_answer("The node accepts tasks", d.NODE_STATUS)},
-        problems=(Conflict, NoWorker),
-    )
+@docs(
+    summary="End maintenance: accept tasks again",
+    tags=["node"],
+    scope=Scope.OPERATE,
+    responses={200: json_answer("The node accepts tasks", d.NODE_STATUS)},
+    problems=(Conflict, NoWorker),
 )
 async def switch_on(request: web.Request) -> web.Response:
     """`POST /on`, idempotent."""
@@ -135,14 +122,12 @@ async def switch_on(request: web.Request) -> web.Response:
     return _switched(node.status.state, "accepts tasks again" if changed else "was ready already")
 
 
-@endpoint(
-    Endpoint(
-        summary="Begin maintenance: refuse new tasks, finish the ones in the node",
-        tag="node",
-        scope=Scope.OPERATE,
-        answers={200: json_answer("The node refuses new tasks", d.NODE_STATUS)},
-        problems=(Conflict,),
-    )
+@docs(
+    summary="Begin maintenance: refuse new tasks, finish the ones in the node",
+    tags=["node"],
+    scope=Scope.OPERATE,
+    responses={200: json_answer("The node refuses new tasks", d.NODE_STATUS)},
+    problems=(Conflict,),
 )
 async def switch_off(request: web.Request) -> web.Response:
     """`POST /off`, idempotent; queued and running tasks finish."""
@@ -154,16 +139,14 @@ async def switch_off(request: web.Request) -> web.Response:
     return _switched(node.status.state, f"{message}; tasks still to finish: {left}")
 
 
-@endpoint(
-    Endpoint(
-        summary="Drain: finish the tasks of the node within a deadline, then exit",
-        tag="node",
-        scope=Scope.OPERATE,
-        body=d.DRAIN,
-        body_required=False,
-        answers={200: json_answer("The node drains", d.NODE_STATUS)},
-        problems=(InvalidSubmission,),
-    )
+@docs(
+    summary="Drain: finish the tasks of the node within a deadline, then exit",
+    tags=["node"],
+    scope=Scope.OPERATE,
+    body=d.DRAIN,
+    body_required=False,
+    responses={200: json_answer("The node drains", d.NODE_STATUS)},
+    problems=(InvalidSubmission,),
 )
 async def drain(request: web.Request) -> web.Response:
     """`POST /drain {deadline_s?}`, idempotent."""

@@ -1,6 +1,7 @@
 """The events and the log of a task: the past ones, and live ones as they occur."""
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import DatabaseUnavailable, InvalidSubmission, NotFound, UnknownTask
 from slotgrid.core.principal import Scope
@@ -9,19 +10,17 @@ from slotgrid.intake import stream_answer
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.framing import EVENT_STREAM, NDJSON, as_log_line, as_sse_or_gap
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Answer, Endpoint, endpoint
+from slotgrid.intake.openapi import Answer
 from slotgrid.intake.query import bad_parameter, flag, parameter_fault
 
 
-@endpoint(
-    Endpoint(
-        summary="The events of a task so far, then live",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.LAST_EVENT_ID, d.LAST_EVENT_ID_QUERY),
-        answers={200: Answer("Server-sent events", {EVENT_STREAM: d.EVENTS})},
-        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
-    )
+@docs(
+    summary="The events of a task so far, then live",
+    tags=["tasks"],
+    scope=Scope.READ,
+    parameters=(d.TASK_ID, d.LAST_EVENT_ID, d.LAST_EVENT_ID_QUERY),
+    responses={200: Answer("Server-sent events", {EVENT_STREAM: d.EVENTS})},
+    problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
 )
 async def task_events(request: web.Request) -> web.StreamResponse:
     """`GET /tasks/{id}/events`; `Last-Event-ID` resumes after that event."""
@@ -41,30 +40,26 @@ def _last_event_id(request: web.Request) -> int:
     return int(text)
 
 
-@endpoint(
-    Endpoint(
-        summary="The log lines of a task",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.FOLLOW),
-        answers={200: Answer("One JSON object per line", {NDJSON: d.LOG_LINES})},
-        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
-    )
+@docs(
+    summary="The log lines of a task",
+    tags=["tasks"],
+    scope=Scope.READ,
+    parameters=(d.TASK_ID, d.FOLLOW),
+    responses={200: Answer("One JSON object per line", {NDJSON: d.LOG_LINES})},
+    problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
 )
 async def task_logs(request: web.Request) -> web.StreamResponse:
     """`GET /tasks/{id}/logs`; the step `_node` holds the node's own lines about the task."""
     return await _logs(request, step=None)
 
 
-@endpoint(
-    Endpoint(
-        summary="The log lines of one step of a task",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.STEP_NAME, d.FOLLOW),
-        answers={200: Answer("One JSON object per line", {NDJSON: d.LOG_LINES})},
-        problems=(UnknownTask, DatabaseUnavailable, NotFound, InvalidSubmission),
-    )
+@docs(
+    summary="The log lines of one step of a task",
+    tags=["tasks"],
+    scope=Scope.READ,
+    parameters=(d.TASK_ID, d.STEP_NAME, d.FOLLOW),
+    responses={200: Answer("One JSON object per line", {NDJSON: d.LOG_LINES})},
+    problems=(UnknownTask, DatabaseUnavailable, NotFound, InvalidSubmission),
 )
 async def step_logs(request: web.Request) -> web.StreamResponse:
     """`GET /tasks/{id}/steps/{step}/logs`."""

@@ -1,6 +1,7 @@
 """`POST /task` and `POST /functions/{name}`: run a function."""
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import (
     BrowserCrashed,
@@ -32,7 +33,6 @@ from slotgrid.intake import documents as d
 from slotgrid.intake.body import read_json
 from slotgrid.intake.framing import EVENT_STREAM
 from slotgrid.intake.modes import answer
-from slotgrid.intake.openapi import Endpoint, endpoint
 from slotgrid.intake.submission_headers import trace_of
 from slotgrid.tasks.large_input import off_loop
 
@@ -60,16 +60,14 @@ OUTCOMES: tuple[type[ServiceError], ...] = (
 )
 
 
-@endpoint(
-    Endpoint(
-        summary="Run a function",
-        tag="tasks",
-        scope=Scope.SUBMIT,
-        body=d.SUBMISSION,
-        parameters=(d.IDEMPOTENCY_KEY, *d.TRACE_HEADERS),
-        answers=d.TASK_ANSWERS,
-        problems=OUTCOMES,
-    )
+@docs(
+    summary="Run a function",
+    tags=["tasks"],
+    scope=Scope.SUBMIT,
+    body=d.SUBMISSION,
+    parameters=(d.IDEMPOTENCY_KEY, *d.TRACE_HEADERS),
+    responses=d.TASK_ANSWERS,
+    problems=OUTCOMES,
 )
 async def submit(request: web.Request) -> web.StreamResponse:
     """`POST /task`: check, queue and run a task, and answer in its mode."""
@@ -78,23 +76,21 @@ async def submit(request: web.Request) -> web.StreamResponse:
     return await answer(request, submission)
 
 
-@endpoint(
-    Endpoint(
-        summary="Run a function, with the body as its input",
-        tag="tasks",
-        scope=Scope.SUBMIT,
-        body=d.FUNCTION_INPUT,
-        body_required=False,
-        parameters=(
-            d.FUNCTION_NAME,
-            *d.SUBMISSION_QUERY,
-            d.IDEMPOTENCY_KEY,
-            *d.TRACE_HEADERS,
-        ),
-        answers=d.TASK_ANSWERS,
-        problems=OUTCOMES,
-        query_is_fields=True,
-    )
+@docs(
+    summary="Run a function, with the body as its input",
+    tags=["tasks"],
+    scope=Scope.SUBMIT,
+    body=d.FUNCTION_INPUT,
+    body_required=False,
+    parameters=(
+        d.FUNCTION_NAME,
+        *d.SUBMISSION_QUERY,
+        d.IDEMPOTENCY_KEY,
+        *d.TRACE_HEADERS,
+    ),
+    responses=d.TASK_ANSWERS,
+    problems=OUTCOMES,
+    query_is_fields=True,
 )
 async def submit_to_function(request: web.Request) -> web.StreamResponse:
     """`POST /functions/{name}`: the body is the input, the query holds the other fields."""

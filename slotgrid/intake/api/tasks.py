@@ -1,6 +1,7 @@
 """`/tasks` and below: listing tasks, and operations on them."""
 
 from aiohttp import web
+from aiohttp_apispec import docs
 
 from slotgrid.core.errors import (
     Conflict,
@@ -18,20 +19,18 @@ from slotgrid.intake.filters import task_filter
 from slotgrid.intake.framing import json_response
 from slotgrid.intake.modes import answer
 from slotgrid.intake.node import NODE
-from slotgrid.intake.openapi import Endpoint, endpoint, json_answer
+from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.query import paging, seconds
 from slotgrid.tasks.service import Note
 
 
-@endpoint(
-    Endpoint(
-        summary="List tasks, newest first",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(*d.TASK_FILTERS, *d.PAGING),
-        answers={200: json_answer("A page of tasks, and their total", d.TASK_LIST)},
-        problems=(InvalidSubmission, DatabaseUnavailable),
-    )
+@docs(
+    summary="List tasks, newest first",
+    tags=["tasks"],
+    scope=Scope.READ,
+    parameters=(*d.TASK_FILTERS, *d.PAGING),
+    responses={200: json_answer("A page of tasks, and their total", d.TASK_LIST)},
+    problems=(InvalidSubmission, DatabaseUnavailable),
 )
 async def list_tasks(request: web.Request) -> web.Response:
     """`GET /tasks`: live and recent tasks of this node, and all durable ones."""
@@ -42,15 +41,13 @@ async def list_tasks(request: web.Request) -> web.Response:
     return json_response({"tasks": rows, "total": total})
 
 
-@endpoint(
-    Endpoint(
-        summary="One task with all its details",
-        tag="tasks",
-        scope=Scope.READ,
-        parameters=(d.TASK_ID, d.WAIT_S),
-        answers={200: json_answer("The task", d.TASK)},
-        problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
-    )
+@docs(
+    summary="One task with all its details",
+    tags=["tasks"],
+    scope=Scope.READ,
+    parameters=(d.TASK_ID, d.WAIT_S),
+    responses={200: json_answer("The task", d.TASK)},
+    problems=(UnknownTask, DatabaseUnavailable, InvalidSubmission),
 )
 async def get_task(request: web.Request) -> web.Response:
     """`GET /tasks/{id}`; with `?wait_s`, answers at the task's end or after that time."""
@@ -63,15 +60,13 @@ async def get_task(request: web.Request) -> web.Response:
     return json_response({"task": await tasks.show(found)})
 
 
-@endpoint(
-    Endpoint(
-        summary="Cancel a queued or running task",
-        tag="tasks",
-        scope=Scope.SUBMIT,
-        parameters=(d.TASK_ID,),
-        answers={200: json_answer("The task is cancelled", d.CANCELLED)},
-        problems=(UnknownTask, DatabaseUnavailable, TaskFinished),
-    )
+@docs(
+    summary="Cancel a queued or running task",
+    tags=["tasks"],
+    scope=Scope.SUBMIT,
+    parameters=(d.TASK_ID,),
+    responses={200: json_answer("The task is cancelled", d.CANCELLED)},
+    problems=(UnknownTask, DatabaseUnavailable, TaskFinished),
 )
 async def cancel_task(request: web.Request) -> web.Response:
     """`POST /tasks/{id}/cancel`: answers at the task's end, or after CANCEL_WAIT_S."""
@@ -81,17 +76,13 @@ async def cancel_task(request: web.Request) -> web.Response:
     return json_response({"success": True, "id": found.id, "status": found.state})
 
 
-@endpoint(
-    Endpoint(
-        summary="Cancel every queued and running task that the filters name",
-        tag="tasks",
-        scope=Scope.SUBMIT,
-        parameters=d.TASK_FILTERS,
-        answers={
-            200: json_answer("The number of cancelled tasks, and their ids", d.BULK_CANCELLED)
-        },
-        problems=(InvalidSubmission, DatabaseUnavailable),
-    )
+@docs(
+    summary="Cancel every queued and running task that the filters name",
+    tags=["tasks"],
+    scope=Scope.SUBMIT,
+    parameters=d.TASK_FILTERS,
+    responses={200: json_answer("The number of cancelled tasks, and their ids", d.BULK_CANCELLED)},
+    problems=(InvalidSubmission, DatabaseUnavailable),
 )
 async def cancel_tasks(request: web.Request) -> web.Response:
     """`POST /tasks/cancel`: filters as `GET /tasks`; without any, all tasks the caller may see."""
@@ -105,15 +96,13 @@ def _audit_of(request: web.Request) -> Note:
     return lambda ids: audit(request, "cancel", cancelled=[*ids])
 
 
-@endpoint(
-    Endpoint(
-        summary="Run the same input again, as a new task",
-        tag="tasks",
-        scope=Scope.SUBMIT,
-        parameters=(d.TASK_ID,),
-        answers=d.TASK_ANSWERS,
-        problems=(*OUTCOMES, UnknownTask, Conflict),
-    )
+@docs(
+    summary="Run the same input again, as a new task",
+    tags=["tasks"],
+    scope=Scope.SUBMIT,
+    parameters=(d.TASK_ID,),
+    responses=d.TASK_ANSWERS,
+    problems=(*OUTCOMES, UnknownTask, Conflict),
 )
 async def retry_task(request: web.Request) -> web.StreamResponse:
     """`POST /tasks/{id}/retry`: answers as `POST /task`, in the mode of the first task."""
@@ -122,15 +111,13 @@ async def retry_task(request: web.Request) -> web.StreamResponse:
     return await answer(request, submission, source)
 
 
-@endpoint(
-    Endpoint(
-        summary="Send the task's webhook again",
-        tag="tasks",
-        scope=Scope.SUBMIT,
-        parameters=(d.TASK_ID,),
-        answers={202: json_answer("The webhook is due again", d.REDELIVERING)},
-        problems=(UnknownTask, DatabaseUnavailable, Conflict),
-    )
+@docs(
+    summary="Send the task's webhook again",
+    tags=["tasks"],
+    scope=Scope.SUBMIT,
+    parameters=(d.TASK_ID,),
+    responses={202: json_answer("The webhook is due again", d.REDELIVERING)},
+    problems=(UnknownTask, DatabaseUnavailable, Conflict),
 )
 async def redeliver_task(request: web.Request) -> web.Response:
     """`POST /tasks/{id}/redeliver`: starts at the first attempt, also after a success."""
