@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.lease import CLEANING, HELD, STARTED
 from slotgrid.core.slots import PoolCount
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.runtime.machine import Machine
@@ -74,6 +75,9 @@ class NodeHealth(ABC):
 
     def mismatch(self) -> int:
         """How far leases, slots in use and running tasks differ; if not 0 for long, a leak."""
-        leased = self.dispatcher.leased
-        started = self.supervisor.running + self.supervisor.cleaning
-        return abs(leased - self.in_use) + abs(leased - self.dispatcher.handed - started)
+        leases = self.dispatcher.lease_states()
+        return (
+            abs(leases.total() - self.in_use)
+            + abs(leases[HELD] + leases[STARTED] - self.supervisor.running)
+            + abs(leases[CLEANING] - self.supervisor.cleaning)
+        )

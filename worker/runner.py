@@ -8,7 +8,7 @@ import structlog
 
 from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import ServiceError
-from slotgrid.core.lease import Lease
+from slotgrid.core.lease import STARTED, Lease
 from slotgrid.core.moments import Deadline
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.spec import unknown_function
@@ -64,6 +64,7 @@ class LocalRunner:
             _contained(attempt, task.input), name=attempt.runnable.task_name
         )
         attempt.function = function
+        lease.move_to(STARTED)
         try:
             how = await attempt.ended
         except asyncio.CancelledError:

@@ -3,13 +3,14 @@
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
 
 from slotgrid.core.errors import QueueFull, ServiceError, WaitExceeded
 from slotgrid.core.gates import Gates
-from slotgrid.core.lease import Lease, class_of
+from slotgrid.core.lease import CLEANING, HELD, Lease, LeaseState, class_of
 from slotgrid.core.queue import Entry, TaskClass, TaskQueue
 from slotgrid.core.slots import Slot, SlotSource
 from slotgrid.core.task import Task
@@ -52,10 +53,7 @@ class Dispatcher:
         self._entries: dict[str, Entry[_Waiter]] = {}
         self._reserved: dict[str, Lease] = {}
         self._rate_timer: asyncio.TimerHandle | None = None
-        self.leased = 0
-        """The number of leases in use."""
-        self.handed = 0
-        """Leases whose tasks have not resumed yet: they run in the loop's next turn."""
+        self._leases: set[Lease] = set()
 
     def lease(self, task: Task, *, wait_until: float | None) -> "LeaseRequest":
         """A lease for the task, to be entered with `async with`.
@@ -73,7 +71,6 @@ class Dispatcher:
             # is done, and the slot goes to the next entry.
             if not entry.item.lease.done():
                 entry.item.lease.set_result(self._take(entry.cls))
-                self.handed += 1
         self._arm_rate_timer()
 
     def reclassify(self, rethink: Callable[[Task], None]) -> None:
@@ -102,6 +99,15 @@ class Dispatcher:
         return round(position * mean / size, 1) if mean is not None and size else None
 
     @property
+    def leased(self) -> int:
+        """The number of leases."""
+        return len(self._leases)
+
+    def lease_states(self) -> Counter[LeaseState]:
+        """How many leases are in each state."""
+        return Counter(lease.state for lease in self._leases)
+
+    @property
     def waiting(self) -> int:
         """How many tasks wait."""
         return len(self._queue)
@@ -127,15 +133,11 @@ class Dispatcher:
         if lease is None:
             return None
         self._reserved[task.id] = lease
-        self.handed += 1
         return lease.slot
 
     def reserved(self, task: Task) -> Lease | None:
         """Remove and return the lease reserved for the task; None without one."""
-        lease = self._reserved.pop(task.id, None)
-        if lease is not None:
-            self.handed -= 1
-        return lease
+        return self._reserved.pop(task.id, None)
 
     def unreserve(self, task: Task) -> None:
         """Give back the reserved lease of an ended task if the task has not used it."""
@@ -170,7 +172,6 @@ class Dispatcher:
         if not self._queue.remove(entry):
             lease = entry.item.lease
             if lease.done() and not lease.cancelled() and lease.exception() is None:
-                self.handed -= 1
                 self.give_back(lease.result())
 
     def expire(self, entry: Entry[_Waiter]) -> None:
@@ -199,12 +200,15 @@ class Dispatcher:
         return by_gate or self._slots.closed_by(cls)
 
     def give_back(self, lease: Lease) -> None:
-        """End a lease and give its slot to the next waiting task."""
+        """End a lease, whatever its state, and give its slot to the next waiting task.
+
+        Raises KeyError for a lease that has ended.
+        """
+        self._leases.remove(lease)
         held_s = self._clock() - lease.taken_at
         share = lease.cls.share
         mean = self._mean_run_s.get(share, held_s)
         self._mean_run_s[share] = mean + SMOOTHING * (held_s - mean)
-        self.leased -= 1
         self._slots.give_back(lease.slot)
         if lease.cls.gate is not None:
             self._gates.left(lease.cls)
@@ -218,10 +222,11 @@ class Dispatcher:
 
     def _take(self, cls: TaskClass) -> Lease:
         slot = self._slots.take(cls)
-        self.leased += 1
         if cls.gate is not None:
             self._gates.passed(cls)
-        return Lease(self, slot, cls, self._clock())
+        lease = Lease(slot, cls, self._clock())
+        self._leases.add(lease)
+        return lease
 
     def _arm_rate_timer(self) -> None:
         """Call `wake` when the next rate window opens: no other change wakes its tasks."""
@@ -241,7 +246,10 @@ class Dispatcher:
 
 
 class LeaseRequest(msgspec.Struct, eq=False):
-    """`async with` that waits for a slot on entry and gives it back on exit."""
+    """`async with` that waits for a slot on entry and gives it back on exit.
+
+    A slot that is being cleaned on exit is given back by the task that cleans it.
+    """
 
     _dispatcher: Dispatcher
     _task: Task
@@ -256,12 +264,13 @@ class LeaseRequest(msgspec.Struct, eq=False):
             lease = dispatcher.take_now(cls)
             if lease is None:
                 lease = await self._wait(dispatcher.enqueue(task, cls))
+        lease.move_to(HELD)
         self._lease = lease
         return lease
 
     async def __aexit__(self, *_: object) -> None:
         lease = self._lease
-        if lease is not None and not lease.kept:
+        if lease is not None and lease.state is not CLEANING:
             self._dispatcher.give_back(lease)
 
     async def _wait(self, entry: Entry[_Waiter]) -> Lease:
@@ -271,13 +280,10 @@ class LeaseRequest(msgspec.Struct, eq=False):
             loop, wait_s = asyncio.get_running_loop(), self._wait_until - time.monotonic()
             timer = loop.call_later(max(0.0, wait_s), dispatcher.expire, entry)
         try:
-            lease = await entry.item.lease
+            return await entry.item.lease
         except asyncio.CancelledError:
             dispatcher.withdraw(entry)
             raise
-        else:
-            dispatcher.handed -= 1
-            return lease
         finally:
             if timer is not None:
                 timer.cancel()

@@ -10,7 +10,7 @@ import msgspec
 from slotgrid.backoff import Backoff
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
-from slotgrid.core.lease import Lease
+from slotgrid.core.lease import CLEANING, Lease
 from slotgrid.core.observer import Observer
 from slotgrid.core.runner import AttemptFailed, Refused, Runner
 from slotgrid.core.states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
@@ -193,7 +193,7 @@ class Supervisor:
 
     def _clean(self, task: Task, lease: Lease, cleaning: Coroutine[Any, Any, None]) -> None:
         """Clean the slot in its own asyncio task, then give the lease back."""
-        lease.keep()
+        lease.move_to(CLEANING)
         work = self._cleaned(task, lease, cleaning)
         own = asyncio.get_running_loop().create_task(work, name=f"clean {task.id}")
         self._cleaning[lease] = (task, own)
@@ -205,7 +205,7 @@ class Supervisor:
             self._observer.defect(task, defect)
         finally:
             del self._cleaning[lease]
-            lease.give_back()
+            self._dispatcher.give_back(lease)
             self._tell_idle()
 
     def _end_cancelled(self, task: Task) -> None:

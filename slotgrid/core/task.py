@@ -32,7 +32,7 @@ MAIN_STEP = "main"
 
 
 class IllegalMove(RuntimeError):
-    """A move of a task that `MOVES` does not list: a defect of the node, never of a caller."""
+    """A move of a task or lease that `MOVES` does not list: a defect of the node."""
 
 
 def new_id() -> str:

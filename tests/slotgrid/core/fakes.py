@@ -11,7 +11,7 @@ from slotgrid.core.dispatcher import Dispatcher, LeaseRequest
 from slotgrid.core.errors import FunctionFailed, ServiceError
 from slotgrid.core.events import Event
 from slotgrid.core.gates import Gates
-from slotgrid.core.lease import Lease, class_of
+from slotgrid.core.lease import STARTED, Lease, class_of
 from slotgrid.core.observer import Observer
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.runner import AttemptFailed, Refused
@@ -92,6 +92,7 @@ class ScriptedRunner:
         self.runs[task.id] += 1
         self.order.append(task.id)
         self._started[task.id].set()
+        lease.move_to(STARTED)
         if self.on_the_spot:
             outcome = self.on_the_spot.popleft()
             if isinstance(outcome, Exception):

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slotgrid.core.lease import class_of
+from slotgrid.core.lease import CLEANING, HELD, STARTED, class_of
 from slotgrid.core.runner import Refused
 from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
@@ -104,6 +104,9 @@ class Story:
     def _look(self) -> None:
         node = self.node
         assert node.dispatcher.leased == node.slots.used <= node.slots.total
+        leases = node.dispatcher.lease_states()
+        assert leases[HELD] + leases[STARTED] == node.supervisor.running
+        assert leases[CLEANING] == node.supervisor.cleaning
         assert len(node.runner.running) + node.supervisor.cleaning <= node.slots.used
         single = [t for t in self.tasks if t.spec.name == "single" and t.id in node.runner.running]
         assert len(single) <= 1

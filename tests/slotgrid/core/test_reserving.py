@@ -3,11 +3,12 @@
 import pytest
 
 from slotgrid.core.dispatcher import Dispatcher
+from slotgrid.core.lease import HANDED
 from tests.slotgrid.core.fakes import FakeNode
 
 
 def counts(dispatcher: Dispatcher) -> tuple[int, int]:
-    return dispatcher.leased, dispatcher.handed
+    return dispatcher.leased, dispatcher.lease_states()[HANDED]
 
 
 async def test_a_reserved_slot_is_the_one_that_the_lease_finds(node: FakeNode) -> None:
