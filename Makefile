@@ -44,7 +44,7 @@ lock: dev ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade fo
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	$(COMPILE) --group build -c requirements-dev.lock -o requirements-build.lock
 
-bench: dev ## Measure worker and balancer beside what they are built on (twenty-two minutes)
+bench: dev ## Measure worker and balancer beside what they are built on (twenty-four minutes)
 	@$(BIN)/python -m scripts.browser
 	@$(BIN)/python -m bench.worker
 	@$(BIN)/python -m bench.balancer

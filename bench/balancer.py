@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.balancing import growth, naps, overhead
+from bench.balancing import growth, naps, neighbours, overhead
 from bench.balancing.fleet import fleet
 from bench.measuring import main
 from bench.table import Row
@@ -33,6 +33,10 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
             count = tasks // 10 if quick else tasks
             say(f"{count:,} tasks, {service}")
             rows += await naps.measure_waits(nodes, service, tasks=count)
+    say(f"{neighbours.CALLERS} callers beside a demanding one")
+    remembered = {"HISTORY_LIMIT": "1000000"}  # the file goes with its task
+    async with fleet(folder / "neighbours", workers=2, slots=8, **remembered) as nodes:
+        rows += await neighbours.measure(nodes, pairs=2 if quick else 9, seconds=2.0)
     say(f"{growth.WORKERS:,} workers to follow")
     rows += await growth.measure(folder / "growth", seconds=5.0 if quick else 15.0)
     return rows
@@ -40,5 +44,5 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
 
 if __name__ == "__main__":
     sys.exit(
-        main(run, module="bench.balancer", about=__doc__, quick="three minutes instead of eleven")
+        main(run, module="bench.balancer", about=__doc__, quick="three minutes instead of thirteen")
     )

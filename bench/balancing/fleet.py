@@ -30,10 +30,12 @@ class RunningFleet:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, *, workers: int, slots: int) -> AsyncIterator[RunningFleet]:
-    """A balancer and its workers, which have dialled in and are ready."""
+async def fleet(
+    folder: Path, *, workers: int, slots: int, **settings: str
+) -> AsyncIterator[RunningFleet]:
+    """A balancer and its workers, which have dialled in and are ready; `settings` are for all."""
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(balancer(folder / "balancer"))
+        node = await stack.enter_async_context(balancer(folder / "balancer", **settings))
 
         def started(number: int) -> "asyncio.Future[Server]":
             context = worker(
@@ -45,6 +47,7 @@ async def fleet(folder: Path, *, workers: int, slots: int) -> AsyncIterator[Runn
                 BALANCER_KEY=KEY,
                 CHROMIUM_PATH=NO_BROWSER,
                 MEMORY_LIMIT_PERCENT="100",
+                **settings,
             )
             return asyncio.ensure_future(stack.enter_async_context(context))
 

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -294,7 +293,6 @@ class Load:
         self.problems: Counter[str] = Counter()
         """What was answered instead of a result."""
         self.workers: Counter[str] = Counter()
-        self.slowest_s = 0.0
 
     async def __aenter__(self) -> "Load":
         self._callers = [asyncio.create_task(self._call()) for _ in range(self._count)]
@@ -308,9 +306,7 @@ class Load:
         number = 0
         while not self._ending:
             number += 1
-            began = time.monotonic()
             answer = await self._balancer.submit(self._function, input={"value": number})
-            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
             self.answers += 1
             if answer.status != 200:
                 self.problems[f"{answer.json['type']}: {answer.json['error']}"] += 1

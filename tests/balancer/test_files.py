@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import shutil
-import time
 from typing import Any
 
 import pytest
@@ -86,15 +85,14 @@ async def test_a_caller_who_leaves_a_file_stops_its_way_here(balancer: RunningBa
     await until(lambda: session.questions == 0)
 
 
-async def test_tasks_go_on_quickly_while_a_large_file_is_fetched(balancer: RunningBalancer) -> None:
+async def test_tasks_go_on_while_a_large_file_is_fetched(balancer: RunningBalancer) -> None:
     await balancer.worker()
     answer = await balancer.submit("save", input={"size": 50 * MIB})
     path = f"/tasks/{answer.json['id']}/artifacts/file.bin"
     fetching = asyncio.create_task(balancer.request("GET", path))
-    worst_s = 0.0
+    answered = 0
     while not fetching.done():
-        began = time.monotonic()
-        await balancer.call("echo", value=1)
-        worst_s = max(worst_s, time.monotonic() - began)
+        assert await balancer.call("echo", value=answered) == answered
+        answered += 1
     assert len((await fetching).body) == 50 * MIB
-    assert worst_s < 5.0
+    assert answered > 3  # without turns, the first waits for the whole file

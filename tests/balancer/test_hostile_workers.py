@@ -146,7 +146,7 @@ async def test_of_reports_that_come_too_often_few_are_acted_upon_and_the_newest_
         assert flooding.link.ending is None
 
 
-async def test_a_worker_that_floods_reports_loses_its_link_and_slows_nobody_down(
+async def test_a_worker_that_floods_reports_loses_its_link_and_starves_nobody(
     balancer: RunningBalancer,
 ) -> None:
     await balancer.worker("worker-1")
@@ -155,12 +155,13 @@ async def test_a_worker_that_floods_reports_loses_its_link_and_slows_nobody_down
             for _ in range(500):
                 flooding.link.send(flooding.report())
             await asyncio.sleep(0.05)
+        answered = load.answers
         assert flooding.ended is not None
         ending = await flooding.ended
     assert (ending.code, ending.by_peer) == (CloseCode.PROTOCOL, True)
     assert "reports in a second" in ending.reason
     assert load.problems == {}
-    assert load.slowest_s < 2.0
+    assert answered > 10  # while it flooded
 
 
 async def test_a_worker_of_another_major_version_is_told_why_it_is_refused(

@@ -145,7 +145,7 @@ async def test_no_two_states_look_alike_without_colour(
         assert len(set(patterns)) == len(CellState)
 
 
-async def test_a_second_costs_little_and_says_only_what_changed(balancer: RunningBalancer) -> None:
+async def test_a_second_says_only_what_changed(balancer: RunningBalancer) -> None:
     live, rendering = balancer.app[LIVE], balancer.app[RENDERING]
     fleet = balancer.balancer.fleet
     with large_fleet(fleet) as workers:
@@ -160,20 +160,12 @@ async def test_a_second_costs_little_and_says_only_what_changed(balancer: Runnin
         assert set(changed["cells"]) == {f"{worker.name}/default" for worker in workers[:10]}
         assert {f"{worker.name}/cpu" for worker in workers[:10]} <= set(changed["text"])
         assert "html" not in changed
-        took_s, size = [], 0
-        for seq in range(3, 13):
-            for worker in workers:
-                fleet.reported(worker, report(seq, seq % SLOTS))
-            seen = board.version
-            began = time.perf_counter()
-            live.board(EVERYTHING)
-            size = len(rendering.message(board, board.since(seen), []))
-            took_s.append(time.perf_counter() - began)
-            await asyncio.sleep(0)
-        whole = len(rendering.live_page("overview.html", board, user="x", operates=True, token="t"))
-        print(f"\na second: {min(took_s) * 1000:.1f} ms, {size} bytes; the page: {whole} bytes")
-        assert size < 16 * 1024  # every one of a thousand cells and every figure anew
-        assert min(took_s) < 0.25
+        for worker in workers:
+            fleet.reported(worker, report(3, 3))
+        seen = board.version
+        live.board(EVERYTHING)
+        # Every one of a thousand cells and every figure anew.
+        assert len(rendering.message(board, board.since(seen), [])) < 16 * 1024
 
 
 async def test_a_worker_that_comes_is_shown_with_no_reload(

@@ -418,7 +418,6 @@ async def test_a_hundred_thousand_tasks_are_paged_and_filtered(database: Databas
         )
         return [int(row.id) for row in rows], total
 
-    began = time.monotonic()
     assert await page() == ([99_999, 99_998, 99_997], many)
     assert await page(offset=99_999) == ([0], many)
     failed = frozenset({TaskState.FAILED})
@@ -427,8 +426,6 @@ async def test_a_hundred_thousand_tasks_are_paged_and_filtered(database: Databas
     assert await page(owner_only="bob") == ([99_501, 99_001, 98_501], 200)
     assert await page(q="REASON 42000") == ([42_000], 1)
     assert await page(status=frozenset({TaskState.QUEUED})) == ([], 0)
-    took_s = time.monotonic() - began
-    assert took_s < 20.0, "seven pages take a fraction of a second on an idle machine"
     removed = await database.write(lambda c: retention.remove_finished(c, before=500.0, limit=1000))
     assert len(removed) == 500
     assert (await page())[1] == many - 500

@@ -38,11 +38,9 @@ def answer_each_cancel(far: End) -> None:
     far.on_message = answer
 
 
-async def round_trip_s(near: End, name: str) -> float:
-    before = time.perf_counter()
+async def round_trip(near: End, name: str) -> None:
     near.link.send(m.Cancel(id=name, reason=""))
     await near.hears(m.Refused, lambda message: message.id == name)
-    return time.perf_counter() - before
 
 
 async def test_messages_go_both_ways_in_order() -> None:
@@ -78,18 +76,15 @@ async def test_everything_else_has_its_turns_while_a_long_frame_is_acted_on() ->
 async def test_a_message_of_50_mb_arrives_whole_while_small_ones_pass() -> None:
     async with two_ends() as (near, far):
         answer_each_cancel(far)
-        quiet = sorted([await round_trip_s(near, f"before {n}") for n in range(200)])
         result = b'"' + b"x" * (50 * MIB) + b'"'
         far.link.send(done("large", result), "large")
-        trips: list[float] = []
+        trips = 0
         while not any(isinstance(message, m.Done) for message in near.heard):
-            trips.append(await round_trip_s(near, f"during {len(trips)}"))
+            await round_trip(near, f"during {trips}")
+            trips += 1
         arrived = await near.hears(m.Done)
         assert bytes(arrived.result) == result
-        assert len(trips) > 20
-        trips.sort()
-        # Generous, for the machine is shared: without turns it is the whole 50 MB.
-        assert trips[len(trips) * 99 // 100] < max(0.25, 20 * quiet[-2])
+        assert trips > 20  # without turns, the first waits for the whole 50 MB
         assert far.link._outbox.backlog == 0
 
 
@@ -234,15 +229,11 @@ async def test_writing_to_a_stopped_peer_blocks_nobody_and_memory_is_bounded(
     async with peer_process() as (end, peer):
         peer.suspend()
         message = m.Refused(id="t", kind="busy", reason="x" * 50_000)
-        longest = 0.0
         while end.link.ending is None:
-            before = time.perf_counter()
             for _ in range(20):
                 end.link.send(message)
-            longest = max(longest, time.perf_counter() - before)
             assert end.link._outbox.backlog < 22 * MIB
             await asyncio.sleep(0)
-        assert longest < 1.0
         assert (await end.ending()).code == CloseCode.BACKLOG
 
 

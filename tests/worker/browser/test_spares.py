@@ -1,9 +1,6 @@
 """Contexts opened ahead of need, and how tasks spread over the browsers."""
 
 import asyncio
-import statistics
-import time
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,24 +10,29 @@ from playwright.async_api import Error as PlaywrightError
 
 from tests.worker.browser.conftest import StartBrowsers
 from tests.worker.browser.waiting import PATIENT, until, until_whole
-from worker.browser.browsers import Browsers
 
 
-async def _wait_for_context(browsers: Browsers, options: Mapping[str, Any]) -> float:
-    """Seconds that a task waits for its context, when nothing else runs."""
-    await until_whole(browsers, count=1, slots=2)
-    before = time.perf_counter()
-    task = await browsers.context(options)
-    waited_s = time.perf_counter() - before
-    await task.close()
-    return waited_s
-
-
-async def test_a_task_hardly_waits_for_a_spare(start: StartBrowsers) -> None:
+async def test_a_task_takes_a_spare_and_waits_for_no_context_to_be_opened(
+    start: StartBrowsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     browsers = await start(limits=PATIENT)
-    spare_s = [await _wait_for_context(browsers, {}) for _ in range(7)]
-    fresh_s = [await _wait_for_context(browsers, {"locale": "en-GB"}) for _ in range(7)]
-    assert statistics.median(spare_s) < statistics.median(fresh_s) / 5
+    await until_whole(browsers, count=1, slots=2)
+    open_context, may_open = Browser.new_context, asyncio.Event()
+
+    async def open_later(self: Browser, **options: Any) -> BrowserContext:
+        await may_open.wait()
+        return await open_context(self, **options)
+
+    monkeypatch.setattr(Browser, "new_context", open_later)
+    spares = browsers.spares()
+    task = await asyncio.wait_for(browsers.context(), timeout=30)
+    assert task in spares
+    fresh = asyncio.create_task(browsers.context({"locale": "en-GB"}))
+    may_open.set()
+    assert await fresh not in spares
+    for one in (task, await fresh):
+        await one.close()
+    await until_whole(browsers, count=1, slots=2)
 
 
 async def test_a_spare_that_was_taken_is_made_good_also_when_all_slots_are_busy(
