@@ -40,13 +40,15 @@ class Assembly:
     """The contents in use, by file."""
 
 
-def assemble(offers: Mapping[str, Offer]) -> Assembly:
-    """Merge the files in the order of their names.
+def assemble(offers: Mapping[str, Offer], in_use: Mapping[str, FileContents]) -> Assembly:
+    """Merge the files in the order of their names. `in_use`: the contents in use before, by file.
 
-    If two files define the same tag or service, the first keeps it and the second is broken. A
-    broken file keeps its last good contents if these are still valid. Functions above the limits
-    of a link, counted in the order of their files, are broken.
+    If two files define the same tag or service, the first keeps it and the second is broken. If
+    two files give the same function, that one keeps the name whose function is in use; if none
+    is, both are broken. A broken file keeps its last good contents if these are still valid.
+    Functions above the limits of a link, counted in the order of their files, are broken.
     """
+    rivals = _rivals(offers, in_use)
     chosen: dict[str, FileContents] = {}
     errors: dict[str, str] = {}
     tags: dict[str, TagDefinition] = {}
@@ -55,7 +57,10 @@ def assemble(offers: Mapping[str, Offer]) -> Assembly:
         if offer.contents is None:
             errors[path] = offer.error
         for contents in _preferred(offer):
-            if fault := _taken(contents, tags, services):
+            fault = _taken(contents, tags, services)
+            if contents.function is not None:
+                fault = fault or rivals.get(path, "")
+            if fault:
                 errors.setdefault(path, fault)
                 continue
             chosen[path] = contents
@@ -111,6 +116,22 @@ def _surplus(
         else:
             count, size = count + 1, size + bytes_
     return surplus
+
+
+def _rivals(offers: Mapping[str, Offer], in_use: Mapping[str, FileContents]) -> dict[str, str]:
+    """The files that may not have their function's name, as another file claims it; and why."""
+    claims: dict[str, list[str]] = {}
+    for path, offer in sorted(offers.items()):
+        contents = next(_preferred(offer), None)
+        if contents is not None and contents.function is not None:
+            claims.setdefault(contents.function.spec.name, []).append(path)
+    errors: dict[str, str] = {}
+    for name, paths in claims.items():
+        keepers = [path for path in paths if path in in_use and in_use[path].function is not None]
+        if len(paths) > 1:
+            error = f"{' and '.join(paths)} define the same function `{name}`"
+            errors |= {path: error for path in paths if path not in keepers}
+    return errors
 
 
 def _preferred(offer: Offer) -> Iterator[FileContents]:

@@ -131,7 +131,9 @@ class Registry:
                 interrupted=False,
             )
             tried = await self._try_files(snapshot)
-            assembly = assemble({path: look.offer for path, look in tried.items()})
+            assembly = assemble(
+                {path: look.offer for path, look in tried.items()}, self._assembly.good
+            )
             if snapshot.unreadable and snapshot.unreadable != before.unreadable:
                 log.error("functions.unreadable", folders=list(snapshot.unreadable))
             self._snapshot = snapshot
