@@ -13,7 +13,7 @@ _RESOLVER = Registry[Any]().resolver()
 
 
 class ReferenceFault(ValueError):
-    """A `$ref` is not a JSON pointer into its schema, leads nowhere, or leads in a circle."""
+    """A `$ref` is not a JSON pointer into its schema, leads nowhere, or leads in a cycle."""
 
 
 def target(reference: str, root: Mapping[str, Any]) -> Any:
@@ -42,4 +42,4 @@ def resolve(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
         beside = {keyword: part for keyword, part in schema.items() if keyword != "$ref"}
         found = target(reference, root)
         schema = {**found, **beside} if isinstance(found, Mapping) else beside
-    raise ReferenceFault(f"$ref {reference!r} leads in a circle")
+    raise ReferenceFault(f"$ref {reference!r} leads in a cycle")

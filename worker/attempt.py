@@ -102,7 +102,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     def check_open(self) -> None:
         """Raises RuntimeError when the attempt has ended."""
         if self.closed or self.task.said_all:
-            raise RuntimeError("the task has ended; nobody hears what it says any more")
+            raise RuntimeError("the task has ended; its events are no longer delivered")
 
     def close(self) -> None:
         """Refuse further output of the functions; running steps become cancelled."""
@@ -128,7 +128,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         browser = await self.parts.browsers.context(options)
         if self.closed:  # the attempt has ended, but its function still runs
             browser.close_soon()
-            raise RuntimeError("the task has ended; it gets no browser any more")
+            raise RuntimeError("the task has ended; it can no longer use a browser")
         self.browser = browser
         browser.on_listener_error = self._listener_failed
         browser.on_listener_flood = self._listener_flooded

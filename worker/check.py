@@ -54,7 +54,7 @@ async def all_checks() -> list[Check]:
         settings = load_settings()
     except SettingsError as error:
         return [
-            Check("settings", False, problem, "mend it in .env or in the environment")
+            Check("settings", False, problem, "correct it in .env or in the environment")
             for problem in error.problems
         ]
     checks = [Check("settings", True, f"group {settings.group}, {settings.slots} slots")]
@@ -88,8 +88,8 @@ async def _port(settings: Settings) -> list[Check]:
             probe.bind((settings.host, settings.port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE and await _node_answers(where):
-                return [Check("port", True, f"{where}: a node of Slotgrid runs there already")]
-            advice = "stop what listens there, or set another PORT"
+                return [Check("port", True, f"{where}: another node of Slotgrid listens there")]
+            advice = "stop the process that listens there, or set another PORT"
             return [Check("port", False, f"{where}: {error.strerror}", advice)]
     return [Check("port", True, f"{where} is free")]
 
@@ -122,12 +122,12 @@ async def _data_dir(settings: Settings) -> list[Check]:
 async def _functions(settings: Settings) -> list[Check]:
     folder = settings.functions_dir
     if not folder.is_dir():
-        advice = "make it, or set FUNCTIONS_DIR"
+        advice = "create it, or set FUNCTIONS_DIR"
         return [Check("functions", False, f"{folder} is not a folder", advice)]
     registry = functions_registry(settings, PlainProcesses(limit=1))
     await registry.load()
     checks = [
-        Check("functions", False, f"{broken.path}: {broken.error}", "mend the file")
+        Check("functions", False, f"{broken.path}: {broken.error}", "correct the file")
         for broken in registry.broken
     ]
     return [*checks, Check("functions", True, f"{len(registry.specs())} in {folder}")]
@@ -147,7 +147,7 @@ async def _chromium(settings: Settings) -> list[Check]:
             await page.goto("data:text/html,<title>ok</title>")
             await browser.close()
     except BrowserMissing as error:
-        return [Check("chromium", False, str(error), "install it as said")]
+        return [Check("chromium", False, str(error), "install it as the message says")]
     except (PlaywrightError, TimeoutError, OSError) as error:
         advice = "as root or in a container set BROWSER_SANDBOX=off; see the message for a library"
         reason = str(error).strip().splitlines()[:1] or [type(error).__name__]

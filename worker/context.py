@@ -74,7 +74,7 @@ class RunContext(msgspec.Struct, eq=False):
     def browser_context(self) -> BrowserContext:
         """Playwright's context of this task. Raises RuntimeError before the first `page()`."""
         if self._attempt.browser is None:
-            raise RuntimeError("there is no browser context before `await context.page()`")
+            raise RuntimeError("the browser context exists only after `await context.page()`")
         return self._attempt.browser.context
 
     async def page(self) -> Page:
@@ -173,7 +173,7 @@ class RunContext(msgspec.Struct, eq=False):
             raise unknown_function(name, parts.registry)
         path = self._path
         if name in path:
-            raise FunctionFailed(f"the calls form a circle: {' -> '.join((*path, name))}")
+            raise FunctionFailed(f"the calls form a cycle: {' -> '.join((*path, name))}")
         if len(path) >= CALL_DEPTH:
             raise FunctionFailed(f"calls are nested deeper than {CALL_DEPTH}")
         for service in callee.spec.requires:
@@ -191,7 +191,7 @@ def checked_output(spec: FunctionSpec, returned: Any) -> tuple[Any, bytes]:
         plain = plain_json(returned)
         encoded = encode_json(plain)
     except NotJson as cause:
-        raise OutputInvalid(f"{spec.name} returned what is not JSON: {cause}") from cause
+        raise OutputInvalid(f"{spec.name} returned a value that is not JSON: {cause}") from cause
     if spec.output is not None and (violations := spec.output.violations(plain)):
         first = violations[0]
         raise OutputInvalid(

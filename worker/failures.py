@@ -66,7 +66,7 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
         case RemoteError():
             retryable = error.retryable  # decided in the child, which has the exception's class
         case asyncio.CancelledError():
-            error = Exited("it cancelled itself")
+            error = Exited("the function cancelled itself")
     detail = f"{name} failed: {in_words(error)}"
     return AttemptFailed(FunctionFailed(attempt.hide_text(detail)), retryable=retryable)
 

@@ -132,7 +132,7 @@ class LocalRunner:
         function.add_done_callback(self._detached.discard)
         function.add_done_callback(lambda done: done.cancelled() or done.exception())
         log.error("function.detached", function=attempt.runnable.spec.name, task_id=attempt.task.id)
-        attempt.task.log("the function goes on although it was cancelled; its slot is taken away")
+        attempt.task.log("the function ignores its cancellation; its slot is freed without it")
 
     async def _close(self, lease: Lease, attempt: Attempt, browser: TaskContext) -> None:
         try:

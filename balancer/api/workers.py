@@ -187,11 +187,11 @@ def _why(worker: Worker, now: float) -> str | None:
     match worker.state:
         case WorkerState.EJECTED:
             left_s = worker.ejection.remaining_s(now)
-            return f"it failed repeatedly; it is tried again in {left_s:.0f} s"
+            return f"it failed repeatedly; a probe task is due in {left_s:.0f} s"
         case WorkerState.MISMATCH:
             return worker.objection
         case WorkerState.REMOVED:
-            return "it is no longer listed; what it has is finished"
+            return "it is no longer listed; it finishes its tasks"
         case WorkerState.LOST:
             return "its link is down"
         case _:

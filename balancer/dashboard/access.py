@@ -71,7 +71,7 @@ def logged_in(scope: Scope) -> Callable[[Handler], Handler]:
             request[SESSION], request[PRINCIPAL] = session, session.principal
             try:
                 if not session.principal.may(scope):
-                    raise Forbidden(f"this needs the scope {scope}, which your key does not have")
+                    raise Forbidden(f"this requires the scope {scope}, which your key lacks")
                 check_query(request)
                 return await handler(request)
             except ServiceError as error:
@@ -87,7 +87,9 @@ async def check_form(request: web.Request) -> None:
     """Check that a page of this session sent the form. Raises Forbidden."""
     form = await read_form(request)
     if not same_origin(request) or not request[SESSION].sent(form.get("token", "")):
-        raise Forbidden("this form was not sent from the dashboard; open it anew, and try again")
+        raise Forbidden(
+            "this form was not sent from the dashboard; load the page again, then repeat"
+        )
 
 
 def same_origin(request: web.Request) -> bool:

@@ -25,14 +25,14 @@ class CellState(StrEnum):
 
 MEANINGS: Mapping[CellState, str] = {
     CellState.RUNNING: "A task runs here",
-    CellState.SENT: "A task is on its way; the worker has not answered yet",
-    CellState.FREE: "Takes the next task",
-    CellState.HELD: "The worker hands out no slot at the moment",
+    CellState.SENT: "A task is in transit; the worker has not answered yet",
+    CellState.FREE: "The slot is free for the next task",
+    CellState.HELD: "The worker gives out no slot at the moment",
     CellState.STARTING: "The worker is not ready yet",
     CellState.MAINTENANCE: "The worker is switched off",
-    CellState.DRAINING: "The worker finishes what it has, then exits",
+    CellState.DRAINING: "The worker finishes its tasks, then exits",
     CellState.REMOVED: "The worker is no longer listed",
-    CellState.EJECTED: "The worker failed repeatedly and is left alone",
+    CellState.EJECTED: "The worker failed repeatedly and gets no tasks for a while",
     CellState.MISMATCH: "The worker's functions differ from those of its contract",
     CellState.LOST: "The worker's link is down",
 }

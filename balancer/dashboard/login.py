@@ -55,24 +55,26 @@ async def login(request: web.Request) -> web.Response:
     parts = request.config_dict
     address = _address(request)
     if not same_origin(request):
-        return _form(request, "Another site sent this form. Enter the key here.", status=403)
+        return _form(request, "Another site sent the form. Enter the key here.", status=403)
     if not parts[GUESSES].admit(address):
         wait_s = max(1, math.ceil(parts[GUESSES].wait_s(address)))
-        refusal = f"Too many wrong keys came from your address. Try again in {wait_s} s."
+        refusal = f"Your address sent too many wrong keys. Try again in {wait_s} s."
         return _form(request, refusal, status=429, headers={"Retry-After": str(wait_s)})
     try:
         key = (await read_form(request)).get("key", "").strip()
     except ServiceError as error:
         log.warning("audit.login_refused", address=address, reason=error.name)
-        return _form(request, f"This form cannot be used: {error.detail}.", status=error.status)
+        return _form(request, f"The form is not valid: {error.detail}.", status=error.status)
     principal = parts[KEYS].principal(key)
     if principal is None:
         log.warning("audit.login_refused", address=address, reason="unknown key")
         challenge = {"WWW-Authenticate": 'Bearer realm="slotgrid"'}
-        return _form(request, "This key is not known.", status=401, headers=challenge)
+        return _form(request, "This key is unknown.", status=401, headers=challenge)
     parts[GUESSES].right(address)
     if not principal.may(Scope.READ):
-        return _form(request, "This key may not read, so there is nothing to show.", status=403)
+        return _form(
+            request, "This key lacks the scope `read`, which the dashboard requires.", status=403
+        )
     request[PRINCIPAL] = principal
     audit(request, "login")
     answer = web.HTTPSeeOther(parts[RENDERING].base)

@@ -37,11 +37,11 @@ def age(value: float | None) -> str:
 
 
 _STATES = {
-    WorkerState.EJECTED: "It failed repeatedly. It is left alone for a while, then tried anew.",
-    WorkerState.LOST: "Its link is down.",
-    WorkerState.MAINTENANCE: "It is switched off: it takes no new task.",
-    WorkerState.DRAINING: "It finishes what it has, then exits.",
-    WorkerState.REMOVED: "It is no longer listed. It finishes what it has.",
+    WorkerState.EJECTED: "The worker failed repeatedly. It is ejected for a while, then probed.",
+    WorkerState.LOST: "The link is down.",
+    WorkerState.MAINTENANCE: "The worker is in maintenance: it accepts no new tasks.",
+    WorkerState.DRAINING: "The worker finishes its tasks, then exits.",
+    WorkerState.REMOVED: "The worker is no longer listed. It finishes its tasks.",
 }
 
 
@@ -71,11 +71,11 @@ def attention_to(worker: Worker) -> str | None:
     The text contains no countdown, so that the page does not change it each second.
     """
     if worker.state is WorkerState.MISMATCH:
-        return f"Its functions differ from those of its contract: it {worker.objection}."
+        return f"The worker's functions differ from those of its contract: it {worker.objection}."
     if worker.state in _STATES:
         return _STATES[worker.state]
     if worker.report.held is not None:
-        return f"It hands out no slot: {worker.report.held}."
+        return f"The worker gives out no slot: {worker.report.held}."
     if worker.down:
         return f"Services are down: {', '.join(sorted(worker.down))}."
     return None

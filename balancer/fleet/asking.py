@@ -44,7 +44,7 @@ class Question:
         self._pieces.append(piece.body)
         # The last piece, which may be empty, needs no credit.
         if len(self._pieces) + self._owed > CREDITS + 1:
-            raise ProtocolFault("more pieces of an answer than there were credits for")
+            raise ProtocolFault("the answer exceeds its credits")
         self.complete = self.complete or piece.last
         self._tell()
 
@@ -62,7 +62,7 @@ class Question:
             async with asyncio.timeout(REPLY_WITHIN_S):
                 return await asyncio.shield(self._reply)
         except TimeoutError:
-            raise WorkerGone(f"it has not answered within {REPLY_WITHIN_S:g} s") from None
+            raise WorkerGone(f"it did not answer within {REPLY_WITHIN_S:g} s") from None
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The bytes after the reply, as they arrive. Raises WorkerGone if the link breaks."""

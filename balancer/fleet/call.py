@@ -124,7 +124,7 @@ class Call:
     def _used(self) -> None:
         self._owed += 1
         if self._owed > CREDITS:
-            raise ProtocolFault("more was said about a task than there were credits for")
+            raise ProtocolFault("the messages of a task exceed its credits")
         if self._owed < GRANT_EVERY or self._waits is not None:
             return
         if self.task.events.crowded:

@@ -44,13 +44,13 @@ class Choice:
         members = self._roster.members(cls.group, cls.contract)
         who = f'group "{cls.group}", contract {cls.contract}'
         if members is None:
-            return f"no worker of {who} is there"
+            return f"there is no worker of {who}"
         if not members.states[WorkerState.READY]:
             return f"no worker of {who} is ready: {members.standing}"
         services = self._needs(cls).services
         if services:
             return f"no ready worker of {who} has the services {', '.join(services)} up"
-        return f"no ready worker of {who} is where the task must run"
+        return f"no ready worker of {who} matches the task's place"
 
     def _room(self, cls: TaskClass, now: float) -> Room | None:
         if self._rooms_of != self._roster.version:

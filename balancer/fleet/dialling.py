@@ -53,7 +53,7 @@ class Dialling:
         async with (
             ClientSession(connector=TCPConnector(limit=0)) as self._http,
             self._inventory.watching(self._follow),
-            background(self._let_go, name="links of workers no longer listed"),
+            background(self._let_go, name="links of workers that are no longer listed"),
         ):
             self._follow()
             try:

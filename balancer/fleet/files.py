@@ -26,12 +26,12 @@ class RemoteFiles:
         """The file's size, if known, and its pieces. Raises Gone if file or worker is gone."""
         session = self._links.session(worker)
         if session is None:
-            raise _gone(name, f"the worker {worker} is not there")
+            raise _gone(name, f"the worker {worker} is not connected")
         try:
             with session.ask("artifact", task=task_id, name=name) as question:
                 reply = await question.reply()
                 if reply.status != 200:
-                    raise _gone(name, f"the worker {worker} does not have it any more")
+                    raise _gone(name, f"the worker {worker} no longer has it")
                 yield _size_of(reply), _pieces(question, name)
         except WorkerGone as gone:
             raise _gone(name, f"the worker {worker}: {gone}") from gone

@@ -154,7 +154,7 @@ class Links:
         """End every link, and accept no more."""
         self._closing = True
         for session in list(self._sessions.values()):
-            session.link.close(CloseCode.GOING_AWAY, "the balancer ends")
+            session.link.close(CloseCode.GOING_AWAY, "the balancer exits")
         self._orphans.end_all()
 
     def _woken(self) -> None:
@@ -174,7 +174,7 @@ class Links:
         except ProtocolFault as fault:
             self._reject(link, hello.name, CloseCode.REJECTED, str(fault))
         except (SchemaFault, ValueError) as fault:
-            reason = f"a function cannot be used: {fault}"
+            reason = f"a function is not valid: {fault}"
             self._reject(link, hello.name, CloseCode.REJECTED, reason)
         except _Unwelcome as why:
             self._reject(link, hello.name, why.code, why.reason)
@@ -186,7 +186,7 @@ class Links:
     async def _check(self, hello: m.Hello, listed: Listed | None) -> None:
         """Check that the worker may be welcomed now. Raises _Unwelcome."""
         if self._closing:
-            raise _Unwelcome(CloseCode.GOING_AWAY, "the balancer ends")
+            raise _Unwelcome(CloseCode.GOING_AWAY, "the balancer exits")
         if not same_major(hello.protocol, m.PROTOCOL):
             reason = f"protocol {hello.protocol} is spoken there, {m.PROTOCOL} here"
             raise _Unwelcome(CloseCode.REJECTED, reason)
@@ -196,12 +196,12 @@ class Links:
                 self._closed(there, is_back=there.worker.boot == hello.boot)
                 continue
             if there.worker.boot != hello.boot:
-                reason = f"another worker that lives is named {hello.name}"
+                reason = f"another live worker is named {hello.name}"
                 raise _Unwelcome(CloseCode.REJECTED, reason)
             if listed is not None:  # the worker that dialled in is a listed one
                 self._at[listed.url] = there
                 self.adjust(listed)
-            raise _Unwelcome(CloseCode.DUPLICATE, f"{hello.name} has a link already")
+            raise _Unwelcome(CloseCode.DUPLICATE, f"{hello.name} already has a link")
 
     def _welcome(
         self,

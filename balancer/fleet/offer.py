@@ -57,7 +57,7 @@ class FleetOffer:
             raise self._unknown(error, f'the function "{submission.function}"', may_return=False)
         if not members.states[READY] and not members.awaited:
             raise NoWorker(
-                f'no worker of group "{members.group}", contract {members.contract} is there: '
+                f'no worker of group "{members.group}", contract {members.contract} is ready: '
                 f"{members.standing}",
                 reason="lost",
                 retry_after_s=RETRY_AFTER_S,
@@ -92,8 +92,8 @@ class FleetOffer:
             raise self._no_such_pool(place, pool, members)
         if not any(worker.state.waited_for for worker in _matching(members, pool, place)):
             raise NoWorker(
-                f'no worker of group "{spec.group}", contract {spec.contract} is there that '
-                f"the task could run on: {_in_words(pool, place)}",
+                f'no live worker of group "{spec.group}", contract {spec.contract} matches the '
+                f"task's place: {_in_words(pool, place)}",
                 reason="place",
                 retry_after_s=RETRY_AFTER_S,
                 may_return_s=self._fleet.may_return_s(_matching(members, pool, place)),
@@ -138,15 +138,15 @@ class FleetOffer:
         `may_return`: whether a worker that is about to dial in could have it.
         """
         if unheard := self._fleet.expected.unheard:
-            why = f"{len(unheard)} listed have not reported yet"
+            why = f"{len(unheard)} listed workers have not reported yet"
         elif not self._roster.version:
-            why = "none has joined yet"
+            why = "no worker has joined yet"
         elif may_return and self._fleet.expected.returning:
-            why = "this balancer has just started, and some may be about to dial in"
+            why = "this balancer has just started, and more workers may dial in"
         else:
             return error
         return NoWorker(
-            f"no worker that is known has {what}; {why}",
+            f"no known worker has {what}; {why}",
             reason="unheard",
             retry_after_s=RETRY_AFTER_S,
         )

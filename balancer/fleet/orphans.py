@@ -31,7 +31,9 @@ class Orphans:
         calls = self._take((name, boot))
         self.end(name)
         # Calls that were given up meanwhile are not claimed, so the worker cancels them.
-        lose((call for call in calls if call.outcome.done()), "it was given up", gone=False)
+        lose(
+            (call for call in calls if call.outcome.done()), "its balancer abandoned it", gone=False
+        )
         return [call for call in calls if not call.over]
 
     def end(self, name: str) -> None:

@@ -40,10 +40,10 @@ class Patience:
         for call, (since, timeout_s) in self._waits.items():
             waited_s = now - since
             if not call.started and waited_s >= ANSWER_WITHIN_S:
-                why = f"it has not answered within {ANSWER_WITHIN_S:g} s"
+                why = f"it did not answer within {ANSWER_WITHIN_S:g} s"
                 call.give_up(Lost(why, unsure=True))
             elif waited_s >= timeout_s + OVERTIME_S:
-                call.give_up(Lost("it did not end the task in time"))
+                call.give_up(Lost("it did not cancel the task in time"))
         self._looking = bool(self._waits)
         if self._looking:
             asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)

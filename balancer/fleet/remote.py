@@ -85,7 +85,7 @@ class RemoteRunner:
         A late worker, now or before, counts as a failure of the worker; a cancel does not.
         """
         fault = not call.outcome.cancelled()
-        reason = call.task.cancel_reason or "the balancer gave it up"
+        reason = call.task.cancel_reason or "the balancer abandoned it"
         call.link.send(m.Cancel(id=call.task.id, reason=reason), lane=call.task.id)
         try:
             async with asyncio.timeout(CANCEL_WITHIN_S):

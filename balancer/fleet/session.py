@@ -64,7 +64,7 @@ class Session:
         self._questions: dict[str, Question] = {}
         self._pace = Pace()
         self._changes = Bound("changes of functions or tags", CHANGES_LIMIT)
-        self._strays = Bound("messages about what is not there", STRAYS_LIMIT)
+        self._strays = Bound("messages about unknown tasks", STRAYS_LIMIT)
         self._later: m.Report | None = None
         """The newest report, while it is throttled."""
         self._on: Mapping[type[object], Callable[[Any], None]] = {
@@ -225,7 +225,7 @@ class Session:
         problem = message.problem.get("type") if type(message) is m.Failed else None
         self._fleet.ended(call.slot, counts_of(message), fault=problem == BROWSER_CRASHED)
         if problem == UNKNOWN_THERE and not call.started:
-            call.lose("the task had not come through to it", gone=True)
+            call.lose("the task had not reached it", gone=True)
         else:
             call.end(message)
         self._made_room()

@@ -23,7 +23,7 @@ class WorkerState(StrEnum):
     """Its functions differ from those of its peers in group and contract."""
     DRAINING = "draining"
     LOST = "lost"
-    """Its link is down."""
+    """The link is down."""
     REMOVED = "removed"
     """No longer listed: it finishes the tasks that it has."""
 

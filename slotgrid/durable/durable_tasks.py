@@ -316,7 +316,7 @@ class DurableTasks:
         if held is None or self._supervisor is None:
             return
         if not self._supervisor.release(task):
-            self._supervisor.cancel(task, "another node has taken it over")
+            self._supervisor.cancel(task, "another node has taken over the task")
         self.disown(task)
 
 

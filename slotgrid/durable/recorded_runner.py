@@ -45,7 +45,7 @@ class RecordedRunner:
             raise Refused(pause_s=DATABASE_AWAY_S) from away
         if not ours:
             self._durable.disown(task)
-            raise AttemptFailed(Conflict("another node has taken it over"), retryable=False)
+            raise AttemptFailed(Conflict("another node has taken over the task"), retryable=False)
         result = await self._runner.run(task, lease)
         try:  # share its files before it completes, so that they outlive this node
             await self._durable.artifacts.share(task)

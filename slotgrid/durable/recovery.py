@@ -126,7 +126,7 @@ class Recovery:
             log.info("durable.runs_again", task_id=row.id, starts=row.starts)
             return
         error = WorkerLost(
-            "the node ended while the task ran; whether it took effect is not known",
+            "the node crashed while the task ran; the task may have taken effect",
             task_id=row.id,
             reason="node-ended",
         )

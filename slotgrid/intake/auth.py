@@ -53,15 +53,15 @@ def authenticate(request: web.Request, keys: Keys) -> None:
     if principal is None:
         if scope is not Scope.PUBLIC:
             raise Unauthorized(
-                "the key in `Authorization` is not known"
+                "the key in `Authorization` is unknown"
                 if header
-                else "a key is needed: send it as `Authorization: <key>`"
+                else "a key is required: send it as `Authorization: <key>`"
             )
         principal = ANONYMOUS
     else:
         key_shown(request)
     if not principal.may(scope):
-        raise Forbidden(f"this needs the scope {scope}, which your key does not have")
+        raise Forbidden(f"this requires the scope {scope}, which your key lacks")
     request[PRINCIPAL] = principal
 
 

@@ -64,7 +64,7 @@ def answer_to(error: Exception, request: web.Request) -> web.Response:
     log.error("request.defect", method=request.method, path=request.path, exc_info=error)
     if BEGUN in request:
         return cut_off(request)
-    return problem_response(Internal("the node failed on this request; its log says how"))
+    return problem_response(Internal("the node failed on this request; its log has the details"))
 
 
 def cut_off(request: web.Request) -> web.Response:
@@ -84,7 +84,7 @@ def _translated(answer: web.HTTPException, request: web.Request) -> ServiceError
         case 403:
             return Forbidden(answer.text or "this is not allowed")
         case 404:
-            return NotFound(f"there is nothing at {request.path}")
+            return NotFound(f"nothing exists at {request.path}")
         case 405:
             allowed = answer.headers.get("Allow", "")
             return MethodNotAllowed(f"{request.method} is not allowed here; allowed: {allowed}")

@@ -92,8 +92,8 @@ class AddressRefused(Exception):
 
     def __init__(self, host: str, address: str, kind: AddressKind) -> None:
         super().__init__(
-            f"{host} leads to an address that may not be asked ({kind}); "
-            "ALLOWED_PRIVATE_NETWORKS opens what is meant to be"
+            f"{host} resolves to a forbidden address ({kind}); "
+            "ALLOWED_PRIVATE_NETWORKS can allow it"
         )
         self.host = host
         self.address = address

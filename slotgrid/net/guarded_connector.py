@@ -47,7 +47,7 @@ class GuardedConnector(aiohttp.TCPConnector):
     ) -> aiohttp.connector.Connection:
         """Check a host that is itself an address, which the resolver never sees."""
         if req.proxy is not None:
-            raise ValueError("a proxy would choose the address; none may be used here")
+            raise ValueError("a proxy would resolve the address, which bypasses the guard")
         self._policy.check_literal(req.url.raw_host or "")
         return await super().connect(req, traces, timeout)
 

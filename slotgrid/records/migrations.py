@@ -32,7 +32,7 @@ def migrate(engine: sa.Engine) -> None:
         if before is not None and before > SCHEMA_VERSION:
             where = engine.url.render_as_string(hide_password=True)
             raise DatabaseFault(
-                f"the tables of the database {where} are of version {before}, this program knows"
+                f"the tables of the database {where} have version {before}, this program supports"
                 f" {SCHEMA_VERSION}: run a newer one, or give it another database"
             )
         config = Config()

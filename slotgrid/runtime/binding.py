@@ -49,7 +49,8 @@ def refused(host: str, port: int, error: OSError) -> StartFault:
     reason = str(error.strerror or error) if named else os.strerror(error.errno or 0)
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return StartFault(
-        f"cannot listen on {place}: {reason}; stop what listens there, or set another HOST or PORT"
+        f"cannot listen on {place}: {reason}; stop the process that listens there, or set another "
+        "HOST or PORT"
     )
 
 

@@ -62,7 +62,7 @@ class EventStream:
                 missing = event.id - self._position - 1
                 self._position = event.id
                 if missing:
-                    yield Missed(f"{missing} earlier events are no longer kept", missing)
+                    yield Missed(f"{missing} earlier events were evicted", missing)
                 yield event
 
     async def _recorded(
@@ -74,7 +74,7 @@ class EventStream:
         """
         events = await self._ledger.events(self._found.id, self._position, upto=upto)
         if cut_off or (events and events[-1].id - self._position > len(events)):
-            yield Missed("what it said in an earlier process may be missing", None)
+            yield Missed("events of an earlier process may be missing", None)
         for event in events:
             self._position = event.id
             yield event

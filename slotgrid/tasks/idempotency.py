@@ -58,7 +58,7 @@ class MemoryIdempotency:
             self._sweep()
             return task, claim
         if earlier.body_hash != body_hash:
-            raise Conflict("this Idempotency-Key stands for another body", task_id=known.id)
+            raise Conflict("this Idempotency-Key belongs to another body", task_id=known.id)
         return known, earlier
 
     def _sweep(self) -> None:

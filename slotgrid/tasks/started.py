@@ -24,7 +24,7 @@ class StartedTask:
         if not self.replayed:
             return Reader(self.task.events, pacing=True)
         if self.task.events.missing_after(0):
-            raise Gone("the stream's beginning is no longer kept", task_id=self.task.id)
+            raise Gone("the first events of the stream were evicted", task_id=self.task.id)
         return _GaplessReader(self.task.events)
 
 
@@ -33,5 +33,5 @@ class _GaplessReader(Reader):
         expected = self.position + 1
         event = await super().next()
         if event is not None and event.id != expected:
-            raise ConnectionError("the events have outrun their reader")
+            raise ConnectionError("the reader is too slow: later events were evicted")
         return event

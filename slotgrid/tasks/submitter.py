@@ -32,7 +32,7 @@ from slotgrid.tasks.large_input import checked_early, off_loop
 from slotgrid.tasks.receipt import Receipt
 from slotgrid.tasks.started import StartedTask
 
-CALLER_LEFT = "the caller left"
+CALLER_LEFT = "the caller disconnected"
 ITEMS_A_TURN = 20
 """Number of items of a bulk submission to check before other asyncio tasks get a turn."""
 
@@ -196,7 +196,7 @@ class TaskSubmitter:
             ):
                 if accepted.conflict:
                     raise Conflict(
-                        "this Idempotency-Key stands for another body", task_id=accepted.task_id
+                        "this Idempotency-Key belongs to another body", task_id=accepted.task_id
                     )
                 receipts.append(await self._receipt(accepted))
         except ServiceError as refusal:

@@ -142,7 +142,7 @@ class WebhookDeliveries:
             # A defect of the node, such as an unreadable record, counts as a failed attempt. If it
             # were raised, the delivery would be neither made nor given up.
             log.exception("webhook.attempt_broke", task_id=row.id)
-            why = f"the node failed to send it: {type(error).__name__}"
+            why = f"the node failed on the webhook: {type(error).__name__}"
             return DeliveryAttempt(at=at, duration_ms=0, outcome=Outcome.RETRY, error=why)
 
 

@@ -201,7 +201,7 @@ class WebhookSender:
         try:
             signer = Signer(signing_key(delivery.secret or self._secret))
         except ValueError as error:
-            raise _SecretFault(f"the webhook's secret gives no key: {error}") from None
+            raise _SecretFault(f"the webhook's secret is not a valid key: {error}") from None
         second = datetime.fromtimestamp(int(at), UTC)
         signed = {
             "webhook-id": delivery.id,
@@ -230,7 +230,7 @@ def _judged(response: aiohttp.ClientResponse, now: float) -> _Answer:
     if 200 <= status < 300:
         return _Answer(Outcome.DELIVERED, status)
     if status == 410:
-        return _Answer(Outcome.STOP, status, "the receiver answered 410: it wants no more webhooks")
+        return _Answer(Outcome.STOP, status, "the receiver answered 410 Gone")
     not_followed = ", and redirects are not followed" if 300 <= status < 400 else ""
     error = f"the receiver answered {status}{not_followed}"
     asked_s = retry_after_s(response.headers.get("Retry-After", ""), now)

@@ -74,12 +74,12 @@ class Inbox(Generic[M]):
         self._size += len(body)
         limit = MESSAGE_LIMIT if lane else SELF_LIMIT
         if len(message.data) > limit:
-            about = "" if lane else " about no task and no question"
+            about = "" if lane else " about no task and no request"
             raise ProtocolFault(f"a message{about} is larger than {limit} bytes")
         if self._size > ASSEMBLY_MOST:
             raise ProtocolFault(f"more than {ASSEMBLY_MOST} bytes of unfinished messages")
         if message.owed > CREDITS:
-            raise ProtocolFault("more pieces of a message than there were credits for")
+            raise ProtocolFault("the pieces of a message exceed its credits")
         if not header.last:
             self._grant(lane, message, at_least=GRANT_EVERY)
             return None
@@ -90,7 +90,7 @@ class Inbox(Generic[M]):
             self._grant(other, waiting, at_least=GRANT_EVERY)
         whole = self._reader.one(message.data)
         if whole is not None and _lane_of(whole) != lane:
-            raise ProtocolFault("the pieces of a message are not marked with what it is about")
+            raise ProtocolFault("the pieces of a message lack the id of their task or request")
         return whole
 
     def _grant(self, lane: str, message: _Unfinished, *, at_least: int) -> None:

@@ -273,7 +273,7 @@ class Link(Generic[M]):
         else:
             self._silent_ticks += 1
         if self._silent_ticks >= SILENT_TICKS:
-            self._lose(CloseCode.SILENT, f"not a word for {SILENT_TICKS * TICK_S:g} s")
+            self._lose(CloseCode.SILENT, f"no message for {SILENT_TICKS * TICK_S:g} s")
             return
         if self._ticks % TICKS_PER_HEARTBEAT == 0:
             if not self._sent:
@@ -293,7 +293,9 @@ class Link(Generic[M]):
         if self._wake is not None:
             self._wake_writer()
         if self._outbox.backlog > BACKLOG_LIMIT:
-            self._lose(CloseCode.BACKLOG, f"{BACKLOG_LIMIT} bytes wait, and the peer does not read")
+            self._lose(
+                CloseCode.BACKLOG, f"{BACKLOG_LIMIT} bytes are unsent, as the peer does not read"
+            )
 
     def _wake_writer(self) -> None:
         wake, self._wake = self._wake, None

@@ -91,4 +91,4 @@ def _nothing() -> None:
     """Do nothing: the connection is closed already."""
 
 
-_MEANINGS = {401: ": the key is not the right one", 404: ": no node, or one without links"}
+_MEANINGS = {401: ": the key is wrong", 404: ": no node of Slotgrid, or one without links"}

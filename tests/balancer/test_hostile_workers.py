@@ -188,7 +188,7 @@ async def test_a_function_with_a_schema_that_is_none_is_refused_with_the_reason(
     broken = msgspec.structs.replace(ECHO, input={"type": "no such type"})
     async with fake_worker(balancer, welcome=False, functions=(broken,)) as worker:
         assert worker.ended is not None
-        assert "a function cannot be used" in (await worker.ended).reason
+        assert "a function is not valid" in (await worker.ended).reason
 
 
 async def test_a_worker_that_says_no_hello_is_let_go(balancer: RunningBalancer) -> None:
@@ -289,7 +289,7 @@ def credit(worker: FakeWorker, task: str, number: int) -> Message:
 @pytest.mark.parametrize(
     ("say", "limit", "reason"),
     [
-        *((say, STRAYS_LIMIT, "messages about what is not there")
+        *((say, STRAYS_LIMIT, "messages about unknown tasks")
           for say in (event, line, done, failed, started, refused, reply, hello, draining)),
         *((say, CHANGES_LIMIT, "changes of functions or tags") for say in (functions, tags)),
         *((say, SIGNS_LIMIT, "heartbeats and credits") for say in (heartbeat, credit)),
@@ -345,7 +345,7 @@ async def test_a_worker_that_says_more_of_a_task_than_it_has_credits_for_loses_i
             ending = await flooding.ended
             stream.close()
     assert (ending.code, ending.by_peer) == (CloseCode.PROTOCOL, True)
-    assert "than there were credits for" in ending.reason
+    assert "exceed its credits" in ending.reason
 
 
 async def test_a_file_that_comes_without_credits_ends_the_link(balancer: RunningBalancer) -> None:
@@ -360,7 +360,7 @@ async def test_a_file_that_comes_without_credits_ends_the_link(balancer: Running
             assert flooding.ended is not None
             ending = await flooding.ended
     assert ending.code == CloseCode.PROTOCOL
-    assert ending.reason == "more pieces of an answer than there were credits for"
+    assert ending.reason == "the answer exceeds its credits"
 
 
 async def test_a_task_of_too_many_parts_ends_the_link_and_is_lost(
@@ -387,8 +387,8 @@ async def test_what_is_about_no_task_is_bounded_more_narrowly(balancer: RunningB
         assert worker.ended is not None
         ending = await worker.ended
         assert ending.code == CloseCode.PROTOCOL
-        assert "about no task and no question" in ending.reason
+        assert "about no task and no request" in ending.reason
     async with fake_worker(balancer, "other") as worker:
         worker.link.send(m.Functions(functions=(large,)), "as if of a task")
         assert worker.ended is not None
-        assert "not marked with what it is about" in (await worker.ended).reason
+        assert "lack the id of their task or request" in (await worker.ended).reason

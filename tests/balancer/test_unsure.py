@@ -206,7 +206,7 @@ async def test_of_a_worker_that_stays_away_it_counts_as_begun(
         else:
             session = balancer.balancer.links.session("lost")
             assert session is not None
-            session.link._lose(CloseCode.SILENT, f"not a word for {LOST_AFTER_S} s")
+            session.link._lose(CloseCode.SILENT, f"no message for {LOST_AFTER_S} s")
         answer = await caller
         assert (answer.status, answer.json["type"]) == (502, "/problems/worker-lost")
         assert "may have started" in answer.json["error"]

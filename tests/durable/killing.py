@@ -230,7 +230,7 @@ async def assert_nothing_lost(home: Killed, *, lost: int, twice: bool = False) -
     failed = [task for task in tasks if task["status"] == "failed"]
     assert {task["status"] for task in tasks} <= {"completed", "failed"}
     assert len(failed) <= lost
-    assert all("the node ended while the task ran" in task["error"] for task in failed)
+    assert all("the node crashed while the task ran" in task["error"] for task in failed)
     for text, task_id in home.ids.items():
         completed = by_id[task_id]["status"] == "completed"
         if completed:

@@ -70,7 +70,7 @@ async def test_a_newer_one_is_refused_with_the_reason(tmp_path: Path) -> None:
     database = Database(engine_of(None, tmp_path, pool=POOL))
     async with database.running():
         await database.write(lambda c: c.execute(meta.update().values(value="99")) and None)
-    with pytest.raises(DatabaseFault, match="of version 99, this program knows"):
+    with pytest.raises(DatabaseFault, match="have version 99, this program supports"):
         async with Database(engine_of(None, tmp_path, pool=POOL)).running():
             pass
 

@@ -235,7 +235,7 @@ async def test_tables_of_a_newer_program_are_refused_and_left_alone(database_url
     newer = str(SCHEMA_VERSION + 1)
     async with database.running():
         await database.write(lambda c: c.execute(meta.update().values(value=newer)) and None)
-    with pytest.raises(DatabaseFault, match=f"of version {newer}, this program knows"):
+    with pytest.raises(DatabaseFault, match=f"have version {newer}, this program supports"):
         async with opened(database_url).running():
             pass
     engine = engine_of(database_url, Path(), pool=1)

@@ -73,7 +73,7 @@ async def test_work_that_an_earlier_version_left_is_gone_on_with(
             assert [made["number"] for made in owed["deliveries"]] == [1, 2]
             assert (sure["status"], sure["result"]) == ("completed", 2)
             assert once["status"] == "failed"
-            assert "the node ended while the task ran" in once["error"]["detail"]
+            assert "the node crashed while the task ran" in once["error"]["detail"]
             assert [task["result"] for task in (later, sooner)] == ["later", "sooner"]
             assert [task["status"] for task in (later, sooner)] == ["completed"] * 2
         assert len(told.received) == 1

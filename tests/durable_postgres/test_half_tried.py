@@ -169,5 +169,5 @@ async def test_a_fault_of_the_nodes_own_counts_as_an_attempt(
         )
         task = await delivered(worker, task_id)
         errors = [attempt["error"] for attempt in task["deliveries"]]
-        assert errors == ["the node failed to send it: KeyError"] * 2 + [None]
+        assert errors == ["the node failed on the webhook: KeyError"] * 2 + [None]
         assert len(told.received) == 1

@@ -43,7 +43,7 @@ async def test_a_node_gone_for_good_is_taken_over_and_what_ran_is_told_lost(
             for task_id in ran:
                 assert await until_told(at_b, task_id) == {"failed"}
                 task = await task_of(b, task_id)
-                assert "the node ended while the task ran" in task["error"]["detail"]
+                assert "the node crashed while the task ran" in task["error"]["detail"]
                 assert task["error"]["type"] == "/problems/worker-lost"
             for task_id in at_a.ids.values():
                 assert await until_told(at_b, task_id) == {"completed"}

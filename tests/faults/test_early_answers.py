@@ -71,7 +71,7 @@ async def test_curl_reads_the_refusal_while_it_sends(node: RunningNode, flags: l
     told, complaint = await curl.communicate(bytes(LARGE))
     assert (curl.returncode, complaint) == (0, b"")
     assert told.endswith(b"\n401")
-    assert b"a key is needed" in told
+    assert b"a key is required" in told
     await works(node)
 
 
@@ -88,7 +88,7 @@ async def test_a_client_that_sends_everything_first_reads_the_refusal(node: Runn
 
     status, told = await asyncio.to_thread(call)
     assert status == 401
-    assert b"a key is needed" in told
+    assert b"a key is required" in told
     await works(node)
 
 

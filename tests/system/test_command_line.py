@@ -86,12 +86,15 @@ def test_check_tells_a_node_that_runs_already_from_another_who_has_the_port(home
 
     with running_worker(home) as worker:
         check = port_check(int(worker.url.rpartition(":")[2]))
-        assert (check["ok"], "runs there already" in check["detail"]) == (True, True)
+        assert (check["ok"], "another node of Slotgrid listens there" in check["detail"]) == (
+            True,
+            True,
+        )
     with socket.create_server(("127.0.0.1", 0)) as taken:
         check = port_check(taken.getsockname()[1])
         assert (check["ok"], check["advice"]) == (
             False,
-            "stop what listens there, or set another PORT",
+            "stop the process that listens there, or set another PORT",
         )
 
 

@@ -110,9 +110,9 @@ async def test_unknown_names_circles_and_depths_are_errors(tmp_path: Path) -> No
         unknown = await worker.problem("calls", name="dopple")
         assert "there is no function 'dopple'; did you mean 'double'?" in unknown["detail"]
         circle = await worker.problem("there")
-        assert "the calls form a circle: there -> back -> there" in circle["detail"]
+        assert "the calls form a cycle: there -> back -> there" in circle["detail"]
         itself = await worker.problem("calls", name="calls")
-        assert "the calls form a circle: calls -> calls" in itself["detail"]
+        assert "the calls form a cycle: calls -> calls" in itself["detail"]
         assert await worker.call("deep2") == 11
         too_deep = await worker.problem("deep1")
         assert "calls are nested deeper than 10" in too_deep["detail"]

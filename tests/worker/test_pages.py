@@ -39,7 +39,7 @@ async def test_the_page_is_the_same_however_often_it_is_asked_for(worker: Runnin
 
 async def test_there_is_no_browser_context_before_the_page(worker: RunningWorker) -> None:
     problem = await worker.problem("too_early")
-    assert "there is no browser context before `await context.page()`" in problem["detail"]
+    assert "the browser context exists only after `await context.page()`" in problem["detail"]
 
 
 async def test_context_options_are_those_of_the_context(worker: RunningWorker) -> None:

@@ -167,8 +167,11 @@ async def test_a_function_cannot_end_the_process(tmp_path: Path) -> None:
     for body, words in (
         ("sys.exit(3)", "it tried to end the process (SystemExit)"),
         ("raise KeyboardInterrupt", "it tried to end the process (KeyboardInterrupt)"),
-        ("raise asyncio.CancelledError", "it cancelled itself"),
-        ("asyncio.current_task().cancel()\nawait asyncio.sleep(9)", "it cancelled itself"),
+        ("raise asyncio.CancelledError", "the function cancelled itself"),
+        (
+            "asyncio.current_task().cancel()\nawait asyncio.sleep(9)",
+            "the function cancelled itself",
+        ),
         ("class Own(BaseException): pass\nraise Own('mine')", "Own: mine"),
         ("raise GeneratorExit", "GeneratorExit"),
         ("raise StopIteration(1)", "coroutine raised StopIteration"),

@@ -155,7 +155,7 @@ async def test_a_caller_who_hangs_up_takes_a_sync_task_along(tmp_path: Path) -> 
         assert await running.ended() is TaskState.CANCELLED
         await worker.idle()
         assert note.read_text() == "wound up"
-        assert running.task.cancel_reason == "the caller left"
+        assert running.task.cancel_reason == "the caller disconnected"
 
 
 async def test_a_caller_who_hangs_up_takes_a_streamed_task_along(tmp_path: Path) -> None:

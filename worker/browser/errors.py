@@ -19,7 +19,7 @@ class BrowserUnavailable(BrowserError):
     """No browser is available: Chromium is missing or fails repeatedly. `reason` says why."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"no browser can be had: {reason}")
+        super().__init__(f"no browser is available: {reason}")
         self.reason = reason
 
 

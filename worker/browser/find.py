@@ -74,11 +74,11 @@ async def browser_version(executable: Executable) -> str:
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise BrowserMissing(f"{executable.path} did not tell its version in time") from None
+        raise BrowserMissing(f"{executable.path} did not print its version in time") from None
     words = said.decode(errors="replace").split()
     version = next((word for word in words if word[0].isdigit()), None)
     if process.returncode != 0 or version is None:
-        why = (complaint or said).decode(errors="replace").strip() or "it says nothing"
+        why = (complaint or said).decode(errors="replace").strip() or "it printed nothing"
         raise BrowserMissing(f"{executable.path} does not start: {why}")
     return version
 

@@ -155,7 +155,9 @@ class Function:
         for thing, options in marked_in(generation.load(PurePosixPath(start.path))):
             if isinstance(options, FunctionOptions):
                 return cls(thing, options, generation)
-        raise ImportError("the file defines no @function here, though it does in the worker")
+        raise ImportError(
+            "the file defines no @function in the child process, but does in the worker"
+        )
 
     def run(self, run: Run, context: ChildContext) -> Returned | Raised:
         """Call the function; returns its outcome as a message."""

@@ -65,7 +65,7 @@ class ChildContext:
         **arguments: Any,
     ) -> Artifact | None:
         if self._speaker is None:
-            raise RuntimeError("the task has ended; nobody hears what it says any more")
+            raise RuntimeError("the task has ended; its events are no longer delivered")
         answer = self._speaker.say(Say(method, json_bytes(arguments), content))
         if answer.refused is not None:
             raise ValueError(answer.refused)

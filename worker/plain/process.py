@@ -146,7 +146,7 @@ class ChildProcess:
         await self._send(Start(str(snapshot.folder), str(self.function.path), sources))
         message = await self._receive()
         if isinstance(message, NotStarted):
-            failure = FunctionFailed(f"its process cannot load it: {message.error}")
+            failure = FunctionFailed(f"the child process cannot load it: {message.error}")
             failure.add_note(message.traceback)
             raise failure
         assert isinstance(message, Started)
@@ -244,5 +244,5 @@ def _in_words(status: int | None) -> str:
     if status >= 0:
         return f"exited with status {status} while it ran"
     name = signal.Signals(-status).name
-    hint = ", perhaps for want of memory" if -status == signal.SIGKILL else ""
+    hint = ", perhaps out of memory" if -status == signal.SIGKILL else ""
     return f"was ended by {name} while it ran{hint}"

@@ -77,7 +77,7 @@ def assemble(offers: Mapping[str, Offer], in_use: Mapping[str, FileContents]) ->
             if not unknown:
                 functions[function.spec.name] = function
                 break
-            errors.setdefault(path, f"requires the service `{unknown[0]}`, which nobody defines")
+            errors.setdefault(path, f"requires the service `{unknown[0]}`, which no file defines")
     for path, surplus, error in _surplus(chosen, functions):
         del functions[surplus]
         errors.setdefault(path, error)

@@ -130,7 +130,7 @@ class Questions:
     def asked(self, ask: Ask) -> None:
         """Begin to answer a request."""
         if ask.ask in self._open or len(self._open) >= QUESTIONS_LIMIT:
-            self._fail(ask, Conflict(f"{len(self._open)} questions are open"))
+            self._fail(ask, Conflict(f"{len(self._open)} requests are open"))
             return
         answering = asyncio.get_running_loop().create_task(
             self._answer(ask), name=f"answer {ask.what}"
@@ -179,7 +179,7 @@ class Questions:
             self._fail(ask, error)
         except Exception:  # the edge of the answer's own task: the balancer gets an error
             log.exception("uplink.answer_failed", what=ask.what)
-            self._fail(ask, Internal("the worker failed on this question"))
+            self._fail(ask, Internal("the worker failed on this request"))
 
     async def _reply(self, ask: Ask, value: Any) -> None:
         body = msgspec.Raw(encode_json(value))
@@ -197,7 +197,7 @@ class Questions:
         try:
             file = await asyncio.to_thread(path.open, "rb")
         except FileNotFoundError:
-            raise Gone(f"the file {ask.name!r} is no longer here") from None
+            raise Gone(f"the file {ask.name!r} was removed") from None
         try:
             size = os.fstat(file.fileno()).st_size
             await self._send(ask, _pieces(file), size, content_type)

@@ -15,7 +15,7 @@ from slotgrid.wire.parts import ArtifactInfo, Claim, StepInfo
 
 PART_BYTES = 512
 """Approximate size of a file or a step in a message, without its output."""
-UNREPORTABLE = "the worker could not report what the task said or how it ended; its log says why"
+UNREPORTABLE = "the worker could not report the task's events or its end; its log has the reason"
 
 Free = Callable[[], tuple[dict[str, int], int]]
 

@@ -144,7 +144,7 @@ class RemoteTasks(Observer):
         claimed = {claim.id: claim for claim in claims}
         for task_id, relay in list(self._relays.items()):
             if relay.balancer is balancer and task_id not in claimed:
-                self._drop(relay, "its balancer has given it up")
+                self._drop(relay, "its balancer abandoned it")
         for claim in claims:
             claimed_one = self._relays.get(claim.id) or self._from_history(claim.id, balancer)
             if claimed_one is not None and claimed_one.balancer is balancer:
@@ -212,7 +212,7 @@ class RemoteTasks(Observer):
             # Only a task in the history can still be ending, so this long search is rare.
             earlier is not None and any(task.id == message.id for task in self._supervisor().live)
         ):
-            raise _Refusal("busy", "an earlier attempt of the task is still winding up")
+            raise _Refusal("busy", "an earlier attempt of the task still cleans up")
 
     def _from_history(self, task_id: str, balancer: Balancer) -> Relay | None:
         """A relay for a task that ended while its balancer was away or just before; else None."""
@@ -227,7 +227,7 @@ class RemoteTasks(Observer):
 
     def _say_unknown(self, task_id: str, balancer: Balancer) -> None:
         if balancer.link is not None:
-            error = WorkerLost("the worker does not know the task any more", task_id=task_id)
+            error = WorkerLost("the worker no longer has the task", task_id=task_id)
             free, seq = self._free()
             message = Failed(
                 id=task_id, problem=error.to_problem(), retryable=True, free=free, seq=seq

@@ -85,7 +85,7 @@ class Uplink:
     async def converse(self, link: Link[FromBalancer]) -> Ending:
         """Exchange messages with a balancer until the link ends."""
         if self._closing:
-            link.close(CloseCode.GOING_AWAY, "the worker ends")
+            link.close(CloseCode.GOING_AWAY, "the worker exits")
         conversation = Conversation(link, self.tasks, self._answers, self._welcomed)
         link.send(self._facts.hello(self.tasks.running()))
         self._conversations.add(conversation)
@@ -137,7 +137,7 @@ class Uplink:
             except TimeoutError:
                 log.warning("uplink.ends_untold", waited_s=TELL_ENDS_S)
         for conversation in list(self._conversations):
-            conversation.link.close(CloseCode.GOING_AWAY, "the worker ends")
+            conversation.link.close(CloseCode.GOING_AWAY, "the worker exits")
 
     def _note_end(self, peer: str, ending: Ending) -> None:
         """Log the end of a link. A rejection repeats with each retry; log only the first."""

@@ -60,7 +60,7 @@ window.slotgridCharts = function () {
     plots = [
       plot(queueElement, [["waiting", "--waiting", { fill }], ["running", "--running"]],
         () => [column(0), column(1), column(2)], count, 4),
-      plot(waitElement, [["longest", "--waiting", { fill }], ["mean of those that started", "--running", { dash: [5, 3], spanGaps: true }]],
+      plot(waitElement, [["longest", "--waiting", { fill }], ["mean of started tasks", "--running", { dash: [5, 3], spanGaps: true }]],
         () => [column(0), column(5), column(4)], time, 0.02),
     ];
   }

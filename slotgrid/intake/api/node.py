@@ -119,7 +119,9 @@ async def switch_on(request: web.Request) -> web.Response:
     changed = node.status.move_to(NodeState.READY)
     audit(request, "on", changed=changed)
     node.dispatcher.wake()
-    return _switched(node.status.state, "accepts tasks again" if changed else "was ready already")
+    return _switched(
+        node.status.state, "accepts tasks again" if changed else "already accepts tasks"
+    )
 
 
 @docs(
@@ -135,7 +137,7 @@ async def switch_off(request: web.Request) -> web.Response:
     changed = node.status.move_to(NodeState.MAINTENANCE)
     audit(request, "off", changed=changed)
     left = len(node.supervisor.live)
-    message = "was in maintenance already" if not changed else "refuses new tasks"
+    message = "already is in maintenance" if not changed else "refuses new tasks"
     return _switched(node.status.state, f"{message}; tasks still to finish: {left}")
 
 
@@ -156,7 +158,9 @@ async def drain(request: web.Request) -> web.Response:
     node.status.move_to(NodeState.DRAINING)  # before the answer: no task is accepted after it
     node.drain(deadline_s)
     left = len(node.supervisor.live)
-    return _switched(node.status.state, f"exits when its tasks have finished: {left} are left")
+    return _switched(
+        node.status.state, f"exits when its tasks have finished; tasks still to finish: {left}"
+    )
 
 
 def _switched(state: NodeState, message: str) -> web.Response:

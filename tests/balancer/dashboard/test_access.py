@@ -99,11 +99,11 @@ async def test_a_wrong_key_is_told_and_guessing_is_bounded(balancer: RunningBala
     for _ in range(ATTEMPTS):
         answer = await stranger.log_in("a-wrong-key")
         assert answer.status == 401
-        assert b"This key is not known." in answer.body
+        assert b"This key is unknown." in answer.body
     answer = await stranger.log_in(KEY)
     assert answer.status == 429
     assert int(answer.headers["Retry-After"]) > 0
-    assert b"Too many wrong keys" in answer.body
+    assert b"too many wrong keys" in answer.body
     assert len(balancer.events_logged("audit.login_refused")) == ATTEMPTS
 
 

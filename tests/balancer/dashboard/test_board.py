@@ -70,7 +70,7 @@ def test_a_worker_that_is_not_ready_shows_why_and_what_still_runs() -> None:
     worker = fleet.join("w", free=3)
     fleet.reported(worker, report(1, 3, status=NodeState.MAINTENANCE))
     assert cells(worker, "default", 0) == {"running": 1, "maintenance": 3}
-    assert attention_to(worker) == "It is switched off: it takes no new task."
+    assert attention_to(worker) == "The worker is in maintenance: it accepts no new tasks."
     fleet.drains(worker)
     assert cells(worker, "default", 0) == {"running": 1, "draining": 3}
     fleet.left(worker)
@@ -84,7 +84,7 @@ def test_the_odd_one_of_a_contract_says_how_it_differs() -> None:
     odd = fleet.join("w3", functions=[PLAIN, function("more")])
     assert cells(odd, "default", 0) == {"mismatch": 4}
     assert attention_to(odd) == (
-        "Its functions differ from those of its contract: it has besides more."
+        "The worker's functions differ from those of its contract: it has besides more."
     )
 
 

@@ -64,7 +64,7 @@ async def test_an_unreadable_form_is_refused_and_counts_as_a_guess(
     for _ in range(ATTEMPTS):
         answer = await log_in(balancer, **sent)
         assert answer.status == status
-        assert b"This form cannot be used" in answer.body
+        assert b"The form is not valid" in answer.body
     assert (await log_in(balancer, data={"key": KEY})).status == 429
     clock.now += ATTEMPTS * ATTEMPT_EVERY_S
     assert (await log_in(balancer, data={"key": KEY})).status == 303

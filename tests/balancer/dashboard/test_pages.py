@@ -25,7 +25,7 @@ async def test_a_task_that_runs_shows_without_a_reload(
     await dashboard.picture("one-task")
     caller.cancel()
     await expect(cells).to_have_attribute("aria-label", "2 free")
-    await expect(page.get_by_text("Nothing runs at the moment.")).to_be_visible()
+    await expect(page.get_by_text("No task runs at the moment.")).to_be_visible()
     assert await dashboard.violations() == []
 
 
@@ -70,10 +70,10 @@ async def test_a_page_whose_session_has_ended_leads_to_the_log_in(
 
 async def test_a_wrong_key_is_told_where_it_was_entered(dashboard: Dashboard) -> None:
     await dashboard.log_in("a-wrong-key")
-    await expect(dashboard.page.get_by_role("alert")).to_have_text("This key is not known.")
+    await expect(dashboard.page.get_by_role("alert")).to_have_text("This key is unknown.")
     field = dashboard.page.get_by_label("Key")
     await expect(field).to_be_focused()
-    await expect(field).to_have_accessible_description("This key is not known.")
+    await expect(field).to_have_accessible_description("This key is unknown.")
     await dashboard.log_in()
     await dashboard.until_live()
 
@@ -124,7 +124,7 @@ async def test_a_lost_worker_and_a_torn_contract_are_told(
     await balancer.until_worker("worker-3", WorkerState.MISMATCH)
     await expect(attention).to_contain_text("it lacks echo")
     one.kill()
-    await expect(attention).to_contain_text("worker-1 Its link is down.")
+    await expect(attention).to_contain_text("worker-1 The link is down.")
     await dashboard.page.get_by_role("link", name="worker-3").first.click()
     await dashboard.page.wait_for_url("**/workers/worker-3")
     await expect(dashboard.page.locator(".warning")).to_contain_text("it lacks echo")

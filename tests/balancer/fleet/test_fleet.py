@@ -45,7 +45,7 @@ def test_a_fleet_without_workers_has_no_slots(fleet: FakeFleet) -> None:
     assert fleet.size(DEFAULT) == 0
     with pytest.raises(NoSlotFree):
         fleet.take(DEFAULT)
-    assert fleet.closed_by(DEFAULT) == 'no worker of group "default", contract 1 is there'
+    assert fleet.closed_by(DEFAULT) == 'there is no worker of group "default", contract 1'
 
 
 def test_groups_contracts_and_pools_are_kept_apart(fleet: FakeFleet) -> None:
@@ -71,7 +71,7 @@ def test_a_place_is_a_worker_a_pool_or_labels(fleet: FakeFleet) -> None:
     assert fleet.size(placed(worker="w2")) == 1
     assert fleet.size(placed(worker="w9")) == 0
     assert fleet.closed_by(placed(worker="w1")) is None
-    assert "where the task must run" in str(fleet.closed_by(placed(labels=(("zone", "c"),))))
+    assert "matches the task's place" in str(fleet.closed_by(placed(labels=(("zone", "c"),))))
 
 
 def test_a_worker_of_another_contract_is_no_place_for_a_task(fleet: FakeFleet) -> None:

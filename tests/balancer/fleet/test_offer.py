@@ -81,7 +81,7 @@ def test_nobody_who_ever_joined_is_no_worker(fleet: FakeFleet, admission: Admiss
     error = refusal(admission)
     assert isinstance(error, NoWorker)
     assert (error.reason, error.retry_after_s) == ("unheard", 5)
-    assert error.detail.endswith("none has joined yet")
+    assert error.detail.endswith("no worker has joined yet")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_what_nobody_has_is_unknown_once_every_listed_worker_was_heard(
     fleet.join("w3", group="shop", functions=[SHOP])
     error = refusal(admission, **fields)
     assert isinstance(error, NoWorker)
-    assert error.detail.endswith("1 listed have not reported yet")
+    assert error.detail.endswith("1 listed workers have not reported yet")
     fleet.expect(["a1"])
     error = refusal(admission, **fields)
     assert isinstance(error, unknown)
@@ -141,8 +141,8 @@ def test_while_all_that_have_it_are_away_there_is_no_worker(
     error = refusal(admission)
     assert isinstance(error, NoWorker)
     assert error.reason == "lost"
-    assert error.detail.endswith("is there: 1 lost, 1 draining") or error.detail.endswith(
-        "is there: 1 draining, 1 lost"
+    assert error.detail.endswith("is ready: 1 lost, 1 draining") or error.detail.endswith(
+        "is ready: 1 draining, 1 lost"
     )
 
 
@@ -329,7 +329,7 @@ def test_a_function_is_not_unknown_while_a_listed_worker_has_not_been_heard(
     fresh.join("w1", address="a1")
     error = refusal(asks(fresh), function="plane")
     assert isinstance(error, NoWorker)
-    assert error.detail.endswith("1 listed have not reported yet")
+    assert error.detail.endswith("1 listed workers have not reported yet")
     fresh.join("w2", address="a2")
     assert isinstance(refusal(asks(fresh), function="plane"), UnknownFunction)
 

@@ -27,7 +27,7 @@ from tests.slotgrid.core.fakes import (
 
 async def test_a_task_cancelled_before_its_first_turn_ends(node: FakeNode) -> None:
     task = node.submit()
-    assert node.supervisor.cancel(task, "the caller left")
+    assert node.supervisor.cancel(task, "the caller disconnected")
     await ended(node, task, TaskState.CANCELLED)
     assert node.runner.runs[task.id] == 0
 
@@ -57,7 +57,7 @@ async def test_a_task_cancelled_between_grant_and_start_gives_its_slot_back(
     task = await node.waiting()
     node.dispatcher.give_back(lease)
     assert node.slots.used == 1
-    assert node.supervisor.cancel(task, "the caller left")
+    assert node.supervisor.cancel(task, "the caller disconnected")
     await ended(node, task, TaskState.CANCELLED)
     assert node.runner.runs[task.id] == 0
 
@@ -66,7 +66,7 @@ async def test_a_task_cancelled_while_it_backs_off_ends_at_once(node: FakeNode) 
     task = await node.running(TWICE_IS_SAFE)
     node.runner.fail(task, retryable=True)
     await until(lambda: bool(node.naps.sleeping))
-    assert node.supervisor.cancel(task, "the caller left")
+    assert node.supervisor.cancel(task, "the caller disconnected")
     await ended(node, task, TaskState.CANCELLED)
     assert isinstance(task.attempts[0].error, FunctionFailed)
 
@@ -123,7 +123,7 @@ async def test_a_cancel_while_a_failed_attempt_is_cleaned_does_not_interrupt_the
     task = await node.running(TWICE_IS_SAFE)
     node.runner.fail(task, retryable=True)
     await until(lambda: task.id in node.runner.cleaning)
-    assert node.supervisor.cancel(task, "the caller left")
+    assert node.supervisor.cancel(task, "the caller disconnected")
     await task.wait_finished()
     assert node.slots.used == node.supervisor.cleaning == 1
     assert list(node.supervisor.live) == [task]

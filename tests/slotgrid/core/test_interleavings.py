@@ -90,7 +90,7 @@ class Story:
         try:
             await task.wait_finished()
         except asyncio.CancelledError:
-            self.node.supervisor.cancel(task, "the caller left")
+            self.node.supervisor.cancel(task, "the caller disconnected")
             raise
 
     def _leave(self, task_id: str) -> None:

@@ -78,7 +78,7 @@ async def test_where_the_document_needs_a_key_the_page_asks_for_it(watched: Watc
         await page.goto(f"{node.url}/docs")
         await page.fill("#key", "not-the-key")
         await page.click("#ask button")
-        await expect(page.locator("#refusal")).to_contain_text("not known")
+        await expect(page.locator("#refusal")).to_contain_text("unknown")
         await page.fill("#key", KEY)
         await page.click("#ask button")
         await expect(page.locator("#operations-tasks-submit")).to_be_visible()

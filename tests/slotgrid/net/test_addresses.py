@@ -179,7 +179,7 @@ def test_what_is_no_network_and_no_name_is_named(item: str) -> None:
 def test_a_refusal_tells_the_kind_but_not_the_address_behind_a_name() -> None:
     with pytest.raises(AddressRefused) as caught:
         CLOSED.check("db.internal", "10.1.2.3")
-    assert str(caught.value).startswith("db.internal leads to an address that may not be asked")
+    assert str(caught.value).startswith("db.internal resolves to a forbidden address")
     assert "(private)" in str(caught.value)
     assert "10.1.2.3" not in str(caught.value)
     assert (caught.value.address, caught.value.kind) == ("10.1.2.3", AddressKind.PRIVATE)

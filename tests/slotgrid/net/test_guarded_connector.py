@@ -78,7 +78,7 @@ async def test_a_secret_that_gives_no_key_is_refused_for_good() -> None:
     async with receiver() as there, webhook_sender(policy=LOOPBACK, secret=SECRET) as sender:
         attempt = await sender.send(there.delivery(secret="whsec_hunter*2"))
     assert attempt.outcome is Outcome.REFUSED
-    assert attempt.error == "the webhook's secret gives no key: expected base64 after whsec_"
+    assert attempt.error == "the webhook's secret is not a valid key: expected base64 after whsec_"
     assert there.received == []
 
 
@@ -99,8 +99,8 @@ async def test_a_name_that_leads_inside_is_refused_after_it_is_resolved() -> Non
         attempt = await sender.send(there.delivery(url=url))
     assert attempt.outcome is Outcome.REFUSED
     assert attempt.error == (
-        "inside.example leads to an address that may not be asked (loopback); "
-        "ALLOWED_PRIVATE_NETWORKS opens what is meant to be"
+        "inside.example resolves to a forbidden address (loopback); "
+        "ALLOWED_PRIVATE_NETWORKS can allow it"
     )
     assert resolver.asked == ["inside.example"]
     assert there.received == []
@@ -174,7 +174,7 @@ async def test_the_connector_takes_no_proxy() -> None:
         receiver() as proxy,
         aiohttp.ClientSession(connector=GuardedConnector(LOOPBACK)) as session,
     ):
-        with pytest.raises(ValueError, match="a proxy would choose the address"):
+        with pytest.raises(ValueError, match="a proxy would resolve the address"):
             await session.get("http://10.0.0.1/", proxy=proxy.url)
     assert proxy.received == []
 

@@ -55,7 +55,7 @@ async def test_a_gap_before_an_event_is_told_with_its_size(service: RunningServi
     held.task.events.limit = 2
     for _ in range(5):
         held.task.events.append("chunk", {"data": "x"})
-    assert await anext(stream) == Missed("3 earlier events are no longer kept", 3)
+    assert await anext(stream) == Missed("3 earlier events were evicted", 3)
     assert [(await _event(stream)).id for _ in range(2)] == [5, 6]
 
 
@@ -124,7 +124,7 @@ async def test_events_of_a_run_that_was_cut_off_may_be_missing(durable: RunningS
     task.restore(created_at=task.created_at, starts=1, first_event=1_000_000)
     task.events.append("status", {"text": "here"})
     stream = EventStream(durable.tasks._ledger, task).__aiter__()
-    assert await anext(stream) == Missed("what it said in an earlier process may be missing", None)
+    assert await anext(stream) == Missed("events of an earlier process may be missing", None)
     assert (await _event(stream)).id == 1_000_001
     task.events.close()
     with pytest.raises(StopAsyncIteration):

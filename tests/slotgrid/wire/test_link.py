@@ -120,10 +120,10 @@ async def test_what_was_sent_before_the_end_still_arrives() -> None:
     async with two_ends() as (near, far):
         far.link.send(done("t", b'"' + b"x" * MIB + b'"'), "t")
         far.link.send(m.Draining())
-        far.link.close(CloseCode.GOING_AWAY, "the worker ends")
+        far.link.close(CloseCode.GOING_AWAY, "the worker exits")
         far.link.send(m.Draining())
         ending = await near.ending()
-        assert (ending.code, ending.reason) == (CloseCode.GOING_AWAY, "the worker ends")
+        assert (ending.code, ending.reason) == (CloseCode.GOING_AWAY, "the worker exits")
         assert len(near.heard) == 2
         assert (await far.ending()).by_peer is False
 

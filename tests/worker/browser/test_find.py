@@ -107,7 +107,7 @@ async def test_the_version_is_what_the_browser_says() -> None:
     [
         ("echo libnss3.so is missing >&2; exit 127", "libnss3.so is missing"),
         ("echo hello", "hello"),
-        ("exit 0", "it says nothing"),
+        ("exit 0", "it printed nothing"),
     ],
 )
 async def test_a_browser_that_does_not_start_says_why(

@@ -57,7 +57,7 @@ async def test_a_cancel_kills_it_and_all_that_it_started(plain: Plain, work: str
     [
         ("os._exit(3)", "its process exited with status 3 while it ran"),
         ("import ctypes; ctypes.string_at(0)", "its process was ended by SIGSEGV"),
-        ("os.kill(os.getpid(), 9)", "ended by SIGKILL while it ran, perhaps for want of memory"),
+        ("os.kill(os.getpid(), 9)", "ended by SIGKILL while it ran, perhaps out of memory"),
         ("os.abort()", "its process was ended by SIGABRT"),
     ],
 )

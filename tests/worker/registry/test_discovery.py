@@ -172,7 +172,7 @@ async def test_the_spec_says_what_the_decorator_said(
             "@function(input={'properties': {'b': {}}})\nasync def a(context): ...",
             "has `b`, the function has not",
         ),
-        ("@function()\nasync def a(context):\n    yield 1", "`yield` has nobody"),
+        ("@function()\nasync def a(context):\n    yield 1", "values of `yield` would be lost"),
         ("@function()\nclass A: ...", "marks a type, expected `def`"),
         ("@service('s')\nclass A: ...", "service `s` lacks `async def start(self)`"),
         ("@tag('t')\ndef a(): ...\n@tag('t')\ndef b(): ...", "defines the tag `t` twice"),

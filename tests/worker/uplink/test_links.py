@@ -299,7 +299,7 @@ async def test_what_the_balancer_does_not_claim_is_cancelled(tmp_path: Path) -> 
             await second.report(lambda report: report.free == {"default": 2})
             task = worker.worker.history.get(forgotten)
             assert task is not None
-            assert task.cancel_reason == "its balancer has given it up"
+            assert task.cancel_reason == "its balancer abandoned it"
         await worker.idle()
 
 
@@ -323,7 +323,7 @@ async def test_a_worker_dials_its_balancers_and_comes_back_to_them(tmp_path: Pat
             await worker.idle()
         # The worker has ended: it said so, and does not come back.
         assert (await again.ending()).code == CloseCode.GOING_AWAY
-        assert (await second.ending()).reason == "the worker ends"
+        assert (await second.ending()).reason == "the worker exits"
 
 
 async def test_a_worker_that_is_rejected_says_why_and_tries_again(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ async def test_sigterm_is_told_first_and_what_runs_is_finished(tmp_path: Path) -
         assert isinstance(news[0], m.Draining)
         assert isinstance(await balancer.outcome(running), m.Done)
         ending = await balancer.ending()
-        assert (ending.code, ending.reason) == (CloseCode.GOING_AWAY, "the worker ends")
+        assert (ending.code, ending.reason) == (CloseCode.GOING_AWAY, "the worker exits")
         assert await asyncio.to_thread(process.wait) == 0
 
 

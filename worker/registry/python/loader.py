@@ -152,9 +152,7 @@ class _File:
 
     def _check(self, thing: Any, options: FunctionOptions) -> None:
         if inspect.isasyncgenfunction(thing) or inspect.isgeneratorfunction(thing):
-            raise SignatureFault(
-                "`yield` has nobody to take its values; use `await context.stream(...)`"
-            )
+            raise SignatureFault("values of `yield` would be lost; use `await context.stream(...)`")
         pools = self.loader.settings.pools
         if options.pool not in pools:
             known = ", ".join(sorted(pools))

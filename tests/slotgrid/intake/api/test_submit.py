@@ -105,7 +105,7 @@ async def test_a_caller_who_hangs_up_cancels_its_task(node: RunningNode) -> None
         await task.wait_finished()
     assert task.state is TaskState.CANCELLED
     assert task.error is not None
-    assert task.error.reason == "the caller left"
+    assert task.error.reason == "the caller disconnected"
     await node.idle()
 
 

@@ -58,7 +58,7 @@ async def test_events_that_are_no_longer_kept_are_said_to_be_missing(node: Runni
         events = await events_of(answer)
     assert events[0] == {
         "event": "missed",
-        "data": {"text": "501 earlier events are no longer kept", "data": 501},
+        "data": {"text": "501 earlier events were evicted", "data": 501},
     }
     assert events[1]["id"] == 502
     assert events[-1]["event"] == "done"
