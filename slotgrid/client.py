@@ -284,4 +284,4 @@ class Client(Exchange):
                 yield event
                 if event.kind == "done":
                     return
-        raise NodeUnreachable(self.url, "the stream broke off before the task had ended")
+        raise NodeUnreachable(self.url, "the stream ended before the task")

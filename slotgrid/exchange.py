@@ -22,7 +22,9 @@ class Exchange:
 
     def __init__(self, url: str, key: str = "") -> None:
         if not url.startswith(("http://", "https://")):
-            raise ValueError(f"{url!r} is no URL of a node, expected http:// or https:// in front")
+            raise ValueError(
+                f"{url!r} is not a URL of a node, expected http:// or https:// in front"
+            )
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._session: ClientSession | None = None
@@ -64,7 +66,7 @@ class Exchange:
         except TransportError as cause:
             raise NodeUnreachable(self.url, _reason(cause)) from cause
         except TimeoutError as cause:
-            raise NodeUnreachable(self.url, "the answer did not come in time") from cause
+            raise NodeUnreachable(self.url, "the answer did not arrive in time") from cause
 
 
 def _reason(cause: TransportError) -> str:

@@ -195,7 +195,7 @@ def checked_output(spec: FunctionSpec, returned: Any) -> tuple[Any, bytes]:
     if spec.output is not None and (violations := spec.output.violations(plain)):
         first = violations[0]
         raise OutputInvalid(
-            f"{spec.name} returned what its output schema refuses: "
+            f"{spec.name} returned a value that its output schema refuses: "
             f"{first.pointer or 'the value'}: {first.message}",
             errors=violations,
         )

@@ -59,5 +59,5 @@ def _inside(folder: Path, name: str) -> Path:
         raise Failure(
             f"The artifact {name!r} was not saved",
             exit_code=Exit.REFUSED,
-            detail=f"Its name leads out of {folder}.",
+            detail=f"Its name points outside of {folder}.",
         ) from cause

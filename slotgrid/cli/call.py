@@ -45,18 +45,22 @@ class Call:
 @click.option(
     "--mode",
     type=click.Choice(["sync", "stream", "async", "webhook"]),
-    help="Wait for the result (sync), follow what the task says as well (stream), or hand it over "
-    "for good (async, webhook).  [default: sync; webhook with --webhook]",
+    help="Wait for the result (sync), also print the task's events (stream), or submit a durable "
+    "task and return (async, webhook).  [default: sync; webhook with --webhook]",
 )
 @click.option("--input", "source", metavar="JSON|@FILE|-", help="The input as a JSON object.")
-@click.option("--priority", type=int, help="1, the highest, to 9.  [default: 5]")
-@click.option("--timeout-s", type=float, help="Seconds one attempt may run.")
-@click.option("--wait-s", type=float, help="Seconds it may wait for a slot.")
-@click.option("--webhook", metavar="URL", help="Where the result of a task handed over is sent.")
-@click.option("--not-before", metavar="TIME", help="Handed over: run it then or later, ISO 8601.")
-@click.option("--expires-at", metavar="TIME", help="Handed over: do not start it later.")
+@click.option("--priority", type=int, help="1 (highest) to 9.  [default: 5]")
+@click.option("--timeout-s", type=float, help="Time limit of one attempt, in seconds.")
+@click.option("--wait-s", type=float, help="Seconds that the task may wait for a slot.")
+@click.option("--webhook", metavar="URL", help="URL that receives the result of a durable task.")
 @click.option(
-    "--idempotency-key", metavar="TEXT", help="Handed over: the same key twice is one task."
+    "--not-before", metavar="TIME", help="Durable: the earliest time to run it, ISO 8601."
+)
+@click.option(
+    "--expires-at", metavar="TIME", help="Durable: the latest time to start it, ISO 8601."
+)
+@click.option(
+    "--idempotency-key", metavar="TEXT", help="Durable: a repeated key returns the same task."
 )
 @click.option("--group", help="Group of the function.")
 @click.option("--contract", type=int, help="Contract of the group.")
@@ -64,9 +68,9 @@ class Call:
     "--save",
     "save_to",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to put the task's artifacts in.",
+    help="Folder for the task's artifacts.",
 )
-@click.option("--json", "plain", is_flag=True, help="Plain JSON, also on a terminal.")
+@click.option("--json", "plain", is_flag=True, help="Print JSON, also on a terminal.")
 @node_options()
 @click.pass_obj
 def call(
@@ -116,10 +120,10 @@ def _check_mode(request: Call) -> None:
     """Raise UsageError for options that do not fit the mode."""
     if request.mode in HANDED_OVER:
         if (request.mode == "webhook") != (request.fields["webhook"] is not None):
-            raise click.UsageError("--webhook goes with --mode webhook, and that with --webhook.")
+            raise click.UsageError("--webhook requires --mode webhook, and the reverse.")
         if request.save_to is not None:
             raise click.UsageError(
-                "Nothing is saved yet of a task handed over: "
+                "Files of a durable task are saved after its end: "
                 "`slotgrid tasks follow ID --save` does it."
             )
         return
@@ -127,7 +131,7 @@ def _check_mode(request: Call) -> None:
     wrong = [name for name in (*DURABLE_OPTIONS, "idempotency_key") if given.get(name) is not None]
     if wrong:
         option = wrong[0].replace("_", "-")
-        raise click.UsageError(f"--{option} goes with --mode async or webhook.")
+        raise click.UsageError(f"--{option} requires --mode async or webhook.")
 
 
 async def _hand_over(client: Client, request: Call) -> Accepted:
@@ -144,7 +148,7 @@ async def _values(client: Client, request: Call) -> dict[str, Any]:
         return read_input(request.words, request.given, described["input"])
     except InvalidWords as error:
         raise Failure(
-            f"The input does not fit {request.function}",
+            f"The input does not match the schema of {request.function}",
             exit_code=Exit.USAGE,
             faults=error.faults,
             advice=f"`slotgrid functions {request.function}` shows its fields.",
@@ -164,7 +168,7 @@ async def _run(client: Client, request: Call, console: Console) -> Answer:
             await show_artifacts(client, problem.task_id, request.save_to, console)
         raise
     except asyncio.CancelledError:
-        say(console, ("✗ ", "bold red"), "Interrupted: hanging up, which cancels the task.")
+        say(console, ("✗ ", "bold red"), "Interrupted: disconnecting, which cancels the task.")
         raise
     await show_artifacts(client, answer.id, request.save_to, console)
     took = f"{duration_text(answer.run_ms)}, waited {duration_text(answer.queued_ms)}"

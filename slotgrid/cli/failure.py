@@ -20,20 +20,20 @@ class Exit(IntEnum):
 ADVICE = {
     "invalid-input": "`slotgrid functions NAME` shows the fields of a function.",
     "mode-unsupported": "`slotgrid functions NAME` shows the modes of a function.",
-    "unauthorized": "Give the node's key: AUTH_KEY in the environment or in .env, or --key.",
+    "unauthorized": "Set the node's key: AUTH_KEY in the environment or in .env, or --key.",
     "forbidden": "Use a key that has the scope.",
     "unknown-function": "`slotgrid functions` lists the functions.",
-    "function-failed": "What stands above says where; the task's artifacts may show more.",
-    "output-invalid": "Mend the function: what it returns must be JSON and match its schema.",
+    "function-failed": "The error above shows where; the task's artifacts may show more.",
+    "output-invalid": "Correct the function: it must return JSON that matches its output schema.",
     "browser-crashed": "The slot has a fresh browser; try again.",
-    "unknown-task": "`slotgrid tasks` lists the tasks that the node knows.",
+    "unknown-task": "`slotgrid tasks` lists the tasks of the node.",
     "task-finished": "`slotgrid tasks retry ID` runs its input again.",
     "database-unavailable": "Modes sync and stream work without it.",
     "maintenance": "`slotgrid on` ends maintenance.",
-    "draining": "The node is about to exit; ask another, or this one when it is back.",
+    "draining": "The node is about to exit; use another, or this one after its restart.",
     "queue-full": "`slotgrid health` shows the queue.",
     "wait-exceeded": "Wait longer with --wait-s; `slotgrid health` shows the queue.",
-    "deadline-exceeded": "Give it more time with --timeout-s, up to the function's own.",
+    "deadline-exceeded": "Raise --timeout-s, up to the function's own limit.",
 }
 # Their status is 409 or 504, but the task itself has ended, so the exit code is TASK_FAILED.
 TASK_ENDED = frozenset({"task-cancelled", "deadline-exceeded"})
@@ -80,13 +80,13 @@ def failure_of(error: ClientError, *, node_url: str) -> Failure:
         return _refused(error, node_url)
     if isinstance(error, NodeUnreachable):
         return Failure(
-            f"No node can be reached at {error.url}",
+            f"No node answers at {error.url}",
             exit_code=Exit.REFUSED,
             detail=error.reason,
             advice="Start one here with `slotgrid up`, or name another with --url.",
         )
     return Failure(
-        "What answered is not a node",
+        "The answer is not from a node",
         exit_code=Exit.REFUSED,
         detail=str(error),
         advice="--url or SLOTGRID_URL is the node's own address, without any path of the API.",
@@ -96,12 +96,12 @@ def failure_of(error: ClientError, *, node_url: str) -> Failure:
 def settings_failure(
     error: SettingsError | OSError,
     *,
-    advice: str = "Mend .env, or name the node with --url and --key.",
+    advice: str = "Correct .env, or name the node with --url and --key.",
 ) -> Failure:
     """The Failure to print if the settings of this folder cannot be read."""
     problems = error.problems if isinstance(error, SettingsError) else (str(error),)
     return Failure(
-        "The settings of this folder cannot be used",
+        "The settings of this folder are not valid",
         exit_code=Exit.USAGE,
         faults=[("", problem) for problem in problems],
         advice=advice,
@@ -111,7 +111,7 @@ def settings_failure(
 def _refused(problem: Problem, node_url: str) -> Failure:
     # A detail that repeats one of the listed faults is left out.
     told = any(f"{error.pointer}: {error.message}" in problem.detail for error in problem.errors)
-    advice = [ADVICE.get(problem.name, f"{node_url}{problem.type} says what to do.")]
+    advice = [ADVICE.get(problem.name, f"{node_url}{problem.type} has advice.")]
     if problem.retry_after_s is not None:
         advice.append(f"Try again after {problem.retry_after_s:g} s.")
     return Failure(

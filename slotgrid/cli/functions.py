@@ -24,7 +24,7 @@ EXAMPLES = {
 
 @click.command(short_help="List the functions, or show the input of one.")
 @click.argument("name", required=False)
-@click.option("--json", "plain", is_flag=True, help="The node's own answer as JSON.")
+@click.option("--json", "plain", is_flag=True, help="Print the node's answer as JSON.")
 @node_options()
 @click.pass_obj
 def functions(node: Node, /, *, name: str | None, plain: bool) -> None:
@@ -53,7 +53,7 @@ def _show_all(console: Console, offered: list[dict[str, Any]]) -> None:
     if not offered:
         say(console, "The node has no functions. Put one into its FUNCTIONS_DIR.")
         return
-    table = _table("Function", "Modes", "Timeout", "What it does")
+    table = _table("Function", "Modes", "Timeout", "Description")
     for one in offered:
         table.add_row(
             styled((one["name"], "bold")),
@@ -78,7 +78,7 @@ def _show_one(console: Console, described: dict[str, Any]) -> None:
     say(console, (" · ".join(facts), "dim"))
     console.print()
     if fields:
-        table = _table("Field", "Type", "Default", "What it is")
+        table = _table("Field", "Type", "Default", "Description")
         for field in fields:
             table.add_row(*_cells(field))
         console.print(table)

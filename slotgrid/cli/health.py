@@ -21,8 +21,8 @@ BAR_WIDTH = 20
 NAMES_SHOWN = 12
 
 
-@click.command(short_help="Show how the node is.")
-@click.option("--json", "plain", is_flag=True, help="The node's own answer as JSON.")
+@click.command(short_help="Show the node's health.")
+@click.option("--json", "plain", is_flag=True, help="Print the node's answer as JSON.")
 @node_options()
 @click.pass_obj
 def health(node: Node, /, *, plain: bool) -> None:
@@ -39,7 +39,7 @@ def _show(console: Console, answer: Mapping[str, Any]) -> None:
     status = str(rest.pop("status", "unknown"))
     say(console, (f"● {status}", STATUS_STYLES.get(status, "bold red")))
     if not rest:
-        say(console, ("  Only that without a valid key: --key or AUTH_KEY shows more.", "dim"))
+        say(console, ("  A valid key shows more: --key or AUTH_KEY.", "dim"))
         return
     table = Table.grid(padding=(0, 2))
     for name, value in rest.items():

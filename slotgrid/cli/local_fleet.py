@@ -39,7 +39,11 @@ class NotReady(Exception):
     """
 
     def __init__(
-        self, what: str, advice: str = "Its last log line, above, says why.", *, status: int = 2
+        self,
+        what: str,
+        advice: str = "Its last log line, above, has the reason.",
+        *,
+        status: int = 2,
     ) -> None:
         super().__init__(what)
         self.advice = advice
@@ -116,7 +120,7 @@ class LocalFleet:
             except PortRefused as refused:
                 raise NotReady(
                     f"the balancer cannot listen on {self._bind}:{self._port}: {refused}",
-                    advice="Stop what listens there, or set another PORT.",
+                    advice="Stop the process that listens there, or set another PORT.",
                 ) from refused
             for worker in self._local:
                 if worker.entry:
@@ -222,10 +226,10 @@ def _hold(ports: Ports, worker: LocalWorker) -> None:
         raise NotReady(
             f"{worker.entry}: {refused}",
             advice=(
-                "Stop what listens there, or give the entry another port; `slotgrid up --workers N`"
-                " starts workers on free ports."
+                "Stop the process that listens there, or give the entry another port; "
+                "`slotgrid up --workers N` starts workers on free ports."
                 if refused.taken
-                else "Give the entry an address and a port of this machine that this user may have."
+                else "Set an address and a port of this machine that this user may listen on."
             ),
         ) from refused
 

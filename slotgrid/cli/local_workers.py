@@ -37,7 +37,7 @@ def listed_workers(file: Path) -> tuple[LocalWorker, ...] | None:
     except FileNotFoundError:
         return None
     except InventoryFault as fault:
-        raise WorkersFileFault(f"{file.name} cannot be used: {fault}") from fault
+        raise WorkersFileFault(f"{file.name} is not valid: {fault}") from fault
     except OSError as error:
         raise WorkersFileFault(f"{file} cannot be read: {error.strerror}") from error
     here = [

@@ -25,7 +25,7 @@ Line = Mapping[str, Any]
 
 
 @click.command(short_help="Show the node's log.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Follow new lines until Ctrl-C.")
 @click.option(
     "--level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -34,7 +34,7 @@ Line = Mapping[str, Any]
     help="Lowest level shown.",
 )
 @click.option("-n", "--lines", type=click.IntRange(0), default=50, show_default=True)
-@click.option("--json", "plain", is_flag=True, help="A line of JSON for each.")
+@click.option("--json", "plain", is_flag=True, help="Print one JSON object per line.")
 @node_options()
 @click.pass_obj
 def logs(node: Node, /, *, follow: bool, level: str, lines: int, plain: bool) -> None:

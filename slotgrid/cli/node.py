@@ -102,7 +102,7 @@ def node_options(*, envvars: bool = False) -> Callable[[Command], Command]:
         metavar="KEY",
         expose_value=False,
         callback=_keep,
-        help="Key to show; other users of this machine can see it here.  [default: that of .env]",
+        help="Key to send; other users of this machine can see it.  [default: that of .env]",
     )
     return lambda command: url(key(command))
 

@@ -10,7 +10,7 @@ from slotgrid.cli.output import say, screen
 from slotgrid.client import Client
 
 
-@click.command(short_help="Let the node take tasks again.")
+@click.command(short_help="End maintenance: the node accepts tasks again.")
 @node_options()
 @click.pass_obj
 def on(node: Node, /) -> None:
@@ -18,7 +18,7 @@ def on(node: Node, /) -> None:
     _switch(node, lambda client: client.switch_on())
 
 
-@click.command(short_help="Begin maintenance: new tasks are refused.")
+@click.command(short_help="Begin maintenance: the node refuses new tasks.")
 @node_options()
 @click.pass_obj
 def off(node: Node, /) -> None:
@@ -26,9 +26,9 @@ def off(node: Node, /) -> None:
     _switch(node, lambda client: client.switch_off())
 
 
-@click.command(short_help="Finish what runs, then let the node exit.")
+@click.command(short_help="Drain the node: it finishes its tasks, then exits.")
 @click.option(
-    "--deadline-s", type=float, help="Seconds its tasks have to finish.  [default: the node's]"
+    "--deadline-s", type=float, help="Seconds that its tasks have to finish.  [default: the node's]"
 )
 @node_options()
 @click.pass_obj

@@ -25,7 +25,7 @@ BALANCER = [sys.executable, "-m", "balancer"]
 
 @click.command(short_help="Start a worker here.")
 @click.option("--host", help="Address to listen on.")
-@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.")
+@click.option("--port", type=int, help="Port to listen on; 0 selects a free one.")
 @click.option("--slots", type=int, help="Tasks that run at the same time.")
 @click.option(
     "--functions",
@@ -44,7 +44,7 @@ def worker(**options: object) -> None:
 
 @click.command(short_help="Start a balancer here.")
 @click.option("--host", help="Address to listen on.")
-@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.")
+@click.option("--port", type=int, help="Port to listen on; 0 selects a free one.")
 @click.option(
     "--workers",
     "workers_file",
@@ -65,7 +65,7 @@ def balancer(**options: object) -> None:
 @click.option(
     "--workers",
     type=click.IntRange(1, 100),
-    help="Start so many workers on free ports, which dial the balancer; workers.json is not read.",
+    help="Number of workers to start on free ports; workers.json is not read.",
 )
 def up(*, workers: int | None) -> None:
     """Start a balancer and its workers, and keep them all running.
@@ -78,7 +78,7 @@ def up(*, workers: int | None) -> None:
         ensure_key(Path(), os.environ, NodeKind.BALANCER)
         settings = load_settings(defaults=LOCAL_DEFAULTS, kind=NodeKind.BALANCER)
     except (SettingsError, OSError) as error:
-        raise settings_failure(error, advice="Mend .env or the environment.") from error
+        raise settings_failure(error, advice="Correct .env or the environment.") from error
     console = screen(err=True)
     try:
         fleet = LocalFleet(settings, cwd=Path(), count=workers)
@@ -126,7 +126,7 @@ def _checked() -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         said = (ran.stderr or ran.stdout).strip().splitlines()
         raise Failure(
-            f"The check itself failed, with {ran.returncode}",
+            f"The check itself failed with status {ran.returncode}",
             exit_code=Exit.TASK_FAILED,
             faults=[("", line) for line in said[-10:]],
         ) from error
@@ -146,4 +146,4 @@ def _show(console: Console, report: dict[str, Any]) -> None:
     if faults:
         say(console, (f"{faults} of {len(checks)} checks found a fault.", "bold red"))
     else:
-        say(console, ("All is well.", "bold green"), " `slotgrid worker` starts a worker.")
+        say(console, ("All checks passed.", "bold green"), " `slotgrid worker` starts a worker.")

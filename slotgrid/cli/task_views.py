@@ -73,7 +73,7 @@ def _facts(task: JsonObject) -> Iterator[tuple[str, str]]:
         if task["finished_at"]:
             yield "finished", f"{task['finished_at']}, ran {ran}"
     if task["lost_starts"]:
-        yield "lost", f"{task['lost_starts']} earlier runs ended with their process"
+        yield "lost", f"{task['lost_starts']} earlier runs ended with a crash of their node"
     for attempt in task["attempts"]:
         error = attempt["error"]
         if error is not None:

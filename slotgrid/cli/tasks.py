@@ -20,7 +20,7 @@ STATES = ("queued", "running", "completed", "failed", "cancelled")
 DELIVERIES = ("pending", "delivered", "failed")
 
 
-@click.group(invoke_without_command=True, short_help="List tasks, follow or cancel one.")
+@click.group(invoke_without_command=True, short_help="List, follow, cancel, retry tasks.")
 @node_options()
 @click.pass_context
 def tasks(context: click.Context, /) -> None:
@@ -33,17 +33,29 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
     """The filters of `GET /tasks` as options."""
     for option in reversed(
         (
-            click.option("--status", type=click.Choice(STATES), multiple=True, help="In a state."),
-            click.option("--function", help="Of a function."),
-            click.option("--owner", help="Submitted by that user."),
-            click.option("--worker", help="Run by that worker."),
-            click.option("--schedule", help="Started by that schedule."),
             click.option(
-                "--delivery", type=click.Choice(DELIVERIES), help="With its webhook in that state."
+                "--status", type=click.Choice(STATES), multiple=True, help="Filter by state."
             ),
-            click.option("--since", metavar="TIME", help="Created then or later, ISO 8601."),
-            click.option("--until", metavar="TIME", help="Created before then."),
-            click.option("-q", "q", metavar="TEXT", help="With it in id, function or error."),
+            click.option("--function", help="Filter by function."),
+            click.option("--owner", help="Filter by the user who submitted the task."),
+            click.option("--worker", help="Filter by worker."),
+            click.option("--schedule", help="Filter by schedule."),
+            click.option(
+                "--delivery",
+                type=click.Choice(DELIVERIES),
+                help="Filter by the state of the webhook.",
+            ),
+            click.option(
+                "--since",
+                metavar="TIME",
+                help="Filter by creation at this time or later, ISO 8601.",
+            ),
+            click.option(
+                "--until", metavar="TIME", help="Filter by creation before this time, ISO 8601."
+            ),
+            click.option(
+                "-q", "q", metavar="TEXT", help="Filter by a part of the id, function or error."
+            ),
         )
     ):
         command = option(command)
@@ -53,8 +65,8 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
 @tasks.command("list", short_help="List tasks, newest first.")
 @_filters
 @click.option("-n", "--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
-@click.option("--offset", type=click.IntRange(0), default=0, help="How many to pass over.")
-@click.option("--json", "plain", is_flag=True, help="The node's own answer as JSON.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Number of tasks to skip.")
+@click.option("--json", "plain", is_flag=True, help="Print the node's answer as JSON.")
 @node_options()
 @click.pass_obj
 def list_tasks(node: Node, /, *, limit: int, offset: int, plain: bool, **filters: Any) -> None:
@@ -67,10 +79,10 @@ def list_tasks(node: Node, /, *, limit: int, offset: int, plain: bool, **filters
         show_tasks(screen(), page, offset)
 
 
-@tasks.command(short_help="Show everything that is known of a task.")
+@tasks.command(short_help="Show a task with all its details.")
 @click.argument("task_id")
-@click.option("--wait-s", type=float, help="Wait so long for its end.")
-@click.option("--json", "plain", is_flag=True, help="The node's own answer as JSON.")
+@click.option("--wait-s", type=float, help="Seconds to wait for its end.")
+@click.option("--json", "plain", is_flag=True, help="Print the node's answer as JSON.")
 @node_options()
 @click.pass_obj
 def show(node: Node, /, *, task_id: str, wait_s: float | None, plain: bool) -> None:
@@ -84,7 +96,7 @@ def show(node: Node, /, *, task_id: str, wait_s: float | None, plain: bool) -> N
 
 @tasks.command(short_help="Cancel tasks.")
 @click.argument("task_ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every one that the filters name.")
+@click.option("--all", "everything", is_flag=True, help="Cancel all tasks that match the filters.")
 @_filters
 @node_options()
 @click.pass_obj
@@ -96,7 +108,7 @@ def cancel(node: Node, /, *, task_ids: tuple[str, ...], everything: bool, **filt
     if everything == bool(task_ids):
         raise click.UsageError("Name the tasks, or say --all.")
     if wanted and not everything:
-        raise click.UsageError("Filters go with --all.")
+        raise click.UsageError("Filters require --all.")
 
     async def ask(client: Client) -> list[str]:
         if everything:
@@ -145,15 +157,15 @@ def redeliver(node: Node, /, *, task_ids: tuple[str, ...]) -> None:
     node.ask(ask)
 
 
-@tasks.command(short_help="Show what a task says, live, and its result.")
+@tasks.command(short_help="Follow a task's events live, and show its result.")
 @click.argument("task_id")
 @click.option(
     "--save",
     "save_to",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to put the task's artifacts in.",
+    help="Folder for the task's artifacts.",
 )
-@click.option("--json", "plain", is_flag=True, help="Plain JSON, also on a terminal.")
+@click.option("--json", "plain", is_flag=True, help="Print JSON, also on a terminal.")
 @node_options()
 @click.pass_obj
 def follow(node: Node, /, *, task_id: str, save_to: Path | None, plain: bool) -> None:
@@ -189,7 +201,7 @@ def _following(
             async with aclosing(client.events(task_id, patience_s=PATIENCE_S)) as events:
                 async for last in events:
                     view.show(last)
-        assert last is not None, "what a task says ends with `done` or raises"
+        assert last is not None, "a task's events end with `done` or raise"
         await show_artifacts(client, task_id, save_to, console)
         return Answer.parse(last.payload)
 

@@ -19,7 +19,7 @@ STATUS_STYLES = {
 
 
 @click.command(short_help="List the workers of a balancer.")
-@click.option("--json", "plain", is_flag=True, help="The balancer's own answer as JSON.")
+@click.option("--json", "plain", is_flag=True, help="Print the balancer's answer as JSON.")
 @node_options()
 @click.pass_obj
 def workers(node: Node, /, *, plain: bool) -> None:
@@ -33,7 +33,7 @@ def workers(node: Node, /, *, plain: bool) -> None:
 
 def _show(console: Console, found: list[dict[str, Any]]) -> None:
     if not found:
-        say(console, "No worker has joined. List one in workers.json, or give it a BALANCER_URL.")
+        say(console, "There are no workers. List one in workers.json, or set its BALANCER_URL.")
         return
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
     for heading in ("Worker", "Status", "Group", "Slots", "CPU", "Memory", "Detail"):

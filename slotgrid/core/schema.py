@@ -41,7 +41,7 @@ class Schema:
         known = validator_class.META_SCHEMA["$schema"]
         draft = self.document.get("$schema", known)
         if str(draft).rstrip("#") != known.rstrip("#") or "draft-03" in known:
-            raise SchemaFault(f"$schema {draft!r} is no draft known here")
+            raise SchemaFault(f"$schema {draft!r} is not a supported draft")
         _check_references(self.document)
         self._draft = str(draft)
         self._judge = Judge(self.document)

@@ -152,7 +152,7 @@ def _postgresql(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except ArgumentError as cause:
-        raise DatabaseFault("DATABASE_URL is no URL of a database") from cause
+        raise DatabaseFault("DATABASE_URL is not a URL of a database") from cause
     if parsed.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise DatabaseFault(
             f"DATABASE_URL begins with {parsed.drivername}://, expected postgresql://"

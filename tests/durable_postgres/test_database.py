@@ -249,7 +249,7 @@ async def test_tables_of_a_newer_program_are_refused_and_left_alone(database_url
     [
         ("postgresql://postgres@127.0.0.1:1/none", "refused"),
         ("mysql://somewhere/base", "expected postgresql://"),
-        ("no url", "is no URL"),
+        ("no url", "is not a URL"),
     ],
 )
 async def test_a_database_that_cannot_be_used_is_a_fault_that_says_why(url: str, why: str) -> None:

@@ -67,7 +67,7 @@ def test_a_worker_is_started_used_and_drained_by_the_command_line(
     worker.assert_ended_well()
     gone = slotgrid("health", **at)
     assert gone.returncode == 3
-    assert f"No node can be reached at {worker.url}" in gone.stderr
+    assert f"No node answers at {worker.url}" in gone.stderr
 
 
 def test_check_finds_nothing_wrong_here_and_starts_nothing_that_stays(home: Home) -> None:

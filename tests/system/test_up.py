@@ -75,7 +75,7 @@ def test_a_file_of_workers_that_cannot_be_used_is_refused_before_anything_starts
     (home.root / "workers.json").write_text('["http://127.0.0.1:3000", {"url": 7}]')
     ran = home.slotgrid("up")
     assert ran.returncode == 2
-    assert "workers.json cannot be used: entry 2: `url` is missing, or no text" in ran.stderr
+    assert "workers.json is not valid: entry 2: `url` is missing, or no text" in ran.stderr
     assert "Traceback" not in ran.stderr
     home.assert_nothing_left()
 

@@ -75,7 +75,7 @@ async def test_a_result_that_is_not_json_is_a_fault_of_thetalks(tmp_path: Path) 
         async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
             problem = await worker.problem("talks")
             assert problem["type"] == "/problems/output-invalid", returned
-            assert problem["detail"].startswith("talks returned what is not JSON"), returned
+            assert problem["detail"].startswith("talks returned a value that is not JSON"), returned
 
 
 async def test_a_result_that_contains_itself_is_a_fault_of_thetalks(tmp_path: Path) -> None:

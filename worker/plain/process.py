@@ -230,7 +230,7 @@ async def _said(context: Context, message: Say) -> Answer:
 def _error_of(name: str, raised: Raised) -> Exception:
     match raised.cause:
         case "not-json":
-            return OutputInvalid(f"{name} returned what is {raised.message}")
+            return OutputInvalid(f"{name} returned a value that is {raised.message}")
         case "invalid-input":
             faults = [Violation(pointer, message) for pointer, message in raised.violations]
             return InvalidInput(raised.message, errors=faults)

@@ -73,7 +73,7 @@ async def test_words_that_do_not_fit_are_told_field_by_field_and_nothing_is_sent
     ran = await run("call", "page_title", "retries=many", "urk=x")
     assert ran.exit_code == 2
     assert ran.stderr.splitlines() == [
-        "✗ The input does not fit page_title",
+        "✗ The input does not match the schema of page_title",
         "  retries: expected integer, got 'many'",
         "  urk: there is no such field; did you mean url?",
         "  url: is required",
@@ -154,7 +154,7 @@ async def test_an_artifact_never_lands_outside_of_its_folder(
     node.artifacts = {"../outside.txt": b"no"}
     ran = await run("call", "hello", "--save", str(tmp_path / "inside"))
     assert ran.exit_code == 3
-    assert "leads out of" in ran.stderr
+    assert "points outside of" in ran.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -186,7 +186,7 @@ async def test_ctrl_c_hangs_up_which_cancels_the_task(node: FakeNode, mode: str)
     stdout, stderr = await asyncio.wait_for(process.communicate(), 30)
     await asyncio.wait_for(node.hung_up.wait(), 10)
     # Not alone there when asyncio debugs: a busy machine makes it speak of slow callbacks.
-    assert "✗ Interrupted: hanging up, which cancels the task." in stderr.decode().splitlines()
+    assert "✗ Interrupted: disconnecting, which cancels the task." in stderr.decode().splitlines()
     assert "Traceback" not in stderr.decode()
     assert (stdout, process.returncode) == (b"", 130)
 

@@ -28,7 +28,7 @@ async def test_functions_are_listed_with_what_they_do(run: Run) -> None:
     ran = await run("functions")
     assert ran.exit_code == 0
     heading, hello, page_title = ran.stdout.splitlines()
-    assert heading.split() == ["Function", "Modes", "Timeout", "What", "it", "does"]
+    assert heading.split() == ["Function", "Modes", "Timeout", "Description"]
     assert re.match(r"hello +sync stream +20 s +What hello does\.", hello)
     assert page_title.startswith("page_title ")
 
@@ -89,7 +89,7 @@ async def test_health_shows_slots_and_what_is_broken(run: Run, node: FakeNode) -
 
 
 async def test_health_without_a_key_says_what_is_missing(run: Run) -> None:
-    assert "--key or AUTH_KEY shows more" in (await run("health")).stdout
+    assert "shows more: --key or AUTH_KEY" in (await run("health")).stdout
 
 
 async def test_logs_show_the_last_lines_readably(run: Run, node: FakeNode) -> None:
@@ -193,7 +193,7 @@ async def test_a_wrong_key_is_told_with_where_the_right_one_goes(run: Run) -> No
 def test_a_node_that_is_not_there_is_told_with_how_to_start_one() -> None:
     ran = CliRunner().invoke(cli, ["--url", "http://127.0.0.1:1", "--key", "k", "functions"])
     assert ran.exit_code == 3
-    assert "No node can be reached at http://127.0.0.1:1" in ran.stderr
+    assert "No node answers at http://127.0.0.1:1" in ran.stderr
     assert "Connection refused" in ran.stderr
     assert "`slotgrid up`" in ran.stderr
 

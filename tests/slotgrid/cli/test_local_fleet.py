@@ -55,7 +55,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_used_is_named_with_its_faults(tmp_path: Path) -> None:
-    with pytest.raises(NotReady, match=r"workers\.json cannot be used: entry 2: 'nowhere'") as bad:
+    with pytest.raises(NotReady, match=r"workers\.json is not valid: entry 2: 'nowhere'") as bad:
         fleet(tmp_path, ["http://127.0.0.1:3000", "nowhere"])
     assert "--workers N" in bad.value.advice
     assert bad.value.status == 2

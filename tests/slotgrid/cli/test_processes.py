@@ -77,7 +77,7 @@ def test_the_check_is_shown_line_by_line_with_what_to_do(tmp_path: Path, ok: boo
     assert lines[0] == "✓ settings  read from .env"
     if ok:
         assert lines[1] == "✓ chromium  version 156"
-        assert lines[-1].startswith("All is well.")
+        assert lines[-1].startswith("All checks passed.")
     else:
         assert lines[1:3] == ["✗ chromium  version 156", "            → Get it."]
         assert lines[-1] == "1 of 2 checks found a fault."
@@ -98,5 +98,5 @@ def test_a_check_that_could_not_look_says_why(tmp_path: Path, code: str) -> None
     stdout, stderr = ran.communicate(timeout=60)
     assert ran.returncode == 1
     assert stdout == ""
-    assert stderr.startswith("✗ The check itself failed, with ")
+    assert stderr.startswith("✗ The check itself failed with status ")
     assert "ValueError: out of paper" in stderr or "print" in code

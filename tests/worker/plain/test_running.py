@@ -124,7 +124,7 @@ async def test_a_slow_reader_slows_the_function(plain: Plain) -> None:
 @pytest.mark.parametrize("returned", ["object()", "{(1, 2): 3}", "context"])
 async def test_what_is_not_json_is_told(plain: Plain, returned: str) -> None:
     function = await plain.write(f"@function\ndef work(context): return {returned}")
-    with pytest.raises(OutputInvalid, match="work returned what is not JSON"):
+    with pytest.raises(OutputInvalid, match="work returned a value that is not JSON"):
         await plain.run(function)
     assert len(plain.processes.pids) == 1
 
