@@ -81,16 +81,6 @@ class Worker(NodeProcess):
         self.plain = PlainProcesses(limit=settings.slots)
         self.registry = functions_registry(settings, self.plain)
         self.services = Services(self.registry)
-        plan = launch_plan(settings)
-        self.browsers = Browsers(
-            plan,
-            count=settings.browsers,
-            slots=settings.slots,
-            temp_dir=temporary_base(settings.data_dir, plan.kind_here()),
-            max_tasks=settings.browser_max_tasks,
-            max_memory_mb=settings.browser_max_memory_mb,
-        )
-        self.tags = Tags(self.registry, _Facts(settings.node_name, self.browsers))
         self.slots = Slots(settings.pools, worker=settings.node_name)
         super().__init__(
             settings,
@@ -107,6 +97,16 @@ class Worker(NodeProcess):
             redactor=redactor,
             drain=drain,
         )
+        plan = launch_plan(settings)
+        self.browsers = Browsers(
+            plan,
+            count=settings.browsers,
+            slots=settings.slots,
+            temp_dir=temporary_base(settings.data_dir, plan.kind_here()),
+            max_tasks=settings.browser_max_tasks,
+            max_memory_mb=settings.browser_max_memory_mb,
+        )
+        self.tags = Tags(self.registry, _Facts(settings.node_name, self.browsers))
         parts = Parts(
             registry=self.registry,
             browsers=self.browsers,
@@ -226,7 +226,7 @@ def functions_registry(settings: Settings, plain: PlainProcesses) -> Registry:
 
 
 def launch_plan(settings: Settings) -> LaunchPlan:
-    """How this worker starts its browsers; `proxy` is unused until an SSRF guard needs it."""
+    """How this worker starts its browsers; without a proxy, as pages are not guarded yet."""
     sandbox = {Sandbox.AUTO: None, Sandbox.ON: True, Sandbox.OFF: False}[settings.browser_sandbox]
     return LaunchPlan(
         kind=settings.browser,

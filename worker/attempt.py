@@ -130,6 +130,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
             browser.close_soon()
             raise RuntimeError("the task has ended; it can no longer use a browser")
         self.browser = browser
+        browser.bind(self.task.id)
         browser.on_listener_error = self._listener_failed
         browser.on_listener_flood = self._listener_flooded
         browser.lost.add_done_callback(lambda _: self.end(End.BROWSER_LOST))

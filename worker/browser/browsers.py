@@ -15,6 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 from slotgrid.runtime.background import background
 from slotgrid.runtime.memory import tree_memory_mb
 from worker.browser.context import TaskContext
+from worker.browser.context_proxy import OpenProxy
 from worker.browser.driver import silence_driver_deaths
 from worker.browser.errors import BrowserUnavailable
 from worker.browser.launch import LaunchPlan
@@ -36,7 +37,9 @@ class Browsers:
 
     `slots` is the number of tasks that run at once, over all browsers. In `temp_dir` this boot
     makes its own folder and sweeps the folders of dead workers. A browser is recycled after
-    `max_tasks` contexts, or when its processes use more than `max_memory_mb`.
+    `max_tasks` contexts, or when its processes use more than `max_memory_mb`. `open_proxy` gives
+    each context a proxy of its own. The plan's proxy is then needed too: for the contexts that a
+    function opens itself, and as its switches keep UDP from leading round a proxy.
     """
 
     def __init__(
@@ -50,11 +53,17 @@ class Browsers:
         max_memory_mb: int = 1500,
         boot_id: str | None = None,
         limits: Limits | None = None,
+        open_proxy: OpenProxy | None = None,
     ) -> None:
         if not 1 <= count <= slots:
             raise ValueError(f"{count} browsers for {slots} slots: need 1 to {slots}")
+        if open_proxy is not None and plan.proxy is None:
+            raise ValueError(
+                "proxies of contexts need a proxy of the browser for all other traffic"
+            )
         self.boot_id = boot_id or uuid.uuid4().hex[:12]
         self._plan = plan
+        self._open_proxy = open_proxy
         self._temp_dir = temp_dir
         self._folder: Path | None = None
         self._limits = limits or Limits()
@@ -188,6 +197,7 @@ class Browsers:
             boot_id=self.boot_id,
             limits=self._limits,
             one_driver=self._one_driver,
+            open_proxy=self._open_proxy,
         )
 
     async def _measure_memory(self) -> None:

@@ -8,6 +8,7 @@ import psutil
 import structlog
 from playwright.async_api import BrowserContext, Page
 
+from worker.browser.context_proxy import ContextProxy
 from worker.browser.limits import Limits
 from worker.browser.listeners import ListenerGuard
 from worker.browser.patience import consume, done_within
@@ -46,16 +47,23 @@ class TaskContext:
     events, or when the browser or its driver has ended. If another page crashes, which the task
     opened itself, only the calls on that page fail, and the task can handle that.
 
+    `proxy` is the context's own, for as long as the context lives; None if it has none.
     `on_listener_error` gets the exception of a task's listener. `on_listener_flood` gets the name
     of an event that was too frequent, so that its listener was removed. Set both when the task
     begins.
     """
 
     def __init__(
-        self, owner: ContextOwner, context: BrowserContext, page: Page, limits: Limits
+        self,
+        owner: ContextOwner,
+        context: BrowserContext,
+        page: Page,
+        limits: Limits,
+        proxy: ContextProxy | None = None,
     ) -> None:
         self.context = context
         self.page = page
+        self.proxy = proxy
         self.lost: asyncio.Future[Lost] = asyncio.get_running_loop().create_future()
         self._owner = owner
         self._limits = limits
@@ -85,6 +93,11 @@ class TaskContext:
     def usable(self) -> bool:
         """Whether page and browser are alive and no close has begun."""
         return self._closing is None and not self.lost.done() and not self.page.is_closed()
+
+    def bind(self, task_id: str) -> None:
+        """Attribute the context's connections to this task from now on."""
+        if self.proxy is not None:
+            self.proxy.bind(task_id)
 
     def lose(self, lost: Lost) -> None:
         """Mark the context as lost; only the first reason counts."""
@@ -121,6 +134,8 @@ class TaskContext:
             return await self._climb(closing)
         finally:
             self._owner.release(self)
+            if self.proxy is not None:
+                self.proxy.close()
 
     async def _close_once(self) -> None:
         # Playwright's close works only once. The ping first consumes an error that the connection

@@ -4,30 +4,28 @@ import asyncio
 import contextlib
 import shutil
 from collections import deque
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import structlog
-from playwright.async_api import Browser, BrowserContext, CDPSession, Page
-from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Browser, CDPSession
 
 from worker.browser.context import TaskContext
+from worker.browser.context_proxy import OpenProxy, proxied
 from worker.browser.driver import Driver
-from worker.browser.errors import ContextOptionsRefused, tells_of_crash
 from worker.browser.launch import LaunchPlan
 from worker.browser.limits import Limits
-from worker.browser.patience import consume, done_within
+from worker.browser.opening import open_with_page
+from worker.browser.patience import done_within
 from worker.browser.processes import ExitWatch, is_ending, kill, kill_group, processes_of, stopped
 from worker.browser.states import MOVES, BrowserState, Ending, Lost
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
 KILLED_WITHIN_S = 1.0
 PING_TRIES = 3
-OPEN_TRIES = 2
 
 
 class BrowserProcess:
@@ -48,6 +46,7 @@ class BrowserProcess:
         folder: Path,
         number: int,
         limits: Limits,
+        open_proxy: OpenProxy | None,
     ) -> None:
         self.number = number
         self.state = BrowserState.READY
@@ -64,6 +63,7 @@ class BrowserProcess:
         self._cdp = cdp
         self._folder = folder
         self._limits = limits
+        self._open_proxy = open_proxy
         self._given_up: Ending | None = None
         self._driver_given_up = False
         self._opening = 0
@@ -83,10 +83,12 @@ class BrowserProcess:
         boot_id: str,
         limits: Limits,
         one_driver: asyncio.Lock,
+        open_proxy: OpenProxy | None,
     ) -> "BrowserProcess":
         """Start driver and browser, with their temporary files in a folder inside `parent`.
 
-        `one_driver` serializes the starts of drivers (see Driver.start).
+        `one_driver` serializes the starts of drivers (see Driver.start). `open_proxy` gives each
+        context a proxy of its own; None for none.
         Raises BrowserMissing, PlaywrightError, OSError or TimeoutError, after a full cleanup.
         """
         folder = parent / f"browser-{number}"
@@ -103,7 +105,16 @@ class BrowserProcess:
                 # The only public source of the process id, and an exact one.
                 info = await cdp.send("SystemInfo.getProcessInfo")
                 pid = next(one["id"] for one in info["processInfo"] if one["type"] == "browser")
-                return cls(driver, browser, cdp, pid, folder=folder, number=number, limits=limits)
+                return cls(
+                    driver,
+                    browser,
+                    cdp,
+                    pid,
+                    folder=folder,
+                    number=number,
+                    limits=limits,
+                    open_proxy=open_proxy,
+                )
         except BaseException:
             for left in processes_of(folder):
                 kill(left)
@@ -145,7 +156,8 @@ class BrowserProcess:
     async def open(self, options: Mapping[str, Any]) -> TaskContext:
         """A new context with one page, for a task. `options` as in Playwright's `new_context`.
 
-        Raises ContextOptionsRefused, or PlaywrightError if the browser ends or its tab fails.
+        Raises ContextOptionsRefused, PlaywrightError if the browser ends or its tab fails, or
+        OSError if the context's proxy cannot be opened.
         """
         self._opening += 1
         try:
@@ -166,42 +178,22 @@ class BrowserProcess:
         self.notify()
 
     async def _open(self, options: Mapping[str, Any]) -> TaskContext:
-        context, page = await self._open_with_page(options)
-        opened = TaskContext(self, context, page, self._limits)
+        proxy = None if self._open_proxy is None else await self._open_proxy()
+        try:
+            if proxy is not None:
+                options = proxied(options, proxy)
+            context, page = await open_with_page(
+                self._browser, options, ping=self.ping, limits=self._limits
+            )
+        except BaseException:
+            if proxy is not None:
+                proxy.close()
+            raise
+        opened = TaskContext(self, context, page, self._limits, proxy)
         self.contexts.add(opened)
         if self.ended.done():  # it ended while the page opened, when `_end` had no such context
             opened.lose(self.ended.result())
         return opened
-
-    async def _open_with_page(self, options: Mapping[str, Any]) -> tuple[BrowserContext, Page]:
-        # Retried, as the first error may be an older one that the connection stored (see _ping).
-        for attempt in range(1, OPEN_TRIES + 1):
-            context = None
-            try:
-                context = await self._in_time(self._browser.new_context(**options))
-                return context, await self._in_time(context.new_page())
-            except Exception as cause:
-                ping = self.ping()
-                if not await done_within(ping, self._limits.ping_s) or not ping.result():
-                    raise PlaywrightError("the browser ended while a context was opened") from cause
-                if context is not None:
-                    closing = asyncio.ensure_future(context.close())
-                    closing.add_done_callback(consume)
-                if attempt == OPEN_TRIES and isinstance(cause, TimeoutError):
-                    raise PlaywrightError("the tab did not open in time") from cause
-                if attempt == OPEN_TRIES and tells_of_crash(cause):
-                    raise PlaywrightError("the tab crashed while it was opened") from cause
-                if attempt == OPEN_TRIES:
-                    raise ContextOptionsRefused(f"Playwright refuses: {cause}") from cause
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _in_time(self, call: Awaitable[T]) -> T:
-        """The result of a Playwright call. Raises TimeoutError after `open_s`."""
-        answer = asyncio.ensure_future(call)
-        answer.add_done_callback(consume)
-        if not await done_within(answer, self._limits.open_s):
-            raise TimeoutError
-        return answer.result()
 
     def _drop_broken_spares(self) -> None:
         """Close spares that are no longer usable: their pages may crash when memory is short."""

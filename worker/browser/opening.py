@@ -1,0 +1,58 @@
+"""Opens a context with its first page: bounded in time, and again after one failure."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Error as PlaywrightError
+
+from worker.browser.errors import ContextOptionsRefused, tells_of_crash
+from worker.browser.limits import Limits
+from worker.browser.patience import consume, done_within
+
+T = TypeVar("T")
+OPEN_TRIES = 2
+
+
+async def open_with_page(
+    browser: Browser,
+    options: Mapping[str, Any],
+    *,
+    ping: Callable[[], asyncio.Future[bool]],
+    limits: Limits,
+) -> tuple[BrowserContext, Page]:
+    """A new context with one page. `options` as in Playwright's `new_context`.
+
+    `ping` probes the browser after a failure, as in `BrowserProcess`. Raises ContextOptionsRefused,
+    or PlaywrightError if the browser ends or its tab fails.
+    """
+    # Retried, as the first error may be an older one that the connection stored for its next call.
+    for attempt in range(1, OPEN_TRIES + 1):
+        context = None
+        try:
+            context = await _in_time(browser.new_context(**options), limits.open_s)
+            return context, await _in_time(context.new_page(), limits.open_s)
+        except Exception as cause:
+            probe = ping()
+            if not await done_within(probe, limits.ping_s) or not probe.result():
+                raise PlaywrightError("the browser ended while a context was opened") from cause
+            if context is not None:
+                closing = asyncio.ensure_future(context.close())
+                closing.add_done_callback(consume)
+            if attempt == OPEN_TRIES and isinstance(cause, TimeoutError):
+                raise PlaywrightError("the tab did not open in time") from cause
+            if attempt == OPEN_TRIES and tells_of_crash(cause):
+                raise PlaywrightError("the tab crashed while it was opened") from cause
+            if attempt == OPEN_TRIES:
+                raise ContextOptionsRefused(f"Playwright refuses: {cause}") from cause
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _in_time(call: Awaitable[T], seconds: float) -> T:
+    """The result of a Playwright call. Raises TimeoutError."""
+    answer = asyncio.ensure_future(call)
+    answer.add_done_callback(consume)
+    if not await done_within(answer, seconds):
+        raise TimeoutError
+    return answer.result()
