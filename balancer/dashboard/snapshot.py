@@ -196,7 +196,7 @@ class Snapshot:
             pieces[Piece("cells", f"{worker.name}/{pool}")] = cells(worker, pool, now)
         texts = {
             "worker.lag": f"{facts['system']['loop_lag_ms']:.0f} ms",
-            "worker.memory_bytes": f"{worker.report.memory_bytes / 2**20:,.0f} MiB",
+            "worker.memory_bytes": f"{worker.report.system.memory_bytes / 2**20:,.0f} MiB",
             "worker.browsers": "none"
             if worker.report.browsers is None
             else str(worker.report.browsers),
@@ -232,8 +232,10 @@ def _vitals(worker: Worker) -> Pieces:
     lost = worker.state is WorkerState.LOST
     report = worker.report
     return {
-        Piece("text", f"{worker.name}/cpu"): percent(None if lost else report.cpu_percent),
-        Piece("text", f"{worker.name}/memory"): percent(None if lost else report.memory_percent),
+        Piece("text", f"{worker.name}/cpu"): percent(None if lost else report.system.cpu_percent),
+        Piece("text", f"{worker.name}/memory"): percent(
+            None if lost else report.system.memory_percent
+        ),
     }
 
 

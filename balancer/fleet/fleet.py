@@ -8,11 +8,12 @@ from balancer.fleet.choice import Choice
 from balancer.fleet.ejection import Ejection
 from balancer.fleet.expected import Expected
 from balancer.fleet.roster import Roster
-from balancer.fleet.states import Counts, Hello, Refusal, Report, WorkerState
-from balancer.fleet.workers import Worker
+from balancer.fleet.states import WorkerState
+from balancer.fleet.workers import Counts, Worker
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.slots import NoSlotFree, Slot
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.wire.messages import Hello, Refusal, Report
 
 REFUSALS_LIMIT = 10
 """Refusals in a row that count as a failure: the worker reports free slots but refuses tasks."""
@@ -76,6 +77,7 @@ class Fleet:
     def joined(
         self,
         hello: Hello,
+        functions: Collection[FunctionSpec],
         *,
         address: str | None = None,
         weight: float = 1.0,
@@ -84,8 +86,9 @@ class Fleet:
         """Add the worker of an open link; replaces the record of an earlier link of that name.
 
         `address` is the listed one; None if the worker dialled in and is not listed. `labels`
-        are added to its own. The returned record identifies the link in all other calls: calls
-        for a replaced link have no effect.
+        are added to its own. Workers with equal functions should share the objects in
+        `functions`: each holds compiled schemas. The returned record identifies the link in all
+        other calls: calls for a replaced link have no effect.
         """
         self._chosen = None
         now = self._clock()
@@ -96,6 +99,7 @@ class Fleet:
             self.expected.heard(address)
         worker = Worker(
             hello,
+            functions,
             address=address,
             weight=weight,
             labels=labels,
@@ -118,10 +122,10 @@ class Fleet:
         self._settle(worker, offers_anew=True)
 
     def tagged(
-        self, worker: Worker, tags: Mapping[str, object], versions: Mapping[str, str]
+        self, worker: Worker, tags: Mapping[str, object], versions: Mapping[str, str | None]
     ) -> None:
         """Replace the worker's tags and versions."""
-        worker.tags, worker.versions = dict(tags), dict(versions)
+        worker.tagged(tags, versions)
 
     def adjust(
         self,
@@ -197,9 +201,9 @@ class Fleet:
             return
         worker = flight.worker
         worker.refusals += 1
-        if why in {Refusal.FUNCTION, Refusal.CONTRACT} or worker.refusals >= REFUSALS_LIMIT:
+        if why in {"function", "contract"} or worker.refusals >= REFUSALS_LIMIT:
             self._failed(worker)
-        worker.draining = worker.draining or why is Refusal.DRAINING
+        worker.draining = worker.draining or why == "draining"
         if counts is not None:
             worker.count(counts)
         worker.full(flight.pool)  # whatever the counts: it would refuse the next task as well

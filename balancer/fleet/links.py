@@ -9,13 +9,12 @@ from uuid import uuid4
 import structlog
 from aiohttp import web
 
-from balancer.fleet import states
 from balancer.fleet.bounds import NAME_CHARS, check_hello
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.orphans import LOST, Orphans, lose
 from balancer.fleet.session import Session
-from balancer.fleet.translation import hello_of
 from slotgrid.core.schema import SchemaFault
+from slotgrid.core.spec import FunctionSpec
 from slotgrid.runtime.workers_file import Listed
 from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
@@ -169,7 +168,10 @@ class Links:
         """Welcome or reject the worker; None if rejected, or if the link is already down."""
         try:
             check_hello(hello)
-            said = await asyncio.to_thread(hello_of, hello, self._specs)
+            # In a thread: compiling the schemas of many functions takes long.
+            functions = await asyncio.to_thread(
+                self._specs.specs, hello.functions, group=hello.group, contract=hello.contract
+            )
             await self._check(hello, listed)
         except ProtocolFault as fault:
             self._reject(link, hello.name, CloseCode.REJECTED, str(fault))
@@ -180,7 +182,7 @@ class Links:
             self._reject(link, hello.name, why.code, why.reason)
         else:
             if link.ending is None:
-                return self._welcome(said, link, listed, hello.running.get(self.boot, ()))
+                return self._welcome(hello, functions, link, listed)
         return None
 
     async def _check(self, hello: m.Hello, listed: Listed | None) -> None:
@@ -205,13 +207,14 @@ class Links:
 
     def _welcome(
         self,
-        hello: states.Hello,
+        hello: m.Hello,
+        functions: Collection[FunctionSpec],
         link: Link[m.FromWorker],
         listed: Listed | None,
-        running: Collection[str],
     ) -> Session:
         worker = self._fleet.joined(
             hello,
+            functions,
             address=listed.url if listed else None,
             weight=listed.weight if listed else 1.0,
             labels=listed.labels if listed else (),
@@ -222,7 +225,7 @@ class Links:
         if listed is not None:
             self._at[listed.url] = session
         calls = self._orphans.reclaim(worker.name, worker.boot)
-        session.take_over(calls, running)
+        session.take_over(calls, hello.running.get(self.boot, ()))
         claims = tuple(call.claim() for call in calls)
         link.send(m.Welcome(protocol=m.PROTOCOL, name=self._name, boot=self.boot, running=claims))
         log.info("worker.joined", worker=worker.name, boot=worker.boot, peer=link.peer)

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import structlog
 
-from balancer.fleet import states
 from balancer.fleet.asking import Question, WorkerGone
 from balancer.fleet.bounds import (
     CHANGES_LIMIT,
@@ -22,7 +21,6 @@ from balancer.fleet.call import Call
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.orphans import LOST
 from balancer.fleet.pace import Pace
-from balancer.fleet.translation import counts_of, functions_of, report_of, versions_of
 from balancer.fleet.workers import Worker
 from slotgrid.core.schema import SchemaFault
 from slotgrid.core.slots import Slot
@@ -187,7 +185,7 @@ class Session:
             self._believe(report)
 
     def _believe(self, report: m.Report) -> None:
-        self._fleet.reported(self.worker, report_of(report))
+        self._fleet.reported(self.worker, report)
         self._made_room()
 
     def _started(self, message: m.Started) -> None:
@@ -199,7 +197,7 @@ class Session:
         self._catch_up()
         call.started = True
         call.task.begin_on(message.slot)
-        if self._fleet.started(call.slot, counts_of(message)):
+        if self._fleet.started(call.slot, message):
             self._made_room()
 
     def _said(self, message: m.EventMessage) -> None:
@@ -223,7 +221,7 @@ class Session:
             return
         self._catch_up()
         problem = message.problem.get("type") if type(message) is m.Failed else None
-        self._fleet.ended(call.slot, counts_of(message), fault=problem == BROWSER_CRASHED)
+        self._fleet.ended(call.slot, message, fault=problem == BROWSER_CRASHED)
         if problem == UNKNOWN_THERE and not call.started:
             call.lose("the task had not reached it", gone=True)
         else:
@@ -236,7 +234,7 @@ class Session:
             self._strays.count()
             return
         self._catch_up()
-        self._fleet.refused(call.slot, states.Refusal(message.kind))
+        self._fleet.refused(call.slot, message.kind)
         call.end(message)
         self._made_room()
 
@@ -246,8 +244,8 @@ class Session:
         check_entries("tags", message.tags)
         worker = self.worker
         try:
-            functions = functions_of(
-                message.functions, self._specs, group=worker.group, contract=worker.contract
+            functions = self._specs.specs(
+                message.functions, group=worker.group, contract=worker.contract
             )
         except SchemaFault as fault:
             log.warning("worker.functions_unusable", worker=worker.name, fault=str(fault))
@@ -259,7 +257,7 @@ class Session:
         self._changes.count()
         check_entries("tags", message.tags)
         check_entries("versions", message.versions)
-        self._fleet.tagged(self.worker, message.tags, versions_of(message.versions))
+        self._fleet.tagged(self.worker, message.tags, message.versions)
 
     def _drains(self, _: m.Draining) -> None:
         if self.worker.draining:

@@ -4,18 +4,17 @@ from collections.abc import Collection, Mapping
 
 from balancer.fleet.ejection import Ejection
 from balancer.fleet.routing import Rank, rank
-from balancer.fleet.states import Counts, Hello, Report, WorkerState
-from slotgrid.core.node import NodeState
+from balancer.fleet.states import WorkerState
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.wire.messages import Done, Failed, Hello, Report, Started
 
 READY = WorkerState.READY
 """A constant for speed: Python 3.11 is slow to look up a member of an enum."""
-_BY_STATUS: Mapping[NodeState, WorkerState] = {
-    NodeState.STARTING: WorkerState.STARTING,
-    NodeState.READY: WorkerState.READY,
-    NodeState.MAINTENANCE: WorkerState.MAINTENANCE,
-    NodeState.DRAINING: WorkerState.DRAINING,
-}
+Counts = Report | Started | Done | Failed
+"""The messages with a count of free slots (`free`, by pool), which includes every started task.
+
+`seq` grows with each count of one link, so that a late count is recognized.
+"""
 
 
 class Worker:
@@ -28,6 +27,7 @@ class Worker:
     def __init__(
         self,
         hello: Hello,
+        functions: Collection[FunctionSpec],
         *,
         address: str | None,
         weight: float,
@@ -40,11 +40,10 @@ class Worker:
         self.group = hello.group
         self.contract = hello.contract
         self.pools = dict(hello.pools)
-        self.functions: tuple[FunctionSpec, ...] = tuple(hello.functions)
+        self.functions: tuple[FunctionSpec, ...] = tuple(functions)
         self.version = hello.version
-        self.versions = dict(hello.versions)
-        self.tags = dict(hello.tags)
-        self.own_labels = frozenset(hello.labels)
+        self.tagged(hello.tags, hello.versions)
+        self.own_labels = frozenset(hello.labels.items())
         self.labels = self.own_labels | frozenset(labels)
         self.address = address
         self.weight = weight
@@ -71,15 +70,20 @@ class Worker:
         self._down: frozenset[str] = frozenset()
         self.heard(hello.report, now=joined_at)
 
+    def tagged(self, tags: Mapping[str, object], versions: Mapping[str, str | None]) -> None:
+        """Replace its tags and versions; unknown versions are omitted."""
+        self.tags = dict(tags)
+        self.versions = {name: text for name, text in versions.items() if text is not None}
+
     def heard(self, report: Report, *, now: float) -> bool:
         """Apply a report; returns False if it is older than the last count."""
-        if report.counts.seq <= self._seq:
+        if report.seq <= self._seq:
             return False
         self.report = report
         self.reported_at = now
-        self.draining = self.draining or report.status is NodeState.DRAINING
+        self.draining = self.draining or report.status == "draining"
         self._down = frozenset(name for name, up in report.services.items() if not up)
-        self.count(report.counts)
+        self.count(report)
         return True
 
     def count(self, counts: Counts) -> None:
@@ -120,7 +124,8 @@ class Worker:
 
     def rank(self, pool: str, free: int) -> Rank:
         """Its rank among the workers with a free slot in that pool."""
-        load = max(self.report.cpu_percent, self.report.memory_percent) / 100
+        system = self.report.system
+        load = max(system.cpu_percent, system.memory_percent) / 100
         return rank(free=free, size=self.pools[pool], weight=self.weight, load=load)
 
     def settled(self, now: float) -> WorkerState:
@@ -133,7 +138,7 @@ class Worker:
             return WorkerState.DRAINING
         if self.objection is not None:
             return WorkerState.MISMATCH
-        state = _BY_STATUS[self.report.status]
+        state = WorkerState(self.report.status)
         if state is WorkerState.READY and self.ejection.out(now):
             return WorkerState.EJECTED
         return state

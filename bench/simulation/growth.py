@@ -6,9 +6,8 @@ from collections.abc import Callable
 from statistics import median
 
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.states import Counts, Hello, Report
-from balancer.fleet.workers import Worker
-from bench.simulation.slotgrid_fleet import FUNCTION, POOL
+from balancer.fleet.workers import Counts, Worker
+from bench.simulation.slotgrid_fleet import FUNCTION, POOL, counts, hello, report
 from slotgrid.core.fields import Place
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.slots import Slot
@@ -49,7 +48,9 @@ class BusyFleet:
         """Apply a report with a new load."""
         worker = self._chance.choice(self._workers)
         load = self._chance.uniform(0, 100)
-        self.fleet.reported(worker, Report(counts=self._counts(worker.name), cpu_percent=load))
+        self._seq += 1
+        said = report(self._seq, self._free[worker.name], cpu_percent=load)
+        self.fleet.reported(worker, said)
 
     def _start(self, cls: TaskClass) -> None:
         assert self.fleet.can_serve(cls)
@@ -70,21 +71,12 @@ class BusyFleet:
     def _join(self, number: int) -> Worker:
         name = f"w{number}"
         self._free[name] = SLOTS
-        hello = Hello(
-            name=name,
-            boot="1",
-            group="default",
-            contract=1,
-            pools={POOL: SLOTS},
-            labels=[("zone", _zone(name))],
-            functions=[FUNCTION],
-            report=Report(counts=self._counts(name)),
-        )
-        return self.fleet.joined(hello)
+        said = hello(name, SLOTS, report(0, SLOTS), zone=_zone(name))
+        return self.fleet.joined(said, [FUNCTION])
 
     def _counts(self, name: str) -> Counts:
         self._seq += 1
-        return Counts(self._seq, {POOL: self._free[name]})
+        return counts(self._seq, self._free[name])
 
 
 def cost_us(deed: Callable[[], None]) -> float:

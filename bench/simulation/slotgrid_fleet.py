@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.states import Counts, Hello, Refusal, Report
+from balancer.fleet.workers import Counts
 from bench.simulation.jobs import Job
 from bench.simulation.policies import REPORT_EVERY_S
 from bench.simulation.virtual_loop import VirtualLoop
@@ -19,6 +19,8 @@ from slotgrid.core.slots import Slot
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.wire.messages import PROTOCOL, Hello, Report, Started
+from slotgrid.wire.parts import System
 
 POOL = "default"
 FUNCTION = FunctionSpec(
@@ -34,6 +36,33 @@ FUNCTION = FunctionSpec(
     timeout_s=3600.0,
 )
 SUBMISSION = Submission(function="work")
+
+
+def hello(name: str, slots: int, report: Report, **labels: str) -> Hello:
+    """The first message of a worker."""
+    return Hello(
+        protocol=PROTOCOL,
+        version="",
+        name=name,
+        boot="1",
+        group="default",
+        contract=1,
+        slots=slots,
+        pools={POOL: slots},
+        labels=labels,
+        report=report,
+    )
+
+
+def report(seq: int, free: int, *, cpu_percent: float = 0.0) -> Report:
+    """A report of a worker with that many free slots."""
+    system = System(cpu_percent=cpu_percent)
+    return Report(seq=seq, status="ready", free={POOL: free}, used=0, system=system)
+
+
+def counts(seq: int, free: int) -> Counts:
+    """Any other message with a count."""
+    return Started(id="", slot=0, seq=seq, free={POOL: free})
 
 
 @dataclass(frozen=True)
@@ -65,16 +94,7 @@ class SimulatedWorker:
         self._loop = node.loop
         self._free = slots
         self._seq = 0
-        hello = Hello(
-            name=name,
-            boot="1",
-            group="default",
-            contract=1,
-            pools={POOL: slots},
-            functions=[FUNCTION],
-            report=Report(counts=self._counts()),
-        )
-        self._link = node.fleet.joined(hello)
+        self._link = node.fleet.joined(hello(name, slots, self._report()), [FUNCTION])
 
     def receive(self, slot: Slot, job: Job, ended: "asyncio.Future[bool]", wait: int) -> None:
         """Start the task that has arrived, or refuse it."""
@@ -89,7 +109,7 @@ class SimulatedWorker:
 
     def report(self) -> None:
         """Send a report, even without a change."""
-        report = Report(counts=self._counts())
+        report = self._report()
         self._say(lambda: self._node.fleet.reported(self._link, report))
 
     def _end(self, slot: Slot, ended: "asyncio.Future[bool]") -> None:
@@ -103,7 +123,7 @@ class SimulatedWorker:
 
     def _refused(self, slot: Slot, ended: "asyncio.Future[bool]") -> None:
         self._node.outcome.refused += 1
-        self._node.fleet.refused(slot, Refusal.BUSY)
+        self._node.fleet.refused(slot, "busy")
         ended.set_result(False)
 
     def _say(self, what: Any) -> None:
@@ -115,7 +135,11 @@ class SimulatedWorker:
 
     def _counts(self) -> Counts:
         self._seq += 1
-        return Counts(self._seq, {POOL: self._free})
+        return counts(self._seq, self._free)
+
+    def _report(self) -> Report:
+        self._seq += 1
+        return report(self._seq, self._free)
 
 
 class SimulatedBalancer:

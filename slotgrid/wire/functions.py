@@ -1,6 +1,7 @@
 """Converts function specs to messages of the link, and back."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
@@ -39,6 +40,12 @@ class SpecReader:
     def __init__(self, *, kept: int = SPECS_KEPT) -> None:
         self._kept = kept
         self._specs: OrderedDict[tuple[str, int, bytes], FunctionSpec] = OrderedDict()
+
+    def specs(
+        self, infos: Iterable[FunctionInfo], *, group: str, contract: int
+    ) -> tuple[FunctionSpec, ...]:
+        """The specs of a worker's functions. Raises SchemaFault when a schema is invalid."""
+        return tuple(self.spec(info, group=group, contract=contract) for info in infos)
 
     def spec(self, info: FunctionInfo, *, group: str, contract: int) -> FunctionSpec:
         """The function's spec. Raises SchemaFault when one of its schemas is invalid."""

@@ -5,7 +5,7 @@ from balancer.dashboard.cells import MEANINGS, CellState, cells
 from balancer.dashboard.sessions import ATTEMPT_EVERY_S, ATTEMPTS, SESSION_S, Guesses, Sessions
 from balancer.dashboard.trend import KEPT_S, Trend
 from balancer.dashboard.words import age, attention_to, seconds, standing, urgency
-from balancer.fleet.states import Refusal, WorkerState
+from balancer.fleet.states import WorkerState
 from slotgrid.core.node import NodeState
 from slotgrid.core.principal import Principal, Scope
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, counts, report
@@ -61,7 +61,7 @@ def test_a_worker_that_refused_shows_as_full_until_it_counts_anew() -> None:
     fleet = FakeFleet()
     worker = fleet.join("w")
     slot = fleet.take(DEFAULT)
-    fleet.refused(slot, Refusal.BUSY)
+    fleet.refused(slot, "busy")
     assert cells(worker, "default", 0) == {"running": 4}
 
 

@@ -16,10 +16,12 @@ from balancer.dashboard.cells import CellState
 from balancer.dashboard.routes import STATIC
 from balancer.dashboard.snapshot import Look
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.states import Counts, Hello, Report
 from balancer.fleet.workers import Worker
 from slotgrid.core.node import NodeState
+from slotgrid.wire.messages import Report
 from tests.balancer.dashboard.pages import Dashboard
+from tests.balancer.fleet import fakes
+from tests.balancer.fleet.fakes import hello
 from tests.balancer.running import RunningBalancer
 from tests.slotgrid.core.fakes import PLAIN, function
 
@@ -67,22 +69,21 @@ NAMELESS = """
 
 def report(seq: int, free: int, **fields: Any) -> Report:
     load = {"cpu_percent": 40 + seq % 50, "memory_percent": 35, "memory_bytes": 2**28}
-    return Report(counts=Counts(seq, {"default": free}), used=SLOTS - free, **(load | fields))
+    return fakes.report(seq, free, used=SLOTS - free, **(load | fields))
 
 
 def join(fleet: Fleet, number: int) -> Worker:
     """One of many workers, most of them well."""
     odd = [function("only_here")] if number == 41 else []
-    said = Hello(
-        name=f"worker-{number:03}",
+    said = hello(
+        f"worker-{number:03}",
+        report(0, (number * 7) % (SLOTS + 1)),
         boot=f"boot-{number}",
         group="default" if number < 80 else "shop",
         contract=1 if number < 90 else 2,
         pools={"default": SLOTS},
-        functions=[PLAIN, *odd],
-        report=report(0, (number * 7) % (SLOTS + 1)),
     )
-    return fleet.joined(said)
+    return fleet.joined(said, [PLAIN, *odd])
 
 
 @contextmanager
@@ -176,17 +177,7 @@ async def test_a_worker_that_comes_is_shown_with_no_reload(
         await dashboard.open()
         first = dashboard.page.locator(".tile a", has_text="worker-000")
         await first.focus()
-        late = fleet.joined(
-            Hello(
-                name="<b>late</b>",
-                boot="b",
-                group="default",
-                contract=1,
-                pools={"default": 2},
-                functions=[PLAIN],
-                report=report(0, 2),
-            )
-        )
+        late = fleet.joined(hello("<b>late</b>", report(0, 2), pools={"default": 2}), [PLAIN])
         await expect(dashboard.page.locator(".tile a", has_text="<b>late</b>")).to_be_visible()
         await expect(first).to_be_focused()
         fleet.left(late)

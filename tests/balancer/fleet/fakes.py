@@ -5,12 +5,13 @@ from typing import Any
 
 from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.states import Counts, Hello, Report
-from balancer.fleet.workers import Worker
+from balancer.fleet.workers import Counts, Worker
 from slotgrid.core.fields import Place
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.slots import Slot
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.wire.messages import PROTOCOL, Hello, Report, Started
+from slotgrid.wire.parts import System
 from tests.slotgrid.core.fakes import PLAIN, ManualClock
 
 DEFAULT = TaskClass("default", 1, "default")
@@ -38,9 +39,9 @@ class FakeFleet(Fleet):
             listing["labels"] = listing.pop("added")
         pools = fields.pop("pools", {"default": 4})
         said = report(0, pools if free is None else {"default": free}, **fields.pop("report", {}))
-        facts: dict[str, Any] = {"group": "default", "contract": 1, "functions": [PLAIN]}
+        functions = fields.pop("functions", [PLAIN])
         return self.joined(
-            Hello(name=name, boot=boot, pools=pools, report=said, **(facts | fields)), **listing
+            hello(name, said, boot=boot, pools=pools, **fields), functions, **listing
         )
 
     def names(self, cls: TaskClass = DEFAULT) -> list[str]:
@@ -53,12 +54,27 @@ class FakeFleet(Fleet):
         return [slot.worker for slot in slots]
 
 
+def hello(name: str, report: Report, **fields: Any) -> Hello:
+    facts: dict[str, Any] = {"boot": "b1", "group": "default", "contract": 1}
+    facts["labels"] = dict(fields.pop("labels", ()))
+    slots = sum(fields["pools"].values())
+    return Hello(
+        protocol=PROTOCOL, version="1", name=name, slots=slots, report=report, **(facts | fields)
+    )
+
+
 def report(seq: int, free: Mapping[str, int] | int, **fields: Any) -> Report:
-    return Report(counts=counts(seq, free), **fields)
+    load = {name: fields.pop(name) for name in System.__struct_fields__ if name in fields}
+    facts: dict[str, Any] = {"status": "ready", "used": 0, "system": System(**load)}
+    return Report(seq=seq, free=by_pool(free), **(facts | fields))
 
 
 def counts(seq: int, free: Mapping[str, int] | int) -> Counts:
-    return Counts(seq, {"default": free} if isinstance(free, int) else free)
+    return Started(id="task", slot=0, seq=seq, free=by_pool(free))
+
+
+def by_pool(free: Mapping[str, int] | int) -> Mapping[str, int]:
+    return {"default": free} if isinstance(free, int) else free
 
 
 def placed(cls: TaskClass = DEFAULT, **place: Any) -> TaskClass:

@@ -8,11 +8,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from balancer.fleet.states import Counts, Hello, Refusal, Report
-from balancer.fleet.workers import Worker
+from balancer.fleet.workers import Counts, Worker
 from slotgrid.core.queue import TaskClass
 from slotgrid.core.slots import Slot
-from tests.balancer.fleet.fakes import FakeFleet
+from slotgrid.wire.messages import Report
+from tests.balancer.fleet.fakes import FakeFleet, counts, hello, report
 from tests.slotgrid.core.fakes import PLAIN
 
 POOLS = {"default": 3, "logins": 1}
@@ -43,7 +43,14 @@ class TrueWorker:
 
     def counts(self) -> Counts:
         self.seq += 1
-        return Counts(self.seq, {pool: self.free(pool) for pool in POOLS})
+        return counts(self.seq, self.all_free())
+
+    def report(self) -> Report:
+        self.seq += 1
+        return report(self.seq, self.all_free())
+
+    def all_free(self) -> dict[str, int]:
+        return {pool: self.free(pool) for pool in POOLS}
 
 
 class CountsAgainstTruth(RuleBasedStateMachine):
@@ -69,16 +76,8 @@ class CountsAgainstTruth(RuleBasedStateMachine):
         if worker.link is not None:
             return
         worker.seq = 0
-        hello = Hello(
-            name=name,
-            boot=str(worker.boot),
-            group="default",
-            contract=1,
-            pools=POOLS,
-            functions=[PLAIN],
-            report=Report(counts=worker.counts()),
-        )
-        worker.link = self.fleet.joined(hello)
+        said = hello(name, worker.report(), boot=str(worker.boot), pools=POOLS)
+        worker.link = self.fleet.joined(said, [PLAIN])
 
     # The balancer
 
@@ -138,7 +137,7 @@ class CountsAgainstTruth(RuleBasedStateMachine):
     def report(self, name: str) -> None:
         worker = self.workers[name]
         if (link := worker.link) is not None:
-            said = Report(counts=worker.counts())
+            said = worker.report()
             worker.up.append(lambda: self.fleet.reported(link, said))
 
     @rule(name=names, pool=pools, leaves=st.booleans())
@@ -215,7 +214,7 @@ class CountsAgainstTruth(RuleBasedStateMachine):
         assert all(worker.flights == 0 for worker in self.fleet.roster.workers())
 
     def _refused(self, slot: Slot) -> None:
-        self.fleet.refused(slot, Refusal.BUSY)
+        self.fleet.refused(slot, "busy")
         self.over[slot.index] = slot
 
     def _ended(self, slot: Slot, counts: Counts) -> None:

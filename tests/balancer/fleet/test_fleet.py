@@ -8,7 +8,7 @@ from balancer.fleet.ejection import BACKOFF, BURST_S
 from balancer.fleet.fleet import REFUSALS_LIMIT
 from balancer.fleet.members import SPECIAL_ROOMS_LIMIT
 from balancer.fleet.roster import LOST_KEPT_S
-from balancer.fleet.states import Refusal, WorkerState
+from balancer.fleet.states import WorkerState
 from slotgrid.core.node import NodeState
 from slotgrid.core.slots import NoSlotFree
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, counts, gated, placed, report
@@ -180,7 +180,7 @@ def test_what_was_never_sent_frees_its_slot_at_once(fleet: FakeFleet) -> None:
 def test_after_a_refusal_nothing_is_sent_until_the_worker_counts_anew(fleet: FakeFleet) -> None:
     worker = fleet.join("w1")
     slot = fleet.take(DEFAULT)
-    fleet.refused(slot, Refusal.BUSY, counts(1, 4))
+    fleet.refused(slot, "busy", counts(1, 4))
     fleet.give_back(slot)
     assert fleet.names() == []
     fleet.reported(worker, report(2, 1))
@@ -190,7 +190,7 @@ def test_after_a_refusal_nothing_is_sent_until_the_worker_counts_anew(fleet: Fak
 def test_a_refusal_because_of_a_drain_says_that_it_drains(fleet: FakeFleet) -> None:
     worker = fleet.join("w1")
     slot = fleet.take(DEFAULT)
-    fleet.refused(slot, Refusal.DRAINING)
+    fleet.refused(slot, "draining")
     assert worker.state is WorkerState.DRAINING
     fleet.give_back(slot)
 
@@ -201,7 +201,7 @@ def test_answers_for_a_right_that_is_back_change_nothing(fleet: FakeFleet) -> No
     fleet.give_back(slot)
     fleet.started(slot, counts(9, 0))
     fleet.ended(slot, counts(9, 0))
-    fleet.refused(slot, Refusal.BUSY)
+    fleet.refused(slot, "busy")
     assert fleet.names() == ["w1"]
 
 
@@ -442,7 +442,7 @@ def test_refusals_for_wrong_reasons_eject(fleet: FakeFleet) -> None:
     for seq in range(3):
         fleet.clock.advance(BURST_S)
         slot = fleet.take(placed(worker="w1"))
-        fleet.refused(slot, Refusal.FUNCTION)
+        fleet.refused(slot, "function")
         fleet.give_back(slot)
         fleet.reported(liar, report(seq + 1, 4))
     assert liar.state is WorkerState.EJECTED
@@ -453,13 +453,13 @@ def test_a_worker_that_counts_free_slots_and_always_refuses_is_ejected(fleet: Fa
     for seq in range(REFUSALS_LIMIT + 1):
         fleet.clock.advance(BURST_S)
         slot = fleet.take(placed(worker="w1"))
-        fleet.refused(slot, Refusal.BUSY)
+        fleet.refused(slot, "busy")
         fleet.give_back(slot)
         fleet.reported(liar, report(seq + 1, 4))
         assert liar.state is WorkerState.READY
     slot = fleet.take(placed(worker="w1"))
     fleet.clock.advance(BURST_S)
-    fleet.refused(slot, Refusal.BUSY)
+    fleet.refused(slot, "busy")
     fleet.give_back(slot)
     assert liar.state is WorkerState.EJECTED
 
