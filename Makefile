@@ -7,30 +7,31 @@ BIN := .venv/bin
 IMAGE ?= slotgrid
 # A file's tests stay on one process, so that its servers and browsers are started once. When one of
 # the processes ends, the run does, too: xdist would wait for its tests for ever.
-PYTEST_FLAGS ?= -n 2 --dist loadfile --max-worker-restart 0
+# Tests wait more than they compute, so more processes than cores are busy; files go in order of
+# their names, since the slow ones are in the first folders and would end last otherwise.
+PYTEST_FLAGS ?= -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # `make check` measures the coverage of a whole run: a subset of the tests (PYTEST_FLAGS) has none.
 GATE ?=
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format lock bench docker clean python runtime dev
+.PHONY: help run test test-long check lint format lock bench docker clean python runtime dev tools
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 run: runtime ## Set up what is missing; start a balancer on port 4000 (PORT=4001 make run) and two workers
 	@SLOTGRID_OWNER=$$PPID exec $(BIN)/python -m scripts.run
 
-test: dev ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/slotgrid/core" for some)
-	@$(BIN)/python -m scripts.browser
-	@BROWSER=chromium $(BIN)/python -m scripts.browser
-	@$(BIN)/python -m scripts.proxies
-	@$(BIN)/python -m scripts.node_packages
+test: tools ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/slotgrid/core" for some)
 	@$(BIN)/python -m scripts.tests $(if $(filter file,$(origin PYTEST_FLAGS)),$(GATE)) $(PYTEST_FLAGS)
 
+test-long: tools ## Run the long forms of tests: storms, floods, 100,000 tasks, every pair of faults
+	@$(BIN)/python -m scripts.tests $(PYTEST_FLAGS) -m long
+
 check: GATE = --gate
-check: lint test ## What CI runs, in its order: the linters, then every test with its coverage
+check: lint test test-long ## What CI runs, in its order: linters, tests with their coverage, long tests
 
 lint: dev ## Format, lint, types, import contracts, spelling, shell, Dockerfile: the list in .pre-commit-config.yaml
 	@$(BIN)/pre-commit run --all-files --show-diff-on-failure
@@ -61,6 +62,12 @@ runtime: python
 
 dev: python
 	@$(PYTHON) -m scripts.setup --for dev
+
+tools: dev
+	@$(BIN)/python -m scripts.browser
+	@BROWSER=chromium $(BIN)/python -m scripts.browser
+	@$(BIN)/python -m scripts.proxies
+	@$(BIN)/python -m scripts.node_packages
 
 python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name one: make run PYTHON=/path/to/python" >&2; exit 1; }

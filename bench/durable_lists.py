@@ -49,7 +49,7 @@ async def filled(folder: Path, url: str | None, count: int) -> AsyncIterator[Cli
         async with caller.get(f"/tasks/{task_id}", params={"wait_s": "30"}) as answer:
             assert (await answer.json())["task"]["status"] == "completed"
         engine = engine_of(url, folder / "data", pool=1)
-        make_many(engine, count)
+        make_many(engine, count, failed_each=1000)
         engine.dispose()
         yield caller
 

@@ -24,6 +24,8 @@ FAILED = 1
 FEW = 5
 """More failures than that are not due to load."""
 FLAGS = ("-p", "tests.failed_tests", "--durations=25")
+ALONE = ("-v", "--no-header", "-m", "")
+"""`-m ""`: a named test is run whether it is long or not."""
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 
 
@@ -61,7 +63,7 @@ def run(pytest: Sequence[str], arguments: Sequence[str]) -> int:
     if not failed or len(failed) > FEW:
         return status
     print(f"\n{len(failed)} failed beside others; alone:\n", flush=True)
-    status = started(*pytest, "-v", "--no-header", *failed)
+    status = started(*pytest, *ALONE, *failed)
     verdict = "failed alone too" if status else "passed alone, and depend on the load: mend them"
     print("\n".join([f"\nThese {verdict}:", *(f"  {test}" for test in failed)]))
     return status

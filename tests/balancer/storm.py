@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from tests.balancer.processes import Node, Nodes
 from tests.balancer.running import GIVE_UP_S, KEY
 
 SLOTS = 3
+FAULTS = ("kill", "stop", "stop for long", "drain", "switch")
 MODES = ("sync", "sync", "async", "stream")
 ALLOWED = {200, 202, 502, 503, 504}
 """And 500 for the function that fails, or an answer that never came because its caller left."""
@@ -39,13 +39,13 @@ class Storm:
         self.workers: list[Node] = []
         self.seen = Seen()
 
-    async def blow(self, *, workers: int, callers: int, seconds: float) -> None:
-        """Start the workers; then callers and faults, for so long; then all workers are well."""
+    async def blow(self, *, workers: int, callers: int, rounds: int) -> None:
+        """Start the workers; then callers, and so often every fault; then all workers are well."""
         for number in range(workers):
             self.workers.append(await self._worker(number))
         await self._until_all_ready()
-        end = time.monotonic() + seconds
-        await asyncio.gather(self._break(end), *(self._call(n, end) for n in range(callers)))
+        breaking = asyncio.create_task(self._break(rounds))
+        await asyncio.gather(breaking, *(self._call(n, breaking) for n in range(callers)))
         await self._until_all_ready()
 
     async def _worker(self, number: int) -> Node:
@@ -55,13 +55,13 @@ class Storm:
         for balancer in self._balancers:
             await balancer.until_ready_workers(len(self.workers))
 
-    async def _break(self, end: float) -> None:
+    async def _break(self, rounds: int) -> None:
         chance = random.Random(self._seed)
-        while time.monotonic() < end:
+        for fault in chance.sample(FAULTS * rounds, k=len(FAULTS) * rounds):
             await asyncio.sleep(chance.uniform(0.3, 1.5))
             number = chance.randrange(len(self.workers))
             worker = self.workers[number]
-            match chance.choice(("kill", "stop", "stop for long", "drain", "switch")):
+            match fault:
                 case "kill":
                     worker.process.kill()
                     await asyncio.sleep(chance.uniform(0, 2))
@@ -84,12 +84,12 @@ class Storm:
         await asyncio.sleep(seconds)
         worker.process.send(signal.SIGCONT)
 
-    async def _call(self, number: int, end: float) -> None:
+    async def _call(self, number: int, breaking: asyncio.Task[None]) -> None:
         chance = random.Random(f"{self._seed} {number}")
         async with ClientSession(
             headers={"Authorization": KEY}, timeout=ClientTimeout(total=GIVE_UP_S)
         ) as caller:
-            while time.monotonic() < end:
+            while not breaking.done():
                 body = _submission(chance)
                 url = f"{chance.choice(self._balancers).url}/task"
                 patience_s = chance.uniform(0.01, 0.5) if chance.random() < 0.15 else None

@@ -7,19 +7,22 @@ from pathlib import Path
 from tests.balancer.processes import nodes
 from tests.balancer.storm import Storm
 from tests.durable_postgres.server import postgres
+from tests.harness.sizes import sized
 
-SECONDS = 20.0
+ROUNDS = sized("rounds", short=1, long_form=8)
 ERRORS = ('"level":"error"', '"level":"critical"', "Traceback")
 
 
 @asynccontextmanager
-async def storm(folder: Path, *, balancers: int, url: str | None) -> AsyncIterator[Storm]:
+async def storm(
+    folder: Path, *, balancers: int, rounds: int, url: str | None = None
+) -> AsyncIterator[Storm]:
     """A storm that is over; at its end nothing may be left of it."""
     env = {} if url is None else {"DATABASE_URL": url}
     async with nodes(folder) as started:
         heads = [await started.balancer(f"balancer-{n}", **env) for n in range(balancers)]
         storm = Storm(started, heads, seed=balancers)
-        await storm.blow(workers=3, callers=16, seconds=SECONDS)
+        await storm.blow(workers=3, callers=16, rounds=rounds)
         assert storm.seen.wrong == []
         assert storm.seen.answers["sync 200"] > 0
         for task_id in storm.seen.accepted:
@@ -32,12 +35,15 @@ async def storm(folder: Path, *, balancers: int, url: str | None) -> AsyncIterat
         assert [line for line in told if any(error in line for error in ERRORS)] == []
 
 
-async def test_a_balancer_in_a_storm(tmp_path: Path) -> None:
-    async with storm(tmp_path, balancers=1, url=None) as blown:
+@ROUNDS
+async def test_a_balancer_in_a_storm(tmp_path: Path, rounds: int) -> None:
+    async with storm(tmp_path, balancers=1, rounds=rounds) as blown:
         assert blown.seen.accepted
 
 
-async def test_balancers_that_share_a_database_in_a_storm(tmp_path: Path) -> None:
+@ROUNDS
+async def test_balancers_that_share_a_database_in_a_storm(tmp_path: Path, rounds: int) -> None:
     with postgres() as server:
-        async with storm(tmp_path, balancers=2, url=server.create_database()) as blown:
+        url = server.create_database()
+        async with storm(tmp_path, balancers=2, rounds=rounds, url=url) as blown:
             assert blown.seen.accepted

@@ -9,15 +9,18 @@ import pytest
 from slotgrid.records.engines import engine_of
 from tests.durable.durable_worker import accepted, durable_worker, finished
 from tests.durable_postgres.many_tasks import id_of, make_many
+from tests.harness.sizes import sized
 
-MANY = 60_000
-PAGE = 1000
+PAGES = 120
+FAILED = 60
 
 
+@sized("many", short=6_000, long_form=120_000)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 async def test_each_of_many_tasks_is_on_one_page_while_others_come(
-    tmp_path: Path, database: str, request: pytest.FixtureRequest
+    tmp_path: Path, database: str, many: int, request: pytest.FixtureRequest
 ) -> None:
+    size, failed_each = many // PAGES, many // FAILED
     url = None if database == "sqlite" else request.getfixturevalue("database_url")
     env = {} if url is None else {"DATABASE_URL": url}
     async with durable_worker(tmp_path, HISTORY_LIMIT=1, **env) as worker:
@@ -30,23 +33,25 @@ async def test_each_of_many_tasks_is_on_one_page_while_others_come(
 
         first = await finished(worker, await accepted(worker, "say", input={"text": "a"}))
         engine = engine_of(url, tmp_path / "data", pool=1)
-        await asyncio.to_thread(make_many, engine, MANY)
+        await asyncio.to_thread(make_many, engine, many, failed_each)
         engine.dispose()
         seen: list[str] = []
         while True:
-            got = await page(until=first["finished_at"], limit=PAGE, offset=len(seen))
+            got = await page(until=first["finished_at"], limit=size, offset=len(seen))
             seen += [task["id"] for task in got["tasks"]]
-            assert got["total"] == MANY
-            if len(seen) >= MANY:
+            assert got["total"] == many
+            if len(seen) >= many:
                 break
-            if len(seen) % (10 * PAGE) == 0:
+            if len(seen) % (20 * size) == 0:
                 await finished(worker, await accepted(worker, "say", input={"text": "b"}))
-        assert seen == [id_of(number) for number in reversed(range(MANY))]
-        assert (await page())["total"] == MANY + MANY // (10 * PAGE) - 1
-        failed = [id_of(number) for number in range(MANY - 1000, -1, -1000)]
-        assert await ids(status="failed", limit=PAGE) == failed
+        assert seen == [id_of(number) for number in reversed(range(many))]
+        assert (await page())["total"] == many + PAGES // 20 - 1
+        failed = [id_of(number) for number in range(many - failed_each, -1, -failed_each)]
+        assert await ids(status="failed", limit=FAILED) == failed
         assert await ids(status="failed", limit=3, offset=50) == failed[50:53]
-        assert await ids(q="REASON 42000") == [id_of(42_000)]
-        assert await ids(delivery="failed", limit=2) == [id_of(MANY - 993), id_of(MANY - 1993)]
-        assert (await page(function="f7", limit=1))["total"] == MANY // 10
+        assert await ids(q=f"REASON {many // 2}") == [id_of(many // 2)]
+        assert await ids(delivery="failed", limit=2) == [
+            id_of(number + 7) for number in range(many - failed_each, 0, -failed_each)[:2]
+        ]
+        assert (await page(function="f7", limit=1))["total"] == many // 10
         assert await ids(function="f7", status="failed") == []

@@ -10,8 +10,12 @@ from tests.balancer.processes import nodes
 from tests.durable_postgres.commit_cutter import commit_cutter
 from tests.durable_postgres.every_mode import Under, under
 from tests.durable_postgres.server import Postgres
+from tests.harness.sizes import long
 
 KINDS = pytest.mark.parametrize("kind", ["worker", "balancer"])
+# Both kinds of nodes write to the database by the same code.
+WORKER = pytest.mark.parametrize("kind", ["worker", long("balancer")])
+BALANCER = pytest.mark.parametrize("kind", [long("worker"), "balancer"])
 INSERT = b"INSERT INTO slotgrid_tasks"
 AWAY_S = 16.0
 """Longer than a caller waits."""
@@ -37,7 +41,7 @@ async def test_a_caller_is_not_told_of_an_answer_that_was_lost(
         await fault.works_again()
 
 
-@KINDS
+@BALANCER
 async def test_a_task_whose_acceptance_was_not_confirmed_runs(
     tmp_path: Path, database_url: str, kind: str
 ) -> None:
@@ -91,7 +95,7 @@ async def test_a_server_that_ends_at_once_under_a_commit_loses_no_task(
         await fault.works_again()
 
 
-@KINDS
+@WORKER
 async def test_no_turn_of_a_task_is_lost_or_made_twice(
     tmp_path: Path, database_url: str, kind: str
 ) -> None:

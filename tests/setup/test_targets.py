@@ -6,12 +6,12 @@ import subprocess
 from tests.setup.paths import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
-INTERNAL = {"python", "runtime", "dev"}
+INTERNAL = {"python", "runtime", "dev", "tools"}
 
 
 def targets() -> set[str]:
     """What `make` can be asked for."""
-    return set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
 def test_every_make_command_in_the_documentation_exists() -> None:
@@ -21,7 +21,7 @@ def test_every_make_command_in_the_documentation_exists() -> None:
         for page in pages
         # As code only, at a line's start or in backticks: prose makes other things.
         for target in re.findall(
-            r"(?:^ *(?:\$ )?|`|[A-Z]+=\S+ )make ([a-z]+)", page.read_text(), re.M
+            r"(?:^ *(?:\$ )?|`|[A-Z]+=\S+ )make ([a-z-]+)", page.read_text(), re.M
         )
     }
     assert {"lint", "test"} <= {target for page, target in spoken if page == "run"}
@@ -30,7 +30,7 @@ def test_every_make_command_in_the_documentation_exists() -> None:
 
 def test_make_alone_lists_every_target_with_what_it_does() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    described = re.findall(r"^  make ([a-z]+) +\S.+$", listed, re.MULTILINE)
+    described = re.findall(r"^  make ([a-z-]+) +\S.+$", listed, re.MULTILINE)
     assert set(described) == targets() - INTERNAL
 
 
@@ -49,7 +49,7 @@ def test_without_a_new_enough_python_make_says_what_is_needed() -> None:
 
 
 def test_the_checks_of_ci_are_those_of_make_check_in_the_same_order() -> None:
-    ci = re.findall(r"^make ([a-z]+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    ci = re.findall(r"^make ([a-z-]+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
     check = re.search(r"^check: (.+?) ##", MAKEFILE, re.MULTILINE)
     assert check is not None
     assert check[1].split() == ci

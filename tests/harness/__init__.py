@@ -1,0 +1,1 @@
+"""What tests share: nodes in this process, nodes as processes of their own, and fake peers."""
