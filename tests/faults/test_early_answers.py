@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 from aiohttp import ClientSession
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.intake import connections
 from tests.faults.test_strangers import sender, status_of
@@ -20,8 +21,8 @@ TASK = json.dumps({"function": "echo", "input": {"value": "x"}}).encode()
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    async with running_node() as running:
+async def node(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
+    async with running_node(aiohttp_client) as running:
         yield running
 
 
@@ -194,10 +195,11 @@ async def test_a_broken_chunk_is_a_problem(node: RunningNode) -> None:
 
 
 async def test_a_silent_connection_is_closed(
+    aiohttp_client: AiohttpClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections, "FIRST_HEADER_S", 0.3)
-    async with running_node() as node:
+    async with running_node(aiohttp_client) as node:
         host, port = node.url.removeprefix("http://").split(":")
         for sent in (b"", b"GET /livez HTTP/1.1\r\nHost:"):
             reader, writer = await asyncio.open_connection(host, int(port))
@@ -210,6 +212,7 @@ async def test_a_silent_connection_is_closed(
 
 
 async def test_a_stranger_who_does_not_read_is_cut_off_and_a_caller_is_not(
+    aiohttp_client: AiohttpClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connections, "ANSWER_S", 0.3)
@@ -221,7 +224,7 @@ async def test_a_stranger_who_does_not_read_is_cut_off_and_a_caller_is_not(
         lose(connection, exc)
 
     monkeypatch.setattr(connections.Connection, "connection_lost", connection_lost)
-    async with running_node() as node:
+    async with running_node(aiohttp_client) as node:
         # Many at once, more than the kernel takes before anybody reads.
         header = f"GET {LARGE_FILE} HTTP/1.1\r\nHost: t\r\n"
         many = f"{header}\r\n" * 19 + header

@@ -14,6 +14,7 @@ from textwrap import dedent
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.runtime.choices import BrowserKind
 from tests.balancer.processes import Node, nodes
@@ -76,12 +77,10 @@ async def _page(request: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[TestServer]:
+async def site(aiohttp_server: AiohttpServer) -> TestServer:
     app = web.Application()
     app.add_routes([web.get("/socket", _socket), web.get("/{name}", _page)])
-    server = TestServer(app)
-    async with server:
-        yield server
+    return await aiohttp_server(app)
 
 
 @asynccontextmanager

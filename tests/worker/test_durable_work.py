@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.runtime.settings import Settings, SettingsError
 from tests.worker.running import RunningWorker, browserless_worker
@@ -40,7 +40,9 @@ async def test_health_tells_what_waits_and_that_the_database_answers(tmp_path: P
         assert (await worker.get("/health"))["durable"]["waiting"] == 3
 
 
-async def test_deliveries_are_counted_by_what_followed(tmp_path: Path) -> None:
+async def test_deliveries_are_counted_by_what_followed(
+    tmp_path: Path, aiohttp_server: AiohttpServer
+) -> None:
     statuses = iter([200, 500])
 
     async def take(_: web.Request) -> web.Response:
@@ -49,10 +51,8 @@ async def test_deliveries_are_counted_by_what_followed(tmp_path: Path) -> None:
     app = web.Application()
     app.add_routes([web.post("/hook", take)])
     private = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8", "WEBHOOK_RETRIES": 0}
-    async with (
-        TestServer(app, host="127.0.0.1") as server,
-        browserless_worker(tmp_path, {"greet.py": GREET}, **private) as worker,
-    ):
+    server = await aiohttp_server(app)
+    async with browserless_worker(tmp_path, {"greet.py": GREET}, **private) as worker:
         webhook = {"url": str(server.make_url("/hook"))}
         for state in ("delivered", "failed"):
             answer = await worker.submit("greet", mode="webhook", webhook=webhook)

@@ -2,8 +2,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
+from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.cli.main import cli
 from tests.slotgrid.cli.fake_node import KEY, PAGE_INPUT, FakeNode, Said, answer
@@ -12,14 +12,14 @@ Run = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[FakeNode]:
+async def node(aiohttp_server: AiohttpServer) -> FakeNode:
     """A node with two functions: `hello`, which streams, and `page_title`, which has fields."""
     node = FakeNode()
     node.add("hello", _hello)
     node.add("page_title", _page_title, PAGE_INPUT)
-    async with TestServer(node.app, handler_cancellation=True) as server:
-        node.url = str(server.make_url("")).rstrip("/")
-        yield node
+    server = await aiohttp_server(node.app)
+    node.url = str(server.make_url("")).rstrip("/")
+    return node
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.client import Client, NodeUnreachable, Problem, UnexpectedAnswer
 from tests.slotgrid.cli.fake_node import KEY, TASK_ID, FakeNode, Said, answer, problem
@@ -142,7 +142,9 @@ async def test_nobody_there_is_told_with_the_reason() -> None:
     assert caught.value.reason == "Connection refused"
 
 
-async def test_an_answer_that_is_not_of_a_node_is_told_as_that() -> None:
+async def test_an_answer_that_is_not_of_a_node_is_told_as_that(
+    aiohttp_server: AiohttpServer,
+) -> None:
     async def page(_: web.Request) -> web.Response:
         return web.Response(text="<h1>It works</h1>", content_type="text/html")
 
@@ -151,7 +153,8 @@ async def test_an_answer_that_is_not_of_a_node_is_told_as_that() -> None:
 
     app = web.Application()
     app.add_routes([web.get("/health", page), web.get("/logs", away)])
-    async with TestServer(app) as server, Client(str(server.make_url("/"))) as client:
+    server = await aiohttp_server(app)
+    async with Client(str(server.make_url("/"))) as client:
         with pytest.raises(UnexpectedAnswer, match="not a JSON object"):
             await client.health()
         with pytest.raises(UnexpectedAnswer, match=r"leads to https://elsewhere\.example/logs"):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from click.testing import CliRunner, Result
+from pytest_aiohttp.plugin import AiohttpClient, AiohttpServer
 
 from slotgrid.cli.main import cli
 from slotgrid.client import Accepted, Answer, Client, Problem
@@ -19,8 +19,8 @@ Run = Callable[..., Awaitable[Result]]
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(durable=True, slots=1) as running:
+async def node(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
+    async with running_node(aiohttp_client, durable=True, slots=1) as running:
         yield running
 
 
@@ -112,7 +112,9 @@ async def test_a_retry_shows_the_result_or_what_was_accepted(
         assert json.loads(again.stdout) == {"message": "Hello, World!"}
 
 
-async def test_a_webhook_is_sent_and_sent_again(run: Run, node: RunningNode) -> None:
+async def test_a_webhook_is_sent_and_sent_again(
+    run: Run, node: RunningNode, aiohttp_server: AiohttpServer
+) -> None:
     got: asyncio.Queue[str] = asyncio.Queue()
 
     async def take(request: web.Request) -> web.Response:
@@ -121,7 +123,8 @@ async def test_a_webhook_is_sent_and_sent_again(run: Run, node: RunningNode) -> 
 
     app = web.Application()
     app.add_routes([web.post("/hook", take)])
-    async with TestServer(app, host="127.0.0.1") as server, asyncio.timeout(20):
+    server = await aiohttp_server(app)
+    async with asyncio.timeout(20):
         url = str(server.make_url("/hook"))
         task_id = await _handed_over(run, "echo", "value=1", "--webhook", url)
         assert await got.get() == task_id
@@ -171,9 +174,11 @@ async def test_a_batch_is_accepted_whole_or_refused_with_its_faults(client: Clie
     assert isinstance(await client.retry((await client.call("greet")).id), Answer)
 
 
-async def test_who_follows_outlasts_a_restart_of_the_node(tmp_path: Path) -> None:
+async def test_who_follows_outlasts_a_restart_of_the_node(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
     async with AsyncExitStack() as stack:
-        async with running_node(durable=True, data_dir=tmp_path, slots=1) as node:
+        async with running_node(aiohttp_client, durable=True, data_dir=tmp_path, slots=1) as node:
             held = asyncio.create_task(node.submit("hold"))
             await node.running_task()
             client = await stack.enter_async_context(Client(node.url, KEY))
@@ -187,7 +192,7 @@ async def test_who_follows_outlasts_a_restart_of_the_node(tmp_path: Path) -> Non
             node.runner.gate.set()
             await held
         port = int(node.url.rpartition(":")[2])
-        async with running_node(durable=True, data_dir=tmp_path, port=port):
+        async with running_node(aiohttp_client, durable=True, data_dir=tmp_path, port=port):
             async with asyncio.timeout(20):
                 assert (await following)[-1] == "done"
 

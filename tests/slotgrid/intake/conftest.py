@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from tests.slotgrid.intake.nodes import RunningNode, running_node
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    async with running_node() as running:
+async def node(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
+    async with running_node(aiohttp_client) as running:
         yield running

@@ -10,7 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, web
+from aiohttp import ClientResponse, ClientTimeout, web
+from aiohttp.test_utils import TestClient, TestServer
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
@@ -51,6 +53,16 @@ NAME = "test-node"
 GIVE_UP_S = 20.0
 
 
+Client = TestClient[Any, None]
+
+
+class NodeServer(TestServer):
+    """Serves an application as the process of a node does."""
+
+    async def _make_runner(self, **_: Any) -> NodeRunner:
+        return NodeRunner(self.app, shutdown_timeout_s=0.2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunningNode:
     """A node that listens at `url`. `caller` shows its key with each request, `stranger` none."""
@@ -62,8 +74,8 @@ class RunningNode:
     runner: CoroutineRunner
     slots: Slots
     durability: Durability | None
-    caller: ClientSession
-    stranger: ClientSession
+    caller: Client
+    stranger: Client
     drains: list[float | None] = field(default_factory=list)
 
     @property
@@ -165,6 +177,7 @@ async def events_of(response: ClientResponse) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def running_node(
+    aiohttp_client: AiohttpClient,
     *more: Offered,
     offered: Sequence[Offered] = OFFERED,
     slots: int = 2,
@@ -181,8 +194,8 @@ async def running_node(
     port: int = 0,
     add_own: Callable[[web.Application], None] = lambda _: None,
 ) -> AsyncIterator[RunningNode]:
-    """A node that is ready. At the end nothing is left of its tasks, and every answer that it
-    gave was as documented.
+    """A node that is ready and listens until the end of the block. At the end nothing is left of
+    its tasks, and every answer that it gave was as documented.
 
     `durable` gives it a database, in `data_dir` if a later node is to find it there; `add_own`
     adds to its application before it is frozen.
@@ -229,12 +242,15 @@ async def running_node(
         faults = check_answers(app) if docs_enabled else []
         async with (
             nullcontext() if durability is None else durability.running(node.supervisor),
-            _listening(app, port) as url,
-            _session(url, {"Authorization": KEY}) as caller,
-            _session(url, {}) as stranger,
+            NodeServer(app, port=port) as server,
         ):
+            timeout = ClientTimeout(total=GIVE_UP_S)
+            caller: Client = await aiohttp_client(
+                server, headers={"Authorization": KEY}, timeout=timeout
+            )
+            stranger: Client = await aiohttp_client(server, timeout=timeout)
             running = RunningNode(
-                url=url,
+                url=f"http://127.0.0.1:{server.port}",
                 node=node,
                 app=app,
                 catalog=catalog,
@@ -359,23 +375,4 @@ def _readings(slots: Slots, dispatcher: Dispatcher) -> GaugeReadings:
         loop_lag_s=0.0,
         slot_mismatch=0,
         detached_functions=0,
-    )
-
-
-@asynccontextmanager
-async def _listening(app: web.Application, port: int) -> AsyncIterator[str]:
-    runner = NodeRunner(app, shutdown_timeout_s=0.2)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-def _session(url: str, headers: Mapping[str, str]) -> ClientSession:
-    # A connection for each request: so that a test can hang up without another one noticing.
-    return ClientSession(
-        url, headers=headers, timeout=ClientTimeout(total=GIVE_UP_S), raise_for_status=False
     )

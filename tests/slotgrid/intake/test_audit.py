@@ -1,6 +1,7 @@
 from ipaddress import ip_network
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.intake.audit import caller_address
 from tests.slotgrid.intake.nodes import running_node
@@ -29,10 +30,10 @@ def test_the_callers_address_is_what_the_last_trusted_proxy_saw(
     assert caller_address(remote, forwarded, PROXIES) == address
 
 
-async def test_operations_are_logged_with_user_and_address() -> None:
-    async with running_node() as node:
+async def test_operations_are_logged_with_user_and_address(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client) as node:
         for path in ("/off", "/on", "/tasks/cancel", "/drain"):
-            async with node.caller.post(f"{node.url}{path}") as answer:
+            async with node.caller.post(path) as answer:
                 assert answer.status == 200, path
         told = [line for line in node.node.logs.entries() if line["event"].startswith("audit.")]
         assert [line["event"] for line in told] == [
@@ -44,11 +45,13 @@ async def test_operations_are_logged_with_user_and_address() -> None:
         assert {(line["user"], line["address"]) for line in told} == {("root", "127.0.0.1")}
 
 
-async def test_the_next_request_of_a_connection_is_logged_without_the_task_of_the_last() -> None:
-    async with running_node() as node:
+async def test_the_next_request_of_a_connection_is_logged_without_the_task_of_the_last(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client) as node:
         greet = {"function": "greet", "input": {"name": "Ada"}}
         for path, body in (("/task", greet), ("/off", {})):
-            async with node.caller.post(f"{node.url}{path}", json=body) as answer:
+            async with node.caller.post(path, json=body) as answer:
                 assert answer.status == 200, path
         *_, done, off = node.node.logs.entries()
         assert (done["event"], off["event"]) == ("task.completed", "audit.off")

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.intake.body import read_json
 from tests.slotgrid.intake.nodes import RunningNode, running_node
@@ -20,11 +21,11 @@ async def _read_strictly(request: web.Request) -> web.Response:
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
+async def node(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
     def add(app: web.Application) -> None:
         app.add_routes([web.post("/any", _read), web.post("/strict", _read_strictly)])
 
-    async with running_node(add_own=add, docs_enabled=False) as running:
+    async with running_node(aiohttp_client, add_own=add, docs_enabled=False) as running:
         yield running
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient, AiohttpServer
 
 from tests.slotgrid.intake.chromium import WatchedPage, browser, watched
 from tests.slotgrid.intake.nodes import KEY, RunningNode, running_node
@@ -16,8 +17,8 @@ ALLOWED = "Access-Control-Allow-Origin"
 
 
 @pytest.fixture
-async def opened() -> AsyncIterator[RunningNode]:
-    async with running_node(cors_origins=[OTHER]) as running:
+async def opened(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
+    async with running_node(aiohttp_client, cors_origins=[OTHER]) as running:
         yield running
 
 
@@ -89,7 +90,7 @@ async def test_a_preflight_is_no_way_around_the_key(opened: RunningNode) -> None
 
 
 @pytest.fixture
-async def foreign_page() -> AsyncIterator[str]:
+async def foreign_page(aiohttp_server: AiohttpServer) -> str:
     """A page of another origin: the same host, another port."""
 
     async def page(_: web.Request) -> web.Response:
@@ -99,12 +100,7 @@ async def foreign_page() -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/", page)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    return str((await aiohttp_server(app)).make_url("")).rstrip("/")
 
 
 STREAM = """async ([url, key]) => {
@@ -130,10 +126,10 @@ MISTAKE = """async ([url]) => {
 
 
 async def test_a_page_of_another_origin_follows_a_stream_and_reads_an_error(
-    foreign_page: str, watched: WatchedPage
+    aiohttp_client: AiohttpClient, foreign_page: str, watched: WatchedPage
 ) -> None:
     page, _ = watched
-    async with running_node(cors_origins=["*"]) as node:
+    async with running_node(aiohttp_client, cors_origins=["*"]) as node:
         await page.goto(foreign_page)
         streamed = await page.evaluate(STREAM, [node.url, KEY])
         assert streamed["status"] == 200

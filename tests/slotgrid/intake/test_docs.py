@@ -4,6 +4,7 @@ import json
 
 import pytest
 from playwright.async_api import Page, expect
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.intake.api.docs import FILES
 from tests.slotgrid.intake.chromium import WatchedPage, browser, watched
@@ -72,9 +73,11 @@ async def test_the_key_survives_a_reload(node: RunningNode, watched: WatchedPage
     assert faults == []
 
 
-async def test_where_the_document_needs_a_key_the_page_asks_for_it(watched: WatchedPage) -> None:
+async def test_where_the_document_needs_a_key_the_page_asks_for_it(
+    aiohttp_client: AiohttpClient, watched: WatchedPage
+) -> None:
     page, faults = watched
-    async with running_node(docs_public=False) as node:
+    async with running_node(aiohttp_client, docs_public=False) as node:
         await page.goto(f"{node.url}/docs")
         await page.fill("#key", "not-the-key")
         await page.click("#ask button")
@@ -90,13 +93,15 @@ async def test_where_the_document_needs_a_key_the_page_asks_for_it(watched: Watc
     assert [fault for fault in faults if "401" not in fault] == []
 
 
-async def test_hostile_names_and_descriptions_stay_text(watched: WatchedPage) -> None:
+async def test_hostile_names_and_descriptions_stay_text(
+    aiohttp_client: AiohttpClient, watched: WatchedPage
+) -> None:
     page, faults = watched
 
     async def nothing(*_: object) -> None: ...
 
     hostile = "<img src=x onerror=\"document.title='broken in'\"><script>alert(1)</script>"
-    async with running_node(offer("evil", nothing, description=hostile)) as node:
+    async with running_node(aiohttp_client, offer("evil", nothing, description=hostile)) as node:
         await page.goto(f"{node.url}/docs#/tasks/submit")
         operation = page.locator("#operations-tasks-submit")
         await expect(operation.locator(".opblock-body")).to_be_visible()
@@ -125,8 +130,8 @@ async def test_no_other_file_can_be_asked_for(node: RunningNode, name: str) -> N
     assert (await node.problem("GET", f"/docs/static/{name}"))["status"] == 404
 
 
-async def test_a_private_document_asks_for_a_key() -> None:
-    async with running_node(docs_public=False) as node:
+async def test_a_private_document_asks_for_a_key(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, docs_public=False) as node:
         async with node.stranger.get("/openapi") as answer:
             assert (await problem_of(answer))["type"] == "/problems/unauthorized"
             assert "WWW-Authenticate" in answer.headers
@@ -139,14 +144,16 @@ async def test_a_public_document_does_not(node: RunningNode) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi", "/docs/static/docs.js", "/"])
-async def test_switched_off_there_is_none_of_it(path: str) -> None:
-    async with running_node(docs_enabled=False) as node:
+async def test_switched_off_there_is_none_of_it(aiohttp_client: AiohttpClient, path: str) -> None:
+    async with running_node(aiohttp_client, docs_enabled=False) as node:
         assert (await node.problem("GET", path))["type"] == "/problems/not-found"
 
 
-async def test_the_root_leads_to_the_page_under_the_prefix_of_a_proxy() -> None:
+async def test_the_root_leads_to_the_page_under_the_prefix_of_a_proxy(
+    aiohttp_client: AiohttpClient,
+) -> None:
     async with (
-        running_node(root_path="/grid") as node,
+        running_node(aiohttp_client, root_path="/grid") as node,
         node.stranger.get("/", allow_redirects=False) as answer,
     ):
         assert answer.status == 302

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.intake.files import FileAnswer
 from tests.worker.browser.waiting import until
@@ -16,7 +16,7 @@ GIVE_UP_S = 20.0
 
 
 async def test_a_caller_who_hangs_up_while_a_file_is_opened_leaves_it_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aiohttp_server: AiohttpServer
 ) -> None:
     file = tmp_path / "page.txt"
     file.write_text("a page")
@@ -40,12 +40,12 @@ async def test_a_caller_who_hangs_up_while_a_file_is_opened_leaves_it_closed(
     monkeypatch.setattr(web.FileResponse, "_make_response", slowly)
     app = web.Application()
     app.router.add_get("/", answer)
-    async with TestServer(app, handler_cancellation=True) as server:
-        _, writer = await asyncio.open_connection(server.host, server.port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
-        await begun.wait()
-        writer.transport.abort()
-        await until(lambda: asked[0].transport is None, GIVE_UP_S)
-        assert not opened[0].closed
-        go.set()
-        await until(lambda: opened[0].closed, GIVE_UP_S)
+    server = await aiohttp_server(app)
+    _, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    await begun.wait()
+    writer.transport.abort()
+    await until(lambda: asked[0].transport is None, GIVE_UP_S)
+    assert not opened[0].closed
+    go.set()
+    await until(lambda: opened[0].closed, GIVE_UP_S)

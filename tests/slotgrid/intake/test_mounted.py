@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.events import Event
 from slotgrid.core.submission import Submission
@@ -37,7 +38,7 @@ def _failure(task: Task) -> web.Response:
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
+async def node(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
     """A node whose handlers are mounted under PREFIX, beside their own paths."""
 
     def mount(app: web.Application) -> None:
@@ -45,7 +46,7 @@ async def node() -> AsyncIterator[RunningNode]:
         inner.add_routes([*routes(), web.post("/kinds", _kinds)])
         app.add_subapp(PREFIX, inner)
 
-    async with running_node(add_own=mount, docs_enabled=False) as running:
+    async with running_node(aiohttp_client, add_own=mount, docs_enabled=False) as running:
         yield running
 
 

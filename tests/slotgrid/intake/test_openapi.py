@@ -9,6 +9,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.errors import InvalidSubmission, problem_types
 from slotgrid.core.field_readers import FIELDS
@@ -102,8 +103,10 @@ async def test_every_operation_has_its_own_name_and_every_path_parameter_is_desc
         assert operation["summary"]
 
 
-async def test_two_applications_give_the_same_document_and_asking_twice_changes_nothing() -> None:
-    async with running_node() as one, running_node() as other:
+async def test_two_applications_give_the_same_document_and_asking_twice_changes_nothing(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client) as one, running_node(aiohttp_client) as other:
         first = one.app[DOCUMENT].build()
         assert orjson.dumps(first) == orjson.dumps(one.app[DOCUMENT].build())
         assert orjson.dumps(first) == orjson.dumps(other.app[DOCUMENT].build())
@@ -129,13 +132,15 @@ async def test_the_document_is_made_once_for_each_state_of_the_functions(node: R
     assert document.current() is not first
 
 
-async def test_a_node_without_functions_has_a_valid_document() -> None:
-    async with running_node(offered=()) as node:
+async def test_a_node_without_functions_has_a_valid_document(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, offered=()) as node:
         validate(await node.get("/openapi"))
 
 
-async def test_the_prefix_of_a_proxy_is_the_address_of_the_server() -> None:
-    async with running_node(root_path="/grid/") as node:
+async def test_the_prefix_of_a_proxy_is_the_address_of_the_server(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client, root_path="/grid/") as node:
         assert (await node.get("/openapi"))["servers"] == [{"url": "/grid"}]
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 from aiohttp.test_utils import TestServer
+from pytest_aiohttp.plugin import AiohttpServer
 
 from tests.worker.browser.site import make_site
 from worker.browser.browsers import Browsers
@@ -63,7 +64,5 @@ async def start(tmp_path: Path) -> AsyncIterator[StartBrowsers]:
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[TestServer]:
-    server = TestServer(make_site())
-    async with server:
-        yield server
+async def site(aiohttp_server: AiohttpServer) -> TestServer:
+    return await aiohttp_server(make_site())

@@ -1,6 +1,7 @@
 """The files that a task saved."""
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from tests.slotgrid.intake.api.tasks import ended
 from tests.slotgrid.intake.functions import offer
@@ -46,10 +47,12 @@ async def test_a_file_that_was_removed_is_gone(node: RunningNode) -> None:
     assert problem["type"] == "/problems/gone"
 
 
-async def test_a_function_s_list_of_artifacts_says_what_it_says_in_the_task() -> None:
+async def test_a_function_s_list_of_artifacts_says_what_it_says_in_the_task(
+    aiohttp_client: AiohttpClient,
+) -> None:
     async def nothing(*_: object) -> None: ...
 
-    async with running_node(offer("nothing", nothing)) as node:
+    async with running_node(aiohttp_client, offer("nothing", nothing)) as node:
         task_id = await ended(node, "nothing")
         assert await node.get(f"/tasks/{task_id}/artifacts") == {"artifacts": [], "total": 0}
         task = (await node.get(f"/tasks/{task_id}"))["task"]

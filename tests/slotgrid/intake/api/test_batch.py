@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from tests.slotgrid.intake.nodes import RunningNode, problem_of, running_node
 
@@ -20,8 +21,10 @@ async def _total(node: RunningNode) -> Any:
     return (await node.get("/tasks"))["total"]
 
 
-async def test_every_task_of_a_batch_runs_and_is_answered_in_order() -> None:
-    async with running_node(durable=True) as node:
+async def test_every_task_of_a_batch_runs_and_is_answered_in_order(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client, durable=True) as node:
         answer = await _post(node, *(ECHO | {"input": {"value": n}} for n in range(20)))
         assert answer["success"] is True
         ids = [task["id"] for task in answer["tasks"]]
@@ -32,8 +35,8 @@ async def test_every_task_of_a_batch_runs_and_is_answered_in_order() -> None:
             assert task["mode"] == "async"
 
 
-async def test_positions_say_in_which_order_they_will_run() -> None:
-    async with running_node(durable=True, slots=1) as node:
+async def test_positions_say_in_which_order_they_will_run(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, durable=True, slots=1) as node:
         holding = await _post(node, {"function": "hold"})
         await node.running_task()
         answer = await _post(node, ECHO, ECHO | {"priority": 1}, ECHO)
@@ -45,8 +48,10 @@ async def test_positions_say_in_which_order_they_will_run() -> None:
             assert ended["task"]["status"] == "completed"
 
 
-async def test_each_fault_of_each_item_is_pointed_at_and_nothing_is_accepted() -> None:
-    async with running_node(durable=True) as node:
+async def test_each_fault_of_each_item_is_pointed_at_and_nothing_is_accepted(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client, durable=True) as node:
         problem = await _post(
             node,
             ECHO,
@@ -75,9 +80,11 @@ async def test_each_fault_of_each_item_is_pointed_at_and_nothing_is_accepted() -
         assert node.tasks == []
 
 
-async def test_a_batch_that_lacks_workers_only_may_be_sent_again() -> None:
+async def test_a_batch_that_lacks_workers_only_may_be_sent_again(
+    aiohttp_client: AiohttpClient,
+) -> None:
     nowhere = ECHO | {"place": {"labels": {"gpu": "yes"}}}
-    async with running_node(durable=True) as node:
+    async with running_node(aiohttp_client, durable=True) as node:
         async with node.caller.post("/tasks", json={"tasks": [nowhere, nowhere]}) as answer:
             assert int(answer.headers["Retry-After"]) > 0
             problem = await problem_of(answer)
@@ -87,8 +94,8 @@ async def test_a_batch_that_lacks_workers_only_may_be_sent_again() -> None:
         assert await _total(node) == 0
 
 
-async def test_no_answer_names_more_faults_than_help_anyone() -> None:
-    async with running_node(durable=True) as node:
+async def test_no_answer_names_more_faults_than_help_anyone(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, durable=True) as node:
         problem = await _post(node, *([{}] * 1000), status=400)
         assert len(problem["errors"]) == 100
 
@@ -119,16 +126,16 @@ async def test_a_node_without_a_database_says_that_it_offers_no_such_mode(
     assert problem["errors"][0]["pointer"] == "/tasks/0/mode"
 
 
-async def test_a_batch_is_refused_in_maintenance() -> None:
-    async with running_node(durable=True) as node:
+async def test_a_batch_is_refused_in_maintenance(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, durable=True) as node:
         await node.caller.post("/off")
         problem = await _post(node, ECHO, status=503)
         assert problem["type"] == "/problems/maintenance"
         assert await _total(node) == 0
 
 
-async def test_a_key_stands_for_the_whole_batch() -> None:
-    async with running_node(durable=True) as node:
+async def test_a_key_stands_for_the_whole_batch(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, durable=True) as node:
         first = await _post(node, ECHO, ECHO, key="k")
         again = await _post(node, ECHO, ECHO, key="k")
         ids = [task["id"] for task in first["tasks"]]
@@ -139,9 +146,11 @@ async def test_a_key_stands_for_the_whole_batch() -> None:
         assert await _total(node) == 2
 
 
-async def test_a_thousand_are_accepted_at_once_or_none_for_one_that_is_bad() -> None:
+async def test_a_thousand_are_accepted_at_once_or_none_for_one_that_is_bad(
+    aiohttp_client: AiohttpClient,
+) -> None:
     thousand = [ECHO | {"input": {"value": n}} for n in range(1000)]
-    async with running_node(durable=True) as node:
+    async with running_node(aiohttp_client, durable=True) as node:
         problem = await _post(node, *thousand[:-1], {"function": "nobody"}, status=400)
         assert [fault["pointer"] for fault in problem["errors"]] == ["/tasks/999/function"]
         assert await _total(node) == 0

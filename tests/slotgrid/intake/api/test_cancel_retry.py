@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.principal import Principal, Scope
 from slotgrid.core.submission import Submission
@@ -29,8 +30,8 @@ async def test_a_sync_caller_is_told_that_someone_cancelled_its_task(node: Runni
     await node.idle()
 
 
-async def test_a_queued_task_can_be_cancelled() -> None:
-    async with running_node(slots=1) as node:
+async def test_a_queued_task_can_be_cancelled(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, slots=1) as node:
         first = asyncio.create_task(node.submit("hold"))
         running = await node.running_task()
         second = asyncio.create_task(node.problem("POST", "/task", json={"function": "greet"}))
@@ -44,8 +45,8 @@ async def test_a_queued_task_can_be_cancelled() -> None:
         await first
 
 
-async def test_bulk_cancel_takes_the_filters_of_the_list() -> None:
-    async with running_node(slots=1) as node:
+async def test_bulk_cancel_takes_the_filters_of_the_list(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, slots=1) as node:
         hold = asyncio.create_task(node.problem("POST", "/task", json={"function": "hold"}))
         await node.running_task()
         greets = [

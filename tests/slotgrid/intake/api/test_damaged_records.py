@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.records.tables import tasks
 from tests.slotgrid.intake.nodes import RunningNode, running_node
@@ -11,8 +12,8 @@ BODY = {"function": "echo", "input": {"value": 1}, "mode": "async"}
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(durable=True) as running:
+async def node(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
+    async with running_node(aiohttp_client, durable=True) as running:
         yield running
 
 

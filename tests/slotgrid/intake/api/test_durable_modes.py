@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError, web
-from aiohttp.test_utils import TestServer
+from pytest_aiohttp.plugin import AiohttpClient, AiohttpServer
 
 from slotgrid.core.errors import DatabaseUnavailable
 from tests.slotgrid.intake.checking import frames
@@ -18,8 +17,8 @@ ECHO = {"function": "echo", "input": {"value": 1}, "mode": "async"}
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(durable=True, slots=1) as running:
+async def node(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
+    async with running_node(aiohttp_client, durable=True, slots=1) as running:
         yield running
 
 
@@ -38,9 +37,10 @@ async def _ended(node: RunningNode, task_id: str) -> dict[str, Any]:
 
 
 class Receiver:
-    """Takes webhooks; answers each with `status`."""
+    """Takes webhooks at `url`; answers each with `status`."""
 
     def __init__(self) -> None:
+        self.url = ""
         self.status = 200
         self.got: asyncio.Queue[tuple[Any, Any]] = asyncio.Queue()
 
@@ -49,12 +49,12 @@ class Receiver:
         return web.Response(status=self.status)
 
 
-@asynccontextmanager
-async def _receiver() -> AsyncIterator[tuple[Receiver, str]]:
+@pytest.fixture
+async def receiver(aiohttp_server: AiohttpServer) -> Receiver:
     receiver, app = Receiver(), web.Application()
     app.add_routes([web.post("/hook", receiver.take)])
-    async with TestServer(app, host="127.0.0.1") as server:
-        yield receiver, str(server.make_url("/hook"))
+    receiver.url = str((await aiohttp_server(app)).make_url("/hook"))
+    return receiver
 
 
 async def test_an_async_task_is_accepted_at_once_and_its_result_is_there_later(
@@ -98,40 +98,42 @@ async def test_one_key_and_body_is_one_task_and_another_body_a_conflict(node: Ru
     assert (await node.get("/tasks"))["total"] == 1
 
 
-async def test_a_webhook_brings_the_result_and_can_be_sent_again(node: RunningNode) -> None:
-    async with _receiver() as (receiver, url):
-        body = ECHO | {"mode": "webhook", "webhook": {"url": url, "headers": {"X-Mine": "1"}}}
-        accepted = await _accept(node, body)
-        async with asyncio.timeout(20):
-            headers, sent = await receiver.got.get()
-            assert headers["webhook-id"] == accepted["id"]
-            assert headers["X-Mine"] == "1"
-            assert (sent["type"], sent["data"]["result"]) == ("task.completed", 1)
-            await _delivery(node, accepted["id"], "delivered")
-            async with node.caller.post(f"/tasks/{accepted['id']}/redeliver") as answer:
-                assert answer.status == 202
-            assert (await receiver.got.get())[1] == sent
-            while len((await _ended(node, accepted["id"]))["deliveries"]) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+async def test_a_webhook_brings_the_result_and_can_be_sent_again(
+    node: RunningNode, receiver: Receiver
+) -> None:
+    body = ECHO | {"mode": "webhook", "webhook": {"url": receiver.url, "headers": {"X-Mine": "1"}}}
+    accepted = await _accept(node, body)
+    async with asyncio.timeout(20):
+        headers, sent = await receiver.got.get()
+        assert headers["webhook-id"] == accepted["id"]
+        assert headers["X-Mine"] == "1"
+        assert (sent["type"], sent["data"]["result"]) == ("task.completed", 1)
+        await _delivery(node, accepted["id"], "delivered")
+        async with node.caller.post(f"/tasks/{accepted['id']}/redeliver") as answer:
+            assert answer.status == 202
+        assert (await receiver.got.get())[1] == sent
+        while len((await _ended(node, accepted["id"]))["deliveries"]) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
-async def test_a_delivery_that_failed_is_listed_and_can_be_sent_again(node: RunningNode) -> None:
-    async with _receiver() as (receiver, url):
-        receiver.status = 500
-        body = {"function": "fail", "mode": "webhook", "webhook": {"url": url}}
-        accepted = await _accept(node, body)
-        async with asyncio.timeout(20):
-            _, sent = await receiver.got.get()
-            assert sent["type"] == "task.failed"
-            assert sent["data"]["error"]["type"] == "/problems/function-failed"
-            await _delivery(node, accepted["id"], "failed")
-            attempts = (await _ended(node, accepted["id"]))["deliveries"]
-            assert [attempt["status"] for attempt in attempts] == [500]
-            receiver.status = 204
-            async with node.caller.post(f"/tasks/{accepted['id']}/redeliver") as answer:
-                assert answer.status == 202
-            await _delivery(node, accepted["id"], "delivered")
-        assert (await node.get("/tasks", delivery="failed"))["total"] == 0
+async def test_a_delivery_that_failed_is_listed_and_can_be_sent_again(
+    node: RunningNode, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    body = {"function": "fail", "mode": "webhook", "webhook": {"url": receiver.url}}
+    accepted = await _accept(node, body)
+    async with asyncio.timeout(20):
+        _, sent = await receiver.got.get()
+        assert sent["type"] == "task.failed"
+        assert sent["data"]["error"]["type"] == "/problems/function-failed"
+        await _delivery(node, accepted["id"], "failed")
+        attempts = (await _ended(node, accepted["id"]))["deliveries"]
+        assert [attempt["status"] for attempt in attempts] == [500]
+        receiver.status = 204
+        async with node.caller.post(f"/tasks/{accepted['id']}/redeliver") as answer:
+            assert answer.status == 202
+        await _delivery(node, accepted["id"], "delivered")
+    assert (await node.get("/tasks", delivery="failed"))["total"] == 0
 
 
 async def _delivery(node: RunningNode, task_id: str, state: str) -> None:
@@ -176,11 +178,13 @@ async def test_a_schedule_is_a_filter_that_finds_only_its_own(node: RunningNode)
     assert (await node.get("/tasks", schedule="nightly"))["total"] == 0
 
 
-async def test_tasks_of_an_earlier_process_are_shown_followed_and_listed(tmp_path: Path) -> None:
-    async with running_node(durable=True, data_dir=tmp_path) as node:
+async def test_tasks_of_an_earlier_process_are_shown_followed_and_listed(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    async with running_node(aiohttp_client, durable=True, data_dir=tmp_path) as node:
         accepted = await _accept(node, {"function": "greet", "mode": "async"})
         before = await _ended(node, accepted["id"])
-    async with running_node(durable=True, data_dir=tmp_path) as node:
+    async with running_node(aiohttp_client, durable=True, data_dir=tmp_path) as node:
         path = f"/tasks/{accepted['id']}"
         assert (await node.get(path))["task"] == before
         assert [task["id"] for task in (await node.get("/tasks"))["tasks"]] == [accepted["id"]]
@@ -204,15 +208,17 @@ async def test_tasks_of_an_earlier_process_are_shown_followed_and_listed(tmp_pat
             await _ended(node, (await answer.json())["id"])
 
 
-async def test_what_waited_when_the_process_ended_runs_in_the_next(tmp_path: Path) -> None:
-    async with running_node(durable=True, data_dir=tmp_path, slots=1) as node:
+async def test_what_waited_when_the_process_ended_runs_in_the_next(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    async with running_node(aiohttp_client, durable=True, data_dir=tmp_path, slots=1) as node:
         held = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         waiting = await _accept(node, ECHO)
         node.durable.release_queued()
         node.runner.gate.set()
         await held
-    async with running_node(durable=True, data_dir=tmp_path) as node:
+    async with running_node(aiohttp_client, durable=True, data_dir=tmp_path) as node:
         async with node.caller.get(f"/tasks/{waiting['id']}/events") as answer:
             assert (await events_of(answer))[-1]["event"] == "done"
         assert (await _ended(node, waiting["id"]))["result"] == 1

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.states import TaskState
 from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
@@ -78,8 +79,8 @@ async def test_only_the_last_caller_to_leave_takes_the_task_along(node: RunningN
     assert (again["type"], again["task_id"]) == ("/problems/task-cancelled", task.id)
 
 
-async def test_a_task_that_never_started_leaves_its_key_free() -> None:
-    async with running_node(slots=1, queue_limit=0) as node:
+async def test_a_task_that_never_started_leaves_its_key_free(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, slots=1, queue_limit=0) as node:
         holding = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         refused = await _post(node, ECHO)

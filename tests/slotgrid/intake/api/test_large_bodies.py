@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core import admission
 from slotgrid.tasks.large_input import LARGE_BODY_BYTES
@@ -18,8 +19,8 @@ MANY = 100_000
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[RunningNode]:
-    async with running_node(body_limit=10 * 1024 * 1024, durable=True) as running:
+async def node(aiohttp_client: AiohttpClient) -> AsyncIterator[RunningNode]:
+    async with running_node(aiohttp_client, body_limit=10 * 1024 * 1024, durable=True) as running:
         yield running
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import structlog
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.errors import problem_types
 from slotgrid.core.node import NodeState
@@ -95,8 +96,10 @@ async def test_maintenance_refuses_new_tasks_and_finishes_those_that_are_here(
     await node.submit("greet")
 
 
-async def test_a_node_that_is_starting_takes_no_tasks_and_cannot_be_hurried() -> None:
-    async with running_node() as node:
+async def test_a_node_that_is_starting_takes_no_tasks_and_cannot_be_hurried(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client) as node:
         node.node.status.state = NodeState.STARTING
         for path, body in (("/task", {"function": "greet"}), ("/on", {})):
             async with node.caller.post(path, json=body) as answer:
@@ -128,14 +131,19 @@ async def test_a_drain_that_cannot_be_read_is_refused(node: RunningNode, body: o
     assert await ready(node) == 200
 
 
-async def test_metrics_ask_for_a_key_unless_they_are_public(node: RunningNode) -> None:
+async def test_metrics_ask_for_a_key_unless_they_are_public(
+    aiohttp_client: AiohttpClient, node: RunningNode
+) -> None:
     await node.submit("greet")
     async with node.caller.get("/metrics") as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         assert "slotgrid_tasks_total{" in await answer.text()
     async with node.stranger.get("/metrics") as answer:
         assert answer.status == 401
-    async with running_node(metrics_public=True) as other, other.stranger.get("/metrics") as answer:
+    async with (
+        running_node(aiohttp_client, metrics_public=True) as other,
+        other.stranger.get("/metrics") as answer,
+    ):
         assert answer.status == 200
 
 

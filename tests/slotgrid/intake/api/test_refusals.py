@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiohttp import FormData
+from pytest_aiohttp.plugin import AiohttpClient
 
 from tests.slotgrid.intake.functions import offer
 from tests.slotgrid.intake.nodes import KEY, RunningNode, problem_of, running_node
@@ -138,13 +139,15 @@ async def test_another_content_type_is_415(node: RunningNode) -> None:
         assert problem["type"] == "/problems/unsupported-media-type"
 
 
-async def test_a_body_beyond_the_limit_is_413_with_or_without_a_length() -> None:
+async def test_a_body_beyond_the_limit_is_413_with_or_without_a_length(
+    aiohttp_client: AiohttpClient,
+) -> None:
     async def pieces() -> Any:
         for _ in range(64):
             yield b" " * 1024
 
     json_type = {"Content-Type": "application/json"}
-    async with running_node(body_limit=8 * 1024) as node:
+    async with running_node(aiohttp_client, body_limit=8 * 1024) as node:
         for data in (b" " * 64 * 1024, pieces()):
             problem = await node.problem("POST", "/task", data=data, headers=json_type)
             assert problem["type"] == "/problems/body-too-large"
@@ -183,11 +186,13 @@ async def test_a_query_is_checked_like_a_body(
     assert pointers(problem) == [pointer]
 
 
-async def test_a_violation_of_a_secret_does_not_tell_it() -> None:
+async def test_a_violation_of_a_secret_does_not_tell_it(aiohttp_client: AiohttpClient) -> None:
     async def nothing(*_: object) -> None: ...
 
     secret = {"type": "string", "writeOnly": True, "maxLength": 3}
-    async with running_node(offer("login", nothing, properties={"password": secret})) as node:
+    async with running_node(
+        aiohttp_client, offer("login", nothing, properties={"password": secret})
+    ) as node:
         body = {"function": "login", "input": {"password": "hunter2"}}
         problem = await node.problem("POST", "/task", json=body)
         assert pointers(problem) == ["/input/password"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientError
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.states import TaskState
 from slotgrid.intake import stream_answer
@@ -96,8 +97,10 @@ async def test_a_failure_before_the_first_word_has_its_own_status(node: RunningN
         assert (await problem_of(answer))["type"] == "/problems/function-failed"
 
 
-async def test_a_wait_in_vain_has_its_own_status_when_it_is_short() -> None:
-    async with running_node(slots=1) as node:
+async def test_a_wait_in_vain_has_its_own_status_when_it_is_short(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client, slots=1) as node:
         holding = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         body = streamed("greet") | {"wait_s": 0.05}
@@ -108,10 +111,11 @@ async def test_a_wait_in_vain_has_its_own_status_when_it_is_short() -> None:
 
 
 async def test_a_wait_in_vain_is_told_in_band_when_it_is_long(
+    aiohttp_client: AiohttpClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stream_answer, "PING_S", 0.02)
-    async with running_node(slots=1) as node:
+    async with running_node(aiohttp_client, slots=1) as node:
         holding = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         body = streamed("greet") | {"wait_s": 0.2}

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.states import TaskState
 from tests.slotgrid.intake.nodes import KEY, NAME, RunningNode, problem_of, running_node
@@ -71,8 +72,10 @@ async def test_a_function_that_raises_is_500_and_the_task_is_there_to_see(
     assert task["error"]["type"] == "/problems/function-failed"
 
 
-async def test_a_task_that_gets_no_slot_in_time_is_504_and_says_why() -> None:
-    async with running_node(slots=1) as node:
+async def test_a_task_that_gets_no_slot_in_time_is_504_and_says_why(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client, slots=1) as node:
         holding = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         problem = await node.problem("POST", "/task", json={**GREET, "wait_s": 0})
@@ -83,8 +86,8 @@ async def test_a_task_that_gets_no_slot_in_time_is_504_and_says_why() -> None:
         assert (await holding)["result"] == "released"
 
 
-async def test_a_full_queue_is_503_with_retry_after() -> None:
-    async with running_node(slots=1, queue_limit=1) as node:
+async def test_a_full_queue_is_503_with_retry_after(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, slots=1, queue_limit=1) as node:
         holding = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         waiting = asyncio.create_task(node.submit("greet"))
@@ -109,8 +112,10 @@ async def test_a_caller_who_hangs_up_cancels_its_task(node: RunningNode) -> None
     await node.idle()
 
 
-async def test_a_caller_who_hangs_up_while_it_waits_leaves_the_queue() -> None:
-    async with running_node(slots=1) as node:
+async def test_a_caller_who_hangs_up_while_it_waits_leaves_the_queue(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client, slots=1) as node:
         holding = asyncio.create_task(node.submit("hold"))
         first = await node.running_task()
         leaving = asyncio.create_task(node.submit("greet"))
@@ -125,8 +130,8 @@ async def test_a_caller_who_hangs_up_while_it_waits_leaves_the_queue() -> None:
         await holding
 
 
-async def test_priorities_decide_who_is_next() -> None:
-    async with running_node(slots=1) as node:
+async def test_priorities_decide_who_is_next(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, slots=1) as node:
         holding = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         calls = []
@@ -175,8 +180,8 @@ async def test_trace_headers_are_carried_through(node: RunningNode) -> None:
     assert dict(task.submission.trace) == trace
 
 
-async def test_a_flood_of_tasks_is_bounded_and_none_is_lost() -> None:
-    async with running_node(slots=2, queue_limit=20) as node:
+async def test_a_flood_of_tasks_is_bounded_and_none_is_lost(aiohttp_client: AiohttpClient) -> None:
+    async with running_node(aiohttp_client, slots=2, queue_limit=20) as node:
 
         async def one() -> int:
             async with node.caller.post("/task", json=GREET) as answer:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.task import Task
 from tests.slotgrid.intake.api.tasks import ended, ids
@@ -85,8 +86,10 @@ async def test_one_task_has_everything_that_is_known_of_it(node: RunningNode) ->
     assert task["created_at"] <= task["started_at"] <= task["finished_at"]
 
 
-async def test_a_task_that_waits_shows_its_place_in_the_queue() -> None:
-    async with running_node(slots=1) as node:
+async def test_a_task_that_waits_shows_its_place_in_the_queue(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    async with running_node(aiohttp_client, slots=1) as node:
         first = asyncio.create_task(node.submit("hold"))
         await node.running_task()
         second = asyncio.create_task(node.submit("greet"))
