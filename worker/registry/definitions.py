@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from slotgrid.contexts import Service
 from slotgrid.function import ServiceOptions
 from worker.registry.runnable import Runnable
 
@@ -30,7 +31,7 @@ class ServiceDefinition:
     """
 
     name: str
-    factory: Callable[[], Any]
+    factory: Callable[[], Service]
     options: ServiceOptions
     path: str
     revision: str

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from slotgrid.backoff import Backoff
+from slotgrid.contexts import Service
 from slotgrid.core.moments import iso
 from worker.json_values import plain_json
 from worker.registry.definitions import ServiceDefinition
@@ -205,7 +206,7 @@ class Services:
             if service is not None:
                 await self._stop(service, kept.definition.name)
 
-    async def _start_and_ask(self, kept: "_Kept", service: Any) -> None:
+    async def _start_and_ask(self, kept: "_Kept", service: Service) -> None:
         """Start the service, then probe it each STATUS_EVERY_S, until it fails."""
         name, options = kept.definition.name, kept.definition.options
         await within(service.start(), timeout_s=options.start_timeout_s, name=f"start of {name}")
@@ -220,7 +221,7 @@ class Services:
                 log.info("service.up", service=name, restarts=kept.restarts)
             await self._sleep(STATUS_EVERY_S)
 
-    async def _stop(self, service: Any, name: str) -> None:
+    async def _stop(self, service: Service, name: str) -> None:
         try:
             await within(service.stop(), timeout_s=self._stop_timeout_s, name=f"stop of {name}")
         except (Exception, SystemExit) as error:  # only logged: `/health` shows the first error
@@ -233,7 +234,7 @@ class _Kept:
     def __init__(self, definition: ServiceDefinition) -> None:
         self.definition = definition
         self.task: asyncio.Task[None] | None = None
-        self.instance: Any = None
+        self.instance: Service | None = None
         self.state = ServiceState.STARTING
         self.since = time.time()
         self.status: Any = None
