@@ -1,16 +1,24 @@
-"""One attempt of a task on a worker, updated by the worker's messages."""
+"""One attempt of a task on a worker: its lease, its session, its time limits, its outcome."""
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from balancer.fleet.steps import RunningSteps
-from slotgrid.core.slots import Slot
+from balancer.fleet.workers import Worker
+from slotgrid.core.lease import HELD, STARTED, Lease
 from slotgrid.core.task import Task
 from slotgrid.wire.encoding import ProtocolFault
 from slotgrid.wire.limits import CREDITS, GRANT_EVERY
 from slotgrid.wire.link import Link
 from slotgrid.wire.messages import Done, EventMessage, Failed, FromWorker, LogMessage, Refused
 from slotgrid.wire.parts import Claim
+
+LINK_LOST = "its link was lost"
+ANSWER_WITHIN_S = 10.0
+"""For `started` or `refused`: the call of a live worker that does not answer is given up."""
+OVERTIME_S = 30.0
+"""Beyond `timeout_s`, which the worker enforces: its escalation to free a slot, and latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +35,22 @@ class Lost:
 Outcome = Done | Failed | Refused | Lost
 
 
+class Carrier(Protocol):
+    """The session of a worker's link, as its calls use it."""
+
+    worker: Worker
+    link: Link[FromWorker]
+
+    def forget(self, call: "Call") -> None:
+        """Remove a call for which no runner waits."""
+
+
 class Call:
-    """A task sent to a worker: its link feeds it messages, its runner awaits the outcome.
+    """A task sent to a worker: its session feeds it messages, its runner awaits the outcome.
+
+    The lease is held until the worker has begun the task, then started. The call is given up if
+    the worker does not answer within ANSWER_WITHIN_S, or not end it within `timeout_s` and
+    OVERTIME_S.
 
     Events are appended to the task as they arrive. Backpressure: credits are returned only while
     the task's events have room, so a slow reader slows only the worker's function.
@@ -40,20 +62,21 @@ class Call:
         "_over_waiter",
         "_owed",
         "_steps",
+        "_timeout_s",
+        "_timer",
         "_waits",
-        "link",
+        "lease",
         "outcome",
         "over",
-        "slot",
-        "started",
+        "session",
         "task",
     )  # fmt: skip
 
-    def __init__(self, task: Task, slot: Slot, link: Link[FromWorker]) -> None:
+    def __init__(self, task: Task, lease: Lease, session: Carrier, *, timeout_s: float) -> None:
         self.task = task
-        self.slot = slot
-        self.link = link
-        self.started = False
+        self.lease = lease
+        self.session = session
+        """The worker's last session; its link may be down."""
         self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         """Awaited by the runner; cancelled with the runner."""
         self.over = False
@@ -64,10 +87,32 @@ class Call:
         self._owed = 0
         self._steps = RunningSteps(task)
         self._waits: asyncio.Task[None] | None = None
+        self._timeout_s = timeout_s
+        self._timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, self._answer_is_due)
 
-    def move_to(self, link: Link[FromWorker]) -> None:
-        """Continue on the worker's new link, which starts with all credits."""
-        self.link = link
+    @property
+    def started(self) -> bool:
+        """Whether the worker has begun the task, and the task still waits for its end."""
+        return self.lease.state is STARTED
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the task waits for the worker to begin it."""
+        return self.lease.state is HELD
+
+    def begin(self, slot: int | None) -> None:
+        """The worker has begun the task on that slot of its own; None if unknown.
+
+        Without effect once the call was given up: the task may be in another attempt.
+        """
+        if self.unanswered:
+            self.lease.move_to(STARTED)
+        if self.started:
+            self.task.begin_on(slot)
+
+    def move_to(self, session: Carrier) -> None:
+        """Continue in the worker's new session, whose link starts with all credits."""
+        self.session = session
         self._owed = 0
 
     def said(self, message: EventMessage) -> None:
@@ -87,8 +132,9 @@ class Call:
             self.task.log(message.line, stream=message.stream, step=message.step)
         self._used()
 
-    def end_steps(self) -> None:
-        """Mark running steps as cancelled: the attempt is over at this balancer."""
+    def close(self) -> None:
+        """End the time limits, and mark running steps as cancelled: the attempt is over here."""
+        self._timer.cancel()
         self._steps.end()
 
     def end(self, outcome: Outcome) -> None:
@@ -121,6 +167,14 @@ class Call:
         """How much of the task has arrived here, for a worker that has reconnected."""
         return Claim(id=self.task.id, events=self._events, logs=self._logs)
 
+    def _answer_is_due(self) -> None:
+        if not self.started:
+            self.give_up(Lost(f"it has not answered within {ANSWER_WITHIN_S:g} s", unsure=True))
+            return
+        left_s = self._timeout_s + OVERTIME_S - ANSWER_WITHIN_S
+        late = Lost("it did not end the task in time")
+        self._timer = asyncio.get_running_loop().call_later(left_s, self.give_up, late)
+
     def _used(self) -> None:
         self._owed += 1
         if self._owed > CREDITS:
@@ -134,7 +188,7 @@ class Call:
             self._grant()
 
     def _grant(self) -> None:
-        self.link.grant(self.task.id, self._owed)
+        self.session.link.grant(self.task.id, self._owed)
         self._owed = 0
 
     async def _grant_when_there_is_room(self) -> None:

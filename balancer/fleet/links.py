@@ -10,8 +10,9 @@ import structlog
 from aiohttp import web
 
 from balancer.fleet.bounds import NAME_CHARS, check_hello
+from balancer.fleet.call import LINK_LOST
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.orphans import LOST, Orphans, lose
+from balancer.fleet.orphans import Orphans
 from balancer.fleet.session import Session
 from slotgrid.core.schema import SchemaFault
 from slotgrid.core.spec import FunctionSpec
@@ -85,11 +86,6 @@ class Links:
     def calls(self) -> int:
         """Tasks of this balancer at a worker, on their way there, or orphaned."""
         return sum(session.calls for session in self._sessions.values()) + len(self._orphans)
-
-    @property
-    def started(self) -> int:
-        """How many tasks are known to run on workers with a link."""
-        return sum(session.started for session in self._sessions.values())
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
         """Serve a worker that dials in, until its link ends. Its key has been checked."""
@@ -276,7 +272,7 @@ class Links:
         on_purpose = worker.draining or (ending is not None and ending.code in ON_PURPOSE)
         self._fleet.left(worker, may_return_s=0.0 if on_purpose else LOST_AFTER_S)
         calls = session.lost()
-        reason = ending.reason if ending is not None else LOST
+        reason = ending.reason if ending is not None else LINK_LOST
         broke = ending is None or ending.code == CloseCode.CUT
         # A worker that closes its link in order has begun no task without a `started`.
         goodbye = ending is not None and ending.by_peer and ending.code == CloseCode.GOING_AWAY
@@ -287,9 +283,10 @@ class Links:
         is_back = is_back or self._at_the_door.get(worker.name) == worker.boot
         patience_s = LOST_AFTER_S if is_back else LOST_AFTER_S - link.silent_s
         if (broke or is_back) and patience_s > 0:
-            self._orphans.keep(worker.name, worker.boot, calls, for_s=patience_s)
+            self._orphans.keep(calls, for_s=patience_s)
         else:
-            lose(calls, reason, gone=goodbye)
+            for call in calls:
+                call.lose(reason, gone=goodbye)
         self.room_made()
 
 

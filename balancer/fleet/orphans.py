@@ -1,71 +1,59 @@
 """Tasks at a worker whose link broke: kept for a few seconds, as it may reconnect."""
 
 import asyncio
-from collections.abc import Iterable
 
-from balancer.fleet.call import Call
-
-LOST = "its link was lost"
+from balancer.fleet.call import LINK_LOST, Call
 
 
 class Orphans:
-    """Calls without a link, by the name and boot of the worker that may continue them."""
+    """Calls without a link, each with the timer that ends it unless its worker reconnects."""
 
     def __init__(self) -> None:
-        self._calls: dict[tuple[str, str], list[Call]] = {}
-        self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._timers: dict[Call, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._calls.values()))
+        return len(self._timers)
 
-    def keep(self, name: str, boot: str, calls: list[Call], *, for_s: float) -> None:
+    def keep(self, calls: list[Call], *, for_s: float) -> None:
         """Keep the calls for `for_s` seconds; then they are lost."""
-        if not calls:
-            return
-        self._calls[name, boot] = calls
         loop = asyncio.get_running_loop()
-        self._timers[name, boot] = loop.call_later(for_s, self._end, (name, boot))
+        for call in calls:
+            self._timers[call] = loop.call_later(for_s, self._lose, call)
 
     def reclaim(self, name: str, boot: str) -> list[Call]:
-        """The calls that a reconnected worker may continue; those of other boots are lost."""
-        calls = self._take((name, boot))
-        self.end(name)
-        # Calls that were given up meanwhile are not claimed, so the worker cancels them.
-        lose(
-            (call for call in calls if call.outcome.done()), "its balancer abandoned it", gone=False
-        )
-        return [call for call in calls if not call.over]
+        """The calls that a reconnected worker may continue; those of other boots are lost.
 
-    def end(self, name: str) -> None:
-        """End the calls of that worker: another process has its name, so its process has ended."""
-        for key in [key for key in self._calls if key[0] == name]:
-            self._end(key, gone=True)
+        Calls that were given up meanwhile are lost as well: they are not claimed, so the worker
+        cancels them.
+        """
+        claimed: list[Call] = []
+        for call in self._of(name):
+            if call.session.worker.boot != boot:
+                self._lose(call, gone=True)  # another process has its name
+            elif call.outcome.done():
+                self._lose(call, "it was given up")
+            else:
+                self._timers.pop(call).cancel()
+                claimed.append(call)
+        return claimed
 
     def end_started(self, name: str) -> None:
         """End the started calls of that worker: it will not reconnect in time.
 
         Calls that may not have started are kept for the next process of that name.
         """
-        for key, calls in list(self._calls.items()):
-            if key[0] == name:
-                self._calls[key] = [call for call in calls if not call.started]
-                lose((call for call in calls if call.started), LOST, gone=False)
+        for call in self._of(name):
+            if not call.unanswered:
+                self._lose(call)
 
     def end_all(self) -> None:
         """End all calls."""
-        for key in list(self._calls):
-            self._end(key)
+        for call in list(self._timers):
+            self._lose(call)
 
-    def _end(self, key: tuple[str, str], *, gone: bool = False) -> None:
-        lose(self._take(key), LOST, gone=gone)
+    def _of(self, name: str) -> list[Call]:
+        return [call for call in self._timers if call.session.worker.name == name]
 
-    def _take(self, key: tuple[str, str]) -> list[Call]:
-        if (timer := self._timers.pop(key, None)) is not None:
-            timer.cancel()
-        return self._calls.pop(key, [])
-
-
-def lose(calls: Iterable[Call], reason: str, *, gone: bool) -> None:
-    """End calls whose worker is gone or unreachable."""
-    for call in calls:
+    def _lose(self, call: Call, reason: str = LINK_LOST, *, gone: bool = False) -> None:
+        self._timers.pop(call).cancel()
         call.lose(reason, gone=gone)

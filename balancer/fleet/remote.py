@@ -10,8 +10,6 @@ from balancer.fleet.call import Call, Lost, Outcome
 from balancer.fleet.files import RemoteFiles
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.links import Links
-from balancer.fleet.patience import Patience
-from balancer.fleet.session import Session
 from slotgrid.core.errors import BodyTooLarge, ServiceError, WorkerLost
 from slotgrid.core.lease import Lease
 from slotgrid.core.parts import Artifact, Step
@@ -40,8 +38,7 @@ class RemoteRunner:
         self._fleet = fleet
         self._links = links
         self._files = files
-        self._patience = Patience()
-        self._calls: dict[str, tuple[Call, Session]] = {}
+        self._calls: dict[Lease, Call] = {}
 
     async def run(self, task: Task, lease: Lease) -> bytes:
         """The function's result as JSON. Raises AttemptFailed, Refused or CancelledError."""
@@ -51,17 +48,16 @@ class RemoteRunner:
         if not session.link.has_room(task.submission.size):
             raise Refused(pause_s=NO_ROOM_S)  # the link is above its high-water mark
         timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
+        message = _message(task, timeout_s)
         try:
-            call = session.call(task, lease.slot, _message(task, timeout_s))
+            call = session.send(message, task, lease)
         except MessageTooLarge as error:
             raise AttemptFailed(BodyTooLarge(str(error)), retryable=False) from error
-        self._calls[task.id] = call, session
-        self._patience.begin(call, timeout_s)
+        self._calls[lease] = call
         try:
             outcome = await call.outcome
         finally:
-            self._patience.end(call)
-            call.end_steps()
+            call.close()
         if isinstance(outcome, ENDS):
             _note(task, outcome)
             if task.submission.mode.durable and task.artifacts:
@@ -70,32 +66,33 @@ class RemoteRunner:
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
         """For a task that was given up here: cancel it at the worker, and wait for its end."""
-        found = self._calls.pop(task.id, None)
-        if found is None:
+        call = self._calls.pop(lease, None)
+        if call is None:
             return None
-        call, session = found
         if call.over:
-            session.forget(call)
+            call.session.forget(call)
             return None
-        return self._give_up(call, session)
+        return self._give_up(call)
 
-    async def _give_up(self, call: Call, session: Session) -> None:
+    async def _give_up(self, call: Call) -> None:
         """Cancel the task at the worker; wait until the worker has released it or is gone.
 
         A late worker, now or before, counts as a failure of the worker; a cancel does not.
         """
         fault = not call.outcome.cancelled()
         reason = call.task.cancel_reason or "the balancer abandoned it"
-        call.link.send(m.Cancel(id=call.task.id, reason=reason), lane=call.task.id)
+        call.session.link.send(m.Cancel(id=call.task.id, reason=reason), lane=call.task.id)
         try:
             async with asyncio.timeout(CANCEL_WITHIN_S):
                 await call.wait_over()
         except TimeoutError:
             fault = True
-            log.warning("worker.does_not_cancel", worker=call.slot.worker, task_id=call.task.id)
+            log.warning(
+                "worker.does_not_cancel", worker=call.lease.slot.worker, task_id=call.task.id
+            )
         if fault:
-            self._fleet.ended(call.slot, fault=True)
-        session.forget(call)
+            self._fleet.ended(call.lease.slot, fault=True)
+        call.session.forget(call)
 
 
 def _result(task: Task, call: Call, outcome: Outcome) -> bytes:

@@ -17,13 +17,12 @@ from balancer.fleet.bounds import (
     check_entries,
     check_functions,
 )
-from balancer.fleet.call import Call
+from balancer.fleet.call import LINK_LOST, Call
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.orphans import LOST
 from balancer.fleet.pace import Pace
 from balancer.fleet.workers import Worker
+from slotgrid.core.lease import Lease
 from slotgrid.core.schema import SchemaFault
-from slotgrid.core.slots import Slot
 from slotgrid.core.task import Task
 from slotgrid.wire import messages as m
 from slotgrid.wire.functions import SpecReader
@@ -98,16 +97,10 @@ class Session:
         """How many calls are open."""
         return len(self._calls)
 
-    @property
-    def started(self) -> int:
-        """How many open calls have started."""
-        return sum(call.started for call in self._calls.values())
-
-    def call(self, task: Task, slot: Slot, message: m.TaskMessage) -> Call:
+    def send(self, message: m.TaskMessage, task: Task, lease: Lease) -> Call:
         """Send a task to the worker. Raises MessageTooLarge."""
-        call = Call(task, slot, self.link)
         self.link.send(message, lane=task.id)
-        self._calls[task.id] = call
+        call = self._calls[task.id] = Call(task, lease, self, timeout_s=message.timeout_s)
         return call
 
     def take_over(self, calls: Collection[Call], running: Collection[str]) -> None:
@@ -117,13 +110,12 @@ class Session:
         outcome of the others.
         """
         for call in calls:
-            call.move_to(self.link)
+            call.move_to(self)
             self._calls[call.task.id] = call
             if call.task.id in running:
                 if not call.started:  # its `started` was lost with the old link
-                    call.task.begin_on(None)
-                call.started = True
-                self._fleet.started(call.slot)
+                    call.begin(None)
+                self._fleet.started(call.lease.slot)
 
     def forget(self, call: Call) -> None:
         """Remove a call for which no runner waits."""
@@ -139,7 +131,7 @@ class Session:
         self._calls.clear()
         for call in calls:
             if call.outcome.done():
-                call.lose(LOST, gone=False)
+                call.lose(LINK_LOST, gone=False)
         return [call for call in calls if not call.over]
 
     # Requests
@@ -153,7 +145,7 @@ class Session:
     def ask(self, what: m.Wish, **terms: Any) -> Iterator[Question]:
         """Send a request that is no task. Raises WorkerGone if the link is down."""
         if self.link.ending is not None:
-            raise WorkerGone(LOST)
+            raise WorkerGone(LINK_LOST)
         question = Question(uuid4().hex, self.link)
         self._questions[question.id] = question
         self.link.send(m.Ask(ask=question.id, what=what, **terms))
@@ -190,14 +182,13 @@ class Session:
 
     def _started(self, message: m.Started) -> None:
         call = self._calls.get(message.id)
-        if call is None or call.started:
+        if call is None or not call.unanswered:
             self._strays.count()
         if call is None:
             return
         self._catch_up()
-        call.started = True
-        call.task.begin_on(message.slot)
-        if self._fleet.started(call.slot, message):
+        call.begin(message.slot)
+        if self._fleet.started(call.lease.slot, message):
             self._made_room()
 
     def _said(self, message: m.EventMessage) -> None:
@@ -221,7 +212,7 @@ class Session:
             return
         self._catch_up()
         problem = message.problem.get("type") if type(message) is m.Failed else None
-        self._fleet.ended(call.slot, message, fault=problem == BROWSER_CRASHED)
+        self._fleet.ended(call.lease.slot, message, fault=problem == BROWSER_CRASHED)
         if problem == UNKNOWN_THERE and not call.started:
             call.lose("the task had not reached it", gone=True)
         else:
@@ -234,7 +225,7 @@ class Session:
             self._strays.count()
             return
         self._catch_up()
-        self._fleet.refused(call.slot, message.kind)
+        self._fleet.refused(call.lease.slot, message.kind)
         call.end(message)
         self._made_room()
 

@@ -22,6 +22,7 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from balancer.app import Balancer
 from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.states import WorkerState
+from slotgrid.core.lease import STARTED
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, TABLE, Settings
@@ -165,8 +166,8 @@ class RunningBalancer(Calls):
 
     async def until_running(self, count: int) -> None:
         """Return when so many tasks have started on workers."""
-        links = self.balancer.links
-        await until(lambda: links.started == count, GIVE_UP_S)
+        dispatcher = self.balancer.dispatcher
+        await until(lambda: dispatcher.lease_states()[STARTED] == count, GIVE_UP_S)
 
     def events_logged(self, event: str) -> list[dict[str, Any]]:
         return [line for line in self.logs.entries() if line["event"] == event]
