@@ -18,11 +18,11 @@ def test_fine():
 """
 
 
-def run(folder: Path, text: str) -> tuple[int, str]:
+def run(folder: Path, text: str, *arguments: str) -> tuple[int, str]:
     """Exit status and output of the project's test command in a folder with one file of tests."""
     (folder / "test_it.py").write_text(text)
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.tests", "-q", "test_it.py"],
+        [sys.executable, "-m", "scripts.tests", "-q", "test_it.py", *arguments],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -39,6 +39,16 @@ def test_what_passes_alone_is_named_and_passes(tmp_path: Path) -> None:
     assert "passed alone, and depend on the load" in said
     assert "test_it.py::test_starved_once" in said
     assert "test_fine" not in said
+
+
+def test_a_long_test_gets_its_second_try_too(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text('[pytest]\nmarkers = long\naddopts = -m "not long"\n')
+    text = f"import pytest\n{FLAKY}".replace(
+        "def test_starved", "@pytest.mark.long\ndef test_starved"
+    )
+    status, said = run(tmp_path, text, "-m", "long")
+    assert status == 0, said
+    assert "passed alone, and depend on the load" in said
 
 
 def test_what_fails_alone_fails(tmp_path: Path) -> None:
