@@ -1,14 +1,14 @@
 """HTTP requests to one node; translates transport errors into `ClientError`."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from aiohttp import ClientConnectorError, ClientResponse, ClientSession, ClientTimeout
 from aiohttp import ClientError as TransportError
+from aiohttp import ClientResponse, ClientSession, ClientTimeout
 
 from slotgrid.answers import JsonObject, NodeUnreachable, expecting, parse_object, refusal
+from slotgrid.net.faults import connection_fault
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
@@ -64,15 +64,6 @@ class Exchange:
                     raise await refusal(response)
                 yield response
         except TransportError as cause:
-            raise NodeUnreachable(self.url, _reason(cause)) from cause
+            raise NodeUnreachable(self.url, connection_fault(cause)) from cause
         except TimeoutError as cause:
             raise NodeUnreachable(self.url, "the answer did not arrive in time") from cause
-
-
-def _reason(cause: TransportError) -> str:
-    """The cause of the error, without the library's text around it."""
-    if isinstance(cause, ClientConnectorError):
-        # The error of one address is enough: without a listener, all addresses refuse.
-        errno = cause.os_error.errno
-        return os.strerror(errno) if errno else str(cause.os_error)
-    return str(cause) or type(cause).__name__

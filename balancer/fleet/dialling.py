@@ -1,9 +1,9 @@
 """Dials each listed worker, for as long as it is listed."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from aiohttp import ClientSession, TCPConnector
@@ -11,18 +11,16 @@ from aiohttp import ClientSession, TCPConnector
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links, was_rejected
-from slotgrid.backoff import Backoff
+from slotgrid.net.dialing import DialFailed, keep_dialing
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.workers_file import Listed
 from slotgrid.wire.encoding import from_worker
-from slotgrid.wire.ending import CloseCode, Ending
-from slotgrid.wire.limits import HANDSHAKE_S
-from slotgrid.wire.sockets import LinkRefused, dial
+from slotgrid.wire.ending import CloseCode
+from slotgrid.wire.sockets import dial
 
 log = structlog.get_logger()
 
-REDIAL = Backoff(first_s=0.2, ceiling_s=5.0)
 LOOK_S = 0.2
 """Interval of the check whether workers that are no longer listed have finished their tasks."""
 
@@ -80,7 +78,8 @@ class Dialling:
             if (was := before.get(url)) is not None and was.key != entry.key:
                 self._end(url)
             if (task := self._tasks.get(url)) is None or task.done():
-                self._tasks[url] = asyncio.create_task(self._keep_dialling(url), name=url)
+                dialing = keep_dialing(partial(self._dial, url), kind="link", url=url)
+                self._tasks[url] = asyncio.create_task(dialing, name=url)
             elif was != entry:
                 self._links.adjust(entry)
         for url in before.keys() - self._listed.keys():
@@ -102,32 +101,21 @@ class Dialling:
     def _end(self, url: str) -> None:
         self._tasks.pop(url).cancel()
 
-    async def _keep_dialling(self, url: str) -> None:
-        tries = 0
-        while (entry := self._listed.get(url)) is not None:
-            if (session := self._links.at(url)) is not None:  # the worker has dialled in
-                await session.ended.wait()
-            began = time.monotonic()
-            try:
-                ending = await self._dial(entry)
-            except LinkRefused as refused:
-                if tries == 0:
-                    log.warning("link.refused", url=url, reason=str(refused))
-                self._links.nobody_at(url)
-            except Exception:  # edge of the loop: a defect must not end the redialling
-                log.exception("link.defect", url=url)
-            else:
-                if not was_rejected(ending):
-                    log.info("link.closed", url=url, code=ending.code, reason=ending.reason)
-                if time.monotonic() - began > HANDSHAKE_S:
-                    tries = 0
-            tries += 1
-            if tries > 1:
-                await asyncio.sleep(REDIAL.pause_s(tries))
-
-    async def _dial(self, entry: Listed) -> Ending:
+    async def _dial(self, url: str) -> bool:
+        """Dial the worker once, and serve the link; False if the worker is no longer listed."""
+        if (session := self._links.at(url)) is not None:  # the worker has dialled in
+            await session.ended.wait()
+        if (entry := self._listed.get(url)) is None:
+            return False
         assert self._http is not None
         key = entry.key or self._key
         with self._redactor.scope(key):
-            link = await dial(self._http, entry.url, key, from_worker())
-            return await self._links.serve(link, listed=entry)
+            try:
+                link = await dial(self._http, url, key, from_worker())
+            except DialFailed:
+                self._links.nobody_at(url)
+                raise
+            ending = await self._links.serve(link, listed=entry)
+        if not was_rejected(ending):
+            log.info("link.closed", url=url, code=ending.code, reason=ending.reason)
+        return True

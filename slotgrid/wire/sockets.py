@@ -8,6 +8,8 @@ import structlog
 from aiohttp import ClientError, ClientSession, ClientWSTimeout, WSServerHandshakeError, web
 from yarl import URL
 
+from slotgrid.net.dialing import DialFailed
+from slotgrid.net.faults import connection_fault
 from slotgrid.wire.encoding import Reader
 from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.limits import CLOSE_S, FRAME_LIMIT, HANDSHAKE_S
@@ -19,10 +21,6 @@ PATH = "link"
 log = structlog.get_logger()
 
 
-class LinkRefused(Exception):
-    """The link could not be opened; the text is the reason in one sentence."""
-
-
 def link_url(base: str) -> URL:
     """The URL at which a node accepts links; `https` becomes `wss`."""
     url = URL(base)
@@ -30,7 +28,7 @@ def link_url(base: str) -> URL:
 
 
 async def dial(session: ClientSession, base: str, key: str, reader: Reader[M]) -> Link[M]:
-    """Open a link to the node at `base`; the caller runs it. Raises LinkRefused."""
+    """Open a link to the node at `base`; the caller runs it. Raises DialFailed."""
     try:
         async with asyncio.timeout(HANDSHAKE_S):
             socket = await session.ws_connect(
@@ -41,11 +39,11 @@ async def dial(session: ClientSession, base: str, key: str, reader: Reader[M]) -
                 decode_text=False,
             )
     except TimeoutError as cause:
-        raise LinkRefused(f"no answer within {HANDSHAKE_S:g} s") from cause
+        raise DialFailed(f"no answer within {HANDSHAKE_S:g} s") from cause
     except WSServerHandshakeError as cause:
-        raise LinkRefused(f"answered {cause.status}{_MEANINGS.get(cause.status, '')}") from cause
+        raise DialFailed(f"answered {cause.status}{_MEANINGS.get(cause.status, '')}") from cause
     except (ClientError, OSError, ValueError) as cause:
-        raise LinkRefused(f"{type(cause).__name__}: {cause}") from cause
+        raise DialFailed(connection_fault(cause)) from cause
     # The only way to the transport; without it, a hanging peer keeps the socket open.
     connection = socket._response.connection
     transport = connection.transport if connection is not None else None

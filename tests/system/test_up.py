@@ -31,7 +31,7 @@ def test_a_fleet_is_started_used_kept_alive_and_ended_by_the_command_line(home: 
     # The balancer has dialled each on its port, none dialled in, and none was dialled too early.
     assert sorted(line["port"] for line in up.events("worker.listening")) == sorted(ports)
     assert [line["address"] for line in up.events("uplink.welcomed")] == ["127.0.0.1"] * 2
-    assert up.events("link.refused") == []
+    assert up.events("link.unreachable") == []
 
     (victim, *_) = [
         process
@@ -65,7 +65,7 @@ def test_with_a_number_of_workers_the_file_is_ignored_by_all(home: Home) -> None
         assert up.wait() == 0, up.said
     (listening,) = up.events("worker.listening")
     assert listening["port"] != port
-    assert up.events("inventory.read") == up.events("link.refused") == []
+    assert up.events("inventory.read") == up.events("link.unreachable") == []
     assert len(up.events("worker.joined")) == 1
 
 

@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from slotgrid.core.node import NodeState
-from slotgrid.runtime.background import Loop, background
+from slotgrid.net.dialing import keep_dialing
+from slotgrid.runtime.background import background
 from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.ending import CloseCode, Ending
@@ -19,7 +20,6 @@ from slotgrid.wire.link import Link
 from slotgrid.wire.messages import Draining, FromBalancer, Report, Welcome
 from worker.uplink.asking import Answers
 from worker.uplink.conversation import Conversation
-from worker.uplink.dialing import keep_dialing
 from worker.uplink.facts import Facts
 from worker.uplink.relay import Balancer
 from worker.uplink.remote_tasks import RemoteTasks
@@ -65,12 +65,12 @@ class Uplink:
     async def running(self) -> AsyncIterator[None]:
         """Dial and report while the block runs."""
         async with AsyncExitStack() as stack:
-            loops: list[tuple[Loop, str]] = [(self._keep_reporting, "reports")] + [
-                (partial(keep_dialing, address, self._key, self.converse), f"link to {address}")
-                for address in self._addresses
-            ]
-            for loop, name in loops:
-                _ = await stack.enter_async_context(background(loop, name=name))
+            session = await stack.enter_async_context(ClientSession())
+            _ = await stack.enter_async_context(background(self._keep_reporting, name="reports"))
+            for address in self._addresses:
+                dial = partial(self._dial, session, address)
+                loop = partial(keep_dialing, dial, kind="uplink", balancer=address)
+                _ = await stack.enter_async_context(background(loop, name=f"link to {address}"))
             try:
                 yield
             finally:
@@ -98,6 +98,16 @@ class Uplink:
                 self._lost(conversation.balancer, link)
         self._note_end(link.peer, ending)
         return ending
+
+    async def _dial(self, session: ClientSession, address: str) -> bool:
+        """Dial a balancer, and exchange messages with it until the link ends."""
+        link = await sockets.dial(session, address, self._key, from_balancer())
+        try:
+            await self.converse(link)
+        except Exception:
+            link.close(CloseCode.DEFECT, "the worker failed")
+            raise
+        return True
 
     def changed(self) -> None:
         """Schedule a report, as its content may have changed.

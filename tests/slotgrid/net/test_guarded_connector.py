@@ -1,7 +1,6 @@
 """What a webhook cannot reach, however its URL is written and whatever its name leads to."""
 
 import ssl
-import subprocess
 from pathlib import Path
 
 import aiohttp
@@ -177,24 +176,6 @@ async def test_the_connector_takes_no_proxy() -> None:
         with pytest.raises(ValueError, match="a proxy would resolve the address"):
             await session.get("http://10.0.0.1/", proxy=proxy.url)
     assert proxy.received == []
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of `receiver.example` that signs itself, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    chain, key = folder / "chain.pem", folder / "key.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", "/CN=receiver.example"),
-            *("-addext", "subjectAltName=DNS:receiver.example"),
-            *("-keyout", str(key), "-out", str(chain)),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return chain, key
 
 
 @pytest.mark.parametrize(

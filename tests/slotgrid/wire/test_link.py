@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 import msgspec
 import psutil
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 
 from slotgrid.wire import messages as m
-from slotgrid.wire.encoding import from_balancer, from_worker
+from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.ending import CloseCode, close_payload
 from slotgrid.wire.limits import FRAME_LIMIT, LARGE_LANES, LINES_AT_ONCE, SILENT_TICKS, TICK_S
 from slotgrid.wire.link import Link, MessageTooLarge
-from slotgrid.wire.sockets import LinkRefused, accept, dial, link_url
+from slotgrid.wire.sockets import accept
 from tests.slotgrid.wire.links import End, two_ends
 
 LOST_S = SILENT_TICKS * TICK_S
@@ -292,26 +292,6 @@ async def test_a_goodbye_to_a_peer_that_does_not_read_is_bounded() -> None:
         end.link.close(CloseCode.NORMAL, "bye")
         assert (await end.ending()).code == CloseCode.NORMAL
         assert time.monotonic() - before < LOST_S
-
-
-@pytest.mark.parametrize(
-    ("base", "expected"),
-    [
-        ("http://a:3000", "ws://a:3000/link"),
-        ("https://a/prefix", "wss://a/prefix/link"),
-        ("https://a/prefix/", "wss://a/prefix/link"),
-    ],
-)
-def test_a_nodes_links_are_below_its_own_address(base: str, expected: str) -> None:
-    assert str(link_url(base)) == expected
-
-
-async def test_why_no_link_could_be_opened_is_said() -> None:
-    async with ClientSession() as session:
-        with pytest.raises(LinkRefused, match="ClientConnectorError"):
-            await dial(session, "http://127.0.0.1:1", "key", from_worker())
-        with pytest.raises(LinkRefused):
-            await dial(session, "nonsense", "key", from_worker())
 
 
 def test_a_reason_is_cut_between_characters() -> None:

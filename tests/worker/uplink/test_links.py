@@ -10,9 +10,10 @@ import pytest
 
 from slotgrid.core.node import NodeState
 from slotgrid.core.states import TaskState
+from slotgrid.net.dialing import DialFailed, keep_dialing
 from slotgrid.wire import messages as m
 from slotgrid.wire import sockets
-from slotgrid.wire.encoding import from_worker
+from slotgrid.wire.encoding import from_balancer, from_worker
 from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.link import Link
 from slotgrid.wire.parts import Claim
@@ -20,7 +21,6 @@ from tests.worker.browser.waiting import until
 from tests.worker.running import KEY, RunningWorker, browserless_worker
 from tests.worker.uplink.fake_balancer import cut, dialled, linked, listening
 from tests.worker.uplink.test_tasks import FUNCTIONS
-from worker.uplink.dialing import keep_dialing
 
 LINK_KEY = "another-key-for-links-9Wx"
 STRANGER = "01a22c1a-c830-7683-a935-539553d37b16"
@@ -62,7 +62,7 @@ async def test_the_links_key_is_asked_for_and_no_other(tmp_path: Path) -> None:
     async with browserless_worker(tmp_path, FUNCTIONS, BALANCER_KEY=LINK_KEY) as worker:
         async with aiohttp.ClientSession() as session:
             for key in ("", "wrong", KEY):
-                with pytest.raises(sockets.LinkRefused, match="401"):
+                with pytest.raises(DialFailed, match="401"):
                     await sockets.dial(session, worker.url, key, from_worker())
         async with dialled(worker.url, LINK_KEY, boot="b1") as balancer:
             assert isinstance(await balancer.outcome(balancer.offer("quick")), m.Done)
@@ -399,7 +399,7 @@ async def leave_nothing(worker: RunningWorker) -> None:
 
 
 async def test_a_defect_on_one_link_does_not_end_the_dialling() -> None:
-    async with listening() as balancer:
+    async with listening() as balancer, aiohttp.ClientSession() as session:
         links: list[object] = []
 
         async def fails_once(link: Link[m.FromBalancer]) -> None:
@@ -409,7 +409,11 @@ async def test_a_defect_on_one_link_does_not_end_the_dialling() -> None:
             link.close(CloseCode.NORMAL, "well")
             await link.run(lambda _: None)
 
-        dialling = asyncio.create_task(keep_dialing(balancer.url, KEY, fails_once))
+        async def dial() -> bool:
+            await fails_once(await sockets.dial(session, balancer.url, KEY, from_balancer()))
+            return True
+
+        dialling = asyncio.create_task(keep_dialing(dial, kind="uplink"))
         await until(lambda: len(links) >= 2)
         assert not dialling.done()
         dialling.cancel()
