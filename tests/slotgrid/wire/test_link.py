@@ -19,6 +19,7 @@ from slotgrid.wire.limits import FRAME_LIMIT, LARGE_LANES, LINES_AT_ONCE, SILENT
 from slotgrid.wire.link import Link, MessageTooLarge
 from slotgrid.wire.sockets import accept
 from tests.slotgrid.wire.links import End, two_ends
+from tests.worker.browser.waiting import until
 
 LOST_S = SILENT_TICKS * TICK_S
 MIB = 1024 * 1024
@@ -152,7 +153,8 @@ async def test_an_idle_link_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     async with two_ends() as (near, far):
         await asyncio.sleep(0.6)
         assert near.link.ending is far.link.ending is None
-        assert time.monotonic() - near.link.heard_at < 0.5
+        last = near.link.heard_at
+        await until(lambda: near.link.heard_at > last)
         assert near.heard == far.heard == []  # heartbeats are the link's own matter
 
 
@@ -277,9 +279,7 @@ async def test_only_so_many_large_messages_are_under_way_at_once() -> None:
 async def test_a_peer_that_is_killed_is_noticed_at_once() -> None:
     async with peer_process() as (end, peer):
         peer.kill()
-        before = time.monotonic()
-        assert (await end.ending()).code == CloseCode.CUT
-        assert time.monotonic() - before < LOST_S
+        assert (await end.ending()).code == CloseCode.CUT  # not SILENT, three heartbeats later
 
 
 async def test_a_goodbye_to_a_peer_that_does_not_read_is_bounded() -> None:
