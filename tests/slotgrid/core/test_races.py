@@ -53,24 +53,16 @@ async def test_a_wait_that_expires_after_the_grant_keeps_its_lease(node: FakeNod
     node.assert_nothing_leaked()
 
 
-async def test_a_wait_that_expires_while_it_is_cancelled_ends_as_cancelled(node: FakeNode) -> None:
+@pytest.mark.parametrize("cancelled_first", [True, False])
+async def test_a_wait_that_expires_and_is_cancelled_ends_as_cancelled(
+    node: FakeNode, cancelled_first: bool
+) -> None:
     lease = await node.take()
     task = node.task()
     waiter = wait_for(node, task)
     entry = await queued(node, task)
-    waiter.cancel()
-    node.dispatcher.expire(entry)
-    with pytest.raises(asyncio.CancelledError):
-        await waiter
-    node.dispatcher.give_back(lease)
-    node.assert_nothing_leaked()
-
-
-async def test_a_cancel_right_after_the_wait_expired_leaves_nothing_behind(node: FakeNode) -> None:
-    lease = await node.take()
-    task = node.task()
-    waiter = wait_for(node, task)
-    entry = await queued(node, task)
+    if cancelled_first:
+        waiter.cancel()
     node.dispatcher.expire(entry)
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
