@@ -29,6 +29,7 @@ from balancer.keys import FLEET, LINKS
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState
 from slotgrid.core.observer import Observers
+from slotgrid.core.placement import Runners
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
 from slotgrid.intake.node import Served
@@ -82,11 +83,11 @@ class Balancer(NodeProcess):
             functions_within_s=RETURNING_S,
         )
         self.files = RemoteFiles(self.links, self.artifacts)
-        self.runner = RemoteRunner(self.fleet, self.links, self.files)
         self.trend = Trend()
+        self.runners = Runners(RemoteRunner(self.fleet, self.links, self.files))
         self.supervisor = Supervisor(
-            self.dispatcher,
-            RecordedRunner(self.runner, self.durability.tasks),
+            self.placement,
+            RecordedRunner(self.runners, self.durability.tasks),
             Observers(
                 Journal(self.history, self.metrics),
                 self.trend,

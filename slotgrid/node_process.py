@@ -15,6 +15,7 @@ from slotgrid.core.fields import Mode
 from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.offer import Offer
+from slotgrid.core.placement import Placement
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.schema import JsonSchema
 from slotgrid.core.slots import SlotSource
@@ -87,6 +88,7 @@ class NodeProcess(ABC):
             slots,
             gates,
         )
+        self.placement = Placement(self.dispatcher, node=settings.node_name)
         self.admission = Admission(
             offer,
             self.status,

@@ -12,6 +12,7 @@ from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState
 from slotgrid.core.observer import Observers
 from slotgrid.core.offer import LocalOffer
+from slotgrid.core.placement import Runners
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
@@ -129,9 +130,9 @@ class Worker(NodeProcess):
             health=lambda: self.health.detail(),  # noqa: PLW0108  likewise
             drain=self.drain,
         )
-        recorded = RecordedRunner(self.runner, self.durability.tasks)
+        recorded = RecordedRunner(Runners(self.runner), self.durability.tasks)
         self.supervisor = Supervisor(
-            self.dispatcher,
+            self.placement,
             RelayedRunner(recorded, self.uplink.tasks),
             Observers(
                 Journal(self.history, self.metrics),

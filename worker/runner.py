@@ -30,7 +30,7 @@ LOSS_NOTICE_S = 1.0
 
 
 class LocalRunner:
-    """Fulfils `slotgrid.core.runner.Runner` with functions of the registry."""
+    """Fulfils `slotgrid.core.runner.SlotRunner` with functions of the registry."""
 
     def __init__(self, parts: Parts, redactor: Redactor) -> None:
         self._parts = parts

@@ -241,4 +241,5 @@ def _vitals(worker: Worker) -> Pieces:
 
 def _row(task: Task) -> tuple[object, ...]:
     started_ms = int((task.started_at or 0.0) * 1000)
-    return (task.id, task.spec.name, task.worker, task.owner, task.submission.priority, started_ms)
+    priority, at_worker = task.submission.priority, task.spec.needs_slot
+    return (task.id, task.spec.name, task.worker, at_worker, task.owner, priority, started_ms)

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from slotgrid.core.lease import Lease
 from slotgrid.core.observer import Observer
 from slotgrid.core.task import Task
 
@@ -36,11 +35,12 @@ class Trend(Observer):
         self._sum_s = 0.0
         self._longest_s = 0.0
 
-    def leased(self, task: Task, lease: Lease) -> None:
+    def started(self, task: Task) -> None:
         """Count the wait of a task that has got a slot."""
-        self.started(task.queued_s)
+        if task.spec.needs_slot:
+            self.count_wait(task.queued_s)
 
-    def started(self, wait_s: float) -> None:
+    def count_wait(self, wait_s: float) -> None:
         """Count a task that got a slot after `wait_s` seconds."""
         self._started += 1
         self._sum_s += wait_s

@@ -32,7 +32,7 @@ CANCEL_WITHIN_S = 15.0
 
 
 class RemoteRunner:
-    """Implements `slotgrid.core.runner.Runner` with slots of other machines."""
+    """Implements `slotgrid.core.runner.SlotRunner` with slots of other machines."""
 
     def __init__(self, fleet: Fleet, links: Links, files: RemoteFiles) -> None:
         self._fleet = fleet

@@ -12,7 +12,7 @@ from slotgrid.core.errors import (
     NoWorker,
     Violation,
 )
-from slotgrid.core.fields import Webhook
+from slotgrid.core.fields import ANYWHERE, Webhook
 from slotgrid.core.node import NodeStatus
 from slotgrid.core.offer import Offer
 from slotgrid.core.parts import API, Source
@@ -74,7 +74,10 @@ class Admission:
         self._status.check_accepts()
         spec = self._offer.choose(submission)
         self._check_mode(submission, spec)
-        self._offer.check_place(submission, spec)
+        if spec.needs_slot:
+            self._offer.check_place(submission, spec)
+        else:
+            _check_no_place(submission, spec)
         _check_timeout(submission, spec)
         if submission.webhook is not None:
             self._check_webhook(submission.webhook)
@@ -163,6 +166,12 @@ class Admission:
             raise ModeUnsupported(
                 f"this node does not offer mode {mode}; it offers {', '.join(sorted(self._modes))}"
             )
+
+
+def _check_no_place(submission: Submission, spec: FunctionSpec) -> None:
+    if submission.place != ANYWHERE:
+        message = f'does not go with the function "{spec.name}", which runs on no slot'
+        raise InvalidSubmission(f"/place: {message}", errors=[Violation("/place", message)])
 
 
 def _check_timeout(submission: Submission, spec: FunctionSpec) -> None:

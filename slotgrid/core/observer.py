@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 from slotgrid.core.errors import ServiceError
-from slotgrid.core.lease import Lease
 from slotgrid.core.task import Task
 
-TURNS = ("accepted", "leased", "will_retry", "finished", "defect")
+TURNS = ("accepted", "started", "will_retry", "finished", "defect")
 
 
 class Observer:
@@ -18,8 +17,8 @@ class Observer:
     def accepted(self, task: Task) -> None:
         """The node has accepted the task."""
 
-    def leased(self, task: Task, lease: Lease) -> None:
-        """The task has a slot and starts."""
+    def started(self, task: Task) -> None:
+        """The task starts an attempt, on a slot or without one."""
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
         """An attempt failed, another follows after `delay_s`."""

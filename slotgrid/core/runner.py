@@ -1,4 +1,4 @@
-"""The protocol that runs a task on its leased slot, and the exceptions of an attempt."""
+"""The protocols that run a task, and the exceptions of an attempt."""
 
 from collections.abc import Coroutine
 from typing import Any, Protocol
@@ -28,7 +28,7 @@ class Refused(Exception):
         self.pause_s = pause_s
 
 
-class Runner(Protocol):
+class SlotRunner(Protocol):
     """Runs a task on a leased slot: here (worker) or on another machine (balancer)."""
 
     async def run(self, task: Task, lease: Lease) -> bytes:
@@ -42,3 +42,20 @@ class Runner(Protocol):
 
         The coroutine is bounded in time and never raises.
         """
+
+
+class SlotlessRunner(Protocol):
+    """Runs a task whose function needs no slot."""
+
+    async def run(self, task: Task) -> bytes:
+        """As `SlotRunner.run`."""
+
+
+class Runner(Protocol):
+    """Runs any task of a node: on its lease, or without one if its function needs no slot."""
+
+    async def run(self, task: Task, lease: Lease | None) -> bytes:
+        """As `SlotRunner.run`."""
+
+    def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
+        """As `SlotRunner.clean`."""

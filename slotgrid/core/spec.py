@@ -19,6 +19,7 @@ FunctionKind = Literal["python", "recipe", "flow"]
 class FunctionSpec:
     """One function as its node offers it. `timeout_s` is both default and ceiling.
 
+    `needs_slot`: its tasks run on slots; only a node's own functions can do without.
     `revision` changes with the function's code; `rate` is (starts, in seconds).
     """
 
@@ -38,6 +39,7 @@ class FunctionSpec:
     requires: tuple[str, ...] = ()
     concurrency: int | None = None
     rate: tuple[int, float] | None = None
+    needs_slot: bool = True
 
     @property
     def gated(self) -> bool:

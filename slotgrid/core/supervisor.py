@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from slotgrid.backoff import Backoff
-from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
 from slotgrid.core.lease import CLEANING, Lease
 from slotgrid.core.observer import Observer
+from slotgrid.core.placement import Placement
 from slotgrid.core.runner import AttemptFailed, Refused, Runner
 from slotgrid.core.states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
 from slotgrid.core.task import Task
@@ -33,14 +33,14 @@ class Supervisor:
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        placement: Placement,
         runner: Runner,
         observer: Observer,
         *,
         max_wait_s: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._dispatcher = dispatcher
+        self._placement = placement
         self._runner = runner
         self._observer = observer
         self._max_wait_s = max_wait_s
@@ -58,8 +58,9 @@ class Supervisor:
 
     @property
     def running(self) -> int:
-        """How many tasks run at this moment."""
-        return sum(live.task.state is RUNNING for live in self._live.values())
+        """How many tasks run on slots at this moment."""
+        tasks = (live.task for live in self._live.values())
+        return sum(task.state is RUNNING and task.spec.needs_slot for task in tasks)
 
     @property
     def cleaning(self) -> int:
@@ -164,11 +165,13 @@ class Supervisor:
         return until
 
     async def _attempt(self, task: Task, wait_until: float | None) -> None:
-        """Wait for a slot and run once on it. Raises the error that ended the wait or the run."""
-        async with self._dispatcher.lease(task, wait_until=wait_until) as lease:
-            slot = lease.slot
-            task.begin_attempt(slot.worker, slot.number)
-            self._observer.leased(task, lease)
+        """Wait for a slot, if one is needed, and run once. Raises the error that ended either."""
+        async with self._placement.enter(task, wait_until=wait_until) as lease:
+            if lease is None:
+                task.begin_attempt(self._placement.node, None)
+            else:
+                task.begin_attempt(lease.slot.worker, lease.slot.number)
+            self._observer.started(task)
             try:
                 task.complete(await self._runner.run(task, lease))
                 self._announce(task)
@@ -187,8 +190,7 @@ class Supervisor:
                 raise
             finally:
                 # After the end of the task, so that its answer does not wait for the cleaning.
-                cleaning = self._runner.clean(task, lease)
-                if cleaning is not None:
+                if lease is not None and (cleaning := self._runner.clean(task, lease)) is not None:
                     self._clean(task, lease, cleaning)
 
     def _clean(self, task: Task, lease: Lease, cleaning: Coroutine[Any, Any, None]) -> None:
@@ -205,7 +207,7 @@ class Supervisor:
             self._observer.defect(task, defect)
         finally:
             del self._cleaning[lease]
-            self._dispatcher.give_back(lease)
+            self._placement.give_back(lease)
             self._tell_idle()
 
     def _end_cancelled(self, task: Task) -> None:

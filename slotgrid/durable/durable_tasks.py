@@ -181,7 +181,7 @@ class DurableTasks:
         held = self._buffer.get(task.id)
         if held is None:
             return False
-        if task.attempts[-1].slot is None:  # the worker reports it later
+        if task.spec.needs_slot and task.attempts[-1].slot is None:  # the worker reports it later
             task.on_begin = partial(_say_running, task)
         elif not held.said:  # one event, however often the start is retried
             _say_running(task)

@@ -30,13 +30,13 @@ class RecordedRunner:
         self._durable = durable
         self.clean = runner.clean
 
-    def run(self, task: Task, lease: Lease) -> Coroutine[Any, Any, bytes]:
+    def run(self, task: Task, lease: Lease | None) -> Coroutine[Any, Any, bytes]:
         """As the inner runner. Raises Refused during an outage, or if the task would overtake."""
         if task.submission.mode.durable:
             return self._run_recorded(task, lease)
         return self._runner.run(task, lease)
 
-    async def _run_recorded(self, task: Task, lease: Lease) -> bytes:
+    async def _run_recorded(self, task: Task, lease: Lease | None) -> bytes:
         if self._durable.overtakes(task):
             raise Refused(pause_s=NEXT_S)
         try:

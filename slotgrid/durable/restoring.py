@@ -28,7 +28,14 @@ def restored(row: Row, admission: Admission) -> Task:
 
 
 def class_key_of(task: Task) -> str:
-    """The class that the task waits in (`slotgrid.core.queue.TaskClass`) as text."""
+    """The class that the task waits in (`slotgrid.core.queue.TaskClass`) as text.
+
+    A function that needs no slot is a class by itself, which has no pool: its tasks neither wait
+    behind tasks that need slots nor take their room in the prefetch buffer.
+    """
+    spec = task.spec
+    if not spec.needs_slot:
+        return orjson.dumps([spec.group, spec.contract, None, None, spec.name]).decode()
     cls = class_of(task)
     place = [cls.place.worker, cls.place.pool, *map(list, cls.place.labels)]
     return orjson.dumps([cls.group, cls.contract, cls.pool, place, cls.gate]).decode()

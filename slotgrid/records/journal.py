@@ -3,7 +3,6 @@
 import structlog
 
 from slotgrid.core.errors import QueueFull, ServiceError
-from slotgrid.core.lease import Lease
 from slotgrid.core.observer import Observer
 from slotgrid.core.states import FAILED
 from slotgrid.core.task import Task
@@ -29,11 +28,13 @@ class Journal(Observer):
         """Add the accepted task to the history."""
         self._history.add(task)
 
-    def leased(self, task: Task, lease: Lease) -> None:
-        """Bind the log fields of a task that has a slot and starts."""
-        slot = lease.slot
-        bind_fields(task_id=task.id, function=task.spec.name, slot=slot.number, worker=slot.worker)
-        self._log.debug("task.started", attempt=task.attempts[-1].number)
+    def started(self, task: Task) -> None:
+        """Bind the log fields of a task that starts."""
+        attempt = task.attempts[-1]
+        bind_fields(
+            task_id=task.id, function=task.spec.name, slot=attempt.slot, worker=attempt.worker
+        )
+        self._log.debug("task.started", attempt=attempt.number)
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
         """Log that an attempt failed and another follows."""
@@ -58,7 +59,7 @@ class Journal(Observer):
             self._log.info("task.completed", queued_ms=task.queued_ms, run_ms=task.run_ms)
             return
         facts: dict[str, object] = {"error": error.detail, "problem": error.name}
-        if not started:  # `leased` bound no fields
+        if not started:  # no log fields are bound
             facts |= {"task_id": task.id, "function": task.spec.name}
         write = self._log.warning if task.state is FAILED else self._log.info
         if isinstance(error, QueueFull):

@@ -20,13 +20,13 @@ class RelayedRunner:
         self._remote = remote
         self.clean = runner.clean
 
-    def run(self, task: Task, lease: Lease) -> Coroutine[Any, Any, bytes]:
+    def run(self, task: Task, lease: Lease | None) -> Coroutine[Any, Any, bytes]:
         """As the inner runner, except that a balancer's task is never retried here."""
         if self._remote.has(task):
             return self._run_relayed(task, lease)
         return self._runner.run(task, lease)
 
-    async def _run_relayed(self, task: Task, lease: Lease) -> bytes:
+    async def _run_relayed(self, task: Task, lease: Lease | None) -> bytes:
         try:
             return await self._runner.run(task, lease)
         except AttemptFailed as failure:

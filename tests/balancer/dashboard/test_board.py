@@ -130,8 +130,8 @@ def test_wrong_keys_are_bounded_by_address() -> None:
 def test_the_trend_keeps_a_quarter_of_an_hour_of_seconds() -> None:
     clock = ManualClock()
     trend = Trend(wall_clock=clock)
-    trend.started(0.2)
-    trend.started(0.4)
+    trend.count_wait(0.2)
+    trend.count_wait(0.4)
     point = trend.close_second(waiting=1, running=2, waits_s=[3.0])
     assert (point.started, point.mean_wait_s, point.longest_wait_s) == (2, 0.3, 3.0)
     point = trend.close_second(waiting=0, running=2, waits_s=[])

@@ -13,6 +13,7 @@ from slotgrid.core.events import Event
 from slotgrid.core.gates import Gates
 from slotgrid.core.lease import STARTED, Lease, class_of
 from slotgrid.core.observer import Observer
+from slotgrid.core.placement import Placement, Runners
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.runner import AttemptFailed, Refused
 from slotgrid.core.schema import Schema
@@ -88,11 +89,12 @@ class ScriptedRunner:
         self.order: list[str] = []
         self._started: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
-    async def run(self, task: Task, lease: Lease) -> bytes:
+    async def run(self, task: Task, lease: Lease | None = None) -> bytes:
         self.runs[task.id] += 1
         self.order.append(task.id)
         self._started[task.id].set()
-        lease.move_to(STARTED)
+        if lease is not None:
+            lease.move_to(STARTED)
         if self.on_the_spot:
             outcome = self.on_the_spot.popleft()
             if isinstance(outcome, Exception):
@@ -145,8 +147,8 @@ class RecordingObserver(Observer):
     def accepted(self, task: Task) -> None:
         self._note("accepted", task)
 
-    def leased(self, task: Task, lease: Lease) -> None:
-        self._note("leased", task)
+    def started(self, task: Task) -> None:
+        self._note("started", task)
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
         self.delays_s.append(delay_s)
@@ -260,7 +262,10 @@ def make_node(
     gates = Gates(catalog, lambda service: service not in services_down, clock=clock)
     dispatcher = Dispatcher(queue, slots, gates, clock=clock)
     runner, observer, naps = ScriptedRunner(), RecordingObserver(), Naps()
-    supervisor = Supervisor(dispatcher, runner, observer, max_wait_s=max_wait_s, sleep=naps)
+    runners = Runners(runner)
+    runners.slotless["flow"] = runner
+    placement = Placement(dispatcher, node="w1")
+    supervisor = Supervisor(placement, runners, observer, max_wait_s=max_wait_s, sleep=naps)
     return FakeNode(
         catalog,
         slots,
@@ -281,6 +286,7 @@ def function(name: str, **fields: Any) -> FunctionSpec:
     return replace(PLAIN, name=name, **fields)
 
 
+FLOW = function("flow", kind="flow", needs_slot=False, retries=1)
 TWICE_IS_SAFE = function("twice_is_safe", retries=1)
 
 

@@ -53,6 +53,7 @@ def admission(status: NodeStatus) -> Admission:
     catalog = FakeCatalog(PRICE, function("hello", modes=("sync", "stream")))
     catalog.put(function("elsewhere", pool="gone"))
     catalog.put(function("later", modes=("webhook",)))
+    catalog.put(function("rundown", kind="flow", needs_slot=False, pool="gone"))
     offer = LocalOffer(
         catalog,
         node="w1",
@@ -283,3 +284,10 @@ async def test_workers_that_will_not_be_back_are_not_waited_for(
 
 async def test_a_worker_offers_nothing_else_a_moment_later(admission: Admission) -> None:
     await admission._offer.changed(3.0)
+
+
+def test_a_function_without_a_slot_needs_no_pool_and_takes_no_place(admission: Admission) -> None:
+    assert not admission.admit(submission("rundown", place={}), owner="ann").spec.needs_slot
+    error = refusal(admission, submission("rundown", place={"worker": "w1"}))
+    assert isinstance(error, InvalidSubmission)
+    assert [fault.pointer for fault in error.errors] == ["/place"]

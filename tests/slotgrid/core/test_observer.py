@@ -1,6 +1,5 @@
 """Several observers as one: who is told of what, and in which order."""
 
-from slotgrid.core.lease import Lease
 from slotgrid.core.observer import TURNS, Observer, Observers
 from slotgrid.core.task import Task
 from tests.slotgrid.core.fakes import RecordingObserver, make_node
@@ -22,7 +21,7 @@ class Starts(Observer):
     def __init__(self, told: list[str]) -> None:
         self._told = told
 
-    def leased(self, task: Task, lease: Lease) -> None:
+    def started(self, task: Task) -> None:
         self._told.append("starts")
 
     def finished(self, task: Task) -> None:

@@ -36,7 +36,7 @@ async def test_a_task_that_completes_says_its_result_and_gives_its_slot_back(
     assert answer["result"] == {"title": "Home"}
     assert answer["worker"] == "w1"
     assert [attempt.number for attempt in task.attempts] == [1]
-    assert node.observer.seen == [(w, task.id) for w in ("accepted", "leased", "finished")]
+    assert node.observer.seen == [(w, task.id) for w in ("accepted", "started", "finished")]
 
 
 async def test_a_task_that_fails_says_its_problem_with_its_id(node: FakeNode) -> None:
@@ -253,7 +253,7 @@ async def test_half_a_surrogate_pair_in_an_error_is_replaced(node: FakeNode) -> 
     assert "\ufffd" in orjson.loads(terminal_events(task)[0].payload)["detail"]
 
 
-@pytest.mark.parametrize("turn", ["leased", "finished"])
+@pytest.mark.parametrize("turn", ["started", "finished"])
 async def test_an_observer_that_breaks_leaves_nobody_waiting(node: FakeNode, turn: str) -> None:
     node.observer.breaks_on = turn
     node.runner.on_the_spot.append(b"1")

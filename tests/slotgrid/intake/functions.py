@@ -77,7 +77,7 @@ class ListedCatalog:
 
 
 class CoroutineRunner:
-    """Runs the catalog's coroutines; fulfils `slotgrid.core.runner.Runner`."""
+    """Runs the catalog's coroutines; fulfils every protocol of `slotgrid.core.runner`."""
 
     def __init__(self, catalog: ListedCatalog, artifacts: ArtifactStore) -> None:
         self._catalog = catalog
@@ -85,7 +85,7 @@ class CoroutineRunner:
         self.gate = asyncio.Event()
         self.started: asyncio.Queue[Task] = asyncio.Queue()
 
-    async def run(self, task: Task, lease: Lease) -> bytes:
+    async def run(self, task: Task, lease: Lease | None = None) -> bytes:
         self.started.put_nowait(task)
         timeout_s = task.submission.timeout_s or task.spec.timeout_s
         scope = asyncio.timeout(timeout_s)
@@ -116,6 +116,8 @@ def offer(
     streaming: bool = False,
     timeout_s: float = 30.0,
     description: str = "",
+    needs_slot: bool = True,
+    retries: int = 0,
 ) -> Offered:
     """A function of that name; its input is an object of these properties and no other."""
     schema = {
@@ -127,7 +129,7 @@ def offer(
     spec = FunctionSpec(
         name=name,
         description=description or f"What {name} does.",
-        kind="python",
+        kind="python" if needs_slot else "flow",
         group="default",
         contract=1,
         revision="r1",
@@ -135,6 +137,8 @@ def offer(
         output=Schema(output) if output else None,
         modes=("sync", "webhook", "async", *(["stream"] if streaming else [])),
         timeout_s=timeout_s,
+        needs_slot=needs_slot,
+        retries=retries,
     )
     return Offered(spec, body)
 

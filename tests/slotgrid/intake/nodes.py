@@ -22,6 +22,7 @@ from slotgrid.core.gates import Gates
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.observer import Observers
 from slotgrid.core.offer import LocalOffer, Offer
+from slotgrid.core.placement import Placement
 from slotgrid.core.queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
@@ -298,14 +299,15 @@ def make_node(
         status,
         modes={"sync", "stream"} if data_dir is None else set(Mode),
     )
-    supervisor = Supervisor(dispatcher, runner, journal, max_wait_s=max_wait_s)
+    placement = Placement(dispatcher, node=NAME)
+    supervisor = Supervisor(placement, runner, journal, max_wait_s=max_wait_s)
     durability = None
     if data_dir is not None:
         durability = Durability(
             _settings(data_dir), admission, artifacts, policy=AddressPolicy.parse("127.0.0.0/8")
         )
         supervisor = Supervisor(
-            dispatcher,
+            placement,
             RecordedRunner(runner, durability.tasks),
             Observers(journal, DurableTurns(durability.tasks)),
             max_wait_s=max_wait_s,
