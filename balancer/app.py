@@ -15,6 +15,7 @@ from balancer.dashboard.live import Live
 from balancer.dashboard.routes import add_dashboard
 from balancer.dashboard.snapshot import Snapshot
 from balancer.dashboard.trend import Trend
+from balancer.fleet.catalog import BalancerCatalog
 from balancer.fleet.changes import Changes
 from balancer.fleet.dialling import Dialling
 from balancer.fleet.expected import RETURNING_S
@@ -70,7 +71,8 @@ class Balancer(NodeProcess):
             self.fleet, self.links, self.inventory, key=settings.link_key, redactor=redactor
         )
         self.changes = Changes()
-        self.offer = FleetOffer(self.fleet, wait_for_change=self.changes.wait)
+        self.catalog = BalancerCatalog(self.fleet.roster)
+        self.offer = FleetOffer(self.fleet, self.catalog, wait_for_change=self.changes.wait)
         super().__init__(
             settings,
             slots=self.fleet,
@@ -109,6 +111,7 @@ class Balancer(NodeProcess):
         self.health = BalancerHealth(
             settings=settings,
             fleet=self.fleet,
+            catalog=self.catalog,
             inventory=self.inventory,
             dispatcher=self.dispatcher,
             supervisor=self.supervisor,
@@ -178,5 +181,5 @@ class Balancer(NodeProcess):
         workers = Counter(worker.group for worker in self.fleet.roster.workers())
         return {
             group: Served(contracts, workers[group])
-            for group, contracts in self.fleet.roster.groups().items()
+            for group, contracts in self.catalog.groups().items()
         }

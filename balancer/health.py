@@ -12,6 +12,7 @@ from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.states import WorkerState
 from slotgrid.core.slots import PoolCount
+from slotgrid.core.spec import Catalog
 from slotgrid.health import NodeHealth
 from slotgrid.runtime.metrics import GaugeReadings
 
@@ -21,6 +22,7 @@ class BalancerHealth(NodeHealth):
     """The state of a balancer."""
 
     fleet: Fleet
+    catalog: Catalog
     inventory: Inventory
     _process: psutil.Process = field(default_factory=psutil.Process, init=False)
 
@@ -49,7 +51,7 @@ class BalancerHealth(NodeHealth):
         return super().detail() | {
             "functions": [
                 {"name": spec.name, "group": spec.group, "revision": spec.revision}
-                for spec in self.fleet.roster.specs()
+                for spec in self.catalog.specs()
             ],
             "workers": {
                 "total": sum(1 for _ in self.fleet.roster.workers()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 
+from balancer.fleet.catalog import BalancerCatalog
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.members import Members
 from balancer.fleet.roster import DEFAULT_GROUP
@@ -17,7 +18,7 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.fields import ANYWHERE, Place
 from slotgrid.core.queue import TaskClass
-from slotgrid.core.spec import Catalog, FunctionSpec, unknown_function
+from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 
@@ -26,7 +27,7 @@ RETRY_AFTER_S = 5
 
 
 class FleetOffer:
-    """What the workers of a fleet offer together. Implements core's `Offer`.
+    """What the balancer and the workers of its fleet offer. Implements core's `Offer`.
 
     An omitted group means `default`, an omitted contract the newest with a ready worker. A function
     that no worker has is unknown (404) once every listed worker has reported; a group or contract
@@ -36,23 +37,26 @@ class FleetOffer:
     """
 
     def __init__(
-        self, fleet: Fleet, *, wait_for_change: Callable[[float], Awaitable[None]]
+        self,
+        fleet: Fleet,
+        catalog: BalancerCatalog,
+        *,
+        wait_for_change: Callable[[float], Awaitable[None]],
     ) -> None:
+        self.catalog = catalog
         self._fleet = fleet
         self._roster = fleet.roster
         self._wait_for_change = wait_for_change
 
-    @property
-    def catalog(self) -> Catalog:
-        """The functions of all groups and contracts."""
-        return self._roster
-
     def choose(self, submission: Submission) -> FunctionSpec:
         """As `Offer.choose`."""
+        own = self.catalog.find_own(submission.function, submission.group, submission.contract)
+        if own is not None:
+            return own
         members = self._members(submission)
         spec = members.agreement.functions.get(submission.function)
         if spec is None:
-            error = unknown_function(submission.function, self._roster, members.group)
+            error = unknown_function(submission.function, self.catalog, members.group)
             # A worker of that group and contract that dials in later has the same functions.
             raise self._unknown(error, f'the function "{submission.function}"', may_return=False)
         if not members.states[READY] and not members.awaited:
@@ -71,7 +75,7 @@ class FleetOffer:
 
     def recorded(self, submission: Submission) -> FunctionSpec:
         """As `Offer.recorded`. An accepted task waits until a worker has its function."""
-        spec = self._roster.find(submission.function, submission.group, submission.contract)
+        spec = self.catalog.find(submission.function, submission.group, submission.contract)
         if spec is None:
             raise NoWorker(
                 f'no worker has the function "{submission.function}" yet',
@@ -120,11 +124,15 @@ class FleetOffer:
         members = self._roster.members(group, submission.contract)
         if members is not None:
             return members
-        contracts = self._roster.groups().get(group)
+        groups = self.catalog.groups()
+        contracts = groups.get(group)
         if contracts is None:
-            known = ", ".join(f'"{name}"' for name in self._roster.groups())
+            known = ", ".join(f'"{name}"' for name in groups)
             error = UnknownGroup(f'no worker serves the group "{group}"; there are {known}')
             raise self._unknown(error, f'the group "{group}"')
+        if submission.contract in {None, *contracts}:  # only own functions have it
+            unknown = unknown_function(submission.function, self.catalog, group)
+            raise self._unknown(unknown, f'the function "{submission.function}"')
         there = ", ".join(map(str, contracts))
         error = UnknownGroup(
             f'no worker serves the group "{group}" under contract {submission.contract}; '

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from balancer.fleet.catalog import BalancerCatalog
 from balancer.fleet.changes import Changes
 from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.members import SPECIAL_ROOMS_LIMIT, Room
@@ -22,11 +23,12 @@ from slotgrid.core.lease import class_of
 from slotgrid.core.node import NodeState, NodeStatus
 from slotgrid.core.parts import API
 from slotgrid.core.schema import Schema
+from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.wire.limits import LOST_AFTER_S
 from tests.balancer.fleet.fakes import FakeFleet, report
-from tests.slotgrid.core.fakes import PLAIN, function
+from tests.slotgrid.core.fakes import FLOW, PLAIN, function
 
 SHOP = replace(PLAIN, group="shop")
 
@@ -41,13 +43,17 @@ def admission(fleet: FakeFleet) -> Admission:
     return asks(fleet)
 
 
-def asks(fleet: FakeFleet) -> Admission:
-    """What admits the tasks of a balancer that is ready."""
+def offer_of(fleet: FakeFleet) -> FleetOffer:
+    return FleetOffer(fleet, BalancerCatalog(fleet.roster), wait_for_change=Changes().wait)
+
+
+def asks(fleet: FakeFleet, *own: FunctionSpec) -> Admission:
+    """What admits the tasks of a balancer that is ready; `own` are its own functions."""
     status = NodeStatus()
     status.move_to(NodeState.READY)
-    return Admission(
-        FleetOffer(fleet, wait_for_change=Changes().wait), status, modes=frozenset(Mode)
-    )
+    offer = offer_of(fleet)
+    offer.catalog.replace_own(own)
+    return Admission(offer, status, modes=frozenset(Mode))
 
 
 def submission(**fields: Any) -> Submission:
@@ -187,7 +193,7 @@ def test_nobody_waits_for_lost_workers_beyond_three_heartbeats(
 
 async def test_a_change_wakes_all_that_wait_for_it(fleet: FakeFleet) -> None:
     changes = Changes()
-    offer = FleetOffer(fleet, wait_for_change=changes.wait)
+    offer = FleetOffer(fleet, BalancerCatalog(fleet.roster), wait_for_change=changes.wait)
     changes.tell()  # nobody waits
     waits = [asyncio.ensure_future(offer.changed(60.0)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -356,7 +362,7 @@ def test_a_waiting_task_moves_to_the_newest_contract_if_it_named_none_and_fits(
     task = admitted(admission, **fields)
     fleet.drains(older)
     fleet.join("w2", contract=2, functions=newer)
-    FleetOffer(fleet, wait_for_change=Changes().wait).rethink(task)
+    offer_of(fleet).rethink(task)
     assert task.spec.contract == contract
 
 
@@ -369,7 +375,7 @@ def test_a_waiting_task_moves_to_the_pool_that_its_function_has_now(
     assert class_of(task).pool == "default"
     fleet.left(older)
     fleet.join("w1", boot="b2", pools={"wide": 2}, functions=[replace(PLAIN, pool="wide")])
-    FleetOffer(fleet, wait_for_change=Changes().wait).rethink(task)
+    offer_of(fleet).rethink(task)
     assert class_of(task).pool == "wide"
     assert fleet.can_serve(class_of(task))
 
@@ -379,5 +385,40 @@ def test_without_a_newer_contract_a_task_stays_where_it_is(
 ) -> None:
     fleet.join("w1")
     task = admitted(admission)
-    FleetOffer(fleet, wait_for_change=Changes().wait).rethink(task)
+    offer_of(fleet).rethink(task)
+    assert task.spec is PLAIN
+
+
+def test_a_balancer_admits_tasks_of_its_own_functions_without_any_worker() -> None:
+    fleet = FakeFleet(fresh=True)
+    admission = asks(fleet, FLOW)
+    fleet.expect(["http://w1"])
+    assert admitted(admission, function="flow").spec is FLOW
+    assert (
+        admission.readmit(submission(function="flow"), owner="ann", source=API, id="01a204ba").spec
+        is FLOW
+    )
+    assert isinstance(refusal(admission, function="plain"), NoWorker)
+
+
+def test_own_functions_are_among_the_nearest_names(fleet: FakeFleet) -> None:
+    admission = asks(fleet, FLOW, replace(FLOW, name="audit", group="books", contract=4))
+    fleet.join("w1")
+    unknown = refusal(admission, function="flaw")
+    assert unknown.to_problem()["suggestions"] == ["flow"]
+    unknown = refusal(admission, function="audits", group="books")
+    assert isinstance(unknown, UnknownFunction)
+    assert unknown.to_problem()["suggestions"] == ["audit"]
+    assert isinstance(refusal(admission, function="audit", group="books", contract=3), UnknownGroup)
+    assert '"books", "default"' in refusal(admission, group="nowhere").detail
+
+
+def test_a_task_that_waits_for_workers_never_becomes_one_of_the_balancers_own(
+    fleet: FakeFleet,
+) -> None:
+    fleet.join("w1")
+    offer = offer_of(fleet)
+    task = Task(submission(), PLAIN, owner="ann", input={})
+    offer.catalog.replace_own([replace(FLOW, name="plain")])
+    offer.rethink(task)
     assert task.spec is PLAIN
