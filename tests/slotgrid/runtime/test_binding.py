@@ -68,7 +68,9 @@ def test_a_port_on_which_another_listens_is_refused_and_nothing_is_held(
 ) -> None:
     with socket.create_server((taken_at, 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(StartFault, match=rf"{port}: Address already in use; stop the process that listens"):
+        with pytest.raises(
+            StartFault, match=rf"{port}: Address already in use; stop the process that listens"
+        ):
             bind(host, port)
     for one in bind(host, port):
         one.close()
