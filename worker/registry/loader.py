@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Protocol
 
 from worker.registry.definitions import FileContents, FileFault
@@ -25,12 +26,15 @@ class LoaderSettings:
     pools: Collection[str]
     environment: Mapping[str, str]
 
-    def values_of(self, secrets: Iterable[str]) -> dict[str, str]:
-        """The environment's values of these names. Raises FileFault if one is missing or empty."""
+    def values_of(self, secrets: Iterable[str]) -> Mapping[str, str]:
+        """The environment's values of these names. Raises FileFault if one is missing or empty.
+
+        Read-only, as all tasks of a function share them.
+        """
         missing = [name for name in secrets if not self.environment.get(name)]
         if missing:
             raise FileFault(f"the environment lacks the secret {' and '.join(missing)}")
-        return {name: self.environment[name] for name in secrets}
+        return MappingProxyType({name: self.environment[name] for name in secrets})
 
 
 class Loader(Protocol):

@@ -138,6 +138,8 @@ async def test_the_spec_says_what_the_decorator_said(
     assert runnable.is_coroutine
     assert not plain_runnable.is_coroutine
     assert runnable.secrets == {"API_KEY": "sesame"}
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        runnable.secrets["API_KEY"] = "changed"  # type: ignore[index]  # a function may try it
     assert "sesame" not in repr(runnable)
 
 
