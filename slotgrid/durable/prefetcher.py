@@ -135,7 +135,8 @@ class Prefetcher:
             try:
                 restorable.append((row, restored(row, self._admission)))
             except NoWorker:  # no worker offers its function yet: it stays on disk
-                self._buffer.note_disk(row.class_key, row.queue_key)
+                # As a task that may not start yet, or it would hold up all tasks behind it.
+                self._buffer.note_early(row.class_key, self._clock())
             except ServiceError as error:  # its function is gone or refuses its input now
                 restorable.append((row, error))
             except Exception:  # a damaged record must not stop the others

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from slotgrid.core.errors import ServiceError, UnknownFunction
+from slotgrid.core.errors import NoWorker, ServiceError, UnknownFunction
 from slotgrid.core.task import Task
 from slotgrid.durable.prefetch_buffer import PrefetchBuffer
 from slotgrid.durable.prefetcher import Prefetcher
@@ -21,16 +21,17 @@ from tests.worker.browser.waiting import until
 
 
 class Admission:
-    """Restores each task but the one whose function is gone."""
+    """Restores each task but the one that is refused with `why`."""
 
-    def __init__(self, tasks: list[Task], gone: Task) -> None:
+    def __init__(self, tasks: list[Task], gone: Task, why: ServiceError) -> None:
         self._tasks = {task.id: task for task in tasks}
         self._gone = gone
+        self._why = why
 
     def readmit(self, *_: Any, **fields: Any) -> Task:
         """The task of the id in `fields`."""
         if fields["id"] == self._gone.id:
-            raise UnknownFunction("it is gone")
+            raise self._why
         return self._tasks[fields["id"]]
 
 
@@ -39,6 +40,27 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(engine_of(None, tmp_path, pool=2))
     async with database.running():
         yield database
+
+
+def prefetcher_of(
+    database: Database,
+    buffer: PrefetchBuffer,
+    admission: Admission,
+    *,
+    load: Callable[[Task, str, float], object],
+    fail: Callable[[str, ServiceError], Awaitable[None]],
+) -> Prefetcher:
+    return Prefetcher(
+        database,
+        buffer,
+        node=NODE,
+        admission=admission,  # type: ignore[arg-type]  # only what it uses
+        clock=time.time,
+        steady=time.time,
+        load=load,  # type: ignore[arg-type]  # its result is ignored
+        fail=fail,
+        cancel=lambda *_: None,
+    )
 
 
 async def test_a_task_that_fails_when_restored_holds_up_none_behind_it(database: Database) -> None:
@@ -50,19 +72,35 @@ async def test_a_task_that_fails_when_restored_holds_up_none_behind_it(database:
         await asyncio.sleep(0)  # others run meanwhile, and could take a slot
         done.append(f"failed {task_id}")
 
-    prefetcher = Prefetcher(
+    admission = Admission(tasks, tasks[1], UnknownFunction("it is gone"))
+    prefetcher = prefetcher_of(
         database,
         PrefetchBuffer(),
-        node=NODE,
-        admission=Admission(tasks, gone=tasks[1]),  # type: ignore[arg-type]  # only what it uses
-        clock=time.time,
-        steady=time.time,
+        admission,
         load=lambda task, *_: done.append(f"loaded {task.id}"),
         fail=fail,
-        cancel=lambda *_: None,
     )
     assert await prefetcher.count() == 3
     async with background(prefetcher.run, name="prefetcher"):
         await until(lambda: len(done) == 3)
     first, gone, last = (task.id for task in tasks)
     assert done == [f"loaded {first}", f"loaded {last}", f"failed {gone}"]
+
+
+async def test_a_task_whose_function_no_worker_offers_holds_up_none_behind_it(
+    database: Database,
+) -> None:
+    tasks = [async_task(created_at=time.time() + n) for n in range(3)]
+    await database.write(lambda c: acceptance.insert(c, [[record(task) for task in tasks]]))
+    buffer = PrefetchBuffer()
+
+    async def fail(*_: object) -> None:
+        raise AssertionError("no task fails")
+
+    admission = Admission(tasks, tasks[0], NoWorker("no worker has the function yet"))
+    prefetcher = prefetcher_of(database, buffer, admission, load=buffer.hold, fail=fail)
+    await prefetcher.count()
+    async with background(prefetcher.run, name="prefetcher"):
+        await until(lambda: len(list(buffer)) == 2)
+        await until(lambda: not any(buffer.overtakes(held) for held in buffer))
+    assert [held.task.id for held in buffer] == [tasks[1].id, tasks[2].id]
