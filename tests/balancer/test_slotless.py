@@ -88,6 +88,8 @@ async def test_a_balancer_without_a_worker_runs_its_own_function(
     flows.gate.set()
     answer = (await call).json
     assert (answer["result"], answer["worker"]) == (7, "test-balancer")
+    (group,) = (await balancer.get("/groups"))["groups"]
+    assert (group["name"], group["flows_count"], group["workers"]) == ("default", 2, 0)
     events = await balancer.stream("relay", value=8)
     assert [kind for kind, _ in events] == ["status", "done"]
     problem = await balancer.problem("relay", 400, input={"hold": "no"})
