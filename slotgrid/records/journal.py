@@ -1,13 +1,13 @@
 """Records state changes of tasks in history, metrics, log and the task's own log."""
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from slotgrid.core.errors import QueueFull, ServiceError
 from slotgrid.core.observer import Observer
 from slotgrid.core.states import FAILED
 from slotgrid.core.task import Task
 from slotgrid.records.history import History
-from slotgrid.runtime.logs import bind_fields
 from slotgrid.runtime.metrics import Metrics
 
 
@@ -20,7 +20,7 @@ class Journal(Observer):
 
     def __init__(self, history: History, metrics: Metrics) -> None:
         self._history = history
-        # Bound once: a module's lazy logger is set up again for each line.
+        # Bound once: a module's lazy logger is bound again for each call, also below the log level.
         self._log = structlog.get_logger().bind()
         self._metrics = metrics
 
@@ -31,7 +31,7 @@ class Journal(Observer):
     def started(self, task: Task) -> None:
         """Bind the log fields of a task that starts."""
         attempt = task.attempts[-1]
-        bind_fields(
+        bind_contextvars(
             task_id=task.id, function=task.spec.name, slot=attempt.slot, worker=attempt.worker
         )
         self._log.debug("task.started", attempt=attempt.number)

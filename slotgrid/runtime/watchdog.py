@@ -19,6 +19,7 @@ from typing import Self
 
 import structlog
 
+from slotgrid.runtime.logs import flush_logs
 from slotgrid.runtime.stall_record import Stall, StallRecord
 
 log = structlog.get_logger()
@@ -169,5 +170,6 @@ class LoopWatchdog:
             self._record.save(stall)
         except OSError as error:
             log.error("loop.reason_not_saved", exc_info=error)  # noqa: TRY400  the process ends here
+        flush_logs()
         # Not `sys.exit`, which ends only this thread, not the blocked one.
         os._exit(EXIT_STATUS)

@@ -10,16 +10,12 @@ from typing import Any, TextIO
 import orjson
 import pytest
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.log_lines import MAX_LINE_BYTES
-from slotgrid.runtime.logs import (
-    LogRing,
-    StandardLogs,
-    bind_fields,
-    configure_logs,
-)
+from slotgrid.runtime.log_queue import LineQueue
+from slotgrid.runtime.logs import LogRing, configure_logs, flush_logs
 from slotgrid.runtime.secrets import HIDDEN, Redactor
 
 log = structlog.get_logger()
@@ -33,6 +29,7 @@ class RunningLogs:
     file: Path
 
     def lines(self) -> list[dict[str, Any]]:
+        flush_logs()
         return [orjson.loads(line) for line in self.file.read_bytes().splitlines()]
 
     def last(self) -> dict[str, Any]:
@@ -97,8 +94,8 @@ async def test_fields_of_a_task_are_on_its_lines_and_on_those_of_tasks_that_it_s
         logging.getLogger("library").warning("child")
 
     async def parent() -> None:
-        bind_fields(task_id="t1")
-        bind_fields(slot=2)
+        bind_contextvars(task_id="t1")
+        bind_contextvars(slot=2)
         await asyncio.create_task(child())
         log.info("parent")
 
@@ -108,24 +105,22 @@ async def test_fields_of_a_task_are_on_its_lines_and_on_those_of_tasks_that_it_s
     assert bound == [("t1", 3), ("t1", 2), ("t1", 2), (None, None)]
 
 
-async def test_a_warning_is_written_at_once_behind_what_came_before_it(logs: RunningLogs) -> None:
+def test_lines_of_libraries_keep_their_place_among_the_others(logs: RunningLogs) -> None:
     log.info("first")
-    log.info("second")
-    logging.getLogger("library").info("third")
-    assert logs.lines() == []
-    log.warning("fourth")
-    assert [line["event"] for line in logs.lines()] == ["first", "second", "third", "fourth"]
+    logging.getLogger("library").info("second")
+    log.warning("third")
+    assert [line["event"] for line in logs.lines()] == ["first", "second", "third"]
 
 
-async def test_a_line_that_waits_is_as_it_was_when_it_was_said(
+async def test_a_line_has_the_values_and_secrets_of_when_it_was_logged(
     logs: RunningLogs, redactor: Redactor
 ) -> None:
     said: list[str] = ["before"]
     with redactor.scope("hunter-22"):
-        bind_fields(task_id="t1")
+        bind_contextvars(task_id="t1")
         log.info("scalars", password="x", text="it is hunter-22")
         log.info("a list", said=said)
-    bind_fields(task_id="t2")
+    bind_contextvars(task_id="t2")
     said.append("after")
     log.info("waits")
     listed = logs.ring.entries()
@@ -168,7 +163,7 @@ def test_a_message_whose_arguments_do_not_fit_is_written_all_the_same(
 ) -> None:
     # Without pytest's own handlers, which raise at such a message.
     root = logging.getLogger()
-    ours = [handler for handler in root.handlers if isinstance(handler, StandardLogs)]
+    ours = [handler for handler in root.handlers if isinstance(handler, LineQueue)]
     monkeypatch.setattr(root, "handlers", ours)
     logging.getLogger("odd").warning("%d apples", "many")
     assert logs.last()["event"] == "%d apples"

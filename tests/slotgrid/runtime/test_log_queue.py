@@ -1,0 +1,166 @@
+"""Logs into a pipe whose reader is slow, stops or leaves."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any
+
+import orjson
+import pytest
+import structlog
+
+from slotgrid.runtime import log_queue
+from slotgrid.runtime.choices import LogFormat, LogLevel
+from slotgrid.runtime.logs import LogRing, configure_logs, flush_logs
+from slotgrid.runtime.secrets import Redactor
+
+log = structlog.get_logger()
+
+PIPE_BYTES = 4096
+TEXT = "x" * 500
+
+
+@dataclass
+class Pipe:
+    """A small pipe that a log is written into."""
+
+    reader: int
+    writer: int
+
+    def fileno(self) -> int:
+        return self.writer
+
+    def isatty(self) -> bool:
+        return False
+
+    def read(self) -> list[dict[str, Any]]:
+        """All lines, until each writer has closed the pipe."""
+        os.close(self.writer)
+        data = b""
+        while some := os.read(self.reader, 65536):
+            data += some
+        return [orjson.loads(line) for line in data.splitlines()]
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    yield Pipe(reader, writer)
+    for descriptor in (reader, writer):
+        with suppress(OSError):  # the test has closed it
+            os.close(descriptor)
+
+
+def logs_to(pipe: Pipe) -> AbstractContextManager[LogRing]:
+    return configure_logs(
+        level=LogLevel.INFO,
+        log_format=LogFormat.JSON,
+        ring_size=5,
+        stream=pipe,
+        redactor=Redactor(),
+    )
+
+
+def read_in_thread(pipe: Pipe) -> tuple[Thread, list[dict[str, Any]]]:
+    lines: list[dict[str, Any]] = []
+    reader = Thread(target=lambda: lines.extend(pipe.read()))
+    reader.start()
+    return reader, lines
+
+
+def test_a_stopped_reader_blocks_nobody_and_lines_keep_their_order(pipe: Pipe) -> None:
+    with logs_to(pipe):
+        for number in range(100):  # more than the pipe holds: a direct write would block for ever
+            log.info("line", number=number, text=TEXT)
+        reader, lines = read_in_thread(pipe)
+    reader.join()
+    assert [line["number"] for line in lines] == list(range(100))
+
+
+def test_lost_lines_are_counted_where_they_are_missing(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_queue, "LINES_LIMIT", 20)
+    with logs_to(pipe) as ring:
+        for number in range(200):
+            log.info("line", number=number, text=TEXT)
+        assert ring.entries()[-1]["number"] == 199
+        reader, lines = read_in_thread(pipe)
+        flush_logs()
+        log.info("after")
+    reader.join()
+    *kept, lost, after = lines
+    assert [line["number"] for line in kept] == list(range(len(kept)))
+    assert (lost["event"], lost["level"], lost["lines"]) == (
+        "logs.lost",
+        "warning",
+        200 - len(kept),
+    )
+    assert after["event"] == "after"
+
+
+def test_a_line_longer_than_the_pipe_arrives_whole(pipe: Pipe) -> None:
+    text = "y" * 10 * PIPE_BYTES
+    with logs_to(pipe):
+        log.info("long", text=text)
+        log.info("next")
+        reader, lines = read_in_thread(pipe)
+    reader.join()
+    assert [line.get("text") for line in lines] == [text, None]
+
+
+def test_a_descriptor_that_another_process_made_non_blocking_loses_no_line(pipe: Pipe) -> None:
+    os.set_blocking(pipe.writer, False)
+    with logs_to(pipe):
+        for number in range(100):
+            log.info("line", number=number, text=TEXT)
+        reader, lines = read_in_thread(pipe)
+    reader.join()
+    assert [line["number"] for line in lines] == list(range(100))
+
+
+def test_a_reader_that_has_left_is_no_fault(pipe: Pipe) -> None:
+    with logs_to(pipe) as ring:
+        os.close(pipe.reader)
+        log.info("nobody reads this")
+        flush_logs()
+        log.info("nor this")
+    assert [entry["event"] for entry in ring.entries()] == ["nobody reads this", "nor this"]
+
+
+def test_a_stopped_reader_does_not_keep_the_process_from_ending(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_queue, "FLUSH_S", 0.05)
+    before = set(threading.enumerate())
+    with logs_to(pipe):
+        for _ in range(100):
+            log.info("line", text=TEXT)
+        flush_logs()
+    (writer,) = set(threading.enumerate()) - before
+    assert writer.daemon  # so the interpreter does not wait for it
+    log.info("too late")
+    reader = Thread(target=os.read, args=[pipe.reader, PIPE_BYTES])
+    reader.start()
+    reader.join()
+    os.close(pipe.reader)
+    writer.join()
+
+
+class LogsItself:
+    """Logs while another line is made, as a finalizer may at any moment."""
+
+    def __str__(self) -> str:
+        log.info("inner")
+        return "text"
+
+
+def test_a_line_logged_while_another_is_made_is_no_deadlock(pipe: Pipe) -> None:
+    with logs_to(pipe):
+        log.info("outer", value=LogsItself())
+    assert [line["event"] for line in pipe.read()] == ["inner", "outer"]
