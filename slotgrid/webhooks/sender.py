@@ -24,6 +24,7 @@ from slotgrid.core.moments import iso
 from slotgrid.core.states import TaskState
 from slotgrid.core.webhooks import Headers, merged_headers, signing_key
 from slotgrid.net.addresses import AddressPolicy, AddressRefused
+from slotgrid.net.faults import connection_fault
 from slotgrid.net.guarded_connector import GuardedConnector
 
 CONNECT_SHARE = 1 / 3
@@ -271,8 +272,8 @@ def _in_words(error: Exception, timeout: aiohttp.ClientTimeout) -> str:
             return f"no connection within {timeout.connect:g} s"
         case TimeoutError():
             return f"no answer within {timeout.total:g} s"
-        case aiohttp.ClientConnectorDNSError():
-            return f"{error.host} cannot be resolved: {error.os_error.strerror or error.os_error}"
+        case aiohttp.ClientConnectorDNSError() | aiohttp.ClientSSLError():
+            return connection_fault(error)
         case aiohttp.ClientResponseError():
             return f"the answer is not valid HTTP: {error.message}"
         case aiohttp.ServerDisconnectedError():
