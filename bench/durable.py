@@ -11,7 +11,7 @@ from bench.durable_tasks import Setting, measure
 from bench.measuring import main
 from bench.processes import started, worker
 from bench.table import Row
-from tests.durable_postgres.server import postgres
+from tests.harness.processes.postgres import postgres
 
 SLOTS = 4
 FUNCTIONS = Path(__file__).parent / "functions"

@@ -18,8 +18,8 @@ from bench.durable import FUNCTIONS
 from bench.processes import KEY, worker
 from bench.table import Row, print_table
 from slotgrid.records.engines import engine_of
-from tests.durable_postgres.many_tasks import make_many
-from tests.durable_postgres.server import postgres
+from tests.harness.many_tasks import make_many
+from tests.harness.processes.postgres import postgres
 
 FEW, MANY = 1_000, 100_000
 ROUNDS = 7

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.balancer.running import RunningBalancer, running_balancer
+from tests.harness.in_process.balancer import RunningBalancer, running_balancer
 
 
 @pytest.fixture

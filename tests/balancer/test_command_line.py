@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.balancer.processes import Node, nodes
-from tests.balancer.running import GIVE_UP_S, KEY
-from tests.slotgrid.webhooks.receivers import receiver
+from tests.harness.calls import GIVE_UP_S
+from tests.harness.environment import KEY
+from tests.harness.peers.receivers import receiver
+from tests.harness.processes.nodes import Node, nodes
 
 
 @dataclass(frozen=True)

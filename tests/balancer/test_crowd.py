@@ -4,8 +4,8 @@ import asyncio
 import random
 from collections import Counter
 
-from tests.balancer.running import Load, RunningBalancer
-from tests.worker.browser.waiting import until
+from tests.harness.in_process.balancer import Load, RunningBalancer
+from tests.harness.waiting import until
 
 
 async def test_a_hundred_callers_who_hang_up_at_random_leave_nothing(

@@ -8,10 +8,10 @@ import pytest
 
 from balancer.fleet.states import WorkerState
 from slotgrid.wire.limits import LOST_AFTER_S
-from tests.balancer.proxy import Proxy
-from tests.balancer.running import Load, RunningBalancer
+from tests.harness.in_process.balancer import Load, RunningBalancer
+from tests.harness.peers.proxy import Proxy
+from tests.harness.waiting import until
 from tests.slotgrid.core.fakes import ManualClock
-from tests.worker.browser.waiting import until
 
 
 @pytest.fixture

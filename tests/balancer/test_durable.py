@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from balancer.fleet.states import WorkerState
-from tests.balancer.running import RunningBalancer, running_balancer
-from tests.slotgrid.webhooks.receivers import Receiver, receiver
-from tests.worker.browser.waiting import until
+from tests.harness.in_process.balancer import RunningBalancer, running_balancer
+from tests.harness.peers.receivers import Receiver, receiver
+from tests.harness.waiting import until
 
 
 @pytest.fixture

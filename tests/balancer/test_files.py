@@ -9,8 +9,8 @@ import pytest
 
 from balancer.fleet.states import WorkerState
 from slotgrid.records.artifacts import ArtifactStore
-from tests.balancer.running import RunningBalancer
-from tests.worker.browser.waiting import until
+from tests.harness.in_process.balancer import RunningBalancer
+from tests.harness.waiting import until
 
 MIB = 1024 * 1024
 

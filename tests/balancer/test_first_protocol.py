@@ -15,7 +15,8 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from balancer.fleet.states import WorkerState
-from tests.balancer.running import LINK_KEY, RunningBalancer
+from tests.harness.environment import LINK_KEY
+from tests.harness.in_process.balancer import RunningBalancer
 
 HELLO = """\
 {"type":"hello","protocol":"1.0","version":"0.1.0","name":"veteran","boot":"b1","group":"default",\

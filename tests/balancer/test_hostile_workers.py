@@ -30,9 +30,11 @@ from slotgrid.wire.limits import (
     SIGNS_LIMIT,
 )
 from slotgrid.wire.parts import ArtifactInfo
-from tests.balancer.fake_worker import ECHO, FakeWorker, fake_worker
-from tests.balancer.running import GIVE_UP_S, LINK_KEY, Load, RunningBalancer
-from tests.worker.browser.waiting import until
+from tests.harness.calls import GIVE_UP_S
+from tests.harness.environment import LINK_KEY
+from tests.harness.in_process.balancer import Load, RunningBalancer
+from tests.harness.peers.fake_worker import ECHO, FakeWorker, fake_worker
+from tests.harness.waiting import until
 
 
 async def test_a_worker_that_claims_slots_and_refuses_every_task_holds_nobody_up(

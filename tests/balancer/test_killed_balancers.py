@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError
 
-from tests.balancer.processes import nodes
-from tests.durable_postgres.server import postgres
+from tests.harness.processes.nodes import nodes
+from tests.harness.processes.postgres import postgres
 
 
 async def test_a_balancer_that_is_killed_under_load_leaves_its_workers_free(

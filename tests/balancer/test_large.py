@@ -5,7 +5,7 @@ import asyncio
 import orjson
 import pytest
 
-from tests.balancer.running import RunningBalancer
+from tests.harness.in_process.balancer import RunningBalancer
 
 MIB = 1024 * 1024
 

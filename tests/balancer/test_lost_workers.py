@@ -4,9 +4,9 @@ import asyncio
 import time
 
 from balancer.fleet.states import WorkerState
-from tests.balancer.proxy import Proxy
-from tests.balancer.running import Load, RunningBalancer
-from tests.worker.browser.waiting import until
+from tests.harness.in_process.balancer import Load, RunningBalancer
+from tests.harness.peers.proxy import Proxy
+from tests.harness.waiting import until
 
 
 async def test_a_task_of_a_worker_that_is_killed_fails_at_once(balancer: RunningBalancer) -> None:

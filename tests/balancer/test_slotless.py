@@ -9,9 +9,10 @@ import pytest
 from slotgrid.core.drain import drain
 from slotgrid.core.principal import Scope
 from tests.balancer.dashboard.test_access import logged_in
-from tests.balancer.running import GIVE_UP_S, RunningBalancer
-from tests.slotgrid.intake.functions import CoroutineRunner, ListedCatalog, Speaker, offer
-from tests.worker.browser.waiting import until
+from tests.harness.calls import GIVE_UP_S
+from tests.harness.in_process.balancer import RunningBalancer
+from tests.harness.in_process.functions import CoroutineRunner, ListedCatalog, Speaker, offer
+from tests.harness.waiting import until
 
 
 async def _relay(speaker: Speaker, input_: Mapping[str, Any]) -> Any:

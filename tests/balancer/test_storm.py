@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.balancer.processes import nodes
-from tests.balancer.storm import Storm
-from tests.durable_postgres.server import postgres
+from tests.harness.processes.nodes import nodes
+from tests.harness.processes.postgres import postgres
+from tests.harness.processes.storm import Storm
 from tests.harness.sizes import sized
 
 ROUNDS = sized("rounds", short=1, long_form=8)

@@ -9,9 +9,9 @@ import orjson
 from balancer.fleet.states import WorkerState
 from slotgrid.core.states import TaskState
 from slotgrid.wire import messages as m
-from tests.balancer.fake_worker import fake_worker
-from tests.balancer.running import RunningBalancer
-from tests.worker.browser.waiting import until
+from tests.harness.in_process.balancer import RunningBalancer
+from tests.harness.peers.fake_worker import fake_worker
+from tests.harness.waiting import until
 
 
 async def test_a_task_runs_on_a_worker_that_dialled_in(balancer: RunningBalancer) -> None:

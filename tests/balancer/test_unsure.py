@@ -13,11 +13,11 @@ from balancer.fleet.states import WorkerState
 from slotgrid.wire import messages as m
 from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.limits import LOST_AFTER_S
-from tests.balancer.fake_worker import ECHO, FakeWorker, fake_worker
-from tests.balancer.proxy import Proxy
-from tests.balancer.running import RunningBalancer
-from tests.callers import Answer
-from tests.worker.browser.waiting import until
+from tests.harness.calls import Answer
+from tests.harness.in_process.balancer import RunningBalancer
+from tests.harness.peers.fake_worker import ECHO, FakeWorker, fake_worker
+from tests.harness.peers.proxy import Proxy
+from tests.harness.waiting import until
 
 SAFE = msgspec.structs.replace(ECHO, retries=1)
 

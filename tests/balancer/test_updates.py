@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 from balancer.fleet.states import WorkerState
-from tests.balancer.running import Load, RunningBalancer, running_balancer
-from tests.worker.browser.waiting import until
+from tests.harness.in_process.balancer import Load, RunningBalancer, running_balancer
+from tests.harness.waiting import until
 
 GREET = """
 from slotgrid.function import Context, function

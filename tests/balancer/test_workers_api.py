@@ -6,8 +6,9 @@ from openapi_spec_validator import validate
 
 from balancer.fleet.states import WorkerState
 from slotgrid.intake.openapi_document import path_of
-from tests.balancer.running import LINK_KEY, RunningBalancer
-from tests.worker.browser.waiting import until
+from tests.harness.environment import LINK_KEY
+from tests.harness.in_process.balancer import RunningBalancer
+from tests.harness.waiting import until
 
 
 async def test_workers_are_listed_and_shown_with_their_last_tasks(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.balancer.processes import Node, nodes
+from tests.harness.processes.nodes import Node, nodes
 
 FUNCTIONS = Path(__file__).parent / "functions"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.balancer.running import KEY
 from tests.clients.conftest import Served
+from tests.harness.environment import KEY
 
 pytestmark = pytest.mark.timeout(600)  # several processes, and on a busy machine
 UNREADABLE = {

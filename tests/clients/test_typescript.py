@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scripts.node_packages import PACKAGES
-from tests.balancer.running import KEY
 from tests.clients.conftest import Served
+from tests.harness.environment import KEY
 
 pytestmark = pytest.mark.timeout(600)  # several processes, and on a busy machine
 NODE = Path(sys.executable).with_name("node")

@@ -16,7 +16,7 @@ import pytest
 
 from scripts.proxies import find
 from tests.deploy.files import DEPLOY
-from tests.system.processes import PATIENCE_S, Process
+from tests.harness.processes.process import PATIENCE_S, Process
 
 NAMES = {"slotgrid.example.com": "localhost", "www.example.com": "127.0.0.1"}
 """The two sites of each file, and what they are called here."""

@@ -15,9 +15,10 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
 from slotgrid.runtime.settings import Settings
-from tests.balancer.processes import Node, nodes
-from tests.balancer.running import GIVE_UP_S, KEY
 from tests.deploy.fronts import FRONTS, Front
+from tests.harness.calls import GIVE_UP_S
+from tests.harness.environment import KEY
+from tests.harness.processes.nodes import Node, nodes
 
 BODY_LIMIT_BYTES = Settings.from_env({}).request_body_limit_bytes
 

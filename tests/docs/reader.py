@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import blocks
-from tests.system.home import KEY, Home
-from tests.system.processes import PATIENCE_S, Process
-from tests.system.workers import running_worker
+from tests.harness.environment import KEY
+from tests.harness.processes.home import Home
+from tests.harness.processes.process import PATIENCE_S, Process
+from tests.harness.processes.worker import running_worker
 
 HOST = "ada"
 FOLDER = "/home/ada/slotgrid"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.docs.pages import DOCS, README
 from tests.docs.reader import Reader, Started, fleet, worker
-from tests.system.home import Home, home
+from tests.harness.processes.home import Home, home
 
 __all__ = ["home"]
 

@@ -5,10 +5,10 @@ import re
 from typing import Any
 
 from slotgrid import function as author
-from tests.chromium import browser
 from tests.docs.pages import DOCS, blocks, table_after
 from tests.functions.conftest import context
 from tests.functions.fakes import RecordingContext
+from tests.harness.chromium import browser
 from tests.site.fixtures import Site, site
 
 __all__ = ["browser", "context", "site"]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.durable.durable_worker import GIVE_UP_S
-from tests.durable.killing import KilledNode, killed
+from tests.harness.in_process.durable_worker import GIVE_UP_S
+from tests.harness.processes.killing import KilledNode, killed
 
 CLOCK = Path(__file__).parent / "movable_clock"
 WAITING = 250

@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from tests.durable.durable_worker import GIVE_UP_S
-from tests.durable.killing import killed
+from tests.harness.in_process.durable_worker import GIVE_UP_S
+from tests.harness.processes.killing import killed
 
 
 async def test_a_restart_delivers_what_its_last_process_left_running(tmp_path: Path) -> None:

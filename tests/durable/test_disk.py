@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.durable.durable_worker import GIVE_UP_S
-from tests.durable.killing import KilledNode, killed
+from tests.harness.in_process.durable_worker import GIVE_UP_S
+from tests.harness.processes.killing import KilledNode, killed
 
 SLOTS, MANY = 4, 20
 

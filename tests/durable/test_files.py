@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.durable.durable_worker import accepted, durable_worker, finished
+from tests.harness.in_process.durable_worker import accepted, durable_worker, finished
 
 
 async def test_sqlite_keeps_a_write_ahead_log(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durable.deaths import ATTEMPT_MADE, DEATHS, RUNS_TWICE, Death
+from tests.harness.processes.deaths import ATTEMPT_MADE, DEATHS, RUNS_TWICE, Death
 
 
 @pytest.mark.parametrize("death", [*DEATHS, ATTEMPT_MADE], ids=attrgetter("name"))

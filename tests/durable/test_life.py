@@ -6,8 +6,14 @@ from pathlib import Path
 
 import orjson
 
-from tests.durable.durable_worker import accepted, busy, delivered, durable_worker, finished
-from tests.slotgrid.webhooks.receivers import receiver
+from tests.harness.in_process.durable_worker import (
+    accepted,
+    busy,
+    delivered,
+    durable_worker,
+    finished,
+)
+from tests.harness.peers.receivers import receiver
 
 
 async def test_an_async_task_is_accepted_run_and_kept(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import orjson
 
 from slotgrid.durable.log_flush import LogFlush
 from slotgrid.records.tables import log_lines
-from tests.durable.durable_worker import accepted, durable_worker, finished
-from tests.worker.browser.waiting import until
-from tests.worker.running import RunningWorker
+from tests.harness.in_process.durable_worker import accepted, durable_worker, finished
+from tests.harness.in_process.worker import RunningWorker
+from tests.harness.waiting import until
 
 FUNCTIONS = {
     "quiet.py": """

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from slotgrid.durable.recovery import LOOK_S
-from tests.durable.durable_worker import accepted, durable_worker, finished
+from tests.harness.in_process.durable_worker import accepted, durable_worker, finished
 
 
 async def test_nobody_looks_for_functions_that_no_task_waits_for(tmp_path: Path) -> None:

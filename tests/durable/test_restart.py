@@ -13,8 +13,8 @@ import pytest
 
 from slotgrid.core.drain import drain
 from slotgrid.durable.retention import DAY_S
-from tests.callers import events_of
-from tests.durable.durable_worker import (
+from tests.harness.calls import events_of
+from tests.harness.in_process.durable_worker import (
     FUNCTIONS,
     GIVE_UP_S,
     accepted,
@@ -23,9 +23,9 @@ from tests.durable.durable_worker import (
     durable_worker,
     finished,
 )
+from tests.harness.in_process.worker import RunningWorker
+from tests.harness.peers.receivers import receiver
 from tests.harness.sizes import sized
-from tests.slotgrid.webhooks.receivers import receiver
-from tests.worker.running import RunningWorker
 
 
 async def drained(worker: RunningWorker, within_s: float = 30.0) -> None:

@@ -12,8 +12,8 @@ from moto.server import ThreadedMotoServer
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.shared_files import SharedFolder
 from slotgrid.runtime.settings import Settings, SettingsError
-from tests.durable.durable_worker import FUNCTIONS, accepted, durable_worker, finished
-from tests.worker.running import RunningWorker
+from tests.harness.in_process.durable_worker import FUNCTIONS, accepted, durable_worker, finished
+from tests.harness.in_process.worker import RunningWorker
 
 LARGE = 6 * 1024 * 1024
 """More than one piece of an upload."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.durable.durable_worker import GIVE_UP_S
-from tests.durable.killing import SLOTS, Killed, KilledNode, killed
+from tests.harness.in_process.durable_worker import GIVE_UP_S
+from tests.harness.processes.killing import SLOTS, Killed, KilledNode, killed
 
 DISK = "16m"
 LARGE, SMALL = 100_000, 1_000

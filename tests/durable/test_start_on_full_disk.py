@@ -1,6 +1,5 @@
 """A start on a disk without room ends with status 2 and one line that says why."""
 
-import os
 import resource
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slotgrid.runtime.settings import TABLE
+from tests.harness.environment import KEY, NO_CHROMIUM, clean_environment
 
 SIZE_KB = 2048
 PAGE_KB = 4
@@ -63,14 +62,12 @@ def test_a_start_that_cannot_write_ends_with_a_reason(
 
 def refused(kind: str, data: Path, *, file_limit: int = resource.RLIM_INFINITY) -> str:
     """The one line with which a start there ends."""
-    settings = {row.env for row in TABLE.values()}
-    clean = {name: value for name, value in os.environ.items() if name not in settings}
     env = {
-        **clean,
-        "AUTH_KEY": "a-key-of-the-full-disk",
+        **clean_environment(),
+        "AUTH_KEY": KEY,
         "DATA_DIR": str(data),
         "FUNCTIONS_DIR": str(data.parent.parent / "functions"),
-        "CHROMIUM_PATH": "/nonexistent/chromium",
+        "CHROMIUM_PATH": NO_CHROMIUM,
         "PORT": "0",
     }
     (data.parent.parent / "functions").mkdir()

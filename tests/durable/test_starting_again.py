@@ -4,8 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from tests.durable.durable_worker import GIVE_UP_S
-from tests.durable.killing import Killed, killed
+from tests.harness.in_process.durable_worker import GIVE_UP_S
+from tests.harness.processes.killing import Killed, killed
 
 TIMEOUT_S = 30
 RUNS_S = 3.0

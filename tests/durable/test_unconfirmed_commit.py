@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine.default import DefaultDialect
 
-from tests.durable.durable_worker import GIVE_UP_S, durable_worker, finished
+from tests.harness.in_process.durable_worker import GIVE_UP_S, durable_worker, finished
 
 
 async def test_a_task_whose_acceptance_was_committed_without_an_answer_runs_once(

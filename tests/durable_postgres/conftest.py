@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.durable_postgres.server import Postgres, postgres
+from tests.harness.processes.postgres import Postgres, postgres
 
 
 @pytest.fixture(scope="session")

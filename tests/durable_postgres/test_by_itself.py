@@ -10,11 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.balancer.processes import nodes
-from tests.durable_postgres.every_mode import under
-from tests.durable_postgres.server import Postgres
+from tests.harness.processes.every_mode import under
+from tests.harness.processes.nodes import nodes
+from tests.harness.processes.postgres import Postgres
 from tests.harness.sizes import long
-from tests.worker.browser.waiting import until
+from tests.harness.waiting import until
 
 STALL_S = 13.0
 """Longer than a request waits for its answer."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.balancer.processes import nodes
-from tests.durable_postgres.every_mode import under
-from tests.durable_postgres.server import Postgres
+from tests.harness.processes.every_mode import under
+from tests.harness.processes.nodes import nodes
+from tests.harness.processes.postgres import Postgres
 
 
 @pytest.mark.parametrize("kind", ["worker", "balancer"])

@@ -13,7 +13,7 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.database import POOL, READERS, Database
 from slotgrid.records.engines import DatabaseFault, engine_of
 from slotgrid.records.tables import SCHEMA_VERSION, meta, tasks
-from tests.durable_postgres.server import Postgres
+from tests.harness.processes.postgres import Postgres
 
 FIXTURES = Path(__file__).parents[1] / "durable" / "fixtures"
 AT_ONCE_S = 3.0

@@ -10,10 +10,10 @@ from alembic.runtime.migration import MigrationContext
 from slotgrid.records.engines import engine_of
 from slotgrid.records.migrations import migrate
 from slotgrid.records.tables import SCHEMA_VERSION, metadata
-from tests.durable.durable_worker import FUNCTIONS, delivered, durable_worker, finished
 from tests.durable.earlier import unpack
 from tests.durable.test_versions import migrate_at_once
-from tests.slotgrid.webhooks.receivers import receiver
+from tests.harness.in_process.durable_worker import FUNCTIONS, delivered, durable_worker, finished
+from tests.harness.peers.receivers import receiver
 
 HUNDRED_YEARS = 36500
 

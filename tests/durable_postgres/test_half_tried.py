@@ -15,9 +15,9 @@ from aiohttp import web
 from slotgrid.backoff import Backoff
 from slotgrid.webhooks import deliveries
 from slotgrid.webhooks.sender import WebhookSender
-from tests.durable.durable_worker import accepted, delivered, durable_worker
-from tests.slotgrid.webhooks.receivers import Receiver, receiver
-from tests.worker.running import RunningWorker
+from tests.harness.in_process.durable_worker import accepted, delivered, durable_worker
+from tests.harness.in_process.worker import RunningWorker
+from tests.harness.peers.receivers import Receiver, receiver
 
 GIVE_UP_S = 60.0
 RETRIES = 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.durable.deaths import DEATHS, Death
+from tests.harness.processes.deaths import DEATHS, Death
 
 
 @pytest.mark.parametrize("death", DEATHS, ids=attrgetter("name"))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from slotgrid.records.engines import engine_of
-from tests.durable.durable_worker import accepted, durable_worker, finished
-from tests.durable_postgres.many_tasks import id_of, make_many
+from tests.harness.in_process.durable_worker import accepted, durable_worker, finished
+from tests.harness.many_tasks import id_of, make_many
 from tests.harness.sizes import sized
 
 PAGES = 120

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from slotgrid.durable import log_flush
-from tests.balancer.processes import nodes
-from tests.durable_postgres.commit_cutter import commit_cutter
-from tests.durable_postgres.every_mode import Under, under
-from tests.durable_postgres.server import Postgres
+from tests.harness.peers.commit_cutter import commit_cutter
+from tests.harness.processes.every_mode import Under, under
+from tests.harness.processes.nodes import nodes
+from tests.harness.processes.postgres import Postgres
 from tests.harness.sizes import long
 
 KINDS = pytest.mark.parametrize("kind", ["worker", "balancer"])

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 from aiohttp import web
 
-from tests.durable_postgres.fleet import (
+from tests.harness.peers.receivers import receiver
+from tests.harness.processes.durable_fleet import (
     Member,
     fleet,
     hold_slots,
@@ -17,8 +18,7 @@ from tests.durable_postgres.fleet import (
     until_taken_over,
     until_told,
 )
-from tests.durable_postgres.server import Postgres
-from tests.slotgrid.webhooks.receivers import receiver
+from tests.harness.processes.postgres import Postgres
 
 MANY = 20
 TAKEN_OVER_WITHIN_S = 15.0

@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.durable.durable_worker import accepted, busy, delivered, durable_worker, finished
-from tests.durable_postgres.server import Postgres
-from tests.slotgrid.webhooks.receivers import receiver
-from tests.worker.running import RunningWorker
+from tests.harness.in_process.durable_worker import (
+    accepted,
+    busy,
+    delivered,
+    durable_worker,
+    finished,
+)
+from tests.harness.in_process.worker import RunningWorker
+from tests.harness.peers.receivers import receiver
+from tests.harness.processes.postgres import Postgres
 
 GIVE_UP_S = 60.0
 

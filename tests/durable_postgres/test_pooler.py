@@ -10,8 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from slotgrid.records.engines import engine_of
-from tests.durable_postgres.fleet import fleet, hold_slots, task_of, until_taken_over, until_told
-from tests.durable_postgres.pooler import pooled
+from tests.harness.processes.durable_fleet import (
+    fleet,
+    hold_slots,
+    task_of,
+    until_taken_over,
+    until_told,
+)
+from tests.harness.processes.pgbouncer import pooled
 
 MANY = 100
 LIMITS = {

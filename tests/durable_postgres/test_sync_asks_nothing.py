@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.durable.durable_worker import (
+from tests.harness.in_process.durable_worker import (
     FUNCTIONS,
     GIVE_UP_S,
     accepted,
     durable_worker,
     finished,
 )
-from tests.worker.running import RunningWorker
+from tests.harness.in_process.worker import RunningWorker
 
 IDLE_S = 5.0
 """In which everything is asked once that is asked every few seconds."""

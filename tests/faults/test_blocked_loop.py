@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from tests.system.home import Home, home
-from tests.system.workers import running_worker as worker_process
-from tests.worker.browser.waiting import until
-from tests.worker.running import NO_CHROMIUM, browserless_worker
+from tests.harness.environment import NO_CHROMIUM
+from tests.harness.in_process.worker import browserless_worker
+from tests.harness.processes.home import Home, home
+from tests.harness.processes.worker import running_worker as worker_process
+from tests.harness.waiting import until
 
 __all__ = ["home"]
 

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from slotgrid.core.states import TaskState
 from tests.faults.functions import PLAIN
-from tests.worker.browser.waiting import processes_of_type, renderers, until, until_whole
-from tests.worker.running import RunningWorker, Submitted, running_worker
+from tests.harness.in_process.worker import RunningWorker, Submitted, running_worker
+from tests.harness.waiting import processes_of_type, renderers, until, until_whole
 from worker.browser.processes import kill
 from worker.browser.stats import BrowserStats
 

@@ -9,9 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 from slotgrid.core.states import TaskState
-from tests.faults.files import allow_open_files
-from tests.worker.browser.waiting import until
-from tests.worker.running import KEY, RunningWorker, browserless_worker, running_worker
+from tests.harness.environment import KEY
+from tests.harness.in_process.worker import RunningWorker, browserless_worker, running_worker
+from tests.harness.open_files import allow_open_files
+from tests.harness.waiting import until
 
 CROWD = 3000
 CHUNK = "x" * 64 * 1024
@@ -50,7 +51,7 @@ async def test_thousands_of_tasks_at_once_each_get_an_answer_and_the_counts_add_
 
         watching = asyncio.create_task(watch())
         crowd = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.faults.crowd", worker.url, KEY, str(CROWD)),
+            *(sys.executable, "-m", "tests.harness.processes.crowd", worker.url, KEY, str(CROWD)),
             stdout=PIPE,
         )
         said, _ = await crowd.communicate()

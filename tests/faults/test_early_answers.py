@@ -12,8 +12,9 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.intake import connections
 from tests.faults.test_strangers import sender, status_of
-from tests.slotgrid.intake.nodes import KEY, RunningNode, running_node
-from tests.worker.browser.waiting import until
+from tests.harness.environment import KEY
+from tests.harness.in_process.node import RunningNode, running_node
+from tests.harness.waiting import until
 
 LARGE = 24 * 1024 * 1024
 LARGE_FILE = "/docs/static/swagger-ui-bundle.js"

@@ -4,9 +4,9 @@ import signal
 
 import pytest
 
-from tests.system.home import Home, home
-from tests.system.workers import running_worker as worker_process
-from tests.worker.running import NO_CHROMIUM
+from tests.harness.environment import NO_CHROMIUM
+from tests.harness.processes.home import Home, home
+from tests.harness.processes.worker import running_worker as worker_process
 
 __all__ = ["home"]
 

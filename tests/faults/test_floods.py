@@ -17,8 +17,8 @@ from aiohttp.test_utils import TestServer
 from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.runtime.choices import BrowserKind
-from tests.balancer.processes import Node, nodes
-from tests.callers import Answer
+from tests.harness.calls import Answer
+from tests.harness.processes.nodes import Node, nodes
 from worker.browser.find import find_executable
 
 FUNCTIONS = {

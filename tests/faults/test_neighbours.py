@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.balancer.processes import Node, nodes
-from tests.balancer.running import KEY
-from tests.system.processes import Process
+from tests.harness.environment import KEY
+from tests.harness.processes.nodes import Node, nodes
+from tests.harness.processes.process import Process
 
 CALLERS = 100
 THINKS_S = 0.25

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from slotgrid.runtime.choices import BrowserKind
 from tests.faults.functions import PLAIN
-from tests.worker.browser.waiting import until
-from tests.worker.running import running_worker
+from tests.harness.in_process.worker import running_worker
+from tests.harness.waiting import until
 from worker.browser.find import find_executable
 
 FUNCTIONS = {

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.balancer.processes import Node, nodes
-from tests.balancer.running import GIVE_UP_S
-from tests.callers import events_of
-from tests.slotgrid.webhooks.receivers import Receiver, receiver
+from tests.harness.calls import GIVE_UP_S, events_of
+from tests.harness.peers.receivers import Receiver, receiver
+from tests.harness.processes.nodes import Node, nodes
 
 pytestmark = pytest.mark.timeout(600)  # several processes, and on a busy machine
 STALL_S = 4.0

@@ -15,9 +15,9 @@ from aiohttp import web
 
 from slotgrid.intake import body, connections, forms, payload
 from slotgrid.intake.connections import Connection
-from tests.balancer.running import running_balancer
-from tests.slotgrid.intake.nodes import RunningNode
-from tests.worker.running import browserless_worker
+from tests.harness.in_process.balancer import running_balancer
+from tests.harness.in_process.node import RunningNode
+from tests.harness.in_process.worker import browserless_worker
 from worker.app import Worker
 
 BODY = 64 * 1024 * 1024

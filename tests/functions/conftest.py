@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Browser
 
-from tests.chromium import browser
 from tests.functions.fakes import RecordingContext
+from tests.harness.chromium import browser
 from tests.site.fixtures import site
 
 __all__ = ["browser", "context", "site"]

@@ -1,1 +1,1 @@
-"""What tests share: nodes in this process, nodes as processes of their own, and fake peers."""
+"""What tests share: nodes in this process, processes of their own, and fake peers."""

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.chromium import browser
+from tests.harness.chromium import browser
 from tests.site.fixtures import Site, site
 
 __all__ = ["browser", "client", "page", "site"]

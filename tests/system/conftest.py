@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.home import Home, home
-from tests.system.workers import RunningWorker, running_worker
+from tests.harness.processes.home import Home, home
+from tests.harness.processes.worker import RunningWorker, running_worker
 
 __all__ = ["home", "worker"]
 

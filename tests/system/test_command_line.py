@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from tests.system.home import Home
-from tests.system.workers import RunningWorker, running_worker
+from tests.harness.processes.home import Home
+from tests.harness.processes.worker import RunningWorker, running_worker
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

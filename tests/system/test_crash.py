@@ -3,8 +3,8 @@
 import psutil
 import pytest
 
-from tests.system.home import Home
-from tests.system.workers import running_worker
+from tests.harness.processes.home import Home
+from tests.harness.processes.worker import running_worker
 
 
 def test_after_kill_9_the_next_worker_sweeps_what_was_left(home: Home) -> None:

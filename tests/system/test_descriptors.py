@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import Home
-from tests.system.processes import PATIENCE_S
-from tests.system.workers import RunningWorker, running_worker
+from tests.harness.processes.home import Home
+from tests.harness.processes.process import PATIENCE_S
+from tests.harness.processes.worker import RunningWorker, running_worker
 
 LIMIT = 600
 """So that the reserve, a quarter, is above what the kernel holds for one turn of the loop (128)."""

@@ -4,9 +4,9 @@ import json
 
 from playwright.async_api import Browser, expect
 
-from tests.chromium import browser
-from tests.system.home import KEY
-from tests.system.workers import RunningWorker
+from tests.harness.chromium import browser
+from tests.harness.environment import KEY
+from tests.harness.processes.worker import RunningWorker
 
 __all__ = ["browser"]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.slotgrid.intake.checking import Documented
-from tests.system.workers import RunningWorker
+from tests.harness.in_process.checked_answers import Documented
+from tests.harness.processes.worker import RunningWorker
 
 
 @pytest.fixture

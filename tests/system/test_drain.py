@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import Home
-from tests.system.workers import RunningWorker, running_worker
+from tests.harness.processes.home import Home
+from tests.harness.processes.worker import RunningWorker, running_worker
 
 
 def outcomes(worker: RunningWorker) -> list[str]:

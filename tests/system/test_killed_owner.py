@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from slotgrid.runtime.data_folder import data_folder
-from tests.system.home import KEY, Home
-from tests.system.processes import PATIENCE_S, Process
+from tests.harness.environment import KEY
+from tests.harness.processes.home import Home
+from tests.harness.processes.process import PATIENCE_S, Process
 
 pytestmark = pytest.mark.timeout(300)
 ASLEEP = """

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import KEY, ROOT, Home
-from tests.system.processes import PATIENCE_S
+from tests.harness.environment import KEY
+from tests.harness.processes.home import ROOT, Home
+from tests.harness.processes.process import PATIENCE_S
 from tests.system.unprivileged import taken_away, without_privileges
 
 WORKER = ("-m", "worker")

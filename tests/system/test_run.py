@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.home import ROOT, Home
+from tests.harness.processes.home import ROOT, Home
 
 START = ("-m", "scripts.run")
 pytestmark = pytest.mark.timeout(300)

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from tests.system.home import Home
-from tests.system.workers import running_worker
+from tests.harness.processes.home import Home
+from tests.harness.processes.worker import running_worker
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import socket
 import psutil
 import pytest
 
-from tests.system.home import Home
+from tests.harness.processes.home import Home
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.runtime.settings import Settings, SettingsError
-from tests.worker.running import RunningWorker, browserless_worker
+from tests.harness.in_process.worker import RunningWorker, browserless_worker
 
 GREET = """
 from slotgrid.function import Context, function

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from slotgrid.core.states import TaskState
-from tests.worker.browser.waiting import until
-from tests.worker.running import browserless_worker
+from tests.harness.in_process.worker import browserless_worker
+from tests.harness.waiting import until
 
 GATED = """
     import asyncio

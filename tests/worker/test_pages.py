@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from slotgrid.core.states import TaskState
-from tests.worker.browser.waiting import until
+from tests.harness.in_process.worker import RunningWorker, running_worker
+from tests.harness.waiting import until
 from tests.worker.page_functions import FUNCTIONS, each_in_its_file
-from tests.worker.running import RunningWorker, running_worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

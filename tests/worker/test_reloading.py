@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from slotgrid.core.states import TaskState
-from tests.worker.browser.waiting import until
-from tests.worker.running import RunningWorker, browserless_worker
+from tests.harness.in_process.worker import RunningWorker, browserless_worker
+from tests.harness.waiting import until
 
 
 def _waits(answer: str, parameters: str = "", helper: str = "") -> str:

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from slotgrid.core.states import TaskState
-from tests.worker.browser.waiting import until
-from tests.worker.running import browserless_worker
+from tests.harness.in_process.worker import browserless_worker
+from tests.harness.waiting import until
 
 FLAKY = """
     @function(timeout_s=5, retries=2, retry_on=(OSError,))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.worker.running import browserless_worker
+from tests.harness.in_process.worker import browserless_worker
 from tests.worker.talks import talks
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.worker.running import browserless_worker
+from tests.harness.in_process.worker import browserless_worker
 from tests.worker.talks import talks
 
 

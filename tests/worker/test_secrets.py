@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.running import RunningWorker, browserless_worker
+from tests.harness.in_process.worker import RunningWorker, browserless_worker
 
 PASSWORD = "correct-horse-battery"
 TOKEN = "staple-of-the-environment"

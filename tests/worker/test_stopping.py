@@ -5,8 +5,8 @@ from pathlib import Path
 import psutil
 
 from slotgrid.core.states import TaskState
-from tests.worker.browser.waiting import until
-from tests.worker.running import browserless_worker
+from tests.harness.in_process.worker import browserless_worker
+from tests.harness.waiting import until
 
 SLEEPS = """
     import asyncio

@@ -7,8 +7,8 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.balancer.dashboard.pages import Dashboard, watch
-from tests.balancer.running import RunningBalancer
-from tests.chromium import browser
+from tests.harness.chromium import browser
+from tests.harness.in_process.balancer import RunningBalancer
 
 __all__ = ["browser"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from tests.balancer.running import KEY
+from tests.harness.environment import KEY
 
 PATIENCE_MS = 30_000
 PICTURES = "DASHBOARD_PICTURES"

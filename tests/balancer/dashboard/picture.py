@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.async_api import async_playwright, expect
 
 from tests.balancer.dashboard.pages import watch
-from tests.balancer.running import RunningBalancer, running_balancer
+from tests.harness.in_process.balancer import RunningBalancer, running_balancer
 from worker.browser.launch import LaunchPlan
 
 WORKERS = 8

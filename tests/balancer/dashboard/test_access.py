@@ -13,8 +13,9 @@ from balancer.dashboard.sessions import ATTEMPTS
 from balancer.fleet.states import WorkerState
 from slotgrid.core.principal import Principal, Scope
 from slotgrid.intake.node import NODE
-from tests.balancer.running import KEY, RunningBalancer, running_balancer
-from tests.callers import Answer
+from tests.harness.calls import Answer
+from tests.harness.environment import KEY
+from tests.harness.in_process.balancer import RunningBalancer, running_balancer
 
 
 class Stranger:

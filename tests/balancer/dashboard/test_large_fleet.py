@@ -22,7 +22,7 @@ from slotgrid.wire.messages import Report
 from tests.balancer.dashboard.pages import Dashboard
 from tests.balancer.fleet import fakes
 from tests.balancer.fleet.fakes import hello
-from tests.balancer.running import RunningBalancer
+from tests.harness.in_process.balancer import RunningBalancer
 from tests.slotgrid.core.fakes import PLAIN, function
 
 WORKERS, SLOTS = 100, 10

@@ -9,8 +9,9 @@ from aiohttp import ClientSession, FormData
 from balancer.dashboard.access import GUESSES
 from balancer.dashboard.sessions import ATTEMPT_EVERY_S, ATTEMPTS, Guesses
 from slotgrid.intake import forms
-from tests.balancer.running import KEY, RunningBalancer
-from tests.callers import Answer
+from tests.harness.calls import Answer
+from tests.harness.environment import KEY
+from tests.harness.in_process.balancer import RunningBalancer
 
 URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
 PARALLEL = 200

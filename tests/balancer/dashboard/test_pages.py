@@ -5,7 +5,7 @@ from playwright.async_api import expect
 from balancer.dashboard.access import LIVE, SESSIONS
 from balancer.fleet.states import WorkerState
 from tests.balancer.dashboard.pages import Dashboard
-from tests.balancer.running import RunningBalancer
+from tests.harness.in_process.balancer import RunningBalancer
 
 
 async def test_a_task_that_runs_shows_without_a_reload(

@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.cli.main import cli
-from tests.slotgrid.cli.fake_node import KEY, PAGE_INPUT, FakeNode, Said, answer
+from tests.harness.peers.fake_node import KEY, PAGE_INPUT, FakeNode, Said, answer
 
 Run = Callable[..., Awaitable[Result]]
 

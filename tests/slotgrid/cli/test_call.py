@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.harness.peers.fake_node import KEY, TASK_ID, FakeNode, Said, problem
 from tests.slotgrid.cli.conftest import Run
-from tests.slotgrid.cli.fake_node import KEY, TASK_ID, FakeNode, Said, problem
 
 
 def _add_problem(node: FakeNode, *said: Any, **more: Any) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.client import Client, NodeUnreachable, Problem, UnexpectedAnswer
-from tests.slotgrid.cli.fake_node import KEY, TASK_ID, FakeNode, Said, answer, problem
+from tests.harness.peers.fake_node import KEY, TASK_ID, FakeNode, Said, answer, problem
 
 
 @pytest.fixture

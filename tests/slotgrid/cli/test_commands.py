@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from slotgrid.cli.logs import newer
 from slotgrid.cli.main import cli
+from tests.harness.peers.fake_node import KEY, FakeNode, described
 from tests.slotgrid.cli.conftest import Run
-from tests.slotgrid.cli.fake_node import KEY, FakeNode, described
 
 
 def _lines(count: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from slotgrid.cli.local_fleet import LocalFleet, NotReady
 from slotgrid.cli.local_workers import WorkersFileFault, listed_workers
 from slotgrid.runtime.settings import Settings
-from tests.ports import free_ports
+from tests.harness.ports import free_ports
 
 
 def fleet(folder: Path, entries: object, *, count: int | None = None, port: int = 0) -> LocalFleet:

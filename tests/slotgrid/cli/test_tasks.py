@@ -13,7 +13,8 @@ from pytest_aiohttp.plugin import AiohttpClient, AiohttpServer
 
 from slotgrid.cli.main import cli
 from slotgrid.client import Accepted, Answer, Client, Problem
-from tests.slotgrid.intake.nodes import KEY, RunningNode, running_node
+from tests.harness.environment import KEY
+from tests.harness.in_process.node import RunningNode, running_node
 
 Run = Callable[..., Awaitable[Result]]
 

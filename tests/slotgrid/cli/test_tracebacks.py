@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from slotgrid.cli.tracebacks import BEGINNING, last_traceback
+from tests.harness.peers.fake_node import TASK_ID, FakeNode, problem
 from tests.slotgrid.cli.conftest import Run
-from tests.slotgrid.cli.fake_node import TASK_ID, FakeNode, problem
 
 FIRST = [BEGINNING, '  File "mine.py", line 7, in mine', "ValueError: no"]
 

@@ -5,7 +5,7 @@ import pytest
 from slotgrid.cli.fields import fields_of
 from slotgrid.cli.functions import example_line
 from slotgrid.cli.values import InvalidWords, read_input
-from tests.slotgrid.cli.fake_node import PAGE_INPUT
+from tests.harness.peers.fake_node import PAGE_INPUT
 
 MANY = {
     "type": "object",

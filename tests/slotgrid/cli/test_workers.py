@@ -7,8 +7,8 @@ import pytest
 
 from slotgrid.cli import node as cli_node
 from slotgrid.cli.node import Node
+from tests.harness.peers.fake_node import FakeNode
 from tests.slotgrid.cli.conftest import Run
-from tests.slotgrid.cli.fake_node import FakeNode
 
 
 def _worker(name: str, status: str, detail: str | None = None) -> dict[str, Any]:

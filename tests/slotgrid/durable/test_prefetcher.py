@@ -16,8 +16,8 @@ from slotgrid.records.database import Database
 from slotgrid.records.engines import engine_of
 from slotgrid.records.store import acceptance
 from slotgrid.runtime.background import background
+from tests.harness.waiting import until
 from tests.slotgrid.records.recorded import NODE, async_task, record
-from tests.worker.browser.waiting import until
 
 
 class Admission:

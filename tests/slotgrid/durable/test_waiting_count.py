@@ -9,7 +9,7 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.durable import waiting_count
 from slotgrid.durable.waiting_count import WaitingCount
 from slotgrid.runtime.background import background
-from tests.worker.browser.waiting import until
+from tests.harness.waiting import until
 
 
 class Record:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from tests.slotgrid.intake.nodes import RunningNode, running_node
+from tests.harness.in_process.node import RunningNode, running_node
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.intake.audit import caller_address
-from tests.slotgrid.intake.nodes import running_node
+from tests.harness.in_process.node import running_node
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")]
 

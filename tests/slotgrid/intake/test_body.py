@@ -7,7 +7,7 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.intake.body import read_json
-from tests.slotgrid.intake.nodes import RunningNode, running_node
+from tests.harness.in_process.node import RunningNode, running_node
 
 TYPES = ("text/plain", "application/x-www-form-urlencoded", "application/octet-stream")
 

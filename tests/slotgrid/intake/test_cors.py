@@ -6,8 +6,9 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient, AiohttpServer
 
-from tests.slotgrid.intake.chromium import WatchedPage, browser, watched
-from tests.slotgrid.intake.nodes import KEY, RunningNode, running_node
+from tests.harness.chromium import WatchedPage, browser, watched
+from tests.harness.environment import KEY
+from tests.harness.in_process.node import RunningNode, running_node
 
 __all__ = ["browser", "watched"]
 

@@ -7,9 +7,10 @@ from playwright.async_api import Page, expect
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.intake.api.docs import FILES
-from tests.slotgrid.intake.chromium import WatchedPage, browser, watched
-from tests.slotgrid.intake.functions import offer
-from tests.slotgrid.intake.nodes import KEY, RunningNode, problem_of, running_node
+from tests.harness.chromium import WatchedPage, browser, watched
+from tests.harness.environment import KEY
+from tests.harness.in_process.functions import offer
+from tests.harness.in_process.node import RunningNode, problem_of, running_node
 
 __all__ = ["browser", "watched"]
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpServer
 
 from slotgrid.intake.files import FileAnswer
-from tests.worker.browser.waiting import until
+from tests.harness.waiting import until
 
 GIVE_UP_S = 20.0
 

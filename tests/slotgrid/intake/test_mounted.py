@@ -15,7 +15,7 @@ from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.body import read_json
 from slotgrid.intake.modes import stream
 from slotgrid.intake.node import NODE
-from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
+from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 
 PREFIX = "/elsewhere"
 

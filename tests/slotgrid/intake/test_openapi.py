@@ -22,9 +22,9 @@ from slotgrid.intake.openapi import endpoint_of
 from slotgrid.intake.openapi_document import path_of
 from slotgrid.intake.samples import sample_of
 from slotgrid.intake.schemas.submission import SUBMISSION
+from tests.harness.in_process.functions import OFFERED, offer, renamed
+from tests.harness.in_process.node import RunningNode, running_node
 from tests.slotgrid.core.fakes import function
-from tests.slotgrid.intake.functions import OFFERED, offer, renamed
-from tests.slotgrid.intake.nodes import RunningNode, running_node
 from tests.worker.registry.registries import registry_of
 
 GREET = next(one for one in OFFERED if one.spec.name == "greet")

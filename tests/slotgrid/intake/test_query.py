@@ -10,7 +10,7 @@ from slotgrid.core.principal import Scope
 from slotgrid.intake.openapi import endpoint_of
 from slotgrid.intake.openapi_document import path_of
 from slotgrid.intake.query import parameter_fault
-from tests.slotgrid.intake.nodes import RunningNode
+from tests.harness.in_process.node import RunningNode
 
 NO_NUMBERS = ("--5", "+5", "1_000", " 5", "5 ", "\u0665", "\uff15", "0x10", "05", "1.5", "1e3", "")
 NO_SECONDS = ("--5", "+5", "1_000", " 5", "\u0665", "inf", "nan", "-1", "301", ".5", "5.", "1e999")

@@ -10,7 +10,7 @@ from aiohttp import web
 from slotgrid.net.addresses import AddressPolicy, AddressRefused
 from slotgrid.net.guarded_connector import GuardedConnector
 from slotgrid.webhooks.sender import Outcome, UrlFault, webhook_sender, webhook_target
-from tests.slotgrid.webhooks.receivers import LOOPBACK, SECRET, FakeResolver, receiver
+from tests.harness.peers.receivers import LOOPBACK, SECRET, FakeResolver, receiver
 
 CLOSED = AddressPolicy()
 OUTSIDE = AddressPolicy.parse("127.0.0.2")  # stands for what is public, 127.0.0.1 for what is not

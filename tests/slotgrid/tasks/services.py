@@ -22,8 +22,9 @@ from slotgrid.runtime.logs import LogRing
 from slotgrid.tasks.event_stream import EventStream, Missed
 from slotgrid.tasks.log_stream import LogStream
 from slotgrid.tasks.service import TaskService
-from tests.slotgrid.intake.functions import OFFERED, CoroutineRunner, ListedCatalog
-from tests.slotgrid.intake.nodes import GIVE_UP_S, NAME, make_node
+from tests.harness.calls import GIVE_UP_S
+from tests.harness.in_process.functions import OFFERED, CoroutineRunner, ListedCatalog
+from tests.harness.in_process.node import NAME, make_node
 
 ADA = Principal("ada", frozenset({Scope.READ, Scope.SUBMIT}))
 BOB = Principal("bob", frozenset({Scope.READ, Scope.SUBMIT}))

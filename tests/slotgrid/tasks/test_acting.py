@@ -14,7 +14,7 @@ from slotgrid.records.history import TaskFilter
 from slotgrid.records.ledger import Record
 from slotgrid.records.tables import tasks
 from slotgrid.records.unreadable import UnreadableRecord
-from tests.slotgrid.intake.nodes import GIVE_UP_S
+from tests.harness.calls import GIVE_UP_S
 from tests.slotgrid.tasks.services import ADA, BOB, OPERATOR, RunningService, running_service
 
 ANY = TaskFilter()

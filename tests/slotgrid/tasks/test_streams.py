@@ -15,7 +15,7 @@ from slotgrid.tasks import pickup
 from slotgrid.tasks import service as service_module
 from slotgrid.tasks.event_stream import EventStream, Missed
 from slotgrid.tasks.log_stream import LogStream
-from tests.slotgrid.intake.nodes import GIVE_UP_S
+from tests.harness.calls import GIVE_UP_S
 from tests.slotgrid.tasks.services import ADA, RunningService, all_of, kinds, lines
 
 GREETED = ["status", "chunk", "chunk", "chunk", "progress", "done"]

@@ -24,7 +24,7 @@ from slotgrid.core.task import Task
 from slotgrid.records.history import TaskFilter
 from slotgrid.records.unreadable import UnreadableRecord
 from slotgrid.tasks import bulk
-from tests.slotgrid.intake.nodes import GIVE_UP_S
+from tests.harness.calls import GIVE_UP_S
 from tests.slotgrid.tasks.services import ADA, BOB, RunningService
 
 ECHO = {"function": "echo", "input": {"value": 1}}

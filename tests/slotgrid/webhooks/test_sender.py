@@ -24,7 +24,7 @@ from slotgrid.webhooks.sender import (
     webhook_body,
     webhook_sender,
 )
-from tests.slotgrid.webhooks.receivers import BODY, LOOPBACK, SECRET, receiver
+from tests.harness.peers.receivers import BODY, LOOPBACK, SECRET, receiver
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from slotgrid.webhooks.sender import Outcome, WebhookSender, webhook_sender
-from tests.slotgrid.webhooks.receivers import (
+from tests.harness.peers.receivers import (
     LOOPBACK,
     SECRET,
     FakeResolver,

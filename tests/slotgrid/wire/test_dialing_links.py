@@ -9,7 +9,7 @@ from aiohttp import ClientSession, web
 from slotgrid.net.dialing import DialFailed
 from slotgrid.wire.encoding import from_worker
 from slotgrid.wire.sockets import dial, link_url
-from tests.slotgrid.webhooks.receivers import receiver
+from tests.harness.peers.receivers import receiver
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from slotgrid.wire.ending import CloseCode, close_payload
 from slotgrid.wire.limits import FRAME_LIMIT, LARGE_LANES, LINES_AT_ONCE, SILENT_TICKS, TICK_S
 from slotgrid.wire.link import Link, MessageTooLarge
 from slotgrid.wire.sockets import accept
-from tests.slotgrid.wire.links import End, two_ends
-from tests.worker.browser.waiting import until
+from tests.harness.in_process.links import End, two_ends
+from tests.harness.waiting import until
 
 LOST_S = SILENT_TICKS * TICK_S
 MIB = 1024 * 1024

@@ -10,9 +10,9 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 
 from slotgrid.runtime.settings import Settings
+from tests.harness.in_process.worker import running_worker
+from tests.harness.waiting import PATIENT, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
-from tests.worker.browser.waiting import PATIENT, until, until_whole
-from tests.worker.running import running_worker
 from worker import app
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext

@@ -8,8 +8,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Frame
 
+from tests.harness.waiting import PATIENT, live_processes, until_whole
 from tests.worker.browser.conftest import StartBrowsers
-from tests.worker.browser.waiting import PATIENT, live_processes, until_whole
 from worker.browser import events
 from worker.browser.events import BYTES, EVENTS, EventMeter
 from worker.browser.states import Ending, FreedBy, Lost

@@ -9,8 +9,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Error as PlaywrightError
 
+from tests.harness.waiting import PATIENT, live_processes, renderers, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
-from tests.worker.browser.waiting import PATIENT, live_processes, renderers, until, until_whole
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
 from worker.browser.limits import Limits

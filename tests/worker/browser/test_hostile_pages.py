@@ -11,9 +11,9 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
 from slotgrid.runtime.choices import BrowserKind
+from tests.harness.waiting import PATIENT, live_processes, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers, browsers_leaving_nothing
 from tests.worker.browser.site import HOSTILE
-from tests.worker.browser.waiting import PATIENT, live_processes, until, until_whole
 from worker.browser import events
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan

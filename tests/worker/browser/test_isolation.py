@@ -6,10 +6,10 @@ import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
 
+from tests.harness.waiting import PATIENT
 from tests.worker.browser.conftest import browsers_leaving_nothing
 from tests.worker.browser.site import make_site
 from tests.worker.browser.tricks import TRICKS, Trick, Visit
-from tests.worker.browser.waiting import PATIENT
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
 

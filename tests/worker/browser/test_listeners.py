@@ -9,8 +9,8 @@ from playwright.async_api import ConsoleMessage, Page, Request, Route, WebSocket
 from playwright.async_api import Error as PlaywrightError
 
 from tests.harness.sizes import sized
+from tests.harness.waiting import PATIENT, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
-from tests.worker.browser.waiting import PATIENT, until, until_whole
 from worker.browser.context import TaskContext
 from worker.browser.listeners import BUDGETS, Budget, Listener
 from worker.browser.states import FreedBy

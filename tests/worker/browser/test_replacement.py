@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from slotgrid.runtime.choices import BrowserKind
+from tests.harness.waiting import until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
-from tests.worker.browser.waiting import until, until_whole
 from worker.browser.browsers import Browsers
 from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused
 from worker.browser.find import find_executable

@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext
 from playwright.async_api import Error as PlaywrightError
 
+from tests.harness.waiting import PATIENT, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
-from tests.worker.browser.waiting import PATIENT, until, until_whole
 
 
 async def test_a_task_takes_a_spare_and_waits_for_no_context_to_be_opened(

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.worker.browser.waiting import until
+from tests.harness.waiting import until
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
 from worker.browser.processes import alive, processes_of

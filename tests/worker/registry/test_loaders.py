@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.harness.in_process.worker import browserless_worker
 from tests.worker.registry.conftest import Changes, Folder, run
 from tests.worker.registry.registries import SETTINGS, registry_of
 from tests.worker.registry.texts import TextLoader
-from tests.worker.running import browserless_worker
 from worker import app
 from worker.registry.kinds import loaders
 from worker.registry.loader import Loader

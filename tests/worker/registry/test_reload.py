@@ -16,7 +16,7 @@ import structlog
 import watchfiles
 
 from slotgrid.backoff import Backoff
-from tests.worker.browser.waiting import until
+from tests.harness.waiting import until
 from tests.worker.registry.conftest import Changes, Folder, run
 from worker.registry import watching
 from worker.registry.python.function import PythonFunction

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from slotgrid.wire import messages as m
-from tests.worker.browser.waiting import until
-from tests.worker.uplink.fake_balancer import Conversation, linked
+from tests.harness.peers.fake_balancer import Conversation, linked
+from tests.harness.waiting import until
 
 NOBODY = "01a2b3c4-0000-7000-8000-000000000000"
 FUNCTIONS = {

@@ -9,8 +9,8 @@ from balancer.fleet.bounds import check_hello
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.limits import BACKLOG_LIMIT, FUNCTIONS_BYTES, PARTS_LIMIT, SELF_LIMIT
-from tests.worker.running import RunningWorker
-from tests.worker.uplink.fake_balancer import Conversation, linked
+from tests.harness.in_process.worker import RunningWorker
+from tests.harness.peers.fake_balancer import Conversation, linked
 from worker import attempt
 from worker.uplink import relay, remote_tasks
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from slotgrid.wire import messages as m
-from tests.worker.running import KEY, running_worker
-from tests.worker.uplink.fake_balancer import Conversation, dialled
+from tests.harness.environment import KEY
+from tests.harness.in_process.worker import running_worker
+from tests.harness.peers.fake_balancer import Conversation, dialled
 
 FUNCTIONS = {
     "visits.py": """

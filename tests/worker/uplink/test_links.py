@@ -17,9 +17,10 @@ from slotgrid.wire.encoding import from_balancer, from_worker
 from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.link import Link
 from slotgrid.wire.parts import Claim
-from tests.worker.browser.waiting import until
-from tests.worker.running import KEY, RunningWorker, browserless_worker
-from tests.worker.uplink.fake_balancer import cut, dialled, linked, listening
+from tests.harness.environment import KEY
+from tests.harness.in_process.worker import RunningWorker, browserless_worker
+from tests.harness.peers.fake_balancer import cut, dialled, linked, listening
+from tests.harness.waiting import until
 from tests.worker.uplink.test_tasks import FUNCTIONS
 
 LINK_KEY = "another-key-for-links-9Wx"

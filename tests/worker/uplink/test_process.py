@@ -13,10 +13,10 @@ import psutil
 from slotgrid.wire import messages as m
 from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.limits import SILENT_TICKS, TICK_S
-from tests.system.home import KEY, Home
-from tests.system.processes import Process
-from tests.worker.running import NO_CHROMIUM
-from tests.worker.uplink.fake_balancer import Conversation, dialled
+from tests.harness.environment import KEY, NO_CHROMIUM
+from tests.harness.peers.fake_balancer import Conversation, dialled
+from tests.harness.processes.home import Home
+from tests.harness.processes.process import Process
 from tests.worker.uplink.test_tasks import FUNCTIONS
 
 LOST_S = SILENT_TICKS * TICK_S

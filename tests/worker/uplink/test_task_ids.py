@@ -7,8 +7,8 @@ import pytest
 from slotgrid.wire import messages as m
 from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.parts import Claim, SourceInfo
-from tests.worker.running import KEY
-from tests.worker.uplink.fake_balancer import dialled, linked
+from tests.harness.environment import KEY
+from tests.harness.peers.fake_balancer import dialled, linked
 
 UUID = "01a22c1a-c830-7683-a935-539553d37b16"
 FUNCTIONS = {

@@ -8,8 +8,8 @@ import pytest
 
 from slotgrid.core.states import TaskState
 from slotgrid.wire import messages as m
-from tests.worker.browser.waiting import until
-from tests.worker.uplink.fake_balancer import linked
+from tests.harness.peers.fake_balancer import linked
+from tests.harness.waiting import until
 
 FUNCTIONS = {
     "quick.py": """

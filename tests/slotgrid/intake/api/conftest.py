@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from slotgrid.core.task import Task
-from tests.slotgrid.intake.nodes import RunningNode
+from tests.harness.in_process.node import RunningNode
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Tasks to do things with."""
 
-from tests.slotgrid.intake.nodes import RunningNode
+from tests.harness.in_process.node import RunningNode
 
 
 async def ended(node: RunningNode, function: str, input_: object = None) -> str:

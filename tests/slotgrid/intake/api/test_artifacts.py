@@ -3,9 +3,9 @@
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
+from tests.harness.in_process.functions import offer
+from tests.harness.in_process.node import RunningNode, running_node
 from tests.slotgrid.intake.api.tasks import ended
-from tests.slotgrid.intake.functions import offer
-from tests.slotgrid.intake.nodes import RunningNode, running_node
 
 
 async def test_artifacts_are_listed_and_served(node: RunningNode) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from tests.slotgrid.intake.nodes import RunningNode, problem_of, running_node
+from tests.harness.in_process.node import RunningNode, problem_of, running_node
 
 ECHO = {"function": "echo", "input": {"value": 1}}
 

@@ -9,8 +9,8 @@ from slotgrid.core.principal import Principal, Scope
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.intake import auth
+from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 from tests.slotgrid.intake.api.tasks import ended, ids
-from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
 
 
 async def test_a_running_task_can_be_cancelled_once(node: RunningNode, holding: Task) -> None:

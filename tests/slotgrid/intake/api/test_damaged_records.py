@@ -6,7 +6,7 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.records.tables import tasks
-from tests.slotgrid.intake.nodes import RunningNode, running_node
+from tests.harness.in_process.node import RunningNode, running_node
 
 BODY = {"function": "echo", "input": {"value": 1}, "mode": "async"}
 

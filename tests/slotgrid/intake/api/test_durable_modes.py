@@ -10,8 +10,8 @@ from aiohttp import ClientPayloadError, web
 from pytest_aiohttp.plugin import AiohttpClient, AiohttpServer
 
 from slotgrid.core.errors import DatabaseUnavailable
-from tests.slotgrid.intake.checking import frames
-from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
+from tests.harness.in_process.checked_answers import frames
+from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 
 ECHO = {"function": "echo", "input": {"value": 1}, "mode": "async"}
 

@@ -7,7 +7,7 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.states import TaskState
-from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
+from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 
 KEYED = {"Idempotency-Key": "order 7"}
 ECHO = {"function": "echo", "input": {"value": 1}}

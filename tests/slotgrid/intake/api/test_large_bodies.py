@@ -10,7 +10,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core import admission
 from slotgrid.tasks.large_input import LARGE_BODY_BYTES
-from tests.slotgrid.intake.nodes import RunningNode, running_node
+from tests.harness.in_process.node import RunningNode, running_node
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 

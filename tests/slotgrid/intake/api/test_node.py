@@ -9,7 +9,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.errors import problem_types
 from slotgrid.core.node import NodeState
-from tests.slotgrid.intake.nodes import RunningNode, problem_of, running_node
+from tests.harness.in_process.node import RunningNode, problem_of, running_node
 
 
 async def switched(node: RunningNode, path: str, **asked: Any) -> dict[str, Any]:

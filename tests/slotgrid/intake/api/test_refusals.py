@@ -7,8 +7,9 @@ import pytest
 from aiohttp import FormData
 from pytest_aiohttp.plugin import AiohttpClient
 
-from tests.slotgrid.intake.functions import offer
-from tests.slotgrid.intake.nodes import KEY, RunningNode, problem_of, running_node
+from tests.harness.environment import KEY
+from tests.harness.in_process.functions import offer
+from tests.harness.in_process.node import RunningNode, problem_of, running_node
 
 GREET = {"function": "greet"}
 

@@ -10,8 +10,8 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.durable.prefetch_buffer import BUFFER_SIZE
-from tests.slotgrid.intake.functions import Speaker, offer
-from tests.slotgrid.intake.nodes import RunningNode, events_of, running_node
+from tests.harness.in_process.functions import Speaker, offer
+from tests.harness.in_process.node import RunningNode, events_of, running_node
 
 
 async def _relay(speaker: Speaker, input_: Mapping[str, Any]) -> Any:

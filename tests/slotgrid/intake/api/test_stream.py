@@ -11,7 +11,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.states import TaskState
 from slotgrid.intake import stream_answer
-from tests.slotgrid.intake.nodes import RunningNode, events_of, problem_of, running_node
+from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 
 NDJSON = {"Accept": "application/x-ndjson"}
 TEXT = {"Accept": "text/plain"}

@@ -8,7 +8,8 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.states import TaskState
-from tests.slotgrid.intake.nodes import KEY, NAME, RunningNode, problem_of, running_node
+from tests.harness.environment import KEY
+from tests.harness.in_process.node import NAME, RunningNode, problem_of, running_node
 
 GREET = {"function": "greet"}
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
+from tests.harness.in_process.checked_answers import frames
+from tests.harness.in_process.node import RunningNode, events_of
 from tests.slotgrid.intake.api.tasks import ended
-from tests.slotgrid.intake.checking import frames
-from tests.slotgrid.intake.nodes import RunningNode, events_of
 
 
 async def test_who_waits_for_a_task_may_leave_without_taking_it_along(

@@ -7,8 +7,8 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.task import Task
+from tests.harness.in_process.node import RunningNode, running_node
 from tests.slotgrid.intake.api.tasks import ended, ids
-from tests.slotgrid.intake.nodes import RunningNode, running_node
 
 UNKNOWN = "0198c0de-7a3b-7c11-9d5e-2f6a1b0c4d3e"
 

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.durable.durable_worker import GIVE_UP_S
-from tests.durable.killing import SLOTS, Killed, KilledNode, assert_nothing_lost, killed
+from tests.harness.in_process.durable_worker import GIVE_UP_S
+from tests.harness.processes.killing import SLOTS, Killed, KilledNode, assert_nothing_lost, killed
 
 MANY = 250
 

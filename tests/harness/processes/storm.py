@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from tests.balancer.processes import Node, Nodes
-from tests.balancer.running import GIVE_UP_S, KEY
+from tests.harness.calls import GIVE_UP_S
+from tests.harness.environment import KEY
+from tests.harness.processes.nodes import Node, Nodes
 
 SLOTS = 3
 FAULTS = ("kill", "stop", "stop for long", "drain", "switch")

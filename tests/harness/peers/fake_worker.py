@@ -14,7 +14,8 @@ from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.ending import Ending
 from slotgrid.wire.link import Link
 from slotgrid.wire.parts import FunctionInfo, System
-from tests.balancer.running import LINK_KEY, RunningBalancer
+from tests.harness.environment import LINK_KEY
+from tests.harness.in_process.balancer import RunningBalancer
 
 ECHO = FunctionInfo(
     name="echo",

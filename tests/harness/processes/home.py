@@ -12,12 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from slotgrid.runtime.settings import TABLE
-from tests.ports import free_ports
-from tests.system.processes import PATIENCE_S, Process
+from tests.harness.environment import KEY, clean_environment
+from tests.harness.ports import free_ports
+from tests.harness.processes.process import PATIENCE_S, Process
 
-ROOT = Path(__file__).resolve().parents[2]
-KEY = "the-key-of-the-system-tests"
+ROOT = Path(__file__).resolve().parents[3]
 GONE_WITHIN_S = 10.0
 
 
@@ -33,13 +32,11 @@ class Home:
         self.data = root / "data"
         self.temp = root / "tmp"
         self.temp.mkdir(parents=True)
-        for folder in (ROOT / "functions", Path(__file__).parent / "functions"):
+        for folder in (ROOT / "functions", ROOT / "tests/system/functions"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(folder, self.functions, dirs_exist_ok=True, ignore=ignored)
-        settings = {row.env for row in TABLE.values()} | {"SLOTGRID_URL"}
-        clean = {name: value for name, value in os.environ.items() if name not in settings}
         self.env: Mapping[str, str] = {
-            **clean,
+            **clean_environment(),
             "TMPDIR": str(self.temp),
             "DATA_DIR": str(self.data),
             "AUTH_KEY": KEY,

@@ -1,7 +1,7 @@
 """A worker that is killed, as by `kill -9`, when it comes to a given point for the n-th time.
 
-`python -m tests.durable.faulty_node [POINT N]`. The points are set here, around the parts of the
-node, so that the node itself knows nothing of them.
+`python -m tests.harness.processes.faulty_node [POINT N]`. The points are set here, around the parts
+of the node, so that the node itself knows nothing of them.
 """
 
 import os

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.system.home import KEY, Home
-from tests.system.processes import PATIENCE_S, Process
+from tests.harness.environment import KEY
+from tests.harness.processes.home import Home
+from tests.harness.processes.process import PATIENCE_S, Process
 
 POLL_S = 0.02
 

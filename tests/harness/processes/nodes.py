@@ -1,20 +1,18 @@
 """Balancers as processes of their own, that can be killed."""
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientSession
 
-from slotgrid.runtime.settings import TABLE
-from tests.balancer.functions import FUNCTIONS
-from tests.balancer.running import GIVE_UP_S, KEY, LINK_KEY, NO_CHROMIUM
-from tests.callers import Answer, Calls
-from tests.system.processes import Process
+from tests.harness.calls import GIVE_UP_S, Answer, Calls, a_caller
+from tests.harness.environment import KEY
+from tests.harness.function_files import write_functions
+from tests.harness.processes.process import Process
+from tests.harness.processes.starting import start_node, url_of
 
 
 class Node(Calls):
@@ -69,38 +67,17 @@ class Nodes:
     async def worker(self, name: str, *balancers: Node, **env: object) -> Node:
         """A worker that dials these balancers."""
         functions = self._folder / "functions"
-        functions.mkdir(exist_ok=True)
-        for file, text in FUNCTIONS.items():
-            if not (functions / file).exists():  # other workers have it loaded, and would load half
-                (functions / file).write_text(text)
+        write_functions(functions)
         own = {
             "FUNCTIONS_DIR": functions,
             "BALANCER_URL": ",".join(balancer.url for balancer in balancers),
-            "CHROMIUM_PATH": NO_CHROMIUM,
-            "MEMORY_LIMIT_PERCENT": 100,
         }
         return await self._start("worker", name, {**own, **env})
 
     async def _start(self, kind: str, name: str, env: Mapping[str, object]) -> Node:
-        folder = self._folder / name
-        folder.mkdir(exist_ok=True)
-        settings = {row.env for row in TABLE.values()}
-        clean = {key: value for key, value in os.environ.items() if key not in settings}
-        given = {
-            **clean,
-            "PORT": "0",
-            "AUTH_KEY": KEY,
-            "BALANCER_KEY": LINK_KEY,
-            "NODE_NAME": name,
-            "DATA_DIR": str(folder / "data"),
-            "LOG_FORMAT": "json",
-            "SLOTS": "2",
-            **{key: str(value) for key, value in env.items()},
-        }
-        process = Process([sys.executable, "-m", kind], cwd=folder, env=given)
+        process = start_node(kind, name, self._folder / name, **env)
         self._started.append(process)
-        told = await asyncio.to_thread(process.until_event, f"{kind}.listening")
-        return Node(name, process, f"http://127.0.0.1:{told['port']}", self._caller)
+        return Node(name, process, await url_of(kind, process), self._caller)
 
     def end(self) -> None:
         for process in self._started:
@@ -112,9 +89,7 @@ class Nodes:
 async def nodes(folder: Path) -> AsyncIterator[Nodes]:
     """A place to start nodes from."""
     async with AsyncExitStack() as stack:
-        caller = await stack.enter_async_context(
-            ClientSession(headers={"Authorization": KEY}, timeout=ClientTimeout(total=GIVE_UP_S))
-        )
+        caller = await stack.enter_async_context(a_caller(None, KEY, give_up_s=GIVE_UP_S))
         started = Nodes(folder, caller)
         stack.callback(started.end)
         yield started

@@ -1,5 +1,7 @@
 """Functions for workers of these tests; none needs a browser."""
 
+from pathlib import Path
+
 FUNCTIONS = {
     "echo.py": '''
 from typing import Any
@@ -123,3 +125,11 @@ async def repeat(context: Context, times: int, size: int = 1) -> int:
     return times
 ''',
 }
+
+
+def write_functions(folder: Path) -> None:
+    """Write the files that are not there yet: a worker that has loaded one would load half."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in FUNCTIONS.items():
+        if not (folder / name).exists():
+            (folder / name).write_text(text)

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.callers import Answer
-from tests.worker.running import RunningWorker, browserless_worker
+from tests.harness.calls import Answer
+from tests.harness.in_process.worker import RunningWorker, browserless_worker
 
 GIVE_UP_S = 60.0
 

@@ -16,8 +16,9 @@ from slotgrid.wire.encoding import from_worker
 from slotgrid.wire.ending import Ending
 from slotgrid.wire.link import Link
 from slotgrid.wire.parts import Claim, SourceInfo
-from tests.worker.browser.waiting import until
-from tests.worker.running import KEY, RunningWorker, browserless_worker
+from tests.harness.environment import KEY
+from tests.harness.in_process.worker import RunningWorker, browserless_worker
+from tests.harness.waiting import until
 
 GIVE_UP_S = 10.0
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from scripts.proxies import UNPACKED, environment, find, unpack
-from tests.durable_postgres.server import ROOTS_STAND_IN
+from tests.harness.processes.postgres import ROOTS_STAND_IN
 
 PATIENCE_S = 30.0
 POOL = 4

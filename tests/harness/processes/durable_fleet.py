@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.durable.killing import Killed, KilledNode
-from tests.slotgrid.webhooks.receivers import Receiver, receiver
+from tests.harness.peers.receivers import Receiver, receiver
+from tests.harness.processes.killing import Killed, KilledNode
 
 GIVE_UP_S = 60.0
 

@@ -6,9 +6,7 @@ the balancer's counts are those of the workers.
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,26 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientSession, web
 
 from balancer.app import Balancer
 from balancer.fleet.expected import RETURNING_S
 from balancer.fleet.states import WorkerState
 from slotgrid.core.lease import STARTED
-from slotgrid.runtime.logs import LogRing, configure_logs
+from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.settings import BALANCER_DEFAULTS, TABLE, Settings
+from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
 from slotgrid.serving import Stop, listening
-from tests.balancer.functions import FUNCTIONS
-from tests.callers import IN_PROCESS_STALL_S, Answer, Calls
-from tests.slotgrid.intake.checking import check_answers
-from tests.system.processes import Process
-from tests.worker.browser.waiting import until
-
-KEY = "a-key-of-the-tests-7Qm2"
-LINK_KEY = "a-key-of-the-links-9Zk4"
-GIVE_UP_S = 20.0
-NO_CHROMIUM = "/nonexistent/chromium"
+from tests.harness.calls import GIVE_UP_S, IN_PROCESS_STALL_S, Answer, Calls, a_caller
+from tests.harness.environment import KEY, LINK_KEY
+from tests.harness.function_files import write_functions
+from tests.harness.in_process.checked_answers import check_answers
+from tests.harness.in_process.logs import node_logs
+from tests.harness.processes.process import Process
+from tests.harness.processes.starting import start_node, url_of
+from tests.harness.waiting import until
 
 
 @dataclass
@@ -90,29 +86,11 @@ class RunningBalancer(Calls):
         folder = self.folder / name
         functions = folder / "functions"
         if not functions.exists():
-            functions.mkdir(parents=True)
-            for file, text in FUNCTIONS.items():
-                (functions / file).write_text(text)
-        settings = {row.env for row in TABLE.values()}
-        clean = {key: value for key, value in os.environ.items() if key not in settings}
-        given = {
-            **clean,
-            "PORT": "0",
-            "SLOTS": "2",
-            "AUTH_KEY": KEY,
-            "BALANCER_KEY": LINK_KEY,
-            "BALANCER_URL": self.url,
-            "NODE_NAME": name,
-            "FUNCTIONS_DIR": str(functions),
-            "DATA_DIR": str(folder / "data"),
-            "LOG_FORMAT": "json",
-            "CHROMIUM_PATH": NO_CHROMIUM,
-            "MEMORY_LIMIT_PERCENT": "100",
-            **{key: str(value) for key, value in env.items()},
-        }
-        process = Process([sys.executable, "-m", "worker"], cwd=folder, env=given)
-        told = await asyncio.to_thread(process.until_event, "worker.listening")
-        worker = WorkerProcess(name, process, f"http://127.0.0.1:{told['port']}", folder, env)
+            write_functions(functions)
+        own = {"BALANCER_URL": self.url, "FUNCTIONS_DIR": functions}
+        process = start_node("worker", name, folder, **{**own, **env})
+        url = await url_of("worker", process)
+        worker = WorkerProcess(name, process, url, folder, env)
         self._workers.append(worker)
         return worker
 
@@ -246,26 +224,12 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
         defaults=BALANCER_DEFAULTS,
     )
     redactor = Redactor(settings.secrets())
-    with (
-        Path(os.devnull).open("wb") as nowhere,
-        configure_logs(
-            level=settings.log_level,
-            log_format=settings.log_format,
-            ring_size=5000,
-            stream=nowhere,
-            redactor=redactor,
-        ) as logs,
-    ):
+    with node_logs(settings, redactor) as logs:
         balancer = _Checked(settings, logs=logs, redactor=redactor, drain=Stop().by_caller)
         balancer.fleet.expected._began -= RETURNING_S
         async with listening(balancer) as port:
             url = f"http://127.0.0.1:{port}"
-            async with ClientSession(
-                url,
-                headers={"Authorization": KEY},
-                timeout=ClientTimeout(total=GIVE_UP_S),
-                connector=TCPConnector(limit=0),
-            ) as caller:
+            async with a_caller(url, KEY, give_up_s=GIVE_UP_S) as caller:
                 running = RunningBalancer(url, balancer, caller, logs, folder)
                 try:
                     yield running
@@ -273,12 +237,6 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
                 finally:
                     running.end_workers()
         assert balancer.faults == []
-        unseen = [
-            line
-            for line in logs.entries()
-            if line.get("logger") == "asyncio" and line["level"] != "debug"
-        ]
-        assert unseen == []
         assert [line for line in logs.entries() if line["level"] == "critical"] == []
 
 

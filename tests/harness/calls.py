@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 from aiohttp import ClientResponse, ClientSession, ClientTimeout, TCPConnector
 
+GIVE_UP_S = 20.0
+"""For what takes a fraction of a second on an idle machine."""
 IN_PROCESS_STALL_S = "60"
 """LOOP_STALL_S of a node in the tests' own process: its watchdog would end them all."""
 
@@ -56,8 +58,9 @@ class Calls:
             return await events_of(response)
 
 
-def a_caller(url: str, key: str, *, give_up_s: float) -> ClientSession:
-    """A session with the node at `url`, of which any number of requests may be under way."""
+def a_caller(url: str | None, key: str, *, give_up_s: float) -> ClientSession:
+    """A session with the node at `url`, or with any; of which any number of requests may be under
+    way."""
     return ClientSession(
         url,
         headers={"Authorization": key},

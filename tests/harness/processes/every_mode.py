@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from aiohttp import ClientError, web
 
-from tests.balancer.processes import Node, Nodes
-from tests.callers import events_of
-from tests.slotgrid.webhooks.receivers import Receiver, receiver
+from tests.harness.calls import events_of
+from tests.harness.peers.receivers import Receiver, receiver
+from tests.harness.processes.nodes import Node, Nodes
 
 GIVE_UP_S = 60.0
 PRESSURE = 4

@@ -1,4 +1,4 @@
-"""Many callers at once: `python -m tests.faults.crowd URL KEY COUNT`.
+"""Many callers at once: `python -m tests.harness.processes.crowd URL KEY COUNT`.
 
 Prints one line of JSON: for each caller `[status, result or problem type, Retry-After]`. A process
 of its own, as each connection takes a file at either end, and so that caller and worker do not
@@ -11,7 +11,7 @@ import sys
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
-from tests.faults.files import allow_open_files
+from tests.harness.open_files import allow_open_files
 
 
 async def main(url: str, key: str, count: int) -> None:

@@ -1,7 +1,6 @@
 """Nodes as processes that are killed, and what must be true of their tasks afterwards."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections import Counter
@@ -11,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientError, ClientSession, web
 
-from slotgrid.runtime.settings import TABLE
-from tests.durable.durable_worker import FUNCTIONS, GIVE_UP_S
-from tests.slotgrid.webhooks.receivers import Receiver, receiver
-from tests.system.processes import Process
+from tests.harness.calls import a_caller
+from tests.harness.environment import KEY, NO_CHROMIUM, clean_environment
+from tests.harness.in_process.durable_worker import FUNCTIONS, GIVE_UP_S
+from tests.harness.peers.receivers import Receiver, receiver
+from tests.harness.processes.process import Process
 
-ROOT = Path(__file__).resolve().parents[2]
-KEY = "the-key-of-the-killed-node"
+ROOT = Path(__file__).resolve().parents[3]
 SLOTS = 4
 
 DECLARED = '''
@@ -60,17 +59,15 @@ class Killed:
             (functions / name).write_text(text)
         for name, retries in (("once", 0), ("again", 3)):
             (functions / f"{name}.py").write_text(DECLARED.format(name=name, retries=retries))
-        settings = {row.env for row in TABLE.values()}
-        clean = {name: value for name, value in os.environ.items() if name not in settings}
         self._env: Mapping[str, str] = {
-            **clean,
+            **clean_environment(),
             "FUNCTIONS_DIR": str(functions),
             "DATA_DIR": str(root / "data"),
             "AUTH_KEY": KEY,
             "NODE_NAME": "killed",
             "PORT": "0",
             "SLOTS": str(SLOTS),
-            "CHROMIUM_PATH": "/nonexistent/chromium",
+            "CHROMIUM_PATH": NO_CHROMIUM,
             "ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
             "LOG_FORMAT": "json",
             **env,
@@ -83,17 +80,12 @@ class Killed:
     @asynccontextmanager
     async def node(self, *point: str, **env: str) -> AsyncIterator["KilledNode"]:
         """The node as a process, until the end of the block or its own; `env` are settings."""
-        command = [sys.executable, "-m", "tests.durable.faulty_node", *point]
+        command = [sys.executable, "-m", "tests.harness.processes.faulty_node", *point]
         process = Process(command, cwd=ROOT, env={**self._env, **env})
         try:
             listening = await asyncio.to_thread(process.until_event, "worker.listening")
             url = f"http://127.0.0.1:{listening['port']}"
-            async with ClientSession(
-                url,
-                headers={"Authorization": KEY},
-                timeout=ClientTimeout(total=GIVE_UP_S),
-                connector=TCPConnector(limit=32),
-            ) as caller:
+            async with a_caller(url, KEY, give_up_s=GIVE_UP_S) as caller:
                 yield KilledNode(self, process, caller)
         finally:
             await asyncio.to_thread(process.kill)

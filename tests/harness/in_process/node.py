@@ -46,12 +46,12 @@ from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from slotgrid.tasks.service import TaskService
-from tests.slotgrid.intake.checking import check_answers, frames
-from tests.slotgrid.intake.functions import OFFERED, CoroutineRunner, ListedCatalog, Offered
+from tests.harness.calls import GIVE_UP_S
+from tests.harness.environment import KEY
+from tests.harness.in_process.checked_answers import check_answers, frames
+from tests.harness.in_process.functions import OFFERED, CoroutineRunner, ListedCatalog, Offered
 
-KEY = "a-key-of-the-tests-7Qm2"
 NAME = "test-node"
-GIVE_UP_S = 20.0
 
 
 Client = TestClient[Any, None]

@@ -1,0 +1,1 @@
+"""Nodes, and parts of nodes, in the tests' own process."""

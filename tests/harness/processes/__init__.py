@@ -1,0 +1,1 @@
+"""Nodes, databases and callers as processes of their own, which can be killed."""
