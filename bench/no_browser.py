@@ -6,7 +6,8 @@ from bench.processes import Server
 from bench.table import Row
 
 CLIENTS = 4
-TARGET = 0.4
+CPU_US = 500
+"""Target: CPU of the worker for each task, in microseconds, at most."""
 VALUE = {"name": "a value", "numbers": [1, 2, 3], "nested": {"flag": True, "text": "twelve words"}}
 
 
@@ -15,8 +16,8 @@ async def measure(
 ) -> list[Row]:
     """As many clients as slots, so that nothing queues; all servers get the same request.
 
-    `manual_echo` is a handler in the style of aiohttp's manual, and the reference of the target;
-    `echo` is the fastest such handler, with the worker's own uvloop and orjson.
+    `manual_echo` is a handler in the style of aiohttp's manual; `echo` is the fastest such handler,
+    with the worker's own uvloop and orjson.
     """
     request = submit("echo", {"value": VALUE})
     servers = (worker, manual_echo, echo)
@@ -27,15 +28,12 @@ async def measure(
         for server, found in zip(servers, loads, strict=True):
             found.append(await closed_load(server, request, clients=CLIENTS, seconds=seconds))
     ours, manual, fastest = loads
-    ratio = Pair(ours, manual).rate_ratio()
     rows = [
         Row(
             f"no browser: tasks/s, {CLIENTS} clients, against an aiohttp handler that echoes JSON",
             f"{per_s(ours):,.0f}",
             f"{per_s(manual):,.0f}",
-            f"{ratio:.2f}",
-            f"at least {TARGET}",
-            ratio >= TARGET,
+            f"{Pair(ours, manual).rate_ratio():.2f}",
         ),
         Row(
             "the same against the fastest such handler, on uvloop and with orjson",
@@ -51,6 +49,8 @@ async def measure(
                 f"{cpu_us(ours):.0f}",
                 f"{cpu_us(beside):.0f}",
                 f"{Pair(ours, beside).cpu_ratio():.2f}",
+                f"at most {CPU_US}",
+                cpu_us(ours) <= CPU_US,
             )
         )
     for percent in (50, 99):
