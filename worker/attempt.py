@@ -14,11 +14,10 @@ from playwright.async_api import Page
 from slotgrid.core.events import encode_json
 from slotgrid.core.moments import Deadline
 from slotgrid.core.parts import Artifact, Step
-from slotgrid.core.states import StepState
 from slotgrid.core.task import Task
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.runtime.secrets import Redactor, SecretValues
-from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_OUTPUTS_LIMIT
+from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_INPUTS_LIMIT, STEP_OUTPUTS_LIMIT
 from worker.browser.browsers import Browsers
 from worker.browser.context import TaskContext
 from worker.registry.registry import Registry
@@ -89,6 +88,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     _opening: asyncio.Lock | None = None
     _emitted: int = 0
     _saving: int = 0
+    _inputs_size: int = 0
     _outputs_size: int = 0
 
     def __repr__(self) -> str:
@@ -105,11 +105,10 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
             raise RuntimeError("the task has ended; its events are no longer delivered")
 
     def close(self) -> None:
-        """Refuse further output of the functions; running steps become cancelled."""
+        """Refuse further output of the functions, and close the steps."""
         self.closed = True
         for step in self.task.steps:
-            if step.state is StepState.RUNNING:
-                step.end(StepState.CANCELLED)
+            step.close()
 
     async def page(self, options: Mapping[str, Any]) -> Page:
         """The first page of the attempt's browser context; the first call opens the context."""
@@ -174,13 +173,31 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         finally:
             self._saving -= 1
 
-    def begin_step(self, function: str) -> Step:
-        """Add a step to the task. Raises KeepsTooMuch."""
+    def add_step(
+        self, function: str, *, name: str | None = None, action: str | None = None
+    ) -> Step:
+        """Add a pending step to the task. Raises KeepsTooMuch.
+
+        The default name is the action's or the function's, and the number of the step.
+        """
         self._check_parts()
         steps = self.task.steps
-        step = Step(f"{function}-{len(steps) + 1}", function)
+        name = name or f"{action or function}-{len(steps) + 1}"
+        step = Step.pending(name, function, action=action)
         steps.append(step)
         return step
+
+    def input_of_step(self, given: Any) -> bytes:
+        """A step's input as JSON, without secrets.
+
+        It is null if the attempt's inputs together would exceed STEP_INPUTS_LIMIT: the function
+        has its input, only the record lacks it.
+        """
+        encoded = encode_json(self.hide(given))
+        if self._inputs_size + len(encoded) > STEP_INPUTS_LIMIT:
+            return b"null"
+        self._inputs_size += len(encoded)
+        return encoded
 
     def output_of_step(self, result: Any) -> bytes:
         """A step's result as JSON, without secrets.

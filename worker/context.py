@@ -1,6 +1,5 @@
 """The context of a coroutine function."""
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -12,19 +11,16 @@ from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
 from slotgrid.core.events import NotJson, encode_json
 from slotgrid.core.moments import Deadline
-from slotgrid.core.parts import Artifact, Step
+from slotgrid.core.parts import Artifact
 from slotgrid.core.spec import FunctionSpec, unknown_function
-from slotgrid.core.states import StepState
 from slotgrid.core.task import MAIN_STEP, cut_line
 from slotgrid.runtime.secrets import HIDDEN
-from worker import failures
 from worker.attempt import Attempt
 from worker.json_values import plain_json
 from worker.registry.runnable import Runnable
+from worker.steps import StepScope
 
 CALL_DEPTH = 10
-SHOWN_OUTPUT_BYTES = 1024 * 1024
-"""A larger output of a step is left out of its `step` events."""
 RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk", "state", "step"})
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
@@ -136,30 +132,12 @@ class RunContext(msgspec.Struct, eq=False):
         callee = self._callee(function)
         filled = checked_input(callee.spec, input or {})
         attempt.keep_secret(callee, filled)
-        step = attempt.begin_step(function)
-        await self._say_step(step)
-        try:
+        step = attempt.add_step(function)
+        async with StepScope(attempt, step, callee.spec.input.redacted(filled)) as scope:
             context = RunContext(attempt, callee, step.name, self._path)
             result, _ = checked_output(callee.spec, await callee.run(context, filled))
-            output = attempt.output_of_step(result)
-        except asyncio.CancelledError:
-            step.end(StepState.CANCELLED)
-            raise
-        except BaseException as error:  # `SystemExit` too: it also ends the step
-            step.end(StepState.FAILED, error=attempt.hide_text(failures.in_words(error)))
-            if not attempt.closed:
-                await self._say_step(step)
-            raise
-        step.end(StepState.COMPLETED, output=output)
-        await self._say_step(step)
+            scope.set_output(result)
         return result
-
-    async def _say_step(self, step: Step) -> None:
-        """Emit a step's state as in the task's `steps`, but without a large output."""
-        shown = step.to_json()
-        if len(step.output) > SHOWN_OUTPUT_BYTES:
-            shown["output"] = None
-        await self._attempt.say("step", {"text": step.name, "data": shown})
 
     @property
     def _path(self) -> tuple[str, ...]:

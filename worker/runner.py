@@ -56,12 +56,18 @@ class LocalRunner:
     async def run(self, task: Task, lease: Lease) -> bytes:
         """The function's result as JSON. Raises AttemptFailed or CancelledError."""
         attempt = self._attempts[lease] = self._begin(task)
+        try:
+            return await self._run(attempt, lease)
+        finally:
+            attempt.close()  # before the task's end is recorded, as its steps end here
+
+    async def _run(self, attempt: Attempt, lease: Lease) -> bytes:
         loop = asyncio.get_running_loop()
         attempt.ended = loop.create_future()
         timer = loop.call_later(attempt.timeout_s, attempt.end, End.OUT_OF_TIME)
         # The loop's watchdog logs this name when the function blocks.
         function = loop.create_task(
-            _contained(attempt, task.input), name=attempt.runnable.task_name
+            _contained(attempt, attempt.task.input), name=attempt.runnable.task_name
         )
         attempt.function = function
         lease.move_to(STARTED)
@@ -94,7 +100,6 @@ class LocalRunner:
         attempt = self._attempts.get(lease)
         if attempt is None:
             return None
-        attempt.close()
         if attempt.browser is None:
             self._forget(lease, attempt)
             return None

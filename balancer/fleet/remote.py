@@ -154,4 +154,7 @@ def _step(step: StepInfo) -> Step:
         step.ended_at,
         bytes(step.output),
         step.error,
+        bytes(step.input),
+        step.worker,
+        step.action,
     )

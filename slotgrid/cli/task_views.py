@@ -79,11 +79,21 @@ def _facts(task: JsonObject) -> Iterator[tuple[str, str]]:
         if error is not None:
             yield f"attempt {attempt['number']}", error["detail"]
     for step in task["steps"]:
-        yield f"step {step['name']}", step["status"]
+        yield f"step {step['name']}", _step(step, task["worker"])
     for delivery in task["deliveries"]:
         yield f"delivery {delivery['number']}", _delivery(delivery)
     for artifact in task["artifacts"]:
         yield "artifact", artifact["name"]
+
+
+def _step(step: Mapping[str, Any], worker: str | None) -> str:
+    """The step's status, with what the rest of the task's facts does not show."""
+    parts = [step["status"]]
+    if step.get("action"):
+        parts.append(step["action"])
+    if step.get("worker") not in {None, worker}:
+        parts.append(f"on {step['worker']}")
+    return ", ".join(parts)
 
 
 def _delivery(delivery: Mapping[str, Any]) -> str:

@@ -76,29 +76,57 @@ class Attempt(msgspec.Struct, eq=False):
 
 @dataclass(slots=True)
 class Step:
-    """One part of a task; times are seconds since the epoch, `output` is JSON."""
+    """One part of a task; times are seconds since the epoch, `input` and `output` are JSON.
+
+    `function` is the function that the step runs; if the step runs an `action`, it is the function
+    that the step belongs to. `worker` is the node on which the step runs. `started_at` is None
+    before the start.
+    """
 
     name: str
     function: str
     state: StepState = StepState.RUNNING
-    started_at: float = field(default_factory=time.time)
+    started_at: float | None = field(default_factory=time.time)
     ended_at: float | None = None
     output: bytes = b"null"
     error: str | None = None
+    input: bytes = b"null"
+    worker: str | None = None
+    action: str | None = None
+
+    @classmethod
+    def pending(cls, name: str, function: str, *, action: str | None = None) -> "Step":
+        """A step that has not started."""
+        return cls(name, function, StepState.PENDING, started_at=None, action=action)
+
+    def begin(self, *, worker: str | None, input: bytes) -> None:  # noqa: A002
+        """Start a pending or ready step."""
+        self.state, self.worker, self.input = StepState.RUNNING, worker, input
+        self.started_at = time.time()
 
     def end(self, state: StepState, *, output: bytes = b"null", error: str | None = None) -> None:
         """End the step in the given state."""
         self.state, self.output, self.error = state, output, error
         self.ended_at = time.time()
 
+    def close(self) -> None:
+        """End a step whose attempt is over: a running one is cancelled, others are skipped."""
+        if self.state is StepState.RUNNING:
+            self.end(StepState.CANCELLED)
+        elif self.state in {StepState.PENDING, StepState.READY}:
+            self.end(StepState.SKIPPED)
+
     def to_json(self) -> dict[str, Any]:
         """The step as `GET /tasks/{id}` shows it."""
         return {
             "name": self.name,
             "function": self.function,
+            "action": self.action,
             "status": self.state,
+            "worker": self.worker,
             "started_at": iso(self.started_at),
             "ended_at": iso(self.ended_at),
+            "input": orjson.Fragment(self.input),
             "output": orjson.Fragment(self.output),
             "error": self.error,
         }

@@ -23,6 +23,8 @@ from slotgrid.records.unreadable import DAMAGE, UnreadableRecord, unreadable_sum
 from slotgrid.records.views import task_detail, task_summary
 
 Json = dict[str, Any]
+STEP_DEFAULTS = {"action": None, "worker": None, "input": None}
+"""Members of a step that records of earlier versions lack."""
 PAGE = 1000
 """Rows per read when all rows are wanted."""
 SETTLED_S = 10.0
@@ -202,6 +204,7 @@ class Ledger:
 def _record_of(row: rows.Row) -> Record:
     detail = orjson.loads(row.detail)
     detail["status"] = row.status
+    detail["steps"] = [STEP_DEFAULTS | step for step in detail["steps"]]
     detail["deliveries"] = orjson.loads(row.deliveries)
     body = orjson.loads(row.body)
     place = (row.node, row.class_key, row.queue_key)

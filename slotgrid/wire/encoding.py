@@ -72,6 +72,12 @@ def same_major(protocol: str, ours: str) -> bool:
     return protocol.partition(".")[0] == ours.partition(".")[0]
 
 
+def knows(protocol: str, minor: int) -> bool:
+    """Whether a peer of the same major version has the additions of that minor version."""
+    spoken = protocol.partition(".")[2]
+    return spoken.isdecimal() and int(spoken) >= minor
+
+
 def _plain(value: object) -> object:
     """The encoder's hook for types without a JSON form: immutable mappings become dicts."""
     if isinstance(value, Mapping):

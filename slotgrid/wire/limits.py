@@ -49,6 +49,9 @@ STEP_OUTPUTS_LIMIT = 24 * 1024 * 1024
 """Bytes in the outputs of a task's steps, as JSON, together. A task's steps and files always fit
 into one message, so its end can always be reported."""
 
+STEP_INPUTS_LIMIT = 8 * 1024 * 1024
+"""Bytes in the inputs of a task's steps, as JSON, together; an input beyond it is left out."""
+
 HEARTBEAT_S = 1.0
 """A heartbeat is sent when nothing else was sent for this long."""
 TICK_S = 0.5

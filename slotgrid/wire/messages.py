@@ -21,7 +21,7 @@ from slotgrid.wire.parts import (
     TaskId,
 )
 
-PROTOCOL = "1.0"
+PROTOCOL = "1.1"
 """Major and minor version; nodes of the same major version are compatible."""
 
 NodeStatus = Literal["starting", "ready", "maintenance", "draining"]

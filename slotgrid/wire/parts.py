@@ -78,13 +78,20 @@ class ArtifactInfo(Part, frozen=True, kw_only=True):
 
 
 class StepInfo(Part, frozen=True, kw_only=True):
-    """One part of the task."""
+    """One part of the task; `started_at` is null before its start.
+
+    `function` is the function that the step runs; if the step runs an `action`, it is the function
+    that the step belongs to. `worker` is the node on which the step runs.
+    """
 
     name: str
     function: str
+    action: str | None = None
+    worker: str | None = None
     status: Literal["pending", "ready", "running", "completed", "failed", "skipped", "cancelled"]
-    started_at: float
+    started_at: float | None = None
     ended_at: float | None = None
+    input: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     output: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     error: str | None = None
 

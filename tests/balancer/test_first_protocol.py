@@ -29,6 +29,13 @@ SAID = [
     '{"type":"log","id":"$id","number":1,"at":1.0,"step":"main","stream":"stdout","line":"a line"}',
 ]
 DONE = '{"type":"done","id":"$id","result":{"was":"old"},"free":{"default":1},"seq":3}'
+STEP_EVENT = """\
+{"type":"event","id":"$id","number":1,"kind":"step","at":1.0,"payload":{"text":"a-1","data":\
+{"name":"a-1","function":"a","status":"running","started_at":"2030-01-31T08:00:00.000Z",\
+"ended_at":null,"output":null,"error":null}}}"""
+DONE_WITH_STEP = """\
+{"type":"done","id":"$id","result":1,"free":{"default":1},"seq":3,"steps":[{"name":"a-1",\
+"function":"a","status":"completed","started_at":1.0,"ended_at":2.0,"output":5}]}"""
 FAILED = """\
 {"type":"failed","id":"$id","problem":{"type":"/problems/function-failed","title":"It failed",\
 "status":500,"detail":"it broke","success":false,"error":"it broke","task_id":"$id"},\
@@ -83,6 +90,20 @@ async def test_its_tasks_run_and_what_they_say_is_heard(balancer: RunningBalance
         assert answer.status == 200
         assert b'"half "' in answer.body
         assert b'"was":"old"' in answer.body
+        await balancer.idle()
+
+
+async def test_its_steps_are_shown_with_what_it_does_not_say(balancer: RunningBalancer) -> None:
+    async with veteran(balancer) as worker:
+        caller = balancer.start("old")
+        task = await worker.hear("task")
+        await worker.say(STARTED, STEP_EVENT, id=task["id"])
+        await balancer.until_running(1)
+        await worker.say(DONE_WITH_STEP, id=task["id"])
+        assert (await caller).status == 200
+        [step] = (await balancer.get(f"/tasks/{task['id']}"))["task"]["steps"]
+        assert (step["name"], step["status"], step["output"]) == ("a-1", "completed", 5)
+        assert (step["action"], step["worker"], step["input"]) == (None, None, None)
         await balancer.idle()
 
 

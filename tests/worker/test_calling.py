@@ -35,6 +35,7 @@ async def test_a_called_function_is_a_step_of_its_callers_task(tmp_path: Path) -
         assert (step["name"], step["function"]) == ("double-1", "double")
         assert (step["status"], step["output"], step["error"]) == ("completed", 42, None)
         assert step["started_at"] <= step["ended_at"]
+        assert (step["input"], step["worker"], step["action"]) == ({"n": 21}, "test-worker", None)
         lines = await worker.request("GET", f"/tasks/{answer.json['id']}/steps/double-1/logs")
         assert b"doubling 21" in lines.body
 

@@ -8,13 +8,14 @@ import orjson
 from slotgrid.core.errors import Internal, OutputInvalid, ServiceError
 from slotgrid.core.events import EventLog
 from slotgrid.core.task import NODE_STEP, Task
+from slotgrid.wire.encoding import knows
 from slotgrid.wire.limits import CREDITS, FRAME_LIMIT, GRANT_EVERY
 from slotgrid.wire.link import Link, MessageTooLarge
 from slotgrid.wire.messages import Done, EventMessage, Failed, FromBalancer, LogMessage
 from slotgrid.wire.parts import ArtifactInfo, Claim, StepInfo
 
 PART_BYTES = 512
-"""Approximate size of a file or a step in a message, without its output."""
+"""Approximate size of a file or a step in a message, without its input and output."""
 UNREPORTABLE = "the worker could not report the task's events or its end; its log has the reason"
 
 Free = Callable[[], tuple[dict[str, int], int]]
@@ -23,9 +24,10 @@ Free = Callable[[], tuple[dict[str, int], int]]
 class Balancer:
     """A balancer that sends tasks, identified by its boot; `link` is None while it is lost."""
 
-    def __init__(self, boot: str, name: str) -> None:
+    def __init__(self, boot: str, name: str, protocol: str) -> None:
         self.boot = boot
         self.name = name
+        self.protocol = protocol
         self.link: Link[FromBalancer] | None = None
 
 
@@ -127,8 +129,8 @@ class Relay:
 
     def _end_size(self) -> int:
         task = self.task
-        outputs = sum(len(step.output) for step in task.steps)
-        return len(task.result) + outputs + PART_BYTES * (len(task.steps) + len(task.artifacts))
+        values = sum(len(step.input) + len(step.output) for step in task.steps)
+        return len(task.result) + values + PART_BYTES * (len(task.steps) + len(task.artifacts))
 
     def _say_events(self, link: Link[FromBalancer]) -> bool:
         if not self.task.spoke:  # most tasks emit nothing
@@ -183,7 +185,7 @@ class Relay:
             link.send(Failed(id=task.id, problem=problem, free=slots, seq=seq), task.id)
             return
         artifacts = _artifact_info(task) if task.artifacts else ()
-        steps = _step_info(task) if task.steps else ()
+        steps = _step_info(task, self.balancer.protocol) if task.steps else ()
 
         def failed(error: ServiceError) -> Failed:
             return Failed(
@@ -221,16 +223,22 @@ def _artifact_info(task: Task) -> tuple[ArtifactInfo, ...]:
     )
 
 
-def _step_info(task: Task) -> tuple[StepInfo, ...]:
+def _step_info(task: Task, protocol: str) -> tuple[StepInfo, ...]:
+    """The steps of a task. A balancer of protocol 1.0 gets only those that have started."""
+    unstarted = knows(protocol, 1)
     return tuple(
         StepInfo(
             name=step.name,
             function=step.function,
+            action=step.action,
+            worker=step.worker,
             status=step.state.value,
             started_at=step.started_at,
             ended_at=step.ended_at,
+            input=msgspec.Raw(step.input),
             output=msgspec.Raw(step.output),
             error=step.error,
         )
         for step in task.steps
+        if unstarted or step.started_at is not None
     )

@@ -162,7 +162,8 @@ class Uplink:
         """Register the link of a balancer that accepted this worker: a new or a returning one."""
         balancer = self._balancers.get(welcome.boot)
         if balancer is None:
-            balancer = self._balancers[welcome.boot] = Balancer(welcome.boot, welcome.name)
+            balancer = Balancer(welcome.boot, welcome.name, welcome.protocol)
+            self._balancers[welcome.boot] = balancer
         if (timer := self._grace.pop(welcome.boot, None)) is not None:
             timer.cancel()
         if balancer.link is not None:

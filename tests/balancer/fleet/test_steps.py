@@ -38,6 +38,17 @@ def test_steps_are_shown_as_their_worker_shows_them() -> None:
     assert [step.state for step in task.steps] == [StepState.CANCELLED, StepState.COMPLETED]
 
 
+def test_a_step_shows_its_input_its_worker_and_its_action() -> None:
+    task, step = a_task(), Step.pending("a-1", "a", action="click")
+    steps = RunningSteps(task)
+    steps.update(payload(step))
+    assert shown(task) == [orjson.loads(orjson.dumps(step.to_json()))]
+    step.begin(worker="w1", input=b'{"n":1}')
+    steps.update(payload(step))
+    assert shown(task) == [orjson.loads(orjson.dumps(step.to_json()))]
+    assert (task.steps[0].worker, task.steps[0].input) == ("w1", b'{"n":1}')
+
+
 def test_those_of_an_earlier_attempt_are_replaced() -> None:
     task = a_task()
     RunningSteps(task).update(payload(Step("a-1", "a")))
@@ -64,3 +75,14 @@ def test_steps_and_outputs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         step.end(StepState.COMPLETED, output=b'"xxxxxx"')
         steps.update(payload(step))
     assert [step.output for step in task.steps] == [b'"xxxxxx"', b"null", b"null"]
+
+
+def test_inputs_are_bounded_and_freed_when_they_are_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(steps_module, "STEP_INPUTS_LIMIT", 12)
+    task = a_task()
+    steps = RunningSteps(task)
+    for name, text in (("a", b'"xxxxxx"'), ("b", b'"xxxxxx"'), ("a", b"1"), ("b", b'"xxxxxx"')):
+        steps.update(payload(Step(name, "f", input=text)))
+    assert [step.input for step in task.steps] == [b"1", b'"xxxxxx"']

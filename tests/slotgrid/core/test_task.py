@@ -136,6 +136,9 @@ def test_attempts_and_steps_are_shown_with_their_times() -> None:
     assert orjson.loads(orjson.dumps(step.to_json())) == {
         "name": "login",
         "function": "shop/login",
+        "action": None,
+        "worker": None,
+        "input": None,
         "status": "completed",
         "started_at": "1970-01-01T00:00:00.000Z",
         "ended_at": "1970-01-01T00:00:01.500Z",
@@ -148,6 +151,34 @@ def test_attempts_and_steps_are_shown_with_their_times() -> None:
     assert (step.state, step.output, step.error) == (StepState.FAILED, b"null", "no such user")
     task.steps.append(step)
     assert task.step_names() == ["_node", "main", "login"]
+
+
+def test_a_step_that_has_not_started_has_no_start() -> None:
+    step = Step.pending("login", "shop/order", action="click")
+    shown = step.to_json()
+    assert (shown["status"], shown["started_at"], shown["action"]) == ("pending", None, "click")
+    step.begin(worker="w1", input=b'{"selector":"button"}')
+    shown = orjson.loads(orjson.dumps(step.to_json()))
+    assert (shown["status"], shown["worker"]) == ("running", "w1")
+    assert shown["input"] == {"selector": "button"}
+    assert shown["started_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "closed"),
+    [
+        (StepState.PENDING, StepState.SKIPPED),
+        (StepState.READY, StepState.SKIPPED),
+        (StepState.RUNNING, StepState.CANCELLED),
+        (StepState.COMPLETED, StepState.COMPLETED),
+        (StepState.FAILED, StepState.FAILED),
+        (StepState.SKIPPED, StepState.SKIPPED),
+    ],
+)
+def test_the_end_of_an_attempt_closes_its_steps(state: StepState, closed: StepState) -> None:
+    step = Step("login", "shop/login", state)
+    step.close()
+    assert step.state is closed
 
 
 def test_the_answer_carries_the_result_as_it_is() -> None:

@@ -11,6 +11,7 @@ from slotgrid.wire.encoding import (
     from_balancer,
     from_worker,
     known_messages,
+    knows,
     same_major,
 )
 from slotgrid.wire.inbox import Inbox
@@ -147,6 +148,14 @@ def test_a_major_version_is_what_stands_before_the_dot() -> None:
     assert not same_major("2.0", "1.0")
     assert not same_major("", "1.0")
     assert not same_major("10.0", "1.0")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "known"),
+    [("1.0", False), ("1.1", True), ("1.10", True), ("1", False), ("1.x", False)],
+)
+def test_a_peer_has_the_additions_up_to_its_minor_version(protocol: str, known: bool) -> None:
+    assert knows(protocol, 1) is known
 
 
 def test_every_message_has_a_type_of_its_own() -> None:

@@ -52,7 +52,8 @@ def test_the_numbers_of_the_page_are_those_of_the_code(page: str) -> None:
         f"has {limits.HANDSHAKE_S:g} s from the open WebSocket",
         f"for {limits.GRACE_S:g} s. Their functions",
         f"Files and steps of a task, together | {limits.PARTS_LIMIT:,} |",
-        f"as JSON, together | {limits.STEP_OUTPUTS_LIMIT // 2**20} MiB |",
+        f"Outputs of its steps, as JSON, together | {limits.STEP_OUTPUTS_LIMIT // 2**20} MiB |",
+        f"Inputs of its steps, as JSON, together | {limits.STEP_INPUTS_LIMIT // 2**20} MiB;",
         f"Payload of an event | {limits.EVENT_LIMIT // 2**20} MiB |",
         f"more than {limits.SEND_AHEAD // 2**20} MiB, or {limits.LARGE_LANES} of them, wait",
     ):

@@ -33,7 +33,7 @@ class FakeLink:
 
 def relay() -> tuple[Relay, Task, FakeLink]:
     task = Task(Submission(function=PLAIN.name), PLAIN, owner="somebody", input={})
-    balancer, link = Balancer("boot", "name"), FakeLink()
+    balancer, link = Balancer("boot", "name", m.PROTOCOL), FakeLink()
     balancer.link = link  # type: ignore[assignment]
     return Relay(task, balancer, lambda _: None), task, link
 

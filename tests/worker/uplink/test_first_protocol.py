@@ -1,0 +1,56 @@
+"""Balancers of protocol 1.0: their `done` has only what they can read."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import pytest
+
+from slotgrid.wire import messages as m
+from slotgrid.wire.encoding import encode
+from tests.worker.uplink.fake_balancer import linked
+
+FUNCTIONS = {
+    "part.py": """
+        @function()
+        async def part(context: Context, n: int = 1) -> int:
+            return n
+    """,
+    "whole.py": """
+        @function()
+        async def whole(context: Context) -> int:
+            await context.call("part", {"n": 2})
+            context._attempt.add_step("whole", action="click")  # as a recipe does
+            return 1
+    """,
+}
+
+
+class FirstStep(msgspec.Struct):
+    """A step as 1.0 has it."""
+
+    name: str
+    function: str
+    status: Literal["pending", "ready", "running", "completed", "failed", "skipped", "cancelled"]
+    started_at: float
+    ended_at: float | None = None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "names"), [("1.0", ["part-1"]), (m.PROTOCOL, ["part-1", "click-2"])]
+)
+async def test_steps_that_have_not_started_go_to_balancers_that_can_read_them(
+    tmp_path: Path, protocol: str, names: list[str]
+) -> None:
+    async with linked(tmp_path, FUNCTIONS, boot=None) as (worker, balancer):
+        await balancer.hello()
+        balancer.welcome("b1", protocol=protocol)
+        done = await balancer.outcome(balancer.offer("whole"))
+        assert [step.name for step in done.steps] == names
+        first, *unstarted = done.steps
+        assert msgspec.json.decode(encode(first), type=FirstStep).started_at > 0
+        assert (first.worker, bytes(first.input)) == ("test-worker", b'{"n":2}')
+        assert [(step.action, step.started_at) for step in unstarted] == [
+            ("click", None) for _ in unstarted
+        ]
+        await worker.idle()
