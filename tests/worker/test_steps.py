@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.running import browserless_worker
+from tests.harness.in_process.worker import browserless_worker
 
 RECIPE = """
     from slotgrid.core.states import StepState

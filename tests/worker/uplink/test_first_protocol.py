@@ -8,7 +8,7 @@ import pytest
 
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import encode
-from tests.worker.uplink.fake_balancer import linked
+from tests.harness.peers.fake_balancer import linked
 
 FUNCTIONS = {
     "part.py": """

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.records.tables import tasks
-from tests.slotgrid.intake.nodes import running_node
+from tests.harness.in_process.node import running_node
 
 NEW = ("action", "worker", "input")
 
