@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.harness.environment import KEY
@@ -19,6 +20,8 @@ THINKS_S = 0.25
 ROUND_S = 2.0
 ANSWERS = 3
 """Each caller is answered so often at least, however slow the machine is."""
+IDLE_CPU = 0.5
+"""Cores that three nodes use together at most, while no task of theirs can do anything."""
 MIB = 1024 * 1024
 FILE_MIB = 50
 REMEMBERED = 1_000_000
@@ -55,6 +58,12 @@ async def ask_around(nodes: list[Node]) -> None:
     await asyncio.gather(*(call() for _ in range(CALLERS)))
 
 
+def cpu_s(nodes: list[Node]) -> float:
+    """The CPU time that the nodes have used so far."""
+    times = [psutil.Process(node.process.pid).cpu_times() for node in nodes]
+    return sum(one.user + one.system for one in times)
+
+
 @pytest.fixture
 async def fleet(tmp_path: Path) -> AsyncIterator[list[Node]]:
     """A balancer and two workers as processes of their own; no slot of them is lost at the end."""
@@ -81,6 +90,9 @@ async def test_a_hundred_callers_are_answered_beside_one_who_stops_reading(
         assert response.status == 200
         await response.content.read(1)
         await ask_around(fleet)
+        used_s = cpu_s(fleet)
+        await asyncio.sleep(ROUND_S)
+        assert cpu_s(fleet) - used_s < IDLE_CPU * ROUND_S  # nodes wait for the reader, not poll
         # Its function was held up all the while, far from its end.
         assert (await balancer.get("/tasks", status="running", function="talk"))["total"] == 1
         response.close()
