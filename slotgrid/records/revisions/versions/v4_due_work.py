@@ -19,7 +19,7 @@ down_revision = None
 
 BATCH = 1000
 BASE_S, FACTOR, CEILING_S = 5.0, 4.0, 6 * 3600.0
-"""Backoff between attempts, without jitter, as in `slotgrid.core.retry_schedule`."""
+"""Backoff between attempts, without jitter, as in `slotgrid.webhooks.deliveries`."""
 
 DBOS_SCHEMA = "dbos"
 """On PostgreSQL. On SQLite, the tables of DBOS are in our own database file."""
