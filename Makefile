@@ -7,9 +7,9 @@ BIN := .venv/bin
 IMAGE ?= slotgrid
 # A file's tests stay on one process, so that its servers and browsers are started once. When one of
 # the processes ends, the run does, too: xdist would wait for its tests for ever.
-# Tests wait more than they compute, so more processes than cores are busy; files go in order of
-# their names, since the slow ones are in the first folders and would end last otherwise.
-PYTEST_FLAGS ?= -n 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+# Tests wait more than they compute, so there is one process more than CI has cores; files go in
+# order of their names, since the slow ones are in the first folders and would end last otherwise.
+PYTEST_FLAGS ?= -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 # `make check` measures the coverage of a whole run: a subset of the tests (PYTEST_FLAGS) has none.
 GATE ?=
 

@@ -229,7 +229,7 @@ class CountsWithDirectCallers(CountsAgainstTruth):
     direct_callers = True
 
 
-STEPS: Any = settings(max_examples=80, stateful_step_count=60, deadline=None)
+STEPS: Any = settings(max_examples=80, stateful_step_count=60)
 TestCountsAgainstTruth = CountsAgainstTruth.TestCase
 TestCountsAgainstTruth.settings = STEPS
 TestCountsWithDirectCallers = CountsWithDirectCallers.TestCase

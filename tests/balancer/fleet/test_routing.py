@@ -74,7 +74,7 @@ class RankingAgainstModel(RuleBasedStateMachine):
 
 
 TestRankingAgainstModel = RankingAgainstModel.TestCase
-TestRankingAgainstModel.settings = settings(max_examples=60, stateful_step_count=120, deadline=None)
+TestRankingAgainstModel.settings = settings(max_examples=60, stateful_step_count=120)
 
 
 class Counted(tuple[float, float]):

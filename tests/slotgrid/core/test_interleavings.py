@@ -152,7 +152,7 @@ class Story:
         assert len(task.attempts) <= task.spec.retries + 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(story=st.lists(steps, max_size=80), cleans=st.booleans())
 def test_slots_add_up_and_every_task_ends_exactly_once(story: list[Step], cleans: bool) -> None:
     asyncio.run(Story(cleans=cleans).run(story))

@@ -249,7 +249,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
 
 
 TestQueueAgainstModel = QueueAgainstModel.TestCase
-TestQueueAgainstModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestQueueAgainstModel.settings = settings(max_examples=40, stateful_step_count=30)
 
 
 class Counted(float):

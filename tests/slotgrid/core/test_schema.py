@@ -141,7 +141,7 @@ def joined(part: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[st
     return st.builds(lambda own, others: own | others, keywords, applied(part))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.recursive(keywords, joined, max_leaves=4), values)
 def test_what_is_quickly_found_valid_is_valid_by_the_slow_word_too(
     schema: dict[str, Any], value: Any

@@ -67,7 +67,8 @@ async def _booted(tmp_path: Path, *, process_group: int | None) -> AsyncIterator
         process.kill()
     await process.wait()
     for left in processes_of(tmp_path):
-        left.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended with another of them
+            left.kill()
     if process.stdin is not None:
         process.stdin.close()
 
