@@ -4,10 +4,10 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from balancer.fleet.choice import Choice
 from balancer.fleet.ejection import Ejection
 from balancer.fleet.expected import Expected
 from balancer.fleet.roster import Roster
+from balancer.fleet.routing import Routing
 from balancer.fleet.states import WorkerState
 from balancer.fleet.workers import Counts, Worker
 from slotgrid.core.queue import TaskClass
@@ -49,11 +49,9 @@ class Fleet:
         self.expected = Expected(clock)
         """The workers that are still expected after a start."""
         self._clock = clock
-        self._choice = Choice(self.roster, clock)
+        self._routing = Routing(self.roster)
         self._flights: dict[int, _Flight] = {}
         self._rights = 0
-        self._chosen: tuple[TaskClass, Worker] | None = None
-        """Result of `can_serve`, cached for the `take` that follows; dropped at each change."""
 
     # Calls from the links
 
@@ -63,7 +61,6 @@ class Fleet:
         Workers of removed addresses get no new task; once their `Worker.flights` is 0, the link
         may be closed. Workers whose address is listed again get tasks again.
         """
-        self._chosen = None
         self.expected.expect(addresses)
         for worker in self.roster.workers():
             if worker.address is None:
@@ -90,7 +87,6 @@ class Fleet:
         `functions`: each holds compiled schemas. The returned record identifies the link in all
         other calls: calls for a replaced link have no effect.
         """
-        self._chosen = None
         now = self._clock()
         before = self.roster.worker(hello.name)
         if before is not None:
@@ -155,7 +151,6 @@ class Fleet:
         """
         if not self.roster.has(worker):
             return
-        self._chosen = None
         if worker.removed:
             self.roster.forget(worker, self._clock())
             return
@@ -238,21 +233,18 @@ class Fleet:
 
     def can_serve(self, cls: TaskClass) -> bool:
         """Whether a worker has a free slot for a task of that class."""
-        worker = self._choice.first(cls)
-        self._chosen = None if worker is None else (cls, worker)
-        return worker is not None
+        return self._routing.can_serve(cls)
 
     def take(self, cls: TaskClass) -> Slot:
         """The right to send a task of that class to the chosen worker. Raises NoSlotFree."""
-        chosen, self._chosen = self._chosen, None
-        worker = chosen[1] if chosen is not None and chosen[0] == cls else self._choice.first(cls)
+        worker = self._routing.first(cls)
         if worker is None:
             raise NoSlotFree(cls.pool)
         self._rights += 1
         self._flights[self._rights] = _Flight(worker, cls.pool)
         worker.sent(cls.pool)
         worker.flights += 1
-        self.roster.members_of(worker).recount(worker, (cls.pool,))
+        self.roster.members_of(worker).recount(worker, (cls.pool,), self._clock())
         return Slot(self._rights, cls.pool, worker.name, remote=True)
 
     def give_back(self, slot: Slot) -> None:
@@ -272,11 +264,11 @@ class Fleet:
 
     def size(self, cls: TaskClass) -> int:
         """How many slots of ready workers can run tasks of that class."""
-        return self._choice.size(cls)
+        return self._routing.size(cls)
 
     def closed_by(self, cls: TaskClass) -> str | None:
         """Why no slot can run that class, in words; None if slots exist but all are busy."""
-        return self._choice.closed_by(cls)
+        return self._routing.closed_by(cls)
 
     @property
     def in_flight(self) -> int:
@@ -301,13 +293,11 @@ class Fleet:
 
     def _recount(self, worker: Worker) -> None:
         """Rank it by its new counts; settle it if it is ejected or half-open."""
-        self._chosen = None
         if not worker.ejection.clear:
             self._settle(worker)
         elif self.roster.has(worker):
-            self.roster.members_of(worker).recount(worker, worker.pools)
+            self.roster.members_of(worker).recount(worker, worker.pools, self._clock())
 
     def _settle(self, worker: Worker, *, offers_anew: bool = False) -> None:
-        self._chosen = None
         if self.roster.has(worker):
             self.roster.settle(worker, self._clock(), offers_anew=offers_anew)

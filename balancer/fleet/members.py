@@ -1,78 +1,13 @@
 """The workers of one group and contract: their agreed functions and their free slots."""
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 
 from balancer.fleet.contracts import Agreement
-from balancer.fleet.routing import Needs, Ranking
 from balancer.fleet.states import WorkerState
-from balancer.fleet.workers import READY, Worker
+from balancer.fleet.workers import Rank, Worker
 
-SPECIAL_ROOMS_LIMIT = 64
-"""Indexes cached for classes with labels or services. Callers choose labels freely; rebuilding an
-evicted index costs a look at every worker."""
 VOTERS = frozenset(WorkerState) - {WorkerState.DRAINING, WorkerState.LOST, WorkerState.REMOVED}
-
-
-class Room:
-    """Index of the ready workers that meet some needs: their slots, and a ranking by free slots.
-
-    A worker whose free slots changed is ranked again at the next choice only: between two choices
-    usually one slot is taken and another one returned.
-    """
-
-    def __init__(self, needs: Needs, chance: Callable[[], float]) -> None:
-        self.needs = needs
-        self.slots = 0
-        self._sizes: dict[str, int] = {}
-        self._free: dict[str, int] = {}
-        self._changed: dict[str, Worker] = {}
-        self._ranking: Ranking[Worker] = Ranking(chance)
-
-    def refresh(self, worker: Worker, now: float) -> None:
-        """Update the entry of the worker to its current state."""
-        needs, name = self.needs, worker.name
-        pool = needs.pool
-        self._changed.pop(name, None)
-        size = worker.pools.get(pool, 0) if meets(worker, needs) else 0
-        if size != self._sizes.get(name, 0):
-            self.slots += size - self._sizes.get(name, 0)
-            self._sizes[name] = size
-            if not size:
-                del self._sizes[name]
-        if size:
-            self._rank(worker, worker.room(pool, now))
-        else:
-            self._free.pop(name, None)
-            self._ranking.remove(name)
-
-    def recount(self, worker: Worker) -> None:
-        """Mark the worker for a new rank: only its free slots have changed."""
-        self._changed[worker.name] = worker
-
-    def first(self, now: float) -> Worker | None:
-        """The worker for the next task; None if no worker has a free slot."""
-        if self._changed:
-            pool, free = self.needs.pool, self._free
-            for name, worker in self._changed.items():
-                known = free.get(name)
-                if known is not None and known != (left := worker.room(pool, now)):
-                    self._rank(worker, left)
-            self._changed.clear()
-        return self._ranking.first()
-
-    def _rank(self, worker: Worker, free: int) -> None:
-        name = worker.name
-        self._free[name] = free
-        if free:
-            self._ranking.put(name, worker.rank(self.needs.pool, free), worker)
-        else:
-            self._ranking.remove(name)
-
-
-def meets(worker: Worker, needs: Needs) -> bool:
-    """Whether the worker is ready and meets the needs; does not check for a free slot."""
-    return worker.state is READY and needs.met_by(worker.labels, worker.down)
 
 
 class Members:
@@ -85,8 +20,7 @@ class Members:
         self.states: Counter[WorkerState] = Counter()
         self.agreement = Agreement()
         self._chance = chance
-        self._plain: dict[str, Room] = {}
-        self._special: OrderedDict[Needs, Room] = OrderedDict()
+        self._free: dict[str, dict[Worker, Rank]] = {}
 
     @property
     def awaited(self) -> bool:
@@ -110,7 +44,7 @@ class Members:
         del self.workers[worker.name]
         self.states[worker.state] -= 1
         worker.state = WorkerState.LOST
-        self._refresh(worker, now)
+        self.recount(worker, worker.pools, now)
         if changed:
             self._review(now)
 
@@ -134,46 +68,25 @@ class Members:
                 self._take_on(worker, now)
         return agreed_anew or worker.state is not before
 
-    def recount(self, worker: Worker, pools: Collection[str]) -> None:
-        """Mark the worker in the indexes of those pools: only its free slots have changed."""
+    def free(self, pool: str) -> Mapping[Worker, Rank]:
+        """The ready workers with a free slot in that pool, and their ranks; the smallest is first.
+
+        Ties break at random, or several balancers would all choose the same worker.
+        """
+        return self._free.get(pool, {})
+
+    def recount(self, worker: Worker, pools: Collection[str], now: float) -> None:
+        """Rank the worker in those pools: only its free slots have changed."""
         for pool in pools:
-            if (room := self._plain.get(pool)) is not None:
-                room.recount(worker)
-        if self._special:
-            for needs, room in self._special.items():
-                if needs.pool in pools:
-                    room.recount(worker)
+            if free := worker.room(pool, now):
+                rank = (*worker.rank(pool, free), self._chance())
+                self._free.setdefault(pool, {})[worker] = rank
+            elif pool in self._free:
+                self._free[pool].pop(worker, None)
 
     def have_pool(self, pool: str) -> bool:
         """Whether any worker, whatever its state, has that pool."""
         return any(pool in worker.pools for worker in self.workers.values())
-
-    def plain_room(self, pool: str, now: float) -> Room:
-        """The index for tasks that need that pool and nothing else."""
-        room = self._plain.get(pool)
-        if room is None:
-            room = self._plain[pool] = self._new_room(Needs(pool), now)
-        return room
-
-    def special_room(self, needs: Needs, now: float) -> Room:
-        """The index for tasks with other needs; the least recently used one is evicted."""
-        room = self._special.get(needs)
-        if room is None:
-            room = self._special[needs] = self._new_room(needs, now)
-            if len(self._special) > SPECIAL_ROOMS_LIMIT:
-                self._special.popitem(last=False)
-        self._special.move_to_end(needs)
-        return room
-
-    def _new_room(self, needs: Needs, now: float) -> Room:
-        room = Room(needs, self._chance)
-        for worker in self.workers.values():
-            room.refresh(worker, now)
-        return room
-
-    def _refresh(self, worker: Worker, now: float) -> None:
-        for room in (*self._plain.values(), *self._special.values()):
-            room.refresh(worker, now)
 
     def _take_on(self, worker: Worker, now: float) -> None:
         state = worker.settled(now)
@@ -181,7 +94,7 @@ class Members:
             self.states[worker.state] -= 1
             self.states[state] += 1
             worker.state = state
-        self._refresh(worker, now)
+        self.recount(worker, worker.pools, now)
 
     def _review(self, now: float) -> None:
         """Check every worker against the changed agreement."""

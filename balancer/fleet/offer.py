@@ -16,8 +16,7 @@ from slotgrid.core.errors import (
     UnknownGroup,
     Violation,
 )
-from slotgrid.core.fields import ANYWHERE, Place
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.fields import Place
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
@@ -87,21 +86,19 @@ class FleetOffer:
     def check_place(self, submission: Submission, spec: FunctionSpec) -> None:
         """As `Offer.check_place`: one worker must fit, even if it is in maintenance now."""
         place, pool = submission.place, submission.place.pool or spec.pool
-        cls = spec.cls if place is ANYWHERE else TaskClass(spec.group, spec.contract, pool, place)
-        if self._fleet.size(cls):
-            return
         members = self._roster.members(spec.group, spec.contract)
         assert members is not None, "the function was found there"
+        if any(worker.state.waited_for for worker in _matching(members, pool, place)):
+            return
         if not members.have_pool(pool):
             raise self._no_such_pool(place, pool, members)
-        if not any(worker.state.waited_for for worker in _matching(members, pool, place)):
-            raise NoWorker(
-                f'no live worker of group "{spec.group}", contract {spec.contract} matches the '
-                f"task's place: {_in_words(pool, place)}",
-                reason="place",
-                retry_after_s=RETRY_AFTER_S,
-                may_return_s=self._fleet.may_return_s(_matching(members, pool, place)),
-            )
+        raise NoWorker(
+            f'no live worker of group "{spec.group}", contract {spec.contract} matches the '
+            f"task's place: {_in_words(pool, place)}",
+            reason="place",
+            retry_after_s=RETRY_AFTER_S,
+            may_return_s=self._fleet.may_return_s(_matching(members, pool, place)),
+        )
 
     def rethink(self, task: Task) -> None:
         """Give a waiting task the function as it is offered now, if the input fits.

@@ -1,92 +1,71 @@
-"""Which worker gets a task: pure decisions, logarithmic in the size of the fleet."""
+"""Which worker gets a task. Changes nothing, and computes each answer from the roster."""
 
-import heapq
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Collection, Iterable
 
-T = TypeVar("T")
-
-Rank = tuple[float, float]
-LOAD_STEP = 0.1
-"""Smaller differences of load are noise of one second, and would change every worker's rank."""
+from balancer.fleet.members import Members
+from balancer.fleet.roster import Roster
+from balancer.fleet.workers import READY, Worker
+from slotgrid.core.fields import ANYWHERE
+from slotgrid.core.queue import TaskClass
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a class of tasks needs of a worker of its group and contract, besides a free slot."""
+class Routing:
+    """Queries the roster for a class of tasks.
 
-    pool: str
-    labels: tuple[tuple[str, str], ...] = ()
-    services: tuple[str, ...] = ()
-
-    def met_by(self, labels: Collection[tuple[str, str]], down: Collection[str]) -> bool:
-        """Whether a worker with those labels and those services down meets the needs."""
-        if not self.labels and not self.services:  # fast path: most classes need neither
-            return True
-        return all(label in labels for label in self.labels) and not any(
-            service in down for service in self.services
-        )
-
-
-def rank(*, free: int, size: int, weight: float, load: float) -> Rank:
-    """The rank of a worker among those with a free slot; the smallest is first.
-
-    Largest share of free slots times weight; ties by the least load (0 to 1).
-    """
-    return (-free / size * weight, round(load / LOAD_STEP))
-
-
-class Ranking(Generic[T]):
-    """The best of many items whose ranks change all the time.
-
-    A heap with lazy deletion: an outdated entry stays until it surfaces. A change costs a push
-    and later a pop, each logarithmic. The heap is rebuilt when the outdated entries are the
-    larger half, which costs amortized constant time for each change.
+    A choice looks at the rank of each worker of the group and contract with a free slot.
     """
 
-    def __init__(self, chance: Callable[[], float]) -> None:
-        self._chance = chance
-        self._heap: list[tuple[Rank, float, int, str]] = []
-        self._current: dict[str, tuple[Rank, int, T]] = {}
-        self._changes = 0
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
 
-    def __len__(self) -> int:
-        return len(self._current)
+    def can_serve(self, cls: TaskClass) -> bool:
+        """Whether a worker has a free slot for a task of that class."""
+        members = self._members(cls)
+        return members is not None and any(self._fitting(members.free(cls.pool), cls))
 
-    def __iter__(self) -> Iterator[T]:
-        return (item for _, _, item in self._current.values())
+    def first(self, cls: TaskClass) -> Worker | None:
+        """The worker for the next task of that class; None if no worker has a free slot."""
+        members = self._members(cls)
+        if members is None:
+            return None
+        free = members.free(cls.pool)
+        return min(self._fitting(free, cls), key=free.__getitem__, default=None)
 
-    def put(self, name: str, rank: Rank, item: T) -> None:
-        """Set the item and rank of that name."""
-        current = self._current.get(name)
-        if current is not None and current[0] == rank and current[2] is item:
-            return
-        self._changes += 1
-        self._current[name] = (rank, self._changes, item)
-        # Ties break at random, or several balancers would all choose the same worker.
-        heapq.heappush(self._heap, (rank, self._chance(), self._changes, name))
-        if len(self._heap) > 2 * len(self._current) + 32:
-            self._sweep()
+    def size(self, cls: TaskClass) -> int:
+        """How many slots of ready workers can run tasks of that class."""
+        members = self._members(cls)
+        workers = () if members is None else self._fitting(members.workers.values(), cls)
+        return sum(worker.pools.get(cls.pool, 0) for worker in workers if worker.state is READY)
 
-    def remove(self, name: str) -> None:
-        """Remove the item of that name, if there is one."""
-        self._current.pop(name, None)
+    def closed_by(self, cls: TaskClass) -> str | None:
+        """Why no slot can run that class, in words; None if slots exist but all are busy."""
+        if self.size(cls):
+            return None
+        members = self._members(cls)
+        who = f'group "{cls.group}", contract {cls.contract}'
+        if members is None:
+            return f"there is no worker of {who}"
+        if not members.states[READY]:
+            return f"no worker of {who} is ready: {members.standing}"
+        if services := self._services(cls):
+            return f"no ready worker of {who} has the services {', '.join(services)} up"
+        return f"no ready worker of {who} matches the task's place"
 
-    def first(self) -> T | None:
-        """The item of the smallest rank; None if there is none."""
-        heap = self._heap
-        while heap:
-            current = self._current.get(heap[0][3])
-            if current is not None and current[1] == heap[0][2]:
-                return current[2]
-            heapq.heappop(heap)
-        return None
+    def _members(self, cls: TaskClass) -> Members | None:
+        return self._roster.members(cls.group, cls.contract)
 
-    def _sweep(self) -> None:
-        self._heap = [entry for entry in self._heap if self._is_current(entry)]
-        heapq.heapify(self._heap)
+    def _fitting(self, workers: Collection[Worker], cls: TaskClass) -> Iterable[Worker]:
+        """Those of the workers that fit the class's place, and have its services up."""
+        if cls.place is ANYWHERE and cls.gate is None:  # most classes
+            return workers
+        name, labels, services = cls.place.worker, cls.place.labels, self._services(cls)
+        if name is not None:
+            named = self._roster.worker(name)
+            workers = (named,) if named is not None and named in workers else ()
+        return (worker for worker in workers if worker.meets(labels, services))
 
-    def _is_current(self, entry: tuple[Rank, float, int, str]) -> bool:
-        current = self._current.get(entry[3])
-        return current is not None and current[1] == entry[2]
+    def _services(self, cls: TaskClass) -> tuple[str, ...]:
+        if cls.gate is None:
+            return ()
+        spec = self._roster.find(cls.gate, cls.group, cls.contract)
+        return () if spec is None else spec.requires

@@ -3,13 +3,15 @@
 from collections.abc import Collection, Mapping
 
 from balancer.fleet.ejection import Ejection
-from balancer.fleet.routing import Rank, rank
 from balancer.fleet.states import WorkerState
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.wire.messages import Done, Failed, Hello, Report, Started
 
 READY = WorkerState.READY
 """A constant for speed: Python 3.11 is slow to look up a member of an enum."""
+Rank = tuple[float, ...]
+LOAD_STEP = 0.1
+"""Smaller differences of load are noise of one second, and would change every worker's rank."""
 Counts = Report | Started | Done | Failed
 """The messages with a count of free slots (`free`, by pool), which includes every started task.
 
@@ -67,7 +69,7 @@ class Worker:
         self._seq = -1
         self._free: dict[str, int] = {}
         self._unanswered: dict[str, int] = {}
-        self._down: frozenset[str] = frozenset()
+        self.down: frozenset[str] = frozenset()
         self.heard(hello.report, now=joined_at)
 
     def tagged(self, tags: Mapping[str, object], versions: Mapping[str, str | None]) -> None:
@@ -82,7 +84,7 @@ class Worker:
         self.report = report
         self.reported_at = now
         self.draining = self.draining or report.status == "draining"
-        self._down = frozenset(name for name, up in report.services.items() if not up)
+        self.down = frozenset(name for name, up in report.services.items() if not up)
         self.count(report)
         return True
 
@@ -122,11 +124,18 @@ class Worker:
             return 0
         return free
 
+    def meets(self, labels: Collection[tuple[str, str]], services: Collection[str]) -> bool:
+        """Whether it has those labels, and none of those services is down."""
+        return self.labels.issuperset(labels) and self.down.isdisjoint(services)
+
     def rank(self, pool: str, free: int) -> Rank:
-        """Its rank among the workers with a free slot in that pool."""
+        """Its rank among the workers with a free slot in that pool; the smallest is first.
+
+        Largest share of free slots times weight; ties by the least load.
+        """
         system = self.report.system
         load = max(system.cpu_percent, system.memory_percent) / 100
-        return rank(free=free, size=self.pools[pool], weight=self.weight, load=load)
+        return (-free / self.pools[pool] * self.weight, round(load / LOAD_STEP))
 
     def settled(self, now: float) -> WorkerState:
         """The state that follows from all known facts."""
@@ -142,11 +151,6 @@ class Worker:
         if state is WorkerState.READY and self.ejection.out(now):
             return WorkerState.EJECTED
         return state
-
-    @property
-    def down(self) -> frozenset[str]:
-        """Its services that are down."""
-        return self._down
 
     @property
     def free(self) -> Mapping[str, int]:

@@ -1,5 +1,4 @@
 import asyncio
-import gc
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from balancer.fleet.catalog import BalancerCatalog
 from balancer.fleet.changes import Changes
 from balancer.fleet.expected import RETURNING_S
-from balancer.fleet.members import SPECIAL_ROOMS_LIMIT, Room
 from balancer.fleet.offer import FleetOffer
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import (
@@ -27,7 +25,7 @@ from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.wire.limits import LOST_AFTER_S
-from tests.balancer.fleet.fakes import FakeFleet, report
+from tests.balancer.fleet.fakes import FakeFleet, placed, report
 from tests.slotgrid.core.fakes import FLOW, PLAIN, function
 
 SHOP = replace(PLAIN, group="shop")
@@ -250,15 +248,13 @@ def test_a_pool_that_nobody_has_is_a_fault_of_the_request_once_all_were_heard(
 def test_pools_that_callers_make_up_are_not_remembered(
     fleet: FakeFleet, admission: Admission
 ) -> None:
-    def rooms() -> int:
-        gc.collect()
-        return sum(isinstance(found, Room) for found in gc.get_objects())
-
     fleet.join("w1")
-    before = rooms()
-    for number in range(10 * SPECIAL_ROOMS_LIMIT):
+    for number in range(10):
         refusal(admission, place={"pool": f"made-up-{number}"})
-    assert rooms() - before <= SPECIAL_ROOMS_LIMIT + 1
+        assert not fleet.can_serve(placed(pool=f"made-up-{number}"))
+    members = fleet.roster.members("default", 1)
+    assert members is not None
+    assert members._free.keys() == {"default"}
 
 
 def test_what_was_accepted_once_waits_until_somebody_has_its_function(

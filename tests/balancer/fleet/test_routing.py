@@ -1,4 +1,5 @@
-import math
+"""Which worker gets a task: the rank of a worker, and the choice among those with a free slot."""
+
 import random
 from typing import Any
 
@@ -7,113 +8,131 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from balancer.fleet.routing import Needs, Rank, Ranking, rank
+from balancer.fleet.fleet import Fleet
+from balancer.fleet.workers import Rank
+from slotgrid.core.queue import TaskClass
+from slotgrid.core.slots import Slot
+from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, hello, placed, report
+from tests.slotgrid.core.fakes import PLAIN
+
+NAMES = "abcdef"
+ZONES = dict(zip(NAMES, "xyxyxy", strict=True))
+CLASSES = (DEFAULT, placed(labels=(("zone", "x"),)), placed(worker="c"))
 
 
-def place_of(**fields: Any) -> Rank:
-    return rank(**({"free": 2, "size": 4, "weight": 1.0, "load": 0.0} | fields))
+def rank_of(*, free: int = 2, size: int = 4, weight: float = 1.0, load: float = 0.0) -> Rank:
+    worker = FakeFleet().join(
+        "w1", pools={"default": size}, weight=weight, report={"cpu_percent": load * 100}
+    )
+    return worker.rank("default", free)
 
 
 def test_most_free_slots_relative_to_size_go_first() -> None:
-    assert place_of(free=3) < place_of(free=2)
-    assert place_of(free=2, size=4) < place_of(free=4, size=10)
+    assert rank_of(free=3) < rank_of(free=2)
+    assert rank_of(free=2, size=4) < rank_of(free=4, size=10)
 
 
 def test_weight_counts_like_free_slots() -> None:
-    assert place_of(weight=2.0) < place_of(free=3)
-    assert place_of(weight=2.0, free=1) == place_of(free=2)
+    assert rank_of(weight=2.0) < rank_of(free=3)
+    assert rank_of(weight=2.0, free=1) == rank_of(free=2)
 
 
 def test_among_equals_the_least_loaded_goes_first_and_noise_is_none() -> None:
-    assert place_of(load=0.2) < place_of(load=0.5)
-    assert place_of(load=0.21) == place_of(load=0.19)
-    assert place_of(load=1.0, free=3) < place_of(load=0.0, free=2)
+    assert rank_of(load=0.2) < rank_of(load=0.5)
+    assert rank_of(load=0.21) == rank_of(load=0.19)
+    assert rank_of(load=1.0, free=3) < rank_of(load=0.0, free=2)
 
 
 @pytest.mark.parametrize(
-    ("needs", "met"),
+    ("labels", "services", "met"),
     [
-        (Needs("p"), True),
-        (Needs("p", (("zone", "a"),)), True),
-        (Needs("p", (("zone", "a"), ("gpu", "yes"))), False),
-        (Needs("p", (), ("cache",)), True),
-        (Needs("p", (), ("cache", "db")), False),
+        ((), (), True),
+        ((("zone", "a"),), (), True),
+        ((("zone", "a"), ("gpu", "yes")), (), False),
+        ((), ("cache",), True),
+        ((), ("cache", "db"), False),
     ],
 )
 def test_needs_are_labels_that_it_has_and_services_that_are_not_down(
-    needs: Needs, met: bool
+    labels: Any, services: Any, met: bool
 ) -> None:
-    assert needs.met_by({("zone", "a"), ("os", "b")}, {"db"}) is met
+    down = {"services": {"cache": True, "db": False}}
+    worker = FakeFleet().join("w1", labels=[("zone", "a"), ("os", "b")], report=down)
+    assert worker.meets(labels, services) is met
 
 
-class RankingAgainstModel(RuleBasedStateMachine):
-    """Any order of changes; the model is a dictionary that is searched."""
+class ChoiceAgainstModel(RuleBasedStateMachine):
+    """Any order of changes; the model ranks every worker anew."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ranking: Ranking[str] = Ranking(random.Random(1).random)
-        self.model: dict[str, Rank] = {}
+        self.fleet = FakeFleet()
+        self.slots: list[Slot] = []
+        self.seq = 0
 
-    @rule(name=st.sampled_from("abcdefgh"), free=st.integers(1, 5))
-    def put(self, name: str, free: int) -> None:
-        self.model[name] = place_of(free=free)
-        self.ranking.put(name, self.model[name], name)
+    @rule(name=st.sampled_from(NAMES), free=st.integers(0, 4), load=st.integers(0, 100))
+    def report(self, name: str, free: int, load: int) -> None:
+        self.seq += 1
+        worker = self.fleet.roster.worker(name)
+        if worker is None or worker.left_at is not None:
+            self.fleet.join(name, labels=[("zone", ZONES[name])], free=free)
+        else:
+            self.fleet.reported(worker, report(self.seq, free, cpu_percent=float(load)))
 
-    @rule(name=st.sampled_from("abcdefgh"))
-    def remove(self, name: str) -> None:
-        self.model.pop(name, None)
-        self.ranking.remove(name)
+    @rule(name=st.sampled_from(NAMES), held=st.booleans())
+    def lose_or_hold(self, name: str, held: bool) -> None:
+        self.seq += 1
+        worker = self.fleet.roster.worker(name)
+        if worker is None or worker.left_at is not None:
+            return
+        if held:
+            self.fleet.reported(worker, report(self.seq, 4, held="memory is short"))
+        else:
+            self.fleet.left(worker)
+
+    @rule(cls=st.sampled_from(CLASSES))
+    def take(self, cls: TaskClass) -> None:
+        ranks = self.ranks(cls)
+        assert self.fleet.can_serve(cls) == bool(ranks)
+        if ranks:
+            slot = self.fleet.take(cls)
+            assert ranks[slot.worker] == min(ranks.values())
+            self.slots.append(slot)
+
+    @rule(data=st.data())
+    def give_back(self, data: st.DataObject) -> None:
+        if self.slots:
+            self.fleet.give_back(self.slots.pop(data.draw(st.integers(0, len(self.slots) - 1))))
 
     @invariant()
-    def the_first_has_the_smallest_rank(self) -> None:
-        first = self.ranking.first()
-        assert (first is None) == (not self.model)
-        assert first is None or self.model[first] == min(self.model.values())
-        assert sorted(self.ranking) == sorted(self.model)
-        assert len(self.ranking) == len(self.model)
+    def slots_are_those_of_ready_workers(self) -> None:
+        for cls in CLASSES:
+            there = [w for w in self.fleet.roster.workers() if self.fits(cls, w.name)]
+            assert self.fleet.size(cls) == sum(4 for worker in there if worker.left_at is None)
+
+    def ranks(self, cls: TaskClass) -> dict[str, Rank]:
+        """The rank of each worker that may get a task of that class now."""
+        ranks: dict[str, Rank] = {}
+        for worker in self.fleet.roster.workers():
+            free = worker.room(cls.pool, self.fleet.clock())
+            if free and self.fits(cls, worker.name):
+                ranks[worker.name] = worker.rank(cls.pool, free)
+        return ranks
+
+    def fits(self, cls: TaskClass, name: str) -> bool:
+        place = cls.place
+        return place.worker in {None, name} and all(ZONES[name] == zone for _, zone in place.labels)
 
 
-TestRankingAgainstModel = RankingAgainstModel.TestCase
-TestRankingAgainstModel.settings = settings(max_examples=60, stateful_step_count=120)
-
-
-class Counted(tuple[float, float]):
-    """A rank that counts how often it is compared."""
-
-    __slots__ = ()
-    comparisons = 0
-
-    def __lt__(self, other: tuple[float, ...]) -> bool:
-        Counted.comparisons += 1
-        return tuple(self) < tuple(other)
-
-
-def comparisons_of_a_change(size: int) -> float:
-    """The mean over many changes of the first one's rank."""
-    chance = random.Random(size)
-    ranking: Ranking[str] = Ranking(chance.random)
-    for number in range(size):
-        ranking.put(str(number), Counted((chance.random(), 0)), str(number))
-    Counted.comparisons = 0
-    for _ in range(2000):
-        first = ranking.first()
-        assert first is not None
-        ranking.put(first, Counted((chance.random(), 0)), first)
-    return Counted.comparisons / 2000
-
-
-def test_a_change_costs_the_logarithm_of_the_fleet() -> None:
-    few, many = comparisons_of_a_change(100), comparisons_of_a_change(10_000)
-    assert few > 0
-    assert many <= 3 * few
-    assert many <= 6 * math.log2(10_000)
+TestChoiceAgainstModel = ChoiceAgainstModel.TestCase
+TestChoiceAgainstModel.settings = settings(max_examples=60, stateful_step_count=80)
 
 
 def test_equals_are_drawn_by_chance() -> None:
     chosen = set()
     for seed in range(20):
-        ranking: Ranking[str] = Ranking(random.Random(seed).random)
+        fleet = Fleet(chance=random.Random(seed).random)
         for name in "abc":
-            ranking.put(name, place_of(), name)
-        chosen.add(ranking.first())
+            fleet.joined(hello(name, report(0, 4), pools={"default": 4}), [PLAIN])
+        chosen.add(fleet.take(DEFAULT).worker)
     assert chosen == set("abc")
