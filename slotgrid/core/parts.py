@@ -94,6 +94,11 @@ class Step:
     worker: str | None = None
     action: str | None = None
 
+    @property
+    def size(self) -> int:
+        """Approximate bytes that the step takes in memory."""
+        return 512 + len(self.input) + len(self.output)
+
     @classmethod
     def pending(cls, name: str, function: str, *, action: str | None = None) -> "Step":
         """A step that has not started."""

@@ -269,7 +269,7 @@ class Task(msgspec.Struct, eq=False):
             size += self._events.size
         if self._logs is not None:
             size += self._logs.size
-        return size
+        return size + sum(step.size for step in self.steps)
 
     @property
     def queued_ms(self) -> float:
