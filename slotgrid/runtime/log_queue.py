@@ -59,7 +59,8 @@ class LineQueue(QueueHandler):
             return
         if lost := self._lost:
             self._lost = 0
-            log.warning("logs.lost", lines=lost)
+            # Not `log.warning`, which LOG_LEVEL=error leaves out: a gap is always reported.
+            log.bind()._proxy_to_logger("warning", "logs.lost", lines=lost)
         self.lines.put(record)
 
     def flush(self) -> None:

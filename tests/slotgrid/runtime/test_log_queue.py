@@ -56,9 +56,9 @@ def pipe() -> Iterator[Pipe]:
             os.close(descriptor)
 
 
-def logs_to(pipe: Pipe) -> AbstractContextManager[LogRing]:
+def logs_to(pipe: Pipe, level: LogLevel = LogLevel.INFO) -> AbstractContextManager[LogRing]:
     return configure_logs(
-        level=LogLevel.INFO,
+        level=level,
         log_format=LogFormat.JSON,
         ring_size=5,
         stream=pipe,
@@ -82,17 +82,18 @@ def test_a_stopped_reader_blocks_nobody_and_lines_keep_their_order(pipe: Pipe) -
     assert [line["number"] for line in lines] == list(range(100))
 
 
+@pytest.mark.parametrize("level", [LogLevel.INFO, LogLevel.ERROR])
 def test_lost_lines_are_counted_where_they_are_missing(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, level: LogLevel
 ) -> None:
     monkeypatch.setattr(log_queue, "LINES_LIMIT", 20)
-    with logs_to(pipe) as ring:
+    with logs_to(pipe, level) as ring:
         for number in range(200):
-            log.info("line", number=number, text=TEXT)
+            log.error("line", number=number, text=TEXT)
         assert ring.entries()[-1]["number"] == 199
         reader, lines = read_in_thread(pipe)
         flush_logs()
-        log.info("after")
+        log.error("after")
     reader.join()
     *kept, lost, after = lines
     assert [line["number"] for line in kept] == list(range(len(kept)))
