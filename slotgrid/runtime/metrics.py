@@ -99,6 +99,8 @@ class Metrics:
             registry=registry,
         )
         self._functions: set[str] = set()
+        # Kept, as `labels` looks a series up under a lock: half of the cost of counting a task.
+        self._series: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
     def task_finished(
         self,
@@ -113,11 +115,15 @@ class Metrics:
 
         `function` must exist; requests for unknown functions count as refused.
         """
-        label = self._function_label(function)
-        self._tasks.labels(label, mode, outcome).inc()
+        key = (self._function_label(function), mode, outcome)
+        if (series := self._series.get(key)) is None:
+            # The histogram is exported as 0 until a task of this outcome ran.
+            series = self._tasks.labels(*key), self._run.labels(key[0], outcome)
+            self._series[key] = series
+        tasks, run = series
+        tasks.inc()
         if wait_s is not None:
             self._wait.observe(wait_s)
-        run = self._run.labels(label, outcome)  # exported as 0 until a task of this outcome ran
         if run_s is not None:
             run.observe(run_s)
 
