@@ -11,7 +11,7 @@ import orjson
 import structlog
 from playwright.async_api import Page
 
-from slotgrid.core.events import encode_json
+from slotgrid.core.events import NotJson, encode_json
 from slotgrid.core.moments import Deadline
 from slotgrid.core.parts import Artifact, Step
 from slotgrid.core.task import Task
@@ -190,10 +190,14 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     def input_of_step(self, given: Any) -> bytes:
         """A step's input as JSON, without secrets.
 
-        It is null if the attempt's inputs together would exceed STEP_INPUTS_LIMIT: the function
-        has its input, only the record lacks it.
+        It is null if it is not JSON, such as an integer above 64 bits, or if the attempt's inputs
+        together would exceed STEP_INPUTS_LIMIT: the function has its input, only the record lacks
+        it.
         """
-        encoded = encode_json(self.hide(given))
+        try:
+            encoded = encode_json(self.hide(given))
+        except NotJson:
+            return b"null"
         if self._inputs_size + len(encoded) > STEP_INPUTS_LIMIT:
             return b"null"
         self._inputs_size += len(encoded)

@@ -209,3 +209,21 @@ async def test_functions_called_side_by_side_are_steps_of_their_own(tmp_path: Pa
             ("double-1", 2),
             ("double-2", 4),
         ]
+
+
+async def test_an_input_that_is_not_json_reaches_the_called_function(tmp_path: Path) -> None:
+    seen = """
+    @function()
+    async def seen(context: Context, value: int) -> str:
+        return hex(value)
+    """
+    passes = """
+    @function()
+    async def passes(context: Context) -> str:
+        return await context.call("seen", {"value": 2**70})
+    """
+    async with browserless_worker(tmp_path, {"seen.py": seen, "passes.py": passes}) as worker:
+        answer = await worker.submit("passes")
+        assert answer.json.get("result") == hex(2**70), answer.body
+        [step] = (await worker.task(answer.json["id"]))["steps"]
+        assert (step["status"], step["input"]) == ("completed", None)
