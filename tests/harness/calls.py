@@ -58,14 +58,13 @@ class Calls:
             return await events_of(response)
 
 
-def a_caller(url: str | None, key: str, *, give_up_s: float) -> ClientSession:
-    """A session with the node at `url`, or with any; of which any number of requests may be under
-    way."""
+def a_caller(url: str | None, key: str, *, give_up_s: float, at_once: int = 0) -> ClientSession:
+    """A session with the node at `url`, or with any node; `at_once` limits its connections."""
     return ClientSession(
         url,
         headers={"Authorization": key},
         timeout=ClientTimeout(total=give_up_s),
-        connector=TCPConnector(limit=0),
+        connector=TCPConnector(limit=at_once),
     )
 
 

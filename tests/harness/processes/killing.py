@@ -85,7 +85,8 @@ class Killed:
         try:
             listening = await asyncio.to_thread(process.until_event, "worker.listening")
             url = f"http://127.0.0.1:{listening['port']}"
-            async with a_caller(url, KEY, give_up_s=GIVE_UP_S) as caller:
+            # With more at once, all tasks are recorded by few calls, and some points never come.
+            async with a_caller(url, KEY, give_up_s=GIVE_UP_S, at_once=32) as caller:
                 yield KilledNode(self, process, caller)
         finally:
             await asyncio.to_thread(process.kill)
