@@ -66,7 +66,7 @@ async def livez(_: web.Request) -> web.Response:
     tags=["node"],
     scope=Scope.PUBLIC,
     responses={
-        200: json_answer("It does", d.NODE_STATUS),
+        200: json_answer("The node accepts tasks", d.NODE_STATUS),
         503: json_answer("The node does not accept tasks; the status is the reason", d.NODE_STATUS),
     },
 )
