@@ -94,13 +94,19 @@ class LineWriter(QueueListener):
             return
         time.sleep(GATHER_S)
         lines = [record]
+        written: list[Event] = []
         for _ in range(self._lines.qsize()):
             line = self._lines.get()
-            if not isinstance(line, str):
-                self._lines.put(line)  # its turn comes after the lines that are in front of it
+            if isinstance(line, str):
+                lines.append(line)
+            elif isinstance(line, Event):
+                written.append(line)
+            else:
+                self._lines.put(line)  # the end: its turn comes after these lines
                 break
-            lines.append(line)
         self._write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        for event in written:
+            event.set()
 
     def _write(self, data: bytes) -> None:
         """Write, however long the reader takes."""

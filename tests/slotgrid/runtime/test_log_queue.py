@@ -105,6 +105,15 @@ def test_lost_lines_are_counted_where_they_are_missing(
     assert after["event"] == "after"
 
 
+def test_a_flush_does_not_wait_for_lines_logged_after_it(pipe: Pipe) -> None:
+    lines = log_queue.LineQueue()
+    written = threading.Event()
+    for entry in (written, "after"):  # behind the line that is being written
+        lines.lines.put(entry)
+    log_queue.LineWriter(lines, pipe.writer).handle("before")
+    assert written.is_set()
+
+
 def test_a_line_longer_than_the_pipe_arrives_whole(pipe: Pipe) -> None:
     text = "y" * 10 * PIPE_BYTES
     with logs_to(pipe):
