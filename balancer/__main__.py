@@ -3,8 +3,8 @@
 import sys
 
 from balancer.app import Balancer
+from slotgrid.node.starting import end, refuse, run_node
 from slotgrid.runtime.settings import BALANCER_DEFAULTS
-from slotgrid.starting import end, refuse, run_node
 
 
 def main() -> int:

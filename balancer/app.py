@@ -9,33 +9,33 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
-from balancer.api.documents import COMPONENTS
+from balancer.api.openapi_parts import COMPONENTS
 from balancer.api.routes import balancer_routes
 from balancer.dashboard.live import Live
 from balancer.dashboard.routes import add_dashboard
 from balancer.dashboard.snapshot import Snapshot
 from balancer.dashboard.trend import Trend
 from balancer.fleet.catalog import BalancerCatalog
-from balancer.fleet.changes import Changes
+from balancer.fleet.change_signal import ChangeSignal
 from balancer.fleet.dialling import Dialling
-from balancer.fleet.expected import RETURNING_S
-from balancer.fleet.files import RemoteFiles
+from balancer.fleet.expected_workers import RETURNING_S
 from balancer.fleet.fleet import Fleet
+from balancer.fleet.fleet_offer import FleetOffer
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links
-from balancer.fleet.offer import FleetOffer
-from balancer.fleet.remote import RemoteRunner
+from balancer.fleet.remote_files import RemoteFiles
+from balancer.fleet.remote_runner import RemoteRunner
 from balancer.health import BalancerHealth
 from balancer.keys import FLEET, LINKS
 from slotgrid.core.gates import Gates
-from slotgrid.core.node import NodeState
+from slotgrid.core.node_state import NodeState
 from slotgrid.core.observer import Observers
 from slotgrid.core.placement import Runners
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
-from slotgrid.intake.node import Served
-from slotgrid.node_process import NodeProcess
-from slotgrid.records.journal import Journal
+from slotgrid.intake.node_parts import Served
+from slotgrid.node.process import NodeProcess
+from slotgrid.records.task_telemetry import TaskTelemetry
 from slotgrid.runtime.background import background
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.machine import Machine
@@ -70,7 +70,7 @@ class Balancer(NodeProcess):
         self.dialling = Dialling(
             self.fleet, self.links, self.inventory, key=settings.link_key, redactor=redactor
         )
-        self.changes = Changes()
+        self.changes = ChangeSignal()
         self.catalog = BalancerCatalog(self.fleet.roster)
         self.offer = FleetOffer(self.fleet, self.catalog, wait_for_change=self.changes.wait)
         super().__init__(
@@ -91,7 +91,7 @@ class Balancer(NodeProcess):
             self.placement,
             RecordedRunner(self.runners, self.durability.tasks),
             Observers(
-                Journal(self.history, self.metrics),
+                TaskTelemetry(self.history, self.metrics),
                 self.trend,
                 DurableTurns(self.durability.tasks),
             ),
@@ -174,8 +174,8 @@ class Balancer(NodeProcess):
             self.dispatcher.wake()
             return
         self._offered = self.fleet.roster.version
-        self.dispatcher.reclassify(self.offer.rethink)
-        self.changes.tell()
+        self.dispatcher.reclassify(self.offer.resolve_again)
+        self.changes.notify()
 
     def _groups(self) -> dict[str, Served]:
         workers = Counter(worker.group for worker in self.fleet.roster.workers())

@@ -10,10 +10,10 @@ import psutil
 
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.slots import PoolCount
 from slotgrid.core.spec import Catalog
-from slotgrid.health import NodeHealth
+from slotgrid.node.health import NodeHealth
 from slotgrid.runtime.metrics import GaugeReadings
 
 

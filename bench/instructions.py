@@ -22,10 +22,10 @@ from bench.echo import echo
 from bench.load import submit
 from bench.no_browser import VALUE
 from bench.processes import KEY
-from slotgrid.core.node import NodeState
-from slotgrid.runtime.choices import LogFormat, LogLevel
+from slotgrid.core.node_state import NodeState
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.setting_choices import LogFormat, LogLevel
 from slotgrid.runtime.settings import Settings
 from worker.app import Worker
 

@@ -14,7 +14,7 @@ import psutil
 from bench.load import ask, ask_all, get, submit
 from bench.processes import Server
 from bench.table import Row
-from slotgrid.runtime.memory import tree_memory_mb
+from slotgrid.runtime.memory_usage import tree_memory_mb
 
 FIRST = 100
 GROWTH = 1.10

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from scripts import debian
 from scripts.progress import Line, StepFailed, command, failures_told, step
-from slotgrid.runtime.choices import BrowserKind
 from slotgrid.runtime.env_file import load_settings
-from slotgrid.runtime.other_spellings import NodeKind
+from slotgrid.runtime.setting_aliases import NodeKind
+from slotgrid.runtime.setting_choices import BrowserKind
 from slotgrid.runtime.settings import NO_DEFAULTS, Settings, SettingsError
 from worker.browser.errors import BrowserMissing
-from worker.browser.find import Executable, browser_version, find_executable
+from worker.browser.find_chromium import Executable, browser_version, find_executable
 
 PLAYWRIGHT = Path(sys.executable).with_name("playwright")
 PLAYWRIGHT_NAMES = {

@@ -12,8 +12,8 @@ from scripts.progress import StepFailed, failures_told, paint, step
 from slotgrid.cli.local_fleet import LOCAL_DEFAULTS, LocalFleet, NotReady
 from slotgrid.cli.ports import PortRefused, Ports
 from slotgrid.runtime.first_run import ensure_key
-from slotgrid.runtime.other_spellings import NodeKind
-from slotgrid.runtime.parent import end_with_owner
+from slotgrid.runtime.parent_watch import end_with_owner
+from slotgrid.runtime.setting_aliases import NodeKind
 from slotgrid.runtime.settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent

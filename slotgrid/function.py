@@ -18,8 +18,8 @@ from typing import Annotated, Any, Literal, Never, TypeVar, overload
 
 from msgspec import Meta
 
-from slotgrid.contexts import Context, NodeFacts, PlainContext
-from slotgrid.core.parts import Artifact
+from slotgrid.core.task_parts import Artifact
+from slotgrid.function_context import Context, NodeFacts, PlainContext
 
 __all__ = [
     "Artifact",

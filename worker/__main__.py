@@ -5,7 +5,7 @@
 
 import sys
 
-from slotgrid.starting import end, refuse, run_node
+from slotgrid.node.starting import end, refuse, run_node
 from worker.app import Worker
 from worker.check import print_checks
 

@@ -9,42 +9,42 @@ import structlog
 from aiohttp import web
 
 from slotgrid.core.gates import Gates
-from slotgrid.core.node import NodeState
+from slotgrid.core.node_state import NodeState
 from slotgrid.core.observer import Observers
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.placement import Runners
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
-from slotgrid.node_process import NodeProcess
-from slotgrid.records.journal import Journal
+from slotgrid.node.process import NodeProcess
+from slotgrid.records.task_telemetry import TaskTelemetry
 from slotgrid.runtime.background import background
-from slotgrid.runtime.choices import Sandbox
 from slotgrid.runtime.env_file import environment
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.machine import Machine
-from slotgrid.runtime.memory import memory_used_percent
+from slotgrid.runtime.memory_usage import memory_used_percent
 from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.setting_choices import Sandbox
 from slotgrid.runtime.settings import Settings
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
 from worker.browser.sweep import temporary_base
 from worker.health import WorkerHealth
-from worker.memory_guard import guard_memory
-from worker.plain.processes import PlainProcesses
+from worker.memory_limit import guard_memory
+from worker.plain.child_processes import PlainProcesses
 from worker.registry.kinds import loaders
 from worker.registry.loader import LoaderSettings
 from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
-from worker.uplink.turns import RelayedRunner
+from worker.uplink.relayed_runner import RelayedRunner
 from worker.uplink.wiring import wire_uplink
 
 log = structlog.get_logger()
 
-BROWSERS_SETTLED_S = 30.0
+BROWSERS_STARTED_S = 30.0
 
 
 class _Facts:
@@ -135,7 +135,7 @@ class Worker(NodeProcess):
             self.placement,
             RelayedRunner(recorded, self.uplink.tasks),
             Observers(
-                Journal(self.history, self.metrics),
+                TaskTelemetry(self.history, self.metrics),
                 DurableTurns(self.durability.tasks),
                 self.uplink.tasks,
             ),
@@ -196,10 +196,10 @@ class Worker(NodeProcess):
     async def get_ready(self) -> None:
         """Accept tasks when all browsers have started or failed, or after BROWSERS_SETTLED_S."""
         try:
-            async with asyncio.timeout(BROWSERS_SETTLED_S):
-                await self.browsers.settled()
+            async with asyncio.timeout(BROWSERS_STARTED_S):
+                await self.browsers.wait_started()
         except TimeoutError:
-            log.warning("browsers.slow", waited_s=BROWSERS_SETTLED_S)
+            log.warning("browsers.slow", waited_s=BROWSERS_STARTED_S)
         await self.tags.refresh()  # the browser's version was unknown before
         if self.status.state is NodeState.STARTING:
             self.status.move_to(NodeState.READY)

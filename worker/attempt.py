@@ -11,22 +11,22 @@ import orjson
 import structlog
 from playwright.async_api import Page
 
-from slotgrid.core.events import NotJson, encode_json
-from slotgrid.core.moments import Deadline
-from slotgrid.core.parts import Artifact, Step
+from slotgrid.core.deadlines import Deadline
+from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Artifact, Step
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.runtime.secrets import Redactor, SecretValues
 from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_INPUTS_LIMIT, STEP_OUTPUTS_LIMIT
+from worker.browser.browser_context import TaskContext
 from worker.browser.browsers import Browsers
-from worker.browser.context import TaskContext
 from worker.registry.registry import Registry
 from worker.registry.runnable import Runnable
 from worker.registry.services import Services
 
 log = structlog.get_logger()
 
-KEEPSAKES = 10
+FAILURE_ARTIFACTS = 10
 """Of a task's limit of files and steps, the reserve for the files that the node saves after a
 failure."""
 YIELD_EVERY = 64
@@ -62,7 +62,7 @@ class End(Enum):
     BROWSER_LOST = auto()
 
 
-class Attempt(msgspec.Struct, eq=False, weakref=True):
+class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     """The state of one attempt, on which the contexts of its functions are built.
 
     `ended` resolves with the reason why the wait for the function ends. `cancelled`: the task was
@@ -101,7 +101,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
 
     def check_open(self) -> None:
         """Raises RuntimeError when the attempt has ended."""
-        if self.closed or self.task.said_all:
+        if self.closed or self.task.announced:
             raise RuntimeError("the task has ended; its events are no longer delivered")
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
         log.warning("function.listener_flooded", page_event=event)
         self.task.log(f"truncated: `{event}` came too often, its listener was removed")
 
-    async def say(self, kind: str, payload: dict[str, Any]) -> None:
+    async def emit_event(self, kind: str, payload: dict[str, Any]) -> None:
         """Append an event to the task; waits while a slow reader is behind (backpressure).
 
         Raises KeepsTooMuch above EVENT_LIMIT.
@@ -220,9 +220,9 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     def _check_parts(self) -> None:
         """Raises KeepsTooMuch when the task has reached its limit of files and steps."""
         task = self.task
-        if len(task.steps) + len(task.artifacts) + self._saving >= PARTS_LIMIT - KEEPSAKES:
+        if len(task.steps) + len(task.artifacts) + self._saving >= PARTS_LIMIT - FAILURE_ARTIFACTS:
             raise KeepsTooMuch(
-                f"a task may have {PARTS_LIMIT - KEEPSAKES} files and steps together"
+                f"a task may have {PARTS_LIMIT - FAILURE_ARTIFACTS} files and steps together"
             )
 
     @property

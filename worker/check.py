@@ -20,8 +20,8 @@ from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.settings import Settings, SettingsError
 from worker.app import functions_registry, launch_plan
 from worker.browser.errors import BrowserMissing
-from worker.browser.find import browser_version
-from worker.plain.processes import PlainProcesses
+from worker.browser.find_chromium import browser_version
+from worker.plain.child_processes import PlainProcesses
 
 LAUNCH_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 3.0

@@ -8,14 +8,14 @@ import msgspec
 from playwright.async_api import BrowserContext, Page
 
 from slotgrid.core.admission import checked_input
+from slotgrid.core.deadlines import Deadline
 from slotgrid.core.errors import FunctionFailed, OutputInvalid
-from slotgrid.core.events import NotJson, encode_json
-from slotgrid.core.moments import Deadline
-from slotgrid.core.parts import Artifact
+from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.task import MAIN_STEP, cut_line
+from slotgrid.core.task_parts import Artifact
 from slotgrid.runtime.secrets import HIDDEN
-from worker.attempt import Attempt
+from worker.attempt import RunningAttempt
 from worker.json_values import plain_json
 from worker.registry.runnable import Runnable
 from worker.steps import StepScope
@@ -32,7 +32,7 @@ class RunContext(msgspec.Struct, eq=False):
     everything with its caller except its definition, its step and `_stack`.
     """
 
-    _attempt: Attempt
+    _attempt: RunningAttempt
     _runnable: Runnable
     _step: str = MAIN_STEP
     _stack: tuple[str, ...] = ()
@@ -84,28 +84,28 @@ class RunContext(msgspec.Struct, eq=False):
                 f"{kind!r} cannot be the kind of an event: a short lower-case word other than "
                 f"{', '.join(sorted(RESERVED_KINDS))}"
             )
-        await self._attempt.say(kind, {"text": text, "data": data})
+        await self._attempt.emit_event(kind, {"text": text, "data": data})
 
     async def status(self, text: str) -> None:
         """Emit a `status` event."""
-        await self._attempt.say("status", {"text": text, "data": None})
+        await self._attempt.emit_event("status", {"text": text, "data": None})
 
     async def progress(self, text: str, fraction: float | None = None) -> None:
         """Emit a `progress` event; `fraction` is limited to 0 to 1."""
         if fraction is not None:
             fraction = min(1.0, max(0.0, fraction))
-        await self._attempt.say("progress", {"text": text, "data": {"fraction": fraction}})
+        await self._attempt.emit_event("progress", {"text": text, "data": {"fraction": fraction}})
 
     async def stream(self, chunk: str) -> None:
         """Emit a piece of the result as a `chunk` event."""
-        await self._attempt.say("chunk", {"data": str(chunk)})
+        await self._attempt.emit_event("chunk", {"data": str(chunk)})
 
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line to the task's log and emit it as a `log` event."""
         self._attempt.check_open()
         line = cut_line(self._attempt.hide_text(str(line)))
         self._attempt.task.log(line, stream=stream, step=self._step)
-        await self._attempt.say("log", {"text": line, "data": {"stream": stream}})
+        await self._attempt.emit_event("log", {"text": line, "data": {"stream": stream}})
 
     async def save(self, name: str, data: bytes | str) -> Artifact:
         """Save a file as the task's artifact and emit an `artifact` event."""
@@ -114,7 +114,7 @@ class RunContext(msgspec.Struct, eq=False):
         # Without the brackets of HIDDEN, which a file name may not contain.
         shown = attempt.hide_text(name).replace(HIDDEN, "redacted")
         artifact = await attempt.save(shown, data)
-        await attempt.say("artifact", {"text": artifact.name, "data": artifact})
+        await attempt.emit_event("artifact", {"text": artifact.name, "data": artifact})
         return artifact
 
     def service(self, name: str) -> Any:

@@ -14,20 +14,20 @@ from slotgrid.core.errors import (
     ServiceError,
     Violation,
 )
-from slotgrid.core.events import well_formed
+from slotgrid.core.event_log import well_formed
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import MAIN_STEP
 from worker import tracebacks
-from worker.attempt import Attempt
-from worker.browser.context import TaskContext
-from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused, tells_of_crash
-from worker.browser.states import Lost
-from worker.plain.process import RemoteError
+from worker.attempt import RunningAttempt
+from worker.browser.browser_context import TaskContext
+from worker.browser.browser_states import Loss
+from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused, is_crash
+from worker.plain.child_process import RemoteError
 
 log = structlog.get_logger()
 
 DETAIL_LIMIT = 500
-KEEPSAKE_S = 3.0
+FAILURE_ARTIFACT_S = 3.0
 """Time limit for each file of `on_failure`: the response waits for it."""
 
 SIGNS_OF_LOSS = ("crashed", "net::ERR_ABORTED", "Unable to capture screenshot")
@@ -35,10 +35,10 @@ SIGNS_OF_LOSS = ("crashed", "net::ERR_ABORTED", "Unable to capture screenshot")
 started. The third: the browser ends with its GPU process, or the picture is too large."""
 
 LOST_IN_WORDS = {
-    Lost.PAGE: "the tab crashed",
-    Lost.BROWSER: "the browser died or was killed",
-    Lost.DRIVER: "the browser's driver died or was killed",
-    Lost.FLOOD: "a page flooded its browser with events (navigations, frames, script errors, ...)",
+    Loss.PAGE: "the tab crashed",
+    Loss.BROWSER: "the browser died or was killed",
+    Loss.DRIVER: "the browser's driver died or was killed",
+    Loss.FLOOD: "a page flooded its browser with events (navigations, frames, script errors, ...)",
 }
 
 
@@ -46,12 +46,12 @@ class Exited(Exception):
     """A function tried to end the process (`sys.exit`, `KeyboardInterrupt`)."""
 
 
-def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
+def of_exception(attempt: RunningAttempt, error: BaseException) -> AttemptFailed:
     """The failure for a function's exception; writes the traceback to the task's log."""
     runnable = attempt.runnable
     name = runnable.spec.name
     # A plain function's traceback comes from its child process, which has the frames.
-    text = error.traceback if isinstance(error, RemoteError) else tracebacks.told(error)
+    text = error.traceback if isinstance(error, RemoteError) else tracebacks.format_traceback(error)
     for line in attempt.hide_text(text).splitlines():
         attempt.task.log(line, stream="stderr", step=MAIN_STEP)
     retryable = runnable.allows_retry(error)
@@ -71,7 +71,7 @@ def of_exception(attempt: Attempt, error: BaseException) -> AttemptFailed:
     return AttemptFailed(FunctionFailed(attempt.hide_text(detail)), retryable=retryable)
 
 
-def tells_of_loss(error: BaseException | None) -> bool:
+def is_loss(error: BaseException | None) -> bool:
     """Whether an error indicates that its tab or browser was gone.
 
     Follows causes, as the function may have wrapped Playwright's error.
@@ -92,26 +92,26 @@ def crashed_tab(error: BaseException | None) -> bool:
     Follows causes, as the function may have wrapped Playwright's error.
     """
     while error is not None:
-        if tells_of_crash(error):
+        if is_crash(error):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
-def of_deadline(attempt: Attempt) -> AttemptFailed:
+def of_deadline(attempt: RunningAttempt) -> AttemptFailed:
     """The failure of an attempt that reached its deadline."""
     detail = f"{attempt.runnable.spec.name} ran longer than its {attempt.timeout_s:g} s"
     retryable = attempt.runnable.allows_retry(TimeoutError())
     return AttemptFailed(DeadlineExceeded(detail), retryable=retryable)
 
 
-def of_loss(attempt: Attempt, lost: Lost) -> AttemptFailed:
+def of_loss(attempt: RunningAttempt, lost: Loss) -> AttemptFailed:
     """The failure of an attempt whose tab, browser or driver is gone."""
     detail = f"{LOST_IN_WORDS[lost]} while {attempt.runnable.spec.name} ran"
     return AttemptFailed(BrowserCrashed(detail, reason=lost), retryable=True)
 
 
-def _shown(attempt: Attempt, error: OutputInvalid) -> OutputInvalid:
+def _shown(attempt: RunningAttempt, error: OutputInvalid) -> OutputInvalid:
     """The error without secrets: it quotes the result, which may contain one."""
     faults = [Violation(v.pointer, attempt.hide_text(v.message)) for v in error.errors]
     return OutputInvalid(attempt.hide_text(error.detail), errors=faults)
@@ -130,7 +130,7 @@ def in_words(error: BaseException) -> str:
     return well_formed(text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …")
 
 
-async def leave_keepsakes(attempt: Attempt) -> None:
+async def save_failure_artifacts(attempt: RunningAttempt) -> None:
     """Save the `on_failure` files of a page that is still open. Bounded time, never raises."""
     browser = attempt.browser
     if browser is None or not browser.usable:
@@ -139,19 +139,19 @@ async def leave_keepsakes(attempt: Attempt) -> None:
     suffix = f"-{number}" if number > 1 else ""
     for kind in attempt.runnable.on_failure:
         try:
-            async with asyncio.timeout(KEEPSAKE_S):
-                await _keep(attempt, browser, kind, suffix)
+            async with asyncio.timeout(FAILURE_ARTIFACT_S):
+                await _save(attempt, browser, kind, suffix)
         except Exception as error:  # a page that has just failed may fail here again
             reason = attempt.hide_text(in_words(error))
             attempt.task.log(f"no {kind} of the failure: {reason}")
             log.info("task.keepsake_failed", kind=kind, reason=reason)
 
 
-async def _keep(attempt: Attempt, browser: TaskContext, kind: str, suffix: str) -> None:
+async def _save(attempt: RunningAttempt, browser: TaskContext, kind: str, suffix: str) -> None:
     save, task = attempt.parts.artifacts.save, attempt.task
     match kind:
         case "screenshot":
-            picture = await browser.page.screenshot(timeout=KEEPSAKE_S * 1000)
+            picture = await browser.page.screenshot(timeout=FAILURE_ARTIFACT_S * 1000)
             await save(task, f"failure{suffix}.png", picture)
         case "html":
             source = await browser.page.content()

@@ -8,12 +8,12 @@ from typing import Any
 
 import psutil
 
-from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.slots import PoolCount, Slots
-from slotgrid.health import NodeHealth
-from slotgrid.runtime.memory import MIB, tree_memory_mb
+from slotgrid.node.health import NodeHealth
+from slotgrid.runtime.memory_usage import MIB, tree_memory_mb
 from slotgrid.runtime.metrics import GaugeReadings
-from slotgrid.wire.parts import System
+from slotgrid.wire.message_parts import System
 from worker.attempt import Parts
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner

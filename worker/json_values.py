@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from slotgrid.core.events import NotJson, encode_json
+from slotgrid.core.event_log import NotJson, encode_json
 
 
 def plain_json(value: Any) -> Any:

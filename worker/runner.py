@@ -7,18 +7,18 @@ from typing import Any
 import structlog
 
 from slotgrid.core.admission import checked_input
+from slotgrid.core.await_completion import await_completion
+from slotgrid.core.deadlines import Deadline
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.lease import STARTED, Lease
-from slotgrid.core.moments import Deadline
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.spec import unknown_function
 from slotgrid.core.task import Task
-from slotgrid.core.uninterrupted import uninterrupted
 from slotgrid.runtime.secrets import Redactor
 from worker import failures
-from worker.attempt import Attempt, End, Parts
-from worker.browser.context import TaskContext
-from worker.browser.states import FreedBy, Lost
+from worker.attempt import End, Parts, RunningAttempt
+from worker.browser.browser_context import TaskContext
+from worker.browser.browser_states import FreedBy, Loss
 from worker.context import RunContext, checked_output
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class LocalRunner:
     def __init__(self, parts: Parts, redactor: Redactor) -> None:
         self._parts = parts
         self._redactor = redactor
-        self._attempts: dict[Lease, Attempt] = {}
+        self._attempts: dict[Lease, RunningAttempt] = {}
         self._detached: set[asyncio.Task[Any]] = set()
 
     @property
@@ -61,7 +61,7 @@ class LocalRunner:
         finally:
             attempt.close()  # before the task's end is recorded, as its steps end here
 
-    async def _run(self, attempt: Attempt, lease: Lease) -> bytes:
+    async def _run(self, attempt: RunningAttempt, lease: Lease) -> bytes:
         loop = asyncio.get_running_loop()
         attempt.ended = loop.create_future()
         timer = loop.call_later(attempt.timeout_s, attempt.end, End.OUT_OF_TIME)
@@ -80,7 +80,7 @@ class LocalRunner:
             timer.cancel()
             if not function.done():
                 function.cancel()
-                await uninterrupted(self._stop(attempt, function))
+                await await_completion(self._stop(attempt, function))
         try:
             if how is End.RETURNED:
                 try:
@@ -92,7 +92,7 @@ class LocalRunner:
             assert attempt.browser is not None
             raise failures.of_loss(attempt, attempt.browser.lost.result())
         except AttemptFailed:
-            await failures.leave_keepsakes(attempt)
+            await failures.save_failure_artifacts(attempt)
             raise
 
     def clean(self, task: Task, lease: Lease) -> Coroutine[Any, Any, None] | None:
@@ -105,7 +105,7 @@ class LocalRunner:
             return None
         return self._close(lease, attempt, attempt.browser)
 
-    def _begin(self, task: Task) -> Attempt:
+    def _begin(self, task: Task) -> RunningAttempt:
         """An attempt with the function's current code. Raises AttemptFailed if it cannot start."""
         runnable = self._parts.registry.runnable(task.spec.name)
         if runnable is None:
@@ -120,12 +120,12 @@ class LocalRunner:
         asked_s, most_s = task.submission.timeout_s, runnable.spec.timeout_s
         timeout_s = most_s if asked_s is None else min(asked_s, most_s)
         deadline = Deadline.after(timeout_s)
-        attempt = Attempt(task, runnable, self._parts, timeout_s, deadline, self._redactor)
+        attempt = RunningAttempt(task, runnable, self._parts, timeout_s, deadline, self._redactor)
         if runnable.has_secrets:
             attempt.keep_secret(runnable, task.input)
         return attempt
 
-    async def _stop(self, attempt: Attempt, function: "asyncio.Task[Any]") -> None:
+    async def _stop(self, attempt: RunningAttempt, function: "asyncio.Task[Any]") -> None:
         """Wait for the cancelled function; if it does not end, detach, count and log it."""
         _, stubborn = await asyncio.wait({function}, timeout=CANCEL_GRACE_S)
         if not stubborn:
@@ -139,7 +139,7 @@ class LocalRunner:
         log.error("function.detached", function=attempt.runnable.spec.name, task_id=attempt.task.id)
         attempt.task.log("the function ignores its cancellation; its slot is freed without it")
 
-    async def _close(self, lease: Lease, attempt: Attempt, browser: TaskContext) -> None:
+    async def _close(self, lease: Lease, attempt: RunningAttempt, browser: TaskContext) -> None:
         try:
             freed_by = await browser.close()
             if freed_by is not FreedBy.CLOSE:
@@ -148,7 +148,7 @@ class LocalRunner:
         finally:
             self._forget(lease, attempt)
 
-    def _forget(self, lease: Lease, attempt: Attempt) -> None:
+    def _forget(self, lease: Lease, attempt: RunningAttempt) -> None:
         del self._attempts[lease]
         function = attempt.function
         if function is None or function.done():
@@ -157,7 +157,7 @@ class LocalRunner:
             function.add_done_callback(lambda _: attempt.forget_secrets())
 
 
-async def _contained(attempt: Attempt, filled: Any) -> Any:
+async def _contained(attempt: RunningAttempt, filled: Any) -> Any:
     """The function's result. An exit that the function requests becomes Exited."""
     try:
         return await attempt.runnable.run(RunContext(attempt, attempt.runnable), filled)
@@ -168,22 +168,22 @@ async def _contained(attempt: Attempt, filled: Any) -> Any:
         attempt.end(End.RETURNED)
 
 
-async def _fault(attempt: Attempt, error: BaseException) -> AttemptFailed:
+async def _fault(attempt: RunningAttempt, error: BaseException) -> AttemptFailed:
     """The attempt's failure for the exception that the function raised."""
-    lost = await _loss_behind(attempt, error)
+    lost = await _loss_of(attempt, error)
     if lost is not None:
         return failures.of_loss(attempt, lost)
     return failures.of_exception(attempt, error)
 
 
-async def _loss_behind(attempt: Attempt, error: BaseException) -> Lost | None:
+async def _loss_of(attempt: RunningAttempt, error: BaseException) -> Loss | None:
     """The loss that made the function's call fail; waits up to LOSS_NOTICE_S for its detection."""
     browser = attempt.browser
     if browser is None:
         return None
-    if not browser.lost.done() and failures.tells_of_loss(error):
+    if not browser.lost.done() and failures.is_loss(error):
         await asyncio.wait({browser.lost}, timeout=LOSS_NOTICE_S)
     if browser.lost.done():
         return browser.lost.result()
     # Tabs that the function opened itself are not watched: only the failed call shows a crash.
-    return Lost.PAGE if failures.crashed_tab(error) else None
+    return Loss.PAGE if failures.crashed_tab(error) else None

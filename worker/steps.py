@@ -4,10 +4,10 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self
 
-from slotgrid.core.parts import Step
-from slotgrid.core.states import StepState
+from slotgrid.core.task_parts import Step
+from slotgrid.core.task_states import StepState
 from worker import failures
-from worker.attempt import Attempt
+from worker.attempt import RunningAttempt
 
 SHOWN_BYTES = 1024 * 1024
 """A larger input or output of a step is left out of its `step` events."""
@@ -21,7 +21,7 @@ class StepScope:
     state is emitted as a `step` event.
     """
 
-    def __init__(self, attempt: Attempt, step: Step, given: Any) -> None:
+    def __init__(self, attempt: RunningAttempt, step: Step, given: Any) -> None:
         self._attempt = attempt
         self._step = step
         self._given = given
@@ -55,10 +55,10 @@ class StepScope:
             await emit_step(attempt, step)
 
 
-async def emit_step(attempt: Attempt, step: Step) -> None:
+async def emit_step(attempt: RunningAttempt, step: Step) -> None:
     """Emit a step's state as in the task's `steps`, but without large values."""
     shown = step.to_json()
     for name, value in (("input", step.input), ("output", step.output)):
         if len(value) > SHOWN_BYTES:
             shown[name] = None
-    await attempt.say("step", {"text": step.name, "data": shown})
+    await attempt.emit_event("step", {"text": step.name, "data": shown})

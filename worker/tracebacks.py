@@ -17,13 +17,13 @@ _OURS = tuple(
 )
 
 
-def told(error: BaseException) -> str:
+def format_traceback(error: BaseException) -> str:
     """The traceback of `error` and its causes, without the frames of worker and libraries."""
-    told = TracebackException.from_exception(error)
-    for each in _with_causes(told):
+    format_traceback = TracebackException.from_exception(error)
+    for each in _with_causes(format_traceback):
         frames = [frame for frame in each.stack if not frame.filename.startswith(_OURS)]
         each.stack = StackSummary.from_list(frames)
-    text = "".join(told.format())
+    text = "".join(format_traceback.format())
     half = LIMIT_CHARS // 2
     return text if len(text) <= LIMIT_CHARS else f"{text[:half]}\n…\n{text[-half:]}"
 

@@ -7,11 +7,12 @@ import orjson
 from aiohttp import web
 from aiohttp_apispec import docs
 
-from balancer.api import documents as d
-from balancer.fleet.asking import WorkerGone
-from balancer.fleet.states import WorkerState
+from balancer.api import openapi_parts as d
+from balancer.fleet.worker_requests import WorkerGone
+from balancer.fleet.worker_states import WorkerState
 from balancer.fleet.workers import Worker
 from balancer.keys import FLEET, LINKS
+from slotgrid.core.deadlines import iso
 from slotgrid.core.errors import (
     Conflict,
     InvalidSubmission,
@@ -19,16 +20,20 @@ from slotgrid.core.errors import (
     NoWorker,
     ServiceError,
 )
-from slotgrid.core.moments import iso
 from slotgrid.core.principal import Scope
-from slotgrid.core.problems_back import from_problem
-from slotgrid.intake.api.node import LOG_FILTERS, asked_deadline_s, asked_level, asked_lines
+from slotgrid.core.problem_decoding import from_problem
+from slotgrid.intake.api.node import (
+    LOG_FILTERS,
+    requested_deadline_s,
+    requested_level,
+    requested_lines,
+)
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.documents import DRAIN, LOGS, NODE_STATUS, PAGING
 from slotgrid.intake.framing import json_response
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import json_answer
+from slotgrid.intake.openapi_parts import DRAIN, LOGS, NODE_STATUS, PAGING
 from slotgrid.intake.query import paging
 from slotgrid.records.history import TaskFilter
 from slotgrid.wire.messages import Wish
@@ -119,7 +124,7 @@ async def switch_worker_off(request: web.Request) -> web.Response:
 )
 async def drain_worker(request: web.Request) -> web.Response:
     """`POST /workers/{name}/drain {deadline_s?}`."""
-    return await _switch(request, "drain", deadline_s=await asked_deadline_s(request))
+    return await _switch(request, "drain", deadline_s=await requested_deadline_s(request))
 
 
 @docs(
@@ -132,7 +137,7 @@ async def drain_worker(request: web.Request) -> web.Response:
 )
 async def worker_logs(request: web.Request) -> web.Response:
     """`GET /workers/{name}/logs`."""
-    level, limit = asked_level(request), asked_lines(request)
+    level, limit = requested_level(request), requested_lines(request)
     return web.Response(
         body=await _ask(request, "logs", level=str(level), limit=limit),
         content_type="application/json",
@@ -219,8 +224,8 @@ async def _ask(request: web.Request, what: Wish, **terms: object) -> bytes:
     if session is None:
         raise _away(worker, "its link is down")
     try:
-        with session.ask(what, **terms) as question:
-            reply = await question.reply()
+        with session.ask(what, **terms) as asked:
+            reply = await asked.reply()
     except WorkerGone as gone:
         raise _away(worker, str(gone)) from gone
     body = bytes(reply.body)

@@ -6,17 +6,17 @@ from functools import wraps
 from aiohttp import web
 
 from balancer.dashboard.live import Live
+from balancer.dashboard.login_sessions import Guesses, LoginSession, Sessions
 from balancer.dashboard.rendering import Rendering
-from balancer.dashboard.sessions import Guesses, Session, Sessions
 from balancer.dashboard.snapshot import Look
 from balancer.dashboard.trend import Trend
 from slotgrid.core.errors import Forbidden, ServiceError
 from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.connections import key_shown
-from slotgrid.intake.forms import read_form
+from slotgrid.intake.form_body import read_form
 from slotgrid.intake.openapi import Handler
 from slotgrid.intake.query import check_query
+from slotgrid.intake.server_connections import key_shown
 
 COOKIE = "slotgrid_session"
 RENDERING = web.AppKey("rendering", Rendering)
@@ -24,7 +24,7 @@ SESSIONS = web.AppKey("sessions", Sessions)
 GUESSES = web.AppKey("guesses", Guesses)
 LIVE = web.AppKey("live", Live)
 TREND = web.AppKey("trend", Trend)
-SESSION = web.RequestKey("session", Session)
+SESSION = web.RequestKey("session", LoginSession)
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -44,7 +44,7 @@ def html(text: str, *, status: int = 200, headers: dict[str, str] | None = None)
     )
 
 
-def session_of(request: web.Request) -> Session | None:
+def session_of(request: web.Request) -> LoginSession | None:
     """The session of the request's cookie, if it has one that has not ended."""
     session = request.config_dict[SESSIONS].find(request.cookies.get(COOKIE, ""))
     if session is not None:

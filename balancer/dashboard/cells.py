@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from balancer.fleet.workers import Worker
 
 

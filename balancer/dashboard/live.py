@@ -64,7 +64,7 @@ class Live:
     def end(self) -> None:
         """End the streams of all watchers."""
         self.ended = True
-        self._tell()
+        self._notify()
 
     async def running(self) -> None:
         """Each second: add a point to the trend, and update the watched boards."""
@@ -80,8 +80,8 @@ class Live:
                     self._boards[look].put(self._snapshot.take(look))
             except Exception:  # a defect of a page must not stop the balancer
                 log.exception("dashboard.defect")
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()

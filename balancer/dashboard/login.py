@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 from aiohttp_apispec import docs
 
-from balancer.dashboard import documents as d
+from balancer.dashboard import openapi_parts as d
 from balancer.dashboard.access import (
     COOKIE,
     GUESSES,
@@ -19,12 +19,12 @@ from balancer.dashboard.access import (
     same_origin,
     session_of,
 )
-from balancer.dashboard.sessions import SESSION_S
+from balancer.dashboard.login_sessions import SESSION_S
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.principal import Scope
 from slotgrid.intake.audit import TRUSTED, audit, caller_address
 from slotgrid.intake.auth import KEYS, PRINCIPAL
-from slotgrid.intake.forms import read_form
+from slotgrid.intake.form_body import read_form
 
 log = structlog.get_logger()
 

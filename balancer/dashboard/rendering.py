@@ -10,9 +10,9 @@ from markupsafe import Markup
 
 from balancer.dashboard.board import Board, Piece
 from balancer.dashboard.cells import MEANINGS
+from balancer.dashboard.display_text import seconds
 from balancer.dashboard.snapshot import Fragment
 from balancer.dashboard.trend import Point
-from balancer.dashboard.words import seconds
 
 FLEET = Piece("html", "fleet")
 

@@ -15,15 +15,15 @@ from balancer.dashboard.access import (
     TREND,
 )
 from balancer.dashboard.live import Live
+from balancer.dashboard.login_sessions import Guesses, Sessions
 from balancer.dashboard.rendering import Rendering
-from balancer.dashboard.sessions import Guesses, Sessions
 from balancer.dashboard.switches import switches
 from balancer.dashboard.trend import Trend
 from slotgrid.core.errors import NotFound
 from slotgrid.core.principal import Scope
-from slotgrid.intake import documents as node_documents
+from slotgrid.intake import openapi_parts as node_documents
 from slotgrid.intake.api.docs import leading_to
-from slotgrid.intake.kept_file import kept_file
+from slotgrid.intake.cached_file import cached_file
 from slotgrid.intake.openapi import Answer, Parameter
 
 STATIC = Path(__file__).parent / "static"
@@ -82,4 +82,4 @@ async def dashboard_file(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if name not in FILES:
         raise NotFound(f"the dashboard has no file {name!r}")
-    return kept_file(FILES[name], request, HEADERS | {"Cache-Control": "no-cache"})
+    return cached_file(FILES[name], request, HEADERS | {"Cache-Control": "no-cache"})

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from balancer.api.workers import shown
 from balancer.dashboard.board import Piece
 from balancer.dashboard.cells import CellState, cells
-from balancer.dashboard.trend import Trend
-from balancer.dashboard.words import (
+from balancer.dashboard.display_text import (
     age,
     attention_to,
+    badge_text,
     number,
     percent,
     seconds,
-    standing,
     urgency,
 )
+from balancer.dashboard.trend import Trend
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from balancer.fleet.workers import Worker
 from slotgrid.core.dispatcher import Dispatcher
-from slotgrid.core.node import NodeStatus
-from slotgrid.core.states import TaskState
+from slotgrid.core.node_state import NodeStatus
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 
 ROWS = 25
 """Running tasks shown: the longest-running ones, which change least and matter most."""
@@ -141,7 +141,7 @@ class Snapshot:
 
     def _attention(self, workers: list[Worker]) -> Fragment:
         notes = [
-            (worker.name, standing(worker), why)
+            (worker.name, badge_text(worker), why)
             for worker in sorted(workers, key=urgency)
             if (why := attention_to(worker)) is not None
         ]

@@ -6,8 +6,8 @@ from aiohttp import web
 from aiohttp_apispec import docs
 
 from balancer.api import workers as workers_api
-from balancer.api.documents import WORKER_NAME
-from balancer.dashboard import documents as d
+from balancer.api.openapi_parts import WORKER_NAME
+from balancer.dashboard import openapi_parts as d
 from balancer.dashboard.access import RENDERING, check_form, logged_in
 from slotgrid.core.principal import Scope
 from slotgrid.intake.api import node as node_api

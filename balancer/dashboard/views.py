@@ -5,9 +5,9 @@ from aiohttp import web
 from aiohttp_apispec import docs
 
 from balancer.api import workers as workers_api
-from balancer.api.documents import WORKER_NAME
+from balancer.api.openapi_parts import WORKER_NAME
 from balancer.api.workers import LAST_TASKS
-from balancer.dashboard import documents as d
+from balancer.dashboard import openapi_parts as d
 from balancer.dashboard.access import (
     LIVE,
     RENDERING,
@@ -23,12 +23,12 @@ from slotgrid.core.errors import DatabaseUnavailable, NotFound, Unauthorized
 from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.framing import EVENT_STREAM
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import Parameter
 from slotgrid.intake.schemas.basics import TEXT
-from slotgrid.intake.stream_answer import open_stream
+from slotgrid.intake.stream_response import open_stream
 from slotgrid.records.history import TaskFilter
-from slotgrid.runtime.choices import LogLevel
+from slotgrid.runtime.setting_choices import LogLevel
 
 
 @docs(

@@ -11,13 +11,13 @@ from aiohttp import ClientSession, TCPConnector
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links, was_rejected
-from slotgrid.net.dialing import DialFailed, keep_dialing
+from slotgrid.net.dialling import DialFailed, keep_dialling
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.workers_file import Listed
 from slotgrid.wire.encoding import from_worker
-from slotgrid.wire.ending import CloseCode
-from slotgrid.wire.sockets import dial
+from slotgrid.wire.link_ending import CloseCode
+from slotgrid.wire.link_sockets import dial
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ class Dialling:
         async with (
             ClientSession(connector=TCPConnector(limit=0)) as self._http,
             self._inventory.watching(self._follow),
-            background(self._let_go, name="links of workers that are no longer listed"),
+            background(self._release, name="links of workers that are no longer listed"),
         ):
             self._follow()
             try:
@@ -78,16 +78,16 @@ class Dialling:
             if (was := before.get(url)) is not None and was.key != entry.key:
                 self._end(url)
             if (task := self._tasks.get(url)) is None or task.done():
-                dialing = keep_dialing(partial(self._dial, url), kind="link", url=url)
+                dialing = keep_dialling(partial(self._dial, url), kind="link", url=url)
                 self._tasks[url] = asyncio.create_task(dialing, name=url)
             elif was != entry:
                 self._links.adjust(entry)
         for url in before.keys() - self._listed.keys():
             if self._links.at(url) is None:
                 self._end(url)
-        self._links.room_made()
+        self._links.slot_freed()
 
-    async def _let_go(self) -> None:
+    async def _release(self) -> None:
         """End the links of workers that are no longer listed, once their tasks have finished."""
         while True:
             await asyncio.sleep(LOOK_S)
@@ -113,7 +113,7 @@ class Dialling:
             try:
                 link = await dial(self._http, url, key, from_worker())
             except DialFailed:
-                self._links.nobody_at(url)
+                self._links.disconnected_at(url)
                 raise
             ending = await self._links.serve(link, listed=entry)
         if not was_rejected(ending):

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from balancer.fleet.ejection import Ejection
-from balancer.fleet.expected import Expected
+from balancer.fleet.expected_workers import ExpectedWorkers
 from balancer.fleet.roster import Roster
 from balancer.fleet.routing import Routing
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from balancer.fleet.workers import Counts, Worker
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import NoSlotFree, Slot
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.wire.messages import Hello, Refusal, Report
@@ -46,7 +46,7 @@ class Fleet:
     ) -> None:
         self.roster = Roster(chance=chance)
         """The known workers, for queries; also core's `Catalog`."""
-        self.expected = Expected(clock)
+        self.expected = ExpectedWorkers(clock)
         """The workers that are still expected after a start."""
         self._clock = clock
         self._routing = Routing(self.roster)
@@ -69,7 +69,7 @@ class Fleet:
             if worker.removed and worker.left_at is not None:
                 self.roster.forget(worker, self._clock())
             else:
-                self._settle(worker)
+                self._update(worker)
 
     def joined(
         self,
@@ -92,7 +92,7 @@ class Fleet:
         if before is not None:
             self.roster.forget(before, now)
         if address is not None:
-            self.expected.heard(address)
+            self.expected.arrived(address)
         worker = Worker(
             hello,
             functions,
@@ -107,21 +107,21 @@ class Fleet:
 
     def reported(self, worker: Worker, report: Report) -> None:
         """Apply a report; one older than the last count is ignored."""
-        if self.roster.has(worker) and worker.heard(report, now=self._clock()):
-            self._settle(worker)
+        if self.roster.has(worker) and worker.apply_report(report, now=self._clock()):
+            self._update(worker)
 
-    def offers(
+    def functions_changed(
         self, worker: Worker, functions: Collection[FunctionSpec], tags: Mapping[str, object]
     ) -> None:
         """Replace the worker's functions and tags, which changed while its link was open."""
         worker.functions, worker.tags = tuple(functions), dict(tags)
-        self._settle(worker, offers_anew=True)
+        self._update(worker, offers_anew=True)
 
-    def tagged(
+    def tags_changed(
         self, worker: Worker, tags: Mapping[str, object], versions: Mapping[str, str | None]
     ) -> None:
         """Replace the worker's tags and versions."""
-        worker.tagged(tags, versions)
+        worker.tags_changed(tags, versions)
 
     def adjust(
         self,
@@ -133,16 +133,16 @@ class Fleet:
     ) -> None:
         """Apply the list's entry: it has changed, or a worker that dialled in is a listed one."""
         worker.address = address
-        self.expected.heard(address)
+        self.expected.arrived(address)
         worker.weight, worker.labels = weight, worker.own_labels | frozenset(labels)
-        self._settle(worker)
+        self._update(worker)
 
-    def drains(self, worker: Worker) -> None:
+    def draining(self, worker: Worker) -> None:
         """Mark the worker as draining: it gets no new task, whatever its later reports contain."""
         worker.draining = True
-        self._settle(worker)
+        self._update(worker)
 
-    def left(self, worker: Worker, *, may_return_s: float = 0.0) -> None:
+    def disconnected(self, worker: Worker, *, may_return_s: float = 0.0) -> None:
         """Mark the worker as lost. The links end its calls, which return their slots as usual.
 
         A worker that is no longer listed is forgotten; a draining one is not, as it may be
@@ -203,7 +203,7 @@ class Fleet:
             worker.count(counts)
         worker.full(flight.pool)  # whatever the counts: it would refuse the next task as well
         self._answer(flight, None)
-        self._settle(worker)
+        self._update(worker)
 
     def ended(self, slot: Slot, counts: Counts | None = None, *, fault: bool = False) -> None:
         """The task has ended at the worker; `fault` if the worker's infrastructure failed it.
@@ -222,7 +222,7 @@ class Fleet:
         if only_counts:
             self._recount(worker)
         else:
-            self._settle(worker)
+            self._update(worker)
 
     def target(self, slot: Slot) -> Worker | None:
         """The worker that the right is for; None if its record was replaced or forgotten."""
@@ -260,7 +260,7 @@ class Fleet:
             self._answer(flight, None)
             self._recount(worker)
         elif not worker.flights and not worker.ejection.clear:
-            self._settle(worker)
+            self._update(worker)
 
     def size(self, cls: TaskClass) -> int:
         """How many slots of ready workers can run tasks of that class."""
@@ -294,10 +294,10 @@ class Fleet:
     def _recount(self, worker: Worker) -> None:
         """Rank it by its new counts; settle it if it is ejected or half-open."""
         if not worker.ejection.clear:
-            self._settle(worker)
+            self._update(worker)
         elif self.roster.has(worker):
             self.roster.members_of(worker).recount(worker, worker.pools, self._clock())
 
-    def _settle(self, worker: Worker, *, offers_anew: bool = False) -> None:
+    def _update(self, worker: Worker, *, offers_anew: bool = False) -> None:
         if self.roster.has(worker):
-            self.roster.settle(worker, self._clock(), offers_anew=offers_anew)
+            self.roster.update(worker, self._clock(), offers_anew=offers_anew)

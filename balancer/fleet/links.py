@@ -9,21 +9,21 @@ from uuid import uuid4
 import structlog
 from aiohttp import web
 
-from balancer.fleet.bounds import NAME_CHARS, check_hello
-from balancer.fleet.call import LINK_LOST
 from balancer.fleet.fleet import Fleet
+from balancer.fleet.message_limits import NAME_CHARS, check_hello
 from balancer.fleet.orphans import Orphans
-from balancer.fleet.session import Session
+from balancer.fleet.remote_call import LINK_LOST
+from balancer.fleet.worker_session import WorkerSession
 from slotgrid.core.schema import SchemaFault
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.runtime.workers_file import Listed
+from slotgrid.wire import link_sockets
 from slotgrid.wire import messages as m
-from slotgrid.wire import sockets
 from slotgrid.wire.encoding import ProtocolFault, from_worker, same_major
-from slotgrid.wire.ending import CloseCode, Ending
 from slotgrid.wire.functions import SpecReader
 from slotgrid.wire.limits import HANDSHAKE_S, LOST_AFTER_S, TICK_S
 from slotgrid.wire.link import Link
+from slotgrid.wire.link_ending import CloseCode, LinkEnding
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ ON_PURPOSE = frozenset({CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.REJECT
 REJECTED_KEPT = 1000
 
 
-def was_rejected(ending: Ending) -> bool:
+def was_rejected(ending: LinkEnding) -> bool:
     """Whether this balancer rejected the worker, which is in the log already."""
     return not ending.by_peer and ending.code in {CloseCode.REJECTED, CloseCode.DUPLICATE}
 
@@ -60,8 +60,8 @@ class Links:
         self._clock = clock
         self._waking = False
         self._specs = SpecReader()
-        self._sessions: dict[str, Session] = {}
-        self._at: dict[str, Session] = {}
+        self._sessions: dict[str, WorkerSession] = {}
+        self._at: dict[str, WorkerSession] = {}
         self._orphans = Orphans()
         self._at_the_door: dict[str, str] = {}
         self._rejected: dict[str, str] = {}
@@ -70,15 +70,15 @@ class Links:
         self.boot = uuid4().hex
         """New at each start, so that a worker can match its tasks to a balancer's process."""
 
-    def session(self, name: str) -> Session | None:
+    def session(self, name: str) -> WorkerSession | None:
         """The session of the worker of that name, if its link is up."""
         return self._sessions.get(name)
 
-    def at(self, url: str) -> Session | None:
+    def at(self, url: str) -> WorkerSession | None:
         """The session of the worker listed at that address, if its link is up."""
         return self._at.get(url)
 
-    def at_the_door(self, name: str) -> str | None:
+    def pending_link(self, name: str) -> str | None:
         """The boot of a worker of that name whose handshake waits for the check of its old link."""
         return self._at_the_door.get(name)
 
@@ -95,12 +95,12 @@ class Links:
             if not was_rejected(ending):
                 log.info("link.closed", peer=link.peer, code=ending.code, reason=ending.reason)
 
-        return await sockets.serve(request, from_worker(), converse)
+        return await link_sockets.serve(request, from_worker(), converse)
 
-    async def serve(self, link: Link[m.FromWorker], *, listed: Listed | None) -> Ending:
+    async def serve(self, link: Link[m.FromWorker], *, listed: Listed | None) -> LinkEnding:
         """Do the handshake with a worker, and serve its link until it ends."""
         greeting: asyncio.Future[m.Hello] = asyncio.get_running_loop().create_future()
-        session: Session | None = None
+        session: WorkerSession | None = None
 
         def receive(message: object) -> None:
             if session is not None:
@@ -131,15 +131,15 @@ class Links:
                 session.worker, address=entry.url, weight=entry.weight, labels=entry.labels
             )
 
-    def nobody_at(self, url: str) -> None:
+    def disconnected_at(self, url: str) -> None:
         """No link can be opened to that address: its worker will not reconnect in time."""
         for worker in self._fleet.roster.workers():
             if worker.address == url:
                 self._orphans.end_started(worker.name)
                 self._fleet.will_not_return(worker)
-        self.room_made()
+        self.slot_freed()
 
-    def room_made(self) -> None:
+    def slot_freed(self) -> None:
         """Wake the dispatcher, once for all messages of a frame."""
         if not self._waking:
             self._waking = True
@@ -160,7 +160,7 @@ class Links:
 
     async def _greet(
         self, hello: m.Hello, link: Link[m.FromWorker], listed: Listed | None
-    ) -> Session | None:
+    ) -> WorkerSession | None:
         """Welcome or reject the worker; None if rejected, or if the link is already down."""
         try:
             check_hello(hello)
@@ -189,7 +189,7 @@ class Links:
             reason = f"protocol {hello.protocol} is spoken there, {m.PROTOCOL} here"
             raise _Unwelcome(CloseCode.REJECTED, reason)
         while (there := self._sessions.get(hello.name)) is not None:
-            if not await self._lives(there, hello):
+            if not await self._is_alive(there, hello):
                 there.link.close(CloseCode.REPLACED, "the worker has a newer link")
                 self._closed(there, is_back=there.worker.boot == hello.boot)
                 continue
@@ -207,7 +207,7 @@ class Links:
         functions: Collection[FunctionSpec],
         link: Link[m.FromWorker],
         listed: Listed | None,
-    ) -> Session:
+    ) -> WorkerSession:
         worker = self._fleet.joined(
             hello,
             functions,
@@ -215,7 +215,7 @@ class Links:
             weight=listed.weight if listed else 1.0,
             labels=listed.labels if listed else (),
         )
-        session = Session(worker, link, self._fleet, self._specs, made_room=self.room_made)
+        session = WorkerSession(worker, link, self._fleet, self._specs, made_room=self.slot_freed)
         self._sessions[worker.name] = session
         self._rejected.pop(worker.name, None)
         if listed is not None:
@@ -225,7 +225,7 @@ class Links:
         claims = tuple(call.claim() for call in calls)
         link.send(m.Welcome(protocol=m.PROTOCOL, name=self._name, boot=self.boot, running=claims))
         log.info("worker.joined", worker=worker.name, boot=worker.boot, peer=link.peer)
-        self.room_made()
+        self.slot_freed()
         return session
 
     def _reject(self, link: Link[m.FromWorker], name: str, code: CloseCode, reason: str) -> None:
@@ -239,7 +239,7 @@ class Links:
         link.send(m.Rejected(reason=reason))
         link.close(code, reason)
 
-    async def _lives(self, session: Session, other: m.Hello) -> bool:
+    async def _is_alive(self, session: WorkerSession, other: m.Hello) -> bool:
         """Whether the worker of a link is alive now: a new message must arrive to prove it."""
         link, until = session.link, self._clock() + LOST_AFTER_S
         # Messages that are already under way prove nothing about now.
@@ -256,7 +256,7 @@ class Links:
 
     # The end
 
-    def _closed(self, session: Session, *, is_back: bool = False) -> None:
+    def _closed(self, session: WorkerSession, *, is_back: bool = False) -> None:
         """The link is down: end its tasks, or keep them while the worker may reconnect.
 
         `is_back`: the worker has reconnected on another link and is about to be welcomed.
@@ -270,7 +270,7 @@ class Links:
         session.ended.set()
         ending = link.ending
         on_purpose = worker.draining or (ending is not None and ending.code in ON_PURPOSE)
-        self._fleet.left(worker, may_return_s=0.0 if on_purpose else LOST_AFTER_S)
+        self._fleet.disconnected(worker, may_return_s=0.0 if on_purpose else LOST_AFTER_S)
         calls = session.lost()
         reason = ending.reason if ending is not None else LINK_LOST
         broke = ending is None or ending.code == CloseCode.CUT
@@ -287,7 +287,7 @@ class Links:
         else:
             for call in calls:
                 call.lose(reason, gone=goodbye)
-        self.room_made()
+        self.slot_freed()
 
 
 class _Unwelcome(Exception):

@@ -2,31 +2,31 @@
 
 import asyncio
 
-from balancer.fleet.call import LINK_LOST, Call
+from balancer.fleet.remote_call import LINK_LOST, RemoteCall
 
 
 class Orphans:
     """Calls without a link, each with the timer that ends it unless its worker reconnects."""
 
     def __init__(self) -> None:
-        self._timers: dict[Call, asyncio.TimerHandle] = {}
+        self._timers: dict[RemoteCall, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
         return len(self._timers)
 
-    def keep(self, calls: list[Call], *, for_s: float) -> None:
+    def keep(self, calls: list[RemoteCall], *, for_s: float) -> None:
         """Keep the calls for `for_s` seconds; then they are lost."""
         loop = asyncio.get_running_loop()
         for call in calls:
             self._timers[call] = loop.call_later(for_s, self._lose, call)
 
-    def reclaim(self, name: str, boot: str) -> list[Call]:
+    def reclaim(self, name: str, boot: str) -> list[RemoteCall]:
         """The calls that a reconnected worker may continue; those of other boots are lost.
 
         Calls that were given up meanwhile are lost as well: they are not claimed, so the worker
         cancels them.
         """
-        claimed: list[Call] = []
+        claimed: list[RemoteCall] = []
         for call in self._of(name):
             if call.session.worker.boot != boot:
                 self._lose(call, gone=True)  # another process has its name
@@ -51,9 +51,9 @@ class Orphans:
         for call in list(self._timers):
             self._lose(call)
 
-    def _of(self, name: str) -> list[Call]:
+    def _of(self, name: str) -> list[RemoteCall]:
         return [call for call in self._timers if call.session.worker.name == name]
 
-    def _lose(self, call: Call, reason: str = LINK_LOST, *, gone: bool = False) -> None:
+    def _lose(self, call: RemoteCall, reason: str = LINK_LOST, *, gone: bool = False) -> None:
         self._timers.pop(call).cancel()
         call.lose(reason, gone=gone)

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from balancer.fleet.members import Members
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_group import WorkerGroup
+from balancer.fleet.worker_states import WorkerState
 from balancer.fleet.workers import Worker
 from slotgrid.core.spec import FunctionSpec
 
@@ -27,7 +27,7 @@ class Roster:
         self._chance = chance
         self._workers: dict[str, Worker] = {}
         self._lost: dict[str, Worker] = {}  # in order of loss
-        self._groups: dict[str, dict[int, Members]] = {}
+        self._groups: dict[str, dict[int, WorkerGroup]] = {}
         self._version = 0
 
     # Catalog
@@ -59,7 +59,7 @@ class Roster:
 
     # Queries
 
-    def members(self, group: str, contract: int | None) -> Members | None:
+    def members(self, group: str, contract: int | None) -> WorkerGroup | None:
         """The workers of that group and contract; None means the newest contract that is ready.
 
         If none is ready: the newest for which tasks may wait, else the newest.
@@ -98,7 +98,7 @@ class Roster:
         """Whether that record is the current one of its name."""
         return self._workers.get(worker.name) is worker
 
-    def members_of(self, worker: Worker) -> Members:
+    def members_of(self, worker: Worker) -> WorkerGroup:
         """The workers of its group and contract. The record must be the current one."""
         return self._groups[worker.group][worker.contract]
 
@@ -111,14 +111,14 @@ class Roster:
         contracts = self._groups.setdefault(worker.group, {})
         members = contracts.get(worker.contract)
         if members is None:
-            members = Members(worker.group, worker.contract, chance=self._chance)
+            members = WorkerGroup(worker.group, worker.contract, chance=self._chance)
             contracts[worker.contract] = members
         members.add(worker, now)
         self._version += 1
 
-    def settle(self, worker: Worker, now: float, *, offers_anew: bool = False) -> None:
+    def update(self, worker: Worker, now: float, *, offers_anew: bool = False) -> None:
         """Update a changed worker."""
-        changed = self.members_of(worker).settle(worker, now, offers_anew=offers_anew)
+        changed = self.members_of(worker).update(worker, now, offers_anew=offers_anew)
         self._version += changed
 
     def changed(self) -> None:
@@ -129,7 +129,7 @@ class Roster:
         """Mark the worker as lost; its record is kept, as it may reconnect."""
         worker.left_at = now
         self._lost[worker.name] = worker
-        self.settle(worker, now)
+        self.update(worker, now)
 
     def forget(self, worker: Worker, now: float) -> None:
         """Remove the worker's record."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable
 
-from balancer.fleet.members import Members
 from balancer.fleet.roster import Roster
+from balancer.fleet.worker_group import WorkerGroup
 from balancer.fleet.workers import READY, Worker
 from slotgrid.core.fields import ANYWHERE
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 
 
 class Routing:
@@ -46,12 +46,12 @@ class Routing:
         if members is None:
             return f"there is no worker of {who}"
         if not members.states[READY]:
-            return f"no worker of {who} is ready: {members.standing}"
+            return f"no worker of {who} is ready: {members.state_summary}"
         if services := self._services(cls):
             return f"no ready worker of {who} has the services {', '.join(services)} up"
         return f"no ready worker of {who} matches the task's place"
 
-    def _members(self, cls: TaskClass) -> Members | None:
+    def _members(self, cls: TaskClass) -> WorkerGroup | None:
         return self._roster.members(cls.group, cls.contract)
 
     def _fitting(self, workers: Collection[Worker], cls: TaskClass) -> Iterable[Worker]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from balancer.fleet.ejection import Ejection
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.wire.messages import Done, Failed, Hello, Report, Started
 
@@ -44,7 +44,7 @@ class Worker:
         self.pools = dict(hello.pools)
         self.functions: tuple[FunctionSpec, ...] = tuple(functions)
         self.version = hello.version
-        self.tagged(hello.tags, hello.versions)
+        self.tags_changed(hello.tags, hello.versions)
         self.own_labels = frozenset(hello.labels.items())
         self.labels = self.own_labels | frozenset(labels)
         self.address = address
@@ -70,14 +70,14 @@ class Worker:
         self._free: dict[str, int] = {}
         self._unanswered: dict[str, int] = {}
         self.down: frozenset[str] = frozenset()
-        self.heard(hello.report, now=joined_at)
+        self.apply_report(hello.report, now=joined_at)
 
-    def tagged(self, tags: Mapping[str, object], versions: Mapping[str, str | None]) -> None:
+    def tags_changed(self, tags: Mapping[str, object], versions: Mapping[str, str | None]) -> None:
         """Replace its tags and versions; unknown versions are omitted."""
         self.tags = dict(tags)
         self.versions = {name: text for name, text in versions.items() if text is not None}
 
-    def heard(self, report: Report, *, now: float) -> bool:
+    def apply_report(self, report: Report, *, now: float) -> bool:
         """Apply a report; returns False if it is older than the last count."""
         if report.seq <= self._seq:
             return False
@@ -137,7 +137,7 @@ class Worker:
         load = max(system.cpu_percent, system.memory_percent) / 100
         return (-free / self.pools[pool] * self.weight, round(load / LOAD_STEP))
 
-    def settled(self, now: float) -> WorkerState:
+    def current_state(self, now: float) -> WorkerState:
         """The state that follows from all known facts."""
         if self.left_at is not None:
             return WorkerState.LOST

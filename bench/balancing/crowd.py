@@ -16,9 +16,9 @@ from bench.processes import KEY
 from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.limits import REPORT_EVERY_S
 from slotgrid.wire.link import Link
+from slotgrid.wire.link_sockets import dial
+from slotgrid.wire.message_parts import FunctionInfo, System
 from slotgrid.wire.messages import PROTOCOL, FromBalancer, Hello, Refused, Report, TaskMessage
-from slotgrid.wire.parts import FunctionInfo, System
-from slotgrid.wire.sockets import dial
 
 SLOTS = 4
 DIALS_AT_ONCE = 20

@@ -17,14 +17,14 @@ from balancer.app import Balancer
 from bench.balancing import crowd, proxy
 from bench.instructions import REQUESTS, SHOWN, counted, main, short
 from bench.processes import KEY, started
-from slotgrid.core.node import NodeState
+from slotgrid.core.node_state import NodeState
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import encode, from_worker
 from slotgrid.wire.link import Link
-from slotgrid.wire.parts import System
+from slotgrid.wire.message_parts import System
 
 SLOTS = 32
 

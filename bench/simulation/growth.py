@@ -9,7 +9,7 @@ from balancer.fleet.fleet import Fleet
 from balancer.fleet.workers import Counts, Worker
 from bench.simulation.slotgrid_fleet import FUNCTION, POOL, counts, hello, report
 from slotgrid.core.fields import Place
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot
 
 SIZES = (10, 100, 1_000, 10_000)

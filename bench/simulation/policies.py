@@ -40,7 +40,7 @@ class Station:
 class Policy(Protocol):
     """Chooses the worker of a task on its arrival."""
 
-    def choose(self, now: float) -> Station:
+    def resolve(self, now: float) -> Station:
         """The worker."""
 
 
@@ -51,7 +51,7 @@ class RoundRobin:
         self._stations = stations
         self._turn = 0
 
-    def choose(self, now: float) -> Station:
+    def resolve(self, now: float) -> Station:
         self._turn += 1
         return self._stations[self._turn % len(self._stations)]
 
@@ -63,7 +63,7 @@ class Random:
         self._stations = stations
         self._chance = chance
 
-    def choose(self, now: float) -> Station:
+    def resolve(self, now: float) -> Station:
         return self._chance.choice(self._stations)
 
 
@@ -74,7 +74,7 @@ class PowerOfTwo:
         self._stations = stations
         self._chance = chance
 
-    def choose(self, now: float) -> Station:
+    def resolve(self, now: float) -> Station:
         return min(self._chance.sample(self._stations, 2), key=lambda one: one.present(now))
 
 
@@ -87,7 +87,7 @@ class ShortestQueueOfOldReports:
         self._next_report = 0.0
         self._lengths = [0] * len(stations)
 
-    def choose(self, now: float) -> Station:
+    def resolve(self, now: float) -> Station:
         if now >= self._next_report:
             reported_at = now - now % REPORT_EVERY_S
             self._lengths = [station.present(reported_at) for station in self._stations]
@@ -104,7 +104,7 @@ class IdleQueue:
         self._stations = stations
         self._chance = chance
 
-    def choose(self, now: float) -> Station:
+    def resolve(self, now: float) -> Station:
         idle = [station for station in self._stations if station.present(now) < station.slots]
         return self._chance.choice(idle or self._stations)
 
@@ -122,4 +122,4 @@ def waits_of(policy: str, jobs: Sequence[Job], *, workers: int, slots: int) -> l
     """The wait of each job in seconds, at `workers` workers of `slots` slots."""
     stations = [Station(slots) for _ in range(workers)]
     chooses = POLICIES[policy](stations, random.Random(1))
-    return [chooses.choose(job.at).serve(job) for job in jobs]
+    return [chooses.resolve(job.at).serve(job) for job in jobs]

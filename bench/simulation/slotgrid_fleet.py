@@ -13,14 +13,14 @@ from bench.simulation.policies import REPORT_EVERY_S
 from bench.simulation.virtual_loop import VirtualLoop
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.gates import Gates
-from slotgrid.core.queue import TaskQueue
+from slotgrid.core.priority_queue import TaskQueue
 from slotgrid.core.schema import Schema
 from slotgrid.core.slots import Slot
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.wire.message_parts import System
 from slotgrid.wire.messages import PROTOCOL, Hello, Report, Started
-from slotgrid.wire.parts import System
 
 POOL = "default"
 FUNCTION = FunctionSpec(

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from slotgrid.cli.failure import Exit, Failure
-from slotgrid.cli.output import say, size_text
+from slotgrid.cli.output import echo, size_text
 from slotgrid.client import Client, Problem
-from slotgrid.runtime.paths import OutsideFolder, inside
+from slotgrid.runtime.safe_paths import OutsideFolder, inside
 
 
 async def show_artifacts(
@@ -28,7 +28,7 @@ async def show_artifacts(
             await _save(client, task_id, artifact.name, path)
             where = str(path)
         facts = f"  {artifact.content_type}, {size_text(artifact.size)}"
-        say(console, ("▪ ", "cyan"), where, (facts, "dim"))
+        echo(console, ("▪ ", "cyan"), where, (facts, "dim"))
 
 
 async def _save(client: Client, task_id: str, name: str, path: Path) -> None:

@@ -15,7 +15,7 @@ from slotgrid.cli.artifacts import show_artifacts
 from slotgrid.cli.failure import Exit, Failure
 from slotgrid.cli.live import View, view_on
 from slotgrid.cli.node import Node, node_options
-from slotgrid.cli.output import duration_text, print_json, say, screen
+from slotgrid.cli.output import duration_text, echo, print_json, screen
 from slotgrid.cli.tasks import show_accepted
 from slotgrid.cli.tracebacks import show_traceback
 from slotgrid.cli.values import InvalidWords, read_input
@@ -168,12 +168,12 @@ async def _run(client: Client, request: Call, console: Console) -> Answer:
             await show_artifacts(client, problem.task_id, request.save_to, console)
         raise
     except asyncio.CancelledError:
-        say(console, ("✗ ", "bold red"), "Interrupted: disconnecting, which cancels the task.")
+        echo(console, ("✗ ", "bold red"), "Interrupted: disconnecting, which cancels the task.")
         raise
     await show_artifacts(client, answer.id, request.save_to, console)
     took = f"{duration_text(answer.run_ms)}, waited {duration_text(answer.queued_ms)}"
     where = f" · {answer.worker}" if answer.worker else ""
-    say(console, ("✓ ", "bold green"), request.function, (f"  {took}{where} · {answer.id}", "dim"))
+    echo(console, ("✓ ", "bold green"), request.function, (f"  {took}{where} · {answer.id}", "dim"))
     return answer
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from slotgrid.backoff import Backoff
-from slotgrid.runtime.parent import OWNER
+from slotgrid.runtime.parent_watch import OWNER
 
 RESTART = Backoff(first_s=0.5, ceiling_s=30.0)
 SOUND_AFTER_S = 60.0
@@ -52,7 +52,7 @@ class Child:
         """How the process ended; None while it runs, and before its start."""
         return self._process.poll() if self._process is not None else None
 
-    def ask_to_end(self) -> None:
+    def request_end(self) -> None:
         """Send SIGTERM: the first one drains the node, a second one cancels its tasks."""
         if self._process is not None and self.status is None:
             self._process.terminate()
@@ -62,7 +62,7 @@ class Child:
         status = self._process.wait() if self._process is not None else 0
         return status if status >= 0 else 128 - status
 
-    def keep_alive(self, say: Callable[[str], None]) -> None:
+    def keep_alive(self, echo: Callable[[str], None]) -> None:
         """Restart the process with backoff, if it has ended."""
         if self.status is None:
             return
@@ -71,6 +71,6 @@ class Child:
             self._restarts = 0 if now - self._started_at > SOUND_AFTER_S else self._restarts + 1
             pause_s = RESTART.full_s(self._restarts + 1)
             self._restart_at = now + pause_s
-            say(f"{self.name} ended with {self.wait()}; starts again in {pause_s:g} s")
+            echo(f"{self.name} ended with {self.wait()}; starts again in {pause_s:g} s")
         elif now >= self._restart_at:
             self.start()

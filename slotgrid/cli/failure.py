@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
-from slotgrid.cli.output import say, screen
+from slotgrid.cli.output import echo, screen
 from slotgrid.client import ClientError, NodeUnreachable, Problem
 from slotgrid.runtime.settings import SettingsError
 
@@ -65,13 +65,13 @@ class Failure(Exception):
         """Print it to stderr."""
         console = screen(err=True)
         name = f"  {self.name}" if self.name else ""
-        say(console, ("✗ ", "bold red"), (self.title, "bold"), (name, "dim"))
+        echo(console, ("✗ ", "bold red"), (self.title, "bold"), (name, "dim"))
         if self.detail:
-            say(console, f"  {self.detail}")
+            echo(console, f"  {self.detail}")
         for place, message in self.faults:
-            say(console, "  ", (place, "yellow"), f": {message}" if place else message)
+            echo(console, "  ", (place, "yellow"), f": {message}" if place else message)
         if self.advice:
-            say(console, ("  → ", "cyan"), self.advice)
+            echo(console, ("  → ", "cyan"), self.advice)
 
 
 def failure_of(error: ClientError, *, node_url: str) -> Failure:

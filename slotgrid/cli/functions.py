@@ -9,7 +9,7 @@ from rich.table import Table
 
 from slotgrid.cli.fields import Field, as_word, fields_of
 from slotgrid.cli.node import Node, node_options
-from slotgrid.cli.output import print_json, say, screen, styled
+from slotgrid.cli.output import echo, print_json, screen, styled
 
 # As JSON, by JSON Schema's type names.
 EXAMPLES = {
@@ -51,7 +51,7 @@ def example_line(name: str, fields: list[Field]) -> str:
 
 def _show_all(console: Console, offered: list[dict[str, Any]]) -> None:
     if not offered:
-        say(console, "The node has no functions. Put one into its FUNCTIONS_DIR.")
+        echo(console, "The node has no functions. Put one into its FUNCTIONS_DIR.")
         return
     table = _table("Function", "Modes", "Timeout", "Description")
     for one in offered:
@@ -73,9 +73,9 @@ def _show_one(console: Console, described: dict[str, Any]) -> None:
         f"isolation {described['isolation']}",
         f"{described['group']}, contract {described['contract']}",
     ]
-    say(console, (described["name"], "bold"), (f"  {described['kind']}", "dim"))
-    say(console, str(described["description"]))
-    say(console, (" · ".join(facts), "dim"))
+    echo(console, (described["name"], "bold"), (f"  {described['kind']}", "dim"))
+    echo(console, str(described["description"]))
+    echo(console, (" · ".join(facts), "dim"))
     console.print()
     if fields:
         table = _table("Field", "Type", "Default", "Description")
@@ -83,9 +83,9 @@ def _show_one(console: Console, described: dict[str, Any]) -> None:
             table.add_row(*_cells(field))
         console.print(table)
     else:
-        say(console, "It takes no input.")
+        echo(console, "It takes no input.")
     console.print()
-    say(console, ("Example  ", "dim"), example_line(described["name"], fields))
+    echo(console, ("Example  ", "dim"), example_line(described["name"], fields))
 
 
 def _cells(field: Field) -> list[RenderableType]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from slotgrid.cli.node import Node, node_options
-from slotgrid.cli.output import print_json, say, screen, styled
+from slotgrid.cli.output import echo, print_json, screen, styled
 
 STATUS_STYLES = {
     "ready": "bold green",
@@ -37,9 +37,9 @@ def health(node: Node, /, *, plain: bool) -> None:
 def _show(console: Console, answer: Mapping[str, Any]) -> None:
     rest = dict(answer)
     status = str(rest.pop("status", "unknown"))
-    say(console, (f"● {status}", STATUS_STYLES.get(status, "bold red")))
+    echo(console, (f"● {status}", STATUS_STYLES.get(status, "bold red")))
     if not rest:
-        say(console, ("  A valid key shows more: --key or AUTH_KEY.", "dim"))
+        echo(console, ("  A valid key shows more: --key or AUTH_KEY.", "dim"))
         return
     table = Table.grid(padding=(0, 2))
     for name, value in rest.items():

@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from slotgrid.cli.output import clean, duration_text, say, styled
+from slotgrid.cli.output import clean, duration_text, echo, styled
 from slotgrid.client import Event
 
 REFRESHES_PER_S = 8
@@ -57,7 +57,7 @@ class LineView:
             self._in_line = not chunk.endswith("\n") if chunk else self._in_line
         elif event.kind != "done":
             self._end_line()
-            say(self._console, *_line(event))
+            echo(self._console, *_line(event))
 
     def _end_line(self) -> None:
         if self._in_line:
@@ -92,7 +92,7 @@ class TerminalView:
         rest, self._unfinished = self._unfinished, ""
         self._live.stop()
         if rest:
-            say(self._console, rest)
+            echo(self._console, rest)
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -100,12 +100,12 @@ class TerminalView:
             # The animation redraws whole terminal lines, so it includes the unfinished line.
             *ended, self._unfinished = (self._unfinished + str(event.data)).split("\n")
             for line in ended:
-                say(self._console, line.removesuffix("\r"))
+                echo(self._console, line.removesuffix("\r"))
         elif event.kind in ("status", "progress"):
             self._text = event.text or self._text
             self._fraction = fraction_of(event)
         elif event.kind != "done":
-            say(self._console, *_line(event))
+            echo(self._console, *_line(event))
 
     def _frame(self) -> RenderableType:
         frame = Table.grid(padding=(0, 1))

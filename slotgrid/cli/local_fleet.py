@@ -134,7 +134,7 @@ class LocalFleet:
         """
         self.check_ports()
         for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(asked, self._asked_to_end)
+            signal.signal(asked, self._end_requested)
         listed = any(worker.entry for worker in self._local)
         for child in self._workers if listed else self._children:
             child.start()
@@ -161,11 +161,11 @@ class LocalFleet:
                 status=2 if status == 2 else 1,
             )
 
-    def stay(self, say: Callable[[str], None]) -> int:
+    def stay(self, echo: Callable[[str], None]) -> int:
         """Restart ended processes until a signal ends the fleet; returns the exit status."""
         while not self._ending:
             for child in self._children:
-                child.keep_alive(say)
+                child.keep_alive(echo)
             time.sleep(POLL_S)
         return self._end()
 
@@ -175,18 +175,18 @@ class LocalFleet:
         for group in ([self._balancer], self._workers):
             children = [child for child in group if child.started]
             for child in children:
-                child.ask_to_end()
+                child.request_end()
             asked = self._ending
             while any(child.status is None for child in children):
                 if self._ending > asked:  # a second signal: the nodes cancel their tasks
                     asked = self._ending
                     for child in children:
-                        child.ask_to_end()
+                        child.request_end()
                 time.sleep(POLL_S)
             statuses += [child.wait() for child in children]
         return max(statuses, default=0)
 
-    def _asked_to_end(self, _signal: int, _frame: FrameType | None) -> None:
+    def _end_requested(self, _signal: int, _frame: FrameType | None) -> None:
         self._ending += 1
 
     def _ready(self) -> bool:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from slotgrid.cli.node import Node, node_options
-from slotgrid.cli.output import say, screen
+from slotgrid.cli.output import echo, screen
 from slotgrid.client import Client
 
 POLL_S = 1.0
@@ -73,7 +73,7 @@ def _print(console: Console, lines: Sequence[Line], *, plain: bool) -> None:
         fields = "".join(f"  {name}={_value(value)}" for name, value in rest.items())
         clock = at.partition("T")[2].removesuffix("Z")[:12] or at
         style = LEVEL_STYLES.get(level, "")
-        say(
+        echo(
             console,
             (clock, "dim"),
             (f"  {level:<8}", style),
@@ -81,7 +81,7 @@ def _print(console: Console, lines: Sequence[Line], *, plain: bool) -> None:
             (fields, "dim"),
         )
         if exception:
-            say(console, (str(exception), "red"))
+            echo(console, (str(exception), "red"))
 
 
 def _value(value: Any) -> str:

@@ -11,7 +11,7 @@ import click
 from slotgrid.cli.failure import Exit, Failure, failure_of, settings_failure
 from slotgrid.client import Client, ClientError
 from slotgrid.runtime.env_file import environment, load_settings
-from slotgrid.runtime.other_spellings import NodeKind
+from slotgrid.runtime.setting_aliases import NodeKind
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings, SettingsError
 
 T = TypeVar("T")

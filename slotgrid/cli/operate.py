@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from slotgrid.cli.node import Node, node_options
-from slotgrid.cli.output import say, screen
+from slotgrid.cli.output import echo, screen
 from slotgrid.client import Client
 
 
@@ -42,4 +42,4 @@ def _switch(node: Node, ask: Callable[[Client], Awaitable[dict[str, Any]]]) -> N
         return await ask(client)
 
     said = node.ask(answer)
-    say(screen(), (said.get("status", "?"), "bold"), f"  {said.get('message', '')}")
+    echo(screen(), (said.get("status", "?"), "bold"), f"  {said.get('message', '')}")

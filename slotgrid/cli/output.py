@@ -34,7 +34,7 @@ def styled(*parts: tuple[object, str] | str) -> Text:
     )
 
 
-def say(console: Console, *parts: tuple[object, str] | str) -> None:
+def echo(console: Console, *parts: tuple[object, str] | str) -> None:
     """Print a line; the terminal wraps it, so that a user can copy it whole."""
     console.print(styled(*parts), soft_wrap=True)
 

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from slotgrid.cli.failure import Exit, Failure, settings_failure
 from slotgrid.cli.local_fleet import LOCAL_DEFAULTS, LocalFleet, NotReady
-from slotgrid.cli.output import print_json, say, screen
+from slotgrid.cli.output import echo, print_json, screen
 from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.first_run import ensure_key
-from slotgrid.runtime.other_spellings import NodeKind
+from slotgrid.runtime.setting_aliases import NodeKind
 from slotgrid.runtime.settings import SettingsError
 
 WORKER = [sys.executable, "-m", "worker"]
@@ -87,8 +87,8 @@ def up(*, workers: int | None) -> None:
     except NotReady as error:
         raise Failure(str(error), exit_code=Exit(error.status), advice=error.advice) from error
     count = f"{fleet.workers} workers" if fleet.workers != 1 else "1 worker"
-    say(console, ("Slotgrid is ready", "bold green"), f"  {fleet.address}  {count}")
-    sys.exit(fleet.stay(lambda line: say(console, (line, "yellow"))))
+    echo(console, ("Slotgrid is ready", "bold green"), f"  {fleet.address}  {count}")
+    sys.exit(fleet.stay(lambda line: echo(console, (line, "yellow"))))
 
 
 def _become(command: list[str], options: Mapping[str, object]) -> NoReturn:
@@ -138,12 +138,12 @@ def _show(console: Console, report: dict[str, Any]) -> None:
     width = max((len(one["name"]) for one in checks), default=0)
     for one in checks:
         mark = ("✓ ", "bold green") if one["ok"] else ("✗ ", "bold red")
-        say(console, mark, (f"{one['name']:<{width}}  ", "bold"), str(one["detail"]))
+        echo(console, mark, (f"{one['name']:<{width}}  ", "bold"), str(one["detail"]))
         if one.get("advice"):
-            say(console, " " * (width + 4), ("→ ", "cyan"), str(one["advice"]))
+            echo(console, " " * (width + 4), ("→ ", "cyan"), str(one["advice"]))
     faults = sum(not one["ok"] for one in checks)
     console.print()
     if faults:
-        say(console, (f"{faults} of {len(checks)} checks found a fault.", "bold red"))
+        echo(console, (f"{faults} of {len(checks)} checks found a fault.", "bold red"))
     else:
-        say(console, ("All checks passed.", "bold green"), " `slotgrid worker` starts a worker.")
+        echo(console, ("All checks passed.", "bold green"), " `slotgrid worker` starts a worker.")

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from slotgrid.cli.output import duration_text, print_json, say, styled
+from slotgrid.cli.output import duration_text, echo, print_json, styled
 from slotgrid.client import JsonObject, TaskPage
 
 STATUS_STYLES = {
@@ -21,7 +21,7 @@ STATUS_STYLES = {
 def show_tasks(console: Console, page: TaskPage, offset: int) -> None:
     """Print a page of tasks as a table, and the total if there are more."""
     if not page.tasks:
-        say(console, "No tasks." if not page.total else f"No more than {page.total} tasks.")
+        echo(console, "No tasks." if not page.total else f"No more than {page.total} tasks.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for heading in ("Task", "Status", "Function", "Mode", "Created", "Ran", ""):
@@ -39,12 +39,12 @@ def show_tasks(console: Console, page: TaskPage, offset: int) -> None:
     console.print(table)
     last = offset + len(page.tasks)
     if last < page.total:
-        say(console, (f"{offset + 1} to {last} of {page.total}; --offset {last} goes on.", "dim"))
+        echo(console, (f"{offset + 1} to {last} of {page.total}; --offset {last} goes on.", "dim"))
 
 
 def show_task(console: Console, task: JsonObject) -> None:
     """Print one task: its facts, then its result or error."""
-    say(
+    echo(
         console,
         (task["function"], "bold"),
         "  ",
@@ -56,8 +56,8 @@ def show_task(console: Console, task: JsonObject) -> None:
         table.add_row(styled((name, "dim")), styled(text))
     console.print(table)
     if task["error"] is not None:
-        say(console, ("✗ ", "bold red"), (task["error"]["title"], "bold"))
-        say(console, f"  {task['error']['detail']}")
+        echo(console, ("✗ ", "bold red"), (task["error"]["title"], "bold"))
+        echo(console, f"  {task['error']['detail']}")
     elif task["status"] == "completed":
         print_json(task["result"])
 

@@ -10,7 +10,7 @@ import click
 from slotgrid.cli.artifacts import show_artifacts
 from slotgrid.cli.live import view_on
 from slotgrid.cli.node import Node, node_options
-from slotgrid.cli.output import print_json, say, screen
+from slotgrid.cli.output import echo, print_json, screen
 from slotgrid.cli.task_views import show_task, show_tasks
 from slotgrid.client import Accepted, Answer, Client, TaskFilters
 
@@ -115,12 +115,12 @@ def cancel(node: Node, /, *, task_ids: tuple[str, ...], everything: bool, **filt
             return await client.cancel_all(**wanted)
         for task_id in task_ids:
             await client.cancel(task_id)
-            say(screen(), ("✓ ", "bold green"), f"cancelled {task_id}")
+            echo(screen(), ("✓ ", "bold green"), f"cancelled {task_id}")
         return []
 
     cancelled = node.ask(ask)
     if everything:
-        say(screen(), ("✓ ", "bold green"), f"cancelled {len(cancelled)}")
+        echo(screen(), ("✓ ", "bold green"), f"cancelled {len(cancelled)}")
 
 
 @tasks.command(short_help="Run a finished task's input again.")
@@ -152,7 +152,7 @@ def redeliver(node: Node, /, *, task_ids: tuple[str, ...]) -> None:
     async def ask(client: Client) -> None:
         for task_id in task_ids:
             await client.redeliver(task_id)
-            say(screen(), ("✓ ", "bold green"), f"sending {task_id} again")
+            echo(screen(), ("✓ ", "bold green"), f"sending {task_id} again")
 
     node.ask(ask)
 
@@ -187,7 +187,7 @@ def show_accepted(accepted: Accepted) -> None:
             "queue_position": accepted.queue_position,
         }
     )
-    say(screen(err=True), ("→ ", "cyan"), f"slotgrid tasks follow {accepted.id}")
+    echo(screen(err=True), ("→ ", "cyan"), f"slotgrid tasks follow {accepted.id}")
 
 
 def _following(

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from slotgrid.cli.output import say
+from slotgrid.cli.output import echo
 from slotgrid.client import Client, JsonObject, Problem
 
 BEGINNING = "Traceback (most recent call last):"
@@ -22,7 +22,7 @@ async def show_traceback(client: Client, task_id: str, console: Console) -> None
     if len(lines) > LINES_MOST:
         lines = ["…", *lines[-LINES_MOST:]]
     for line in lines:
-        say(console, (f"│ {line}", "dim"))
+        echo(console, (f"│ {line}", "dim"))
 
 
 def last_traceback(log: list[JsonObject]) -> list[str]:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from slotgrid.cli.node import Node, node_options
-from slotgrid.cli.output import print_json, say, screen, styled
+from slotgrid.cli.output import echo, print_json, screen, styled
 
 STATUS_STYLES = {
     "ready": "green",
@@ -33,7 +33,7 @@ def workers(node: Node, /, *, plain: bool) -> None:
 
 def _show(console: Console, found: list[dict[str, Any]]) -> None:
     if not found:
-        say(console, "There are no workers. List one in workers.json, or set its BALANCER_URL.")
+        echo(console, "There are no workers. List one in workers.json, or set its BALANCER_URL.")
         return
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
     for heading in ("Worker", "Status", "Group", "Slots", "CPU", "Memory", "Detail"):

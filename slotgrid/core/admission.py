@@ -13,12 +13,12 @@ from slotgrid.core.errors import (
     Violation,
 )
 from slotgrid.core.fields import ANYWHERE, Webhook
-from slotgrid.core.node import NodeStatus
+from slotgrid.core.node_state import NodeStatus
 from slotgrid.core.offer import Offer
-from slotgrid.core.parts import API, Source
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import API, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Admission:
     def chosen(self, submission: Submission) -> FunctionSpec:
         """The function for the submission. Raises a ServiceError if there is none."""
         self._status.check_accepts()
-        return self._offer.choose(submission)
+        return self._offer.resolve(submission)
 
     def admit(
         self,
@@ -72,7 +72,7 @@ class Admission:
         `checked`: the input if it is already checked, off the event loop.
         """
         self._status.check_accepts()
-        spec = self._offer.choose(submission)
+        spec = self._offer.resolve(submission)
         self._check_mode(submission, spec)
         if spec.needs_slot:
             self._offer.check_place(submission, spec)

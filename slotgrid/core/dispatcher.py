@@ -11,7 +11,7 @@ import msgspec
 from slotgrid.core.errors import QueueFull, ServiceError, WaitExceeded
 from slotgrid.core.gates import Gates
 from slotgrid.core.lease import CLEANING, HELD, Lease, LeaseState, class_of
-from slotgrid.core.queue import Entry, TaskClass, TaskQueue
+from slotgrid.core.priority_queue import Entry, TaskClass, TaskQueue
 from slotgrid.core.slots import Slot, SlotSource
 from slotgrid.core.task import Task
 
@@ -73,14 +73,14 @@ class Dispatcher:
                 entry.item.lease.set_result(self._take(entry.cls))
         self._arm_rate_timer()
 
-    def reclassify(self, rethink: Callable[[Task], None]) -> None:
+    def reclassify(self, resolve_again: Callable[[Task], None]) -> None:
         """Move the waiting tasks of classes without any slots to their current classes.
 
-        `rethink` may give a task another function of the same name, such as a newer contract's.
+        `resolve_again` may give a task another function of the same name, of a newer contract.
         """
 
         def anew(waiter: _Waiter) -> TaskClass:
-            rethink(waiter.task)
+            resolve_again(waiter.task)
             return class_of(waiter.task)
 
         for cls in self._queue.classes():
@@ -211,7 +211,7 @@ class Dispatcher:
         self._mean_run_s[share] = mean + SMOOTHING * (held_s - mean)
         self._slots.give_back(lease.slot)
         if lease.cls.gate is not None:
-            self._gates.left(lease.cls)
+            self._gates.released(lease.cls)
         if len(self._queue):
             self.wake()
 

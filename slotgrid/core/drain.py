@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 
-WIND_UP_S = 10.0
+CLEANUP_S = 10.0
 """The wait after the deadline: more than cancelled tasks and their slots need to end."""
 
 
@@ -41,7 +41,7 @@ async def drain(
     late = [task for task in supervisor.live if not task.state.terminal]
     for task in late:
         supervisor.cancel(task, "the node was drained and its deadline passed")
-    await asyncio.wait({idle}, timeout=WIND_UP_S)
+    await asyncio.wait({idle}, timeout=CLEANUP_S)
     idle.cancel()
     for task in tasks:
         on_end(task)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from slotgrid.core.fields import LOWEST_PRIORITY, Mode, Place, Webhook
-from slotgrid.core.reading import (
+from slotgrid.core.json_readers import (
     Reader,
     Wrong,
     read_members,

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.spec import Catalog, FunctionSpec
 
 
@@ -76,7 +76,7 @@ class Gates:
             while len(gate.starts) > gate.kept:
                 gate.starts.popleft()
 
-    def left(self, cls: TaskClass) -> None:
+    def released(self, cls: TaskClass) -> None:
         """Count the end of a lease of that function."""
         self._gates[cls.group, cls.gate].running -= 1
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from slotgrid.core.fields import ANYWHERE
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot
 from slotgrid.core.task import IllegalMove, Task
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.task import Task
 
-TURNS = ("accepted", "started", "will_retry", "finished", "defect")
+CALLBACKS = ("accepted", "started", "will_retry", "finished", "defect")
 
 
 class Observer:
@@ -34,18 +34,18 @@ class Observers(Observer):
     """Calls each observer in order, except for methods that it does not override."""
 
     def __init__(self, *observers: Observer) -> None:
-        for turn in TURNS:
-            unheard = getattr(Observer, turn)
-            hearing = [one for one in observers if getattr(type(one), turn) is not unheard]
-            setattr(self, turn, _all([getattr(one, turn) for one in hearing]))
+        for name in CALLBACKS:
+            default = getattr(Observer, name)
+            overriding = [one for one in observers if getattr(type(one), name) is not default]
+            setattr(self, name, _all([getattr(one, name) for one in overriding]))
 
 
 def _all(methods: list[Callable[..., None]]) -> Callable[..., None]:
     if len(methods) == 1:
         return methods[0]
 
-    def tell(*what: object) -> None:
+    def notify(*what: object) -> None:
         for method in methods:
             method(*what)
 
-    return tell
+    return notify

@@ -22,7 +22,7 @@ class Offer(Protocol):
     def catalog(self) -> Catalog:
         """The functions on offer."""
 
-    def choose(self, submission: Submission) -> FunctionSpec:
+    def resolve(self, submission: Submission) -> FunctionSpec:
         """The function for the submission; the node chooses an omitted group and contract.
 
         Raises UnknownGroup, ContractMismatch, UnknownFunction, or NoWorker if no worker can run
@@ -62,8 +62,8 @@ class LocalOffer:
         self._pools = frozenset(pools)
         self._labels = frozenset(labels)
 
-    def choose(self, submission: Submission) -> FunctionSpec:
-        """As `Offer.choose`."""
+    def resolve(self, submission: Submission) -> FunctionSpec:
+        """As `Offer.resolve`."""
         if submission.group is not None and submission.group != self._group:
             raise UnknownGroup(
                 f'this worker serves the group "{self._group}", not "{submission.group}"'

@@ -10,9 +10,9 @@ import jsonschema
 from jsonschema.validators import validator_for
 
 from slotgrid.core.errors import FAULTS_LIMIT, Violation, pointer
-from slotgrid.core.faults import Fault, FaultFinder
-from slotgrid.core.judging import JsonSchema, Judge, SchemaFault, pattern_judge
-from slotgrid.core.showing import shown
+from slotgrid.core.schema_faults import Fault, FaultFinder
+from slotgrid.core.validators import JsonSchema, SchemaFault, Validator, pattern_validator
+from slotgrid.core.value_preview import preview
 from slotgrid.references import ReferenceFault, resolve, target
 
 __all__ = ["REDACTED", "JsonSchema", "Schema", "SchemaFault"]
@@ -44,14 +44,14 @@ class Schema:
             raise SchemaFault(f"$schema {draft!r} is not a supported draft")
         _check_references(self.document)
         self._draft = str(draft)
-        self._judge = Judge(self.document)
+        self._validator = Validator(self.document)
         self._defaults = _parts_with("default", self.document)
         self._secret = _parts_with("writeOnly", self.document)
         self.has_secrets = bool(self._secret)
 
     def violations(self, value: Any) -> list[Violation]:
         """The faults of `value`, at most FAULTS_LIMIT; empty if it is valid."""
-        if self._judge.accepts(value):
+        if self._validator.accepts(value):
             return []
         found = [
             Violation(pointer(fault.path), self._message(fault))
@@ -80,7 +80,7 @@ class Schema:
         if self.has_secrets:
             below_secret, above_secret = self._hidden(fault.path)
             if below_secret or (above_secret and not fault.names_only):
-                return f"does not fulfil `{fault.keyword}: {shown(fault.limit)}`"
+                return f"does not fulfil `{fault.keyword}: {preview(fault.limit)}`"
         return fault.message
 
     def _hidden(self, path: Iterable[str | int]) -> tuple[bool, bool]:
@@ -134,7 +134,7 @@ def _below(schema: JsonSchema, key: str | int) -> Iterator[Any]:
         return
     named = [schema["properties"][key]] if key in schema.get("properties", ()) else []
     for pattern, part in schema.get("patternProperties", {}).items():
-        if pattern_judge(pattern).accepts(key):
+        if pattern_validator(pattern).accepts(key):
             named.append(part)
     yield from named or [schema.get("additionalProperties", True)]
 

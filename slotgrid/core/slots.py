@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 
 
 class NoSlotFree(RuntimeError):

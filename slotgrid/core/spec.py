@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from slotgrid.core.errors import UnknownFunction
 from slotgrid.core.fields import ANYWHERE
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.schema import Schema
 
 FunctionKind = Literal["python", "recipe", "flow"]

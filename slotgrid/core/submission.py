@@ -10,7 +10,7 @@ import orjson
 from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.field_readers import FIELDS
 from slotgrid.core.fields import ANYWHERE, DEFAULT_PRIORITY, Mode, Place, Webhook
-from slotgrid.core.reading import kind_of, read_fields
+from slotgrid.core.json_readers import kind_of, read_fields
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, gc=False):

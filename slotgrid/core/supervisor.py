@@ -1,4 +1,4 @@
-"""Supervises each task: wait, attempts, backoff, cancel, and exactly one end."""
+"""Supervises each task: wait, attempts, retries with backoff, cancel, and exactly one end."""
 
 import asyncio
 import time
@@ -13,11 +13,11 @@ from slotgrid.core.lease import CLEANING, Lease
 from slotgrid.core.observer import Observer
 from slotgrid.core.placement import Placement
 from slotgrid.core.runner import AttemptFailed, Refused, Runner
-from slotgrid.core.states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
 
 RETRY = Backoff(first_s=0.5, ceiling_s=30.0)
-NODE_STOPS = "the node is stopping"
+NODE_STOPPING = "the node is stopping"
 """The cancel reason when the asyncio task is cancelled from outside, as at shutdown."""
 
 
@@ -145,9 +145,9 @@ class Supervisor:
             self._released.discard(task.id)
         del self._live[task.id]
         if self._idle is not None:
-            self._tell_idle()
+            self._notify_idle()
 
-    def _tell_idle(self) -> None:
+    def _notify_idle(self) -> None:
         if self._idle is not None and not self._live and not self._cleaning:
             self._idle.set_result(None)
             self._idle = None
@@ -208,12 +208,12 @@ class Supervisor:
         finally:
             del self._cleaning[lease]
             self._placement.give_back(lease)
-            self._tell_idle()
+            self._notify_idle()
 
     def _end_cancelled(self, task: Task) -> None:
         if task.id in self._released and task.state is QUEUED:
             return
-        reason = task.cancel_reason = task.cancel_reason or NODE_STOPS
+        reason = task.cancel_reason = task.cancel_reason or NODE_STOPPING
         error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason)
         self._end(task, CANCELLED, error)
 

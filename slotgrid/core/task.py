@@ -10,13 +10,13 @@ import msgspec
 import orjson
 import uuid_utils
 
+from slotgrid.core.deadlines import iso
 from slotgrid.core.errors import ServiceError
-from slotgrid.core.events import NOBODY, Event, EventLog, Follower
-from slotgrid.core.moments import iso
-from slotgrid.core.parts import API, Artifact, Attempt, Source, Step
+from slotgrid.core.event_log import NO_WAITERS, Event, EventLog, Follower
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.core.states import COMPLETED, MOVES, QUEUED, RUNNING, TaskState
 from slotgrid.core.submission import Submission
+from slotgrid.core.task_parts import API, Artifact, Attempt, Source, Step
+from slotgrid.core.task_states import COMPLETED, MOVES, QUEUED, RUNNING, TaskState
 
 LOG_LINES_LIMIT = 2000
 LOG_BYTES_LIMIT = 1024 * 1024
@@ -43,7 +43,7 @@ def new_id() -> str:
 class Task(msgspec.Struct, eq=False):
     """A task and its whole state. Only the supervisor moves it.
 
-    `input` includes the defaults; `result` is JSON. `said_all`: the task has ended and its waiters
+    `input` includes the defaults; `result` is JSON. `announced`: the task has ended and its waiters
     are woken. `on_begin` is called once, when a remote worker has begun the task. Fields ending in
     `_at` are seconds since the epoch, for display; durations use the monotonic clock.
     A msgspec struct, as most fields keep their defaults, and a struct fills those in fast.
@@ -71,13 +71,13 @@ class Task(msgspec.Struct, eq=False):
     result: bytes = b"null"
     error: ServiceError | None = None
     cancel_reason: str | None = None
-    said_all: bool = False
+    announced: bool = False
     on_begin: Callable[[], None] | None = None
     _events: EventLog | None = None
     _follower: Follower | None = None
     _notes: tuple[tuple[float, str, str, str], ...] = ()
     _logs: EventLog | None = None
-    _waiters: frozenset[asyncio.Future[None]] = NOBODY
+    _waiters: frozenset[asyncio.Future[None]] = NO_WAITERS
 
     @property
     def events(self) -> EventLog:
@@ -88,12 +88,12 @@ class Task(msgspec.Struct, eq=False):
                 self._events.follow(self._follower)
             if self.state is COMPLETED:
                 self._events.append("done", self.answer(), at=self.finished_at)
-            if self.said_all:
+            if self.announced:
                 self._events.close()
         return self._events
 
     @property
-    def spoke(self) -> bool:
+    def has_events(self) -> bool:
         """Whether the task may have events; does not create the event log."""
         return self._events is not None
 
@@ -187,21 +187,21 @@ class Task(msgspec.Struct, eq=False):
 
     def announce_end(self) -> None:
         """Close the logs and wake the waiters; called once, after the end is recorded."""
-        self.said_all = True
+        self.announced = True
         if self._events is not None:
             self._events.close()
         if self._logs is not None:
             self._logs.close()
         if not self._waiters:
             return
-        waiters, self._waiters = self._waiters, NOBODY
+        waiters, self._waiters = self._waiters, NO_WAITERS
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
     async def wait_finished(self) -> None:
         """Wait until the task has ended and `announce_end` was called."""
-        if self.said_all:
+        if self.announced:
             return
         waiter = asyncio.get_running_loop().create_future()
         self._waiters |= {waiter}
@@ -237,17 +237,17 @@ class Task(msgspec.Struct, eq=False):
             for at, step, stream, line in sorted([*did, *self._notes], key=itemgetter(0)):
                 self._logs.append(step, (stream, line), at=at)
             self._notes = ()
-            if self.said_all:
+            if self.announced:
                 self._logs.close()
         return self._logs
 
     @property
-    def wrote(self) -> bool:
+    def has_function_log(self) -> bool:
         """Whether the log may have lines of other steps than the node's; creates no log."""
         return self._logs is not None or any(step != NODE_STEP for _, step, _, _ in self._notes)
 
     @property
-    def has_lines(self) -> bool:
+    def has_log(self) -> bool:
         """Whether the log may have more than the lines of attempts and end; creates no log."""
         return self._logs is not None or bool(self._notes)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from slotgrid.core.errors import DatabaseUnavailable, QueueFull
 from slotgrid.core.task import Task
-from slotgrid.durable.positions import Positions
 from slotgrid.durable.prefetch_buffer import PrefetchBuffer
+from slotgrid.durable.queue_positions import Positions
 from slotgrid.durable.restoring import class_key_of
 from slotgrid.durable.waiting_count import WaitingCount
+from slotgrid.records.background_writes import BackgroundWrites, outcome
 from slotgrid.records.database import Database
 from slotgrid.records.store import acceptance
 from slotgrid.records.store.acceptance import Accepted, NewRecord
-from slotgrid.records.writes import Writes, outcome
 
 
 class Acceptor:
@@ -27,7 +27,7 @@ class Acceptor:
     def __init__(
         self,
         database: Database,
-        writes: Writes,
+        writes: BackgroundWrites,
         count: WaitingCount,
         buffer: PrefetchBuffer,
         *,

@@ -11,7 +11,7 @@ import structlog
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.database import Database
 from slotgrid.records.store import due
-from slotgrid.records.store.due import Claim, DueKind
+from slotgrid.records.store.due import DueClaim, DueKind
 from slotgrid.runtime.background import background
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ class DueHandler(Protocol):
     lease_s: float
     at_once: int
 
-    async def act(self, claim: Claim) -> None:
+    async def act(self, claim: DueClaim) -> None:
         """Do the work, then remove or reschedule its row.
 
         The end of the node cancels the act: its claim expires, or the next process releases it.
@@ -76,7 +76,7 @@ class DueWork:
         while True:
             self._wake.clear()
             try:
-                sleep_s = await self._turn()
+                sleep_s = await self._run_once()
             except DatabaseUnavailable:
                 sleep_s = LOOK_S  # the database logs the outage
             except Exception:  # edge of the loop: a missing permission must not end the node
@@ -92,7 +92,7 @@ class DueWork:
         except TimeoutError:
             return
 
-    async def _turn(self) -> float:
+    async def _run_once(self) -> float:
         """Claim and begin due work within the limits; returns the seconds to sleep."""
         kinds = [kind for kind in self._handlers if self._room(kind) > 0]
         if not kinds:
@@ -109,7 +109,7 @@ class DueWork:
 
     async def _begin(self, kind: DueKind) -> int:
         handler, acts = self._handlers[kind], self._under_way[kind]
-        claims: Sequence[Claim] = await self._database.write(
+        claims: Sequence[DueClaim] = await self._database.write(
             partial(
                 due.claim,
                 kind=kind,
@@ -130,13 +130,13 @@ class DueWork:
     def _room(self, kind: DueKind) -> int:
         return self._handlers[kind].at_once - len(self._under_way[kind])
 
-    def _ended(self, claim: Claim, _: "asyncio.Task[None]") -> None:
+    def _ended(self, claim: DueClaim, _: "asyncio.Task[None]") -> None:
         was_full = self._room(claim.kind) <= 0
         del self._under_way[claim.kind][claim.ref]
         if was_full:
             self.wake()
 
-    async def _act(self, handler: DueHandler, claim: Claim) -> None:
+    async def _act(self, handler: DueHandler, claim: DueClaim) -> None:
         try:
             await handler.act(claim)
         except Exception:

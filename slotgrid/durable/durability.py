@@ -14,7 +14,7 @@ import structlog
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.supervisor import Supervisor
-from slotgrid.core.webhooks import header_faults, signing_key
+from slotgrid.core.webhook_rules import header_faults, signing_key
 from slotgrid.durable.due_work import DueWork
 from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.durable.recovery import Recovery
@@ -22,13 +22,13 @@ from slotgrid.durable.retention import Retention
 from slotgrid.durable.takeover import Peers
 from slotgrid.net.addresses import AddressPolicy
 from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.background_writes import retry_until_written
 from slotgrid.records.database import POOL, Database
 from slotgrid.records.engines import DatabaseFault, engine_of
 from slotgrid.records.shared_files import SharedFiles, SharedFolder
 from slotgrid.records.store import rows
 from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.nodes import Identity
-from slotgrid.records.writes import retry_until_written
 from slotgrid.runtime.background import background
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
@@ -136,7 +136,7 @@ class Durability:
                 timeout_s=self._settings.webhook_timeout_s,
             )
         )
-        await self._recovery.settle_own()
+        await self._recovery.recover_own()
         deliveries = WebhookDeliveries(
             self.database,
             sender,
@@ -148,14 +148,14 @@ class Durability:
         await stack.enter_async_context(self.tasks.running(supervisor))
         stack.enter_context(self._peers.surviving())
         _ = await stack.enter_async_context(
-            background(self._recovery.settle_later, name="tasks of unknown functions")
+            background(self._recovery.recover_later, name="tasks of unknown functions")
         )
         _ = await stack.enter_async_context(
-            background(self._take_up_after_outages, name="return of the database")
+            background(self._resume_after_outages, name="return of the database")
         )
-        _ = await stack.enter_async_context(background(self.retention.keep_on, name="retention"))
+        _ = await stack.enter_async_context(background(self.retention.run, name="retention"))
 
-    async def _take_up_after_outages(self) -> None:
+    async def _resume_after_outages(self) -> None:
         """After each outage, take up the recorded queue again, as at a start: memory may have
         missed some tasks.
         """

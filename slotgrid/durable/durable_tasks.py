@@ -9,23 +9,23 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import ServiceError, TaskCancelled
-from slotgrid.core.states import TaskState
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 from slotgrid.durable.accept import Acceptor
-from slotgrid.durable.clocks import SteadyClock
 from slotgrid.durable.log_flush import LogFlush
 from slotgrid.durable.prefetch_buffer import Held, PrefetchBuffer
 from slotgrid.durable.prefetcher import Prefetcher
 from slotgrid.durable.starts import Starts
+from slotgrid.durable.steady_clock import SteadyClock
 from slotgrid.durable.waiting_count import WaitingCount
 from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records.background_writes import BackgroundWrites, outcome, retry_until_written
 from slotgrid.records.database import Database
 from slotgrid.records.shared_files import NotShared
-from slotgrid.records.store import deliveries, endings, turns, waiting
+from slotgrid.records.store import deliveries, endings, state_changes, waiting
 from slotgrid.records.store.acceptance import Accepted, NewRecord
-from slotgrid.records.store.turns import Turn
-from slotgrid.records.writes import Writes, outcome, retry_until_written
+from slotgrid.records.store.state_changes import StateChange
 from slotgrid.runtime.background import background
 
 log = structlog.get_logger()
@@ -62,9 +62,9 @@ class DurableTasks:
         self._clock = clock
         self._steady = SteadyClock(clock)
         self._buffer = PrefetchBuffer()
-        self._writes = Writes()
+        self._writes = BackgroundWrites()
         self._starts = Starts(database, self._writes)
-        self._count = WaitingCount(self._queued_on_record, self._is_settled)
+        self._count = WaitingCount(self._queued_on_record, self._is_consistent)
         self._acceptor = Acceptor(
             database,
             self._writes,
@@ -101,7 +101,7 @@ class DurableTasks:
         try:
             async with (
                 background(self._prefetcher.run, name="durable tasks"),
-                background(self._count.keep, name="count of waiting tasks"),
+                background(self._count.run, name="count of waiting tasks"),
                 background(LogFlush(self._database, self._buffer).run, name="log lines"),
             ):
                 yield
@@ -119,7 +119,7 @@ class DurableTasks:
             lambda c: sum(waiting.queued_classes(c, self._node).values())
         )
 
-    def _is_settled(self) -> bool:
+    def _is_consistent(self) -> bool:
         """Whether record and memory agree: no task is being accepted or started."""
         return not self._writes.under_way and all(
             held.waits or held.task.state is not TaskState.QUEUED for held in self._buffer
@@ -150,7 +150,7 @@ class DurableTasks:
             self._buffer.note_disk(class_key, record.queue_key)
         elif self._buffer.admits(class_key, record.queue_key):
             self._load(task, class_key, record.queue_key)
-        self._prefetcher.look(class_key)
+        self._prefetcher.prefetch(class_key)
 
     def _load(self, task: Task, class_key: str, key: float) -> None:
         """Queue a recorded task for a slot; does nothing if the task is already in memory."""
@@ -182,11 +182,11 @@ class DurableTasks:
         if held is None:
             return False
         if task.spec.needs_slot and task.attempts[-1].slot is None:  # the worker reports it later
-            task.on_begin = partial(_say_running, task)
-        elif not held.said:  # one event, however often the start is retried
-            _say_running(task)
-            held.said = True
-        ours = await self._starts.record(self._turn(held))
+            task.on_begin = partial(_emit_running, task)
+        elif not held.start_emitted:  # one event, however often the start is retried
+            _emit_running(task)
+            held.start_emitted = True
+        ours = await self._starts.record(self._state_change(held))
         self._leave_queue(held)
         return ours
 
@@ -199,9 +199,9 @@ class DurableTasks:
             "state",
             {"text": "queued", "data": {"error": error.detail, "delay_s": round(delay_s, 3)}},
         )
-        held.said = False
-        turn = self._turn(held)
-        write = partial(self._database.write, lambda c: turns.back_to_queue(c, turn))
+        held.start_emitted = False
+        change = self._state_change(held)
+        write = partial(self._database.write, lambda c: state_changes.back_to_queue(c, change))
         _ = self._writes.keep(retry_until_written(write, task.id), f"retry {task.id}")
 
     def ended(self, task: Task) -> None:
@@ -210,12 +210,12 @@ class DurableTasks:
         if held is None:
             return
         self._leave_queue(held)
-        _ = self._writes.keep(self._end(task, self._turn(held)), f"end {task.id}")
+        _ = self._writes.keep(self._end(task, self._state_change(held)), f"end {task.id}")
 
-    async def _end(self, task: Task, turn: Turn) -> None:
+    async def _end(self, task: Task, change: StateChange) -> None:
         # A completed task has shared its files before its end.
         shared = task.state is TaskState.COMPLETED or await self._share_if_possible(task)
-        write = partial(self._database.write_with_others, turns.finish, turn)
+        write = partial(self._database.write_with_others, state_changes.finish, change)
         await retry_until_written(write, task.id)
         self._buffer.drop(task.id)
         if task.submission.webhook is not None:
@@ -238,15 +238,15 @@ class DurableTasks:
             return True
         return False
 
-    def _turn(self, held: Held) -> Turn:
+    def _state_change(self, held: Held) -> StateChange:
         task = held.task
         first_line = task.logs.begins_after if task.lost_starts else 0
-        return Turn.of(task, self._node, after=held.kept, lines_after=first_line)
+        return StateChange.of(task, self._node, after=held.last_recorded, lines_after=first_line)
 
     def _leave_queue(self, held: Held) -> None:
         if self._buffer.leave_queue(held):
             self._count.add(-1)
-            self._prefetcher.look(held.class_key)
+            self._prefetcher.prefetch(held.class_key)
 
     # Ends of tasks that this process does not run
 
@@ -310,7 +310,7 @@ class DurableTasks:
             self._buffer.drop(task.id)
         self._forget(task.id)
 
-    def let_go(self, task: Task) -> None:
+    def release_tasks(self, task: Task) -> None:
         """Stop and drop a task that another node owns now."""
         held = self._buffer.get(task.id)
         if held is None or self._supervisor is None:
@@ -320,7 +320,7 @@ class DurableTasks:
         self.disown(task)
 
 
-def _say_running(task: Task) -> None:
+def _emit_running(task: Task) -> None:
     attempt = task.attempts[-1]
-    said = {"attempt": attempt.number, "worker": attempt.worker, "slot": attempt.slot}
-    task.events.append("state", {"text": "running", "data": said})
+    data = {"attempt": attempt.number, "worker": attempt.worker, "slot": attempt.slot}
+    task.events.append("state", {"text": "running", "data": data})

@@ -5,11 +5,11 @@ import asyncio
 import structlog
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.core.states import TaskState
 from slotgrid.core.task import LOG_LINES_LIMIT
+from slotgrid.core.task_states import TaskState
 from slotgrid.durable.prefetch_buffer import Held, PrefetchBuffer
 from slotgrid.records.database import Database
-from slotgrid.records.store import lines
+from slotgrid.records.store import log_rows
 
 log = structlog.get_logger()
 
@@ -32,13 +32,13 @@ class LogFlush:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
-                await self.turn()
+                await self.run_once()
             except DatabaseUnavailable:
                 continue
             except Exception:  # edge of the loop: the task's end records its lines
                 log.exception("durable.lines_not_flushed")
 
-    async def turn(self) -> None:
+    async def run_once(self) -> None:
         """Record the new lines. Raises DatabaseUnavailable."""
         rows, upto = [], {}
         running = [held for held in self._buffer if held.task.state is TaskState.RUNNING]
@@ -49,12 +49,12 @@ class LogFlush:
             task, flushed = held.task, self._flushed[held.task.id]
             if flushed - self._first(held) >= LOG_LINES_LIMIT:
                 continue
-            new = lines.lines_of(task, after=flushed)
+            new = log_rows.lines_of(task, after=flushed)
             if new:
-                rows += [lines.line_row(task.id, line) for line in new]
+                rows += [log_rows.line_row(task.id, line) for line in new]
                 upto[task.id] = new[-1].id
         if rows:
-            await self._database.write(lambda connection: lines.keep_rows(connection, rows))
+            await self._database.write(lambda connection: log_rows.keep_rows(connection, rows))
             self._flushed |= upto
 
     @staticmethod

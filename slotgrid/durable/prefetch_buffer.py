@@ -15,16 +15,16 @@ BUFFER_SIZE = 200
 class Held:
     """A task in memory.
 
-    `waits` is true until its first start or its end; `said` once its events contain the start.
-    `kept` is the number of its last recorded event.
+    `waits` is true until its first start or its end; `start_emitted` once its
+    events contain the start. `last_recorded` is the number of its last recorded event.
     """
 
     task: Task
     class_key: str
     key: float
     waits: bool = True
-    said: bool = False
-    kept: int = 0
+    start_emitted: bool = False
+    last_recorded: int = 0
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class PrefetchBuffer:
         kind = self._class(class_key)
         kind.early_at = at if kind.early_at is None else min(kind.early_at, at)
 
-    def come_due(self, now: float) -> list[str]:
+    def collect_due(self, now: float) -> list[str]:
         """Return classes whose earliest `not_before` has passed; note their tasks on disk."""
         due = [
             class_key
@@ -107,7 +107,9 @@ class PrefetchBuffer:
         kind = self._class(class_key)
         bisect.insort(kind.keys, key)
         kind.held += 1
-        held = self._held[task.id] = Held(task, class_key, key, kept=task.events.begins_after)
+        held = self._held[task.id] = Held(
+            task, class_key, key, last_recorded=task.events.begins_after
+        )
         return held
 
     def leave_queue(self, held: Held) -> bool:

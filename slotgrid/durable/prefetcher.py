@@ -61,7 +61,7 @@ class Prefetcher:
         self.stopped = False
         """True once no more tasks are to be loaded."""
 
-    def look(self, class_key: str) -> None:
+    def prefetch(self, class_key: str) -> None:
         """Wake the prefetcher if the buffer of that class is low."""
         if self._buffer.is_low(class_key):
             self._wake.set()
@@ -83,8 +83,8 @@ class Prefetcher:
                 if not self.stopped:
                     await self._expire()
                     await self._fill()
-                await self._heed_cancels()
-                await self._keep_said()
+                await self._apply_cancels()
+                await self._record_events()
             except DatabaseUnavailable:
                 pass  # the database logs the outage; the next turn tries again
             try:
@@ -95,7 +95,7 @@ class Prefetcher:
 
     async def _fill(self) -> None:
         node, now = self._node, self._clock()
-        for class_key in self._buffer.come_due(now):
+        for class_key in self._buffer.collect_due(now):
             await self._look_for_early(class_key, now)
         for class_key in self._buffer.low_classes():
             room, held, disk = self._buffer.begin_read(class_key)
@@ -166,7 +166,7 @@ class Prefetcher:
                 error = WaitExceeded("no slot became free in time", task_id=task_id)
                 await self._fail(task_id, error)
 
-    async def _heed_cancels(self) -> None:
+    async def _apply_cancels(self) -> None:
         """Cancel tasks for which other nodes recorded a cancel; SQLite has no other nodes."""
         if self._database.is_sqlite:
             return
@@ -174,15 +174,18 @@ class Prefetcher:
         for task_id, reason in asked.items():
             self._cancel(task_id, reason)
 
-    async def _keep_said(self) -> None:
+    async def _record_events(self) -> None:
         """Record new events of running tasks, so that a crash loses one second of events."""
         for held in self._buffer:
             events = held.task.events
-            if held.waits or events.closed or events.last_id == held.kept:
+            if held.waits or events.closed or events.last_id == held.last_recorded:
                 continue
-            last, said = events.last_id, task_events.kept_of(held.task, after=held.kept)
-            if said:
+            last, new_events = (
+                events.last_id,
+                task_events.kept_of(held.task, after=held.last_recorded),
+            )
+            if new_events:
                 await self._database.write(
-                    partial(task_events.keep_events, task_id=held.task.id, said=said)
+                    partial(task_events.keep_events, task_id=held.task.id, new_events=new_events)
                 )
-            held.kept = last
+            held.last_recorded = last

@@ -11,7 +11,7 @@ from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, WorkerLost
 from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.database import Database
-from slotgrid.records.store import rows, turns, waiting
+from slotgrid.records.store import rows, state_changes, waiting
 from slotgrid.records.store.rows import Row
 
 log = structlog.get_logger()
@@ -51,13 +51,13 @@ class Recovery:
         self._later: dict[str, Row] = {}
         self._some_wait = asyncio.Event()
 
-    async def settle_own(self) -> None:
+    async def recover_own(self) -> None:
         """Settle the tasks that were running when this node's last process ended."""
         node = self._node
         for row in await self._database.read(lambda c: waiting.left_running(c, node)):
-            await self._settle_or_wait(row)
+            await self._recover_or_wait(row)
 
-    async def settle_later(self) -> None:
+    async def recover_later(self) -> None:
         """Settle tasks of unknown functions once the function is known or its time is over."""
         while True:
             await self._some_wait.wait()
@@ -70,7 +70,7 @@ class Recovery:
                 left = await self._database.read(lambda c: waiting.left_running(c, self._node))
                 for row in left:
                     if row.id in due:
-                        await self._settle(row)
+                        await self._recover(row)
                 await self._tasks.take_up()
             except DatabaseUnavailable:
                 continue  # the database logs the outage
@@ -80,17 +80,17 @@ class Recovery:
                 if not self._later:
                     self._some_wait.clear()
 
-    async def settle(self, ran: Sequence[Row]) -> None:
+    async def recover(self, ran: Sequence[Row]) -> None:
         """Settle tasks that were running at a dead node and are ours now."""
         for row in ran:
-            await self._settle_or_wait(row)
+            await self._recover_or_wait(row)
 
     async def resume(self) -> None:
         """Continue the queued tasks and the due work of a node that was taken over."""
         await self._tasks.take_up()
         self._taken()
 
-    async def let_go(self) -> None:
+    async def release_tasks(self) -> None:
         """Drop tasks in memory that a peer has taken over or ended."""
         node, held = self._node, self._tasks.held()
         if not held:
@@ -100,21 +100,21 @@ class Recovery:
         for task in held:
             if task.id not in ours:
                 log.warning("durable.let_go", task_id=task.id)
-                self._tasks.let_go(task)
+                self._tasks.release_tasks(task)
 
-    async def _settle_or_wait(self, row: Row) -> None:
+    async def _recover_or_wait(self, row: Row) -> None:
         if self._may_become_known(row):
             self._later[row.id] = row
             self._some_wait.set()
             log.info("durable.waits_for_its_function", task_id=row.id, function=row.function)
         else:
-            await self._settle(row)
+            await self._recover(row)
 
     def _may_become_known(self, row: Row) -> bool:
         known = self._admission.known(row.function, row.group_name) is not None
         return not known and self._clock() < self._functions_until
 
-    async def _settle(self, row: Row) -> None:
+    async def _recover(self, row: Row) -> None:
         """Requeue a task that ran if its function has retries left, else fail it as lost."""
         if row.cancel_reason is not None:
             await self._tasks.cancel(row.id, row.cancel_reason)
@@ -122,7 +122,7 @@ class Recovery:
         spec = self._admission.known(row.function, row.group_name)
         retries = spec.retries if spec is not None else 0
         if row.starts <= retries:
-            await self._database.write(partial(turns.requeue, row=row))
+            await self._database.write(partial(state_changes.requeue, row=row))
             log.info("durable.runs_again", task_id=row.id, starts=row.starts)
             return
         error = WorkerLost(

@@ -4,9 +4,9 @@ import orjson
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.lease import class_of
-from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Source
 from slotgrid.records.store.rows import Row
 from slotgrid.records.store.task_events import events_before
 
@@ -28,7 +28,7 @@ def restored(row: Row, admission: Admission) -> Task:
 
 
 def class_key_of(task: Task) -> str:
-    """The class that the task waits in (`slotgrid.core.queue.TaskClass`) as text.
+    """The class that the task waits in (`slotgrid.core.priority_queue.TaskClass`) as text.
 
     A function that needs no slot is a class by itself, which has no pool: its tasks neither wait
     behind tasks that need slots nor take their room in the prefetch buffer.

@@ -9,8 +9,8 @@ import structlog
 
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.connections import Work
 from slotgrid.records.database import Database
+from slotgrid.records.database_connections import Work
 from slotgrid.records.store import retention
 
 log = structlog.get_logger()
@@ -42,18 +42,18 @@ class Retention:
         self._limit_bytes = limit_bytes
         self._forget = forget
 
-    async def keep_on(self) -> None:
+    async def run(self) -> None:
         """Remove tasks beyond the limits, each minute."""
         while True:
             await asyncio.sleep(EVERY_S)
             try:
-                await self.turn(time.time())
+                await self.run_once(time.time())
             except DatabaseUnavailable:
                 continue
             except Exception:  # edge of the loop: the node continues, old tasks stay
                 log.exception("retention.failed")
 
-    async def turn(self, now: float) -> None:
+    async def run_once(self, now: float) -> None:
         """Remove the tasks beyond the limits at the time `now` (seconds since the epoch).
 
         Raises DatabaseUnavailable.

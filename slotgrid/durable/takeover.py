@@ -39,7 +39,7 @@ class Replaced(Exception):
 class Survivor(Protocol):
     """Continues the tasks of a dead node. `Recovery` implements it."""
 
-    async def settle(self, ran: Sequence[Row]) -> None:
+    async def recover(self, ran: Sequence[Row]) -> None:
         """Settle tasks that were running at a dead node and are ours now.
 
         May be called again with the same tasks after an outage.
@@ -48,7 +48,7 @@ class Survivor(Protocol):
     async def resume(self) -> None:
         """Continue the queued tasks and the due work that are ours now."""
 
-    async def let_go(self) -> None:
+    async def release_tasks(self) -> None:
         """Drop tasks in memory that a peer has taken over or ended."""
 
 
@@ -80,7 +80,7 @@ class Peers:
         self._surviving = False
         self._batch = batch
         self._resumes = False
-        self._unsettled: list[Row] = []
+        self._unrecovered: list[Row] = []
 
     @asynccontextmanager
     async def known(self) -> AsyncIterator[None]:
@@ -90,7 +90,7 @@ class Peers:
         """
         await self._join()
         try:
-            async with background(self._beat_on, name="heartbeat in the database"):
+            async with background(self._keep_beating, name="heartbeat in the database"):
                 yield
         finally:
             await self._leave()
@@ -127,30 +127,30 @@ class Peers:
         except DatabaseUnavailable:
             log.warning("peers.left_unheard")
 
-    async def _beat_on(self) -> None:
+    async def _keep_beating(self) -> None:
         while True:
             await self._sleep(BEAT_S)
             try:
-                await self.turn()
+                await self.run_once()
             except DatabaseUnavailable:
                 # Silent peers may be alive: their silence counts from our next heartbeat.
                 self._heard_since = None
 
-    async def turn(self) -> None:
+    async def run_once(self) -> None:
         """Send one heartbeat and take over dead nodes. Raises Replaced."""
         began = self._clock()
         if not await self._database.write(lambda c: nodes.beat(c, self._me, None)):
             await self._return()
         if self._surviving:
-            await self._survivor.let_go()
-            await self._settle()
+            await self._survivor.release_tasks()
+            await self._recover()
         now = self._clock()
         if self._heard_since is None or now - began > BEAT_S:
             self._heard_since = now  # a database that is slow for us is slow for our peers
         if self._surviving:
-            await self._look_after_others(now - self._heard_since)
+            await self._take_over_dead_nodes(now - self._heard_since)
 
-    async def _look_after_others(self, heard_s: float) -> None:
+    async def _take_over_dead_nodes(self, heard_s: float) -> None:
         for name in await self._database.read(lambda c: nodes.dead(c, self._me, heard_s)):
             await self._take_over(name)
 
@@ -176,7 +176,7 @@ class Peers:
             self._resumes = True
         if await self._database.write(lambda c: nodes.forget(c, me, name)) or taken:
             log.warning("peers.took_over", node=name, tasks=taken, silent_s=round(silent_s, 3))
-        await self._settle()
+        await self._recover()
 
     async def _take_tasks(self, name: str) -> int:
         """Take over one batch of tasks; 0 if none are left or the node is back."""
@@ -187,14 +187,14 @@ class Peers:
         if taken is None or not taken.tasks:
             return 0
         # Noted before the next batch, as an outage may begin between the two.
-        self._unsettled += taken.running
+        self._unrecovered += taken.running
         self._resumes = True
         return taken.tasks
 
-    async def _settle(self) -> None:
-        if self._unsettled:
-            await self._survivor.settle(self._unsettled)
-            self._unsettled = []
+    async def _recover(self) -> None:
+        if self._unrecovered:
+            await self._survivor.recover(self._unrecovered)
+            self._unrecovered = []
         if self._resumes:
             await self._survivor.resume()
             self._resumes = False

@@ -15,15 +15,15 @@ class WaitingCount:
     `assume` sets an approximate value after an outage or a takeover, while tasks arrive and start.
     `keep` then recounts the record until no task changes during the count.
 
-    `on_record` reads the number from the record; `is_settled` returns whether record and memory
+    `on_record` reads the number from the record; `is_consistent` returns whether record and memory
     agree.
     """
 
     def __init__(
-        self, on_record: Callable[[], Awaitable[int]], is_settled: Callable[[], bool]
+        self, on_record: Callable[[], Awaitable[int]], is_consistent: Callable[[], bool]
     ) -> None:
         self._on_record = on_record
-        self._is_settled = is_settled
+        self._is_consistent = is_consistent
         self._changes = 0
         self._assumed = asyncio.Event()
         self.value = 0
@@ -39,7 +39,7 @@ class WaitingCount:
         self._changes += 1
         self._assumed.set()
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
         """Replace each approximate value by an exact count."""
         while True:
             await self._assumed.wait()
@@ -50,13 +50,13 @@ class WaitingCount:
 
     async def _count(self) -> bool:
         changes = self._changes
-        if not self._is_settled():
+        if not self._is_consistent():
             return False
         try:
             found = await self._on_record()
         except DatabaseUnavailable:
             return False
-        if changes != self._changes or not self._is_settled():
+        if changes != self._changes or not self._is_consistent():
             return False
         self.value = found
         return True

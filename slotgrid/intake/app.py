@@ -8,11 +8,11 @@ from slotgrid.intake.api import artifacts, batch, functions, groups, streams, su
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.audit import TRUSTED, Networks
 from slotgrid.intake.auth import KEYS, Keys, authenticate
-from slotgrid.intake.connections import close_if_unread
-from slotgrid.intake.node import NODE, Node
+from slotgrid.intake.node_parts import NODE, Node
 from slotgrid.intake.openapi import with_scope
 from slotgrid.intake.problems import answer_to, problem_page
 from slotgrid.intake.query import check_query, is_for_programs
+from slotgrid.intake.server_connections import close_if_unread
 
 
 def answering(keys: Keys) -> Middleware:

@@ -6,8 +6,8 @@ from aiohttp import hdrs, web
 
 from slotgrid.core.errors import Forbidden, Unauthorized
 from slotgrid.core.principal import Principal, Scope
-from slotgrid.intake.connections import key_shown
 from slotgrid.intake.openapi import endpoint_of
+from slotgrid.intake.server_connections import key_shown
 
 ROOT = "root"
 NOBODY = "nobody"
@@ -49,7 +49,7 @@ def authenticate(request: web.Request, keys: Keys) -> None:
     # Clients of Andera's balancer send their key in `x-lb-auth`.
     header = request.headers.get("Authorization", request.headers.get("x-lb-auth"))
     principal = keys.principal(header)
-    scope = _scope_asked(request)
+    scope = _required_scope(request)
     if principal is None:
         if scope is not Scope.PUBLIC:
             raise Unauthorized(
@@ -65,7 +65,7 @@ def authenticate(request: web.Request, keys: Keys) -> None:
     request[PRINCIPAL] = principal
 
 
-def _scope_asked(request: web.Request) -> Scope:
+def _required_scope(request: web.Request) -> Scope:
     match = request.match_info
     if match.http_exception is not None:
         return Scope.PUBLIC  # the router answers 404 or 405

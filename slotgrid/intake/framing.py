@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import orjson
 from aiohttp import web
 
-from slotgrid.core.events import Event
+from slotgrid.core.event_log import Event
 from slotgrid.core.task import log_line
-from slotgrid.intake.accept import preferred
+from slotgrid.intake.content_negotiation import preferred
 from slotgrid.tasks.event_stream import Missed
 
 EVENT_STREAM = "text/event-stream"

@@ -5,20 +5,20 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from slotgrid.core.events import encode_json
+from slotgrid.core.event_log import encode_json
 from slotgrid.core.fields import Mode
-from slotgrid.core.parts import API, Source
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
-from slotgrid.intake import stream_answer
+from slotgrid.core.task_parts import API, Source
+from slotgrid.intake import stream_response
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.framing import EventFrame, event_frame, json_response
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.problems import problem_response
-from slotgrid.intake.stream_answer import open_stream
+from slotgrid.intake.stream_response import open_stream
 from slotgrid.intake.submission_headers import idempotency_key
+from slotgrid.tasks.awaited_task import AwaitedTask
 from slotgrid.tasks.receipt import Receipt
-from slotgrid.tasks.started import StartedTask
 
 
 async def answer(
@@ -52,7 +52,7 @@ def terminal(task: Task) -> web.Response:
 
 async def stream(
     request: web.Request,
-    started: StartedTask,
+    started: AwaitedTask,
     content_type: str,
     frame: EventFrame,
     *,
@@ -66,7 +66,7 @@ async def stream(
     task = started.task
     async with started.reader() as reader:
         try:
-            async with asyncio.timeout(stream_answer.PING_S):
+            async with asyncio.timeout(stream_response.PING_S):
                 first = await reader.next()
         except TimeoutError:
             first = None
@@ -76,5 +76,5 @@ async def stream(
         response = await open_stream(request, content_type, headers)
         if first is not None:
             await response.write(frame(first))
-        await stream_answer.send(request, response, reader, frame, ended=task.wait_finished)
+        await stream_response.send(request, response, reader, frame, ended=task.wait_finished)
     return response

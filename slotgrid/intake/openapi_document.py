@@ -14,10 +14,10 @@ from aiohttp import web
 
 from slotgrid.core.schema import JsonSchema
 from slotgrid.core.spec import Catalog, FunctionSpec
-from slotgrid.intake.documents import COMPONENTS
 from slotgrid.intake.function_components import function_components
 from slotgrid.intake.openapi import KEY_SCHEMES, endpoint_of
-from slotgrid.intake.samples import sample_of
+from slotgrid.intake.openapi_parts import COMPONENTS
+from slotgrid.intake.sample_values import sample_of
 from slotgrid.intake.schemas.basics import ref
 from slotgrid.intake.schemas.problems import EXAMPLES
 

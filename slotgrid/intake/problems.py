@@ -18,7 +18,7 @@ from slotgrid.core.errors import (
     Unauthorized,
     problem_types,
 )
-from slotgrid.core.events import encode_json
+from slotgrid.core.event_log import encode_json
 from slotgrid.core.principal import Scope
 from slotgrid.intake.openapi import Answer, Parameter
 from slotgrid.intake.schemas.basics import TEXT, WHOLE, record

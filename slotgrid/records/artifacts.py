@@ -7,11 +7,11 @@ import shutil
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
-from slotgrid.core.events import well_formed
-from slotgrid.core.parts import Artifact
+from slotgrid.core.event_log import well_formed
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Artifact
 from slotgrid.records.shared_files import File, SharedFiles, is_file
-from slotgrid.runtime.paths import inside
+from slotgrid.runtime.safe_paths import inside
 
 FILE_LIMIT = 100 * 1024 * 1024
 TASK_LIMIT = 1024 * 1024 * 1024

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.availability import PROBED, Availability, Cause
-from slotgrid.records.connections import CUT_S, Connections, DatabaseAway, Work
+from slotgrid.records.database_connections import CUT_S, Connections, DatabaseAway, Work
 from slotgrid.records.engines import BUSY_S, DatabaseFault, end, is_away, reason, where
 from slotgrid.records.migrations import migrate
 from slotgrid.records.writer import WorkOnMany, Write, Writer

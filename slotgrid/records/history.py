@@ -5,9 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from slotgrid.core.parts import Source
-from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Source
+from slotgrid.core.task_states import TaskState
 
 BYTES_LIMIT = 256 * 1024 * 1024
 """Memory limit of all finished tasks: results, events, inputs and logs."""

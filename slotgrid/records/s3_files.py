@@ -10,7 +10,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from slotgrid.records.shared_files import File, NotShared
-from slotgrid.runtime.paths import plain
+from slotgrid.runtime.safe_paths import plain
 
 log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Protocol
 
-from slotgrid.runtime.paths import inside
+from slotgrid.runtime.safe_paths import inside
 
 File = Path | AsyncIterator[bytes]
 """A readable file: its path or its pieces."""

@@ -38,7 +38,7 @@ tasks = sa.Table(
     sa.Column("wait_until", sa.Float),
     # The queue's key: arrival + (priority - 1) * ageing, in seconds since the epoch.
     sa.Column("queue_key", sa.Float, nullable=False),
-    # Tasks that can use the same slots; see `slotgrid.core.queue.TaskClass`.
+    # Tasks that can use the same slots; see `slotgrid.core.priority_queue.TaskClass`.
     sa.Column("class_key", sa.Text, nullable=False),
     sa.Column("starts", sa.Integer, nullable=False, default=0),
     sa.Column("idempotency_key", sa.Text),

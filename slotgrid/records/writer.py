@@ -12,9 +12,9 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from slotgrid.records import outcomes
+from slotgrid.records import commit_outcomes
 from slotgrid.records.availability import Availability, Cause
-from slotgrid.records.connections import PROBE_S, Connections, DatabaseAway, Work
+from slotgrid.records.database_connections import PROBE_S, Connections, DatabaseAway, Work
 from slotgrid.records.engines import is_away, is_forestalled, reason
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ class Writer:
     def start(self) -> None:
         """Create the writer's row, start its thread. Raises SQLAlchemyError or DatabaseAway."""
         with self._connections.use() as (connection, _):
-            outcomes.enter(connection, self._id)
+            commit_outcomes.enter(connection, self._id)
             connection.commit()
         self._thread.start()
 
@@ -94,7 +94,7 @@ class Writer:
             self._commit([write for write in waiting if write is not None and write.begin()])
         try:
             with self._connections.use() as (connection, _):
-                outcomes.leave(connection, self._id)
+                commit_outcomes.leave(connection, self._id)
                 connection.commit()
         except (SQLAlchemyError, DatabaseAway):
             log.debug("database.left_unmarked")  # the next start removes the row
@@ -138,7 +138,7 @@ class Writer:
             with self._connections.use() as (connection, use):
                 try:
                     result = work(connection)
-                    outcomes.mark(connection, self._id, token)
+                    commit_outcomes.mark(connection, self._id, token)
                 except SQLAlchemyError as error:
                     failed = error
                     if again or use.is_cut or not connection.invalidated:
@@ -164,7 +164,7 @@ class Writer:
         while True:
             try:
                 with self._connections.use(limit_s=PROBE_S, probing=True) as (connection, _):
-                    committed = outcomes.is_last(connection, self._id, token)
+                    committed = commit_outcomes.is_last(connection, self._id, token)
             except (SQLAlchemyError, DatabaseAway) as error:
                 why = f"the outcome of a commit is not known: {reason(error)}"
                 self._availability.lost(Cause.OUTCOME, why)
@@ -187,7 +187,7 @@ def _connection_lost(error: SQLAlchemyError) -> bool:
 def _answer(batch: list[Write], results: list[Any]) -> None:
     """Set the results of a batch in one call to the event loop."""
 
-    def settle() -> None:
+    def set_results() -> None:
         for write, result in zip(batch, results, strict=True):
             if write.answer.done():
                 continue
@@ -197,6 +197,6 @@ def _answer(batch: list[Write], results: list[Any]) -> None:
                 write.answer.set_result(result)
 
     try:
-        batch[0].loop.call_soon_threadsafe(settle)
+        batch[0].loop.call_soon_threadsafe(set_results)
     except RuntimeError:
         log.warning("database.answer_lost", writes=len(batch))  # the loop has closed

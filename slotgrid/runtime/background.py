@@ -53,7 +53,7 @@ async def background(
         if on_death is not None:
             on_death(name, error)
         else:
-            _tell_the_loop(running, name, error)
+            _notify_loop(running, name, error)
 
     task.add_done_callback(ended)
     try:
@@ -109,7 +109,7 @@ def stop_on_death(stop: Callable[[str], None]) -> None:
     running.set_exception_handler(handle)
 
 
-def _tell_the_loop(
+def _notify_loop(
     running: asyncio.AbstractEventLoop, name: str, error: BaseException | None
 ) -> None:
     how = "ended by itself" if error is None else f"failed: {type(error).__name__}: {error}"

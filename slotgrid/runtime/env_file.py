@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from slotgrid.runtime.other_spellings import NodeKind
+from slotgrid.runtime.setting_aliases import NodeKind
 from slotgrid.runtime.settings import NO_DEFAULTS, Settings, SettingsError
 from slotgrid.runtime.unknown_settings import unknown_settings
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from slotgrid.runtime.other_spellings import NodeKind, respelled
+from slotgrid.runtime.setting_aliases import NodeKind, respelled
 from slotgrid.runtime.settings import SettingsError
 
 KEY_LINE = "AUTH_KEY="

@@ -21,10 +21,10 @@ from structlog.processors import format_exc_info
 from structlog.stdlib import ProcessorFormatter, add_logger_name
 from structlog.typing import EventDict
 
-from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.log_lines import rendered
 from slotgrid.runtime.log_queue import LineLogger, LineQueue, LineWriter
 from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.setting_choices import LogFormat, LogLevel
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from slotgrid.runtime.memory import memory_used_percent
+from slotgrid.runtime.memory_usage import memory_used_percent
 
 
 class Lag(Protocol):

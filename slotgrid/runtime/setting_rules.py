@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from slotgrid.runtime.choices import BrowserKind
 from slotgrid.runtime.exposure import PUBLIC_KEY_MIN_LENGTH, is_loopback, weakness
+from slotgrid.runtime.setting_choices import BrowserKind
 
 
 def browser_faults(

@@ -14,10 +14,10 @@ from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 from slotgrid.runtime import setting_values as a
-from slotgrid.runtime.choices import BrowserKind, LogFormat, LogLevel, Sandbox
 from slotgrid.runtime.exposure import is_loopback
-from slotgrid.runtime.other_spellings import NodeKind, respelled
 from slotgrid.runtime.secrets import is_secret_name
+from slotgrid.runtime.setting_aliases import NodeKind, respelled
+from slotgrid.runtime.setting_choices import BrowserKind, LogFormat, LogLevel, Sandbox
 from slotgrid.runtime.setting_rules import browser_faults, key_faults
 from slotgrid.runtime.setting_table import read_table, setting, table_of
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
-from slotgrid.runtime.other_spellings import THEIR_NAMES
+from slotgrid.runtime.setting_aliases import THEIR_NAMES
 from slotgrid.runtime.settings import TABLE
 
 NEAR_IN_FILE = 0.65

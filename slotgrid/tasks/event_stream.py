@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from slotgrid.core.events import Event, Reader
+from slotgrid.core.event_log import Event, Reader
 from slotgrid.core.task import Task
-from slotgrid.records.ledger import Ledger, Record
-from slotgrid.tasks.pickup import taken_up
+from slotgrid.records.task_repository import Record, TaskRepository
+from slotgrid.tasks.task_loading import until_loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class EventStream:
     Iteration raises DatabaseUnavailable if recorded events cannot be read.
     """
 
-    def __init__(self, ledger: Ledger, found: Task | Record, *, after: int = 0) -> None:
-        self._ledger = ledger
+    def __init__(self, repository: TaskRepository, found: Task | Record, *, after: int = 0) -> None:
+        self._repository = repository
         self._found = found
         self._position = after
         self._live: asyncio.Future[Task | None] = asyncio.get_running_loop().create_future()
@@ -50,7 +50,7 @@ class EventStream:
         else:
             async for event in self._recorded():
                 yield event
-            task = await taken_up(self._ledger, self._found)
+            task = await until_loaded(self._repository, self._found)
             self._live.set_result(task)
         if task is None:  # it has ended, perhaps after its events were read: read the rest
             async for event in self._recorded():
@@ -72,7 +72,7 @@ class EventStream:
 
         A gap is visible in the ids, except at the end of a run that was `cut_off`.
         """
-        events = await self._ledger.events(self._found.id, self._position, upto=upto)
+        events = await self._repository.events(self._found.id, self._position, upto=upto)
         if cut_off or (events and events[-1].id - self._position > len(events)):
             yield Missed("events of an earlier process may be missing", None)
         for event in events:

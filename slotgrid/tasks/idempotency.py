@@ -19,7 +19,7 @@ def hash_of(body: object) -> str:
 
 
 @dataclass(slots=True)
-class Claim:
+class KeyClaim:
     """The task of a key, and the number of callers that wait for its end."""
 
     task_id: str
@@ -35,20 +35,20 @@ class MemoryIdempotency:
 
     def __init__(self, find: Callable[[str], Task | None]) -> None:
         self._find = find
-        self._claims: dict[tuple[str, str], Claim] = {}
+        self._claims: dict[tuple[str, str], KeyClaim] = {}
         self._sweep_at = SWEEP_FROM
 
     def __len__(self) -> int:
         return len(self._claims)
 
-    def claim(self, task: Task, key: str | None, body_hash: str) -> tuple[Task, Claim]:
+    def claim(self, task: Task, key: str | None, body_hash: str) -> tuple[Task, KeyClaim]:
         """The task that answers the request: an earlier one of the same key, or `task` itself.
 
         The caller starts `task` if it is returned. An earlier task that ended without an attempt (a
         full queue, no slot in time) has done nothing, so its key is free again.
         Raises Conflict if the key belongs to another body.
         """
-        claim = Claim(task.id, body_hash)
+        claim = KeyClaim(task.id, body_hash)
         if key is None:
             return task, claim
         earlier = self._claims.get((task.owner, key))

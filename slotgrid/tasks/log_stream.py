@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from slotgrid.core.events import Event, Reader
+from slotgrid.core.event_log import Event, Reader
 from slotgrid.core.task import Task
-from slotgrid.records.ledger import Ledger, Record
-from slotgrid.tasks.pickup import taken_up
+from slotgrid.records.task_repository import Record, TaskRepository
+from slotgrid.tasks.task_loading import until_loaded
 
 
 class LogStream:
@@ -17,9 +17,9 @@ class LogStream:
     """
 
     def __init__(
-        self, ledger: Ledger, found: Task | Record, *, step: str | None, follow: bool
+        self, repository: TaskRepository, found: Task | Record, *, step: str | None, follow: bool
     ) -> None:
-        self._ledger = ledger
+        self._repository = repository
         self._found = found
         self._step = step
         self._follow = follow
@@ -44,7 +44,7 @@ class LogStream:
         else:
             async for line in self._recorded():
                 yield line
-            task = await taken_up(self._ledger, self._found) if self._follow else None
+            task = await until_loaded(self._repository, self._found) if self._follow else None
         self._live.set_result(task)
         async for line in self._rest() if task is None else self._lines_of(task):
             yield line
@@ -74,12 +74,12 @@ class LogStream:
 
     async def _own_lines(self) -> list[Event]:
         """Lines made from the record, about attempts and end, for a task without recorded lines."""
-        found = await self._ledger.find(self._found.id) if self._follow else self._found
+        found = await self._repository.find(self._found.id) if self._follow else self._found
         return found.own_lines() if isinstance(found, Record) else []
 
     async def _recorded(self, *, upto: int | None = None) -> AsyncIterator[Event]:
         """The recorded lines after the lines already read."""
-        for line in await self._ledger.lines(self._found.id, upto=upto):
+        for line in await self._repository.lines(self._found.id, upto=upto):
             if line.id > self._position:
                 self._position = line.id
                 yield line

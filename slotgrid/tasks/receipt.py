@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,19 @@ from contextlib import suppress
 from dataclasses import replace
 
 from slotgrid.core.errors import Conflict, NotFound, TaskFinished, UnknownTask
-from slotgrid.core.parts import Source
 from slotgrid.core.principal import Principal
-from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Source
+from slotgrid.core.task_states import TaskState
 from slotgrid.durable.durable_tasks import DurableTasks
+from slotgrid.records.damaged_records import UnreadableRecord
 from slotgrid.records.history import TaskFilter
-from slotgrid.records.ledger import Json, Record
-from slotgrid.records.unreadable import UnreadableRecord
+from slotgrid.records.task_repository import Json, Record
 from slotgrid.tasks.event_stream import EventStream
 from slotgrid.tasks.log_stream import LogStream
-from slotgrid.tasks.pickup import POLL_S
 from slotgrid.tasks.submitter import TaskSubmitter
+from slotgrid.tasks.task_loading import POLL_S
 
 LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -45,7 +45,7 @@ class TaskService(TaskSubmitter):
             raise UnknownTask(f"there is no task {task_id[:SHOWN_MOST]!r}; ids of tasks are UUIDs")
         unknown = UnknownTask(f"there is no task {task_id}", task_id=task_id)
         try:
-            found = await self._ledger.find(task_id)
+            found = await self._repository.find(task_id)
         except UnreadableRecord as damage:
             if not principal.may_see(damage.owner):
                 raise unknown from None
@@ -56,7 +56,7 @@ class TaskService(TaskSubmitter):
 
     async def show(self, found: Task | Record) -> Json:
         """The task in the form of `GET /tasks/{id}`."""
-        return await self._ledger.show(found)
+        return await self._repository.show(found)
 
     async def wait(self, principal: Principal, task_id: str, wait_s: float) -> Task | Record:
         """The task at its end, or its state after `wait_s`. Raises as `find`."""
@@ -73,12 +73,12 @@ class TaskService(TaskSubmitter):
                 if isinstance(found, Task):
                     await found.wait_finished()
                     if found.submission.mode.durable:  # so that the next list shows the end
-                        await self._ledger.settled()
+                        await self._repository.wait_ends_recorded()
         return found
 
     async def follow(self, principal: Principal, task_id: str, *, after: int = 0) -> EventStream:
         """The events of the task after the event with id `after`. Raises as `find`."""
-        return EventStream(self._ledger, await self.find(principal, task_id), after=after)
+        return EventStream(self._repository, await self.find(principal, task_id), after=after)
 
     async def logs(
         self,
@@ -92,7 +92,7 @@ class TaskService(TaskSubmitter):
         found = await self.find(principal, task_id)
         if step is not None and step not in (names := found.step_names()):
             raise NotFound(f"the task has no step {step!r}; it has {', '.join(names)}")
-        return LogStream(self._ledger, found, step=step, follow=follow)
+        return LogStream(self._repository, found, step=step, follow=follow)
 
     # Operations
 
@@ -135,14 +135,14 @@ class TaskService(TaskSubmitter):
         if cancelled:
             waits = [asyncio.ensure_future(task.wait_finished()) for task in cancelled]
             await asyncio.wait(waits, timeout=CANCEL_WAIT_S)
-            await self._ledger.settled()  # so that the next list shows the ends
+            await self._repository.wait_ends_recorded()  # so that the next list shows the ends
         return ids
 
     async def _cancel_on_disk(
         self, durable: DurableTasks, wanted: TaskFilter, reason: str
     ) -> Sequence[str]:
         """Cancel the recorded tasks that are not in memory; returns their ids."""
-        ids = await self._ledger.on_disk(wanted)
+        ids = await self._repository.on_disk(wanted)
         for first in range(0, len(ids), CANCELS_AT_ONCE):
             page = ids[first : first + CANCELS_AT_ONCE]
             await asyncio.gather(*(durable.cancel(task_id, reason) for task_id in page))
@@ -168,7 +168,7 @@ class TaskService(TaskSubmitter):
     ) -> tuple[Sequence[Json], int]:
         """A page of tasks that the principal may see, newest first, and the number of matches."""
         visible = replace(wanted, owner_only=principal.only_owner)
-        return await self._ledger.select(visible, limit=limit, offset=offset)
+        return await self._repository.select(visible, limit=limit, offset=offset)
 
 
 def _reason(principal: Principal) -> str:

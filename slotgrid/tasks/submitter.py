@@ -14,25 +14,25 @@ from slotgrid.core.errors import (
     InMaintenance,
     ServiceError,
 )
-from slotgrid.core.node import NodeStatus
-from slotgrid.core.parts import API, Source
+from slotgrid.core.node_state import NodeStatus
 from slotgrid.core.principal import Principal
-from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import API, Source
+from slotgrid.core.task_states import TaskState
 from slotgrid.durable.durable_tasks import DurableTasks
+from slotgrid.records.damaged_records import UnreadableRecord
 from slotgrid.records.history import History
-from slotgrid.records.ledger import Ledger
 from slotgrid.records.store.acceptance import Accepted
-from slotgrid.records.unreadable import UnreadableRecord
+from slotgrid.records.task_repository import TaskRepository
 from slotgrid.tasks import bulk
+from slotgrid.tasks.awaited_task import AwaitedTask
 from slotgrid.tasks.idempotency import MemoryIdempotency, hash_of
 from slotgrid.tasks.large_input import checked_early, off_loop
 from slotgrid.tasks.receipt import Receipt
-from slotgrid.tasks.started import StartedTask
 
-CALLER_LEFT = "the caller disconnected"
+CALLER_DISCONNECTED = "the caller disconnected"
 ITEMS_A_TURN = 20
 """Number of items of a bulk submission to check before other asyncio tasks get a turn."""
 
@@ -54,7 +54,7 @@ class TaskSubmitter:
         dispatcher: Dispatcher,
         supervisor: Supervisor,
         history: History,
-        ledger: Ledger,
+        repository: TaskRepository,
         durable: DurableTasks | None,
         count_refusal: Callable[[str], None],
     ) -> None:
@@ -63,7 +63,7 @@ class TaskSubmitter:
         self._dispatcher = dispatcher
         self._supervisor = supervisor
         self._history = history
-        self._ledger = ledger
+        self._repository = repository
         self._durable = durable
         self._count_refusal = count_refusal
         self._idempotency = MemoryIdempotency(history.get)
@@ -76,7 +76,7 @@ class TaskSubmitter:
         *,
         key: str | None = None,
         source: Source = API,
-    ) -> AsyncIterator[StartedTask]:
+    ) -> AsyncIterator[AwaitedTask]:
         """Start a task of mode sync or stream, for a caller that waits for it inside the block.
 
         Callers with the same idempotency key share one task. A caller leaves when the block is
@@ -90,10 +90,10 @@ class TaskSubmitter:
             self._supervisor.start(task)
         claim.callers += 1
         try:
-            yield StartedTask(answering, replayed=answering is not task)
+            yield AwaitedTask(answering, replayed=answering is not task)
         except (asyncio.CancelledError, ConnectionError):
             if claim.callers == 1:
-                self._supervisor.cancel(answering, CALLER_LEFT)
+                self._supervisor.cancel(answering, CALLER_DISCONNECTED)
             raise
         finally:
             claim.callers -= 1
@@ -219,8 +219,8 @@ class TaskSubmitter:
     async def _position_on_disk(self, task_id: str) -> int | None:
         """Queue position of a recorded task; None, not an error, if it cannot be read."""
         with suppress(DatabaseUnavailable, UnreadableRecord):
-            found = await self._ledger.find(task_id)
+            found = await self._repository.find(task_id)
             if found is not None:
-                position: int | None = (await self._ledger.show(found)).get("queue_position")
+                position: int | None = (await self._repository.show(found)).get("queue_position")
                 return position
         return None

@@ -1,4 +1,4 @@
-"""Delivers the answers of ended tasks: one recorded attempt per claim."""
+"""Webhook deliveries and their retries: one recorded attempt per claim."""
 
 import time
 from collections.abc import Callable
@@ -10,14 +10,14 @@ import structlog
 from slotgrid.backoff import Backoff
 from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.fields import Webhook
-from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.webhooks import header_faults, signing_key
+from slotgrid.core.task_states import TaskState
+from slotgrid.core.webhook_rules import header_faults, signing_key
 from slotgrid.net.addresses import AddressPolicy, AddressRefused
+from slotgrid.records.background_writes import retry_until_written
 from slotgrid.records.database import Database
 from slotgrid.records.store import deliveries, due, rows
-from slotgrid.records.store.due import Claim
-from slotgrid.records.writes import retry_until_written
+from slotgrid.records.store.due import DueClaim
 from slotgrid.webhooks.sender import (
     AT_ONCE,
     Delivery,
@@ -105,7 +105,7 @@ class WebhookDeliveries:
         self.lease_s = timeout_s + MARGIN_S
         self.at_once = AT_ONCE
 
-    async def act(self, claim: Claim) -> None:
+    async def act(self, claim: DueClaim) -> None:
         """Make one attempt, or remove the due row if the delivery is no longer pending."""
         task_id = claim.ref
         row = await retry_until_written(
@@ -118,7 +118,7 @@ class WebhookDeliveries:
         attempt = await self._send(row)
         again_in_s = None
         if attempt.outcome is Outcome.RETRY and claim.attempt <= self._retries:
-            again_in_s = retry_in_s(claim.attempt, asked_s=attempt.asked_s)
+            again_in_s = retry_in_s(claim.attempt, requested_pause_s=attempt.requested_pause_s)
         state = _state(attempt.outcome, again_in_s)
         made = attempt.to_json() | {"number": claim.attempt}
         note = partial(
@@ -146,12 +146,12 @@ class WebhookDeliveries:
             return DeliveryAttempt(at=at, duration_ms=0, outcome=Outcome.RETRY, error=why)
 
 
-def retry_in_s(failures: int, *, asked_s: float | None) -> float:
+def retry_in_s(failures: int, *, requested_pause_s: float | None) -> float:
     """Seconds to wait after that many failures (1 for the first).
 
-    `asked_s`: the receiver's `Retry-After`, a lower bound of the wait, up to the ceiling.
+    `requested_pause_s`: the receiver's `Retry-After`, a lower bound of the wait, up to the ceiling.
     """
-    return max(BACKOFF.pause_s(failures), min(asked_s or 0.0, BACKOFF.ceiling_s))
+    return max(BACKOFF.pause_s(failures), min(requested_pause_s or 0.0, BACKOFF.ceiling_s))
 
 
 def _delivery(row: rows.Row) -> Delivery:

@@ -20,9 +20,9 @@ from aiohttp.abc import AbstractResolver
 from standardwebhooks import Webhook as Signer
 from yarl import URL
 
-from slotgrid.core.moments import iso
-from slotgrid.core.states import TaskState
-from slotgrid.core.webhooks import Headers, merged_headers, signing_key
+from slotgrid.core.deadlines import iso
+from slotgrid.core.task_states import TaskState
+from slotgrid.core.webhook_rules import Headers, merged_headers, signing_key
 from slotgrid.net.addresses import AddressPolicy, AddressRefused
 from slotgrid.net.faults import connection_fault
 from slotgrid.net.guarded_connector import GuardedConnector
@@ -64,7 +64,7 @@ class Delivery:
 class DeliveryAttempt:
     """One attempt: `at` in seconds since the epoch, `status` None without an answer.
 
-    `asked_s`: the seconds of the answer's `Retry-After`.
+    `requested_pause_s`: the seconds of the answer's `Retry-After`.
     """
 
     at: float
@@ -72,7 +72,7 @@ class DeliveryAttempt:
     outcome: Outcome
     status: int | None = None
     error: str | None = None
-    asked_s: float | None = None
+    requested_pause_s: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The attempt as `GET /tasks/{id}` shows it."""
@@ -176,7 +176,7 @@ class WebhookSender:
             outcome=answer.outcome,
             status=answer.status,
             error=answer.error and answer.error[:ERROR_LIMIT],
-            asked_s=answer.asked_s,
+            requested_pause_s=answer.requested_pause_s,
         )
 
     async def _post(self, delivery: Delivery, at: float) -> "_Answer":
@@ -188,7 +188,7 @@ class WebhookSender:
                 headers=self._headers_of(delivery, at),
                 allow_redirects=False,
             ) as response:
-                await _hear_out(response)
+                await _read_answer(response)
                 return _judged(response, at)
         except (AddressRefused, UrlFault, _SecretFault) as error:
             return _Answer(Outcome.REFUSED, error=str(error))
@@ -223,7 +223,7 @@ class _Answer:
     outcome: Outcome
     status: int | None = None
     error: str | None = None
-    asked_s: float | None = None
+    requested_pause_s: float | None = None
 
 
 def _judged(response: aiohttp.ClientResponse, now: float) -> _Answer:
@@ -234,11 +234,11 @@ def _judged(response: aiohttp.ClientResponse, now: float) -> _Answer:
         return _Answer(Outcome.STOP, status, "the receiver answered 410 Gone")
     not_followed = ", and redirects are not followed" if 300 <= status < 400 else ""
     error = f"the receiver answered {status}{not_followed}"
-    asked_s = retry_after_s(response.headers.get("Retry-After", ""), now)
-    return _Answer(Outcome.RETRY, status, error, asked_s)
+    requested_pause_s = retry_after_s(response.headers.get("Retry-After", ""), now)
+    return _Answer(Outcome.RETRY, status, error, requested_pause_s)
 
 
-async def _hear_out(response: aiohttp.ClientResponse) -> None:
+async def _read_answer(response: aiohttp.ClientResponse) -> None:
     """Read and discard the answer's body, since a receiver that is cut off may undo its work.
 
     Only the status decides: an endless, slow or truncated body has no effect on the outcome.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.wire.encoding import encode
-from slotgrid.wire.parts import FunctionInfo, Rate
+from slotgrid.wire.message_parts import FunctionInfo, Rate
 
 SPECS_KEPT = 5000
 

@@ -13,7 +13,6 @@ import structlog
 from aiohttp import WebSocketError, WSMsgType
 
 from slotgrid.wire.encoding import ProtocolFault, Reader, encode
-from slotgrid.wire.ending import CloseCode, Ending, close_payload
 from slotgrid.wire.inbox import Inbox
 from slotgrid.wire.limits import (
     BACKLOG_LIMIT,
@@ -28,6 +27,7 @@ from slotgrid.wire.limits import (
     SILENT_TICKS,
     TICK_S,
 )
+from slotgrid.wire.link_ending import CloseCode, LinkEnding, close_payload
 from slotgrid.wire.messages import Credit, Data, DataHeader, Heartbeat, Message
 from slotgrid.wire.outbox import Outbox
 
@@ -97,7 +97,7 @@ class Link(Generic[M]):
         """Address of the other end, for logs."""
         self.heard_at = time.monotonic()
         """When the peer last sent anything, on the monotonic clock."""
-        self.ending: Ending | None = None
+        self.ending: LinkEnding | None = None
         """How the link ended; None while it lasts."""
 
     @property
@@ -158,11 +158,11 @@ class Link(Generic[M]):
 
     def close(self, code: CloseCode, reason: str) -> None:
         """End the link; unsent messages are still sent if the peer reads them within CLOSE_S."""
-        self._end(Ending(code, reason))
+        self._end(LinkEnding(code, reason))
 
     # ---- the life of the link ----
 
-    async def run(self, receive: Callable[[M | Data], None]) -> Ending:
+    async def run(self, receive: Callable[[M | Data], None]) -> LinkEnding:
         """Carry messages until the link ends; `receive` is called with each, and must not block.
 
         Cancellation closes the link with GOING_AWAY.
@@ -173,7 +173,7 @@ class Link(Generic[M]):
         try:
             await self._read(receive)
         except asyncio.CancelledError:
-            self._end(Ending(CloseCode.GOING_AWAY, "the node has ended the link"))
+            self._end(LinkEnding(CloseCode.GOING_AWAY, "the node has ended the link"))
             raise
         finally:
             self._timer.cancel()
@@ -200,10 +200,10 @@ class Link(Generic[M]):
                     self._end(_ending_of(frame))
                     return
             except ProtocolFault as fault:
-                self._end(Ending(CloseCode.PROTOCOL, str(fault)))
+                self._end(LinkEnding(CloseCode.PROTOCOL, str(fault)))
             except Exception:  # the edge of the loop: a defect in `receive`
                 log.exception("link.defect", peer=self.peer)
-                self._end(Ending(CloseCode.DEFECT, "the node failed on a message"))
+                self._end(LinkEnding(CloseCode.DEFECT, "the node failed on a message"))
 
     def _deliver(self, message: M | Data, receive: Callable[[M | Data], None]) -> None:
         # `type`, since `isinstance` is slow for objects of other types.
@@ -302,7 +302,7 @@ class Link(Generic[M]):
         if wake is not None and not wake.done():
             wake.set_result(None)
 
-    def _end(self, ending: Ending) -> None:
+    def _end(self, ending: LinkEnding) -> None:
         if self.ending is not None:
             return
         self.ending = ending
@@ -312,14 +312,14 @@ class Link(Generic[M]):
 
     def _lose(self, code: CloseCode, reason: str) -> None:
         """Cut the connection to an unresponsive peer, without a close frame."""
-        self._end(Ending(code, reason, by_peer=True))
+        self._end(LinkEnding(code, reason, by_peer=True))
         self._cut()
 
 
-def _ending_of(frame: Received) -> Ending:
+def _ending_of(frame: Received) -> LinkEnding:
     """How the WebSocket ended, from the last result of `receive`."""
     if frame.type is WSMsgType.CLOSE:
-        return Ending(frame.data or CloseCode.NORMAL, frame.extra or "no reason given", True)
+        return LinkEnding(frame.data or CloseCode.NORMAL, frame.extra or "no reason given", True)
     if isinstance(frame.data, WebSocketError):
-        return Ending(frame.data.code, str(frame.data))
-    return Ending(CloseCode.CUT, "the connection was cut", by_peer=True)
+        return LinkEnding(frame.data.code, str(frame.data))
+    return LinkEnding(CloseCode.CUT, "the connection was cut", by_peer=True)

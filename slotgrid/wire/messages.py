@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from slotgrid.wire.parts import (
+from slotgrid.wire.message_parts import (
     ArtifactInfo,
     BrokenInfo,
     Claim,

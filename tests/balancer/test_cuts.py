@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.wire.limits import LOST_AFTER_S
 from tests.harness.in_process.balancer import Load, RunningBalancer
 from tests.harness.peers.proxy import Proxy
@@ -48,7 +48,7 @@ async def test_a_worker_whose_broken_link_looks_alive_here_is_back_with_its_task
     await balancer.until_running(1)
     boot = balancer.boot_of("worker-1")
     proxy.cut_half()
-    await until(lambda: links.at_the_door("worker-1") == boot)
+    await until(lambda: links.pending_link("worker-1") == boot)
     clock.advance(LOST_AFTER_S)
     answer = await caller
     assert (answer.status, answer.json.get("result")) == (200, "rested")

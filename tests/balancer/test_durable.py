@@ -8,7 +8,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from tests.harness.in_process.balancer import RunningBalancer, running_balancer
 from tests.harness.peers.receivers import Receiver, receiver
 from tests.harness.waiting import until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.records.artifacts import ArtifactStore
 from tests.harness.in_process.balancer import RunningBalancer
 from tests.harness.waiting import until
@@ -82,7 +82,7 @@ async def test_a_caller_who_leaves_a_file_stops_its_way_here(balancer: RunningBa
         assert await balancer.call("echo", value=1) == 1
     session = balancer.balancer.links.session("worker-1")
     assert session is not None
-    await until(lambda: session.questions == 0)
+    await until(lambda: session.requests == 0)
 
 
 async def test_tasks_go_on_while_a_large_file_is_fetched(balancer: RunningBalancer) -> None:

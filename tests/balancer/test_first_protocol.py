@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from tests.harness.environment import LINK_KEY
 from tests.harness.in_process.balancer import RunningBalancer
 

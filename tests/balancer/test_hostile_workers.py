@@ -10,17 +10,16 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from balancer.fleet.bounds import (
+from balancer.fleet.message_limits import (
     CHANGES_LIMIT,
     REPORTS_LIMIT,
     SLOTS_LIMIT,
     STRAYS_LIMIT,
 )
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
+from slotgrid.wire import link_sockets
 from slotgrid.wire import messages as m
-from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer
-from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.limits import (
     CREDITS,
     ENTRIES_LIMIT,
@@ -29,7 +28,8 @@ from slotgrid.wire.limits import (
     SELF_LIMIT,
     SIGNS_LIMIT,
 )
-from slotgrid.wire.parts import ArtifactInfo
+from slotgrid.wire.link_ending import CloseCode
+from slotgrid.wire.message_parts import ArtifactInfo
 from tests.harness.calls import GIVE_UP_S
 from tests.harness.environment import LINK_KEY
 from tests.harness.in_process.balancer import Load, RunningBalancer
@@ -135,8 +135,8 @@ async def test_of_reports_that_come_too_often_few_are_acted_upon_and_the_newest_
         assert known is not None
         assert session is not None
         believed: list[m.Report] = []
-        believe = session._believe
-        monkeypatch.setattr(session, "_believe", believed.append)
+        believe = session._apply_report
+        monkeypatch.setattr(session, "_apply_report", believed.append)
         for number in range(REPORTS_LIMIT // 2):
             flooding.link.send(flooding.report(number % 4))
         flooding.link.send(flooding.report(3))
@@ -195,7 +195,7 @@ async def test_a_function_with_a_schema_that_is_none_is_refused_with_the_reason(
 
 async def test_a_worker_that_says_no_hello_is_let_go(balancer: RunningBalancer) -> None:
     async with ClientSession() as session:
-        link = await sockets.dial(session, balancer.url, LINK_KEY, from_balancer())
+        link = await link_sockets.dial(session, balancer.url, LINK_KEY, from_balancer())
         ending = await link.run(lambda _: None)
     assert (ending.code, ending.by_peer) == (CloseCode.HANDSHAKE, True)
     assert "no hello" in ending.reason
@@ -306,7 +306,7 @@ async def test_a_worker_that_floods_messages_of_any_type_loses_its_link(
 ) -> None:
     # A flood of the real size takes longer than its second where the machine has other work.
     few = min(limit, 300)
-    monkeypatch.setattr("balancer.fleet.session.STRAYS_LIMIT", few)
+    monkeypatch.setattr("balancer.fleet.worker_session.STRAYS_LIMIT", few)
     monkeypatch.setattr("slotgrid.wire.link.SIGNS_LIMIT", few)
     async with fake_worker(balancer) as flooding:
         number = 0

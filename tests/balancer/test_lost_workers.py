@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from tests.harness.in_process.balancer import Load, RunningBalancer
 from tests.harness.peers.proxy import Proxy
 from tests.harness.waiting import until
@@ -112,8 +112,8 @@ async def test_of_two_that_live_under_one_name_the_first_keeps_it(
     await asyncio.to_thread(twin.process.until_event, "uplink.rejected")
     links = balancer.balancer.links
     for _ in range(2):  # it tries again and again, which is news only once
-        await until(lambda: links.at_the_door("worker-1") is not None)
-        await until(lambda: links.at_the_door("worker-1") is None)
+        await until(lambda: links.pending_link("worker-1") is not None)
+        await until(lambda: links.pending_link("worker-1") is None)
     assert len(balancer.events_logged("worker.rejected")) == 1
     assert balancer.boot_of("worker-1") == boot
     assert await balancer.call("echo", value=1) == 1

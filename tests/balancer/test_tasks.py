@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from balancer.fleet.states import WorkerState
-from slotgrid.core.states import TaskState
+from balancer.fleet.worker_states import WorkerState
+from slotgrid.core.task_states import TaskState
 from slotgrid.wire import messages as m
 from tests.harness.in_process.balancer import RunningBalancer
 from tests.harness.peers.fake_worker import fake_worker

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.wire import messages as m
-from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.limits import LOST_AFTER_S
+from slotgrid.wire.link_ending import CloseCode
 from tests.harness.calls import Answer
 from tests.harness.in_process.balancer import RunningBalancer
 from tests.harness.peers.fake_worker import ECHO, FakeWorker, fake_worker

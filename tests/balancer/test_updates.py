@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from tests.harness.in_process.balancer import Load, RunningBalancer, running_balancer
 from tests.harness.waiting import until
 

@@ -4,7 +4,7 @@ import asyncio
 
 from openapi_spec_validator import validate
 
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.intake.openapi_document import path_of
 from tests.harness.environment import LINK_KEY
 from tests.harness.in_process.balancer import RunningBalancer

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 
 from balancer.api.routes import balancer_routes
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.errors import problem_types
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from slotgrid.intake.app import routes
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, TABLE, Settings
 from tests.deploy.files import (
@@ -29,7 +29,7 @@ from tests.deploy.files import (
     workloads,
 )
 from tests.docs.tables import metrics_table
-from worker.browser.states import Ending
+from worker.browser.browser_states import Ending
 
 SETTINGS = {row.env for row in TABLE.values()}
 PORTS = {

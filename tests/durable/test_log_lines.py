@@ -71,16 +71,16 @@ async def test_lines_are_recorded_while_their_task_runs_and_once(tmp_path: Path)
         durable = worker.worker.durability
         held = durable.tasks._buffer.get(task_id)
         assert held is not None
-        await until(lambda: held.task.has_lines)
+        await until(lambda: held.task.has_log)
         flush = LogFlush(durable.database, durable.tasks._buffer)
-        await flush.turn()
-        await flush.turn()
-        kept = [line.payload for line in await worker.worker.ledger.lines(task_id)]
+        await flush.run_once()
+        await flush.run_once()
+        kept = [line.payload for line in await worker.worker.repository.lines(task_id)]
         assert b'["stdout","before the death"]' in kept
         gate.touch()
         assert (await finished(worker, task_id))["status"] == "completed"
         shown = await lines_of(worker, f"/tasks/{task_id}/logs")
-        kept = [line.payload for line in await worker.worker.ledger.lines(task_id)]
+        kept = [line.payload for line in await worker.worker.repository.lines(task_id)]
         assert [orjson.loads(line)[1] for line in kept] == [line["line"] for line in shown]
 
 
@@ -91,9 +91,9 @@ async def test_a_flush_that_the_database_refuses_is_made_up_for(tmp_path: Path) 
         task_id = await accepted(worker, "stays", input={"until": str(gate)})
         held = worker.worker.durability.tasks._buffer.get(task_id)
         assert held is not None
-        await until(lambda: held.task.has_lines)
+        await until(lambda: held.task.has_log)
         await database.write(lambda c: c.execute(log_lines.delete()) and None)
         gate.touch()
         assert (await finished(worker, task_id))["status"] == "completed"
-        kept = [line.payload for line in await worker.worker.ledger.lines(task_id)]
+        kept = [line.payload for line in await worker.worker.repository.lines(task_id)]
         assert b'["stdout","before the death"]' in kept

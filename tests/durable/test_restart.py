@@ -224,7 +224,7 @@ async def test_files_stay_over_a_restart_and_go_with_their_task(tmp_path: Path) 
         assert [folder.name for folder in (tmp_path / "data/artifacts").iterdir()] == [task["id"]]
         young = await finished(worker, await accepted(worker, "save", input={"text": "young"}))
         ended_at = datetime.fromisoformat(task["finished_at"]).timestamp()
-        await worker.worker.durability.retention.turn(ended_at + 0.01 + 7 * DAY_S)
+        await worker.worker.durability.retention.run_once(ended_at + 0.01 + 7 * DAY_S)
         gone = await worker.request("GET", f"/tasks/{task['id']}")
         assert gone.status == 404
         assert [folder.name for folder in (tmp_path / "data/artifacts").iterdir()] == [young["id"]]
@@ -307,7 +307,7 @@ async def test_what_is_above_the_bound_of_bytes_goes_oldest_first(tmp_path: Path
         text = "x" * 40_000
         first = await finished(worker, await accepted(worker, "save", input={"text": text}))
         second = await finished(worker, await accepted(worker, "save", input={"text": "young"}))
-        await worker.worker.durability.retention.turn(time.time())
+        await worker.worker.durability.retention.run_once(time.time())
         assert [task["id"] for task in (await worker.get("/tasks"))["tasks"]] == [second["id"]]
         for path in ("", "/events", "/logs", "/artifacts"):
             assert (await worker.request("GET", f"/tasks/{first['id']}{path}")).status == 404

@@ -47,13 +47,13 @@ class Noting:
         self.resumed = 0
         self.let_go_times = 0
 
-    async def settle(self, ran: Sequence[Row]) -> None:
+    async def recover(self, ran: Sequence[Row]) -> None:
         self.settled += [row.id for row in ran]
 
     async def resume(self) -> None:
         self.resumed += 1
 
-    async def let_go(self) -> None:
+    async def release_tasks(self) -> None:
         self.let_go_times += 1
 
 
@@ -95,10 +95,10 @@ class Node:
         if seconds == 2.0:  # the heartbeat: the tests call for each turn themselves
             await asyncio.Event().wait()
 
-    async def turn(self, *, after_s: float = 0.0) -> None:
+    async def run_once(self, *, after_s: float = 0.0) -> None:
         self.clock.now += after_s
         with self.peers.surviving():
-            await self.peers.turn()
+            await self.peers.run_once()
 
 
 @pytest.fixture
@@ -173,15 +173,15 @@ async def test_a_takeover_that_the_database_breaks_is_done_later(database: Datab
                 raise sa.exc.OperationalError("", None, Exception("it is away"))
 
         a.peers._batch = 1
-        await a.turn(after_s=LONG_S)
+        await a.run_once(after_s=LONG_S)
         await silence(database, "b", LONG_S)
         with at_each_batch(away_at_the_second), pytest.raises(DatabaseUnavailable):
-            await a.turn()  # the heartbeat's loop goes on with the next
+            await a.run_once()  # the heartbeat's loop goes on with the next
         assert sorted((await owners(database)).values()) == ["a", "b"]
-        await a.turn()  # what is ours by now goes on meanwhile
+        await a.run_once()  # what is ours by now goes on meanwhile
         assert a.survivor.resumed == 1
         await silence(database, "b", LONG_S)  # the claim is a heartbeat in its place
-        await a.turn()
+        await a.run_once()
         assert a.survivor.settled == ["b-running"]
         assert a.survivor.resumed == 2
         assert await owners(database) == {"b-queued": "a", "b-running": "a"}
@@ -204,10 +204,10 @@ async def test_many_tasks_change_hands_in_batches_and_only_those_that_ran_are_re
             nonlocal transactions
             transactions += 1
 
-        await a.turn(after_s=LONG_S)
+        await a.run_once(after_s=LONG_S)
         await silence(database, "b", LONG_S)
         with at_each_batch(note):
-            await a.turn()
+            await a.run_once()
         assert transactions == 4  # the last one finds nothing
         assert a.peers._batch == batch
         assert set((await owners(database)).values()) == {"a"}
@@ -229,9 +229,9 @@ async def test_a_claimed_webhook_is_due_at_once_at_the_peer_and_others_when_they
     later = table.update().where(table.c.ref == "later")
     await database.write(lambda c: c.execute(later.values(due_at=table.c.due_at + 3600.0)) and None)
     async with known(database, "a", "b") as (a, _):
-        await a.turn(after_s=LONG_S)
+        await a.run_once(after_s=LONG_S)
         await silence(database, "b", LONG_S)
-        await a.turn()
+        await a.run_once()
     (claim,) = await database.write(
         lambda c: due.claim(c, DueKind.WEBHOOK, "a", lease_s=3600.0, limit=10)
     )
@@ -271,10 +271,10 @@ async def test_of_claims_at_the_same_moment_each_row_goes_to_one(
 async def test_a_node_that_is_silent_for_long_enough_is_taken_over(database: Database) -> None:
     await give(database, "b", "queued", "running", "completed")
     async with known(database, "a", "b") as (a, _):
-        await a.turn(after_s=LONG_S)
+        await a.run_once(after_s=LONG_S)
         assert a.survivor.settled == []
         await silence(database, "b", LONG_S)
-        await a.turn()
+        await a.run_once()
         assert (a.survivor.settled, a.survivor.resumed) == (["b-running"], 1)
         assert await owners(database) == {
             "b-queued": "a",
@@ -290,16 +290,16 @@ async def test_a_node_that_died_is_taken_over_within_15_s_wherever_its_peer_stoo
     """By the clocks: a look follows another when the loop says so, whatever they take here."""
     await give(database, "b", "running")
     async with known(database, "a", "b") as (a, b):
-        await a.turn(after_s=LONG_S)
-        await b.turn()  # its last heartbeat, a moment after the look; then it dies
+        await a.run_once(after_s=LONG_S)
+        await b.run_once()  # its last heartbeat, a moment after the look; then it dies
         silent_s = BEAT_S - died_s_after_a_look
         await silence(database, "b", silent_s)
-        await a.turn(after_s=BEAT_S)
+        await a.run_once(after_s=BEAT_S)
         while not a.survivor.settled:
             assert silent_s <= DEAD_S  # the first look after that takes over
             silent_s += BEAT_S
             await silence(database, "b", BEAT_S)
-            await a.turn(after_s=BEAT_S)
+            await a.run_once(after_s=BEAT_S)
         assert silent_s <= DEAD_S + BEAT_S <= TAKEN_OVER_WITHIN_S - MARGIN_S
         assert a.survivor.settled == ["b-running"]
 
@@ -308,7 +308,7 @@ async def test_what_it_had_still_to_deliver_is_taken_over_too(database: Database
     await give(database, "b", "completed", delivery="pending")
     async with known(database, "a", "b") as (a, _):
         await silence(database, "b", LONG_S)
-        await a.turn(after_s=LONG_S)
+        await a.run_once(after_s=LONG_S)
         assert await owners(database) == {"b-completed": "a"}
 
 
@@ -316,7 +316,7 @@ async def test_of_two_survivors_one_takes_over(database: Database) -> None:
     await give(database, "c", "queued", "running")
     async with known(database, "a", "b") as (a, b), known(database, "c"):
         await silence(database, "c", LONG_S)
-        await asyncio.gather(a.turn(after_s=LONG_S), b.turn(after_s=LONG_S))
+        await asyncio.gather(a.run_once(after_s=LONG_S), b.run_once(after_s=LONG_S))
         settled = [node.survivor.settled for node in (a, b)]
         assert sorted(settled) == [[], ["c-running"]]
         assert len(set((await owners(database)).values())) == 1
@@ -327,7 +327,7 @@ async def test_who_serves_another_contract_takes_nothing(database: Database) -> 
     other = Node(database, "a", contract=2)
     async with other.peers.known(), known(database, "b"):
         await silence(database, "b", LONG_S)
-        await other.turn(after_s=LONG_S)
+        await other.run_once(after_s=LONG_S)
         assert await owners(database) == {"b-queued": "b"}
 
 
@@ -335,9 +335,9 @@ async def test_a_node_that_ended_by_itself_is_taken_over_at_once(database: Datab
     await give(database, "b", "queued")
     async with known(database, "a") as (a,):
         async with known(database, "b"):
-            await a.turn()
+            await a.run_once()
             assert await owners(database) == {"b-queued": "b"}
-        await a.turn()
+        await a.run_once()
         assert await owners(database) == {"b-queued": "a"}
 
 
@@ -348,10 +348,10 @@ async def test_after_an_outage_nobody_is_called_dead_by_who_was_deaf_too(
     async with known(database, "a", "b") as (a, b):
         for name in ("a", "b"):
             await silence(database, name, LONG_S)  # nobody could be heard for long
-        await a.turn(after_s=0.0)
+        await a.run_once(after_s=0.0)
         assert await owners(database) == {"b-queued": "b"}
-        await b.turn()
-        await a.turn(after_s=LONG_S)
+        await b.run_once()
+        await a.run_once(after_s=LONG_S)
         assert await owners(database) == {"b-queued": "b"}
 
 
@@ -360,11 +360,11 @@ async def test_if_the_survivor_dies_at_it_the_next_one_does_it(database: Databas
     async with known(database, "a", "b") as (a, b), known(database, "c"):
         await silence(database, "c", LONG_S)
         with at_each_batch(dies), pytest.raises(Dies):
-            await a.turn(after_s=LONG_S)
-        await b.turn(after_s=LONG_S)
+            await a.run_once(after_s=LONG_S)
+        await b.run_once(after_s=LONG_S)
         assert await owners(database) == {"c-queued": "c"}  # it may still be at it
         await silence(database, "c", LONG_S)
-        await b.turn()
+        await b.run_once()
         assert await owners(database) == {"c-queued": "b"}
 
 
@@ -372,12 +372,12 @@ async def test_a_node_that_comes_back_finds_what_is_still_its_own(database: Data
     await give(database, "b", "queued")
     async with known(database, "a", "b") as (a, b):
         await silence(database, "b", LONG_S)
-        await a.turn(after_s=LONG_S)
-        await b.turn()
+        await a.run_once(after_s=LONG_S)
+        await b.run_once()
         assert b.survivor.let_go_times == 1
         await give(database, "b", "running")
         await silence(database, "b", 1.0)
-        await a.turn()
+        await a.run_once()
         assert (await owners(database))["b-running"] == "b"
 
 
@@ -386,7 +386,7 @@ async def test_a_node_that_comes_back_amid_its_takeover_keeps_its_tasks(
 ) -> None:
     await give(database, "b", "queued")
     async with known(database, "a", "b") as (a, b):
-        come_back = b.peers.turn()
+        come_back = b.peers.run_once()
         take_over = a.peers._take_tasks
 
         async def back_first(name: str) -> int:
@@ -395,7 +395,7 @@ async def test_a_node_that_comes_back_amid_its_takeover_keeps_its_tasks(
 
         a.peers._take_tasks = back_first  # type: ignore[method-assign]
         await silence(database, "b", LONG_S)
-        await a.turn(after_s=LONG_S)
+        await a.run_once(after_s=LONG_S)
         assert a.survivor.resumed == 0
         assert await owners(database) == {"b-queued": "b"}
 
@@ -405,13 +405,13 @@ async def test_a_second_node_of_a_name_is_refused_with_the_reason(database: Data
         second = Node(database, "a")
 
         async def nap(seconds: float) -> None:
-            await first.turn()  # the first one lives on meanwhile
+            await first.run_once()  # the first one lives on meanwhile
 
         second.peers._sleep = nap
         with pytest.raises(NameTaken, match="another node named a lives on this database"):
             async with second.peers.known():
                 pass
-        await first.turn()
+        await first.run_once()
 
 
 async def test_a_process_that_was_killed_makes_way_for_the_next_one(database: Database) -> None:
@@ -421,5 +421,5 @@ async def test_a_process_that_was_killed_makes_way_for_the_next_one(database: Da
     async with after.peers.known():
         assert 0 < after.naps[0] <= 5.0
         with pytest.raises(Replaced):  # if it was only held up, it ends itself
-            await killed.turn()
-        await after.turn()
+            await killed.run_once()
+        await after.run_once()

@@ -9,11 +9,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.faults.functions import PLAIN
 from tests.harness.in_process.worker import RunningWorker, Submitted, running_worker
 from tests.harness.waiting import processes_of_type, renderers, until, until_whole
-from worker.browser.processes import kill
+from worker.browser.os_processes import kill
 from worker.browser.stats import BrowserStats
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

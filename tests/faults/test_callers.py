@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE
 from collections import Counter
 from pathlib import Path
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.harness.environment import KEY
 from tests.harness.in_process.worker import RunningWorker, browserless_worker, running_worker
 from tests.harness.open_files import allow_open_files

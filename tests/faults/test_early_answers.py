@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 from pytest_aiohttp.plugin import AiohttpClient
 
-from slotgrid.intake import connections
+from slotgrid.intake import server_connections
 from tests.faults.test_strangers import sender, status_of
 from tests.harness.environment import KEY
 from tests.harness.in_process.node import RunningNode, running_node
@@ -199,7 +199,7 @@ async def test_a_silent_connection_is_closed(
     aiohttp_client: AiohttpClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "FIRST_HEADER_S", 0.3)
+    monkeypatch.setattr(server_connections, "FIRST_HEADER_S", 0.3)
     async with running_node(aiohttp_client) as node:
         host, port = node.url.removeprefix("http://").split(":")
         for sent in (b"", b"GET /livez HTTP/1.1\r\nHost:"):
@@ -216,15 +216,17 @@ async def test_a_stranger_who_does_not_read_is_cut_off_and_a_caller_is_not(
     aiohttp_client: AiohttpClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "ANSWER_S", 0.3)
-    closed: list[connections.Connection] = []
-    lose = connections.Connection.connection_lost
+    monkeypatch.setattr(server_connections, "ANSWER_S", 0.3)
+    closed: list[server_connections.Connection] = []
+    lose = server_connections.Connection.connection_lost
 
-    def connection_lost(connection: connections.Connection, exc: BaseException | None) -> None:
+    def connection_lost(
+        connection: server_connections.Connection, exc: BaseException | None
+    ) -> None:
         closed.append(connection)
         lose(connection, exc)
 
-    monkeypatch.setattr(connections.Connection, "connection_lost", connection_lost)
+    monkeypatch.setattr(server_connections.Connection, "connection_lost", connection_lost)
     async with running_node(aiohttp_client) as node:
         # Many at once, more than the kernel takes before anybody reads.
         header = f"GET {LARGE_FILE} HTTP/1.1\r\nHost: t\r\n"

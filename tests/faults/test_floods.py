@@ -16,10 +16,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pytest_aiohttp.plugin import AiohttpServer
 
-from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.setting_choices import BrowserKind
 from tests.harness.calls import Answer
 from tests.harness.processes.nodes import Node, nodes
-from worker.browser.find import find_executable
+from worker.browser.find_chromium import find_executable
 
 FUNCTIONS = {
     "stay.py": """

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.setting_choices import BrowserKind
 from tests.faults.functions import PLAIN
 from tests.harness.in_process.worker import running_worker
 from tests.harness.waiting import until
-from worker.browser.find import find_executable
+from worker.browser.find_chromium import find_executable
 
 FUNCTIONS = {
     **PLAIN,

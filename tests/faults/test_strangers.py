@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from slotgrid.intake import body, connections, forms, payload
-from slotgrid.intake.connections import Connection
+from slotgrid.intake import form_body, json_body, raw_body, server_connections
+from slotgrid.intake.server_connections import Connection
 from tests.harness.in_process.balancer import running_balancer
 from tests.harness.in_process.node import RunningNode
 from tests.harness.in_process.worker import browserless_worker
@@ -38,7 +38,7 @@ class Work:
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     seen = Work()
-    receive, read_body = Connection.data_received, payload.read_body
+    receive, read_body = Connection.data_received, raw_body.read_body
 
     def data_received(connection: Connection, data: bytes) -> None:
         seen.received[connection] += len(data)
@@ -50,9 +50,9 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
         return read
 
     monkeypatch.setattr(Connection, "data_received", data_received)
-    monkeypatch.setattr(body, "read_body", reading)
-    monkeypatch.setattr(forms, "read_body", reading)
-    monkeypatch.setattr(connections, "LINGER_S", 0.1)
+    monkeypatch.setattr(json_body, "read_body", reading)
+    monkeypatch.setattr(form_body, "read_body", reading)
+    monkeypatch.setattr(server_connections, "LINGER_S", 0.1)
     return seen
 
 

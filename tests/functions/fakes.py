@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from playwright.async_api import BrowserContext, Page
 
-from slotgrid.core.moments import Deadline
-from slotgrid.core.parts import Artifact
+from slotgrid.core.deadlines import Deadline
+from slotgrid.core.task_parts import Artifact
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from functions.crawl import RESERVE_S, Crawl, crawl
-from slotgrid.core.moments import Deadline
+from slotgrid.core.deadlines import Deadline
 from tests.functions.fakes import RecordingContext
 from tests.site import catalogue
 from tests.site.app import HAZARDS

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import psutil
 
+from worker.browser.browser_states import BrowserState
 from worker.browser.browsers import Browsers
-from worker.browser.limits import Limits
-from worker.browser.states import BrowserState
+from worker.browser.time_limits import Limits
 
 PATIENT = Limits(ping_s=30, close_s=30)
 """For tests in which nothing may be killed, however slow the machine is."""

@@ -8,7 +8,7 @@ import pytest
 
 from slotgrid.core.lease import LeaseState
 from slotgrid.core.slots import PoolCount
-from slotgrid.health import NodeHealth
+from slotgrid.node.health import NodeHealth
 
 
 @dataclass(kw_only=True)

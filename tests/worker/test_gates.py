@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.harness.in_process.worker import browserless_worker
 from tests.harness.waiting import until
 

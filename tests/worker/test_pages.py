@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 import pytest_asyncio
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.harness.in_process.worker import RunningWorker, running_worker
 from tests.harness.waiting import until
 from tests.worker.page_functions import FUNCTIONS, each_in_its_file

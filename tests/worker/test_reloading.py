@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.harness.in_process.worker import RunningWorker, browserless_worker
 from tests.harness.waiting import until
 

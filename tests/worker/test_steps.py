@@ -7,7 +7,7 @@ import pytest
 from tests.harness.in_process.worker import browserless_worker
 
 RECIPE = """
-    from slotgrid.core.states import StepState
+    from slotgrid.core.task_states import StepState
     from worker.steps import StepScope, emit_step
 
     @function(streaming=True)

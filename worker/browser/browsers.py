@@ -13,23 +13,24 @@ import structlog
 from playwright.async_api import Error as PlaywrightError
 
 from slotgrid.runtime.background import background
-from slotgrid.runtime.memory import tree_memory_mb
-from worker.browser.context import TaskContext
+from slotgrid.runtime.memory_usage import tree_memory_mb
+from worker.browser.bounded_wait import consume
+from worker.browser.browser_context import TaskContext
+from worker.browser.browser_process import BrowserProcess
+from worker.browser.browser_states import BrowserState, Ending
+from worker.browser.browser_supervisor import BrowserSupervisor
 from worker.browser.context_proxy import OpenProxy
 from worker.browser.driver import silence_driver_deaths
 from worker.browser.errors import BrowserUnavailable
 from worker.browser.launch import LaunchPlan
-from worker.browser.limits import Limits
-from worker.browser.patience import consume
-from worker.browser.place import Place, Recycling
-from worker.browser.process import BrowserProcess
-from worker.browser.states import BrowserState, Ending
+from worker.browser.recycling import Recycling
 from worker.browser.stats import BrowsersStats, BrowserStats
 from worker.browser.sweep import boot_folder, sweep
+from worker.browser.time_limits import Limits
 
 log = structlog.get_logger(__name__)
 
-KEEPER_PAUSE_S = 1.0
+RESTART_PAUSE_S = 1.0
 
 
 class Browsers:
@@ -70,9 +71,9 @@ class Browsers:
         self._numbers = itertools.count(1)
         self._one_driver = asyncio.Lock()
         self._changed = asyncio.Event()
-        recycling = Recycling(max_tasks, max_memory_mb, turn=asyncio.Lock())
-        self._places = [
-            Place(
+        recycling = Recycling(max_tasks, max_memory_mb, lock=asyncio.Lock())
+        self._supervisors = [
+            BrowserSupervisor(
                 self._start,
                 share=slots // count + (number < slots % count),
                 recycling=recycling,
@@ -95,7 +96,10 @@ class Browsers:
             log.warning("browser.swept", processes=swept.processes, folders=swept.folders)
         with boot_folder(self._temp_dir, self.boot_id) as folder:
             self._folder = folder
-            loops = {asyncio.create_task(_kept(place), name="browser") for place in self._places}
+            loops = {
+                asyncio.create_task(_run_supervisor(supervisor), name="browser")
+                for supervisor in self._supervisors
+            }
             try:
                 async with background(self._measure_memory, name="browser memory"):
                     yield self
@@ -105,7 +109,7 @@ class Browsers:
                 for loop in loops:
                     loop.cancel()
                 await asyncio.wait(loops)
-                await asyncio.gather(*(place.end() for place in self._places))
+                await asyncio.gather(*(supervisor.end() for supervisor in self._supervisors))
 
     async def context(self, options: Mapping[str, Any] | None = None) -> TaskContext:
         """A clean context for one task, which must `close` it.
@@ -129,14 +133,17 @@ class Browsers:
                 log.info("browser.open_failed", pid=process.chromium.pid, error=str(error))
                 await asyncio.wait({process.ended}, timeout=self._limits.ping_s)
 
-    async def settled(self) -> None:
+    async def wait_started(self) -> None:
         """Wait until each browser has started or failed to start."""
-        while any(place.process is None and place.problem is None for place in self._places):
+        while any(
+            supervisor.process is None and supervisor.problem is None
+            for supervisor in self._supervisors
+        ):
             await self._changed.wait()
 
     def spares(self) -> list[TaskContext]:
         """The spare contexts of all browsers."""
-        return [spare for p in self._places if p.process for spare in p.process.spares]
+        return [spare for p in self._supervisors if p.process for spare in p.process.spares]
 
     def stats(self) -> BrowsersStats:
         """A snapshot of the state; cheap, as it queries no process."""
@@ -151,25 +158,27 @@ class Browsers:
                 contexts_in_use=process.in_use,
                 spares=len(process.spares),
             )
-            for number, place in enumerate(self._places, start=1)
-            for process in sorted(place.processes, key=lambda process: process.number)
+            for number, supervisor in enumerate(self._supervisors, start=1)
+            for process in sorted(supervisor.processes, key=lambda process: process.number)
         )
-        problems = [place.problem for place in self._places if place.problem]
+        problems = [supervisor.problem for supervisor in self._supervisors if supervisor.problem]
         return BrowsersStats(
             browsers=browsers,
             contexts_in_use=sum(browser.contexts_in_use for browser in browsers),
             spares=sum(browser.spares for browser in browsers),
-            restarts=sum((place.restarts for place in self._places), Counter[Ending]()),
-            version=next((p.process.version for p in self._places if p.process), None),
+            restarts=sum(
+                (supervisor.restarts for supervisor in self._supervisors), Counter[Ending]()
+            ),
+            version=next((p.process.version for p in self._supervisors if p.process), None),
             problem=problems[0] if problems else None,
         )
 
     def _pick(self) -> BrowserProcess | None:
         """The browser for the next task: responsive, then with a spare, then the fewest tasks."""
         ready = [
-            place.process
-            for place in self._places
-            if place.process is not None and place.process.state is BrowserState.READY
+            supervisor.process
+            for supervisor in self._supervisors
+            if supervisor.process is not None and supervisor.process.state is BrowserState.READY
         ]
         return min(
             ready,
@@ -180,8 +189,8 @@ class Browsers:
     def _check_hope(self) -> None:
         if self._folder is None:
             raise BrowserUnavailable("the browsers are not running")
-        if all(place.hopeless for place in self._places):
-            raise BrowserUnavailable(str(self._places[0].problem))
+        if all(supervisor.hopeless for supervisor in self._supervisors):
+            raise BrowserUnavailable(str(self._supervisors[0].problem))
 
     def _notify(self) -> None:
         """Wake all waiters for a change. Later waiters get a new event."""
@@ -202,8 +211,8 @@ class Browsers:
 
     async def _measure_memory(self) -> None:
         while True:
-            for place in self._places:
-                for process in list(place.processes):
+            for supervisor in self._supervisors:
+                for process in list(supervisor.processes):
                     # In a thread, since the kernel walks page tables for this.
                     process.memory_mb = await asyncio.to_thread(
                         tree_memory_mb, process.driver.process
@@ -230,11 +239,11 @@ def _close_unwanted(opening: asyncio.Future[TaskContext]) -> None:
         opening.result().close_soon()
 
 
-async def _kept(place: Place) -> None:
-    """Run `place.keep` forever: log an exception, which is a defect of ours, and restart it."""
+async def _run_supervisor(supervisor: BrowserSupervisor) -> None:
+    """Run `supervisor.run` forever: log an exception, which is a defect, and restart it."""
     while True:
         try:
-            await place.keep()
+            await supervisor.run()
         except Exception:
             log.exception("browser.keeper_failed")
-        await asyncio.sleep(KEEPER_PAUSE_S)
+        await asyncio.sleep(RESTART_PAUSE_S)

@@ -12,9 +12,9 @@ import structlog
 from playwright.async_api import Playwright, async_playwright
 
 from slotgrid.runtime.process_tree import children
-from worker.browser.events import EventMeter
-from worker.browser.patience import consume, done_within
-from worker.browser.processes import ExitWatch, kill, processes_of
+from worker.browser.bounded_wait import consume, done_within
+from worker.browser.event_budget import EventMeter
+from worker.browser.os_processes import ExitWatch, kill, processes_of
 
 log = structlog.get_logger(__name__)
 

@@ -27,7 +27,7 @@ class ContextOptionsRefused(BrowserError):
     """Playwright refused the options of a new context; the cause says why."""
 
 
-def tells_of_crash(error: BaseException) -> bool:
+def is_crash(error: BaseException) -> bool:
     """Whether Playwright raised this because the renderer of a tab died during the call.
 
     The whole first line must match: a page's script may raise an error that contains these words.

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.setting_choices import BrowserKind
 from worker.browser.errors import BrowserMissing
-from worker.browser.find import Executable, find_executable
+from worker.browser.find_chromium import Executable, find_executable
 
 BOOT_SWITCH = "--slotgrid-boot="
 """A switch that marks a browser's main process with its boot id; Chromium ignores it."""

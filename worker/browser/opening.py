@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from playwright.async_api import Browser, BrowserContext, Page
 from playwright.async_api import Error as PlaywrightError
 
-from worker.browser.errors import ContextOptionsRefused, tells_of_crash
-from worker.browser.limits import Limits
-from worker.browser.patience import consume, done_within
+from worker.browser.bounded_wait import consume, done_within
+from worker.browser.errors import ContextOptionsRefused, is_crash
+from worker.browser.time_limits import Limits
 
 T = TypeVar("T")
 OPEN_TRIES = 2
@@ -42,7 +42,7 @@ async def open_with_page(
                 closing.add_done_callback(consume)
             if attempt == OPEN_TRIES and isinstance(cause, TimeoutError):
                 raise PlaywrightError("the tab did not open in time") from cause
-            if attempt == OPEN_TRIES and tells_of_crash(cause):
+            if attempt == OPEN_TRIES and is_crash(cause):
                 raise PlaywrightError("the tab crashed while it was opened") from cause
             if attempt == OPEN_TRIES:
                 raise ContextOptionsRefused(f"Playwright refuses: {cause}") from cause

@@ -4,8 +4,8 @@ import asyncio
 
 import structlog
 
-from worker.browser.process import BrowserProcess
-from worker.browser.states import BrowserState
+from worker.browser.browser_process import BrowserProcess
+from worker.browser.browser_states import BrowserState
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worker.browser.states import BrowserState, Ending
+from worker.browser.browser_states import BrowserState, Ending
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from typing import IO
 import psutil
 import structlog
 
-from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.setting_choices import BrowserKind
 from worker.browser.launch import BOOT_SWITCH
-from worker.browser.processes import kill, kill_group, leads_a_group, processes_of
+from worker.browser.os_processes import kill, kill_group, leads_a_group, processes_of
 
 log = structlog.get_logger(__name__)
 

@@ -19,22 +19,22 @@ from typing import Any, Literal, TextIO
 import msgspec
 
 from slotgrid.core.errors import InvalidInput
-from slotgrid.core.events import NotJson, well_formed
+from slotgrid.core.event_log import NotJson, well_formed
 from slotgrid.function import FunctionOptions
-from slotgrid.runtime.parent import end_with_parent
+from slotgrid.runtime.parent_watch import end_with_parent
 from worker.json_values import json_bytes
 from worker.plain.context import ChildContext
 from worker.plain.messages import (
     LENGTH,
     TO_CHILD,
     Answer,
+    ContextCall,
     FrameTooLarge,
     FromChild,
     NotStarted,
     Raised,
     Returned,
     Run,
-    Say,
     Start,
     Started,
     ToChild,
@@ -43,13 +43,13 @@ from worker.plain.messages import (
 from worker.registry.python.binding import read_binding
 from worker.registry.python.generation import Generation
 from worker.registry.python.marks import marked_in
-from worker.registry.sources import Snapshot, Source
-from worker.tracebacks import text_of, told
+from worker.registry.sources import Snapshot, SourceFile
+from worker.tracebacks import format_traceback, text_of
 
 _LONGEST_LINE = 64 * 1024
 
 
-class WorkerGone(Exception):
+class ParentGone(Exception):
     """The worker has closed the socket."""
 
 
@@ -61,17 +61,17 @@ class Channel:
         # A function may call from several threads; each answer must reach its own caller.
         self._turn = threading.Lock()
 
-    def tell(self, message: FromChild) -> None:
+    def notify(self, message: FromChild) -> None:
         """Send a message that has no answer. Raises FrameTooLarge."""
         with self._turn:
             self._socket.sendall(encode(message))
 
     def receive(self) -> ToChild:
-        """Wait for the next message. Raises WorkerGone."""
+        """Wait for the next message. Raises ParentGone."""
         (length,) = LENGTH.unpack(self._read(LENGTH.size))
         return TO_CHILD.decode(self._read(length))
 
-    def say(self, message: Say) -> Answer:
+    def call(self, message: ContextCall) -> Answer:
         """Send a request and wait for its answer. Raises FrameTooLarge or WorkerGone."""
         with self._turn:
             self._socket.sendall(encode(message))
@@ -85,7 +85,7 @@ class Channel:
         while filled < length:
             received = self._socket.recv_into(view[filled:])
             if received == 0:
-                raise WorkerGone
+                raise ParentGone
             filled += received
         return data
 
@@ -148,7 +148,7 @@ class Function:
     def load(cls, start: Start) -> "Function":
         """Import the sent text. Raises any exception of its code."""
         sources = {
-            PurePosixPath(path): Source(PurePosixPath(path), data, frozenset())
+            PurePosixPath(path): SourceFile(PurePosixPath(path), data, frozenset())
             for path, data in start.sources.items()
         }
         generation = Generation(Snapshot(Path(start.folder), sources))
@@ -185,7 +185,7 @@ class Function:
         return Raised(
             error=type(error).__name__,
             message=well_formed(text_of(error)),
-            traceback=well_formed(told(error)),
+            traceback=well_formed(format_traceback(error)),
             retryable=cause == "function" and isinstance(error, self._options.retry_on),
             cause=cause,
             violations=tuple((fault.pointer, fault.message) for fault in violations),
@@ -193,16 +193,16 @@ class Function:
 
 
 def serve(channel: Channel, streams: tuple[Lines, Lines]) -> None:
-    """Load the function, then run it for each task. Raises WorkerGone at the end."""
+    """Load the function, then run it for each task. Raises ParentGone at the end."""
     start = channel.receive()
     assert isinstance(start, Start)
     try:
         function = Function.load(start)
     except (Exception, SystemExit) as error:
         text = f"{type(error).__name__}: {text_of(error)}"
-        channel.tell(NotStarted(well_formed(text), well_formed(told(error))))
+        channel.notify(NotStarted(well_formed(text), well_formed(format_traceback(error))))
         return
-    channel.tell(Started())
+    channel.notify(Started())
     while True:
         run = channel.receive()
         assert isinstance(run, Run)
@@ -215,9 +215,9 @@ def serve(channel: Channel, streams: tuple[Lines, Lines]) -> None:
             stream.context = None
         context.close()
         try:
-            channel.tell(outcome)
+            channel.notify(outcome)
         except FrameTooLarge as error:
-            channel.tell(function.raised(error))
+            channel.notify(function.raised(error))
 
 
 def main() -> None:
@@ -232,7 +232,7 @@ def main() -> None:
     status = 0
     try:
         serve(Channel(end), streams)
-    except (WorkerGone, OSError):
+    except (ParentGone, OSError):
         pass  # the worker is gone: nothing to report to
     except Exception:  # a defect of ours, for the worker's log
         traceback.print_exc()

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from slotgrid.core.parts import Artifact
+from slotgrid.core.task_parts import Artifact
 
 LENGTH = struct.Struct(">I")
 FRAME_LIMIT = 128 * 1024 * 1024
@@ -36,7 +36,7 @@ class Run(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """The result of a `Say`: success, for `save` with the file, or a refusal with its reason."""
+    """The result of a `ContextCall`: success, for `save` with the file, or a refusal."""
 
     file: Artifact | None = None
     refused: str | None = None
@@ -53,7 +53,7 @@ class NotStarted(msgspec.Struct, frozen=True, tag=True):
     traceback: str
 
 
-class Say(msgspec.Struct, frozen=True, tag=True):
+class ContextCall(msgspec.Struct, frozen=True, tag=True):
     """Call a method of the task's context. `arguments` is JSON, `content` the file to save."""
 
     method: Literal["emit", "status", "progress", "stream", "log", "save"]
@@ -83,7 +83,7 @@ class Raised(msgspec.Struct, frozen=True, tag=True):
 
 
 ToChild = Start | Run | Answer
-FromChild = Started | NotStarted | Say | Returned | Raised
+FromChild = Started | NotStarted | ContextCall | Returned | Raised
 
 
 class FrameTooLarge(ValueError):

@@ -17,7 +17,7 @@ D = TypeVar("D")
 
 
 @dataclass(frozen=True)
-class Offer:
+class LoadedFile:
     """One file's input to `assemble`: its present contents or an error, and the last good contents.
 
     Either `contents` or `error` is set.
@@ -40,7 +40,7 @@ class Assembly:
     """The contents in use, by file."""
 
 
-def assemble(offers: Mapping[str, Offer], in_use: Mapping[str, FileContents]) -> Assembly:
+def assemble(files: Mapping[str, LoadedFile], in_use: Mapping[str, FileContents]) -> Assembly:
     """Merge the files in the order of their names. `in_use`: the contents in use before, by file.
 
     If two files define the same tag or service, the first keeps it and the second is broken. If
@@ -48,15 +48,15 @@ def assemble(offers: Mapping[str, Offer], in_use: Mapping[str, FileContents]) ->
     is, both are broken. A broken file keeps its last good contents if these are still valid.
     Functions above the limits of a link, counted in the order of their files, are broken.
     """
-    rivals = _rivals(offers, in_use)
+    rivals = _rivals(files, in_use)
     chosen: dict[str, FileContents] = {}
     errors: dict[str, str] = {}
     tags: dict[str, TagDefinition] = {}
     services: dict[str, ServiceDefinition] = {}
-    for path, offer in sorted(offers.items()):
-        if offer.contents is None:
-            errors[path] = offer.error
-        for contents in _preferred(offer):
+    for path, file in sorted(files.items()):
+        if file.contents is None:
+            errors[path] = file.error
+        for contents in _preferred(file):
             fault = _taken(contents, tags, services)
             if contents.function is not None:
                 fault = fault or rivals.get(path, "")
@@ -69,7 +69,7 @@ def assemble(offers: Mapping[str, Offer], in_use: Mapping[str, FileContents]) ->
             break
     functions: dict[str, Runnable] = {}
     for path, contents in chosen.items():
-        previous = offers[path].last_good
+        previous = files[path].last_good
         for function in (contents.function, previous.function if previous else None):
             if function is None:
                 break
@@ -118,11 +118,11 @@ def _surplus(
     return surplus
 
 
-def _rivals(offers: Mapping[str, Offer], in_use: Mapping[str, FileContents]) -> dict[str, str]:
+def _rivals(files: Mapping[str, LoadedFile], in_use: Mapping[str, FileContents]) -> dict[str, str]:
     """The files that may not have their function's name, as another file claims it; and why."""
     claims: dict[str, list[str]] = {}
-    for path, offer in sorted(offers.items()):
-        contents = next(_preferred(offer), None)
+    for path, file in sorted(files.items()):
+        contents = next(_preferred(file), None)
         if contents is not None and contents.function is not None:
             claims.setdefault(contents.function.spec.name, []).append(path)
     errors: dict[str, str] = {}
@@ -134,11 +134,11 @@ def _rivals(offers: Mapping[str, Offer], in_use: Mapping[str, FileContents]) -> 
     return errors
 
 
-def _preferred(offer: Offer) -> Iterator[FileContents]:
-    if offer.contents is not None:
-        yield offer.contents
-    if offer.last_good is not None:
-        yield offer.last_good
+def _preferred(file: LoadedFile) -> Iterator[FileContents]:
+    if file.contents is not None:
+        yield file.contents
+    if file.last_good is not None:
+        yield file.last_good
 
 
 def _taken(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from slotgrid.contexts import Service
 from slotgrid.function import ServiceOptions
+from slotgrid.function_context import Service
 from worker.registry.runnable import Runnable
 
 

@@ -1,4 +1,4 @@
-"""The functions that this worker offers: finds, checks and reloads them."""
+"""The functions that this worker offers: finds, checks and hot-reloads them."""
 
 import asyncio
 import time
@@ -11,7 +11,8 @@ import structlog
 
 from slotgrid.backoff import Backoff
 from slotgrid.core.spec import FunctionSpec
-from worker.registry.assembly import Assembly, Offer, assemble
+from worker.registry.assembly import Assembly, LoadedFile, assemble
+from worker.registry.bounded_calls import in_thread
 from worker.registry.definitions import (
     BrokenFile,
     FileContents,
@@ -19,11 +20,10 @@ from worker.registry.definitions import (
     ServiceDefinition,
     TagDefinition,
 )
+from worker.registry.folder_watch import watch
 from worker.registry.loader import Loader, ReadFile
-from worker.registry.patience import in_thread
 from worker.registry.runnable import Runnable
 from worker.registry.sources import Snapshot
-from worker.registry.watching import watch
 
 IMPORT_TIMEOUT_S = 10.0
 RETRY_IMPORT = Backoff(first_s=60.0, ceiling_s=3600.0)
@@ -39,7 +39,7 @@ class _Tried:
     """The result of the last attempt to load a file."""
 
     revision: str
-    offer: Offer
+    offer: LoadedFile
     timeouts: int = 0
     """Consecutive timeouts of the file's import."""
     again_at: float = 0.0
@@ -137,7 +137,9 @@ class Registry:
             if snapshot.unreadable and snapshot.unreadable != before.unreadable:
                 log.error("functions.unreadable", folders=list(snapshot.unreadable))
             self._snapshot = snapshot
-            self._tried = {path: _settled(look, path, assembly) for path, look in tried.items()}
+            self._tried = {
+                path: _without_last_good(look, path, assembly) for path, look in tried.items()
+            }
             changed = self._publish(assembly)
         if changed:
             for callback in self._callbacks:
@@ -155,7 +157,7 @@ class Registry:
     def _needs_another_look(self) -> bool:
         """Whether a load may have another result although no file has changed."""
         return not self._snapshot.whole or any(
-            look.timeouts and not _is_settled(look) for look in self._tried.values()
+            look.timeouts and not _needs_no_retry(look) for look in self._tried.values()
         )
 
     async def _try_files(self, snapshot: Snapshot) -> dict[str, _Tried]:
@@ -166,7 +168,7 @@ class Registry:
             before = self._tried.get(str(path))
             revision = snapshot.revision(path)
             same = before is not None and before.revision == revision
-            if before is not None and same and _is_settled(before):
+            if before is not None and same and _needs_no_retry(before):
                 tried[str(path)] = before
                 continue
             if path.suffix not in readers:
@@ -186,13 +188,13 @@ class Registry:
                 name=f"functions-import-{path}",
             )
         except FileFault as fault:
-            return _Tried(revision, Offer(None, str(fault), last_good))
+            return _Tried(revision, LoadedFile(None, str(fault), last_good))
         except TimeoutError:
             error = f"its import takes longer than {self._import_timeout_s:g} s"
             timeouts += 1
             again_at = time.monotonic() + self._retry_import.full_s(timeouts)
-            return _Tried(revision, Offer(None, error, last_good), timeouts, again_at)
-        return _Tried(revision, Offer(contents, last_good=last_good))
+            return _Tried(revision, LoadedFile(None, error, last_good), timeouts, again_at)
+        return _Tried(revision, LoadedFile(contents, last_good=last_good))
 
     def _publish(self, assembly: Assembly) -> bool:
         before, self._assembly = self._assembly, assembly
@@ -221,18 +223,18 @@ def _sendable(contents: FileContents) -> FileContents:
     return contents
 
 
-def _is_settled(tried: _Tried) -> bool:
+def _needs_no_retry(tried: _Tried) -> bool:
     """Whether the file needs no retry before it changes, or before its backoff ends."""
     return tried.offer.contents is not None or time.monotonic() < tried.again_at
 
 
-def _settled(tried: _Tried, path: str, assembly: Assembly) -> _Tried:
+def _without_last_good(tried: _Tried, path: str, assembly: Assembly) -> _Tried:
     """Drop a file's last good contents if the present ones are in use."""
     if assembly.good.get(path) is not tried.offer.contents:
         return tried
     if any(broken.path == path for broken in assembly.broken):
         return tried
-    return replace(tried, offer=Offer(tried.offer.contents))
+    return replace(tried, offer=LoadedFile(tried.offer.contents))
 
 
 def _same(one: Assembly, other: Assembly) -> bool:

@@ -11,11 +11,11 @@ from typing import Any
 import structlog
 
 from slotgrid.backoff import Backoff
-from slotgrid.contexts import Service
-from slotgrid.core.moments import iso
+from slotgrid.core.deadlines import iso
+from slotgrid.function_context import Service
 from worker.json_values import plain_json
+from worker.registry.bounded_calls import within
 from worker.registry.definitions import ServiceDefinition
-from worker.registry.patience import within
 from worker.registry.registry import Registry
 
 STATUS_EVERY_S = 1.0
@@ -87,7 +87,7 @@ class Services:
         self._sleep = sleep
         self._status_timeout_s = status_timeout_s
         self._stop_timeout_s = stop_timeout_s
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _RunningService] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._callbacks: list[Callable[[], None]] = []
         self._running = False
@@ -142,11 +142,13 @@ class Services:
                 self._end(name)
         for name, definition in defined.items():
             if name not in self._kept:
-                kept = self._kept[name] = _Kept(definition)
+                kept = self._kept[name] = _RunningService(definition)
                 predecessors = {task for task in self._ending if task.get_name() == _title(name)}
-                kept.task = asyncio.create_task(self._keep(kept, predecessors), name=_title(name))
+                kept.task = asyncio.create_task(
+                    self._run_service(kept, predecessors), name=_title(name)
+                )
                 kept.task.add_done_callback(self._ended)
-        self._tell()
+        self._notify()
 
     def _end(self, name: str) -> None:
         task = self._kept.pop(name).task
@@ -166,15 +168,17 @@ class Services:
                 }
             )
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for callback in self._callbacks:
             callback()
 
-    def _move(self, kept: "_Kept", state: ServiceState, error: str | None = None) -> None:
+    def _move(self, kept: "_RunningService", state: ServiceState, error: str | None = None) -> None:
         kept.move_to(state, error)
-        self._tell()
+        self._notify()
 
-    async def _keep(self, kept: "_Kept", predecessors: set[asyncio.Task[None]]) -> None:
+    async def _run_service(
+        self, kept: "_RunningService", predecessors: set[asyncio.Task[None]]
+    ) -> None:
         """Start the service, and restart it with backoff, until cancelled."""
         if predecessors:
             await asyncio.wait(predecessors)  # never two of one name at a time
@@ -187,12 +191,12 @@ class Services:
             kept.restarts += 1
             self._move(kept, ServiceState.STARTING, kept.error)
 
-    async def _live(self, kept: "_Kept") -> None:
+    async def _live(self, kept: "_RunningService") -> None:
         """One life of the service, from its start until its failure and stop."""
         service = None
         try:
             service = kept.definition.factory()
-            await self._start_and_ask(kept, service)
+            await self._start_and_probe(kept, service)
         # Any exception of an author's code means `down`, also SystemExit.
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -206,7 +210,7 @@ class Services:
             if service is not None:
                 await self._stop(service, kept.definition.name)
 
-    async def _start_and_ask(self, kept: "_Kept", service: Service) -> None:
+    async def _start_and_probe(self, kept: "_RunningService", service: Service) -> None:
         """Start the service, then probe it each STATUS_EVERY_S, until it fails."""
         name, options = kept.definition.name, kept.definition.options
         await within(service.start(), timeout_s=options.start_timeout_s, name=f"start of {name}")
@@ -228,7 +232,7 @@ class Services:
             log.warning("service.stop_failed", service=name, error=str(error))
 
 
-class _Kept:
+class _RunningService:
     """The state of one service."""
 
     def __init__(self, definition: ServiceDefinition) -> None:

@@ -20,7 +20,7 @@ References = Callable[[PurePosixPath, bytes], Iterable[PurePosixPath]]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceFile:
     """One file: its path under the folder, its bytes, the files that it may use.
 
     If the file could not be read, `data` is None and `fault` says why.
@@ -37,8 +37,8 @@ class Source:
         folder: Path,
         path: PurePosixPath,
         references: References,
-        known: "Source | None" = None,
-    ) -> "Source":
+        known: "SourceFile | None" = None,
+    ) -> "SourceFile":
         """Read the file; returns `known` if its bytes are unchanged."""
         try:
             data = (folder / path).read_bytes()
@@ -54,7 +54,7 @@ class Snapshot:
     """The files of the folder that have a loader, at one moment, by their paths under it."""
 
     folder: Path
-    sources: Mapping[PurePosixPath, Source]
+    sources: Mapping[PurePosixPath, SourceFile]
     unreadable: tuple[str, ...] = ()
     """Folders that could not be listed, and why. Files of the previous snapshot in them count as
     unreadable files."""
@@ -73,7 +73,7 @@ class Snapshot:
         known = previous.sources if previous else {}
         faults: list[OSError] = []
         found = {
-            path: Source.read(folder, path, references[path.suffix], known.get(path))
+            path: SourceFile.read(folder, path, references[path.suffix], known.get(path))
             for path in _walk(folder, faults.append)
             if path.suffix in references
         }
@@ -81,7 +81,7 @@ class Snapshot:
             unread = Path(fault.filename)
             for path in known:
                 if path not in found and (folder / path).is_relative_to(unread):
-                    found[path] = Source(path, None, frozenset(), _unreadable(fault))
+                    found[path] = SourceFile(path, None, frozenset(), _unreadable(fault))
         return cls(
             folder,
             dict(sorted(found.items())),

@@ -9,12 +9,12 @@ from typing import Any
 
 import structlog
 
-from slotgrid.core.events import encode_json, well_formed
+from slotgrid.core.event_log import encode_json, well_formed
 from slotgrid.function import NodeFacts
 from slotgrid.runtime.background import background
 from slotgrid.wire.limits import ENTRIES_BYTES, ENTRIES_LIMIT
+from worker.registry.bounded_calls import in_thread, within
 from worker.registry.definitions import TagDefinition
-from worker.registry.patience import in_thread, within
 from worker.registry.registry import Registry
 
 REFRESH_EVERY_S = 60.0
@@ -70,7 +70,7 @@ class Tags:
     async def refresh(self) -> None:
         """Evaluate all tags now, concurrently."""
         defined = self._registry.tags_defined
-        self._tags = _within_bounds(await asyncio.gather(*(self._ask(tag) for tag in defined)))
+        self._tags = _within_bounds(await asyncio.gather(*(self._evaluate(tag) for tag in defined)))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -91,7 +91,7 @@ class Tags:
             self._due.clear()
             await self.refresh()
 
-    async def _ask(self, definition: TagDefinition) -> Tag:
+    async def _evaluate(self, definition: TagDefinition) -> Tag:
         name = definition.name
         try:
             return Tag(name, _checked(await self._answer(definition)))

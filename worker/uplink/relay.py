@@ -6,13 +6,13 @@ import msgspec
 import orjson
 
 from slotgrid.core.errors import Internal, OutputInvalid, ServiceError
-from slotgrid.core.events import EventLog
+from slotgrid.core.event_log import EventLog
 from slotgrid.core.task import NODE_STEP, Task
 from slotgrid.wire.encoding import knows
 from slotgrid.wire.limits import CREDITS, FRAME_LIMIT, GRANT_EVERY
 from slotgrid.wire.link import Link, MessageTooLarge
+from slotgrid.wire.message_parts import ArtifactInfo, Claim, StepInfo
 from slotgrid.wire.messages import Done, EventMessage, Failed, FromBalancer, LogMessage
-from slotgrid.wire.parts import ArtifactInfo, Claim, StepInfo
 
 PART_BYTES = 512
 """Approximate size of a file or a step in a message, without its input and output."""
@@ -21,7 +21,7 @@ UNREPORTABLE = "the worker could not report the task's events or its end; its lo
 Free = Callable[[], tuple[dict[str, int], int]]
 
 
-class Balancer:
+class BalancerLink:
     """A balancer that sends tasks, identified by its boot; `link` is None while it is lost."""
 
     def __init__(self, boot: str, name: str, protocol: str) -> None:
@@ -51,14 +51,14 @@ class Relay:
         "task",
     )
 
-    def __init__(self, task: Task, balancer: Balancer, news: Callable[["Relay"], None]) -> None:
+    def __init__(self, task: Task, balancer: BalancerLink, news: Callable[["Relay"], None]) -> None:
         self.task = task
         self.balancer = balancer
         self.ended = False
         self.retryable = False
         self.noted = False
         """Whether the relay is on the list of relays with something to send."""
-        self.position = task.events.last_id if task.spoke else 0
+        self.position = task.events.last_id if task.has_events else 0
         """The number of the last event that was sent."""
         self._logs = 0
         self._only_end = False
@@ -66,7 +66,7 @@ class Relay:
         self._news = news
         task.follow(self)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Schedule this relay: the task has new output, or the link has room again."""
         if not self.noted:
             self.noted = True
@@ -76,11 +76,11 @@ class Relay:
         """Whether the function should wait before it emits more."""
         return self.task.events.far_behind(self.position)
 
-    def go_on_from(self, claim: Claim) -> None:
+    def resume_after(self, claim: Claim) -> None:
         """Continue after a reconnect; `claim` has the numbers of what the balancer received."""
         self.position = min(claim.events, self.task.events.last_id)
         self._logs = min(claim.logs, self.task.logs.last_id)
-        self.tell()
+        self.notify()
 
     def skip_to_end(self) -> None:
         """Send only the task's end from now on, no events and log lines."""
@@ -96,23 +96,23 @@ class Relay:
         """Stop following the task."""
         self.task.follow(None)
 
-    def say(self, free: Free) -> bool:
+    def send_pending(self, free: Free) -> bool:
         """Send what credits and link allow now; True if the task's end was sent."""
         link = self.balancer.link
         if link is None or link.ending is not None:
             return False
-        said_all = self._only_end or (self._say_events(link) and self._say_lines(link))
-        if not (self.ended and said_all):
+        all_sent = self._only_end or (self._send_events(link) and self._send_log_lines(link))
+        if not (self.ended and all_sent):
             return False
         if not self._unreportable and not self._may_send(link, self._end_size()):
             return False
-        self._say_end(link, free)
+        self._send_end(link, free)
         link.forget(self.task.id)
         self.detach()
         return True
 
     def _may_send(self, link: Link[FromBalancer], size: int, *, beside: int = GRANT_EVERY) -> bool:
-        """Whether a message of about `size` bytes may be sent now. If not, `tell` is called later.
+        """Whether about `size` bytes may be sent now. If not, `notify` is called later.
 
         A large message needs more than `beside` credits. Some are for its pieces: without them,
         the message would wait on the link until the caller reads, and use up the limit of unsent
@@ -121,9 +121,9 @@ class Relay:
         if size <= FRAME_LIMIT:
             return True
         if link.credits(self.task.id) <= beside:
-            return False  # `RemoteTasks.credited` calls `tell`
+            return False  # `RemoteTasks.credited` calls `notify`
         if not link.has_room(size):
-            link.when_room(self.task.id, self.tell)
+            link.when_room(self.task.id, self.notify)
             return False
         return True
 
@@ -132,15 +132,15 @@ class Relay:
         values = sum(len(step.input) + len(step.output) for step in task.steps)
         return len(task.result) + values + PART_BYTES * (len(task.steps) + len(task.artifacts))
 
-    def _say_events(self, link: Link[FromBalancer]) -> bool:
-        if not self.task.spoke:  # most tasks emit nothing
+    def _send_events(self, link: Link[FromBalancer]) -> bool:
+        if not self.task.has_events:  # most tasks emit nothing
             return True
         events = self.task.events
-        said_all = self._say_new(link, events)
+        all_sent = self._send_new_events(link, events)
         events.moved_on(self)
-        return said_all
+        return all_sent
 
-    def _say_new(self, link: Link[FromBalancer], events: EventLog) -> bool:
+    def _send_new_events(self, link: Link[FromBalancer], events: EventLog) -> bool:
         task = self.task
         for event in events.after(self.position):
             if not event.terminal:  # the balancer makes that one from `done` or `failed`
@@ -160,9 +160,9 @@ class Relay:
             self.position = event.id
         return True
 
-    def _say_lines(self, link: Link[FromBalancer]) -> bool:
+    def _send_log_lines(self, link: Link[FromBalancer]) -> bool:
         task = self.task
-        if not task.wrote:  # most tasks: do not create their log
+        if not task.has_function_log:  # most tasks: do not create their log
             return True
         for line in task.logs.after(self._logs):
             if line.kind != NODE_STEP:  # each node writes its own lines about its work on a task
@@ -177,7 +177,7 @@ class Relay:
             self._logs = line.id
         return True
 
-    def _say_end(self, link: Link[FromBalancer], free: Free) -> None:
+    def _send_end(self, link: Link[FromBalancer], free: Free) -> None:
         task, (slots, seq) = self.task, free()
         if self._unreportable:
             error: ServiceError = Internal(UNREPORTABLE, task_id=task.id)

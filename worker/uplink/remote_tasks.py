@@ -11,15 +11,16 @@ from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import Internal, ServiceError, UnknownFunction, WorkerLost
 from slotgrid.core.fields import ANYWHERE, Mode, Place
 from slotgrid.core.lease import class_of
-from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.observer import Observer
-from slotgrid.core.parts import Source
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Source
 from slotgrid.records.history import History
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.link import Link
+from slotgrid.wire.message_parts import Claim
 from slotgrid.wire.messages import (
     Failed,
     FromBalancer,
@@ -28,8 +29,7 @@ from slotgrid.wire.messages import (
     Started,
     TaskMessage,
 )
-from slotgrid.wire.parts import Claim
-from worker.uplink.relay import UNREPORTABLE, Balancer, Free, Relay
+from worker.uplink.relay import UNREPORTABLE, BalancerLink, Free, Relay
 
 log = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class RemoteTasks(Observer):
         self._empty = asyncio.Event()
         self._empty.set()
 
-    def offered(self, message: TaskMessage, balancer: Balancer) -> None:
+    def offered(self, message: TaskMessage, balancer: BalancerLink) -> None:
         """Start the task now, or send a refusal or failure with the reason."""
         link = balancer.link
         assert link is not None
@@ -103,13 +103,13 @@ class RemoteTasks(Observer):
         if relay is None:
             return
         relay.skip_to_end()
-        relay.tell()
+        relay.notify()
         self._supervisor().cancel(relay.task, reason)
 
     def credited(self, task_id: str) -> None:
         """Continue the task's events: its balancer returned credits."""
         if (relay := self._relays.get(task_id)) is not None:
-            relay.tell()
+            relay.notify()
 
     def has(self, task: Task) -> bool:
         """Whether a balancer sent this task and its end is not yet reported."""
@@ -129,7 +129,7 @@ class RemoteTasks(Observer):
         self._dispatcher.unreserve(task)
         if (relay := self._relays.get(task.id)) is not None:
             relay.ended = True
-            relay.tell()
+            relay.notify()
 
     def running(self) -> dict[str, tuple[str, ...]]:
         """The ids of all relayed tasks, by the boot of their balancer."""
@@ -139,7 +139,7 @@ class RemoteTasks(Observer):
             found[boot] = (*found.get(boot, ()), relay.task.id)
         return found
 
-    def agree(self, balancer: Balancer, claims: tuple[Claim, ...]) -> None:
+    def agree(self, balancer: BalancerLink, claims: tuple[Claim, ...]) -> None:
         """After a reconnect: continue the tasks that the balancer claims, cancel its others."""
         claimed = {claim.id: claim for claim in claims}
         for task_id, relay in list(self._relays.items()):
@@ -148,21 +148,21 @@ class RemoteTasks(Observer):
         for claim in claims:
             claimed_one = self._relays.get(claim.id) or self._from_history(claim.id, balancer)
             if claimed_one is not None and claimed_one.balancer is balancer:
-                claimed_one.go_on_from(claim)
+                claimed_one.resume_after(claim)
             else:
-                self._say_unknown(claim.id, balancer)
+                self._report_unknown(claim.id, balancer)
 
-    def give_up(self, balancer: Balancer) -> None:
+    def give_up(self, balancer: BalancerLink) -> None:
         """Cancel the tasks of a balancer that did not reconnect in time."""
         for relay in list(self._relays.values()):
             if relay.balancer is balancer:
                 self._drop(relay, "the link to its balancer was lost")
 
-    async def wait_told(self) -> None:
+    async def wait_reported(self) -> None:
         """Wait until the end of every task has been reported."""
         await self._empty.wait()
 
-    def _start(self, message: TaskMessage, balancer: Balancer) -> Started:
+    def _start(self, message: TaskMessage, balancer: BalancerLink) -> Started:
         """Start a task in a free slot. Raises _Refusal, or a ServiceError that fails the task."""
         earlier = self._history.get(message.id)
         self._check(message, earlier)
@@ -214,7 +214,7 @@ class RemoteTasks(Observer):
         ):
             raise _Refusal("busy", "an earlier attempt of the task still cleans up")
 
-    def _from_history(self, task_id: str, balancer: Balancer) -> Relay | None:
+    def _from_history(self, task_id: str, balancer: BalancerLink) -> Relay | None:
         """A relay for a task that ended while its balancer was away or just before; else None."""
         task = self._history.get(task_id)
         if task is None or not task.state.terminal:
@@ -225,7 +225,7 @@ class RemoteTasks(Observer):
         self._empty.clear()
         return relay
 
-    def _say_unknown(self, task_id: str, balancer: Balancer) -> None:
+    def _report_unknown(self, task_id: str, balancer: BalancerLink) -> None:
         if balancer.link is not None:
             error = WorkerLost("the worker no longer has the task", task_id=task_id)
             free, seq = self._free()
@@ -249,19 +249,19 @@ class RemoteTasks(Observer):
     def _note(self, relay: Relay) -> None:
         """Let the relay send in the next loop iteration, after an ended task released its slot."""
         if not self._talking:
-            asyncio.get_running_loop().call_soon(self._speak)
+            asyncio.get_running_loop().call_soon(self._report)
         self._talking.append(relay)
 
-    def _speak(self) -> None:
+    def _report(self) -> None:
         talking, self._talking = self._talking, []
         for relay in talking:
             relay.noted = False
             try:
-                ended = relay.say(self._free)
+                ended = relay.send_pending(self._free)
             except Exception:  # a fault with one task must not stop the reports of others
                 log.exception("uplink.cannot_report", task_id=relay.task.id)
                 relay.fail()
                 self._supervisor().cancel(relay.task, UNREPORTABLE)
-                ended = relay.say(self._free)
+                ended = relay.send_pending(self._free)
             if ended:
                 self._forget(relay)

@@ -9,24 +9,24 @@ from functools import partial
 import structlog
 from aiohttp import ClientSession, web
 
-from slotgrid.core.node import NodeState
-from slotgrid.net.dialing import keep_dialing
+from slotgrid.core.node_state import NodeState
+from slotgrid.net.dialling import keep_dialling
 from slotgrid.runtime.background import background
-from slotgrid.wire import sockets
+from slotgrid.wire import link_sockets
 from slotgrid.wire.encoding import from_balancer
-from slotgrid.wire.ending import CloseCode, Ending
 from slotgrid.wire.limits import GRACE_S, REPORT_EVERY_S, REPORT_WITHIN_S
 from slotgrid.wire.link import Link
+from slotgrid.wire.link_ending import CloseCode, LinkEnding
 from slotgrid.wire.messages import Draining, FromBalancer, Report, Welcome
-from worker.uplink.asking import Answers
-from worker.uplink.conversation import Conversation
-from worker.uplink.facts import Facts
-from worker.uplink.relay import Balancer
+from worker.uplink.balancer_requests import RequestHandlers
+from worker.uplink.balancer_session import BalancerSession
+from worker.uplink.relay import BalancerLink
 from worker.uplink.remote_tasks import RemoteTasks
+from worker.uplink.status_messages import StatusMessages
 
 log = structlog.get_logger()
 
-TELL_ENDS_S = 2.0
+REPORT_ENDS_S = 2.0
 """Time limit at shutdown for reporting the ends of tasks to balancers."""
 
 
@@ -41,9 +41,9 @@ class Uplink:
         *,
         key: str,
         addresses: tuple[str, ...],
-        facts: Facts,
+        facts: StatusMessages,
         tasks: RemoteTasks,
-        answers: Answers,
+        answers: RequestHandlers,
     ) -> None:
         self._key = key
         self._addresses = addresses
@@ -51,9 +51,9 @@ class Uplink:
         self.tasks = tasks
         """The balancers' tasks, for the supervisor's wiring."""
         self._answers = answers
-        self._balancers: dict[str, Balancer] = {}
+        self._balancers: dict[str, BalancerLink] = {}
         self._grace: dict[str, asyncio.TimerHandle] = {}
-        self._conversations: set[Conversation] = set()
+        self._conversations: set[BalancerSession] = set()
         self._report_timer: asyncio.TimerHandle | None = None
         self._looked_at = -math.inf
         self._said: Report | None = None
@@ -69,7 +69,7 @@ class Uplink:
             _ = await stack.enter_async_context(background(self._keep_reporting, name="reports"))
             for address in self._addresses:
                 dial = partial(self._dial, session, address)
-                loop = partial(keep_dialing, dial, kind="uplink", balancer=address)
+                loop = partial(keep_dialling, dial, kind="uplink", balancer=address)
                 _ = await stack.enter_async_context(background(loop, name=f"link to {address}"))
             try:
                 yield
@@ -80,13 +80,13 @@ class Uplink:
 
     async def accept(self, request: web.Request) -> web.WebSocketResponse:
         """Serve an incoming link whose key has been checked."""
-        return await sockets.serve(request, from_balancer(), self.converse)
+        return await link_sockets.serve(request, from_balancer(), self.converse)
 
-    async def converse(self, link: Link[FromBalancer]) -> Ending:
+    async def converse(self, link: Link[FromBalancer]) -> LinkEnding:
         """Exchange messages with a balancer until the link ends."""
         if self._closing:
             link.close(CloseCode.GOING_AWAY, "the worker exits")
-        conversation = Conversation(link, self.tasks, self._answers, self._welcomed)
+        conversation = BalancerSession(link, self.tasks, self._answers, self._welcomed)
         link.send(self._facts.hello(self.tasks.running()))
         self._conversations.add(conversation)
         try:
@@ -101,7 +101,7 @@ class Uplink:
 
     async def _dial(self, session: ClientSession, address: str) -> bool:
         """Dial a balancer, and exchange messages with it until the link ends."""
-        link = await sockets.dial(session, address, self._key, from_balancer())
+        link = await link_sockets.dial(session, address, self._key, from_balancer())
         try:
             await self.converse(link)
         except Exception:
@@ -142,14 +142,14 @@ class Uplink:
         self._closing = True
         if any(balancer.link for balancer in self._balancers.values()):
             try:
-                async with asyncio.timeout(TELL_ENDS_S):
-                    await self.tasks.wait_told()
+                async with asyncio.timeout(REPORT_ENDS_S):
+                    await self.tasks.wait_reported()
             except TimeoutError:
-                log.warning("uplink.ends_untold", waited_s=TELL_ENDS_S)
+                log.warning("uplink.ends_untold", waited_s=REPORT_ENDS_S)
         for conversation in list(self._conversations):
             conversation.link.close(CloseCode.GOING_AWAY, "the worker exits")
 
-    def _note_end(self, peer: str, ending: Ending) -> None:
+    def _note_end(self, peer: str, ending: LinkEnding) -> None:
         """Log the end of a link. A rejection repeats with each retry; log only the first."""
         if ending.code != CloseCode.REJECTED:
             self._rejected.pop(peer, None)
@@ -158,11 +158,11 @@ class Uplink:
             self._rejected[peer] = ending.reason
             log.warning("uplink.rejected", balancer=peer, reason=ending.reason)
 
-    def _welcomed(self, welcome: Welcome, link: Link[FromBalancer]) -> Balancer:
+    def _welcomed(self, welcome: Welcome, link: Link[FromBalancer]) -> BalancerLink:
         """Register the link of a balancer that accepted this worker: a new or a returning one."""
         balancer = self._balancers.get(welcome.boot)
         if balancer is None:
-            balancer = Balancer(welcome.boot, welcome.name, welcome.protocol)
+            balancer = BalancerLink(welcome.boot, welcome.name, welcome.protocol)
             self._balancers[welcome.boot] = balancer
         if (timer := self._grace.pop(welcome.boot, None)) is not None:
             timer.cancel()
@@ -175,7 +175,7 @@ class Uplink:
         link.send(self._facts.report())  # for changes since `hello`, which were not reported
         return balancer
 
-    def _lost(self, balancer: Balancer, link: Link[FromBalancer]) -> None:
+    def _lost(self, balancer: BalancerLink, link: Link[FromBalancer]) -> None:
         """Start the grace period: after GRACE_S without a new link, the tasks are cancelled."""
         if balancer.link is not link:
             return
@@ -184,7 +184,7 @@ class Uplink:
             GRACE_S, self._give_up, balancer
         )
 
-    def _give_up(self, balancer: Balancer) -> None:
+    def _give_up(self, balancer: BalancerLink) -> None:
         del self._grace[balancer.boot]
         del self._balancers[balancer.boot]
         self.tasks.give_up(balancer)

@@ -7,18 +7,18 @@ from uuid import uuid4
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
-from slotgrid.core.node import NodeStatus
+from slotgrid.core.node_state import NodeStatus
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.records.history import History
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.settings import Settings
-from slotgrid.wire.parts import System
+from slotgrid.wire.message_parts import System
 from worker.attempt import Parts
 from worker.registry.tags import Tags
-from worker.uplink.asking import Answers
-from worker.uplink.facts import Facts
+from worker.uplink.balancer_requests import RequestHandlers
 from worker.uplink.remote_tasks import RemoteTasks
+from worker.uplink.status_messages import StatusMessages
 from worker.uplink.uplink import Uplink
 
 
@@ -39,7 +39,7 @@ def wire_uplink(
     drain: Callable[[float | None], None],
 ) -> Uplink:
     """An uplink that gets every change. Callables stand for parts that are made after it."""
-    facts = Facts(
+    facts = StatusMessages(
         settings,
         boot=uuid4().hex,
         version=version("slotgrid"),
@@ -62,7 +62,7 @@ def wire_uplink(
         history=history,
         free=facts.free,
     )
-    answers = Answers(
+    answers = RequestHandlers(
         status=status,
         history=history,
         artifacts=parts.artifacts,

@@ -9,14 +9,14 @@ from aiohttp_apispec import docs
 from slotgrid.core.errors import DatabaseUnavailable, Gone, NotFound, UnknownTask
 from slotgrid.core.principal import Scope
 from slotgrid.core.task import Task
-from slotgrid.intake import documents as d
+from slotgrid.intake import openapi_parts as d
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.files import FileAnswer
+from slotgrid.intake.file_response import FileAnswer
 from slotgrid.intake.framing import json_response
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import Answer, json_answer
 from slotgrid.intake.problems import BEGUN
-from slotgrid.records.ledger import Record
+from slotgrid.records.task_repository import Record
 
 RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")
 

@@ -18,11 +18,11 @@ from slotgrid.core.errors import (
     pointer,
 )
 from slotgrid.core.principal import Scope
-from slotgrid.intake import documents as d
+from slotgrid.intake import openapi_parts as d
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import read_json
 from slotgrid.intake.framing import json_response
-from slotgrid.intake.node import NODE
+from slotgrid.intake.json_body import read_json
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.submission_headers import idempotency_key, trace_of
 from slotgrid.tasks.bulk import no_list

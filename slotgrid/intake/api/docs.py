@@ -15,9 +15,9 @@ from aiohttp_apispec import docs
 from slotgrid.core.errors import NotFound
 from slotgrid.core.principal import Scope
 from slotgrid.core.schema import JsonSchema
-from slotgrid.intake import documents as d
-from slotgrid.intake.kept_file import kept_file
-from slotgrid.intake.node import NODE
+from slotgrid.intake import openapi_parts as d
+from slotgrid.intake.cached_file import cached_file
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import (
     Answer,
     Handler,
@@ -117,7 +117,7 @@ async def openapi(request: web.Request) -> web.Response:
 )
 async def docs_page(request: web.Request) -> web.Response:
     """`GET /docs`."""
-    return kept_file(PAGE, request, HEADERS)
+    return cached_file(PAGE, request, HEADERS)
 
 
 @docs(
@@ -136,7 +136,7 @@ async def docs_file(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if name not in FILES:
         raise NotFound(f"the page has no file {name!r}")
-    return kept_file(FILES[name], request, HEADERS)
+    return cached_file(FILES[name], request, HEADERS)
 
 
 def leading_to(address: str) -> Handler:

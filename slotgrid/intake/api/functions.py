@@ -6,11 +6,11 @@ from aiohttp_apispec import docs
 
 from slotgrid.core.errors import InvalidSubmission, UnknownFunction
 from slotgrid.core.principal import Scope
-from slotgrid.intake import documents as d
-from slotgrid.intake.node import NODE
+from slotgrid.intake import openapi_parts as d
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.query import paging, whole
-from slotgrid.records.views import function_detail
+from slotgrid.records.json_views import function_detail
 
 
 @docs(
@@ -25,7 +25,7 @@ async def list_functions(request: web.Request) -> web.Response:
     """`GET /functions`."""
     limit, offset = paging(request)
     node = request.config_dict[NODE]
-    group, contract = _asked(request)
+    group, contract = _requested(request)
     specs = [
         spec
         for spec in node.catalog.specs()
@@ -47,12 +47,12 @@ async def list_functions(request: web.Request) -> web.Response:
 async def get_function(request: web.Request) -> web.Response:
     """`GET /functions/{name}`; names may have slashes."""
     admission = request.config_dict[NODE].admission
-    spec = admission.function(request.match_info["name"], *_asked(request))
+    spec = admission.function(request.match_info["name"], *_requested(request))
     body = orjson.dumps(function_detail(spec, admission))
     return web.Response(body=body, content_type="application/json")
 
 
-def _asked(request: web.Request) -> tuple[str | None, int | None]:
+def _requested(request: web.Request) -> tuple[str | None, int | None]:
     """The group and contract in the query, each None if absent."""
     contract = whole(request, "contract", 0)
     return request.query.get("group"), contract or None

@@ -11,9 +11,9 @@ from aiohttp_apispec import docs
 from slotgrid.core.errors import InvalidSubmission
 from slotgrid.core.principal import Scope
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.intake import documents as d
+from slotgrid.intake import openapi_parts as d
 from slotgrid.intake.framing import json_response
-from slotgrid.intake.node import NODE, Served
+from slotgrid.intake.node_parts import NODE, Served
 from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.query import paging
 

@@ -8,8 +8,8 @@ from aiohttp_apispec import docs
 from slotgrid.core.errors import InvalidSubmission, Unauthorized
 from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import LINK_KEYS
-from slotgrid.intake.connections import key_shown
 from slotgrid.intake.openapi import Answer
+from slotgrid.intake.server_connections import key_shown
 
 
 class Acceptor(Protocol):

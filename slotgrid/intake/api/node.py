@@ -5,18 +5,18 @@ from aiohttp import web
 from aiohttp_apispec import docs
 
 from slotgrid.core.errors import Conflict, InvalidSubmission, NoWorker
-from slotgrid.core.node import NodeState
+from slotgrid.core.node_state import NodeState
 from slotgrid.core.principal import Scope
 from slotgrid.core.schema import Schema
-from slotgrid.intake import documents as d
+from slotgrid.intake import openapi_parts as d
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import read_json
-from slotgrid.intake.node import NODE
+from slotgrid.intake.json_body import read_json
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import Answer, Parameter, json_answer
 from slotgrid.intake.query import bad_parameter, whole
 from slotgrid.intake.schemas import node as node_schemas
-from slotgrid.runtime.choices import LogLevel
+from slotgrid.runtime.setting_choices import LogLevel
 
 ALIVE = b'{"status":"alive"}'
 """The body of `GET /livez`."""
@@ -100,7 +100,7 @@ async def metrics(request: web.Request) -> web.Response:
 )
 async def logs(request: web.Request) -> web.Response:
     """`GET /logs`."""
-    level, limit = asked_level(request), asked_lines(request)
+    level, limit = requested_level(request), requested_lines(request)
     return _json({"logs": request.config_dict[NODE].logs.entries(level, limit)})
 
 
@@ -153,7 +153,7 @@ async def switch_off(request: web.Request) -> web.Response:
 async def drain(request: web.Request) -> web.Response:
     """`POST /drain {deadline_s?}`, idempotent."""
     node = request.config_dict[NODE]
-    deadline_s = await asked_deadline_s(request)
+    deadline_s = await requested_deadline_s(request)
     audit(request, "drain", deadline_s=deadline_s)
     node.status.move_to(NodeState.DRAINING)  # before the answer: no task is accepted after it
     node.drain(deadline_s)
@@ -167,7 +167,7 @@ def _switched(state: NodeState, message: str) -> web.Response:
     return _json({"status": state, "message": message})
 
 
-def asked_level(request: web.Request) -> LogLevel:
+def requested_level(request: web.Request) -> LogLevel:
     """The minimum log level in the query. Raises InvalidSubmission."""
     text = request.query.get("level", LogLevel.DEBUG)
     try:
@@ -177,12 +177,12 @@ def asked_level(request: web.Request) -> LogLevel:
         raise bad_parameter("level", f"expected one of {expected}, got {text!r}") from None
 
 
-def asked_lines(request: web.Request) -> int:
+def requested_lines(request: web.Request) -> int:
     """The maximum number of lines in the query."""
     return whole(request, "limit", d.NUMBER_MOST)
 
 
-async def asked_deadline_s(request: web.Request) -> float | None:
+async def requested_deadline_s(request: web.Request) -> float | None:
     """The deadline in the body of a drain; None: the node's setting. Raises InvalidSubmission."""
     body, _ = await read_json(request, empty={})
     faults = DRAIN.violations(body)

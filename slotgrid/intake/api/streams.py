@@ -5,11 +5,11 @@ from aiohttp_apispec import docs
 
 from slotgrid.core.errors import DatabaseUnavailable, InvalidSubmission, NotFound, UnknownTask
 from slotgrid.core.principal import Scope
-from slotgrid.intake import documents as d
-from slotgrid.intake import stream_answer
+from slotgrid.intake import openapi_parts as d
+from slotgrid.intake import stream_response
 from slotgrid.intake.auth import PRINCIPAL
 from slotgrid.intake.framing import EVENT_STREAM, NDJSON, as_log_line, as_sse_or_gap
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import Answer
 from slotgrid.intake.query import bad_parameter, flag, parameter_fault
 
@@ -27,8 +27,8 @@ async def task_events(request: web.Request) -> web.StreamResponse:
     events = await request.config_dict[NODE].tasks.follow(
         request[PRINCIPAL], request.match_info["id"], after=_last_event_id(request)
     )
-    response = await stream_answer.open_stream(request, EVENT_STREAM)
-    await stream_answer.send(request, response, events, as_sse_or_gap, ended=events.wait_ended)
+    response = await stream_response.open_stream(request, EVENT_STREAM)
+    await stream_response.send(request, response, events, as_sse_or_gap, ended=events.wait_ended)
     return response
 
 
@@ -74,6 +74,6 @@ async def _logs(request: web.Request, *, step: str | None) -> web.StreamResponse
     if not follow:
         body = b"".join([as_log_line(line) async for line in lines])
         return web.Response(body=body, content_type=NDJSON)
-    response = await stream_answer.open_stream(request, NDJSON)
-    await stream_answer.send(request, response, lines, as_log_line, ended=lines.wait_ended)
+    response = await stream_response.open_stream(request, NDJSON)
+    await stream_response.send(request, response, lines, as_log_line, ended=lines.wait_ended)
     return response

@@ -29,9 +29,9 @@ from slotgrid.core.errors import (
 from slotgrid.core.fields import Mode
 from slotgrid.core.principal import Scope
 from slotgrid.core.submission import Submission
-from slotgrid.intake import documents as d
-from slotgrid.intake.body import read_json
+from slotgrid.intake import openapi_parts as d
 from slotgrid.intake.framing import EVENT_STREAM
+from slotgrid.intake.json_body import read_json
 from slotgrid.intake.modes import answer
 from slotgrid.intake.submission_headers import trace_of
 from slotgrid.tasks.large_input import off_loop

@@ -11,16 +11,16 @@ from slotgrid.core.errors import (
     UnknownTask,
 )
 from slotgrid.core.principal import Scope
-from slotgrid.intake import documents as d
+from slotgrid.intake import openapi_parts as d
 from slotgrid.intake.api.submit import OUTCOMES
 from slotgrid.intake.audit import audit
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.filters import task_filter
 from slotgrid.intake.framing import json_response
 from slotgrid.intake.modes import answer
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import json_answer
 from slotgrid.intake.query import paging, seconds
+from slotgrid.intake.task_filters import task_filter
 from slotgrid.tasks.service import Note
 
 

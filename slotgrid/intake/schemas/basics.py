@@ -54,7 +54,7 @@ def record(
     return described | more
 
 
-def said(schema: JsonSchema, description: str) -> JsonSchema:
+def doc(schema: JsonSchema, description: str) -> JsonSchema:
     """The schema with a description, which draft 2020-12 allows beside a `$ref` too."""
     return {**schema, "description": description}
 
@@ -75,5 +75,5 @@ def list_of(schema: JsonSchema) -> JsonSchema:
 def page_of(name: str, schema: JsonSchema) -> JsonSchema:
     """A page of a list under `name`, and the total number of items."""
     return record(
-        "", {name: list_of(schema), "total": said(WHOLE, "The number of all items, on any page")}
+        "", {name: list_of(schema), "total": doc(WHOLE, "The number of all items, on any page")}
     )

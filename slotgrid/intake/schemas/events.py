@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from slotgrid.core.schema import JsonSchema
-from slotgrid.intake.schemas.basics import ANYTHING, TEXT, or_null, record, ref, said
+from slotgrid.intake.schemas.basics import ANYTHING, TEXT, doc, or_null, record, ref
 
 _ID: JsonSchema = {
     "type": "integer",
@@ -52,7 +52,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
     "ErrorEvent": _event(
         "The terminal event of a failed or cancelled task, also after a failure of the node",
         "error",
-        said(ref("Problem"), "The problem that mode `sync` would answer"),
+        doc(ref("Problem"), "The problem that mode `sync` would answer"),
     ),
 }
 

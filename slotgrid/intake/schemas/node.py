@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 
 from slotgrid.core.fields import Mode
-from slotgrid.core.node import NodeState
+from slotgrid.core.node_state import NodeState
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.schemas.basics import (
     MOMENT,
     TEXT,
     WHOLE,
+    doc,
     list_of,
     or_null,
     page_of,
     record,
     ref,
-    said,
 )
 from slotgrid.intake.schemas.tasks import KIND
 
@@ -29,24 +29,24 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "name": TEXT,
             "description": TEXT,
             "kind": KIND,
-            "input": said(ref("JsonSchema"), "The schema of its input"),
-            "output": said(
+            "input": doc(ref("JsonSchema"), "The schema of its input"),
+            "output": doc(
                 or_null(ref("JsonSchema")), "The schema of its result, if it declares one"
             ),
             "modes": list_of({"type": "string", "enum": [str(mode) for mode in Mode]}),
-            "timeout_s": said(
+            "timeout_s": doc(
                 {"type": "number"},
                 "Time limit of one attempt, in seconds: the default and the maximum of a task",
             ),
             "pool": TEXT,
             "isolation": TEXT,
-            "retries": said(WHOLE, "Maximum of further attempts after the first failed"),
-            "requires": said(list_of(TEXT), "The services that must be up"),
-            "concurrency": or_null(said(WHOLE, "Maximum of tasks that run at once")),
-            "rate": or_null(said(TEXT, "Maximum of starts in a period, such as 10/m")),
+            "retries": doc(WHOLE, "Maximum of further attempts after the first failed"),
+            "requires": doc(list_of(TEXT), "The services that must be up"),
+            "concurrency": or_null(doc(WHOLE, "Maximum of tasks that run at once")),
+            "rate": or_null(doc(TEXT, "Maximum of starts in a period, such as 10/m")),
             "contract": WHOLE,
             "group": TEXT,
-            "revision": said(TEXT, "A hash that changes with the function's code"),
+            "revision": doc(TEXT, "A hash that changes with the function's code"),
         },
     ),
     "JsonSchema": {"type": "object", "description": "A JSON Schema, draft 2020-12"},
@@ -60,13 +60,13 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "contract": WHOLE,
             "version": TEXT,
             "labels": _STRINGS,
-            "functions": said(
+            "functions": doc(
                 list_of(
                     record("", {"name": TEXT, "revision": TEXT, "group": TEXT}, optional=("group",))
                 ),
                 "The functions that this node offers; on a balancer with their group",
             ),
-            "broken": said(
+            "broken": doc(
                 list_of(record("", {"path": TEXT, "error": TEXT, "kept_revision": or_null(TEXT)})),
                 "Files of functions that failed to load",
             ),
@@ -104,8 +104,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             ),
             "services": list_of(ref("Service")),
             "tags": _OPEN,
-            "browsers": said(_OPEN, "The state of each browser"),
-            "system": said(_OPEN, "CPU and memory of the machine, and the lag of the event loop"),
+            "browsers": doc(_OPEN, "The state of each browser"),
+            "system": doc(_OPEN, "CPU and memory of the machine, and the lag of the event loop"),
         },
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
@@ -116,13 +116,13 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         "A set of functions, and the workers that serve it",
         {
             "name": TEXT,
-            "contracts": said(list_of(WHOLE), "The contracts that workers serve now"),
+            "contracts": doc(list_of(WHOLE), "The contracts that workers serve now"),
             "functions_count": WHOLE,
             "recipes_count": WHOLE,
             "flows_count": WHOLE,
             "schedules_count": WHOLE,
-            "revision": said(TEXT, "A hash that changes with any of its functions"),
-            "workers": said(WHOLE, "The number of workers that serve it"),
+            "revision": doc(TEXT, "A hash that changes with any of its functions"),
+            "workers": doc(WHOLE, "The number of workers that serve it"),
         },
     ),
     "GroupList": page_of("groups", ref("Group")),
@@ -139,7 +139,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
     ),
     "NodeStatus": record(
-        "", {"status": _STATE, "message": said(TEXT, "In words")}, optional=("message",)
+        "", {"status": _STATE, "message": doc(TEXT, "In words")}, optional=("message",)
     ),
     "Alive": record("", {"status": {"type": "string", "const": "alive"}}),
     "NodeLogs": record(

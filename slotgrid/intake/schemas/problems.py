@@ -5,7 +5,7 @@ from typing import Any
 
 from slotgrid.core.errors import ServiceError, Unauthorized, problem_types
 from slotgrid.core.schema import JsonSchema
-from slotgrid.intake.schemas.basics import TASK_ID, TEXT, WHOLE, list_of, record, ref, said
+from slotgrid.intake.schemas.basics import TASK_ID, TEXT, WHOLE, doc, list_of, record, ref
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -18,23 +18,23 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 "pattern": "^/problems/",
                 "description": "The problem's type, which is the path of a page that explains it",
             },
-            "title": said(TEXT, "The same for every problem of the type"),
-            "status": said({"type": "integer"}, "The HTTP status"),
-            "detail": said(TEXT, "One sentence about this occurrence"),
+            "title": doc(TEXT, "The same for every problem of the type"),
+            "status": doc({"type": "integer"}, "The HTTP status"),
+            "detail": doc(TEXT, "One sentence about this occurrence"),
             "success": {"type": "boolean", "const": False},
-            "error": said(TEXT, "The same sentence as `detail`"),
+            "error": doc(TEXT, "The same sentence as `detail`"),
             "task_id": TASK_ID,
-            "retry_after_s": said(
+            "retry_after_s": doc(
                 WHOLE, "Seconds after which to try again, as the header `Retry-After`"
             ),
-            "position": said(WHOLE, "The task's position in the queue"),
+            "position": doc(WHOLE, "The task's position in the queue"),
             "expected_wait_s": {"type": "number", "minimum": 0},
-            "reason": said(TEXT, "The cause in one or two words"),
-            "errors": said(
-                list_of(record("", {"pointer": said(TEXT, "A JSON pointer"), "message": TEXT})),
+            "reason": doc(TEXT, "The cause in one or two words"),
+            "errors": doc(
+                list_of(record("", {"pointer": doc(TEXT, "A JSON pointer"), "message": TEXT})),
                 "The faults of the request, 100 at most",
             ),
-            "suggestions": said(list_of(TEXT), "The nearest names that exist"),
+            "suggestions": doc(list_of(TEXT), "The nearest names that exist"),
         },
         optional=(
             *("task_id", "retry_after_s", "position", "expected_wait_s"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from slotgrid.core.fields import Mode
 from slotgrid.core.schema import JsonSchema
-from slotgrid.core.states import StepState, TaskState
+from slotgrid.core.task_states import StepState, TaskState
 from slotgrid.intake.schemas.basics import (
     ANYTHING,
     MILLISECONDS,
@@ -12,12 +12,12 @@ from slotgrid.intake.schemas.basics import (
     TASK_ID,
     TEXT,
     WHOLE,
+    doc,
     list_of,
     or_null,
     page_of,
     record,
     ref,
-    said,
 )
 
 STATUS: JsonSchema = {"type": "string", "enum": [str(state) for state in TaskState]}
@@ -38,7 +38,7 @@ _SUMMARY: Mapping[str, JsonSchema] = {
     "status": STATUS,
     "mode": {"type": "string", "enum": [str(mode) for mode in Mode]},
     "priority": {"type": "integer", "minimum": 1, "maximum": 9},
-    "owner": said(TEXT, "The name of the user who submitted it"),
+    "owner": doc(TEXT, "The name of the user who submitted it"),
     "source": record(
         "What started the task",
         {
@@ -46,14 +46,14 @@ _SUMMARY: Mapping[str, JsonSchema] = {
             "id": or_null(TEXT),
         },
     ),
-    "worker": or_null(said(TEXT, "The worker of the current or last attempt")),
+    "worker": or_null(doc(TEXT, "The worker of the current or last attempt")),
     "created_at": MOMENT,
     "started_at": or_null(MOMENT),
     "finished_at": or_null(MOMENT),
-    "queued_ms": said(MILLISECONDS, "Time in queues, up to now"),
-    "run_ms": said(MILLISECONDS, "Running time of all attempts, up to now"),
+    "queued_ms": doc(MILLISECONDS, "Time in queues, up to now"),
+    "run_ms": doc(MILLISECONDS, "Running time of all attempts, up to now"),
     "queue_position": or_null(
-        said(WHOLE, "1 is the next task; null unless the task is queued in memory")
+        doc(WHOLE, "1 is the next task; null unless the task is queued in memory")
     ),
 }
 
@@ -61,7 +61,7 @@ _STATE_OF_ACCEPTED: Mapping[str, JsonSchema] = {
     "id": TASK_ID,
     "status": STATUS,
     "queue_position": or_null(
-        said(
+        doc(
             WHOLE,
             "0 is a running or ended task, 1 the next one; null while the task waits on disk, "
             "after those in memory",
@@ -82,17 +82,17 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
     ),
     "TaskSummary": record(
-        "A task as a row of a list", {**_SUMMARY, "error": or_null(said(TEXT, "One sentence"))}
+        "A task as a row of a list", {**_SUMMARY, "error": or_null(doc(TEXT, "One sentence"))}
     ),
     "Task": record(
         "A task with all its details",
         {
             **_SUMMARY,
-            "input": said(ANYTHING, "The input with defaults, without secrets"),
+            "input": doc(ANYTHING, "The input with defaults, without secrets"),
             "metadata": {"type": "object"},
-            "timeout_s": said({"type": "number"}, "Time limit of one attempt, in seconds"),
+            "timeout_s": doc({"type": "number"}, "Time limit of one attempt, in seconds"),
             "wait_s": or_null(
-                said(
+                doc(
                     {"type": "number"},
                     "Seconds that the task may wait, if the submission sets them",
                 )
@@ -100,12 +100,12 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "attempts": list_of(ref("Attempt")),
             "steps": list_of(ref("Step")),
             "artifacts": list_of(ref("Artifact")),
-            "lost_starts": said(
+            "lost_starts": doc(
                 WHOLE,
                 "Earlier runs that a crash of their node ended; `attempts` does not contain them",
             ),
-            "deliveries": said(list_of(ref("DeliveryAttempt")), "Attempts at the task's webhook"),
-            "result": said(ANYTHING, "The function's return value; null unless completed"),
+            "deliveries": doc(list_of(ref("DeliveryAttempt")), "Attempts at the task's webhook"),
+            "result": doc(ANYTHING, "The function's return value; null unless completed"),
             "error": or_null(ref("Problem")),
         },
     ),
@@ -116,7 +116,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         {
             "number": {"type": "integer", "minimum": 1},
             "worker": TEXT,
-            "slot": said(or_null(WHOLE), "Null until the worker has reported it"),
+            "slot": doc(or_null(WHOLE), "Null until the worker has reported it"),
             "started_at": MOMENT,
             "ended_at": or_null(MOMENT),
             "error": or_null(ref("Problem")),
@@ -126,13 +126,13 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         "One part of a task, such as a function that it called",
         {
             "name": TEXT,
-            "function": said(TEXT, "The function that it runs, or that has it if it is an action"),
-            "action": said(or_null(TEXT), "The action that it runs"),
+            "function": doc(TEXT, "The function that it runs, or that has it if it is an action"),
+            "action": doc(or_null(TEXT), "The action that it runs"),
             "status": {"type": "string", "enum": [str(state) for state in StepState]},
-            "worker": said(or_null(TEXT), "The node on which it runs; null before its start"),
-            "started_at": said(or_null(MOMENT), "Null before its start"),
+            "worker": doc(or_null(TEXT), "The node on which it runs; null before its start"),
+            "started_at": doc(or_null(MOMENT), "Null before its start"),
             "ended_at": or_null(MOMENT),
-            "input": said(ANYTHING, "Without secrets; null if it is too large to be kept"),
+            "input": doc(ANYTHING, "Without secrets; null if it is too large to be kept"),
             "output": ANYTHING,
             "error": or_null(TEXT),
         },
@@ -141,9 +141,9 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         "A file that a task saved",
         {
             "name": TEXT,
-            "size": said(WHOLE, "Bytes"),
+            "size": doc(WHOLE, "Bytes"),
             "content_type": TEXT,
-            "url": said(TEXT, "Path of the file at this node"),
+            "url": doc(TEXT, "Path of the file at this node"),
         },
     ),
     "ArtifactList": page_of("artifacts", ref("Artifact")),
@@ -151,8 +151,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         "One line of a task's log",
         {
             "ts": MOMENT,
-            "stream": said(TEXT, "`stdout` or `stderr`"),
-            "step": said(TEXT, "The step that wrote the line; `_node` is the node itself"),
+            "stream": doc(TEXT, "`stdout` or `stderr`"),
+            "step": doc(TEXT, "The step that wrote the line; `_node` is the node itself"),
             "line": TEXT,
         },
     ),
@@ -161,7 +161,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         "Every task is recorded",
         {
             "success": SUCCESS,
-            "tasks": said(list_of(record("", _STATE_OF_ACCEPTED)), "In the order of the request"),
+            "tasks": doc(list_of(record("", _STATE_OF_ACCEPTED)), "In the order of the request"),
         },
     ),
     "DeliveryAttempt": record(
@@ -170,7 +170,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "number": {"type": "integer", "minimum": 1},
             "at": MOMENT,
             "duration_ms": MILLISECONDS,
-            "status": or_null(said(WHOLE, "The HTTP status of the receiver's answer")),
+            "status": or_null(doc(WHOLE, "The HTTP status of the receiver's answer")),
             "error": or_null(TEXT),
         },
     ),

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 from slotgrid.records.store.rows import Connection, Row, execute, shown
 from slotgrid.records.tables import tasks
 
@@ -57,19 +57,19 @@ def insert(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> li
     answers: list[list[Accepted]] = []
     rows: list[dict[str, Any]] = []
     for records in batches:
-        standing = [_standing(connection, record) for record in records]
+        existing = [_existing(connection, record) for record in records]
         accepted = [
-            _answer(record, earlier) for record, earlier in zip(records, standing, strict=True)
+            _answer(record, earlier) for record, earlier in zip(records, existing, strict=True)
         ]
         answers.append(accepted)
         if not any(answer.conflict for answer in accepted):
-            new = zip(records, standing, strict=True)
+            new = zip(records, existing, strict=True)
             rows += [_row_of(record) for record, earlier in new if earlier is None]
     execute(connection, tasks.insert(), rows)
     return answers
 
 
-def _standing(connection: Connection, record: NewRecord) -> Row | None:
+def _existing(connection: Connection, record: NewRecord) -> Row | None:
     """The earlier task with this idempotency key; a key expires after 24 hours."""
     if record.idempotency_key is None:
         return None
@@ -84,12 +84,12 @@ def _standing(connection: Connection, record: NewRecord) -> Row | None:
     return connection.execute(query).first()
 
 
-def _answer(record: NewRecord, standing: Row | None) -> Accepted:
-    if standing is None:
+def _answer(record: NewRecord, existing: Row | None) -> Accepted:
+    if existing is None:
         return Accepted(record.task.id)
-    same = standing.body_hash == record.body_hash
-    state = TaskState(standing.status)
-    return Accepted(standing.id, state=state, replayed=same, conflict=not same)
+    same = existing.body_hash == record.body_hash
+    state = TaskState(existing.status)
+    return Accepted(existing.id, state=state, replayed=same, conflict=not same)
 
 
 def _row_of(record: NewRecord) -> dict[str, Any]:

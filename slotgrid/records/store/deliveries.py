@@ -7,14 +7,14 @@ import orjson
 import sqlalchemy as sa
 
 from slotgrid.records.store import due
-from slotgrid.records.store.due import Claim, DueKind
+from slotgrid.records.store.due import DueClaim, DueKind
 from slotgrid.records.store.rows import Connection
 from slotgrid.records.tables import tasks
 
 
 def note_attempt(
     connection: Connection,
-    claim: Claim,
+    claim: DueClaim,
     state: str,
     attempt: Mapping[str, Any],
     *,

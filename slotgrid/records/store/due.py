@@ -23,7 +23,7 @@ class DueKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class DueClaim:
     """The right to act on one row until `until`, in seconds since the epoch.
 
     If the claim is lost, the row has another `due_at` or another claimer, so a query detects the
@@ -104,7 +104,7 @@ def claim(
     lease_s: float,
     limit: int,
     under_way: Collection[str] = (),
-) -> list[Claim]:
+) -> list[DueClaim]:
     """Claim at most `limit` due rows for `lease_s` seconds, the oldest first.
 
     `under_way` are refs on which this process acts; their claims may have expired during an
@@ -134,10 +134,10 @@ def claim(
         .returning(table.c.ref, table.c.attempt)
     )
     attempts = {row.ref: row.attempt for row in connection.execute(claimed)}
-    return [Claim(kind, ref, attempts[ref], node, until) for ref in refs if ref in attempts]
+    return [DueClaim(kind, ref, attempts[ref], node, until) for ref in refs if ref in attempts]
 
 
-def try_again(connection: Connection, held: Claim, in_s: float) -> bool:
+def try_again(connection: Connection, held: DueClaim, in_s: float) -> bool:
     """Release the claim; the next attempt is due in `in_s` seconds. False if the claim is lost."""
     values = {
         "claimer": None,
@@ -147,7 +147,7 @@ def try_again(connection: Connection, held: Claim, in_s: float) -> bool:
     return connection.execute(table.update().where(held.holds).values(values)).rowcount == 1
 
 
-def remove(connection: Connection, held: Claim) -> bool:
+def remove(connection: Connection, held: DueClaim) -> bool:
     """Remove work that is done or given up; False if the claim is lost."""
     return connection.execute(table.delete().where(held.holds)).rowcount == 1
 

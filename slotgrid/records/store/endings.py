@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from slotgrid.core.events import Event
-from slotgrid.core.moments import iso
-from slotgrid.core.states import TaskState
+from slotgrid.core.deadlines import iso
+from slotgrid.core.event_log import Event
+from slotgrid.core.task_states import TaskState
 from slotgrid.records.store import due, task_events
 from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.nodes import is_alive
@@ -102,8 +102,8 @@ def _finish(
         return None
     # Above all event numbers that earlier processes may have used.
     last = max(task_events.last_kept(connection, row.id), task_events.events_before(row.starts))
-    said = Event(last + 1, "error", at, orjson.dumps(error))
-    task_events.keep_events(connection, row.id, [said])
+    end_event = Event(last + 1, "error", at, orjson.dumps(error))
+    task_events.keep_events(connection, row.id, [end_event])
     if row.delivery == "pending":
         due.schedule_now(connection, DueKind.WEBHOOK, [row.id], node)
     return Ended(row.node, row.status == TaskState.QUEUED, row.delivery == "pending")

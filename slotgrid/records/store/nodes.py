@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from slotgrid.records.store import due
 from slotgrid.records.store.clock import clock_of
 from slotgrid.records.store.rows import LIVE, Connection, Row

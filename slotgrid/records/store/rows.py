@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
+from slotgrid.records.json_views import task_detail, task_summary
 from slotgrid.records.tables import meta, tasks
-from slotgrid.records.views import task_detail, task_summary
 
 LIVE = (TaskState.QUEUED, TaskState.RUNNING)
 

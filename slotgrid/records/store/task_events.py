@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from slotgrid.core.events import Event
+from slotgrid.core.event_log import Event
 from slotgrid.core.task import Task
 from slotgrid.records.store.rows import Connection, execute
 from slotgrid.records.tables import events
@@ -44,9 +44,9 @@ def keep_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     execute(connection, UNLESS_KEPT[connection.dialect.name], rows)
 
 
-def keep_events(connection: Connection, task_id: str, said: Sequence[Event]) -> None:
+def keep_events(connection: Connection, task_id: str, new_events: Sequence[Event]) -> None:
     """Record the events of one task that are not recorded yet."""
-    keep_rows(connection, [event_row(task_id, event) for event in said])
+    keep_rows(connection, [event_row(task_id, event) for event in new_events])
 
 
 def last_kept(connection: Connection, task_id: str) -> int:

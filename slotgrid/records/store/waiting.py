@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from slotgrid.records.store.rows import Connection, Row
 from slotgrid.records.tables import is_queued, tasks
 

@@ -8,11 +8,11 @@ import pytest
 from aiohttp import ClientSession
 
 from balancer.dashboard.access import COOKIE, GUESSES, SESSIONS
+from balancer.dashboard.login_sessions import ATTEMPTS
 from balancer.dashboard.routes import FILES
-from balancer.dashboard.sessions import ATTEMPTS
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.principal import Principal, Scope
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node_parts import NODE
 from tests.harness.calls import Answer
 from tests.harness.environment import KEY
 from tests.harness.in_process.balancer import RunningBalancer, running_balancer

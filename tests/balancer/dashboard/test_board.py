@@ -2,11 +2,17 @@
 
 from balancer.dashboard.board import Board, Piece
 from balancer.dashboard.cells import MEANINGS, CellState, cells
-from balancer.dashboard.sessions import ATTEMPT_EVERY_S, ATTEMPTS, SESSION_S, Guesses, Sessions
+from balancer.dashboard.display_text import age, attention_to, badge_text, seconds, urgency
+from balancer.dashboard.login_sessions import (
+    ATTEMPT_EVERY_S,
+    ATTEMPTS,
+    SESSION_S,
+    Guesses,
+    Sessions,
+)
 from balancer.dashboard.trend import KEPT_S, Trend
-from balancer.dashboard.words import age, attention_to, seconds, standing, urgency
-from balancer.fleet.states import WorkerState
-from slotgrid.core.node import NodeState
+from balancer.fleet.worker_states import WorkerState
+from slotgrid.core.node_state import NodeState
 from slotgrid.core.principal import Principal, Scope
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, counts, report
 from tests.slotgrid.core.fakes import PLAIN, ManualClock, function
@@ -71,9 +77,9 @@ def test_a_worker_that_is_not_ready_shows_why_and_what_still_runs() -> None:
     fleet.reported(worker, report(1, 3, status=NodeState.MAINTENANCE))
     assert cells(worker, "default", 0) == {"running": 1, "maintenance": 3}
     assert attention_to(worker) == "The worker is in maintenance: it accepts no new tasks."
-    fleet.drains(worker)
+    fleet.draining(worker)
     assert cells(worker, "default", 0) == {"running": 1, "draining": 3}
-    fleet.left(worker)
+    fleet.disconnected(worker)
     assert cells(worker, "default", 0) == {"lost": 4}
 
 
@@ -153,10 +159,10 @@ def test_what_broke_comes_before_what_somebody_asked_for() -> None:
     names = ("off", "drains", "holds", "lacks-a-service", "gone")
     off, drains, holds, lacks, gone = workers = [fleet.join(name) for name in names]
     fleet.reported(off, report(1, 4, status=NodeState.MAINTENANCE))
-    fleet.drains(drains)
+    fleet.draining(drains)
     fleet.reported(holds, report(1, 4, held="memory is short"))
     fleet.reported(lacks, report(1, 4, services={"proxy": False}))
-    fleet.left(gone)
+    fleet.disconnected(gone)
     assert sorted(workers, key=urgency) == [gone, holds, lacks, drains, off]
-    said = [standing(worker) for worker in workers]
+    said = [badge_text(worker) for worker in workers]
     assert said == ["maintenance", "draining", "held", "service down", "lost"]

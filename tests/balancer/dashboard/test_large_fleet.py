@@ -17,7 +17,7 @@ from balancer.dashboard.routes import STATIC
 from balancer.dashboard.snapshot import Look
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.workers import Worker
-from slotgrid.core.node import NodeState
+from slotgrid.core.node_state import NodeState
 from slotgrid.wire.messages import Report
 from tests.balancer.dashboard.pages import Dashboard
 from tests.balancer.fleet import fakes
@@ -93,8 +93,8 @@ def large_fleet(fleet: Fleet) -> Iterator[list[Worker]]:
     for worker in workers[10:13]:
         fleet.reported(worker, report(1, 6, status=NodeState.MAINTENANCE))
     fleet.reported(workers[20], report(1, 4, held="memory is 93 % used, the limit is 90 %"))
-    fleet.drains(workers[30])
-    fleet.left(workers[50])
+    fleet.draining(workers[30])
+    fleet.disconnected(workers[50])
     for second in (0, 2, 4):
         workers[60].ejection.failed(time.monotonic() - 5 + second)
     fleet.reported(workers[60], report(1, 8))
@@ -103,7 +103,7 @@ def large_fleet(fleet: Fleet) -> Iterator[list[Worker]]:
         yield workers
     finally:
         for worker in workers:
-            fleet.left(worker)
+            fleet.disconnected(worker)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -180,7 +180,7 @@ async def test_a_worker_that_comes_is_shown_with_no_reload(
         late = fleet.joined(hello("<b>late</b>", report(0, 2), pools={"default": 2}), [PLAIN])
         await expect(dashboard.page.locator(".tile a", has_text="<b>late</b>")).to_be_visible()
         await expect(first).to_be_focused()
-        fleet.left(late)
+        fleet.disconnected(late)
         await expect(dashboard.page.locator(".attention")).to_contain_text("<b>late</b>")
         assert await dashboard.violations() == []
 

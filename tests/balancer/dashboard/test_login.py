@@ -7,8 +7,8 @@ import pytest
 from aiohttp import ClientSession, FormData
 
 from balancer.dashboard.access import GUESSES
-from balancer.dashboard.sessions import ATTEMPT_EVERY_S, ATTEMPTS, Guesses
-from slotgrid.intake import forms
+from balancer.dashboard.login_sessions import ATTEMPT_EVERY_S, ATTEMPTS, Guesses
+from slotgrid.intake import form_body
 from tests.harness.calls import Answer
 from tests.harness.environment import KEY
 from tests.harness.in_process.balancer import RunningBalancer
@@ -50,7 +50,7 @@ def multipart() -> FormData:
 UNREADABLE = [
     ({"data": b"\n" * 100, "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, 415),
     ({"data": f'{{"key": "{KEY}"}}', "headers": {"Content-Type": "application/json"}}, 415),
-    ({"data": b"key=" + b"x" * forms.FORM_BYTES_LIMIT, "headers": URLENCODED}, 413),
+    ({"data": b"key=" + b"x" * form_body.FORM_BYTES_LIMIT, "headers": URLENCODED}, 413),
     ({"data": f"key={KEY}", "headers": URLENCODED | {"Content-Encoding": "gzip"}}, 415),
     ({"data": "&".join("a=1" for _ in range(100)), "headers": URLENCODED}, 400),
     ({"data": b"key=\xff\xfe", "headers": URLENCODED}, 400),
@@ -100,7 +100,7 @@ async def test_the_right_key_of_a_locked_address_gets_in_within_a_second(
 async def test_a_form_that_trickles_in_is_given_up(
     balancer: RunningBalancer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forms, "FORM_WITHIN_S", 0.2)
+    monkeypatch.setattr(form_body, "FORM_WITHIN_S", 0.2)
     host, port = balancer.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(

@@ -3,7 +3,7 @@
 from playwright.async_api import expect
 
 from balancer.dashboard.access import LIVE, SESSIONS
-from balancer.fleet.states import WorkerState
+from balancer.fleet.worker_states import WorkerState
 from tests.balancer.dashboard.pages import Dashboard
 from tests.harness.in_process.balancer import RunningBalancer
 

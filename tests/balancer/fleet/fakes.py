@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from balancer.fleet.expected import RETURNING_S
+from balancer.fleet.expected_workers import RETURNING_S
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.workers import Counts, Worker
 from slotgrid.core.fields import Place
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.wire.message_parts import System
 from slotgrid.wire.messages import PROTOCOL, Hello, Report, Started
-from slotgrid.wire.parts import System
 from tests.slotgrid.core.fakes import PLAIN, ManualClock
 
 DEFAULT = TaskClass("default", 1, "default")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from balancer.fleet.workers import Counts, Worker
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot
 from slotgrid.wire.messages import Report
 from tests.balancer.fleet.fakes import FakeFleet, counts, hello, report
@@ -161,7 +161,7 @@ class CountsAgainstTruth(RuleBasedStateMachine):
         worker = self.workers[name]
         if worker.link is None:
             return
-        self.fleet.left(worker.link)
+        self.fleet.disconnected(worker.link)
         worker.link = None
         worker.up.clear()
         worker.down.clear()

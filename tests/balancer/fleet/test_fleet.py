@@ -7,8 +7,8 @@ import pytest
 from balancer.fleet.ejection import BACKOFF, BURST_S
 from balancer.fleet.fleet import REFUSALS_LIMIT
 from balancer.fleet.roster import LOST_KEPT_S
-from balancer.fleet.states import WorkerState
-from slotgrid.core.node import NodeState
+from balancer.fleet.worker_states import WorkerState
+from slotgrid.core.node_state import NodeState
 from slotgrid.core.slots import NoSlotFree
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, counts, gated, placed, report
 from tests.slotgrid.core.fakes import PLAIN, function
@@ -97,7 +97,7 @@ def test_a_function_goes_where_its_services_are_up(fleet: FakeFleet) -> None:
     assert fleet.names() == ["w1", "w2"]
     fleet.reported(w1, report(1, 1, services={"cache": True, "db": True}))
     assert fleet.names(gated(needy)) == ["w1", "w2"] or fleet.names(gated(needy)) == ["w2", "w1"]
-    fleet.left(w1)
+    fleet.disconnected(w1)
     w2 = fleet.roster.worker("w2")
     assert w2 is not None
     fleet.reported(w2, report(1, 1, services={"cache": False, "db": True}))
@@ -211,8 +211,8 @@ def test_a_lost_worker_gets_nothing_and_is_taken_on_again_when_it_is_back(fleet:
     worker = fleet.join("w1", pools={"default": 1})
     slot = fleet.take(DEFAULT)
     assert fleet.target(slot) is worker
-    fleet.left(worker)
-    fleet.left(worker)
+    fleet.disconnected(worker)
+    fleet.disconnected(worker)
     assert worker.state is WorkerState.LOST
     assert fleet.names() == []
     back = fleet.join("w1", boot="b2", pools={"default": 1})
@@ -226,20 +226,20 @@ def test_what_a_replaced_link_still_says_is_ignored(fleet: FakeFleet) -> None:
     before = fleet.join("w1")
     fleet.join("w1", boot="b2", free=1)
     fleet.reported(before, report(99, 4))
-    fleet.drains(before)
-    fleet.offers(before, [], {})
+    fleet.draining(before)
+    fleet.functions_changed(before, [], {})
     fleet.adjust(before, address="a1", weight=1.0)
-    fleet.left(before)
+    fleet.disconnected(before)
     assert fleet.names() == ["w1"]
 
 
 def test_a_draining_worker_gets_nothing_whatever_it_reports(fleet: FakeFleet) -> None:
     worker = fleet.join("w1")
-    fleet.drains(worker)
+    fleet.draining(worker)
     fleet.reported(worker, report(1, 4))
     assert worker.state is WorkerState.DRAINING
     assert fleet.names() == []
-    fleet.left(worker)
+    fleet.disconnected(worker)
     assert fleet.roster.states() == {WorkerState.LOST: 1}  # it may be restarting
 
 
@@ -249,7 +249,7 @@ def test_an_entry_that_disappears_lets_its_worker_finish(fleet: FakeFleet) -> No
     w1, w2 = fleet.join("w1", address="a1"), fleet.join("w2", address="a2")
     w3 = fleet.join("w3")
     assert fleet.expected.unheard == frozenset()
-    fleet.left(w2)
+    fleet.disconnected(w2)
     slot = fleet.take(placed(worker="w1"))
     fleet.expect([])
     assert w1.state is WorkerState.REMOVED
@@ -260,13 +260,13 @@ def test_an_entry_that_disappears_lets_its_worker_finish(fleet: FakeFleet) -> No
     assert "w1" in fleet.names()
     fleet.expect([])
     fleet.give_back(slot)
-    fleet.left(w1)
+    fleet.disconnected(w1)
     assert list(fleet.roster.workers()) == [w3]
 
 
 def test_a_worker_that_dialled_in_and_is_lost_is_forgotten_after_a_while(fleet: FakeFleet) -> None:
-    fleet.left(fleet.join("w1"))
-    fleet.left(fleet.join("w2", address="a2"))
+    fleet.disconnected(fleet.join("w1"))
+    fleet.disconnected(fleet.join("w2", address="a2"))
     fleet.clock.advance(LOST_KEPT_S)
     fleet.join("w3")
     assert len(list(fleet.roster.workers())) == 3
@@ -292,9 +292,9 @@ def test_every_change_of_state_is_a_new_version_of_what_is_offered(fleet: FakeFl
     assert fleet.roster.version == versions[0]  # that says nothing new of what is offered
     fleet.reported(worker, report(2, 2, status=NodeState.MAINTENANCE))
     versions.append(fleet.roster.version)
-    fleet.drains(worker)
+    fleet.draining(worker)
     versions.append(fleet.roster.version)
-    fleet.left(worker)
+    fleet.disconnected(worker)
     versions.append(fleet.roster.version)
     assert versions == sorted(set(versions))
 
@@ -320,7 +320,7 @@ def test_the_odd_one_out_gets_nothing_and_says_why(fleet: FakeFleet) -> None:
     assert fleet.roster.states() == {WorkerState.READY: 1, WorkerState.MISMATCH: 1}
     assert odd.objection == "has besides more"
     assert set(fleet.names()) == {"w1"}
-    fleet.offers(odd, [PLAIN], {"chromium": "1"})
+    fleet.functions_changed(odd, [PLAIN], {"chromium": "1"})
     assert fleet.roster.states() == {WorkerState.READY: 2}
     assert odd.tags == {"chromium": "1"}
     assert set(fleet.names()) == {"w1", "w2"}
@@ -330,11 +330,11 @@ def test_when_the_majority_changes_its_mind_the_others_are_odd(fleet: FakeFleet)
     more = [PLAIN, function("more")]
     workers = [fleet.join(f"w{n}") for n in range(3)]
     for worker in workers[:2]:
-        fleet.offers(worker, more, {})
+        fleet.functions_changed(worker, more, {})
     assert [worker.state for worker in workers] == ["ready", "ready", "mismatch"]
     assert fleet.roster.find("more") is not None
     for worker in workers[:2]:
-        fleet.left(worker)
+        fleet.disconnected(worker)
     assert workers[2].state is WorkerState.READY
     assert fleet.roster.find("more") is None
 
@@ -353,7 +353,7 @@ def test_when_those_of_the_majority_are_forgotten_the_others_are_no_longer_odd(
 
 def test_tags_and_versions_are_the_last_that_were_told(fleet: FakeFleet) -> None:
     worker = fleet.join("w1")
-    fleet.tagged(worker, {"chromium": "2"}, {"python": "3.13"})
+    fleet.tags_changed(worker, {"chromium": "2"}, {"python": "3.13"})
     assert (worker.tags, worker.versions) == ({"chromium": "2"}, {"python": "3.13"})
 
 
@@ -371,9 +371,9 @@ def test_functions_are_found_by_group_and_contract(fleet: FakeFleet) -> None:
     assert roster.specs() == [shop, older, newer]
     fleet.reported(w2, report(1, 4, status=NodeState.MAINTENANCE))
     assert roster.find("plain") is older  # the newest that is ready
-    fleet.left(w1)
+    fleet.disconnected(w1)
     assert roster.find("plain") is newer  # the newest that tasks may wait for
-    fleet.left(w2)
+    fleet.disconnected(w2)
     assert roster.find("plain") is newer
 
 
@@ -412,7 +412,7 @@ def test_a_worker_dying_again_and_again_is_remembered_over_its_restarts(fleet: F
         fleet.clock.advance(BURST_S)
         worker = fleet.join("w1", boot=boot)
         slot = fleet.take(placed(worker="w1"))
-        fleet.left(worker)
+        fleet.disconnected(worker)
         fleet.give_back(slot)
     assert fleet.join("w1", boot="b4").state is WorkerState.EJECTED
     assert set(fleet.names()) == {"w2"}
@@ -482,9 +482,9 @@ def test_what_changes_between_the_question_and_the_take_is_heeded() -> None:
     changes: list[Callable[[], object]] = [
         lambda: fleet.reported(first, report(1, 0)),
         lambda: fleet.reported(first, report(2, 4)),
-        lambda: fleet.drains(first),
+        lambda: fleet.draining(first),
         lambda: fleet.join("w3"),
-        lambda: fleet.left(fleet.roster.worker("w3") or second),
+        lambda: fleet.disconnected(fleet.roster.worker("w3") or second),
     ]
     for change, expected in zip(changes, ("w2", "w1", "w2", "w3", "w2"), strict=True):
         assert fleet.can_serve(DEFAULT)

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.workers import Rank
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, hello, placed, report
 from tests.slotgrid.core.fakes import PLAIN
@@ -88,7 +88,7 @@ class ChoiceAgainstModel(RuleBasedStateMachine):
         if held:
             self.fleet.reported(worker, report(self.seq, 4, held="memory is short"))
         else:
-            self.fleet.left(worker)
+            self.fleet.disconnected(worker)
 
     @rule(cls=st.sampled_from(CLASSES))
     def take(self, cls: TaskClass) -> None:

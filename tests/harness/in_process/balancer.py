@@ -18,13 +18,13 @@ import orjson
 from aiohttp import ClientSession, web
 
 from balancer.app import Balancer
-from balancer.fleet.expected import RETURNING_S
-from balancer.fleet.states import WorkerState
+from balancer.fleet.expected_workers import RETURNING_S
+from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.lease import STARTED
+from slotgrid.node.serving import Stop, listening
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
-from slotgrid.serving import Stop, listening
 from tests.harness.calls import GIVE_UP_S, IN_PROCESS_STALL_S, Answer, Calls, a_caller
 from tests.harness.environment import KEY, LINK_KEY
 from tests.harness.function_files import write_functions

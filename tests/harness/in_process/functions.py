@@ -8,14 +8,14 @@ from typing import Any
 import orjson
 
 from slotgrid.core.errors import DeadlineExceeded, FunctionFailed
-from slotgrid.core.events import encode_json
+from slotgrid.core.event_log import encode_json
 from slotgrid.core.lease import Lease
-from slotgrid.core.parts import Step
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.core.states import StepState
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Step
+from slotgrid.core.task_states import StepState
 from slotgrid.records.artifacts import ArtifactStore
 
 

@@ -9,9 +9,9 @@ from aiohttp import ClientSession, web
 
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import from_balancer, from_worker
-from slotgrid.wire.ending import Ending
 from slotgrid.wire.link import Link
-from slotgrid.wire.sockets import dial, serve
+from slotgrid.wire.link_ending import LinkEnding
+from slotgrid.wire.link_sockets import dial, serve
 
 GIVE_UP_S = 20.0
 T = TypeVar("T")
@@ -25,7 +25,7 @@ class End:
         self.heard: list[Any] = []
         self.on_message: Callable[[Any], None] = lambda _: None
         self._news = asyncio.Event()
-        self.running: asyncio.Task[Ending] = asyncio.create_task(link.run(self._receive))
+        self.running: asyncio.Task[LinkEnding] = asyncio.create_task(link.run(self._receive))
 
     def _receive(self, message: object) -> None:
         self.heard.append(message)
@@ -41,7 +41,7 @@ class End:
                         return message
                 await self._news.wait()
 
-    async def ending(self) -> Ending:
+    async def ending(self) -> LinkEnding:
         async with asyncio.timeout(GIVE_UP_S):
             return await self.running
 

@@ -16,14 +16,14 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.dispatcher import Dispatcher
-from slotgrid.core.events import Reader
+from slotgrid.core.event_log import Reader
 from slotgrid.core.fields import Mode
 from slotgrid.core.gates import Gates
-from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.observer import Observers
 from slotgrid.core.offer import LocalOffer, Offer
 from slotgrid.core.placement import Placement
-from slotgrid.core.queue import TaskQueue
+from slotgrid.core.priority_queue import TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
@@ -32,18 +32,18 @@ from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.app import make_app
-from slotgrid.intake.connections import NodeRunner
 from slotgrid.intake.cors import add_cors
-from slotgrid.intake.node import Node
+from slotgrid.intake.node_parts import Node
+from slotgrid.intake.server_connections import NodeRunner
 from slotgrid.net.addresses import AddressPolicy
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.history import History
-from slotgrid.records.journal import Journal
-from slotgrid.records.ledger import Ledger
-from slotgrid.runtime.choices import LogFormat, LogLevel
+from slotgrid.records.task_repository import TaskRepository
+from slotgrid.records.task_telemetry import TaskTelemetry
 from slotgrid.runtime.logs import LogRing, configure_logs
 from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.setting_choices import LogFormat, LogLevel
 from slotgrid.runtime.settings import Settings
 from slotgrid.tasks.service import TaskService
 from tests.harness.calls import GIVE_UP_S
@@ -85,9 +85,9 @@ class RunningNode:
         return self.node.tasks._history
 
     @property
-    def ledger(self) -> Ledger:
+    def repository(self) -> TaskRepository:
         """Every task, in memory or on record."""
-        return self.node.tasks._ledger
+        return self.node.tasks._repository
 
     @property
     def durable(self) -> DurableTasks:
@@ -290,7 +290,7 @@ def make_node(
     queue: TaskQueue[Any] = TaskQueue(limit=queue_limit, ageing_s=30)
     dispatcher = Dispatcher(queue, slots, gates)
     metrics = Metrics(lambda: _readings(slots, dispatcher))
-    journal = Journal(history, metrics)
+    telemetry = TaskTelemetry(history, metrics)
     local = LocalOffer(
         catalog, node=NAME, group="default", contract=1, pools={"default"}, labels=()
     )
@@ -300,7 +300,7 @@ def make_node(
         modes={"sync", "stream"} if data_dir is None else set(Mode),
     )
     placement = Placement(dispatcher, node=NAME)
-    supervisor = Supervisor(placement, runner, journal, max_wait_s=max_wait_s)
+    supervisor = Supervisor(placement, runner, telemetry, max_wait_s=max_wait_s)
     durability = None
     if data_dir is not None:
         durability = Durability(
@@ -309,7 +309,7 @@ def make_node(
         supervisor = Supervisor(
             placement,
             RecordedRunner(runner, durability.tasks),
-            Observers(journal, DurableTurns(durability.tasks)),
+            Observers(telemetry, DurableTurns(durability.tasks)),
             max_wait_s=max_wait_s,
         )
     database = None if durability is None else durability.database
@@ -328,7 +328,7 @@ def make_node(
             dispatcher=dispatcher,
             supervisor=supervisor,
             history=history,
-            ledger=Ledger(history, dispatcher, database),
+            repository=TaskRepository(history, dispatcher, database),
             durable=None if durability is None else durability.tasks,
             count_refusal=metrics.refused,
         ),

@@ -16,14 +16,14 @@ import orjson
 import psutil
 from aiohttp import ClientSession
 
-from slotgrid.core.events import Reader
-from slotgrid.core.states import TaskState
+from slotgrid.core.event_log import Reader
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
+from slotgrid.node.serving import Stop, listening
 from slotgrid.records.history import TaskFilter
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
-from slotgrid.serving import Stop, listening
 from tests.harness.calls import IN_PROCESS_STALL_S, Answer, Calls, a_caller
 from tests.harness.environment import KEY, NO_CHROMIUM
 from tests.harness.in_process.logs import node_logs

@@ -11,13 +11,13 @@ from uuid import uuid4
 import uuid_utils
 from aiohttp import ClientSession, web
 
+from slotgrid.wire import link_sockets
 from slotgrid.wire import messages as m
-from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_worker
-from slotgrid.wire.ending import Ending
 from slotgrid.wire.limits import GRANT_EVERY
 from slotgrid.wire.link import Link
-from slotgrid.wire.parts import Claim, SourceInfo
+from slotgrid.wire.link_ending import LinkEnding
+from slotgrid.wire.message_parts import Claim, SourceInfo
 from tests.harness.environment import KEY
 from tests.harness.in_process.worker import RunningWorker, browserless_worker
 from tests.harness.waiting import until
@@ -33,11 +33,11 @@ class Conversation:
         self.link = link
         self.heard: list[Any] = []
         self.grants = grants
-        self.ended: asyncio.Task[Ending] | None = None
+        self.ended: asyncio.Task[LinkEnding] | None = None
         self._owed: Counter[str] = Counter()
         self._news = asyncio.Event()
 
-    def run(self) -> asyncio.Task[Ending]:
+    def run(self) -> asyncio.Task[LinkEnding]:
         """Carry messages from now on; the task ends with the link."""
         self.ended = asyncio.create_task(self.link.run(self.receive))
         self.ended.add_done_callback(lambda _: self._news.set())
@@ -122,7 +122,7 @@ class Conversation:
     async def report(self, which: Callable[[m.Report], bool]) -> m.Report:
         return await self.hears(m.Report, which, after=len(self.heard))
 
-    async def ending(self) -> Ending:
+    async def ending(self) -> LinkEnding:
         assert self.ended is not None
         async with asyncio.timeout(GIVE_UP_S):
             return await self.ended
@@ -134,7 +134,7 @@ async def dialled(
 ) -> AsyncIterator[Conversation]:
     """A balancer that dials the worker at `url`; with a `boot`, it welcomes at once."""
     async with ClientSession() as session:
-        link = await sockets.dial(session, url, key, from_worker())
+        link = await link_sockets.dial(session, url, key, from_worker())
         conversation = Conversation(link, grants=grants)
         running = conversation.run()
         try:
@@ -184,7 +184,7 @@ class Listening:
 
     async def accept(self, request: web.Request) -> web.StreamResponse:
         self.keys.append(request.headers.get("Authorization"))
-        return await sockets.serve(request, from_worker(), self._converse)
+        return await link_sockets.serve(request, from_worker(), self._converse)
 
     async def _converse(self, link: Link[m.FromWorker]) -> None:
         conversation = Conversation(link)

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 from aiohttp import ClientSession
 
+from slotgrid.wire import link_sockets
 from slotgrid.wire import messages as m
-from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer
-from slotgrid.wire.ending import Ending
 from slotgrid.wire.link import Link
-from slotgrid.wire.parts import FunctionInfo, System
+from slotgrid.wire.link_ending import LinkEnding
+from slotgrid.wire.message_parts import FunctionInfo, System
 from tests.harness.environment import LINK_KEY
 from tests.harness.in_process.balancer import RunningBalancer
 
@@ -38,7 +38,7 @@ class FakeWorker:
         self.heard: list[Any] = []
         self.on_task: Callable[[m.TaskMessage], None] = lambda _: None
         self.welcomed = asyncio.Event()
-        self.ended: asyncio.Task[Ending] | None = None
+        self.ended: asyncio.Task[LinkEnding] | None = None
         self._seq = 0
 
     def receive(self, message: object) -> None:
@@ -97,7 +97,7 @@ async def fake_worker(
 ) -> AsyncIterator[FakeWorker]:
     """A fake that has dialled in; welcomed, unless the test wants to see it refused."""
     async with ClientSession() as session:
-        link = await sockets.dial(session, balancer.url, LINK_KEY, from_balancer())
+        link = await link_sockets.dial(session, balancer.url, LINK_KEY, from_balancer())
         worker = FakeWorker(link, name, slots)
         worker.ended = asyncio.create_task(link.run(worker.receive))
         link.send(worker.hello(**hello))

@@ -40,5 +40,5 @@ def test_a_signal_is_told_as_a_shell_tells_it(tmp_path: Path) -> None:
     child = Child("long", "long", {"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
     child.start()
     assert child.status is None
-    child.ask_to_end()
+    child.request_end()
     assert child.wait() == 128 + signal.SIGTERM

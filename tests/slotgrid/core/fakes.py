@@ -9,20 +9,20 @@ from typing import Any
 
 from slotgrid.core.dispatcher import Dispatcher, LeaseRequest
 from slotgrid.core.errors import FunctionFailed, ServiceError
-from slotgrid.core.events import Event
+from slotgrid.core.event_log import Event
 from slotgrid.core.gates import Gates
 from slotgrid.core.lease import STARTED, Lease, class_of
 from slotgrid.core.observer import Observer
 from slotgrid.core.placement import Placement, Runners
-from slotgrid.core.queue import TaskQueue
+from slotgrid.core.priority_queue import TaskQueue
 from slotgrid.core.runner import AttemptFailed, Refused
 from slotgrid.core.schema import Schema
 from slotgrid.core.slots import Slots
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 
 ANY_OBJECT = Schema({"type": "object"})
 PLAIN = FunctionSpec(

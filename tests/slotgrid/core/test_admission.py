@@ -17,13 +17,13 @@ from slotgrid.core.errors import (
     UnknownFunction,
     UnknownGroup,
 )
-from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.offer import LocalOffer
-from slotgrid.core.parts import Source
 from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
-from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
+from slotgrid.core.task_parts import Source
+from slotgrid.core.task_states import TaskState
 from tests.slotgrid.core.fakes import FakeCatalog, function
 
 PRICE = function(
@@ -230,9 +230,9 @@ class Returning:
         self.back = False
         self.waits: list[float] = []
 
-    def choose(self, submission: Submission) -> FunctionSpec:
+    def resolve(self, submission: Submission) -> FunctionSpec:
         if self.back:
-            return self.offer.choose(submission)
+            return self.offer.resolve(submission)
         raise NoWorker("lost", reason="lost", may_return_s=self.may_return_s)
 
     async def changed(self, within_s: float) -> None:

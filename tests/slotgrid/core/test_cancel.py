@@ -6,12 +6,12 @@ from typing import Any
 import orjson
 import pytest
 
+from slotgrid.core.await_completion import await_completion
 from slotgrid.core.errors import (
     FunctionFailed,
     TaskCancelled,
 )
-from slotgrid.core.states import TaskState
-from slotgrid.core.uninterrupted import uninterrupted
+from slotgrid.core.task_states import TaskState
 from tests.slotgrid.core.fakes import (
     TWICE_IS_SAFE,
     FakeNode,
@@ -149,7 +149,7 @@ async def interrupted(work: "asyncio.Future[Any]") -> "asyncio.Task[None]":
     async def wait() -> None:
         await work
 
-    outer = asyncio.create_task(uninterrupted(wait()))
+    outer = asyncio.create_task(await_completion(wait()))
     for _ in range(2):
         await turns(3)
         outer.cancel()

@@ -8,7 +8,7 @@ from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.errors import QueueFull, WaitExceeded
 from slotgrid.core.gates import Gates
 from slotgrid.core.lease import class_of
-from slotgrid.core.queue import TaskClass, TaskQueue
+from slotgrid.core.priority_queue import TaskClass, TaskQueue
 from slotgrid.core.slots import Slots
 from slotgrid.core.task import Task
 from tests.slotgrid.core.fakes import (
@@ -213,12 +213,12 @@ async def test_what_waits_for_slots_that_are_gone_is_thought_over_and_keeps_its_
     for task in tasks:
         await queued(node, task)
 
-    def rethink(task: Task) -> None:
+    def resolve_again(task: Task) -> None:
         assert task is not tasks[2]
         if task.spec is gone:
             task.spec = PLAIN
 
-    node.dispatcher.reclassify(rethink)
+    node.dispatcher.reclassify(resolve_again)
     assert [node.dispatcher.position(task) for task in tasks] == [1, 1, 2]
     node.dispatcher.give_back(lease)
     for waiter in (waiters[0], waiters[2]):

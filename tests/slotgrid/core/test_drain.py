@@ -4,9 +4,9 @@ import pytest
 
 from slotgrid.core.drain import drain
 from slotgrid.core.errors import TaskCancelled
-from slotgrid.core.node import NodeState, NodeStatus
-from slotgrid.core.states import TaskState
+from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 from tests.slotgrid.core.fakes import FakeNode, make_node, until
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slotgrid.core.gates import Gates
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.spec import FunctionSpec
 from tests.slotgrid.core.fakes import FakeCatalog, ManualClock, function
 
@@ -30,7 +30,7 @@ def test_concurrency_counts_what_runs_and_opens_when_one_leaves(clock: ManualClo
     assert gates.closed_by(F) is None
     gates.passed(F)
     assert gates.closed_by(F) == "the function's concurrency of 2 is used up"
-    gates.left(F)
+    gates.released(F)
     assert gates.closed_by(F) is None
 
 
@@ -58,8 +58,8 @@ def test_a_function_removed_meanwhile_has_no_gate(clock: ManualClock) -> None:
     assert gates.closed_by(F) is None
     assert gates.opens_in_s(F) is None
     gates.passed(F)
-    gates.left(F)
-    gates.left(F)
+    gates.released(F)
+    gates.released(F)
 
 
 def test_a_function_without_limits_passes_and_is_counted_for_those_it_gets_later(
@@ -121,10 +121,10 @@ def test_the_contracts_of_a_function_share_one_gate(clock: ManualClock) -> None:
     assert gates.closed_by(F) is None
     gates.passed(F)
     assert gates.closed_by(F) == "the function's concurrency of 3 is used up"
-    gates.left(newer)
+    gates.released(newer)
     assert gates.closed_by(F) is None
     gates.passed(newer)
-    gates.left(F)
+    gates.released(F)
     assert gates.closed_by(F) == "the function's rate is used up"
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from slotgrid.core.lease import CLEANING, HELD, STARTED, class_of
 from slotgrid.core.runner import Refused
-from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 from tests.slotgrid.core.fakes import FLOW, FakeNode, function, make_node, terminal_events, until
 
 SPECS = [

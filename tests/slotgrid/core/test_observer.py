@@ -1,6 +1,6 @@
 """Several observers as one: who is told of what, and in which order."""
 
-from slotgrid.core.observer import TURNS, Observer, Observers
+from slotgrid.core.observer import CALLBACKS, Observer, Observers
 from slotgrid.core.task import Task
 from tests.slotgrid.core.fakes import RecordingObserver, make_node
 
@@ -40,10 +40,10 @@ def test_each_is_told_in_order_and_only_of_what_it_hears() -> None:
 def test_every_turn_reaches_who_hears_them_all() -> None:
     recording = RecordingObserver()
     both = Observers(recording, Observer())
-    for turn in TURNS:
+    for turn in CALLBACKS:
         # It alone hears anything, so what is called is its own method.
         assert getattr(both, turn) == getattr(recording, turn)
 
 
 def test_the_turns_are_those_of_an_observer() -> None:
-    assert set(TURNS) == {name for name in vars(Observer) if not name.startswith("_")}
+    assert set(CALLBACKS) == {name for name in vars(Observer) if not name.startswith("_")}

@@ -4,7 +4,7 @@ import orjson
 
 from slotgrid.core.errors import FunctionFailed, TaskCancelled
 from slotgrid.core.runner import AttemptFailed, Refused
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.slotgrid.core.fakes import (
     FLOW,
     FakeNode,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slotgrid.core.queue import TaskClass
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import NoSlotFree, PoolCount, Slot, Slots
 
 DEFAULT = TaskClass("default", 1, "default")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slotgrid.core.errors import FAULTS_LIMIT, InvalidSubmission
 from slotgrid.core.fields import Mode, Place, Webhook
-from slotgrid.core.reading import NESTING_LIMIT
+from slotgrid.core.json_readers import NESTING_LIMIT
 from slotgrid.core.submission import Submission
 
 

@@ -10,7 +10,7 @@ from slotgrid.core.errors import (
     WaitExceeded,
 )
 from slotgrid.core.runner import AttemptFailed, Refused
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.slotgrid.core.fakes import (
     TWICE_IS_SAFE,
     FakeNode,

@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slotgrid.core.admission import Admission, CheckedInput
+from slotgrid.core.await_completion import await_completion
+from slotgrid.core.deadlines import iso, seconds_of
 from slotgrid.core.errors import InvalidInput, InvalidSubmission, UnknownFunction
-from slotgrid.core.events import EventLog
+from slotgrid.core.event_log import EventLog
 from slotgrid.core.fields import Webhook
-from slotgrid.core.moments import iso, seconds_of
-from slotgrid.core.node import NodeState, NodeStatus
+from slotgrid.core.json_readers import PAIRS_MOST
+from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.offer import LocalOffer
-from slotgrid.core.parts import Source
-from slotgrid.core.reading import PAIRS_MOST
 from slotgrid.core.schema import Schema
-from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
-from slotgrid.core.uninterrupted import uninterrupted
+from slotgrid.core.task_parts import Source
+from slotgrid.core.task_states import TaskState
 from tests.slotgrid.core.fakes import FakeCatalog, FakeNode, ended, function, make_node, until
 
 PRICE = function(
@@ -81,11 +81,11 @@ async def test_a_restored_task_goes_on_counting(node: FakeNode) -> None:
 
 def test_a_task_knows_whether_more_than_the_node_wrote_its_log(node: FakeNode) -> None:
     task = node.task()
-    assert (task.has_lines, task.wrote) == (False, False)
+    assert (task.has_log, task.has_function_log) == (False, False)
     task.log("a line of the node")
-    assert (task.has_lines, task.wrote) == (True, False)
+    assert (task.has_log, task.has_function_log) == (True, False)
     task.log("a line of the function", step="main")
-    assert (task.has_lines, task.wrote) == (True, True)
+    assert (task.has_log, task.has_function_log) == (True, True)
 
 
 async def test_a_queued_task_is_released_without_an_end(node: FakeNode) -> None:
@@ -131,7 +131,7 @@ class Listener:
     def __init__(self) -> None:
         self.told = 0
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         self.told += 1
 
     def is_behind(self) -> bool:
@@ -140,10 +140,10 @@ class Listener:
 
 async def test_a_follower_hears_of_events_that_come_after_it(node: FakeNode) -> None:
     listener, task = Listener(), node.task()
-    assert not task.spoke
+    assert not task.has_events
     task.follow(listener)
     task.events.append("status", {})
-    assert (task.spoke, listener.told) == (True, 1)
+    assert (task.has_events, listener.told) == (True, 1)
     task.follow(None)
     task.events.append("status", {})
     assert listener.told == 1
@@ -160,7 +160,7 @@ async def test_the_events_of_a_task_that_spoke_end_with_done(node: FakeNode) -> 
 async def test_a_task_without_events_is_restored_without_a_log(node: FakeNode) -> None:
     task = node.task()
     task.restore(created_at=1000.0, starts=0, first_event=0)
-    assert not task.spoke
+    assert not task.has_events
 
 
 def test_a_webhook_is_checked_before_the_task_is_accepted() -> None:
@@ -204,7 +204,7 @@ async def test_uninterrupted_work_is_awaited_to_its_end() -> None:
         await asyncio.sleep(0)
         done.append("work")
 
-    await uninterrupted(work())
+    await await_completion(work())
     assert done == ["work"]
 
 

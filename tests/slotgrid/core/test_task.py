@@ -4,15 +4,15 @@ from typing import Any
 import orjson
 import pytest
 
+from slotgrid.core.deadlines import Deadline, iso
 from slotgrid.core.errors import (
     FunctionFailed,
     Internal,
 )
-from slotgrid.core.moments import Deadline, iso
-from slotgrid.core.parts import Step
-from slotgrid.core.states import MOVES, StepState, TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import LINE_CHARS, LOG_LINES_LIMIT, IllegalMove, Task, log_line
+from slotgrid.core.task_parts import Step
+from slotgrid.core.task_states import MOVES, StepState, TaskState
 from tests.slotgrid.core.fakes import PLAIN
 
 

@@ -12,7 +12,7 @@ from slotgrid.durable.due_work import DueWork
 from slotgrid.records.database import Database
 from slotgrid.records.engines import engine_of
 from slotgrid.records.store import due
-from slotgrid.records.store.due import Claim, DueKind
+from slotgrid.records.store.due import DueClaim, DueKind
 from slotgrid.records.tables import due as table
 from tests.slotgrid.records.recorded import NODE
 
@@ -34,13 +34,13 @@ class Acts:
         self._database = database
         self.at_once = at_once
         self.lease_s = lease_s
-        self.claims: list[Claim] = []
+        self.claims: list[DueClaim] = []
         self.under_way = 0
         self.most = 0
         self.gate = asyncio.Event()
         self.fails = False
 
-    async def act(self, claim: Claim) -> None:
+    async def act(self, claim: DueClaim) -> None:
         self.claims.append(claim)
         if self.fails:
             raise KeyError("a defect")

@@ -110,11 +110,11 @@ def test_a_task_that_waits_for_its_time_makes_its_class_read_when_that_has_come(
     buffer = PrefetchBuffer()
     buffer.note_early(CLASS, 20.0)
     buffer.note_early(CLASS, 10.0)
-    assert buffer.come_due(9.0) == []
+    assert buffer.collect_due(9.0) == []
     assert buffer.low_classes() == []
-    assert buffer.come_due(10.0) == [CLASS]
+    assert buffer.collect_due(10.0) == [CLASS]
     assert buffer.low_classes() == [CLASS]
-    assert buffer.come_due(11.0) == []
+    assert buffer.collect_due(11.0) == []
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -35,7 +35,7 @@ class Record:
 async def record(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Record]:
     monkeypatch.setattr(waiting_count, "RECOUNT_S", 0.01)
     record = Record()
-    async with background(record.count.keep, name="count"):
+    async with background(record.count.run, name="count"):
         yield record
 
 

@@ -7,14 +7,14 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
-from slotgrid.core.events import Event
+from slotgrid.core.event_log import Event
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.intake.app import routes
 from slotgrid.intake.auth import PRINCIPAL
-from slotgrid.intake.body import read_json
+from slotgrid.intake.json_body import read_json
 from slotgrid.intake.modes import stream
-from slotgrid.intake.node import NODE
+from slotgrid.intake.node_parts import NODE
 from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 
 PREFIX = "/elsewhere"

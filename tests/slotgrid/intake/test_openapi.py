@@ -16,11 +16,11 @@ from slotgrid.core.field_readers import FIELDS
 from slotgrid.core.schema import Schema
 from slotgrid.core.submission import Submission
 from slotgrid.intake.api.docs import DOCUMENT
-from slotgrid.intake.documents import COMPONENTS
 from slotgrid.intake.function_components import function_components
 from slotgrid.intake.openapi import endpoint_of
 from slotgrid.intake.openapi_document import path_of
-from slotgrid.intake.samples import sample_of
+from slotgrid.intake.openapi_parts import COMPONENTS
+from slotgrid.intake.sample_values import sample_of
 from slotgrid.intake.schemas.submission import SUBMISSION
 from tests.harness.in_process.functions import OFFERED, offer, renamed
 from tests.harness.in_process.node import RunningNode, running_node

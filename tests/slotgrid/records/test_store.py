@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from slotgrid.core.errors import FunctionFailed
-from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 from slotgrid.records.database import Database
 from slotgrid.records.engines import engine_of
 from slotgrid.records.history import TaskFilter
@@ -21,18 +21,18 @@ from slotgrid.records.store import (
     deliveries,
     due,
     endings,
-    lines,
-    lists,
+    log_rows,
     retention,
     rows,
+    state_changes,
     task_events,
-    turns,
+    task_lists,
     waiting,
 )
 from slotgrid.records.store.acceptance import Accepted
-from slotgrid.records.store.due import Claim, DueKind
+from slotgrid.records.store.due import DueClaim, DueKind
 from slotgrid.records.store.endings import Ended
-from slotgrid.records.store.turns import Turn
+from slotgrid.records.store.state_changes import StateChange
 from slotgrid.records.tables import is_queued, tasks
 from tests.slotgrid.records.recorded import NODE, async_task, record
 
@@ -51,8 +51,8 @@ async def insert(database: Database, *added: Task, node: str = NODE) -> None:
     await database.write(lambda c: acceptance.insert(c, [records]))
 
 
-async def begin(database: Database, turn: Turn) -> bool:
-    (ours,) = await database.write(lambda c: turns.begin(c, [turn]))
+async def begin(database: Database, turn: StateChange) -> bool:
+    (ours,) = await database.write(lambda c: state_changes.begin(c, [turn]))
     return ours
 
 
@@ -85,7 +85,7 @@ def ended(task: Task) -> Task:
 async def test_a_task_begins_once_for_whoever_it_belongs_to(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    turn = Turn.of(started(task), NODE, after=0)
+    turn = StateChange.of(started(task), NODE, after=0)
     assert not await begin(database, replace(turn, node="another-node"))
     assert await begin(database, turn)
     row = await row_of(database, task)
@@ -96,8 +96,8 @@ async def test_starts_of_the_same_moment_are_told_apart(database: Database) -> N
     ours, theirs = [async_task(), async_task()], async_task()
     await insert(database, *ours)
     await insert(database, theirs, node="another-node")
-    taken = [Turn.of(started(task), NODE, after=0) for task in (*ours, theirs)]
-    began = [database.write_with_others(turns.begin, turn) for turn in taken]
+    taken = [StateChange.of(started(task), NODE, after=0) for task in (*ours, theirs)]
+    began = [database.write_with_others(state_changes.begin, turn) for turn in taken]
     assert await asyncio.gather(*began) == [True, True, False]
     for task, starts in ((ours[0], 1), (ours[1], 1), (theirs, 0)):
         assert (await row_of(database, task)).starts == starts
@@ -108,12 +108,12 @@ async def test_noting_a_start_twice_is_noting_it_once_and_it_can_be_undone(
 ) -> None:
     task = async_task()
     await insert(database, task)
-    turn = Turn.of(started(task), NODE, after=0)
+    turn = StateChange.of(started(task), NODE, after=0)
     assert await begin(database, turn)
     assert await begin(database, turn)
     assert (await row_of(database, task)).starts == 1
     for _ in range(2):
-        await database.write(lambda c: turns.undo_start(c, turn))
+        await database.write(lambda c: state_changes.undo_start(c, turn))
         row = await row_of(database, task)
         assert (row.status, row.starts) == ("queued", 0)
 
@@ -121,10 +121,10 @@ async def test_noting_a_start_twice_is_noting_it_once_and_it_can_be_undone(
 async def test_what_has_an_end_keeps_it(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    turn = Turn.of(started(task), NODE, after=0)
+    turn = StateChange.of(started(task), NODE, after=0)
     await begin(database, turn)
-    end = Turn.of(ended(task), NODE, after=0)
-    await database.write(lambda c: turns.finish(c, [end]))
+    end = StateChange.of(ended(task), NODE, after=0)
+    await database.write(lambda c: state_changes.finish(c, [end]))
     for state in (TaskState.FAILED, TaskState.CANCELLED):
         assert await end_unrun(database, task, state, at=1.0) is None
     assert not await begin(database, turn)
@@ -138,14 +138,14 @@ async def test_what_has_an_end_keeps_it(database: Database) -> None:
 async def test_a_late_note_of_a_failed_attempt_does_not_undo_the_next(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    first = Turn.of(started(task), NODE, after=0)
+    first = StateChange.of(started(task), NODE, after=0)
     await begin(database, first)
     task.end_attempt(None)
     task.move_to(TaskState.QUEUED)
-    failed = Turn.of(task, NODE, after=0)
-    second = Turn.of(started(task), NODE, after=0)
+    failed = StateChange.of(task, NODE, after=0)
+    second = StateChange.of(started(task), NODE, after=0)
     await begin(database, second)
-    await database.write(lambda c: turns.back_to_queue(c, failed))
+    await database.write(lambda c: state_changes.back_to_queue(c, failed))
     row = await row_of(database, task)
     assert (row.status, row.starts) == ("running", 2)
 
@@ -167,9 +167,9 @@ async def test_the_end_of_a_task_that_never_ran_is_its_only_event(database: Data
 async def test_events_of_a_later_process_come_after_all_that_were_said(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    turn = Turn.of(started(task), NODE, after=0)
+    turn = StateChange.of(started(task), NODE, after=0)
     await begin(database, turn)
-    await database.write(lambda c: task_events.keep_events(c, task.id, turn.said))
+    await database.write(lambda c: task_events.keep_events(c, task.id, turn.new_events))
     await end_unrun(database, task, TaskState.FAILED, at=1.0)
     events = await database.read(lambda c: task_events.kept_events(c, task.id, 0))
     assert [event.id for event in events] == [1, task_events.EVENTS_A_START + 1]
@@ -220,7 +220,7 @@ async def test_the_position_is_the_place_in_the_order_of_the_key(database: Datab
     await insert(database, third, first, second, other_class)
     await insert(database, async_task(created_at=0.1), node="another-node")
     class_key = record(first).class_key
-    await begin(database, Turn.of(started(first), NODE, after=0))
+    await begin(database, StateChange.of(started(first), NODE, after=0))
     for task, wanted in ((second, 1), (third, 2)):
         key = task.created_at
         assert await database.read(lambda c: waiting.position(c, NODE, class_key, key)) == wanted  # noqa: B023  read at once
@@ -251,7 +251,7 @@ async def test_only_what_still_waits_here_is_claimed(database: Database) -> None
     waits, runs, elsewhere = async_task(), async_task(), async_task()
     await insert(database, waits, runs)
     await insert(database, elsewhere, node="another-node")
-    turn = Turn.of(started(runs), NODE, after=0)
+    turn = StateChange.of(started(runs), NODE, after=0)
     await begin(database, turn)
     ids = [waits.id, runs.id, elsewhere.id]
     assert await database.write(lambda c: waiting.still_waiting(c, NODE, ids)) == {waits.id}
@@ -277,7 +277,7 @@ async def test_what_is_delivered_and_old_is_removed_with_its_events(database: Da
     assert list(removed) == [owed.id]
 
 
-async def claimed(database: Database, node: str = NODE) -> list[Claim]:
+async def claimed(database: Database, node: str = NODE) -> list[DueClaim]:
     return await database.write(
         lambda c: due.claim(c, DueKind.WEBHOOK, node, lease_s=60.0, limit=10)
     )
@@ -297,8 +297,8 @@ async def test_the_end_of_a_task_with_a_webhook_makes_that_due(database: Databas
     plain = async_task()
     await insert(database, ran, unrun, plain)
     assert await claimed(database) == []
-    ends = [Turn.of(ended(started(task)), NODE, after=0) for task in (ran, plain)]
-    await database.write(lambda c: turns.finish(c, ends))
+    ends = [StateChange.of(ended(started(task)), NODE, after=0) for task in (ran, plain)]
+    await database.write(lambda c: state_changes.finish(c, ends))
     await end_unrun(database, unrun, TaskState.CANCELLED, at=1.0)
     assert {claim.ref for claim in await claimed(database)} == {ran.id, unrun.id}
     assert await claimed(database) == []  # a claim moves the due time
@@ -414,7 +414,7 @@ async def test_a_hundred_thousand_tasks_are_paged_and_filtered(database: Databas
 
     async def page(limit: int = 3, offset: int = 0, **wanted: object) -> tuple[list[int], int]:
         rows, total = await database.read(
-            lambda c: lists.select(c, TaskFilter(**wanted), limit=limit, offset=offset)  # type: ignore[arg-type]
+            lambda c: task_lists.select(c, TaskFilter(**wanted), limit=limit, offset=offset)  # type: ignore[arg-type]
         )
         return [int(row.id) for row in rows], total
 
@@ -434,14 +434,14 @@ async def test_a_hundred_thousand_tasks_are_paged_and_filtered(database: Databas
 async def test_lines_of_a_log_are_kept_once_and_go_with_their_task(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    assert await begin(database, Turn.of(started(task), NODE, after=0))
+    assert await begin(database, StateChange.of(started(task), NODE, after=0))
     task.log("first", step="main")
-    flushed = [lines.line_row(task.id, line) for line in lines.lines_of(task, after=0)]
-    await database.write(lambda c: lines.keep_rows(c, flushed))
+    flushed = [log_rows.line_row(task.id, line) for line in log_rows.lines_of(task, after=0)]
+    await database.write(lambda c: log_rows.keep_rows(c, flushed))
     task.log("second", step="main", stream="stderr")
-    end = Turn.of(ended(task), NODE, after=0)
-    await database.write(lambda c: turns.finish(c, [end]))
-    kept = await database.read(lambda c: lines.kept_lines(c, task.id))
+    end = StateChange.of(ended(task), NODE, after=0)
+    await database.write(lambda c: state_changes.finish(c, [end]))
+    kept = await database.read(lambda c: log_rows.kept_lines(c, task.id))
     assert kept == task.logs.after(0)
     assert [(line.kind, orjson.loads(line.payload)) for line in kept] == [
         ("_node", ["stdout", f"attempt 1 on slot 0 of {NODE}"]),
@@ -449,16 +449,16 @@ async def test_lines_of_a_log_are_kept_once_and_go_with_their_task(database: Dat
         ("main", ["stderr", "second"]),
         ("_node", ["stdout", "completed"]),
     ]
-    upto = await database.read(lambda c: lines.kept_lines(c, task.id, kept[1].id))
+    upto = await database.read(lambda c: log_rows.kept_lines(c, task.id, kept[1].id))
     assert upto == kept[:2]
     await database.write(lambda c: retention.remove_finished(c, time.time() + 60, 10))
-    assert await database.read(lambda c: lines.kept_lines(c, task.id)) == []
+    assert await database.read(lambda c: log_rows.kept_lines(c, task.id)) == []
 
 
 async def test_a_task_that_wrote_nothing_takes_no_rows_for_it(database: Database) -> None:
     task = async_task()
     await insert(database, task)
-    end = Turn.of(ended(started(task)), NODE, after=0)
+    end = StateChange.of(ended(started(task)), NODE, after=0)
     assert end.lines == ()
-    await database.write(lambda c: turns.finish(c, [end]))
-    assert await database.read(lambda c: lines.kept_lines(c, task.id)) == []
+    await database.write(lambda c: state_changes.finish(c, [end]))
+    assert await database.read(lambda c: log_rows.kept_lines(c, task.id)) == []

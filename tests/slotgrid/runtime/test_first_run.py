@@ -8,7 +8,7 @@ import pytest
 from slotgrid.runtime.env_example import env_example
 from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.first_run import ensure_env, ensure_key
-from slotgrid.runtime.other_spellings import NodeKind
+from slotgrid.runtime.setting_aliases import NodeKind
 from slotgrid.runtime.settings import Settings, SettingsError
 
 

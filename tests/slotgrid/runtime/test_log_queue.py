@@ -14,9 +14,9 @@ import pytest
 import structlog
 
 from slotgrid.runtime import log_queue
-from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.logs import LogRing, configure_logs, flush_logs
 from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.setting_choices import LogFormat, LogLevel
 
 log = structlog.get_logger()
 

@@ -12,11 +12,11 @@ import pytest
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from slotgrid.runtime.choices import LogFormat, LogLevel
 from slotgrid.runtime.log_lines import MAX_LINE_BYTES
 from slotgrid.runtime.log_queue import LineQueue
 from slotgrid.runtime.logs import LogRing, configure_logs, flush_logs
 from slotgrid.runtime.secrets import HIDDEN, Redactor
+from slotgrid.runtime.setting_choices import LogFormat, LogLevel
 
 log = structlog.get_logger()
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from balancer.fleet.bounds import NAME_CHARS, check_entries
-from slotgrid.runtime.choices import BrowserKind, LogFormat, LogLevel
+from balancer.fleet.message_limits import NAME_CHARS, check_entries
 from slotgrid.runtime.env_example import env_example
+from slotgrid.runtime.setting_choices import BrowserKind, LogFormat, LogLevel
 from slotgrid.runtime.settings import TABLE, Settings, SettingsError
 from slotgrid.wire.limits import ENTRIES_BYTES, ENTRIES_LIMIT
 

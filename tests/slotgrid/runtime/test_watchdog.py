@@ -23,7 +23,7 @@ import asyncio, re, sys, time, uvloop
 from pathlib import Path
 from slotgrid.runtime.logs import configure_logs
 from slotgrid.runtime.secrets import Redactor
-from slotgrid.runtime.choices import LogFormat, LogLevel
+from slotgrid.runtime.setting_choices import LogFormat, LogLevel
 from slotgrid.runtime.watchdog import LoopWatchdog, function_task_name
 
 async def sleeps():

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from slotgrid.core.errors import ServiceError
-from slotgrid.core.events import Event
+from slotgrid.core.event_log import Event
 from slotgrid.core.offer import LocalOffer
 from slotgrid.core.principal import Principal, Scope
 from slotgrid.core.slots import Slots
@@ -43,10 +43,10 @@ class PausableOffer(LocalOffer):
         self.waits: asyncio.Queue[float] = asyncio.Queue()
         self.back = asyncio.Event()
 
-    def choose(self, submission: Submission) -> FunctionSpec:
+    def resolve(self, submission: Submission) -> FunctionSpec:
         if self.refusal is not None:
             raise self.refusal
-        return super().choose(submission)
+        return super().resolve(submission)
 
     async def changed(self, within_s: float) -> None:
         self.waits.put_nowait(within_s)

@@ -5,15 +5,15 @@ import asyncio
 import pytest
 
 from slotgrid.core.errors import Conflict, NotFound, TaskFinished, UnknownTask
-from slotgrid.core.parts import Source
 from slotgrid.core.principal import Principal
-from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Source
+from slotgrid.core.task_states import TaskState
+from slotgrid.records.damaged_records import UnreadableRecord
 from slotgrid.records.history import TaskFilter
-from slotgrid.records.ledger import Record
 from slotgrid.records.tables import tasks
-from slotgrid.records.unreadable import UnreadableRecord
+from slotgrid.records.task_repository import Record
 from tests.harness.calls import GIVE_UP_S
 from tests.slotgrid.tasks.services import ADA, BOB, OPERATOR, RunningService, running_service
 

@@ -1,8 +1,8 @@
 """Keys are remembered for as long as their tasks are, and no longer."""
 
-from slotgrid.core.states import TaskState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 from slotgrid.tasks.idempotency import SWEEP_FROM, MemoryIdempotency
 from tests.slotgrid.core.fakes import PLAIN
 

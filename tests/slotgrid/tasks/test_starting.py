@@ -12,13 +12,13 @@ from slotgrid.core.errors import (
     QueueFull,
     UnknownFunction,
 )
-from slotgrid.core.events import Reader
-from slotgrid.core.parts import Source
-from slotgrid.core.states import TaskState
+from slotgrid.core.event_log import Reader
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Source
+from slotgrid.core.task_states import TaskState
+from slotgrid.tasks.awaited_task import AwaitedTask
 from slotgrid.tasks.large_input import LARGE_BODY_BYTES
-from slotgrid.tasks.started import StartedTask
 from tests.slotgrid.tasks.services import ADA, BOB, RunningService, running_service
 
 GREET = Submission.parse({"function": "greet"})
@@ -163,7 +163,7 @@ async def test_a_replayed_stream_breaks_at_a_gap(service: RunningService) -> Non
         await first.next()
     for _ in range(3):
         held.task.events.append("chunk", {"data": "x"})
-    async with StartedTask(held.task, replayed=True).reader() as reader:
+    async with AwaitedTask(held.task, replayed=True).reader() as reader:
         assert [(await reader.next()).id for _ in range(2)] == [1, 2]  # type: ignore[union-attr]
         reader._pending.clear()
         held.task.events.limit = 1

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from slotgrid.core.errors import DatabaseUnavailable
-from slotgrid.core.events import Event
-from slotgrid.core.states import TaskState
+from slotgrid.core.event_log import Event
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
-from slotgrid.records.ledger import Record
-from slotgrid.tasks import pickup
+from slotgrid.core.task_states import TaskState
+from slotgrid.records.task_repository import Record
 from slotgrid.tasks import service as service_module
+from slotgrid.tasks import task_loading
 from slotgrid.tasks.event_stream import EventStream, Missed
 from slotgrid.tasks.log_stream import LogStream
 from tests.harness.calls import GIVE_UP_S
@@ -23,7 +23,7 @@ GREETED = ["status", "chunk", "chunk", "chunk", "progress", "done"]
 
 @pytest.fixture(autouse=True)
 def _poll_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (pickup, service_module):
+    for module in (task_loading, service_module):
         monkeypatch.setattr(module, "POLL_S", 0.01)
 
 
@@ -102,17 +102,17 @@ async def test_a_follower_outlasts_an_outage_of_the_database(
 ) -> None:
     task_id, _ = await _hidden(durable, monkeypatch)
     following = asyncio.create_task(kinds(await durable.tasks.follow(ADA, task_id)))
-    ledger, asked = durable.tasks._ledger, asyncio.Event()
-    find = ledger.find
+    repository, asked = durable.tasks._repository, asyncio.Event()
+    find = repository.find
 
     async def away(_: str) -> None:
         asked.set()
         raise DatabaseUnavailable("the test's")
 
-    monkeypatch.setattr(ledger, "find", away)
+    monkeypatch.setattr(repository, "find", away)
     async with asyncio.timeout(GIVE_UP_S):
         await asked.wait()
-        monkeypatch.setattr(ledger, "find", find)
+        monkeypatch.setattr(repository, "find", find)
         durable.runner.gate.set()
         assert (await following)[-1] == "done"
 
@@ -123,7 +123,7 @@ async def test_events_of_a_run_that_was_cut_off_may_be_missing(durable: RunningS
     task = Task(held.task.submission, held.task.spec, owner="ada", input={})
     task.restore(created_at=task.created_at, starts=1, first_event=1_000_000)
     task.events.append("status", {"text": "here"})
-    stream = EventStream(durable.tasks._ledger, task).__aiter__()
+    stream = EventStream(durable.tasks._repository, task).__aiter__()
     assert await anext(stream) == Missed("events of an earlier process may be missing", None)
     assert (await _event(stream)).id == 1_000_001
     task.events.close()
@@ -201,7 +201,7 @@ async def test_lines_of_earlier_processes_come_before_those_of_this_one(
     task = Task(held.task.submission, held.task.spec, owner="ada", input={}, id=written)
     task.restore(created_at=task.created_at, starts=1, first_event=1_000_000)
     task.log("a line of this process", step="main")
-    stream = LogStream(durable.tasks._ledger, task, step="main", follow=False)
+    stream = LogStream(durable.tasks._repository, task, step="main", follow=False)
     texts = [text for _, text in await lines(stream)]
     assert texts == [b'["stdout","a line of the function"]', b'["stdout","a line of this process"]']
 

@@ -16,13 +16,13 @@ from slotgrid.core.errors import (
     ServiceError,
     UnknownFunction,
 )
-from slotgrid.core.node import NodeState
-from slotgrid.core.parts import Source
-from slotgrid.core.states import TaskState
+from slotgrid.core.node_state import NodeState
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Source
+from slotgrid.core.task_states import TaskState
+from slotgrid.records.damaged_records import UnreadableRecord
 from slotgrid.records.history import TaskFilter
-from slotgrid.records.unreadable import UnreadableRecord
 from slotgrid.tasks import bulk
 from tests.harness.calls import GIVE_UP_S
 from tests.slotgrid.tasks.services import ADA, BOB, RunningService
@@ -171,7 +171,7 @@ async def test_a_position_that_cannot_be_found_out_is_no_error(
     async def fail(_: str) -> None:
         raise fault
 
-    monkeypatch.setattr(durable.tasks._ledger, "find", fail)
+    monkeypatch.setattr(durable.tasks._repository, "find", fail)
     again = await durable.tasks.submit(ADA, later, key="k")
     assert (again.id, again.queue_position) == (first.id, None)
 

@@ -13,7 +13,7 @@ def test_the_pauses_are_those_of_the_table() -> None:
 
 def test_retry_after_is_a_lower_bound_up_to_the_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda _, most: most)  # no jitter
-    assert retry_in_s(1, asked_s=None) == 5
-    assert retry_in_s(1, asked_s=120) == 120
-    assert retry_in_s(1, asked_s=1) == 5
-    assert retry_in_s(1, asked_s=10**9) == 21_600
+    assert retry_in_s(1, requested_pause_s=None) == 5
+    assert retry_in_s(1, requested_pause_s=120) == 120
+    assert retry_in_s(1, requested_pause_s=1) == 5
+    assert retry_in_s(1, requested_pause_s=10**9) == 21_600

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from slotgrid.webhooks.sender import (
     DeliveryAttempt,
     Outcome,
@@ -173,7 +173,7 @@ async def test_retry_after_is_told_with_the_attempt(sender: WebhookSender) -> No
 
     async with receiver(busy) as there:
         attempt = await sender.send(there.delivery())
-    assert (attempt.outcome, attempt.asked_s) == (Outcome.RETRY, 120)
+    assert (attempt.outcome, attempt.requested_pause_s) == (Outcome.RETRY, 120)
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
@@ -188,8 +188,8 @@ def test_retry_after_is_seconds_or_a_date() -> None:
 
 @given(st.text() | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ [+-]?\w+"))
 def test_whatever_retry_after_says_it_is_no_negative_number(text: str) -> None:
-    asked_s = retry_after_s(text, time.time())
-    assert asked_s is None or asked_s >= 0
+    requested_pause_s = retry_after_s(text, time.time())
+    assert requested_pause_s is None or requested_pause_s >= 0
 
 
 async def test_cookies_are_not_kept(sender: WebhookSender) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, web
 
-from slotgrid.net.dialing import DialFailed
+from slotgrid.net.dialling import DialFailed
 from slotgrid.wire.encoding import from_worker
-from slotgrid.wire.sockets import dial, link_url
+from slotgrid.wire.link_sockets import dial, link_url
 from tests.harness.peers.receivers import receiver
 
 

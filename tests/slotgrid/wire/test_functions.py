@@ -10,7 +10,7 @@ from slotgrid.core.schema import Schema, SchemaFault
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.functions import SpecReader, info_of
-from slotgrid.wire.parts import FunctionInfo
+from slotgrid.wire.message_parts import FunctionInfo
 
 INPUT: dict[str, Any] = {"type": "object", "properties": {"url": {"type": "string"}}}
 

@@ -14,10 +14,10 @@ from aiohttp import web
 
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import from_balancer
-from slotgrid.wire.ending import CloseCode, close_payload
 from slotgrid.wire.limits import FRAME_LIMIT, LARGE_LANES, LINES_AT_ONCE, SILENT_TICKS, TICK_S
 from slotgrid.wire.link import Link, MessageTooLarge
-from slotgrid.wire.sockets import accept
+from slotgrid.wire.link_ending import CloseCode, close_payload
+from slotgrid.wire.link_sockets import accept
 from tests.harness.in_process.links import End, two_ends
 from tests.harness.waiting import until
 
@@ -173,7 +173,7 @@ PEER = """
 import asyncio, sys
 from aiohttp import ClientSession
 from slotgrid.wire.encoding import from_worker
-from slotgrid.wire.sockets import dial
+from slotgrid.wire.link_sockets import dial
 
 async def main():
     async with ClientSession() as session:

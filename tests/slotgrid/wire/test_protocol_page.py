@@ -11,7 +11,7 @@ import pytest
 
 from slotgrid.wire import limits
 from slotgrid.wire.encoding import encode, known_messages
-from slotgrid.wire.ending import CloseCode
+from slotgrid.wire.link_ending import CloseCode
 from slotgrid.wire.messages import PROTOCOL
 from slotgrid.wire.schemas import chapter, schema, sections
 

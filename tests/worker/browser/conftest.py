@@ -14,7 +14,7 @@ from pytest_aiohttp.plugin import AiohttpServer
 from tests.worker.browser.site import make_site
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
-from worker.browser.processes import processes_of
+from worker.browser.os_processes import processes_of
 
 
 class StartBrowsers(Protocol):
@@ -37,7 +37,7 @@ async def browsers_leaving_nothing(temp_dir: Path) -> AsyncIterator[StartBrowser
                 plan or LaunchPlan(), count=count, slots=slots, temp_dir=temp_dir, **options
             )
             await stack.enter_async_context(browsers.running())
-            await browsers.settled()
+            await browsers.wait_started()
             return browsers
 
         yield start

@@ -14,8 +14,8 @@ from tests.harness.in_process.worker import running_worker
 from tests.harness.waiting import PATIENT, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
 from worker import app
+from worker.browser.browser_context import TaskContext
 from worker.browser.browsers import Browsers
-from worker.browser.context import TaskContext
 from worker.browser.errors import ContextOptionsRefused
 from worker.browser.launch import LaunchPlan
 

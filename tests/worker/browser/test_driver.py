@@ -10,7 +10,7 @@ import pytest
 
 from tests.worker.browser.conftest import StartBrowsers
 from worker.browser.driver import YOUNG_MB, Driver, silence_driver_deaths
-from worker.browser.processes import ExitWatch, alive, kill, kill_group, stopped
+from worker.browser.os_processes import ExitWatch, alive, kill, kill_group, stopped
 
 
 async def test_a_driver_has_its_own_temporary_folder_and_we_keep_ours(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from playwright.async_api import Error as PlaywrightError
 
 from tests.harness.waiting import PATIENT, live_processes, renderers, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
+from worker.browser.browser_context import TaskContext
+from worker.browser.browser_states import Ending, FreedBy, Loss
 from worker.browser.browsers import Browsers
-from worker.browser.context import TaskContext
-from worker.browser.limits import Limits
-from worker.browser.processes import kill
-from worker.browser.states import Ending, FreedBy, Lost
+from worker.browser.os_processes import kill
+from worker.browser.time_limits import Limits
 
 # So patient that only the fault's own way of being noticed can be what noticed it.
 PING_NEVER = Limits(ping_interval_s=600)
@@ -31,11 +31,11 @@ def _pids(browsers: Browsers, task: TaskContext) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("victim", "lost", "ending"),
-    [(0, Lost.BROWSER, Ending.BROWSER_DIED), (1, Lost.DRIVER, Ending.DRIVER_DIED)],
+    [(0, Loss.BROWSER, Ending.BROWSER_DIED), (1, Loss.DRIVER, Ending.DRIVER_DIED)],
     ids=["browser", "driver"],
 )
 async def test_a_killed_process_is_told_to_its_task_and_replaced_without_the_others_noticing(
-    victim: int, lost: Lost, ending: Ending, start: StartBrowsers, site: TestServer
+    victim: int, lost: Loss, ending: Ending, start: StartBrowsers, site: TestServer
 ) -> None:
     browsers = await start(count=2, slots=4, limits=PING_NEVER)
     await until_whole(browsers, count=2, slots=4)
@@ -61,10 +61,10 @@ async def test_a_killed_process_is_told_to_its_task_and_replaced_without_the_oth
 
 
 @pytest.mark.parametrize(
-    ("victim", "lost"), [(0, Lost.BROWSER), (1, Lost.DRIVER)], ids=["browser", "driver"]
+    ("victim", "lost"), [(0, Loss.BROWSER), (1, Loss.DRIVER)], ids=["browser", "driver"]
 )
 async def test_a_process_that_stands_still_is_found_by_the_ping_and_replaced(
-    victim: int, lost: Lost, start: StartBrowsers
+    victim: int, lost: Loss, start: StartBrowsers
 ) -> None:
     browsers = await start(limits=CLOSE_NEVER)
     await until_whole(browsers, count=1, slots=2)
@@ -95,7 +95,7 @@ async def test_a_close_that_hangs_ends_by_force_and_the_others_of_that_browser_a
     os.kill(_pids(browsers, task)[victim], signal.SIGSTOP)
 
     assert await asyncio.wait_for(task.close(), 30) is freed_by
-    assert await asyncio.wait_for(neighbour.lost, 30) in (Lost.BROWSER, Lost.DRIVER)
+    assert await asyncio.wait_for(neighbour.lost, 30) in (Loss.BROWSER, Loss.DRIVER)
     assert await neighbour.close() is FreedBy.CLOSE
     await until_whole(browsers, count=1, slots=3)
     assert browsers.stats().restarts == {Ending.CLOSE_HUNG: 1}

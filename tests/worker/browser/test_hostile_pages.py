@@ -10,14 +10,14 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
-from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.setting_choices import BrowserKind
 from tests.harness.waiting import PATIENT, live_processes, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers, browsers_leaving_nothing
 from tests.worker.browser.site import HOSTILE
-from worker.browser import events
+from worker.browser import event_budget
+from worker.browser.browser_states import FreedBy, Loss
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
-from worker.browser.states import FreedBy, Lost
 
 ENDLESS = sorted(HOSTILE.keys() - {"fills-memory"})
 
@@ -35,7 +35,7 @@ async def test_a_task_on_a_hostile_page_can_be_cancelled_and_its_context_closes(
     name: str, start: StartBrowsers, site: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A tenth of the real budget: the loop of the tests is slower than a worker's.
-    monkeypatch.setattr(events, "EVENTS", (1000, 200))
+    monkeypatch.setattr(event_budget, "EVENTS", (1000, 200))
     browsers = await start(limits=PATIENT)
     await until_whole(browsers, count=1, slots=2)
     before = live_processes()
@@ -82,7 +82,7 @@ async def test_a_crashed_tab_is_told_to_its_task_alone(
     task, neighbour = await browsers.context(), await browsers.context()
     with pytest.raises(PlaywrightError):
         await task.page.goto("chrome://crash")
-    assert await asyncio.wait_for(task.lost, 30) is Lost.PAGE
+    assert await asyncio.wait_for(task.lost, 30) is Loss.PAGE
     assert await task.close() is FreedBy.CLOSE
     await neighbour.page.goto(str(site.make_url("/page")))
     assert not neighbour.lost.done()
@@ -113,7 +113,7 @@ async def test_a_page_that_fills_memory_loses_its_tab_and_not_the_machine_its_me
     browsers = await start(LaunchPlan(page_heap_mb=64), limits=PATIENT)
     task, neighbour = await browsers.context(), await browsers.context()
     await task.page.goto(str(site.make_url("/hostile/fills-memory")), wait_until="commit")
-    assert await asyncio.wait_for(task.lost, 30) is Lost.PAGE
+    assert await asyncio.wait_for(task.lost, 30) is Loss.PAGE
     assert await task.close() is FreedBy.CLOSE
     assert not neighbour.lost.done()
     await neighbour.close()

@@ -10,8 +10,8 @@ from tests.harness.waiting import PATIENT
 from tests.worker.browser.conftest import browsers_leaving_nothing
 from tests.worker.browser.site import make_site
 from tests.worker.browser.tricks import TRICKS, Trick, Visit
+from worker.browser.browser_context import TaskContext
 from worker.browser.browsers import Browsers
-from worker.browser.context import TaskContext
 
 # One browser for the whole module: that what one test leaves must not reach the next is the point.
 pytestmark = pytest.mark.asyncio(loop_scope="module")

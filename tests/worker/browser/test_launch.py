@@ -13,10 +13,10 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, async_playwright
 
-from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.setting_choices import BrowserKind
 from tests.worker.browser.conftest import StartBrowsers, browsers_leaving_nothing
 from worker.browser.browsers import Browsers
-from worker.browser.find import find_executable
+from worker.browser.find_chromium import find_executable
 from worker.browser.launch import LaunchPlan
 from worker.browser.sweep import temporary_base
 

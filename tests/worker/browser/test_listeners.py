@@ -11,9 +11,9 @@ from playwright.async_api import Error as PlaywrightError
 from tests.harness.sizes import sized
 from tests.harness.waiting import PATIENT, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
-from worker.browser.context import TaskContext
+from worker.browser.browser_context import TaskContext
+from worker.browser.browser_states import FreedBy
 from worker.browser.listeners import BUDGETS, Budget, Listener
-from worker.browser.states import FreedBy
 
 
 class Fault(Exception):

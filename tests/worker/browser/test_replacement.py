@@ -9,15 +9,15 @@ from typing import Any
 import psutil
 import pytest
 
-from slotgrid.runtime.choices import BrowserKind
+from slotgrid.runtime.setting_choices import BrowserKind
 from tests.harness.waiting import until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
+from worker.browser.browser_states import BrowserState, Ending
 from worker.browser.browsers import Browsers
 from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused
-from worker.browser.find import find_executable
+from worker.browser.find_chromium import find_executable
 from worker.browser.launch import LaunchPlan
-from worker.browser.limits import Limits
-from worker.browser.states import BrowserState, Ending
+from worker.browser.time_limits import Limits
 
 SOON = Limits(ping_interval_s=0.05, memory_interval_s=0.05)
 

@@ -82,7 +82,7 @@ async def test_a_call_to_playwright_that_is_never_answered_costs_no_spare(
     await (await browsers.context()).close()
     await until(lambda: bool(silent))
     await until_whole(browsers, count=1, slots=2)
-    process = browsers._places[0].process
+    process = browsers._supervisors[0].process
     assert process is not None
     await until(lambda: len(process._browser.contexts) == len(process.contexts))
     silent[0].set_exception(PlaywrightError("the browser has been closed"))

@@ -17,7 +17,7 @@ import pytest
 from tests.harness.waiting import until
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
-from worker.browser.processes import alive, processes_of
+from worker.browser.os_processes import alive, processes_of
 from worker.browser.sweep import Swept, boot_folder, sweep
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import psutil
 import pytest
 
-from slotgrid.core.moments import Deadline
-from slotgrid.core.parts import Artifact
+from slotgrid.core.deadlines import Deadline
+from slotgrid.core.task_parts import Artifact
 from tests.worker.registry.conftest import Folder
 from tests.worker.registry.registries import registry_of
-from worker.plain.processes import PlainProcesses
+from worker.plain.child_processes import PlainProcesses
 from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
 

@@ -13,7 +13,7 @@ import pytest
 
 from slotgrid.core.errors import FunctionFailed
 from tests.worker.plain.conftest import Heard, Plain, alive, until_dead
-from worker.plain.processes import PlainProcesses
+from worker.plain.child_processes import PlainProcesses
 
 BUSY = """
 import os, subprocess, time
@@ -168,8 +168,8 @@ async def test_the_child_does_not_outlive_a_worker_that_is_killed(
             """
             import asyncio, sys
             from pathlib import Path
-            from slotgrid.core.moments import Deadline
-            from worker.plain.processes import PlainProcesses
+            from slotgrid.core.deadlines import Deadline
+            from worker.plain.child_processes import PlainProcesses
             from tests.worker.registry.registries import registry_of
 
             class Context:

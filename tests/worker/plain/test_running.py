@@ -7,7 +7,7 @@ import pytest
 
 from slotgrid.core.errors import FunctionFailed, InvalidInput, OutputInvalid
 from tests.worker.plain.conftest import Heard, Plain
-from worker.plain.process import RemoteError
+from worker.plain.child_process import RemoteError
 
 
 async def test_it_runs_in_another_process_that_is_kept(plain: Plain) -> None:

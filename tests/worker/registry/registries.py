@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from worker.plain.processes import PlainProcesses
+from worker.plain.child_processes import PlainProcesses
 from worker.registry.kinds import loaders
 from worker.registry.loader import Loader, LoaderSettings
 from worker.registry.registry import Registry

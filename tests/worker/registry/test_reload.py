@@ -18,7 +18,7 @@ import watchfiles
 from slotgrid.backoff import Backoff
 from tests.harness.waiting import until
 from tests.worker.registry.conftest import Changes, Folder, run
-from worker.registry import watching
+from worker.registry import folder_watch
 from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
 
@@ -234,7 +234,7 @@ async def test_a_folder_that_cannot_be_watched_is_looked_at_until_it_can(
     def failing(*_: object, **__: object) -> None:
         raise OSError("OS file watch limit reached")
 
-    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(folder_watch, "LOOK_AGAIN_S", 0.05)
     monkeypatch.setattr(watchfiles, "awatch", failing)
     changes = Changes(registry)
     with structlog.testing.capture_logs() as logs:
@@ -258,7 +258,7 @@ async def test_a_folder_that_cannot_be_watched_is_looked_at_until_it_can(
 async def test_an_unreadable_folder_keeps_its_functions_and_is_read_again(
     folder: Folder, registry: Registry, monkeypatch: pytest.MonkeyPatch, unreadable: str
 ) -> None:
-    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(folder_watch, "LOOK_AGAIN_S", 0.05)
     folder.write_function("sub/a.py", "1")
     await registry.load()
     scandir, closed = os.scandir, folder.path / unreadable
@@ -288,7 +288,7 @@ async def test_an_unreadable_folder_keeps_its_functions_and_is_read_again(
 async def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
     folder: Folder, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(folder_watch, "LOOK_AGAIN_S", 0.05)
     folder.write_function("a.py", "1")
     read_bytes = Path.read_bytes
 
@@ -308,7 +308,7 @@ async def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
 async def test_an_import_that_took_too_long_is_tried_again_later(
     folder: Folder, make_registry: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(folder_watch, "LOOK_AGAIN_S", 0.05)
     slow = folder.path / "slow"
     slow.touch()
     folder.write_function(

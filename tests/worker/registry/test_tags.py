@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from balancer.fleet.bounds import check_entries
+from balancer.fleet.message_limits import check_entries
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.limits import ENTRIES_LIMIT
 from slotgrid.wire.messages import Tags as TagsMessage

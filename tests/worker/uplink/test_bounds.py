@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from balancer.fleet.bounds import check_hello
+from balancer.fleet.message_limits import check_hello
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.limits import BACKLOG_LIMIT, FUNCTIONS_BYTES, PARTS_LIMIT, SELF_LIMIT

@@ -8,15 +8,15 @@ from typing import Any
 import aiohttp
 import pytest
 
-from slotgrid.core.node import NodeState
-from slotgrid.core.states import TaskState
-from slotgrid.net.dialing import DialFailed, keep_dialing
+from slotgrid.core.node_state import NodeState
+from slotgrid.core.task_states import TaskState
+from slotgrid.net.dialling import DialFailed, keep_dialling
+from slotgrid.wire import link_sockets
 from slotgrid.wire import messages as m
-from slotgrid.wire import sockets
 from slotgrid.wire.encoding import from_balancer, from_worker
-from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.link import Link
-from slotgrid.wire.parts import Claim
+from slotgrid.wire.link_ending import CloseCode
+from slotgrid.wire.message_parts import Claim
 from tests.harness.environment import KEY
 from tests.harness.in_process.worker import RunningWorker, browserless_worker
 from tests.harness.peers.fake_balancer import cut, dialled, linked, listening
@@ -64,7 +64,7 @@ async def test_the_links_key_is_asked_for_and_no_other(tmp_path: Path) -> None:
         async with aiohttp.ClientSession() as session:
             for key in ("", "wrong", KEY):
                 with pytest.raises(DialFailed, match="401"):
-                    await sockets.dial(session, worker.url, key, from_worker())
+                    await link_sockets.dial(session, worker.url, key, from_worker())
         async with dialled(worker.url, LINK_KEY, boot="b1") as balancer:
             assert isinstance(await balancer.outcome(balancer.offer("quick")), m.Done)
 
@@ -132,7 +132,7 @@ async def test_functions_that_change_are_told(tmp_path: Path) -> None:
 async def test_a_worker_waits_for_its_welcome_and_then_gives_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.uplink.conversation.HANDSHAKE_S", 0.2)
+    monkeypatch.setattr("worker.uplink.balancer_session.HANDSHAKE_S", 0.2)
     async with linked(tmp_path, FUNCTIONS, boot=None) as (_, balancer):
         ending = await balancer.ending()
         assert ending.code == CloseCode.HANDSHAKE
@@ -396,7 +396,7 @@ async def test_two_balancers_see_the_same_slots(tmp_path: Path) -> None:
 async def leave_nothing(worker: RunningWorker) -> None:
     await worker.idle()
     assert worker.worker.uplink.tasks.running() == {}
-    await asyncio.wait_for(worker.worker.uplink.tasks.wait_told(), 5)
+    await asyncio.wait_for(worker.worker.uplink.tasks.wait_reported(), 5)
 
 
 async def test_a_defect_on_one_link_does_not_end_the_dialling() -> None:
@@ -411,10 +411,10 @@ async def test_a_defect_on_one_link_does_not_end_the_dialling() -> None:
             await link.run(lambda _: None)
 
         async def dial() -> bool:
-            await fails_once(await sockets.dial(session, balancer.url, KEY, from_balancer()))
+            await fails_once(await link_sockets.dial(session, balancer.url, KEY, from_balancer()))
             return True
 
-        dialling = asyncio.create_task(keep_dialing(dial, kind="uplink"))
+        dialling = asyncio.create_task(keep_dialling(dial, kind="uplink"))
         await until(lambda: len(links) >= 2)
         assert not dialling.done()
         dialling.cancel()

@@ -11,8 +11,8 @@ from textwrap import dedent
 import psutil
 
 from slotgrid.wire import messages as m
-from slotgrid.wire.ending import CloseCode
 from slotgrid.wire.limits import SILENT_TICKS, TICK_S
+from slotgrid.wire.link_ending import CloseCode
 from tests.harness.environment import KEY, NO_CHROMIUM
 from tests.harness.peers.fake_balancer import Conversation, dialled
 from tests.harness.processes.home import Home

@@ -4,7 +4,7 @@ from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.wire import messages as m
 from tests.slotgrid.core.fakes import PLAIN
-from worker.uplink.relay import Balancer, Relay
+from worker.uplink.relay import BalancerLink, Relay
 
 
 class FakeLink:
@@ -33,14 +33,14 @@ class FakeLink:
 
 def relay() -> tuple[Relay, Task, FakeLink]:
     task = Task(Submission(function=PLAIN.name), PLAIN, owner="somebody", input={})
-    balancer, link = Balancer("boot", "name", m.PROTOCOL), FakeLink()
+    balancer, link = BalancerLink("boot", "name", m.PROTOCOL), FakeLink()
     balancer.link = link  # type: ignore[assignment]
     return Relay(task, balancer, lambda _: None), task, link
 
 
 def end(relay: Relay) -> None:
     relay.ended = True
-    assert relay.say(lambda: ({"default": 1}, 1))
+    assert relay.send_pending(lambda: ({"default": 1}, 1))
 
 
 def test_no_log_is_made_for_a_task_that_writes_nothing() -> None:
@@ -55,7 +55,7 @@ def test_what_a_task_writes_is_said_once_and_in_order() -> None:
     relaying, task, link = relay()
     task.log("leased")
     task.log("first", step="main")
-    assert not relaying.say(lambda: ({"default": 0}, 0))
+    assert not relaying.send_pending(lambda: ({"default": 0}, 0))
     task.log("refused elsewhere")
     task.log("second", step="main")
     end(relaying)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from slotgrid.wire import messages as m
-from slotgrid.wire.ending import CloseCode
-from slotgrid.wire.parts import Claim, SourceInfo
+from slotgrid.wire.link_ending import CloseCode
+from slotgrid.wire.message_parts import Claim, SourceInfo
 from tests.harness.environment import KEY
 from tests.harness.peers.fake_balancer import dialled, linked
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from slotgrid.wire import messages as m
 from tests.harness.peers.fake_balancer import linked
 from tests.harness.waiting import until

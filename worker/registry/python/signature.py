@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from slotgrid.core.errors import Violation
-from slotgrid.core.events import NotJson
+from slotgrid.core.event_log import NotJson
 from slotgrid.core.schema import JsonSchema, Schema, SchemaFault
 from worker.json_values import plain_json
 from worker.registry.python.binding import (

@@ -275,7 +275,7 @@ async def test_a_stream_that_has_begun_is_cut_when_the_database_goes_away(
     async def away(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("the test's")
 
-    monkeypatch.setattr(node.ledger, "events", away)
+    monkeypatch.setattr(node.repository, "events", away)
     with pytest.raises(ClientPayloadError):
         async with node.caller.get(f"/tasks/{accepted['id']}/events") as answer:
             await answer.read()

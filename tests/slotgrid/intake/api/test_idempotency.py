@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 
 KEYED = {"Idempotency-Key": "order 7"}

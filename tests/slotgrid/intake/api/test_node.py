@@ -8,7 +8,7 @@ import structlog
 from pytest_aiohttp.plugin import AiohttpClient
 
 from slotgrid.core.errors import problem_types
-from slotgrid.core.node import NodeState
+from slotgrid.core.node_state import NodeState
 from tests.harness.in_process.node import RunningNode, problem_of, running_node
 
 
@@ -206,7 +206,7 @@ async def test_a_defect_of_ours_is_told_as_one_and_logged(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("the test's")
 
-    monkeypatch.setattr(node.ledger, "select", broken)
+    monkeypatch.setattr(node.repository, "select", broken)
     problem = await node.problem("GET", "/tasks")
     monkeypatch.undo()
     assert problem["type"] == "/problems/internal"

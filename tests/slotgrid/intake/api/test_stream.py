@@ -9,8 +9,8 @@ import pytest
 from aiohttp import ClientError
 from pytest_aiohttp.plugin import AiohttpClient
 
-from slotgrid.core.states import TaskState
-from slotgrid.intake import stream_answer
+from slotgrid.core.task_states import TaskState
+from slotgrid.intake import stream_response
 from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 
 NDJSON = {"Accept": "application/x-ndjson"}
@@ -114,7 +114,7 @@ async def test_a_wait_in_vain_is_told_in_band_when_it_is_long(
     aiohttp_client: AiohttpClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stream_answer, "PING_S", 0.02)
+    monkeypatch.setattr(stream_response, "PING_S", 0.02)
     async with running_node(aiohttp_client, slots=1) as node:
         holding = asyncio.create_task(node.submit("hold"))
         await node.running_task()
@@ -130,7 +130,7 @@ async def test_a_wait_in_vain_is_told_in_band_when_it_is_long(
 async def test_a_silent_task_is_kept_alive_by_pings_that_are_no_events(
     node: RunningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_answer, "PING_S", 0.02)
+    monkeypatch.setattr(stream_response, "PING_S", 0.02)
     async with node.caller.post("/task", json=streamed("hold")) as answer:
         heard = b""
         while heard.count(b": ping\n\n") < 3:
@@ -181,7 +181,7 @@ async def test_a_slow_reader_pauses_its_own_task_and_no_other(node: RunningNode)
 async def test_a_reader_who_never_reads_is_cut_off_well_after_its_task_has_ended(
     node: RunningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_answer, "UNREAD_S", 0.2)
+    monkeypatch.setattr(stream_response, "UNREAD_S", 0.2)
     body = streamed("chatter", count=500, size=64 * 1024) | {"timeout_s": 0.3}
     async with asyncio.timeout(20), node.unread("POST", "/task", body) as answer:
         task = await node.running_task()
@@ -211,7 +211,7 @@ async def test_a_defect_in_the_middle_of_a_stream_breaks_it_off(
     async with node.caller.post("/task", json=streamed("hold")) as answer:
         await node.running_task()
         await answer.content.readuntil(b"\n\n")
-        monkeypatch.setattr("slotgrid.core.events.Reader.next", broken)
+        monkeypatch.setattr("slotgrid.core.event_log.Reader.next", broken)
         node.runner.gate.set()
         with pytest.raises(ClientError):
             await answer.read()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from slotgrid.core.states import TaskState
+from slotgrid.core.task_states import TaskState
 from tests.harness.environment import KEY
 from tests.harness.in_process.node import NAME, RunningNode, problem_of, running_node
 

@@ -4,8 +4,8 @@ import asyncio
 import json
 from typing import Any
 
-from slotgrid.core.states import TaskState
 from slotgrid.core.task import Task
+from slotgrid.core.task_states import TaskState
 from tests.harness.in_process.checked_answers import frames
 from tests.harness.in_process.node import RunningNode, events_of
 from tests.slotgrid.intake.api.tasks import ended

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from slotgrid.core.errors import InvalidInput
-from slotgrid.core.events import NotJson
+from slotgrid.core.event_log import NotJson
 from slotgrid.function import Context, Meta, Secret
 from worker.json_values import plain_json
 from worker.registry.python.signature import describe, read_signature

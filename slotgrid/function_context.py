@@ -1,0 +1,134 @@
+"""Interfaces between the worker and its functions, services and tags.
+
+Import them from `slotgrid.function`, which also has the decorators.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from slotgrid.core.deadlines import Deadline
+from slotgrid.core.task_parts import Artifact
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+
+class NodeFacts(Protocol):
+    """Facts about the worker that a tag may read."""
+
+    @property
+    def name(self) -> str:
+        """The worker's `NODE_NAME`."""
+
+    @property
+    def browser_version(self) -> str | None:
+        """For example `156.0.8078.79`; None while no browser is available."""
+
+
+class Service(Protocol):
+    """A long-lived helper of functions. Its class is decorated with `@service`."""
+
+    async def start(self) -> None:
+        """Start the service; an exception means `down`, and a retry follows with backoff."""
+
+    async def stop(self) -> None:
+        """Stop the service in any state; called before each restart and at the worker's end."""
+
+    async def status(self) -> Any:
+        """Return any JSON while healthy (called each second); an exception means `down`."""
+
+
+class Context(Protocol):
+    """The context of a running function. All methods that send something are awaited."""
+
+    @property
+    def task_id(self) -> str:
+        """The task's UUIDv7."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first run of the task."""
+
+    @property
+    def deadline(self) -> Deadline:
+        """When this attempt is stopped; `deadline.remaining_s` is the time left."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the task was cancelled; its coroutine gets `CancelledError` as well."""
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The values of the names that `@function(secrets=...)` declared."""
+
+    @property
+    def browser_context(self) -> "BrowserContext":
+        """Playwright's context of this task. Raises RuntimeError before the first `page()`."""
+
+    async def page(self) -> "Page":
+        """The context's first page. No browser is touched before this line."""
+
+    async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
+        """Emit an event of a custom kind; `data` is any JSON. Waits for a slow reader.
+
+        Raises ValueError for data that is not JSON or a kind that is reserved.
+        """
+
+    async def status(self, text: str) -> None:
+        """Emit a text about the current work."""
+
+    async def progress(self, text: str, fraction: float | None = None) -> None:
+        """Emit the progress; `fraction` is from 0 to 1."""
+
+    async def stream(self, chunk: str) -> None:
+        """Emit a chunk of the result; mode `stream` sends it at once."""
+
+    async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Write a line into the task's log."""
+
+    async def save(self, name: str, data: bytes | str) -> Artifact:
+        """Save a file as an artifact. Raises ValueError for an unusable name or too much data."""
+
+    async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
+        """Run another function in this task's slot, context and deadline."""
+
+    def service(self, name: str) -> Any:
+        """The running service, which `@function(requires=...)` must name."""
+
+
+class PlainContext(Protocol):
+    """The context of a plain `def` in its child process: some of the methods, without `await`."""
+
+    @property
+    def task_id(self) -> str:
+        """The task's UUIDv7."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first run of the task."""
+
+    @property
+    def deadline(self) -> Deadline:
+        """When this process is killed; `deadline.remaining_s` is the time left."""
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The values of the names that `@function(secrets=...)` declared."""
+
+    def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
+        """Emit an event of a custom kind; `data` is any JSON."""
+
+    def status(self, text: str) -> None:
+        """Emit a text about the current work."""
+
+    def progress(self, text: str, fraction: float | None = None) -> None:
+        """Emit the progress; `fraction` is from 0 to 1."""
+
+    def stream(self, chunk: str) -> None:
+        """Emit a chunk of the result; mode `stream` sends it at once."""
+
+    def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Write a line into the task's log."""
+
+    def save(self, name: str, data: bytes | str) -> Artifact:
+        """Save a file as an artifact. Raises ValueError for an unusable name or too much data."""

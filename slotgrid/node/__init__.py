@@ -1,0 +1,1 @@
+"""The process of a node: its parts, start, serving, health and end."""

@@ -1,0 +1,53 @@
+"""Recorded log lines of tasks, one row for each line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from slotgrid.core.event_log import Event
+from slotgrid.core.task import Task
+from slotgrid.records.store.rows import Connection, execute
+from slotgrid.records.tables import log_lines
+
+UNLESS_KEPT = {
+    "sqlite": sqlite.insert(log_lines).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(log_lines).on_conflict_do_nothing(),
+}
+
+
+def lines_of(task: Task, *, after: int) -> Sequence[Event]:
+    """The task's log lines with numbers above `after`.
+
+    Empty if the log has only the lines about attempts, so most tasks need no rows.
+    """
+    return task.logs.after(after) if task.has_log else ()
+
+
+def line_row(task_id: str, line: Event) -> dict[str, Any]:
+    """A line as a row."""
+    return {
+        "task_id": task_id,
+        "number": line.id,
+        "at": line.at,
+        "step": line.kind,
+        "payload": line.payload.decode(),
+    }
+
+
+def keep_rows(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Record the lines that are not recorded yet."""
+    execute(connection, UNLESS_KEPT[connection.dialect.name], rows)
+
+
+def kept_lines(connection: Connection, task_id: str, upto: int | None = None) -> list[Event]:
+    """The recorded lines of a task, up to the number `upto`, in order."""
+    where = log_lines.c.task_id == task_id
+    if upto is not None:
+        where &= log_lines.c.number <= upto
+    query = sa.select(log_lines).where(where).order_by(log_lines.c.number)
+    return [
+        Event(row.number, row.step, row.at, row.payload.encode())
+        for row in connection.execute(query)
+    ]
