@@ -32,7 +32,7 @@ class _Class:
     """One class: sorted keys of its waiting tasks in memory, its tasks in memory, and its disk.
 
     `disk` is a lower bound for the keys of tasks on disk that may start; None without any.
-    `reading` is the value of `disk` before the read that is under way. `early_at` is the earliest
+    `reading` is that bound for the read that is under way. `early_at` is the earliest
     `not_before` on disk, in seconds since the epoch.
     """
 
@@ -144,16 +144,26 @@ class PrefetchBuffer:
         """The classes to prefetch."""
         return [class_key for class_key in self._classes if self.is_low(class_key)]
 
-    def begin_read(self, class_key: str) -> tuple[int, int, float]:
-        """Begin a read: returns the free room, the number of tasks held, and the old `disk`.
+    def begin_read(self, class_key: str) -> float:
+        """Begin a read; returns the old `disk`.
 
         Tasks noted from now on are on disk in addition to the tasks that the read finds.
         """
         kind = self._class(class_key)
         assert kind.disk is not None
-        room, disk = self._size - kind.ahead, kind.disk
-        kind.disk, kind.reading = None, disk
-        return room, kind.held, disk
+        kind.reading, kind.disk = kind.disk, None
+        return kind.reading
+
+    def continue_read(self, class_key: str, key: float) -> None:
+        """Read on: no task on disk that the read still looks for has a key below `key`."""
+        self._class(class_key).reading = key
+
+    def room(self, class_key: str) -> tuple[int, int]:
+        """During a read: the number of tasks that may still be prefetched, and of those held."""
+        kind = self._class(class_key)
+        assert kind.reading is not None
+        ahead = bisect.bisect_left(kind.keys, kind.reading)
+        return max(0, self._size - ahead), kind.held
 
     def end_read(self, class_key: str) -> None:
         """End a read. Its tasks are already held, and the rest on disk is noted."""

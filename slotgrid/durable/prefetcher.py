@@ -94,47 +94,67 @@ class Prefetcher:
                 continue
 
     async def _fill(self) -> None:
-        node, now = self._node, self._clock()
+        now = self._clock()
         for class_key in self._buffer.collect_due(now):
             await self._look_for_early(class_key, now)
         for class_key in self._buffer.low_classes():
-            room, held, disk = self._buffer.begin_read(class_key)
-            limit = room + held
-            try:
+            await self._fill_class(class_key, now)
+
+    async def _fill_class(self, class_key: str, now: float) -> None:
+        """Load the next tasks of a class, reading on past functions that no worker offers."""
+        disk = self._buffer.begin_read(class_key)
+        without: set[str] = set()
+        try:
+            while True:
+                room, held = self._buffer.room(class_key)
+                limit = room + held
                 rows = await self._database.read(
                     partial(
                         waiting.next_queued,
-                        node=node,
+                        node=self._node,
                         class_key=class_key,
+                        without=without,
                         limit=limit,
                         now=now,
                         steady_now=self._steady(),
                     )
                 )
                 fresh = [row for row in rows if row.id not in self._buffer]
-                await self._take(fresh[:room])
+                unoffered = await self._take(fresh[:room])
                 if len(fresh) > room:
-                    self._buffer.note_disk(class_key, fresh[room].queue_key)
+                    rest = fresh[room].queue_key
                 elif len(rows) == limit:
-                    self._buffer.note_disk(class_key, rows[-1].queue_key)
-            except DatabaseUnavailable:
-                self._buffer.note_disk(class_key, disk)
-                raise
-            finally:
-                self._buffer.end_read(class_key)
+                    rest = rows[-1].queue_key
+                else:
+                    break
+                if not unoffered:
+                    self._buffer.note_disk(class_key, rest)
+                    break
+                without |= unoffered
+                self._buffer.continue_read(class_key, rest)
+        except DatabaseUnavailable:
+            self._buffer.note_disk(class_key, disk)
+            raise
+        finally:
+            self._buffer.end_read(class_key)
 
     async def _look_for_early(self, class_key: str, now: float) -> None:
         at = await self._database.read(lambda c: waiting.next_early(c, self._node, class_key, now))
         if at is not None:
             self._buffer.note_early(class_key, at)
 
-    async def _take(self, rows: Sequence[Row]) -> None:
-        """Load tasks that are still queued, each with the current version of its function."""
+    async def _take(self, rows: Sequence[Row]) -> set[str]:
+        """Load tasks that are still queued, each with the current version of its function.
+
+        Returns the functions that no worker offers yet; their tasks stay on disk.
+        """
+        unoffered: set[str] = set()
         restorable: list[tuple[Row, Task | ServiceError]] = []
         for row in rows:
             try:
                 restorable.append((row, restored(row, self._admission)))
-            except NoWorker:  # no worker offers its function yet: it stays on disk
+            except NoWorker:
+                unoffered.add(row.function)
                 # As a task that may not start yet, or it would hold up all tasks behind it.
                 self._buffer.note_early(row.class_key, self._clock())
             except ServiceError as error:  # its function is gone or refuses its input now
@@ -143,7 +163,7 @@ class Prefetcher:
                 log.exception("durable.record_unreadable", task_id=row.id)
                 restorable.append((row, Internal("the record of the task cannot be read")))
         if not restorable:
-            return
+            return unoffered
         node, ids = self._node, [row.id for row, _ in restorable]
         # Read in the writer's thread, which sees tasks that were cancelled during the read.
         still = await self._database.write(lambda c: waiting.still_waiting(c, node, ids))
@@ -156,6 +176,7 @@ class Prefetcher:
             if isinstance(found, ServiceError):
                 found.task_id = row.id
                 await self._fail(row.id, found)
+        return unoffered
 
     async def _expire(self) -> None:
         """Fail tasks on disk that have waited too long, like tasks in memory."""

@@ -10,9 +10,19 @@ from slotgrid.records.tables import is_queued, tasks
 
 
 def next_queued(
-    connection: Connection, node: str, class_key: str, *, limit: int, now: float, steady_now: float
+    connection: Connection,
+    node: str,
+    class_key: str,
+    *,
+    limit: int,
+    now: float,
+    steady_now: float,
+    without: Collection[str] = (),
 ) -> list[Row]:
-    """The next tasks of a class, smallest key first, that may start now."""
+    """The next tasks of a class, smallest key first, that may start now.
+
+    `without` names functions to leave out.
+    """
     due = tasks.c.not_before.is_(None) | (tasks.c.not_before <= now)
     query = (
         sa.select(tasks)
@@ -20,6 +30,8 @@ def next_queued(
         .order_by(tasks.c.queue_key, tasks.c.id)
         .limit(limit)
     )
+    if without:
+        query = query.where(tasks.c.function.not_in(list(without)))
     return list(connection.execute(query))
 
 

@@ -54,7 +54,8 @@ def test_a_class_is_read_before_what_is_held_runs_past_what_is_on_disk() -> None
     buffer.note_disk(CLASS, 3.0)
     assert buffer.is_low(CLASS)
     assert buffer.low_classes() == [CLASS]
-    room, held, disk = buffer.begin_read(CLASS)
+    disk = buffer.begin_read(CLASS)
+    room, held = buffer.room(CLASS)
     assert (room, held, disk) == (2, 4, 3.0)
     assert not buffer.is_low(CLASS)
 
@@ -128,7 +129,8 @@ def test_whatever_comes_all_run_in_the_order_of_their_keys(seed: int) -> None:
 
     def read() -> None:
         for class_key in buffer.low_classes():
-            room, held, _ = buffer.begin_read(class_key)
+            buffer.begin_read(class_key)
+            room, held = buffer.room(class_key)
             found = sorted([*disk, *keys.values()])[: room + held]
             fresh = [key for key in found if key in disk]
             for key in fresh[:room]:

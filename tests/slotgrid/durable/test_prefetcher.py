@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from slotgrid.records.engines import engine_of
 from slotgrid.records.store import acceptance
 from slotgrid.runtime.background import background
 from tests.harness.waiting import until
+from tests.slotgrid.core.fakes import PLAIN
 from tests.slotgrid.records.recorded import NODE, async_task, record
 
 
@@ -104,3 +106,32 @@ async def test_a_task_whose_function_no_worker_offers_holds_up_none_behind_it(
         await until(lambda: len(list(buffer)) == 2)
         await until(lambda: not any(buffer.overtakes(held) for held in buffer))
     assert [held.task.id for held in buffer] == [tasks[1].id, tasks[2].id]
+
+
+async def test_any_number_of_such_tasks_holds_up_none_behind_them(database: Database) -> None:
+    """More of them than one read finds, of two functions."""
+    now = time.time()
+    names = ["gone", "gone", "gone", "other", "other", "plain", "plain"]
+    tasks = [async_task(created_at=now + n) for n in range(len(names))]
+    for task, name in zip(tasks, names, strict=True):
+        task.spec = replace(PLAIN, name=name)
+    await database.write(lambda c: acceptance.insert(c, [[record(task) for task in tasks]]))
+    buffer = PrefetchBuffer(size=2)
+
+    class Offered(Admission):
+        def readmit(self, *_: Any, **fields: Any) -> Task:
+            task = self._tasks[fields["id"]]
+            if task.spec.name != "plain":
+                raise NoWorker("no worker has the function yet")
+            return task
+
+    async def fail(*_: object) -> None:
+        raise AssertionError("no task fails")
+
+    offered = Offered(tasks, tasks[0], NoWorker("unused"))
+    prefetcher = prefetcher_of(database, buffer, offered, load=buffer.hold, fail=fail)
+    await prefetcher.count()
+    async with background(prefetcher.run, name="prefetcher"):
+        await until(lambda: len(list(buffer)) == 2)
+        await until(lambda: not any(buffer.overtakes(held) for held in buffer))
+    assert [held.task.id for held in buffer] == [tasks[5].id, tasks[6].id]
