@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -22,9 +21,6 @@ LOG_LINES_LIMIT = 2000
 LOG_BYTES_LIMIT = 1024 * 1024
 LINE_CHARS = 16 * 1024
 """Characters of a line in a task's log; the rest of a longer line is cut off."""
-NOTES_LIMIT = 8
-NOTE_CHARS = 200
-"""Limits of the lines that a task keeps before it creates a log: number, characters."""
 NODE_STEP = "_node"
 """The step of the node's own lines in a task's log."""
 MAIN_STEP = "main"
@@ -43,9 +39,11 @@ def new_id() -> str:
 class Task(msgspec.Struct, eq=False):
     """A task and its whole state. Only the supervisor moves it.
 
-    `input` includes the defaults; `result` is JSON. `announced`: the task has ended and its waiters
-    are woken. `on_begin` is called once, when a remote worker has begun the task. Fields ending in
-    `_at` are seconds since the epoch, for display; durations use the monotonic clock.
+    `input` includes the defaults; `result` is JSON. `logs` is the task's log, to read and follow;
+    `has_lines`: it may have more than the lines of attempts and end. `announced`: the task has
+    ended and its waiters are woken. `on_begin` is called once, when a remote worker has begun the
+    task. Fields ending in `_at` are seconds since the epoch, for display; durations use the
+    monotonic clock.
     A msgspec struct, as most fields keep their defaults, and a struct fills those in fast.
     """
 
@@ -71,17 +69,23 @@ class Task(msgspec.Struct, eq=False):
     result: bytes = b"null"
     error: ServiceError | None = None
     cancel_reason: str | None = None
+    logs: EventLog = msgspec.field(
+        default_factory=lambda: EventLog(limit=LOG_LINES_LIMIT, bytes_limit=LOG_BYTES_LIMIT)
+    )
+    has_lines: bool = False
     announced: bool = False
     on_begin: Callable[[], None] | None = None
     _events: EventLog | None = None
     _follower: Follower | None = None
-    _notes: tuple[tuple[float, str, str, str], ...] = ()
-    _logs: EventLog | None = None
     _waiters: frozenset[asyncio.Future[None]] = NO_WAITERS
 
     @property
     def events(self) -> EventLog:
-        """The task's events; created by the first event or reader, as few tasks have either."""
+        """The task's events; created by the first event or reader.
+
+        Few tasks have either, and `done` contains the result: made for every task, it takes a
+        second copy of each result (100 KB for 100 KB) and 1 to 3 us.
+        """
         if self._events is None:
             self._events = EventLog()
             if self._follower is not None:
@@ -120,8 +124,8 @@ class Task(msgspec.Struct, eq=False):
         elif state.terminal:
             self.finished_at = time.time()
         self.state = state
-        if state.terminal and self._logs is not None:
-            self.log(self._last_line())
+        if state.terminal:
+            self._log_move(self._last_line())
 
     def restore(self, *, created_at: float, starts: int, first_event: int) -> None:
         """Restore a task that an earlier process accepted and started `starts` times.
@@ -134,6 +138,7 @@ class Task(msgspec.Struct, eq=False):
         if first_event:
             self.events.begin_after(first_event)
             self.logs.begin_after(first_event)
+            self.has_lines = True  # earlier processes may have recorded lines: these follow them
 
     def begin_attempt(self, worker: str, slot: int | None) -> None:
         """Start an attempt on a leased slot.
@@ -145,14 +150,16 @@ class Task(msgspec.Struct, eq=False):
         number = self.lost_starts + len(self.attempts) + 1
         attempt = Attempt(number, time.time(), worker, slot)
         self.attempts.append(attempt)
-        if self._logs is not None:
-            self.log(attempt.line())
+        self._log_move(attempt.line())
 
     def begin_on(self, slot: int | None) -> None:
         """Record the worker's slot of the attempt that has begun; None if unknown."""
         if not self.attempts:
             return
-        self.attempts[-1].slot = slot
+        attempt = self.attempts[-1]
+        if attempt.slot != slot:
+            attempt.slot = slot
+            self._log_move(attempt.line())
         began, self.on_begin = self.on_begin, None
         if began is not None:
             began()
@@ -190,8 +197,7 @@ class Task(msgspec.Struct, eq=False):
         self.announced = True
         if self._events is not None:
             self._events.close()
-        if self._logs is not None:
-            self._logs.close()
+        self.logs.close()
         if not self._waiters:
             return
         waiters, self._waiters = self._waiters, NO_WAITERS
@@ -216,40 +222,12 @@ class Task(msgspec.Struct, eq=False):
 
         A line longer than LINE_CHARS is cut.
         """
-        line = cut_line(line)
-        if self._logs is None and len(self._notes) < NOTES_LIMIT and len(line) < NOTE_CHARS:
-            self._notes += ((time.time(), step, stream, line),)
-        else:
-            self.logs.append(step, (stream, line))
+        self.logs.append(step, (stream, cut_line(line)))
+        self.has_lines = True
 
-    @property
-    def logs(self) -> EventLog:
-        """The task's log, to read and follow.
-
-        Created for the first reader, or for a line that does not fit the notes: logs of successful
-        tasks are rarely read, and the attempts already record what the node did.
-        """
-        if self._logs is None:
-            self._logs = EventLog(limit=LOG_LINES_LIMIT, bytes_limit=LOG_BYTES_LIMIT)
-            did = [(one.started_at, NODE_STEP, "stdout", one.line()) for one in self.attempts]
-            if self.finished_at is not None:
-                did.append((self.finished_at, NODE_STEP, "stdout", self._last_line()))
-            for at, step, stream, line in sorted([*did, *self._notes], key=itemgetter(0)):
-                self._logs.append(step, (stream, line), at=at)
-            self._notes = ()
-            if self.announced:
-                self._logs.close()
-        return self._logs
-
-    @property
-    def has_function_log(self) -> bool:
-        """Whether the log may have lines of other steps than the node's; creates no log."""
-        return self._logs is not None or any(step != NODE_STEP for _, step, _, _ in self._notes)
-
-    @property
-    def has_log(self) -> bool:
-        """Whether the log may have more than the lines of attempts and end; creates no log."""
-        return self._logs is not None or bool(self._notes)
+    def _log_move(self, line: str) -> None:
+        """Append a line that can also be made from the task's record (`Record.own_lines`)."""
+        self.logs.append(NODE_STEP, ("stdout", line))
 
     def _last_line(self) -> str:
         return f"{self.state}: {self.error.detail}" if self.error else str(self.state)
@@ -264,11 +242,9 @@ class Task(msgspec.Struct, eq=False):
 
     def footprint(self) -> int:
         """Approximate bytes that the task takes in memory."""
-        size = 4096 + self.submission.size + len(self.result)
+        size = 4096 + self.submission.size + len(self.result) + self.logs.size
         if self._events is not None:
             size += self._events.size
-        if self._logs is not None:
-            size += self._logs.size
         return size + sum(step.size for step in self.steps)
 
     @property

@@ -240,7 +240,7 @@ class DurableTasks:
 
     def _state_change(self, held: Held) -> StateChange:
         task = held.task
-        first_line = task.logs.begins_after if task.lost_starts else 0
+        first_line = task.logs.begins_after  # the last one of an earlier process
         return StateChange.of(task, self._node, after=held.last_recorded, lines_after=first_line)
 
     def _leave_queue(self, held: Held) -> None:

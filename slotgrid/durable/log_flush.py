@@ -7,7 +7,7 @@ import structlog
 from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.task import LOG_LINES_LIMIT
 from slotgrid.core.task_states import TaskState
-from slotgrid.durable.prefetch_buffer import Held, PrefetchBuffer
+from slotgrid.durable.prefetch_buffer import PrefetchBuffer
 from slotgrid.records.database import Database
 from slotgrid.records.store import log_rows
 
@@ -41,13 +41,13 @@ class LogFlush:
     async def run_once(self) -> None:
         """Record the new lines. Raises DatabaseUnavailable."""
         rows, upto = [], {}
-        running = [held for held in self._buffer if held.task.state is TaskState.RUNNING]
+        running = [held.task for held in self._buffer if held.task.state is TaskState.RUNNING]
         self._flushed = {
-            held.task.id: self._flushed.get(held.task.id, self._first(held)) for held in running
+            task.id: self._flushed.get(task.id, task.logs.begins_after) for task in running
         }
-        for held in running:
-            task, flushed = held.task, self._flushed[held.task.id]
-            if flushed - self._first(held) >= LOG_LINES_LIMIT:
+        for task in running:
+            flushed = self._flushed[task.id]
+            if flushed - task.logs.begins_after >= LOG_LINES_LIMIT:
                 continue
             new = log_rows.lines_of(task, after=flushed)
             if new:
@@ -56,8 +56,3 @@ class LogFlush:
         if rows:
             await self._database.write(lambda connection: log_rows.keep_rows(connection, rows))
             self._flushed |= upto
-
-    @staticmethod
-    def _first(held: Held) -> int:
-        """The number of the last line that an earlier process wrote."""
-        return held.task.logs.begins_after if held.task.lost_starts else 0

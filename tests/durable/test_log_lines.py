@@ -71,7 +71,7 @@ async def test_lines_are_recorded_while_their_task_runs_and_once(tmp_path: Path)
         durable = worker.worker.durability
         held = durable.tasks._buffer.get(task_id)
         assert held is not None
-        await until(lambda: held.task.has_log)
+        await until(lambda: held.task.has_lines)
         flush = LogFlush(durable.database, durable.tasks._buffer)
         await flush.run_once()
         await flush.run_once()
@@ -91,7 +91,7 @@ async def test_a_flush_that_the_database_refuses_is_made_up_for(tmp_path: Path) 
         task_id = await accepted(worker, "stays", input={"until": str(gate)})
         held = worker.worker.durability.tasks._buffer.get(task_id)
         assert held is not None
-        await until(lambda: held.task.has_log)
+        await until(lambda: held.task.has_lines)
         await database.write(lambda c: c.execute(log_lines.delete()) and None)
         gate.touch()
         assert (await finished(worker, task_id))["status"] == "completed"

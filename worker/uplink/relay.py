@@ -162,8 +162,6 @@ class Relay:
 
     def _send_log_lines(self, link: Link[FromBalancer]) -> bool:
         task = self.task
-        if not task.has_function_log:  # most tasks: do not create their log
-            return True
         for line in task.logs.after(self._logs):
             if line.kind != NODE_STEP:  # each node writes its own lines about its work on a task
                 if link.credits(task.id) <= 0:

@@ -22,7 +22,7 @@ def lines_of(task: Task, *, after: int) -> Sequence[Event]:
 
     Empty if the log has only the lines about attempts, so most tasks need no rows.
     """
-    return task.logs.after(after) if task.has_log else ()
+    return task.logs.after(after) if task.has_lines else ()
 
 
 def line_row(task_id: str, line: Event) -> dict[str, Any]:

@@ -79,13 +79,16 @@ async def test_a_restored_task_goes_on_counting(node: FakeNode) -> None:
     assert repr(task.events) == "EventLog(last_id=8, closed=False)"
 
 
-def test_a_task_knows_whether_more_than_the_node_wrote_its_log(node: FakeNode) -> None:
+def test_a_task_knows_whether_its_log_has_more_than_its_record_tells(node: FakeNode) -> None:
     task = node.task()
-    assert (task.has_log, task.has_function_log) == (False, False)
+    task.begin_attempt("w1", None)
+    task.begin_on(3)
+    before = task.has_lines
     task.log("a line of the node")
-    assert (task.has_log, task.has_function_log) == (True, False)
-    task.log("a line of the function", step="main")
-    assert (task.has_log, task.has_function_log) == (True, True)
+    assert (before, task.has_lines) == (False, True)
+    later = node.task()
+    later.restore(created_at=1000.0, starts=1, first_event=7)
+    assert later.has_lines
 
 
 async def test_a_queued_task_is_released_without_an_end(node: FakeNode) -> None:

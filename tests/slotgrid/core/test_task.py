@@ -105,6 +105,12 @@ def test_the_slot_of_a_worker_elsewhere_is_known_when_the_attempt_has_begun() ->
     task.begin_on(4)
     assert began == [3]  # called once
     assert task.attempts[0].line() == "attempt 1 on slot 4 of w1"
+    task.begin_on(4)  # the worker says it again after a reconnect
+    assert [orjson.loads(log_line(line))["line"] for line in task.logs.after(0)] == [
+        "attempt 1 on w1",
+        "attempt 1 on slot 3 of w1",
+        "attempt 1 on slot 4 of w1",
+    ]
 
 
 def test_the_end_of_an_attempt_is_noted_once() -> None:
@@ -214,31 +220,27 @@ def test_a_line_of_the_log_has_a_bounded_length(extra: int) -> None:
     assert line[LINE_CHARS:] == (f" … ({extra} more characters)" if extra else "")
 
 
-def test_the_log_tells_what_the_node_did_whenever_it_is_first_read() -> None:
-    early, late = make_task(), make_task()
-    assert early.logs.last_id == 0
-    for task in (early, late):
-        task.begin_attempt("w1", 3)
-        task.log("from the function", step="main")
-        task.end_attempt(Internal("the first one broke"))
-        task.move_to(TaskState.QUEUED)
-        task.log("attempt failed: the first one broke; trying again in 0.5 s")
-        task.begin_attempt("w2", 0)
-        task.end_attempt(None)
-        task.move_to(TaskState.COMPLETED)
-        task.announce_end()
-    told = [[orjson.loads(log_line(event)) for event in t.logs.after(0)] for t in (early, late)]
-    for lines in told:
-        assert [(line["step"], line["line"]) for line in lines] == [
-            ("_node", "attempt 1 on slot 3 of w1"),
-            ("main", "from the function"),
-            ("_node", "attempt failed: the first one broke; trying again in 0.5 s"),
-            ("_node", "attempt 2 on slot 0 of w2"),
-            ("_node", "completed"),
-        ]
-        assert sorted(line["ts"] for line in lines) == [line["ts"] for line in lines]
-    assert early.logs.closed
-    assert late.logs.closed
+def test_the_log_tells_what_the_node_did() -> None:
+    task = make_task()
+    task.begin_attempt("w1", 3)
+    task.log("from the function", step="main")
+    task.end_attempt(Internal("the first one broke"))
+    task.move_to(TaskState.QUEUED)
+    task.log("attempt failed: the first one broke; trying again in 0.5 s")
+    task.begin_attempt("w2", 0)
+    task.end_attempt(None)
+    task.move_to(TaskState.COMPLETED)
+    task.announce_end()
+    lines = [orjson.loads(log_line(event)) for event in task.logs.after(0)]
+    assert [(line["step"], line["line"]) for line in lines] == [
+        ("_node", "attempt 1 on slot 3 of w1"),
+        ("main", "from the function"),
+        ("_node", "attempt failed: the first one broke; trying again in 0.5 s"),
+        ("_node", "attempt 2 on slot 0 of w2"),
+        ("_node", "completed"),
+    ]
+    assert sorted(line["ts"] for line in lines) == [line["ts"] for line in lines]
+    assert task.logs.closed
 
 
 def test_what_a_task_takes_grows_with_what_it_says() -> None:
