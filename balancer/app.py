@@ -11,6 +11,7 @@ from aiohttp import web
 
 from balancer.api.openapi_parts import COMPONENTS
 from balancer.api.routes import balancer_routes
+from balancer.app_keys import FLEET, LINKS
 from balancer.dashboard.live import Live
 from balancer.dashboard.routes import add_dashboard
 from balancer.dashboard.snapshot import Snapshot
@@ -26,7 +27,6 @@ from balancer.fleet.links import Links
 from balancer.fleet.remote_files import RemoteFiles
 from balancer.fleet.remote_runner import RemoteRunner
 from balancer.health import BalancerHealth
-from balancer.keys import FLEET, LINKS
 from slotgrid.core.gates import Gates
 from slotgrid.core.node_state import NodeState
 from slotgrid.core.observer import Observers

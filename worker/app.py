@@ -33,8 +33,8 @@ from worker.browser.sweep import temporary_base
 from worker.health import WorkerHealth
 from worker.memory_limit import guard_memory
 from worker.plain.child_processes import PlainProcesses
-from worker.registry.kinds import loaders
 from worker.registry.loader import LoaderSettings
+from worker.registry.loaders_by_suffix import loaders
 from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags

@@ -8,10 +8,10 @@ from aiohttp import web
 from aiohttp_apispec import docs
 
 from balancer.api import openapi_parts as d
+from balancer.app_keys import FLEET, LINKS
+from balancer.fleet.worker import Worker
 from balancer.fleet.worker_requests import WorkerGone
 from balancer.fleet.worker_states import WorkerState
-from balancer.fleet.workers import Worker
-from balancer.keys import FLEET, LINKS
 from slotgrid.core.deadlines import iso
 from slotgrid.core.errors import (
     Conflict,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from balancer.fleet.worker import Worker
 from balancer.fleet.worker_states import WorkerState
-from balancer.fleet.workers import Worker
 
 
 class CellState(StrEnum):

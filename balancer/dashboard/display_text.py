@@ -1,7 +1,7 @@
 """Texts of the pages: numbers, times, and a worker's faults."""
 
+from balancer.fleet.worker import Worker
 from balancer.fleet.worker_states import WorkerState
-from balancer.fleet.workers import Worker
 
 NOTHING = "\N{EN DASH}"
 """Shown in place of a missing value."""

@@ -19,8 +19,8 @@ from balancer.dashboard.display_text import (
 from balancer.dashboard.trend import Trend
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.inventory import Inventory
+from balancer.fleet.worker import Worker
 from balancer.fleet.worker_states import WorkerState
-from balancer.fleet.workers import Worker
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.node_state import NodeStatus
 from slotgrid.core.supervisor import Supervisor

@@ -7,6 +7,7 @@ from aiohttp_apispec import docs
 from balancer.api import workers as workers_api
 from balancer.api.openapi_parts import WORKER_NAME
 from balancer.api.workers import LAST_TASKS
+from balancer.app_keys import FLEET
 from balancer.dashboard import openapi_parts as d
 from balancer.dashboard.access import (
     LIVE,
@@ -18,7 +19,6 @@ from balancer.dashboard.access import (
     look_of,
     session_of,
 )
-from balancer.keys import FLEET
 from slotgrid.core.errors import DatabaseUnavailable, NotFound, Unauthorized
 from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import PRINCIPAL

@@ -8,8 +8,8 @@ from balancer.fleet.ejection import Ejection
 from balancer.fleet.expected_workers import ExpectedWorkers
 from balancer.fleet.roster import Roster
 from balancer.fleet.routing import Routing
+from balancer.fleet.worker import Counts, Worker
 from balancer.fleet.worker_states import WorkerState
-from balancer.fleet.workers import Counts, Worker
 from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import NoSlotFree, Slot
 from slotgrid.core.spec import FunctionSpec

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from balancer.fleet.catalog import BalancerCatalog
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.roster import DEFAULT_GROUP
+from balancer.fleet.worker import READY, Worker
 from balancer.fleet.worker_group import WorkerGroup
-from balancer.fleet.workers import READY, Worker
 from slotgrid.core.admission import checked_input
 from slotgrid.core.errors import (
     InvalidInput,

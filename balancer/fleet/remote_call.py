@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from balancer.fleet.running_steps import RunningSteps
-from balancer.fleet.workers import Worker
+from balancer.fleet.worker import Worker
 from slotgrid.core.lease import HELD, STARTED, Lease
 from slotgrid.core.task import Task
 from slotgrid.wire.encoding import ProtocolFault

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from balancer.fleet.worker import Worker
 from balancer.fleet.worker_group import WorkerGroup
 from balancer.fleet.worker_states import WorkerState
-from balancer.fleet.workers import Worker
 from slotgrid.core.spec import FunctionSpec
 
 DEFAULT_GROUP = "default"

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 
 from balancer.fleet.roster import Roster
+from balancer.fleet.worker import READY, Worker
 from balancer.fleet.worker_group import WorkerGroup
-from balancer.fleet.workers import READY, Worker
 from slotgrid.core.fields import ANYWHERE
 from slotgrid.core.priority_queue import TaskClass
 

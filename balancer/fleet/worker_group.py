@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
 from balancer.fleet.contract_agreement import Agreement
+from balancer.fleet.worker import Rank, Worker
 from balancer.fleet.worker_states import WorkerState
-from balancer.fleet.workers import Rank, Worker
 
 VOTERS = frozenset(WorkerState) - {WorkerState.DRAINING, WorkerState.LOST, WorkerState.REMOVED}
 

@@ -19,8 +19,8 @@ from balancer.fleet.message_limits import (
 )
 from balancer.fleet.remote_call import LINK_LOST, RemoteCall
 from balancer.fleet.report_throttle import ReportThrottle
+from balancer.fleet.worker import Worker
 from balancer.fleet.worker_requests import WorkerGone, WorkerRequest
-from balancer.fleet.workers import Worker
 from slotgrid.core.lease import Lease
 from slotgrid.core.schema import SchemaFault
 from slotgrid.core.task import Task

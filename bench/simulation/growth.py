@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import median
 
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.workers import Counts, Worker
+from balancer.fleet.worker import Counts, Worker
 from bench.simulation.slotgrid_fleet import FUNCTION, POOL, counts, hello, report
 from slotgrid.core.fields import Place
 from slotgrid.core.priority_queue import TaskClass

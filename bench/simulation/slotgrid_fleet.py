@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.workers import Counts
+from balancer.fleet.worker import Counts
 from bench.simulation.jobs import Job
 from bench.simulation.policies import REPORT_EVERY_S
 from bench.simulation.virtual_loop import VirtualLoop

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from slotgrid.references import REFERENCES_LIMIT, ReferenceFault, resolve
+from slotgrid.json_schema_refs import REFERENCES_LIMIT, ReferenceFault, resolve
 
 LIMITS = {
     "minimum": "≥ {}",

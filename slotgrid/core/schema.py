@@ -13,7 +13,7 @@ from slotgrid.core.errors import FAULTS_LIMIT, Violation, pointer
 from slotgrid.core.schema_faults import Fault, FaultFinder
 from slotgrid.core.validators import JsonSchema, SchemaFault, Validator, pattern_validator
 from slotgrid.core.value_preview import preview
-from slotgrid.references import ReferenceFault, resolve, target
+from slotgrid.json_schema_refs import ReferenceFault, resolve, target
 
 __all__ = ["REDACTED", "JsonSchema", "Schema", "SchemaFault"]
 

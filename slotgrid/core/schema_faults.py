@@ -11,7 +11,7 @@ from typing import Any
 
 from slotgrid.core.validators import JsonSchema, Validator, pattern_validator
 from slotgrid.core.value_preview import preview
-from slotgrid.references import target
+from slotgrid.json_schema_refs import target
 
 Path = tuple[str | int, ...]
 ROOT = "x-slotgrid-root"

@@ -9,7 +9,7 @@ from slotgrid.core.errors import DatabaseUnavailable, QueueFull
 from slotgrid.core.task import Task
 from slotgrid.durable.prefetch_buffer import PrefetchBuffer
 from slotgrid.durable.queue_positions import Positions
-from slotgrid.durable.restoring import class_key_of
+from slotgrid.durable.rehydration import class_key_of
 from slotgrid.durable.waiting_count import WaitingCount
 from slotgrid.records.background_writes import BackgroundWrites, outcome
 from slotgrid.records.database import Database

@@ -16,7 +16,7 @@ from slotgrid.durable.accept import Acceptor
 from slotgrid.durable.log_flush import LogFlush
 from slotgrid.durable.prefetch_buffer import Held, PrefetchBuffer
 from slotgrid.durable.prefetcher import Prefetcher
-from slotgrid.durable.starts import Starts
+from slotgrid.durable.start_recorder import StartRecorder
 from slotgrid.durable.steady_clock import SteadyClock
 from slotgrid.durable.waiting_count import WaitingCount
 from slotgrid.records.artifacts import ArtifactStore
@@ -63,7 +63,7 @@ class DurableTasks:
         self._steady = SteadyClock(clock)
         self._buffer = PrefetchBuffer()
         self._writes = BackgroundWrites()
-        self._starts = Starts(database, self._writes)
+        self._starts = StartRecorder(database, self._writes)
         self._count = WaitingCount(self._queued_on_record, self._is_consistent)
         self._acceptor = Acceptor(
             database,

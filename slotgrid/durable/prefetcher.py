@@ -17,7 +17,7 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.task import Task
 from slotgrid.durable.prefetch_buffer import PrefetchBuffer
-from slotgrid.durable.restoring import restored
+from slotgrid.durable.rehydration import restored
 from slotgrid.records.database import Database
 from slotgrid.records.store import endings, task_events, waiting
 from slotgrid.records.store.rows import Row

@@ -13,7 +13,7 @@ from typing import Any
 from slotgrid.core.schema import JsonSchema
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.intake.schemas.basics import ref
-from slotgrid.references import target
+from slotgrid.json_schema_refs import target
 
 DATA_KEYWORDS = frozenset({"const", "enum", "default", "example", "examples"})
 """Keywords whose values are data: a `$ref` inside is no reference."""

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from slotgrid.core.schema import JsonSchema, Schema
-from slotgrid.references import target
+from slotgrid.json_schema_refs import target
 
 DEPTH = 8
 """Maximum depth of nesting, since a schema can contain itself."""

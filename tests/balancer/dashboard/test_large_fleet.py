@@ -16,7 +16,7 @@ from balancer.dashboard.cells import CellState
 from balancer.dashboard.routes import STATIC
 from balancer.dashboard.snapshot import Look
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.workers import Worker
+from balancer.fleet.worker import Worker
 from slotgrid.core.node_state import NodeState
 from slotgrid.wire.messages import Report
 from tests.balancer.dashboard.pages import Dashboard

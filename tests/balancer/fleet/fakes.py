@@ -5,7 +5,7 @@ from typing import Any
 
 from balancer.fleet.expected_workers import RETURNING_S
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.workers import Counts, Worker
+from balancer.fleet.worker import Counts, Worker
 from slotgrid.core.fields import Place
 from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot

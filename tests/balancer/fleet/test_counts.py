@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from balancer.fleet.workers import Counts, Worker
+from balancer.fleet.worker import Counts, Worker
 from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot
 from slotgrid.wire.messages import Report

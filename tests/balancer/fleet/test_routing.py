@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.workers import Rank
+from balancer.fleet.worker import Rank
 from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, hello, placed, report

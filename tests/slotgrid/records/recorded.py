@@ -4,7 +4,7 @@ from typing import Any
 
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
-from slotgrid.durable.restoring import class_key_of
+from slotgrid.durable.rehydration import class_key_of
 from slotgrid.records.store.acceptance import NewRecord
 from tests.slotgrid.core.fakes import PLAIN
 

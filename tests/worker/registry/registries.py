@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from worker.plain.child_processes import PlainProcesses
-from worker.registry.kinds import loaders
 from worker.registry.loader import Loader, LoaderSettings
+from worker.registry.loaders_by_suffix import loaders
 from worker.registry.registry import Registry
 
 SETTINGS = LoaderSettings(

@@ -11,8 +11,8 @@ from tests.worker.registry.conftest import Changes, Folder, run
 from tests.worker.registry.registries import SETTINGS, registry_of
 from tests.worker.registry.texts import TextLoader
 from worker import app
-from worker.registry.kinds import loaders
 from worker.registry.loader import Loader
+from worker.registry.loaders_by_suffix import loaders
 from worker.registry.registry import Registry
 
 

@@ -12,7 +12,7 @@ from slotgrid.records.store.state_changes import StateChange
 WITHIN_S = 2.0
 
 
-class Starts:
+class StartRecorder:
     """Records starts within WITHIN_S seconds.
 
     Whether a later start is recorded is unknown, so it is undone. Until the undo is certain, all
