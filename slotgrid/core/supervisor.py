@@ -7,16 +7,15 @@ from typing import Any
 
 import msgspec
 
-from slotgrid.backoff import Backoff
 from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
 from slotgrid.core.lease import CLEANING, Lease
 from slotgrid.core.observer import Observer
 from slotgrid.core.placement import Placement
 from slotgrid.core.runner import AttemptFailed, Refused, Runner
 from slotgrid.core.task import Task
+from slotgrid.core.task_retry import RETRY, may_retry
 from slotgrid.core.task_states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
 
-RETRY = Backoff(first_s=0.5, ceiling_s=30.0)
 NODE_STOPPING = "the node is stopping"
 """The cancel reason when the asyncio task is cancelled from outside, as at shutdown."""
 
@@ -176,7 +175,7 @@ class Supervisor:
                 task.complete(await self._runner.run(task, lease))
                 self._announce(task)
             except AttemptFailed as failure:
-                if failure.retryable and task.attempts[-1].number <= task.spec.retries:
+                if failure.retryable and may_retry(task.spec, task.attempts[-1].number):
                     task.end_attempt(failure.error)
                     task.move_to(QUEUED)
                 else:

@@ -9,6 +9,7 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, WorkerLost
+from slotgrid.core.task_retry import may_retry
 from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.database import Database
 from slotgrid.records.store import rows, state_changes, waiting
@@ -120,8 +121,7 @@ class Recovery:
             await self._tasks.cancel(row.id, row.cancel_reason)
             return
         spec = self._admission.known(row.function, row.group_name)
-        retries = spec.retries if spec is not None else 0
-        if row.starts <= retries:
+        if may_retry(spec, row.starts):
             await self._database.write(partial(state_changes.requeue, row=row))
             log.info("durable.runs_again", task_id=row.id, starts=row.starts)
             return
