@@ -10,6 +10,19 @@ from slotgrid.core.fields import ANYWHERE, Place
 T = TypeVar("T")
 
 
+def queue_key(arrival: float, priority: int, ageing_s: float) -> float:
+    """The key of a task that arrived at `arrival` (seconds); the smallest key is first.
+
+    FIFO within a priority; a task that arrives more than 8 * `ageing_s` later never overtakes.
+    """
+    return arrival + (priority - 1) * ageing_s
+
+
+def arrival_of(key: float, priority: int, ageing_s: float) -> float:
+    """The arrival that gives a task of that priority that key: the inverse of `queue_key`."""
+    return key - (priority - 1) * ageing_s
+
+
 class TaskClass(NamedTuple):
     """Tasks that can use the same slots.
 
@@ -44,9 +57,8 @@ class Entry(Generic[T]):
 
 
 class TaskQueue(Generic[T]):
-    """Waiting items by class, smallest key first: `arrival + (priority - 1) * ageing_s`.
+    """Waiting items by class, smallest `queue_key` first.
 
-    FIFO within a priority; an item that arrives more than 8 * `ageing_s` later never overtakes.
     Keys never change, so entries are never sorted again. `limit` bounds the entries that were
     pushed as `bounded`; the others are also on disk.
     A pop costs log(entries of its class) plus the number of waiting classes.
@@ -77,7 +89,7 @@ class TaskQueue(Generic[T]):
         A requeued item with its first arrival returns to its old place.
         """
         self._sequence += 1
-        key = arrival + (priority - 1) * self._ageing_s
+        key = queue_key(arrival, priority, self._ageing_s)
         entry = Entry(key, self._sequence, cls, item, bounded)
         heapq.heappush(self._heaps.setdefault(cls, []), entry)
         self._length += 1

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from slotgrid.core.errors import DatabaseUnavailable, QueueFull
+from slotgrid.core.priority_queue import queue_key
 from slotgrid.core.task import Task
 from slotgrid.durable.prefetch_buffer import PrefetchBuffer
 from slotgrid.durable.queue_positions import Positions
@@ -69,9 +70,14 @@ class Acceptor:
 
     def _record_of(self, task: Task, key: str | None, body_hash: str | None) -> NewRecord:
         arrived_at = self._steady()
-        later_s = (task.submission.priority - 1) * self._ageing_s
         return NewRecord(
-            task, self._node, arrived_at, arrived_at + later_s, class_key_of(task), key, body_hash
+            task,
+            self._node,
+            arrived_at,
+            queue_key(arrived_at, task.submission.priority, self._ageing_s),
+            class_key_of(task),
+            key,
+            body_hash,
         )
 
     async def _record(self, records: Sequence[NewRecord]) -> list[Accepted]:

@@ -9,6 +9,7 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import ServiceError, TaskCancelled
+from slotgrid.core.priority_queue import arrival_of
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.core.task_states import TaskState
@@ -158,7 +159,7 @@ class DurableTasks:
             return
         assert self._supervisor is not None
         # This gives the task the same queue key in memory as on disk.
-        arrived_at = key - (task.submission.priority - 1) * self._ageing_s
+        arrived_at = arrival_of(key, task.submission.priority, self._ageing_s)
         task.queued_mono = self._steady.monotonic(arrived_at)
         self._buffer.hold(task, class_key, key)
         self._supervisor.start(task)

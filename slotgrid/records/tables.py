@@ -36,7 +36,7 @@ tasks = sa.Table(
     sa.Column("not_before", sa.Float),
     sa.Column("expires_at", sa.Float),
     sa.Column("wait_until", sa.Float),
-    # The queue's key: arrival + (priority - 1) * ageing, in seconds since the epoch.
+    # `slotgrid.core.priority_queue.queue_key`, in seconds since the epoch.
     sa.Column("queue_key", sa.Float, nullable=False),
     # Tasks that can use the same slots; see `slotgrid.core.priority_queue.TaskClass`.
     sa.Column("class_key", sa.Text, nullable=False),

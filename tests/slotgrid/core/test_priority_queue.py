@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from slotgrid.core.priority_queue import Entry, TaskClass, TaskQueue
+from slotgrid.core.priority_queue import Entry, TaskClass, TaskQueue, arrival_of, queue_key
 
 AGEING_S = 30
 CLASSES = [TaskClass("default", 1, "default", gate=gate) for gate in (None, "a", "b", "c")]
@@ -38,6 +38,13 @@ def asked_by(queue: TaskQueue[Any]) -> list[TaskClass]:
 
     assert queue.pop(no) is None
     return asked
+
+
+@given(arrivals, priorities)
+def test_a_key_gives_the_arrival_back(arrival: int, priority: int) -> None:
+    key = queue_key(arrival, priority, AGEING_S)
+    assert key == arrival + (priority - 1) * AGEING_S
+    assert arrival_of(key, priority, AGEING_S) == arrival
 
 
 @given(st.lists(st.tuples(classes, priorities, arrivals, st.booleans())), st.sets(classes))
