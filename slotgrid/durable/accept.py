@@ -15,7 +15,8 @@ from slotgrid.durable.waiting_count import WaitingCount
 from slotgrid.records.background_writes import BackgroundWrites, outcome
 from slotgrid.records.database import Database
 from slotgrid.records.store import acceptance
-from slotgrid.records.store.acceptance import Accepted, NewRecord
+from slotgrid.records.store.acceptance import NewRecord
+from slotgrid.records.store.idempotency import Accepted
 
 
 class Acceptor:

@@ -25,7 +25,8 @@ from slotgrid.records.background_writes import BackgroundWrites, outcome, retry_
 from slotgrid.records.database import Database
 from slotgrid.records.shared_files import NotShared
 from slotgrid.records.store import deliveries, endings, state_changes, waiting
-from slotgrid.records.store.acceptance import Accepted, NewRecord
+from slotgrid.records.store.acceptance import NewRecord
+from slotgrid.records.store.idempotency import Accepted
 from slotgrid.records.store.state_changes import StateChange
 from slotgrid.runtime.background import background
 

@@ -24,11 +24,11 @@ from slotgrid.core.task_states import TaskState
 from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.records.damaged_records import UnreadableRecord
 from slotgrid.records.history import History
-from slotgrid.records.store.acceptance import Accepted
+from slotgrid.records.store.idempotency import Accepted
 from slotgrid.records.task_repository import TaskRepository
 from slotgrid.tasks import bulk
 from slotgrid.tasks.awaited_task import AwaitedTask
-from slotgrid.tasks.idempotency import MemoryIdempotency, hash_of
+from slotgrid.tasks.in_memory_idempotency import MemoryIdempotency, hash_of
 from slotgrid.tasks.large_input import checked_early, off_loop
 from slotgrid.tasks.receipt import Receipt
 

@@ -1,34 +1,16 @@
 """Records new tasks: all or none, and one task for each idempotency key."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from slotgrid.core.task import Task
-from slotgrid.core.task_states import TaskState
-from slotgrid.records.store.rows import Connection, Row, execute, shown
+from slotgrid.records.store import idempotency
+from slotgrid.records.store.idempotency import Accepted
+from slotgrid.records.store.rows import Connection, execute, shown
 from slotgrid.records.tables import tasks
-
-IDEMPOTENT_S = 24 * 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Result of a submission: a new record, a replay of an earlier task, or a conflict.
-
-    `state` is the recorded task's state. `position` is its position on disk, where 1 is next; None
-    for a task in memory.
-    """
-
-    task_id: str
-    state: TaskState = TaskState.QUEUED
-    replayed: bool = False
-    conflict: bool = False
-    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +39,13 @@ def insert(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> li
     answers: list[list[Accepted]] = []
     rows: list[dict[str, Any]] = []
     for records in batches:
-        existing = [_existing(connection, record) for record in records]
+        existing = [
+            idempotency.earlier_task(connection, record.task.owner, record.idempotency_key)
+            for record in records
+        ]
         accepted = [
-            _answer(record, earlier) for record, earlier in zip(records, existing, strict=True)
+            idempotency.answer(record.task.id, record.body_hash, earlier)
+            for record, earlier in zip(records, existing, strict=True)
         ]
         answers.append(accepted)
         if not any(answer.conflict for answer in accepted):
@@ -67,29 +53,6 @@ def insert(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> li
             rows += [_row_of(record) for record, earlier in new if earlier is None]
     execute(connection, tasks.insert(), rows)
     return answers
-
-
-def _existing(connection: Connection, record: NewRecord) -> Row | None:
-    """The earlier task with this idempotency key; a key expires after 24 hours."""
-    if record.idempotency_key is None:
-        return None
-    mine = (tasks.c.owner == record.task.owner) & (
-        tasks.c.idempotency_key == record.idempotency_key
-    )
-    oldest = time.time() - IDEMPOTENT_S
-    connection.execute(
-        tasks.update().where(mine & (tasks.c.created_at < oldest)).values(idempotency_key=None)
-    )
-    query: sa.Select[Any] = sa.select(tasks.c.id, tasks.c.status, tasks.c.body_hash).where(mine)
-    return connection.execute(query).first()
-
-
-def _answer(record: NewRecord, existing: Row | None) -> Accepted:
-    if existing is None:
-        return Accepted(record.task.id)
-    same = existing.body_hash == record.body_hash
-    state = TaskState(existing.status)
-    return Accepted(existing.id, state=state, replayed=same, conflict=not same)
 
 
 def _row_of(record: NewRecord) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from slotgrid.records.store import (
     deliveries,
     due,
     endings,
+    idempotency,
     log_rows,
     retention,
     rows,
@@ -29,9 +30,9 @@ from slotgrid.records.store import (
     task_lists,
     waiting,
 )
-from slotgrid.records.store.acceptance import Accepted
 from slotgrid.records.store.due import DueClaim, DueKind
 from slotgrid.records.store.endings import Ended
+from slotgrid.records.store.idempotency import Accepted
 from slotgrid.records.store.state_changes import StateChange
 from slotgrid.records.tables import is_queued, tasks
 from tests.slotgrid.records.recorded import NODE, async_task, record
@@ -177,7 +178,7 @@ async def test_events_of_a_later_process_come_after_all_that_were_said(database:
 
 
 async def test_a_key_stands_for_its_task_for_a_day(database: Database) -> None:
-    old = async_task(created_at=time.time() - acceptance.IDEMPOTENT_S - 1)
+    old = async_task(created_at=time.time() - idempotency.IDEMPOTENT_S - 1)
     first, second, other = async_task(), async_task(), async_task(owner="bob")
 
     async def accept(task: Task, body_hash: str) -> Accepted:

@@ -1,4 +1,7 @@
-"""Idempotency keys in memory, for the modes without a database record: sync and stream."""
+"""Idempotency keys in memory, for the modes without a database record: sync and stream.
+
+For the durable modes see `slotgrid/records/store/idempotency.py`.
+"""
 
 import hashlib
 from collections.abc import Callable

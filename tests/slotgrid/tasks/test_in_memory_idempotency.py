@@ -3,7 +3,7 @@
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.core.task_states import TaskState
-from slotgrid.tasks.idempotency import SWEEP_FROM, MemoryIdempotency
+from slotgrid.tasks.in_memory_idempotency import SWEEP_FROM, MemoryIdempotency
 from tests.slotgrid.core.fakes import PLAIN
 
 
