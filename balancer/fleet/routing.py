@@ -1,4 +1,7 @@
-"""Which worker gets a task. Changes nothing, and computes each answer from the roster."""
+"""Which worker gets a task. Changes nothing, and computes each answer from the roster.
+
+`balancer/fleet/worker_ranking.py` says which of two workers with a free slot goes first.
+"""
 
 from collections.abc import Collection, Iterable
 

@@ -9,9 +9,6 @@ from slotgrid.wire.messages import Done, Failed, Hello, Report, Started
 
 READY = WorkerState.READY
 """A constant for speed: Python 3.11 is slow to look up a member of an enum."""
-Rank = tuple[float, ...]
-LOAD_STEP = 0.1
-"""Smaller differences of load are noise of one second, and would change every worker's rank."""
 Counts = Report | Started | Done | Failed
 """The messages with a count of free slots (`free`, by pool), which includes every started task.
 
@@ -127,15 +124,6 @@ class Worker:
     def meets(self, labels: Collection[tuple[str, str]], services: Collection[str]) -> bool:
         """Whether it has those labels, and none of those services is down."""
         return self.labels.issuperset(labels) and self.down.isdisjoint(services)
-
-    def rank(self, pool: str, free: int) -> Rank:
-        """Its rank among the workers with a free slot in that pool; the smallest is first.
-
-        Largest share of free slots times weight; ties by the least load.
-        """
-        system = self.report.system
-        load = max(system.cpu_percent, system.memory_percent) / 100
-        return (-free / self.pools[pool] * self.weight, round(load / LOAD_STEP))
 
     def current_state(self, now: float) -> WorkerState:
         """The state that follows from all known facts."""

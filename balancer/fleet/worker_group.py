@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
 from balancer.fleet.contract_agreement import Agreement
-from balancer.fleet.worker import Rank, Worker
+from balancer.fleet.worker import Worker
+from balancer.fleet.worker_ranking import Rank, rank
 from balancer.fleet.worker_states import WorkerState
 
 VOTERS = frozenset(WorkerState) - {WorkerState.DRAINING, WorkerState.LOST, WorkerState.REMOVED}
@@ -69,18 +70,20 @@ class WorkerGroup:
         return agreed_anew or worker.state is not before
 
     def free(self, pool: str) -> Mapping[Worker, Rank]:
-        """The ready workers with a free slot in that pool, and their ranks; the smallest is first.
-
-        Ties break at random, or several balancers would all choose the same worker.
-        """
+        """The ready workers with a free slot in that pool, and their ranks."""
         return self._free.get(pool, {})
 
     def recount(self, worker: Worker, pools: Collection[str], now: float) -> None:
         """Rank the worker in those pools: only its free slots have changed."""
         for pool in pools:
             if free := worker.room(pool, now):
-                rank = (*worker.rank(pool, free), self._chance())
-                self._free.setdefault(pool, {})[worker] = rank
+                self._free.setdefault(pool, {})[worker] = rank(
+                    free=free,
+                    size=worker.pools[pool],
+                    weight=worker.weight,
+                    system=worker.report.system,
+                    chance=self._chance(),
+                )
             elif pool in self._free:
                 self._free[pool].pop(worker, None)
 

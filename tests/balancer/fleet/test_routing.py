@@ -1,4 +1,4 @@
-"""Which worker gets a task: the rank of a worker, and the choice among those with a free slot."""
+"""Which worker gets a task: the choice among those with a free slot."""
 
 import random
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from balancer.fleet.fleet import Fleet
-from balancer.fleet.worker import Rank
+from balancer.fleet.worker_ranking import Rank, rank
 from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.slots import Slot
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, hello, placed, report
@@ -18,29 +18,6 @@ from tests.slotgrid.core.fakes import PLAIN
 NAMES = "abcdef"
 ZONES = dict(zip(NAMES, "xyxyxy", strict=True))
 CLASSES = (DEFAULT, placed(labels=(("zone", "x"),)), placed(worker="c"))
-
-
-def rank_of(*, free: int = 2, size: int = 4, weight: float = 1.0, load: float = 0.0) -> Rank:
-    worker = FakeFleet().join(
-        "w1", pools={"default": size}, weight=weight, report={"cpu_percent": load * 100}
-    )
-    return worker.rank("default", free)
-
-
-def test_most_free_slots_relative_to_size_go_first() -> None:
-    assert rank_of(free=3) < rank_of(free=2)
-    assert rank_of(free=2, size=4) < rank_of(free=4, size=10)
-
-
-def test_weight_counts_like_free_slots() -> None:
-    assert rank_of(weight=2.0) < rank_of(free=3)
-    assert rank_of(weight=2.0, free=1) == rank_of(free=2)
-
-
-def test_among_equals_the_least_loaded_goes_first_and_noise_is_none() -> None:
-    assert rank_of(load=0.2) < rank_of(load=0.5)
-    assert rank_of(load=0.21) == rank_of(load=0.19)
-    assert rank_of(load=1.0, free=3) < rank_of(load=0.0, free=2)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +93,9 @@ class ChoiceAgainstModel(RuleBasedStateMachine):
         for worker in self.fleet.roster.workers():
             free = worker.room(cls.pool, self.fleet.clock())
             if free and self.fits(cls, worker.name):
-                ranks[worker.name] = worker.rank(cls.pool, free)
+                ranks[worker.name] = rank(
+                    free=free, size=4, weight=1.0, system=worker.report.system, chance=0.0
+                )
         return ranks
 
     def fits(self, cls: TaskClass, name: str) -> bool:
@@ -126,6 +105,14 @@ class ChoiceAgainstModel(RuleBasedStateMachine):
 
 TestChoiceAgainstModel = ChoiceAgainstModel.TestCase
 TestChoiceAgainstModel.settings = settings(max_examples=60, stateful_step_count=80)
+
+
+def test_the_choice_regards_the_weight_and_the_size_of_each_worker() -> None:
+    fleet = FakeFleet()
+    fleet.join("large", pools={"default": 10}, free=4)
+    fleet.join("plain", free=2)
+    fleet.join("heavy", free=2, weight=2.0)
+    assert [*dict.fromkeys(fleet.names())] == ["heavy", "plain", "large"]
 
 
 def test_equals_are_drawn_by_chance() -> None:
