@@ -1,4 +1,7 @@
-"""Watches a folder for hot reload: calls back when its files change."""
+"""Watches a folder for hot reload: calls back when its files change.
+
+`worker/registry/hot_reload.py` decides which files are then imported again.
+"""
 
 import asyncio
 import math

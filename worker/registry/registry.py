@@ -1,56 +1,33 @@
 """The functions that this worker offers: finds, checks and hot-reloads them."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import structlog
 
 from slotgrid.backoff import Backoff
 from slotgrid.core.spec import FunctionSpec
-from worker.registry.assembly import Assembly, LoadedFile, assemble
+from worker.registry.assembly import Assembly
 from worker.registry.bounded_calls import in_thread
-from worker.registry.definitions import (
-    BrokenFile,
-    FileContents,
-    FileFault,
-    ServiceDefinition,
-    TagDefinition,
-)
+from worker.registry.definitions import BrokenFile, ServiceDefinition, TagDefinition
 from worker.registry.folder_watch import watch
-from worker.registry.loader import Loader, ReadFile
+from worker.registry.hot_reload import IMPORT_TIMEOUT_S, RETRY_IMPORT, HotReload
+from worker.registry.loader import Loader
 from worker.registry.runnable import Runnable
 from worker.registry.sources import Snapshot
 
-IMPORT_TIMEOUT_S = 10.0
-RETRY_IMPORT = Backoff(first_s=60.0, ceiling_s=3600.0)
-"""Before the retry of an import that took too long: the machine may only have been busy."""
 READ_TIMEOUT_S = 60.0
 """For all files together, so that a hanging network file system does not block reloads forever."""
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class _Tried:
-    """The result of the last attempt to load a file."""
-
-    revision: str
-    offer: LoadedFile
-    timeouts: int = 0
-    """Consecutive timeouts of the file's import."""
-    again_at: float = 0.0
-    """The earliest retry (monotonic) after such a timeout: each try delays all other changes."""
-
-
 class Registry:
     """The functions, tags and services of a folder. Fulfils `slotgrid.core.spec.Catalog`.
 
-    A file is imported again only if its text or its helpers changed, its last load failed, or
-    that load timed out and its backoff has ended. `loaders` has the loader of each suffix.
+    `loaders` has the loader of each suffix.
     """
 
     def __init__(
@@ -64,10 +41,10 @@ class Registry:
         self._folder = folder.absolute()
         self._loaders = loaders
         self._references = {suffix: one.references for suffix, one in loaders.items()}
-        self._import_timeout_s = import_timeout_s
-        self._retry_import = retry_import
+        self._hot_reload = HotReload(
+            loaders, import_timeout_s=import_timeout_s, retry_import=retry_import
+        )
         self._snapshot = Snapshot(self._folder, {})
-        self._tried: dict[str, _Tried] = {}
         self._assembly = Assembly()
         self._callbacks: list[Callable[[], None]] = []
         self._loading = asyncio.Lock()
@@ -130,16 +107,10 @@ class Registry:
                 name="functions-read",
                 interrupted=False,
             )
-            tried = await self._try_files(snapshot)
-            assembly = assemble(
-                {path: look.offer for path, look in tried.items()}, self._assembly.good
-            )
+            assembly = await self._hot_reload.load(snapshot, self._assembly.good)
             if snapshot.unreadable and snapshot.unreadable != before.unreadable:
                 log.error("functions.unreadable", folders=list(snapshot.unreadable))
             self._snapshot = snapshot
-            self._tried = {
-                path: _without_last_good(look, path, assembly) for path, look in tried.items()
-            }
             changed = self._publish(assembly)
         if changed:
             for callback in self._callbacks:
@@ -156,45 +127,7 @@ class Registry:
 
     def _needs_another_look(self) -> bool:
         """Whether a load may have another result although no file has changed."""
-        return not self._snapshot.whole or any(
-            look.timeouts and not _needs_no_retry(look) for look in self._tried.values()
-        )
-
-    async def _try_files(self, snapshot: Snapshot) -> dict[str, _Tried]:
-        """Read changed files. Retry broken ones, as the cause may be outside the folder."""
-        tried: dict[str, _Tried] = {}
-        readers: dict[str, ReadFile] = {}
-        for path in snapshot.function_files():
-            before = self._tried.get(str(path))
-            revision = snapshot.revision(path)
-            same = before is not None and before.revision == revision
-            if before is not None and same and _needs_no_retry(before):
-                tried[str(path)] = before
-                continue
-            if path.suffix not in readers:
-                readers[path.suffix] = self._loaders[path.suffix].reader(snapshot)
-            timeouts = before.timeouts if before is not None and same else 0
-            tried[str(path)] = await self._try_file(readers[path.suffix], path, revision, timeouts)
-        return tried
-
-    async def _try_file(
-        self, read: ReadFile, path: PurePosixPath, revision: str, timeouts: int
-    ) -> _Tried:
-        last_good = self._assembly.good.get(str(path))
-        try:
-            contents: FileContents = await in_thread(
-                lambda: _sendable(read(path)),
-                timeout_s=self._import_timeout_s,
-                name=f"functions-import-{path}",
-            )
-        except FileFault as fault:
-            return _Tried(revision, LoadedFile(None, str(fault), last_good))
-        except TimeoutError:
-            error = f"its import takes longer than {self._import_timeout_s:g} s"
-            timeouts += 1
-            again_at = time.monotonic() + self._retry_import.full_s(timeouts)
-            return _Tried(revision, LoadedFile(None, error, last_good), timeouts, again_at)
-        return _Tried(revision, LoadedFile(contents, last_good=last_good))
+        return not self._snapshot.whole or self._hot_reload.retry_due
 
     def _publish(self, assembly: Assembly) -> bool:
         before, self._assembly = self._assembly, assembly
@@ -211,30 +144,6 @@ class Registry:
             log.info("functions.reloaded", **_difference(before, assembly))
         self._version += 1
         return True
-
-
-def _sendable(contents: FileContents) -> FileContents:
-    """The contents. Raises FileFault if no link can carry the function's description."""
-    try:
-        if contents.function is not None:
-            _ = contents.function.link_bytes
-    except (ValueError, TypeError, RecursionError, NotImplementedError, OverflowError) as cause:
-        raise FileFault(f"its description and schemas cannot be sent as JSON: {cause}") from cause
-    return contents
-
-
-def _needs_no_retry(tried: _Tried) -> bool:
-    """Whether the file needs no retry before it changes, or before its backoff ends."""
-    return tried.offer.contents is not None or time.monotonic() < tried.again_at
-
-
-def _without_last_good(tried: _Tried, path: str, assembly: Assembly) -> _Tried:
-    """Drop a file's last good contents if the present ones are in use."""
-    if assembly.good.get(path) is not tried.offer.contents:
-        return tried
-    if any(broken.path == path for broken in assembly.broken):
-        return tried
-    return replace(tried, offer=LoadedFile(tried.offer.contents))
 
 
 def _same(one: Assembly, other: Assembly) -> bool:
