@@ -1,4 +1,7 @@
-"""Drain: refuse new tasks, finish the live ones within a deadline, report the outcomes."""
+"""Drain: refuse new tasks, finish the live ones within a deadline, report the outcomes.
+
+What starts a drain, and the exit of the process after it: `slotgrid/node/serving.py`.
+"""
 
 import asyncio
 from collections import Counter
