@@ -20,7 +20,7 @@ from slotgrid.cli.local_workers import (
     dialling_workers,
     listed_workers,
 )
-from slotgrid.cli.ports import PortRefused, Ports
+from slotgrid.cli.ports import PortRefused, Ports, is_listening
 from slotgrid.runtime.settings import BALANCER_DEFAULTS, Settings
 
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, not bound
@@ -192,7 +192,7 @@ class LocalFleet:
     def _ready(self) -> bool:
         """Whether every worker is ready, as the balancer reports; starts a waiting balancer."""
         if not self._balancer.started:
-            if all(_listens(worker.host, worker.port) for worker in self._local):
+            if all(is_listening(worker.host, worker.port) for worker in self._local):
                 self._balancer.start()
             return False
         names = self._ready_names()
@@ -247,11 +247,3 @@ def _free_port(host: str) -> int:
             raise NotReady(
                 f"the balancer cannot listen on {host}: {refused}", advice="Correct HOST."
             ) from refused
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False

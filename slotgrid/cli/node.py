@@ -1,7 +1,6 @@
 """The node that a command calls: `--url` and `--key`, before or after the command's name."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from slotgrid.cli.failure import Exit, Failure, failure_of, settings_failure
+from slotgrid.cli.ports import is_listening
 from slotgrid.client import Client, ClientError
 from slotgrid.runtime.env_file import environment, load_settings
 from slotgrid.runtime.setting_aliases import NodeKind
@@ -67,17 +67,9 @@ def _settings() -> Settings:
 def _address_here(settings: Settings) -> str:
     """URL of this folder's node: on PORT if set, else a running balancer, else a worker."""
     host, port = EVERY_ADDRESS.get(settings.host, settings.host), settings.port
-    if not environment().get("PORT", "").strip() and _listens(host, BALANCER_PORT):
+    if not environment().get("PORT", "").strip() and is_listening(host, BALANCER_PORT):
         port = BALANCER_PORT
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 def node_options(*, envvars: bool = False) -> Callable[[Command], Command]:

@@ -59,6 +59,15 @@ class Ports:
         return port
 
 
+def is_listening(host: str, port: int) -> bool:
+    """Whether a process accepts connections there, within a second."""
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
 def listener(port: int) -> str:
     """The process that listens on a port, as far as this user may see."""
     with suppress(psutil.Error):
