@@ -117,8 +117,7 @@ class LocalRunner:
             except ServiceError as error:
                 raise AttemptFailed(error, retryable=False) from error
             task.spec = runnable.spec
-        asked_s, most_s = task.submission.timeout_s, runnable.spec.timeout_s
-        timeout_s = most_s if asked_s is None else min(asked_s, most_s)
+        timeout_s = task.timeout_s
         deadline = Deadline.after(timeout_s)
         attempt = RunningAttempt(task, runnable, self._parts, timeout_s, deadline, self._redactor)
         if runnable.has_secrets:

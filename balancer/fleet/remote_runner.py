@@ -47,10 +47,8 @@ class RemoteRunner:
             raise Refused  # its link was lost after the choice
         if not session.link.has_room(task.submission.size):
             raise Refused(pause_s=NO_ROOM_S)  # the link is above its high-water mark
-        timeout_s = min(task.submission.timeout_s or task.spec.timeout_s, task.spec.timeout_s)
-        message = _message(task, timeout_s)
         try:
-            call = session.send(message, task, lease)
+            call = session.send(_message(task), task, lease)
         except MessageTooLarge as error:
             raise AttemptFailed(BodyTooLarge(str(error)), retryable=False) from error
         self._calls[lease] = call
@@ -111,7 +109,7 @@ def _result(task: Task, call: RemoteCall, outcome: Outcome) -> bytes:
             raise AttemptFailed(_lost(task, outcome), retryable=True)
 
 
-def _message(task: Task, timeout_s: float) -> m.TaskMessage:
+def _message(task: Task) -> m.TaskMessage:
     submission = task.submission
     return m.TaskMessage(
         id=task.id,
@@ -122,7 +120,7 @@ def _message(task: Task, timeout_s: float) -> m.TaskMessage:
         owner=task.owner,
         source=SourceInfo(kind=task.source.kind, id=task.source.id),
         priority=submission.priority,
-        timeout_s=timeout_s,
+        timeout_s=task.timeout_s,
         attempt=task.attempts[-1].number,
         metadata=submission.metadata,
         trace=submission.trace,

@@ -248,6 +248,13 @@ class Task(msgspec.Struct, eq=False):
         return size + sum(step.size for step in self.steps)
 
     @property
+    def timeout_s(self) -> float:
+        """Seconds that an attempt may run: the function's ceiling, or less if requested."""
+        requested_s = self.submission.timeout_s
+        ceiling_s = self.spec.timeout_s
+        return ceiling_s if requested_s is None else min(requested_s, ceiling_s)
+
+    @property
     def queued_ms(self) -> float:
         """Milliseconds spent waiting for slots, up to now, to one decimal."""
         seconds = self.queued_s

@@ -47,7 +47,7 @@ def task_detail(task: Task, position: int | None) -> dict[str, Any]:
     return task_summary(task, position) | {
         "input": spec.input.redacted(task.input),
         "metadata": submission.metadata,
-        "timeout_s": submission.timeout_s or spec.timeout_s,
+        "timeout_s": task.timeout_s,
         "wait_s": submission.wait_s,
         "attempts": [attempt.to_json() for attempt in task.attempts],
         "steps": [step.to_json() for step in task.steps],

@@ -26,6 +26,13 @@ def make_task(state: TaskState = TaskState.QUEUED, **fields: Any) -> Task:
     return task
 
 
+def test_an_attempt_may_run_as_long_as_requested_up_to_the_ceiling() -> None:
+    ceiling_s = PLAIN.timeout_s
+    assert make_task().timeout_s == ceiling_s
+    assert make_task(timeout_s=ceiling_s / 2).timeout_s == ceiling_s / 2
+    assert make_task(timeout_s=ceiling_s * 2).timeout_s == ceiling_s
+
+
 # The life of a task.
 
 
