@@ -95,13 +95,17 @@ def test_lost_lines_are_counted_where_they_are_missing(
         flush_logs()
         log.error("after")
     reader.join()
-    *kept, lost, after = lines
-    assert [line["number"] for line in kept] == list(range(len(kept)))
-    assert (lost["event"], lost["level"], lost["lines"]) == (
-        "logs.lost",
-        "warning",
-        200 - len(kept),
-    )
+    *written, after = lines
+    number = 0
+    for line in written:  # the thread may make room while lines are logged: there may be two gaps
+        if line["event"] == "logs.lost":
+            assert line["level"] == "warning"
+            number += line["lines"]
+        else:
+            assert line["number"] == number
+            number += 1
+    assert number == 200
+    assert len(written) < 200
     assert after["event"] == "after"
 
 
