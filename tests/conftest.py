@@ -2,6 +2,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 # A deadline for each example would be one for the machine's other work.
@@ -20,3 +21,13 @@ def ctrl_c_is_heard() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def pytest_sessionfinish() -> None:
+    """Save what was measured: coverage itself does so at the exit of the process.
+
+    xdist kills a process of tests whose exit takes more than ten seconds, as that of one with a
+    thread that still waits.
+    """
+    if (measuring := Coverage.current()) is not None:
+        measuring.save()
