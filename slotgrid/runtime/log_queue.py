@@ -17,7 +17,8 @@ import structlog
 log = structlog.get_logger()
 
 LINES_LIMIT = 4096
-"""Lines in the queue, at most (the thread holds as many); each is bounded, see `log_lines`."""
+CHARS_LIMIT = 4 * 1024 * 1024
+"""Lines and characters that are not written yet, at most (and one line more)."""
 FLUSH_S = 1.0
 """How long `flush` and `stop` wait for the reader, at most."""
 GATHER_S = 0.01
@@ -39,6 +40,8 @@ class LineQueue(QueueHandler):
         self.lines: SimpleQueue[str | Event | None] = SimpleQueue()
         super().__init__(self.lines)
         self._lost = 0
+        self._unwritten_lines = 0
+        self._unwritten_chars = 0
 
     def write(self, line: str) -> None:
         """Queue a line of structlog."""
@@ -54,14 +57,23 @@ class LineQueue(QueueHandler):
 
     def enqueue(self, record: str) -> None:  # type: ignore[override]  # what `prepare` returns
         """Queue a line or count it as lost. Called under the handler's lock."""
-        if self.lines.qsize() >= LINES_LIMIT:
+        if self._unwritten_lines >= LINES_LIMIT or self._unwritten_chars >= CHARS_LIMIT:
             self._lost += 1
             return
         if lost := self._lost:
             self._lost = 0
             # Not `log.warning`, which LOG_LEVEL=error leaves out: a gap is always reported.
             log.bind()._proxy_to_logger("warning", "logs.lost", lines=lost)
+        self._unwritten_lines += 1
+        self._unwritten_chars += len(record)
         self.lines.put(record)
+
+    def note_written(self, lines: list[str]) -> None:
+        """Make room for as many lines as were written."""
+        self.acquire()
+        self._unwritten_lines -= len(lines)
+        self._unwritten_chars -= sum(map(len, lines))
+        self.release()
 
     def flush(self) -> None:
         """Wait until all lines logged so far are written, at most `FLUSH_S`."""
@@ -82,6 +94,7 @@ class LineWriter(QueueListener):
 
     def __init__(self, lines: LineQueue, descriptor: int) -> None:
         super().__init__(lines.queue)
+        self._queue = lines
         self._lines = lines.lines
         self._descriptor = descriptor
         self._writable = select.poll()
@@ -105,6 +118,7 @@ class LineWriter(QueueListener):
                 self._lines.put(line)  # the end: its turn comes after these lines
                 break
         self._write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+        self._queue.note_written(lines)
         for event in written:
             event.set()
 

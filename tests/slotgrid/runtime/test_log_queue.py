@@ -82,11 +82,18 @@ def test_a_stopped_reader_blocks_nobody_and_lines_keep_their_order(pipe: Pipe) -
     assert [line["number"] for line in lines] == list(range(100))
 
 
-@pytest.mark.parametrize("level", [LogLevel.INFO, LogLevel.ERROR])
+@pytest.mark.parametrize(
+    ("level", "limit"),
+    [
+        (LogLevel.INFO, ("LINES_LIMIT", 20)),
+        (LogLevel.ERROR, ("LINES_LIMIT", 20)),
+        (LogLevel.INFO, ("CHARS_LIMIT", 20 * len(TEXT))),
+    ],
+)
 def test_lost_lines_are_counted_where_they_are_missing(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, level: LogLevel
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, level: LogLevel, limit: tuple[str, int]
 ) -> None:
-    monkeypatch.setattr(log_queue, "LINES_LIMIT", 20)
+    monkeypatch.setattr(log_queue, *limit)
     with logs_to(pipe, level) as ring:
         for number in range(200):
             log.error("line", number=number, text=TEXT)
