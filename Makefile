@@ -24,7 +24,7 @@ help: ## List the targets
 run: runtime ## Set up what is missing; start a balancer on port 4000 (PORT=4001 make run) and two workers
 	@SLOTGRID_OWNER=$$PPID exec $(BIN)/python -m scripts.run
 
-test: tools ## Set up what is missing and run every test (PYTEST_FLAGS="-x tests/slotgrid/core" for some)
+test: tools ## Set up what is missing and run the tests but for the long ones (PYTEST_FLAGS="-x tests/slotgrid/core" for some)
 	@$(BIN)/python -m scripts.tests $(if $(filter file,$(origin PYTEST_FLAGS)),$(GATE)) $(PYTEST_FLAGS)
 
 test-long: tools ## Run the long forms of tests: storms, floods, 100,000 tasks, every pair of faults
