@@ -14,8 +14,8 @@ from slotgrid.core.drain import drain
 from slotgrid.core.task import Task
 from slotgrid.intake.server_connections import NodeRunner
 from slotgrid.node.process import NodeProcess
-from slotgrid.runtime import gc_schedule
-from slotgrid.runtime.background import background, stop_on_death
+from slotgrid.runtime.background import stop_on_death
+from slotgrid.runtime.gc_thresholds import freeze_startup_objects
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.server_sockets import bind, refused
@@ -121,11 +121,8 @@ async def serve(make: MakeNode, settings: Settings, *, logs: LogRing, redactor: 
     stop_on_death(died)
     node = make(settings, logs=logs, redactor=redactor, drain=stop.by_caller)
     kind = node.kind
-    async with (
-        listening(node) as port,
-        background(gc_schedule.keep_young_few, name="garbage"),
-    ):
-        gc_schedule.freeze_startup_objects()
+    async with listening(node) as port:
+        freeze_startup_objects()
         log.info(f"{kind}.listening", host=settings.host, port=port, name=settings.node_name)
         await stop.wait()
         deadline_s = settings.drain_s if stop.deadline_s is None else stop.deadline_s
