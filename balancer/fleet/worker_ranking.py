@@ -1,4 +1,7 @@
-"""The choice among workers with a free slot: each has a rank, and the smallest goes first."""
+"""The choice among workers with a free slot: each has a rank, and the smallest goes first.
+
+`routing.py` decides which workers are candidates for a task.
+"""
 
 from slotgrid.wire.message_parts import System
 
