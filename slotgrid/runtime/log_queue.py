@@ -42,6 +42,7 @@ class LineQueue(QueueHandler):
         self._lost = 0
         self._unwritten_lines = 0
         self._unwritten_chars = 0
+        self._has_writer = True
 
     def write(self, line: str) -> None:
         """Queue a line of structlog."""
@@ -77,9 +78,16 @@ class LineQueue(QueueHandler):
 
     def flush(self) -> None:
         """Wait until all lines logged so far are written, at most `FLUSH_S`."""
+        if not self._has_writer:
+            return
         written = Event()
         self.lines.put(written)
         written.wait(FLUSH_S)
+
+    def close(self) -> None:
+        """Wait no more: the writer has ended. Python flushes every handler at the exit."""
+        self._has_writer = False
+        super().close()
 
 
 class LineLogger:

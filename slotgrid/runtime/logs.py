@@ -142,6 +142,7 @@ def configure_logs(
         root.setLevel(root_level)
         structlog.configure(**before)
         writer.stop()
+        handler.close()
 
 
 def flush_logs() -> None:

@@ -1,6 +1,7 @@
 """Logs into a pipe whose reader is slow, stops or leaves."""
 
 import fcntl
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -114,6 +115,19 @@ def test_lost_lines_are_counted_where_they_are_missing(
     assert number == 200
     assert len(written) < 200
     assert after["event"] == "after"
+
+
+def test_a_flush_after_the_end_waits_for_nothing(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python flushes all handlers at the exit: each of an earlier configuration took a second."""
+    with logs_to(pipe):
+        handler = logging.getLogger().handlers[-1]
+    monkeypatch.setattr(log_queue, "FLUSH_S", 60)
+    flush = Thread(target=handler.flush, daemon=True)
+    flush.start()
+    flush.join(10)
+    assert not flush.is_alive()
 
 
 def test_a_flush_does_not_wait_for_lines_logged_after_it(pipe: Pipe) -> None:
