@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,28 @@ from tests.slotgrid.records.recorded import NODE, async_task, record
 
 
 class Admission:
-    """Restores each task but the one that is refused with `why`."""
+    """Restores each task but those of the functions in `refused`."""
 
-    def __init__(self, tasks: list[Task], gone: Task, why: ServiceError) -> None:
+    def __init__(self, tasks: list[Task], refused: Mapping[str, ServiceError]) -> None:
         self._tasks = {task.id: task for task in tasks}
-        self._gone = gone
-        self._why = why
+        self._refused = refused
 
     def readmit(self, *_: Any, **fields: Any) -> Task:
         """The task of the id in `fields`."""
-        if fields["id"] == self._gone.id:
-            raise self._why
-        return self._tasks[fields["id"]]
+        task = self._tasks[fields["id"]]
+        if (why := self._refused.get(task.spec.name)) is not None:
+            raise why
+        return task
+
+
+async def recorded(database: Database, functions: Sequence[str]) -> list[Task]:
+    """One waiting task of each function, in this order."""
+    now = time.time()
+    tasks = [async_task(created_at=now + n) for n in range(len(functions))]
+    for task, name in zip(tasks, functions, strict=True):
+        task.spec = replace(PLAIN, name=name)
+    await database.write(lambda c: acceptance.insert(c, [[record(task) for task in tasks]]))
+    return tasks
 
 
 @pytest.fixture
@@ -66,15 +76,14 @@ def prefetcher_of(
 
 
 async def test_a_task_that_fails_when_restored_holds_up_none_behind_it(database: Database) -> None:
-    tasks = [async_task(created_at=time.time() + n) for n in range(3)]
-    await database.write(lambda c: acceptance.insert(c, [[record(task) for task in tasks]]))
+    tasks = await recorded(database, ["plain", "gone", "plain"])
     done: list[str] = []
 
     async def fail(task_id: str, _: ServiceError) -> None:
         await asyncio.sleep(0)  # others run meanwhile, and could take a slot
         done.append(f"failed {task_id}")
 
-    admission = Admission(tasks, tasks[1], UnknownFunction("it is gone"))
+    admission = Admission(tasks, {"gone": UnknownFunction("it is gone")})
     prefetcher = prefetcher_of(
         database,
         PrefetchBuffer(),
@@ -89,49 +98,27 @@ async def test_a_task_that_fails_when_restored_holds_up_none_behind_it(database:
     assert done == [f"loaded {first}", f"loaded {last}", f"failed {gone}"]
 
 
-async def test_a_task_whose_function_no_worker_offers_holds_up_none_behind_it(
-    database: Database,
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(["gone", "plain", "plain"], id="one"),
+        pytest.param(["gone"] * 3 + ["other"] * 2 + ["plain"] * 2, id="more than a read finds"),
+    ],
+)
+async def test_tasks_whose_functions_no_worker_offers_hold_up_none_behind_them(
+    database: Database, names: list[str]
 ) -> None:
-    tasks = [async_task(created_at=time.time() + n) for n in range(3)]
-    await database.write(lambda c: acceptance.insert(c, [[record(task) for task in tasks]]))
-    buffer = PrefetchBuffer()
+    tasks = await recorded(database, names)
+    buffer = PrefetchBuffer(size=2)
 
     async def fail(*_: object) -> None:
         raise AssertionError("no task fails")
 
-    admission = Admission(tasks, tasks[0], NoWorker("no worker has the function yet"))
+    no_worker = NoWorker("no worker has the function yet")
+    admission = Admission(tasks, {"gone": no_worker, "other": no_worker})
     prefetcher = prefetcher_of(database, buffer, admission, load=buffer.hold, fail=fail)
     await prefetcher.count()
     async with background(prefetcher.run, name="prefetcher"):
         await until(lambda: len(list(buffer)) == 2)
         await until(lambda: not any(buffer.overtakes(held) for held in buffer))
-    assert [held.task.id for held in buffer] == [tasks[1].id, tasks[2].id]
-
-
-async def test_any_number_of_such_tasks_holds_up_none_behind_them(database: Database) -> None:
-    """More of them than one read finds, of two functions."""
-    now = time.time()
-    names = ["gone", "gone", "gone", "other", "other", "plain", "plain"]
-    tasks = [async_task(created_at=now + n) for n in range(len(names))]
-    for task, name in zip(tasks, names, strict=True):
-        task.spec = replace(PLAIN, name=name)
-    await database.write(lambda c: acceptance.insert(c, [[record(task) for task in tasks]]))
-    buffer = PrefetchBuffer(size=2)
-
-    class Offered(Admission):
-        def readmit(self, *_: Any, **fields: Any) -> Task:
-            task = self._tasks[fields["id"]]
-            if task.spec.name != "plain":
-                raise NoWorker("no worker has the function yet")
-            return task
-
-    async def fail(*_: object) -> None:
-        raise AssertionError("no task fails")
-
-    offered = Offered(tasks, tasks[0], NoWorker("unused"))
-    prefetcher = prefetcher_of(database, buffer, offered, load=buffer.hold, fail=fail)
-    await prefetcher.count()
-    async with background(prefetcher.run, name="prefetcher"):
-        await until(lambda: len(list(buffer)) == 2)
-        await until(lambda: not any(buffer.overtakes(held) for held in buffer))
-    assert [held.task.id for held in buffer] == [tasks[5].id, tasks[6].id]
+    assert [held.task.id for held in buffer] == [task.id for task in tasks[-2:]]
