@@ -171,6 +171,7 @@ class BrowserProcess:
             opened = await self._open(options)
         finally:
             self._opening -= 1
+            self.notify()  # after a failure, one more spare may be wanted
         self.tasks += 1
         return opened
 

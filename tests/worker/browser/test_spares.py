@@ -10,6 +10,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from tests.harness.waiting import PATIENT, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
+from worker.browser.errors import ContextOptionsRefused
 
 
 async def test_a_task_takes_a_spare_and_waits_for_no_context_to_be_opened(
@@ -44,6 +45,31 @@ async def test_a_spare_that_was_taken_is_made_good_also_when_all_slots_are_busy(
     assert browsers.stats().contexts_in_use == 2
     for task in tasks:
         await task.close()
+    await until_whole(browsers, count=1, slots=2)
+
+
+async def test_spares_are_complete_again_after_an_opening_that_fails_late(
+    start: StartBrowsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browsers = await start(limits=PATIENT)
+    await until_whole(browsers, count=1, slots=2)
+    open_context, may_fail = Browser.new_context, asyncio.Event()
+
+    async def open_or_fail(self: Browser, **options: Any) -> BrowserContext:
+        if options:
+            await may_fail.wait()
+        return await open_context(self, **options)
+
+    monkeypatch.setattr(Browser, "new_context", open_or_fail)
+    task = await browsers.context()
+    late = asyncio.create_task(browsers.context({"nonsense": 1}))
+    await until(lambda: browsers.stats().contexts_in_use == 2)
+    await task.close()
+    # While it opens, one spare is enough for the slot that is left.
+    await until(lambda: browsers.stats().contexts_in_use == 1)
+    may_fail.set()
+    with pytest.raises(ContextOptionsRefused):
+        await late
     await until_whole(browsers, count=1, slots=2)
 
 
