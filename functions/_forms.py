@@ -6,8 +6,8 @@ from typing import Annotated
 from playwright.async_api import Error, Locator, Page
 
 from slotgrid.function import Meta
-
-from ._pages import ElementMissing, selector_fault
+from worker.pages.elements import selector_fault
+from worker.pages.errors import ElementMissing
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from playwright.async_api import Error, Page
 
 from slotgrid.function import Meta
-
-from ._pages import Selector, selector_fault
+from worker.pages.elements import selector_fault
+from worker.pages.inputs import Selector
 
 Value = str | list[str] | None
 Record = dict[str, Value]

@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal, TypeVar
 from playwright.async_api import Error, Page
 
 from slotgrid.function import Context, Meta, function
+from worker.pages.errors import PageUnreachable
+from worker.pages.inputs import Url, WaitUntil
+from worker.pages.navigation import go
 
 from ._frontier import Frontier
-from ._pages import PageUnreachable, Url, WaitUntil, go
 from ._urls import Robots, normalise, robots_url
 
 MAX_ROBOTS_DELAY_S = 10.0

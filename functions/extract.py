@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from playwright.async_api import Page
 
 from slotgrid.function import Context, Meta, function
+from worker.pages.inputs import Selector, Url, WaitFor, WaitUntil
+from worker.pages.opening import open_page
 
-from ._pages import Selector, Url, WaitFor, WaitUntil, open_page
 from ._records import Field, Record, read_records
 
 Fields = Annotated[

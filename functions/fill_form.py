@@ -6,19 +6,13 @@ from typing import Annotated
 from playwright.async_api import Error, Locator, Page
 
 from slotgrid.function import Artifact, Context, Meta, function
+from worker.pages.activity import aftermath
+from worker.pages.elements import find, selector_fault
+from worker.pages.errors import ElementMissing
+from worker.pages.inputs import Selector, Url, WaitFor, WaitUntil
+from worker.pages.opening import open_page
 
 from ._forms import FieldValue, Upload, fill_field, find_field
-from ._network import aftermath
-from ._pages import (
-    ElementMissing,
-    Selector,
-    Url,
-    WaitFor,
-    WaitUntil,
-    find,
-    open_page,
-    selector_fault,
-)
 
 SETTLE_S = 15.0
 """Seconds that the page may take to answer before its state is reported as it is."""

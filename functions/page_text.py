@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from slotgrid.function import Context, Meta, function
-
-from ._pages import Selector, Url, WaitFor, WaitUntil, find, open_page
+from worker.pages.elements import find
+from worker.pages.inputs import Selector, Url, WaitFor, WaitUntil
+from worker.pages.opening import open_page
 
 # The part that a reader came for, when the page says which; `innerText` is what is shown, so
 # hidden parts, scripts and styles are left out and line breaks fall where they are seen.

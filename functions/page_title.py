@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from slotgrid.function import Context, function
-
-from ._pages import Url, WaitFor, WaitUntil, open_page
+from worker.pages.inputs import Url, WaitFor, WaitUntil
+from worker.pages.opening import open_page
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from slotgrid.function import Artifact, Context, Meta, function
-
-from ._pages import Url, WaitFor, WaitUntil, open_page
+from worker.pages.inputs import Url, WaitFor, WaitUntil
+from worker.pages.opening import open_page
 
 Length = Annotated[
     str,

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 from slotgrid.function import Artifact, Context, Meta, function
+from worker.pages.errors import PageUnreachable
+from worker.pages.inputs import Viewport, WaitFor
+from worker.pages.opening import open_page
 
-from ._pages import PageUnreachable, Viewport, WaitFor, open_page
 from .static_server import ServerDown, StaticServer
 
 MAX_COMPLAINTS = 50

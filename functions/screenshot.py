@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from slotgrid.function import Artifact, Context, Meta, function
-
-from ._pages import Selector, Url, Viewport, WaitFor, WaitUntil, find, open_page
+from worker.pages.elements import find
+from worker.pages.inputs import Selector, Url, Viewport, WaitFor, WaitUntil
+from worker.pages.opening import open_page
 
 
 @dataclass(frozen=True)

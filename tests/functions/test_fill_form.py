@@ -6,11 +6,11 @@ import re
 import pytest
 
 from functions._forms import FieldValue, Upload, ValueRefused
-from functions._pages import ElementMissing
 from functions.fill_form import fill_form
 from tests.functions.fakes import RecordingContext
 from tests.site import sessions
 from tests.site.fixtures import Site
+from worker.pages.errors import ElementMissing
 
 GOOD: dict[str, FieldValue] = {
     "Full name": "Ada",

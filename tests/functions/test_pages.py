@@ -8,7 +8,6 @@ import struct
 import pypdf
 import pytest
 
-from functions._pages import ElementMissing, PageUnreachable, Viewport
 from functions.hello import Greeting, hello
 from functions.page_text import page_text
 from functions.page_title import Title, page_title
@@ -17,6 +16,8 @@ from functions.screenshot import screenshot
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
 from tests.site.transfers import SAMPLES
+from worker.pages.errors import ElementMissing, PageUnreachable
+from worker.pages.inputs import Viewport
 
 
 def png_size(picture: bytes) -> tuple[int, int]:
@@ -120,7 +121,7 @@ async def test_a_picture_has_the_size_of_the_window_the_page_or_the_element(
 async def test_an_element_that_never_comes_is_named(
     context: RecordingContext, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions._pages.FIND_S", 0.2)
+    monkeypatch.setattr("worker.pages.elements.FIND_S", 0.2)
     with pytest.raises(ElementMissing, match=r"no element that matches '#ghost' within 0.2 s"):
         await screenshot(context, site.at("/arrived"), selector="#ghost")
 

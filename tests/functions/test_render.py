@@ -13,12 +13,12 @@ import psutil
 import pypdf
 import pytest
 
-from functions._pages import Viewport
 from functions.chromium import chromium
 from functions.render import render
 from functions.static_server import ServerDown, StaticServer
 from tests.functions.fakes import RecordingContext
 from tests.functions.test_pages import png_size
+from worker.pages.inputs import Viewport
 
 MODULES = {
     "index.html": '<link rel="stylesheet" href="css/page.css"><p>Hi</p>'

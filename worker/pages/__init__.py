@@ -1,0 +1,1 @@
+"""Opening, waiting, reading and files: what functions that work on pages share."""

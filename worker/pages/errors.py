@@ -1,0 +1,9 @@
+"""Why a page, or a part of it, could not be had."""
+
+
+class PageUnreachable(RuntimeError):
+    """The page could not be opened; the message says in one sentence why."""
+
+
+class ElementMissing(RuntimeError):
+    """The page has no element that the input names."""

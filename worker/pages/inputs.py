@@ -1,0 +1,32 @@
+"""Types of input fields that several functions have; each carries its part of the schema."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from slotgrid.function import Meta
+
+Url = Annotated[
+    str,
+    Meta(
+        pattern="^https?://",
+        max_length=8192,
+        description="Address of the page",
+        examples=["https://example.org/"],
+    ),
+]
+WaitUntil = Annotated[
+    Literal["commit", "domcontentloaded", "load", "networkidle"],
+    Meta(description="How far the page must have loaded"),
+]
+Selector = Annotated[str, Meta(min_length=1, max_length=2000)]
+WaitFor = Annotated[
+    Selector | None, Meta(description="Selector of an element to wait for, for what renders late")
+]
+
+
+@dataclass(frozen=True)
+class Viewport:
+    """The size of the window, in CSS pixels."""
+
+    width: Annotated[int, Meta(ge=1, le=8192)] = 1280
+    height: Annotated[int, Meta(ge=1, le=8192)] = 720

@@ -1,0 +1,70 @@
+"""One navigation of a page, and why it failed in one sentence."""
+
+import re
+from dataclasses import dataclass
+
+from playwright.async_api import Error, Page
+
+from worker.pages.errors import PageUnreachable
+from worker.pages.inputs import WaitUntil
+
+_REASONS = {
+    "ERR_NAME_NOT_RESOLVED": "its host name is not known",
+    "ERR_CONNECTION_REFUSED": "nothing listens there",
+    "ERR_CONNECTION_RESET": "the connection was cut",
+    "ERR_CONNECTION_CLOSED": "the connection was closed before an answer",
+    "ERR_CONNECTION_TIMED_OUT": "the connection took too long",
+    "ERR_TIMED_OUT": "the answer took too long",
+    "ERR_EMPTY_RESPONSE": "it answered with nothing",
+    "ERR_INVALID_RESPONSE": "its answer is not HTTP",
+    "ERR_INVALID_HTTP_RESPONSE": "its answer is not HTTP",
+    "ERR_HTTP_RESPONSE_CODE_FAILURE": "it answered with an error and no page",
+    "ERR_ADDRESS_UNREACHABLE": "no way leads to its address",
+    "ERR_ADDRESS_INVALID": "its address is not a valid one",
+    "ERR_INTERNET_DISCONNECTED": "this machine has no network",
+    "ERR_NETWORK_CHANGED": "the network changed meanwhile",
+    "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
+    "ERR_SSL_PROTOCOL_ERROR": "it does not speak HTTPS",
+    "ERR_UNSAFE_PORT": "browsers refuse that port",
+    "ERR_TUNNEL_CONNECTION_FAILED": "the proxy refused the address",
+    "ERR_PROXY_CONNECTION_FAILED": "the proxy does not answer",
+    "ERR_BLOCKED_BY_CLIENT": "the address was blocked",
+    "ERR_INVALID_URL": "the address is not a valid URL",
+    "ERR_ABORTED": "it answered with nothing to show",
+}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A page that was opened; `status` is the HTTP status of what it shows."""
+
+    page: Page
+    status: int | None
+
+
+async def go(page: Page, url: str, *, wait_until: WaitUntil) -> Visit:
+    """Navigate `page`, for as long as that takes: the caller's deadline is the only one.
+
+    Raises PageUnreachable. Do not use the page again after that: the browser's own error page may
+    arrive late, and interrupt the next navigation.
+    """
+    try:
+        response = await page.goto(url, wait_until=wait_until, timeout=0)
+    except Error as cause:
+        if (reason := _reason(cause.message)) is None:
+            raise
+        raise PageUnreachable(f"{url} cannot be opened: {reason}") from cause
+    return Visit(page, response.status if response else None)
+
+
+def _reason(message: str) -> str | None:
+    """Say why a navigation failed; None when the failure was not the address's."""
+    if "Download is starting" in message:
+        return "it answers with a download, not with a page"
+    if "Cannot navigate to invalid URL" in message:
+        return "the address is not a valid URL"
+    if (found := re.search(r"net::(ERR_\w+)", message)) is None:
+        return None
+    code = found[1]
+    known = "its certificate is not valid" if code.startswith("ERR_CERT_") else _REASONS.get(code)
+    return f"{known} ({code})" if known else code
