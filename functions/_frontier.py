@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from ._urls import Robots, host_of, normalise
+from ._robots import Robots
+from ._urls import host_of, normalise
 
 MAX_FOUND = 100_000
 """Addresses remembered; a site that makes up links without end must not fill the memory."""
@@ -42,7 +43,7 @@ class Frontier:
             url, depth = self._waiting.popleft()
             if url in self._visited:
                 continue  # a redirect led there meanwhile
-            if not self._robots.allows(url):
+            if self._robots.refusal(url) is not None:
                 self.refused_by_robots += 1
                 continue
             self._visited.add(url)

@@ -1,10 +1,6 @@
 """Addresses as a crawl sees them: one spelling each, and whose they are. Decides, without I/O."""
 
 from urllib.parse import urljoin, urlsplit, urlunsplit
-from urllib.robotparser import RobotFileParser
-
-ROBOT = "slotgrid"
-"""The name by which robots.txt may address the crawl."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -31,25 +27,3 @@ def normalise(url: str, base: str = "") -> str | None:
 def host_of(url: str) -> str:
     """Return host and port, which is how far a crawl goes."""
     return urlsplit(url).netloc
-
-
-def robots_url(url: str) -> str:
-    """Return where the host of `url` says what robots may do."""
-    return urljoin(url, "/robots.txt")
-
-
-class Robots:
-    """What a robots.txt allows; without a text, everything."""
-
-    def __init__(self, text: str = "") -> None:
-        self._parser = RobotFileParser()
-        self._parser.parse(text.splitlines())
-
-    def allows(self, url: str) -> bool:
-        """Say whether the crawl may ask for `url`."""
-        return self._parser.can_fetch(ROBOT, url)
-
-    @property
-    def delay_s(self) -> float:
-        """Seconds between requests that the host asks for; 0 when it does not."""
-        return float(self._parser.crawl_delay(ROBOT) or 0)

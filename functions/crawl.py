@@ -14,10 +14,11 @@ from worker.pages.inputs import Url, WaitUntil
 from worker.pages.navigation import go
 
 from ._frontier import Frontier
-from ._urls import Robots, normalise, robots_url
+from ._robots import Robots, read_robots
+from ._urls import normalise
 
-MAX_ROBOTS_DELAY_S = 10.0
-"""A host that asks for longer pauses than this gets this one; a task would not end otherwise."""
+AGENT = "Slotgrid"
+"""The product token by which robots.txt may address the crawl."""
 
 RESERVE_S = 2.0
 """Seconds before the task's deadline at which a crawl stops, to hand over what it has."""
@@ -84,11 +85,8 @@ async def crawl(
     page = await context.page()
     rules = Robots()
     if robots:
-        try:
-            rules = await _within(page_timeout_s, _read_robots(page, start), start)
-        except PageUnreachable:
-            page = await _replaced(page)
-    pause_s = max(delay_s, min(rules.delay_s, MAX_ROBOTS_DELAY_S))
+        rules = await read_robots(page.context.request, start, agent=AGENT, seconds=page_timeout_s)
+    pause_s = max(delay_s, rules.delay_s)
     frontier = Frontier(start, max_depth=max_depth, match=match, robots=rules)
     pages: list[CrawledPage] = []
     stopped_by: StoppedBy = "finished"
@@ -170,9 +168,3 @@ async def _replaced(page: Page) -> Page:
     new = await page.context.new_page()
     await page.close()
     return new
-
-
-async def _read_robots(page: Page, start: str) -> Robots:
-    """Read the host's rules through the page, so by the way that all its requests take."""
-    visit = await go(page, robots_url(start), wait_until="domcontentloaded")
-    return Robots(await page.inner_text("body", timeout=0) if visit.status == 200 else "")

@@ -1,9 +1,10 @@
-"""One spelling an address, what robots.txt allows, and what is visited next."""
+"""One spelling an address, and what is visited next."""
 
 import pytest
 
 from functions._frontier import Frontier
-from functions._urls import Robots, host_of, normalise
+from functions._robots import Robots
+from functions._urls import host_of, normalise
 
 
 @pytest.mark.parametrize(
@@ -32,19 +33,6 @@ def test_the_host_of_an_address_includes_its_port() -> None:
     assert host_of("http://example.org:81/a") == "example.org:81"
 
 
-def test_robots_are_obeyed_by_name_and_by_the_rule_for_all() -> None:
-    robots = Robots("User-agent: *\nDisallow: /private/\nCrawl-delay: 2")
-    assert not robots.allows("http://example.org/private/a")
-    assert robots.allows("http://example.org/")
-    assert robots.delay_s == 2
-    assert not Robots("User-agent: slotgrid\nDisallow: /").allows("http://example.org/")
-
-
-def test_without_rules_everything_is_allowed_at_once() -> None:
-    assert Robots().allows("http://example.org/private/a")
-    assert Robots().delay_s == 0
-
-
 HERE = "http://example.org/"
 
 
@@ -71,7 +59,7 @@ def test_where_a_redirect_led_is_not_visited_again() -> None:
 
 
 def test_patterns_and_robots_narrow_what_is_visited() -> None:
-    robots = Robots("User-agent: *\nDisallow: /docs/private")
+    robots = Robots.parse("User-agent: *\nDisallow: /docs/private", agent="Slotgrid")
     frontier = Frontier(HERE, max_depth=2, match="*/docs/*", robots=robots)
     frontier.take()
     frontier.arrived(HERE, 0, ["/docs/a", "/blog", "/docs/private"])
