@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from playwright.async_api import Error, Page
 
-from slotgrid.function import Context, Meta, function
+from slotgrid.function import Context, Deadline, Meta, function
 from worker.pages.errors import PageUnreachable
 from worker.pages.inputs import Url, WaitUntil
-from worker.pages.navigation import go
+from worker.pages.navigation import Waits, go
 
 from ._frontier import Frontier
 from ._robots import Robots, read_robots
@@ -137,7 +137,7 @@ async def _visit(
 async def _open_and_read(
     page: Page, url: str, wait_until: WaitUntil
 ) -> tuple[int | None, dict[str, Any]]:
-    visit = await go(page, url, wait_until=wait_until)
+    visit = await go(page, url, waits=Waits(Deadline.after(600), wait_until))
     while True:
         try:
             return visit.status, await page.evaluate(_READ)

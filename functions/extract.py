@@ -2,13 +2,16 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 from playwright.async_api import Page
 
 from slotgrid.function import Context, Meta, function
-from worker.pages.inputs import Selector, Url, WaitFor, WaitUntil
+from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
+from worker.pages.navigation import MAX_PENDING
 from worker.pages.opening import open_page
+from worker.pages.reading import read
 
 from ._records import Field, Record, read_records
 
@@ -25,11 +28,17 @@ Fields = Annotated[
 
 @dataclass(frozen=True)
 class Extraction:
-    """The records in the order of the pages, how many pages, and why no further one was read."""
+    """The records in the order of the pages, how many pages, and why no further one was read.
+
+    `loaded` is false when one of the pages had not loaded in time, so that records may be missing;
+    `pending` lists the addresses that such pages were still waiting for.
+    """
 
     records: list[Record]
     pages: int
     stopped_by: Literal["last-page", "max_pages", "max_records"]
+    loaded: bool
+    pending: list[str]
 
 
 @function(timeout_s=300, streaming=True)
@@ -46,10 +55,13 @@ async def extract(
     max_records: Annotated[int, Meta(ge=1, le=100_000)] = 10_000,
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
 ) -> Extraction:
     """Read records from a page, and from those that follow it; streams each as a line of JSON."""
     records: list[Record] = []
     visited: set[str] = set()
+    loaded, pending = True, list[str]()
     address: str | None = url
     stopped_by: Literal["last-page", "max_pages", "max_records"] = "last-page"
     while address is not None and address not in visited:
@@ -57,8 +69,17 @@ async def extract(
             stopped_by = "max_pages"
             break
         visited.add(address)
-        visit = await open_page(context, address, wait_until=wait_until, wait_for=wait_for)
-        found = await read_records(visit.page, item, fields)
+        visit = await open_page(
+            context,
+            address,
+            wait_until=wait_until,
+            wait_for=wait_for,
+            settle_s=settle_s,
+            load_timeout_s=load_timeout_s,
+        )
+        found = await read(visit, lambda page: read_records(page, item, fields))
+        loaded = loaded and visit.loaded
+        pending += visit.pending
         room = max_records - len(records)
         records += found[:room]
         lines = [f"{json.dumps(record, ensure_ascii=False)}\n" for record in found[:room]]
@@ -68,8 +89,8 @@ async def extract(
         if len(found) > room:
             stopped_by = "max_records"
             break
-        address = await _address_of(visit.page, next_page) if next_page else None
-    return Extraction(records, len(visited), stopped_by)
+        address = await read(visit, partial(_address_of, link=next_page)) if next_page else None
+    return Extraction(records, len(visited), stopped_by, loaded, pending[:MAX_PENDING])
 
 
 async def _address_of(page: Page, link: str) -> str | None:

@@ -6,10 +6,10 @@ from typing import Annotated
 from playwright.async_api import Error, Locator, Page
 
 from slotgrid.function import Artifact, Context, Meta, function
-from worker.pages.activity import aftermath
+from worker.pages.activity import watch
 from worker.pages.elements import find, selector_fault
 from worker.pages.errors import ElementMissing
-from worker.pages.inputs import Selector, Url, WaitFor, WaitUntil
+from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
 
 from ._forms import FieldValue, Upload, fill_field, find_field
@@ -31,7 +31,8 @@ class FormOutcome:
 
     `status` is the HTTP status when a page followed. `invalid` names the fields that the browser
     itself refused, with its words; the form was not sent then. `settled` is false when the page
-    was still busy after 15 s.
+    was still busy after 15 s. `loaded` and `pending` describe the page with the form, as it was
+    when it was filled in.
     """
 
     submitted: bool
@@ -42,6 +43,8 @@ class FormOutcome:
     invalid: dict[str, str]
     settled: bool
     screenshot: Artifact | None
+    loaded: bool
+    pending: list[str]
 
 
 @function(timeout_s=90)
@@ -73,9 +76,19 @@ async def fill_form(
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
     wait_for_after: WaitFor = None,
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
 ) -> FormOutcome:
     """Fill in a form, send it, and tell what comes after: a page, a message, or what is refused."""
-    page = (await open_page(context, url, wait_until=wait_until, wait_for=wait_for)).page
+    visit = await open_page(
+        context,
+        url,
+        wait_until=wait_until,
+        wait_for=wait_for,
+        settle_s=settle_s,
+        load_timeout_s=load_timeout_s,
+    )
+    page = visit.page
     for name, value in (fields | secret_fields).items():
         await fill_field(page, name, value)
     await context.status(f"{len(fields) + len(secret_fields)} fields filled")
@@ -83,9 +96,9 @@ async def fill_form(
     invalid: dict[str, str] = await last.evaluate(_INVALID) if submit else {}
     status, settled = None, True
     if submit and not invalid:
-        async with aftermath(page) as following:
+        async with watch(page) as following:
             await _send(page, last, button)
-            settled = await following.settled(at_most_s=SETTLE_S)
+            settled = await following.quiet(at_most_s=SETTLE_S)
             status = following.status
         if wait_for_after is not None:
             await find(page, wait_for_after)
@@ -100,6 +113,8 @@ async def fill_form(
         invalid=invalid,
         settled=settled,
         screenshot=await context.save("after.png", picture) if picture else None,
+        loaded=visit.loaded,
+        pending=visit.pending,
     )
 
 

@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from playwright.async_api import Page
 
 from slotgrid.function import Context, Meta, function
 from worker.pages.elements import find
-from worker.pages.inputs import Selector, Url, WaitFor, WaitUntil
+from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
+from worker.pages.reading import read
 
 # The part that a reader came for, when the page says which; `innerText` is what is shown, so
 # hidden parts, scripts and styles are left out and line breaks fall where they are seen.
@@ -37,6 +40,8 @@ class PageText:
     encoding: str
     url: str
     status: int | None
+    loaded: bool
+    pending: list[str]
 
 
 @function(timeout_s=60)
@@ -52,19 +57,34 @@ async def page_text(
     max_chars: Annotated[int, Meta(ge=1, le=5_000_000)] = 200_000,
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
 ) -> PageText:
     """Read a page's main part as its readers see it, or its HTML after scripts have run."""
-    visit = await open_page(context, url, wait_until=wait_until, wait_for=wait_for)
-    page = visit.page
-    root = await find(page, selector, state="attached") if selector else None
-    found = await page.evaluate(_READ, [root, format])
+    visit = await open_page(
+        context,
+        url,
+        wait_until=wait_until,
+        wait_for=wait_for,
+        settle_s=settle_s,
+        load_timeout_s=load_timeout_s,
+    )
+
+    async def found_on(page: Page) -> dict[str, Any]:
+        root = await find(page, selector, state="attached") if selector else None
+        found: dict[str, Any] = await page.evaluate(_READ, [root, format])
+        return found
+
+    found = await read(visit, found_on)
     content = found.pop("content")
     if format == "text":
         content = re.sub(r"\n{3,}", "\n\n", content.replace("\xa0", " ")).strip()
     return PageText(
         content=content[:max_chars],
         truncated=len(content) > max_chars,
-        url=page.url,
+        url=visit.page.url,
         status=visit.status,
+        loaded=visit.loaded,
+        pending=visit.pending,
         **found,
     )

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from playwright.async_api import Page
+
 from slotgrid.function import Context, function
-from worker.pages.inputs import Url, WaitFor, WaitUntil
+from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
+from worker.pages.reading import read
 
 
 @dataclass(frozen=True)
@@ -14,12 +17,28 @@ class Title:
     title: str
     url: str
     status: int | None
+    loaded: bool
+    pending: list[str]
 
 
 @function(timeout_s=30)
 async def page_title(
-    context: Context, url: Url, *, wait_until: WaitUntil = "load", wait_for: WaitFor = None
+    context: Context,
+    url: Url,
+    *,
+    wait_until: WaitUntil = "load",
+    wait_for: WaitFor = None,
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
 ) -> Title:
     """Open a page and return its title."""
-    visit = await open_page(context, url, wait_until=wait_until, wait_for=wait_for)
-    return Title(await visit.page.title(), visit.page.url, visit.status)
+    visit = await open_page(
+        context,
+        url,
+        wait_until=wait_until,
+        wait_for=wait_for,
+        settle_s=settle_s,
+        load_timeout_s=load_timeout_s,
+    )
+    title = await read(visit, Page.title)
+    return Title(title, visit.page.url, visit.status, visit.loaded, visit.pending)

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from playwright.async_api import Page
+
 from slotgrid.function import Artifact, Context, Meta, function
-from worker.pages.inputs import Url, WaitFor, WaitUntil
+from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
+from worker.pages.reading import read
 
 Length = Annotated[
     str,
@@ -21,6 +24,8 @@ class Document:
     title: str
     url: str
     status: int | None
+    loaded: bool
+    pending: list[str]
 
 
 @function(timeout_s=60)
@@ -41,17 +46,31 @@ async def pdf(
     ] = "",
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
 ) -> Document:
     """Print a page to a PDF, with its print style, as an artifact."""
-    visit = await open_page(context, url, wait_until=wait_until, wait_for=wait_for)
-    paper = await visit.page.pdf(
-        format=format,
-        landscape=landscape,
-        margin={"top": margin, "right": margin, "bottom": margin, "left": margin},
-        scale=scale,
-        print_background=background,
-        prefer_css_page_size=prefer_css_size,
-        page_ranges=pages,
+    visit = await open_page(
+        context,
+        url,
+        wait_until=wait_until,
+        wait_for=wait_for,
+        settle_s=settle_s,
+        load_timeout_s=load_timeout_s,
     )
+
+    async def printed(page: Page) -> tuple[bytes, str]:
+        paper = await page.pdf(
+            format=format,
+            landscape=landscape,
+            margin={"top": margin, "right": margin, "bottom": margin, "left": margin},
+            scale=scale,
+            print_background=background,
+            prefer_css_page_size=prefer_css_size,
+            page_ranges=pages,
+        )
+        return paper, await page.title()
+
+    paper, title = await read(visit, printed)
     artifact = await context.save("page.pdf", paper)
-    return Document(artifact, await visit.page.title(), visit.page.url, visit.status)
+    return Document(artifact, title, visit.page.url, visit.status, visit.loaded, visit.pending)

@@ -7,8 +7,9 @@ from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 from slotgrid.function import Artifact, Context, Meta, function
 from worker.pages.errors import PageUnreachable
-from worker.pages.inputs import Viewport, WaitFor
+from worker.pages.inputs import LoadTimeoutS, SettleS, Viewport, WaitFor
 from worker.pages.opening import open_page
+from worker.pages.reading import read
 
 from .static_server import ServerDown, StaticServer
 
@@ -25,6 +26,8 @@ class Rendering:
     artifact: Artifact
     title: str
     complaints: list[str]
+    loaded: bool
+    pending: list[str]
 
 
 # The server may end between its last health check and this task: the next attempt waits for it.
@@ -57,6 +60,8 @@ async def render(
     full_page: Annotated[bool, Meta(description="The whole page, not the window alone")] = True,
     viewport: Viewport | None = None,
     wait_for: WaitFor = None,
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
 ) -> Rendering:
     """Render HTML, styles and scripts given as input to a picture or a PDF, as an artifact.
 
@@ -70,13 +75,26 @@ async def render(
     async with server.serving(contents) as address:
         page = await context.page()
         complaints = _collect_complaints(page, address)
-        await open_page(context, address + entry, viewport=viewport, wait_for=wait_for)
-        if output == "pdf":
-            data = await page.pdf(print_background=True, prefer_css_page_size=True)
-        else:
-            data = await page.screenshot(full_page=full_page, timeout=0)
-        title = await page.title()
-    return Rendering(await context.save(f"render.{output}", data), title, complaints)
+        visit = await open_page(
+            context,
+            address + entry,
+            wait_for=wait_for,
+            settle_s=settle_s,
+            load_timeout_s=load_timeout_s,
+            viewport=viewport,
+        )
+
+        async def rendered(page: Page) -> tuple[bytes, str]:
+            if output == "pdf":
+                data = await page.pdf(print_background=True, prefer_css_page_size=True)
+            else:
+                data = await page.screenshot(full_page=full_page, timeout=0)
+            return data, await page.title()
+
+        data, title = await read(visit, rendered)
+    artifact = await context.save(f"render.{output}", data)
+    pending = [one.replace(address, "") for one in visit.pending]
+    return Rendering(artifact, title, complaints, visit.loaded, pending)
 
 
 def _collect_complaints(page: Page, address: str) -> list[str]:

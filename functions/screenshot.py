@@ -4,10 +4,21 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from playwright.async_api import Page
+
 from slotgrid.function import Artifact, Context, Meta, function
 from worker.pages.elements import find
-from worker.pages.inputs import Selector, Url, Viewport, WaitFor, WaitUntil
+from worker.pages.inputs import (
+    LoadTimeoutS,
+    Selector,
+    SettleS,
+    Url,
+    Viewport,
+    WaitFor,
+    WaitUntil,
+)
 from worker.pages.opening import open_page
+from worker.pages.reading import read
 
 
 @dataclass(frozen=True)
@@ -18,6 +29,8 @@ class Screenshot:
     title: str
     url: str
     status: int | None
+    loaded: bool
+    pending: list[str]
 
 
 @function(timeout_s=60)
@@ -34,23 +47,35 @@ async def screenshot(
     viewport: Viewport | None = None,
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
     delay_s: Annotated[
         float, Meta(ge=0, le=30, description="Seconds to wait besides, for animations")
     ] = 0,
 ) -> Screenshot:
     """Take a picture of a page, of all of it, or of one element, as an artifact."""
     visit = await open_page(
-        context, url, wait_until=wait_until, wait_for=wait_for, viewport=viewport
+        context,
+        url,
+        wait_until=wait_until,
+        wait_for=wait_for,
+        settle_s=settle_s,
+        load_timeout_s=load_timeout_s,
+        viewport=viewport,
     )
-    page = visit.page
     await asyncio.sleep(delay_s)
     jpeg_quality = quality if format == "jpeg" else None
-    if selector is None:
-        picture = await page.screenshot(
-            full_page=full_page, type=format, quality=jpeg_quality, timeout=0
-        )
-    else:
-        element = await find(page, selector)
-        picture = await element.screenshot(type=format, quality=jpeg_quality, timeout=0)
+
+    async def taken(page: Page) -> tuple[bytes, str]:
+        if selector is None:
+            picture = await page.screenshot(
+                full_page=full_page, type=format, quality=jpeg_quality, timeout=0
+            )
+        else:
+            element = await find(page, selector)
+            picture = await element.screenshot(type=format, quality=jpeg_quality, timeout=0)
+        return picture, await page.title()
+
+    picture, title = await read(visit, taken)
     artifact = await context.save(f"screenshot.{format}", picture)
-    return Screenshot(artifact, await page.title(), page.url, visit.status)
+    return Screenshot(artifact, title, visit.page.url, visit.status, visit.loaded, visit.pending)

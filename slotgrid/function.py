@@ -18,12 +18,14 @@ from typing import Annotated, Any, Literal, Never, TypeVar, overload
 
 from msgspec import Meta
 
+from slotgrid.core.deadlines import Deadline
 from slotgrid.core.task_parts import Artifact
 from slotgrid.function_context import Context, NodeFacts, PlainContext
 
 __all__ = [
     "Artifact",
     "Context",
+    "Deadline",
     "FunctionOptions",
     "Meta",
     "NodeFacts",

@@ -46,7 +46,7 @@ async def test_a_title_comes_with_status_and_the_address_after_redirects(
 ) -> None:
     for path in ("/redirect/301", "/redirect/chain/3", "/redirect/script"):
         assert await page_title(context, site.at(path)) == Title(
-            "Arrived", site.at("/arrived"), 200
+            "Arrived", site.at("/arrived"), 200, loaded=True, pending=[]
         )
     missing = await page_title(context, site.at("/status/404"))
     assert (missing.title, missing.status) == ("Status 404", 404)

@@ -23,6 +23,25 @@ WaitFor = Annotated[
     Selector | None, Meta(description="Selector of an element to wait for, for what renders late")
 ]
 
+SettleS = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=60,
+        description="Seconds that a page with scripts may take to come to rest once it has loaded, "
+        "for pages that move on by script; 0 does not wait",
+    ),
+]
+LoadTimeoutS = Annotated[
+    float,
+    Meta(
+        gt=0,
+        le=600,
+        description="Seconds that a page may take to load; after them it is used as it is, with "
+        "`loaded` false",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Viewport:

@@ -1,12 +1,16 @@
 """One navigation of a page, and why it failed in one sentence."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from playwright.async_api import Error, Page
 
+from slotgrid.function import Deadline
 from worker.pages.errors import PageUnreachable
 from worker.pages.inputs import WaitUntil
+
+MAX_PENDING = 20
+"""Addresses in a list of those that a page was still waiting for."""
 
 _REASONS = {
     "ERR_NAME_NOT_RESOLVED": "its host name is not known",
@@ -35,26 +39,47 @@ _REASONS = {
 
 
 @dataclass(frozen=True)
+class Waits:
+    """How far a page must load, and how long that may take.
+
+    `load_timeout_s` is a soft limit: after it, the page is used as it is. The deadline is a hard
+    one. A page with scripts settles within `settle_s` after its load; 0 does not wait.
+    """
+
+    deadline: Deadline
+    until: WaitUntil = "load"
+    settle_s: float = 0.5
+    load_timeout_s: float = 15
+
+
+@dataclass
 class Visit:
-    """A page that was opened; `status` is the HTTP status of what it shows."""
+    """A page that was opened, and what it shows now.
+
+    `status` is the HTTP status of that, None if it has none. `loaded` is false when the page had
+    not loaded as far as `waits` ask for; `pending` lists addresses that it was still waiting for.
+    """
 
     page: Page
     status: int | None
+    waits: Waits
+    loaded: bool = True
+    pending: list[str] = field(default_factory=list)
 
 
-async def go(page: Page, url: str, *, wait_until: WaitUntil) -> Visit:
-    """Navigate `page`, for as long as that takes: the caller's deadline is the only one.
+async def go(page: Page, url: str, *, waits: Waits) -> Visit:
+    """Navigate `page`, and wait for its load within the limits of `waits`.
 
     Raises PageUnreachable. Do not use the page again after that: the browser's own error page may
     arrive late, and interrupt the next navigation.
     """
     try:
-        response = await page.goto(url, wait_until=wait_until, timeout=0)
+        response = await page.goto(url, wait_until=waits.until, timeout=0)
     except Error as cause:
         if (reason := _reason(cause.message)) is None:
             raise
         raise PageUnreachable(f"{url} cannot be opened: {reason}") from cause
-    return Visit(page, response.status if response else None)
+    return Visit(page, response.status if response else None, waits)
 
 
 def _reason(message: str) -> str | None:
