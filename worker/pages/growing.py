@@ -1,0 +1,238 @@
+"""Pages that show more when a button is clicked or their end is reached; both are bounded.
+
+    growth = Growth(page, watch="li.product", load_more="button.more", max_rounds=50)
+    while await growth.more():
+        ...  # read what the page shows now; a virtual list removes rows that are scrolled away
+    growth.ended_by
+
+Each round is one click on the button, or one window height of scrolling in everything that scrolls.
+"""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from playwright.async_api import ElementHandle, Error, JSHandle, Page, Request
+from playwright.async_api import TimeoutError as PageTimeout
+
+from slotgrid.function import Meta
+from worker.pages.elements import selector_fault
+from worker.pages.errors import PageUnreachable
+from worker.pages.inputs import Selector
+
+LoadMore = Annotated[
+    Selector | None,
+    Meta(description="Selector of a button that shows more; it is clicked until nothing new comes"),
+]
+Scroll = Annotated[bool, Meta(description="Scroll to the end, again while the page grows")]
+MaxRounds = Annotated[
+    int,
+    Meta(ge=1, le=10_000, description="Clicks on `load_more`, or window heights scrolled, a page"),
+]
+GrowthEnd = Literal["nothing-new", "no-button", "max_rounds"]
+
+ROUND_S = 10.0
+"""Seconds a round may take to show what it brings."""
+END_S = 1.0
+"""Without a request and a change for this long after a round, nothing new comes."""
+FIRST_S = 5.0
+"""Seconds that a disabled button has before the first round."""
+STABLE_S = 0.15
+"""After a change, the page has shown everything when nothing moves for this long."""
+STEP_S = 0.05
+"""The same for a step of scrolling that has not reached the end."""
+CLICK_S = 2.0
+"""Seconds for a click as a user makes it; after that, the element's own `click()`."""
+_POLL_S = 0.03
+_LOADING = {"document", "fetch", "script", "xhr"}
+"""Resources that bring content. Pictures and beacons are not waited for."""
+
+# `look` gives what has to change for a round to have brought something: number, first and last of
+# the watched elements, and the greatest height so far (heights that swing are no growth).
+_PAGE = """watch => {
+  const roots = (root, all = [root]) => {
+    for (const element of root.querySelectorAll("*"))
+      if (element.shadowRoot) { all.push(element.shadowRoot); roots(element.shadowRoot, all); }
+    return all;
+  };
+  const every = selector => {
+    try { return roots(document).flatMap(root => [...root.querySelectorAll(selector)]); }
+    catch { return []; }
+  };
+  const scrollers = () => every("*").filter(element =>
+    element.scrollHeight > element.clientHeight + 1 && element.clientHeight >= 50 &&
+    (element === document.scrollingElement ||
+      ["auto", "scroll"].includes(getComputedStyle(element).overflowY)) &&
+    element.checkVisibility({ visibilityProperty: true }));
+  const mark = element =>
+    element && (element.href ?? "") + element.textContent.slice(0, 500);
+  let moving = [document.scrollingElement ?? document.documentElement];
+  let tallest = 0;
+  return {
+    look() {
+      const found = every(watch);
+      tallest = Math.max(tallest, moving.reduce((sum, one) => sum + one.scrollHeight, 0));
+      return JSON.stringify([found.length, mark(found[0]), mark(found.at(-1)), tallest]);
+    },
+    scroll() {
+      let moved = false;
+      moving = scrollers();
+      for (const element of moving) {
+        const before = element.scrollTop;
+        const height = Math.min(element.clientHeight, innerHeight);
+        element.scrollBy({ top: Math.max(height * 0.9, 40), behavior: "instant" });
+        moved ||= element.scrollTop !== before;
+      }
+      return moved;
+    },
+  };
+}"""
+
+
+class LeftPage(PageUnreachable):
+    """A round led to another page; the message names the field that is meant for links."""
+
+
+class Growth:
+    """One page while it grows. `ended_by` says why there is no further round.
+
+    `watch` is the CSS selector of what grows in number; without a match, the page's height counts.
+    """
+
+    def __init__(
+        self,
+        page: Page,
+        *,
+        watch: str = "a[href]",
+        load_more: str | None = None,
+        scroll: bool = False,
+        max_rounds: int = 50,
+    ) -> None:
+        self.rounds = 0
+        self.ended_by: GrowthEnd | None = None
+        self._page = page
+        self._watch = watch
+        self._load_more = load_more
+        self._scroll = scroll
+        self._max_rounds = max_rounds
+        self._handle: JSHandle | None = None
+
+    async def more(self) -> bool:
+        """Do one round; False when it brought nothing, or when there is none left to do.
+
+        Raises ValueError for a selector that cannot be read, LeftPage when the click is a link.
+        """
+        if self.ended_by is not None:
+            return False
+        try:
+            self.ended_by = await self._round()
+        except Error as cause:
+            if "context" not in cause.message:
+                raise
+            raise LeftPage(
+                f"{self._load_more!r} leads to another page, {self._page.url}: it is a link for"
+                " `next_page`, not a button for `load_more`"
+            ) from cause
+        return self.ended_by is None
+
+    async def _round(self) -> GrowthEnd | None:
+        button = await self._button() if self._load_more else None
+        if button is None and not self._scroll:
+            return "no-button"
+        if self.rounds == self._max_rounds:
+            return "max_rounds"
+        before = await self._look()
+        loading = _Loading(self._page)
+        try:
+            if button is not None:
+                await _click(button)
+                brought = await self._changed(before, loading, quiet_s=END_S)
+            else:
+                brought = False
+            if not brought and self._scroll:
+                moved = await self._call("scroll")
+                brought = await self._changed(before, loading, quiet_s=STEP_S if moved else END_S)
+                brought |= moved
+        finally:
+            loading.close()
+        self.rounds += 1
+        return None if brought else "nothing-new"
+
+    async def _changed(self, before: str, loading: "_Loading", *, quiet_s: float) -> bool:
+        """Wait until the page is at rest after a round; say whether it shows something else."""
+        loop = asyncio.get_running_loop()
+        began = moved_at = loop.time()
+        seen = before
+        while (now := loop.time()) - began < ROUND_S:
+            state = await self._look()
+            if state != seen or loading.under_way:
+                seen, moved_at = state, now
+            stable_s = STABLE_S if loading.any else min(STABLE_S, quiet_s)
+            if now - moved_at >= (quiet_s if seen == before else stable_s):
+                break
+            await asyncio.sleep(_POLL_S)
+        return seen != before
+
+    async def _button(self) -> ElementHandle | None:
+        """Return the first button that a user can click; one that is loading may come back."""
+        assert self._load_more is not None
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            try:
+                found = await self._page.query_selector_all(self._load_more)
+            except Error as cause:
+                raise selector_fault(self._load_more, cause) from cause
+            for element in found[:20]:
+                if await element.is_visible() and await element.evaluate(_IS_ENABLED):
+                    return element
+            # Before the first round, a disabled button is one of a page that still loads.
+            wait_s = FIRST_S if found and self.rounds == 0 else END_S
+            if loop.time() - began >= wait_s:
+                return None
+            await asyncio.sleep(_POLL_S)
+
+    async def _look(self) -> str:
+        state: str = await self._call("look")
+        return state
+
+    async def _call(self, method: str) -> Any:
+        if self._handle is None:
+            self._handle = await self._page.evaluate_handle(_PAGE, self._watch)
+        return await self._handle.evaluate("(page, method) => page[method]()", method)
+
+
+_IS_ENABLED = """element => !element.matches(":disabled, [aria-disabled=true], [aria-busy=true]")"""
+
+
+async def _click(button: ElementHandle) -> None:
+    """Click as a user does; if something covers the button, call its own `click()`."""
+    try:
+        await button.click(timeout=CLICK_S * 1000)
+    except PageTimeout:
+        await button.evaluate("element => element.click()")
+
+
+class _Loading:
+    """The requests for content that a page makes from now on."""
+
+    def __init__(self, page: Page) -> None:
+        self.under_way: set[Request] = set()
+        self.any = False
+        self._page = page
+        page.on("request", self._began)
+        page.on("requestfinished", self._ended)
+        page.on("requestfailed", self._ended)
+
+    def _began(self, request: Request) -> None:
+        if request.resource_type in _LOADING:
+            self.under_way.add(request)
+            self.any = True
+
+    def _ended(self, request: Request) -> None:
+        self.under_way.discard(request)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._page.remove_listener("request", self._began)
+        self._page.remove_listener("requestfinished", self._ended)
+        self._page.remove_listener("requestfailed", self._ended)
