@@ -19,10 +19,11 @@ from typing import Annotated, Any, Literal, Never, TypeVar, overload
 from msgspec import Meta
 
 from slotgrid.core.deadlines import Deadline
-from slotgrid.core.task_parts import Artifact
+from slotgrid.core.task_parts import FILE_LIMIT, Artifact
 from slotgrid.function_context import Context, NodeFacts, PlainContext
 
 __all__ = [
+    "FILE_LIMIT",
     "Artifact",
     "Context",
     "Deadline",

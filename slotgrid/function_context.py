@@ -86,8 +86,12 @@ class Context(Protocol):
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line into the task's log."""
 
-    async def save(self, name: str, data: bytes | str) -> Artifact:
-        """Save a file as an artifact. Raises ValueError for an unusable name or too much data."""
+    async def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
+        """Save a file as an artifact; its `name` is `name` as every file system takes it.
+
+        A second file of that name replaces the first, or without `replace` gets a number:
+        `Report (1).pdf`. Raises ValueError for more than `FILE_LIMIT` bytes, or too many files.
+        """
 
     async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
         """Run another function in this task's slot, context and deadline."""
@@ -130,5 +134,9 @@ class PlainContext(Protocol):
     def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line into the task's log."""
 
-    def save(self, name: str, data: bytes | str) -> Artifact:
-        """Save a file as an artifact. Raises ValueError for an unusable name or too much data."""
+    def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
+        """Save a file as an artifact; its `name` is `name` as every file system takes it.
+
+        A second file of that name replaces the first, or without `replace` gets a number:
+        `Report (1).pdf`. Raises ValueError for more than `FILE_LIMIT` bytes, or too many files.
+        """

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
 from enum import Enum, auto
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.task import Task
 from slotgrid.core.task_parts import Artifact, Step
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.runtime.secrets import Redactor, SecretValues
+from slotgrid.records.file_names import file_name, numbered, plain_name
+from slotgrid.runtime.secrets import HIDDEN, Redactor, SecretValues
 from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_INPUTS_LIMIT, STEP_OUTPUTS_LIMIT
 from worker.browser.browser_context import TaskContext
 from worker.browser.browsers import Browsers
@@ -88,6 +90,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     _opening: asyncio.Lock | None = None
     _emitted: int = 0
     _saving: int = 0
+    _names: set[str] | None = None
     _inputs_size: int = 0
     _outputs_size: int = 0
 
@@ -163,8 +166,12 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         if self._emitted % YIELD_EVERY == 0:
             await asyncio.sleep(0)
 
-    async def save(self, name: str, data: bytes | str) -> Artifact:
-        """Save a file as the task's artifact. Raises KeepsTooMuch, or ArtifactFault."""
+    async def save(self, given: str, data: bytes | str, *, replace: bool) -> Artifact:
+        """Save a file as the task's artifact, under the name that `given` makes.
+
+        Raises KeepsTooMuch, ArtifactFault or ArtifactNotWritten.
+        """
+        name = self._free_name(given, replace=replace)
         if name not in self.task.artifacts:
             self._check_parts()
         self._saving += 1
@@ -172,6 +179,30 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
             return await self.parts.artifacts.save(self.task, name, data)
         finally:
             self._saving -= 1
+
+    def _free_name(self, given: str, *, replace: bool) -> str:
+        """The name for a file called `given`, without secrets; noted as one of this attempt.
+
+        Unless `replace`, a number makes it differ from the names of the attempt's other files,
+        also where case makes no difference. Files of earlier attempts are replaced.
+        """
+        # The second time, as a secret may appear only when the name has its final characters.
+        shown = self._name_without_secrets(file_name(self._name_without_secrets(given)))
+        name = wanted = self._final_name(shown)
+        if self._names is None:
+            self._names = set()
+        for number in count(1):
+            if replace or name.casefold() not in self._names:
+                break
+            name = self._final_name(numbered(wanted, number))
+        self._names.add(name.casefold())
+        return name
+
+    def _name_without_secrets(self, name: str) -> str:
+        return self.hide_text(name).replace(HIDDEN, "redacted")
+
+    def _final_name(self, name: str) -> str:
+        return plain_name(file_name(name)) if self.task.plain_names else file_name(name)
 
     def add_step(
         self, function: str, *, name: str | None = None, action: str | None = None

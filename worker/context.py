@@ -14,7 +14,6 @@ from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.task import MAIN_STEP, cut_line
 from slotgrid.core.task_parts import Artifact
-from slotgrid.runtime.secrets import HIDDEN
 from worker.attempt import RunningAttempt
 from worker.json_values import plain_json
 from worker.registry.runnable import Runnable
@@ -107,13 +106,11 @@ class RunContext(msgspec.Struct, eq=False):
         self._attempt.task.log(line, stream=stream, step=self._step)
         await self._attempt.emit_event("log", {"text": line, "data": {"stream": stream}})
 
-    async def save(self, name: str, data: bytes | str) -> Artifact:
+    async def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
         """Save a file as the task's artifact and emit an `artifact` event."""
         attempt = self._attempt
         attempt.check_open()
-        # Without the brackets of HIDDEN, which a file name may not contain.
-        shown = attempt.hide_text(name).replace(HIDDEN, "redacted")
-        artifact = await attempt.save(shown, data)
+        artifact = await attempt.save(name, data, replace=replace)
         await attempt.emit_event("artifact", {"text": artifact.name, "data": artifact})
         return artifact
 

@@ -7,7 +7,7 @@ uses little of the balancer's memory and event loop.
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from slotgrid.records.artifacts import is_file_name
+from slotgrid.records.file_names import is_file_name
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import ProtocolFault, encode
 from slotgrid.wire.limits import (

@@ -8,7 +8,7 @@ from balancer.fleet.worker_requests import WorkerGone, WorkerRequest
 from slotgrid.core.errors import Gone, Internal, WorkerLost
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import Task
-from slotgrid.records.artifacts import ArtifactFault, ArtifactStore
+from slotgrid.records.artifacts import ArtifactFault, ArtifactNotWritten, ArtifactStore
 from slotgrid.wire.messages import Reply
 
 
@@ -49,8 +49,8 @@ class RemoteFiles:
         except Gone as gone:
             lost = WorkerLost(f"a file of the task could not be copied: {gone.detail}")
             raise AttemptFailed(lost, retryable=True) from gone
-        except OSError as fault:  # disk full or DATA_DIR missing: a retry may succeed
-            failed = Internal(f"a file of the task cannot be kept here: {fault.strerror or fault}")
+        except ArtifactNotWritten as fault:  # disk full or DATA_DIR missing: a retry may succeed
+            failed = Internal(f"a file of the task cannot be kept here: {fault}")
             raise AttemptFailed(failed, retryable=True) from fault
         except ArtifactFault as fault:
             lost = WorkerLost(f"a file of the task cannot be kept: {fault}")

@@ -42,7 +42,8 @@ class Task(msgspec.Struct, eq=False):
     `input` includes the defaults; `result` is JSON. `logs` is the task's log, to read and follow;
     `has_lines`: it may have more than the lines of attempts and end. `announced`: the task has
     ended and its waiters are woken. `on_begin` is called once, when a remote worker has begun the
-    task. Fields ending in `_at` are seconds since the epoch, for display; durations use the
+    task. `plain_names`: its balancer takes no other names of files than `file_names.plain_name`
+    makes. Fields ending in `_at` are seconds since the epoch, for display; durations use the
     monotonic clock.
     A msgspec struct, as most fields keep their defaults, and a struct fills those in fast.
     """
@@ -75,6 +76,7 @@ class Task(msgspec.Struct, eq=False):
     has_lines: bool = False
     announced: bool = False
     on_begin: Callable[[], None] | None = None
+    plain_names: bool = False
     _events: EventLog | None = None
     _follower: Follower | None = None
     _waiters: frozenset[asyncio.Future[None]] = NO_WAITERS

@@ -13,6 +13,9 @@ from slotgrid.core.deadlines import iso
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.task_states import StepState
 
+FILE_LIMIT = 100 * 1024 * 1024
+"""Bytes of one file that a task saves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

@@ -1,6 +1,8 @@
 """Answers that send a file from disk."""
 
 import asyncio
+import os
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -11,8 +13,14 @@ class FileAnswer(web.FileResponse):
     """A file on disk.
 
     aiohttp opens the file in a thread and leaks it if the caller disconnects, which cancels the
-    handler, at that moment.
+    handler, at that moment. It would also send `data.csv.gz`, another file of the task, in place of
+    `data.csv` to a caller who accepts gzip.
     """
+
+    def _get_file_path_stat_encoding(
+        self, accept_encoding: str
+    ) -> tuple[Path | None, os.stat_result, str | None]:
+        return super()._get_file_path_stat_encoding("")
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Send the file. If cancelled, first wait for the send to end and close the file."""

@@ -2,25 +2,34 @@
 
 import asyncio
 import mimetypes
-import re
 import shutil
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from slotgrid.core.event_log import well_formed
 from slotgrid.core.task import Task
-from slotgrid.core.task_parts import Artifact
-from slotgrid.records.shared_files import File, SharedFiles, is_file
+from slotgrid.core.task_parts import FILE_LIMIT, Artifact
+from slotgrid.records.file_names import is_file_name
+from slotgrid.records.shared_files import File, SharedFiles, is_file, partial_path
 from slotgrid.runtime.safe_paths import inside
 
-FILE_LIMIT = 100 * 1024 * 1024
 TASK_LIMIT = 1024 * 1024 * 1024
 INLINE_LIMIT = 64 * 1024
-_NAME = re.compile(r"[\w][\w.\- ]{0,199}")
+COMPRESSED_TYPES = {
+    "gzip": "application/gzip",
+    "bzip2": "application/x-bzip2",
+    "xz": "application/x-xz",
+    "br": "application/x-brotli",
+}
 
 
 class ArtifactFault(ValueError):
     """A file is refused for its name or its size."""
+
+
+class ArtifactNotWritten(RuntimeError):
+    """The node's disk did not take a file; the message says why, without the node's paths."""
 
 
 class ArtifactStore:
@@ -79,32 +88,38 @@ class ArtifactStore:
     async def save(self, task: Task, name: str, data: bytes | str) -> Artifact:
         """Save a file of the task; it replaces a file of the same name.
 
-        Raises ArtifactFault for a name that is not a plain file name, or for too many bytes.
+        `name` is one that `file_names.file_name` made. Raises ArtifactFault for another name or
+        for too many bytes, ArtifactNotWritten when the disk fails.
         """
         _check_name(name)
         content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
         self._check_size(task, name, len(content))
         path = self.path(task.id, name)
-        if len(content) > INLINE_LIMIT:
-            await asyncio.to_thread(_write, path, content)
-        else:  # cheaper than a switch to a thread
-            _write(path, content)
+        with _disk_faults(name):
+            if len(content) > INLINE_LIMIT:
+                await asyncio.to_thread(_write, path, content)
+            else:  # cheaper than a switch to a thread
+                _write(path, content)
         return _noted(task, name, len(content))
 
     async def receive(self, task: Task, name: str, pieces: AsyncIterator[bytes]) -> Artifact:
-        """Save a file that arrives in pieces from another node. Raises ArtifactFault."""
+        """Save a file that arrives in pieces from another node.
+
+        Raises ArtifactFault, or ArtifactNotWritten when the disk fails.
+        """
         _check_name(name)
         path = self.path(task.id, name)
-        partial = _partial(path)
+        partial = partial_path(path)
         size = 0
-        try:
-            async for piece in pieces:
-                size += len(piece)
-                self._check_size(task, name, size)
-                await asyncio.to_thread(_append, partial, piece)
-            await asyncio.to_thread(_put_in_place, partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with _disk_faults(name):
+            try:
+                async for piece in pieces:
+                    size += len(piece)
+                    self._check_size(task, name, size)
+                    await asyncio.to_thread(_append, partial, piece)
+                await asyncio.to_thread(_put_in_place, partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
         return _noted(task, name, size)
 
     def _check_size(self, task: Task, name: str, size: int) -> None:
@@ -144,21 +159,37 @@ def _remove_folders(folders: Sequence[Path]) -> None:
 
 
 def _noted(task: Task, name: str, size: int) -> Artifact:
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    artifact = task.artifacts[name] = Artifact.of(task.id, name, size, kind)
+    artifact = task.artifacts[name] = Artifact.of(task.id, name, size, _type_of(name))
     return artifact
+
+
+def _type_of(name: str) -> str:
+    """The content type by the name; that of `page.html.gz` is gzip, as its bytes are."""
+    kind, encoding = mimetypes.guess_type(name)
+    if encoding is not None:
+        kind = COMPRESSED_TYPES.get(encoding)
+    return kind or "application/octet-stream"
+
+
+@contextmanager
+def _disk_faults(name: str) -> Iterator[None]:
+    """Raises ArtifactNotWritten for an OSError of the block, whose text may have a path."""
+    try:
+        yield
+    except OSError as cause:
+        reason = cause.strerror or type(cause).__name__
+        raise ArtifactNotWritten(f"the file {name!r} cannot be written: {reason}") from cause
 
 
 def _write(path: Path, content: bytes) -> None:
     """Write to a temporary name, then rename, so that no reader gets half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(path)
-    partial.write_bytes(content)
-    partial.rename(path)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
+    partial = partial_path(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _append(partial: Path, piece: bytes) -> None:
@@ -169,16 +200,9 @@ def _append(partial: Path, piece: bytes) -> None:
 
 def _put_in_place(partial: Path, path: Path) -> None:
     _append(partial, b"")  # an empty file has no pieces: create it
-    partial.rename(path)
-
-
-def is_file_name(name: str) -> bool:
-    """Whether a task may save a file of this name."""
-    return _NAME.fullmatch(name) is not None
+    partial.replace(path)
 
 
 def _check_name(name: str) -> None:
     if not is_file_name(name):
-        raise ArtifactFault(
-            f"{name!r} is not a plain file name: letters, digits, dot, dash, space, at most 200"
-        )
+        raise ArtifactFault(f"{name[:200]!r} is not the name of a file")

@@ -1,6 +1,7 @@
 """Shared storage of durable tasks' files, readable by every node: a folder or S3 bucket."""
 
 import asyncio
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
@@ -65,8 +66,19 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def partial_path(path: Path) -> Path:
+    """A path beside `path` for what is not yet complete: one for each writer.
+
+    No file of a task has a name with a leading dot.
+    """
+    return path.with_name(f".{secrets.token_hex(8)}.part")
+
+
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, partial)
-    partial.replace(target)
+    partial = partial_path(target)
+    try:
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)

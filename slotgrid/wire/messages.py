@@ -21,7 +21,7 @@ from slotgrid.wire.message_parts import (
     TaskId,
 )
 
-PROTOCOL = "1.1"
+PROTOCOL = "1.2"
 """Major and minor version; nodes of the same major version are compatible."""
 
 NodeStatus = Literal["starting", "ready", "maintenance", "draining"]

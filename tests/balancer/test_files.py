@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from balancer.fleet.worker_states import WorkerState
-from slotgrid.records.artifacts import ArtifactStore
+from slotgrid.records import artifacts
+from slotgrid.records.file_names import file_name
 from tests.harness.in_process.balancer import RunningBalancer
 from tests.harness.waiting import until
 
@@ -25,6 +27,22 @@ async def test_a_file_is_fetched_through_the_link(balancer: RunningBalancer) -> 
     assert (got.status, got.body) == (200, b"x" * 200_000)
     assert got.headers["Content-Type"] == "text/plain"
     assert "sandbox" in got.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("name", ["Report (1).pdf", "Отчёт %2F 😀; a=b.pdf", "a/b", "..", "CON"])
+async def test_a_file_of_any_name_goes_the_whole_way(
+    balancer: RunningBalancer, name: str, mode: str
+) -> None:
+    await balancer.worker()
+    answer = await balancer.submit("save", input={"name": name, "size": 10}, mode=mode)
+    task_id = answer.json["id"]
+    task = (await balancer.get(f"/tasks/{task_id}", wait_s="20"))["task"]
+    assert task["status"] == "completed", task
+    (file,) = task["artifacts"]
+    assert file["name"] == file_name(name)
+    got = await balancer.request("GET", file["url"])
+    assert (got.status, got.body) == (200, b"x" * 10)
 
 
 async def test_a_file_goes_with_its_worker(balancer: RunningBalancer) -> None:
@@ -61,14 +79,14 @@ async def test_a_file_that_the_balancers_disk_refuses_fails_its_task_in_words(
         task: dict[str, Any] = found["task"]
         return task
 
-    async def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(path: Path, _piece: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     with monkeypatch.context() as broken:
-        broken.setattr(ArtifactStore, "receive", full)
+        broken.setattr(artifacts, "_append", full)
         task = await final()
     assert task["status"] == "failed"
-    assert "No space left on device" in task["error"]["detail"]
+    assert task["error"]["detail"].endswith("cannot be written: No space left on device")
     assert (await final())["status"] == "completed"
 
 

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal
 
 from playwright.async_api import BrowserContext, Page
 
 from slotgrid.core.deadlines import Deadline
 from slotgrid.core.task_parts import Artifact
+from slotgrid.records.file_names import file_name, numbered
 
 
 @dataclass
@@ -52,8 +54,14 @@ class RecordingContext:
         """Keep the line."""
         self.lines.append(f"{stream}: {line}")
 
-    async def save(self, name: str, data: bytes | str) -> Artifact:
+    async def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
         """Keep the file."""
+        name = free = file_name(name)
+        for number in count(1):
+            if replace or free not in self.saved:
+                break
+            free = numbered(name, number)
+        name = free
         content = data.encode() if isinstance(data, str) else data
         self.saved[name] = content
         return Artifact(name, len(content), "application/octet-stream", f"/artifacts/{name}")

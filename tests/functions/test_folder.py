@@ -93,7 +93,8 @@ async def test_json_goes_in_and_comes_out(
 ) -> None:
     await run(registry, "hello", context, {})
     title = await run(registry, "page_title", context, {"url": site.at("/arrived")})
-    assert title == {"title": "Arrived", "url": site.at("/arrived"), "status": 200}
+    arrived = {"title": "Arrived", "url": site.at("/arrived"), "status": 200}
+    assert title == arrived | {"loaded": True, "pending": []}
     await run(registry, "page_text", context, {"url": site.at("/pages/article.html")})
     await run(registry, "pdf", context, {"url": site.at("/pages/article.html")})
     shot = {"url": site.at("/arrived"), "viewport": {"width": 300, "height": 200}}

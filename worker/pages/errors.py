@@ -7,3 +7,7 @@ class PageUnreachable(RuntimeError):
 
 class ElementMissing(RuntimeError):
     """The page has no element that the input names."""
+
+
+class DownloadFailed(RuntimeError):
+    """A file that a page sent could not be kept; the message names it and says why."""

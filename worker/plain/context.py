@@ -51,10 +51,10 @@ class ChildContext:
         """Write a line to the task's log."""
         self._call("log", line=str(line), stream=stream)
 
-    def save(self, name: str, data: bytes | str) -> Artifact:
+    def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
         """Save a file as the task's artifact."""
         content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
-        file = self._call("save", content=content, name=name)
+        file = self._call("save", content=content, name=name, replace=replace)
         assert file is not None
         return file
 

@@ -8,6 +8,7 @@ import orjson
 from slotgrid.core.errors import Internal, OutputInvalid, ServiceError
 from slotgrid.core.event_log import EventLog
 from slotgrid.core.task import NODE_STEP, Task
+from slotgrid.records.file_names import is_plain_name
 from slotgrid.wire.encoding import knows
 from slotgrid.wire.limits import CREDITS, FRAME_LIMIT, GRANT_EVERY
 from slotgrid.wire.link import Link, MessageTooLarge
@@ -182,7 +183,7 @@ class Relay:
             problem = error.to_problem()
             link.send(Failed(id=task.id, problem=problem, free=slots, seq=seq), task.id)
             return
-        artifacts = _artifact_info(task) if task.artifacts else ()
+        artifacts = _artifact_info(task, self.balancer.protocol) if task.artifacts else ()
         steps = _step_info(task, self.balancer.protocol) if task.steps else ()
 
         def failed(error: ServiceError) -> Failed:
@@ -214,10 +215,16 @@ class Relay:
             link.send(failed(too_large), task.id)
 
 
-def _artifact_info(task: Task) -> tuple[ArtifactInfo, ...]:
+def _artifact_info(task: Task, protocol: str) -> tuple[ArtifactInfo, ...]:
+    """The files of a task. A balancer of protocol 1.1 gets only those with plain names.
+
+    Others are files of an earlier attempt, whose balancer was newer.
+    """
+    any_name = knows(protocol, 2)
     return tuple(
         ArtifactInfo(name=file.name, size=file.size, content_type=file.content_type)
         for file in task.artifacts.values()
+        if any_name or is_plain_name(file.name)
     )
 
 

@@ -18,7 +18,7 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.core.task_parts import Source
 from slotgrid.records.history import History
-from slotgrid.wire.encoding import encode
+from slotgrid.wire.encoding import encode, knows
 from slotgrid.wire.link import Link
 from slotgrid.wire.message_parts import Claim
 from slotgrid.wire.messages import (
@@ -186,6 +186,7 @@ class RemoteTasks(Observer):
         except UnknownFunction as error:
             raise _Refusal("function", error.detail) from error
         task.restore(created_at=message.created_at, starts=message.attempt - 1, first_event=0)
+        task.plain_names = not knows(balancer.protocol, 2)
         if earlier is not None:  # an earlier attempt's files are in the same folder
             task.artifacts.update(earlier.artifacts)
         slot = self._dispatcher.reserve(task)

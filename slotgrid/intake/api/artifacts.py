@@ -1,7 +1,9 @@
 """`/tasks/{id}/artifacts`: the files that a task saved."""
 
+import re
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
+from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp_apispec import docs
@@ -91,7 +93,18 @@ def _headers(name: str, kind: str) -> dict[str, str]:
     disposition = "attachment" if kind in RISKY_TYPES else "inline"
     return {
         "Content-Type": kind,
-        "Content-Disposition": f'{disposition}; filename="{name}"',
+        "Content-Disposition": f"{disposition}; {_filename(name)}",
         "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def _filename(name: str) -> str:
+    """The parameters of `Content-Disposition` (RFC 6266): the name, and a form in ASCII before it.
+
+    A `%` is no character of that form, since some callers decode it.
+    """
+    fallback = re.sub(r'[^ -~]|["%\\]', "_", name)
+    if fallback == name:
+        return f'filename="{name}"'
+    return f"filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe='')}"

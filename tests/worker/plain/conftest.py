@@ -60,8 +60,8 @@ class Heard:
     async def log(self, line: str, stream: str = "stdout") -> None:
         await self._keep("log", line, stream)
 
-    async def save(self, name: str, data: bytes | str) -> Artifact:
-        await self._keep("save", name, data)
+    async def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
+        await self._keep("save", name, data, replace)
         return Artifact(name, len(data), "text/plain", f"/tasks/{self.task_id}/{name}")
 
 

@@ -74,7 +74,7 @@ async def test_all_that_it_says_is_heard_in_order(plain: Plain) -> None:
         ("log", "warned", "stderr"),
         ("stream", "chunk"),
         ("log", "logged", "stderr"),
-        ("save", "a.bin", b"\x00\xff"),
+        ("save", "a.bin", b"\x00\xff", True),
         ("log", "no end of line", "stdout"),
         ("log", "and ", "stderr"),
     ]

@@ -1,4 +1,4 @@
-"""Balancers of protocol 1.0: their `done` has only what they can read."""
+"""Balancers of earlier protocols: their `done` has only what they can read."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,8 +9,15 @@ import pytest
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import encode
 from tests.harness.peers.fake_balancer import linked
+from tests.worker.uplink.test_balancer_requests import ask
 
 FUNCTIONS = {
+    "saves.py": """
+        @function()
+        async def saves(context: Context) -> list[str]:
+            given = ("Report (1).pdf", "(a).txt", "(a).txt", "last.txt")
+            return [(await context.save(name, name, replace=False)).name for name in given]
+    """,
     "part.py": """
         @function()
         async def part(context: Context, n: int = 1) -> int:
@@ -53,4 +60,26 @@ async def test_steps_that_have_not_started_go_to_balancers_that_can_read_them(
         assert [(step.action, step.started_at) for step in unstarted] == [
             ("click", None) for _ in unstarted
         ]
+        await worker.idle()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "names"),
+    [
+        ("1.1", ["Report _1_.pdf", "_a_.txt", "_a_ _1_.txt", "last.txt"]),
+        (m.PROTOCOL, ["Report (1).pdf", "(a).txt", "(a) (1).txt", "last.txt"]),
+    ],
+)
+async def test_a_balancer_gets_files_under_names_that_it_takes(
+    tmp_path: Path, protocol: str, names: list[str]
+) -> None:
+    async with linked(tmp_path, FUNCTIONS, boot=None) as (worker, balancer):
+        await balancer.hello()
+        balancer.welcome("b1", protocol=protocol)
+        task_id = balancer.offer("saves")
+        done = await balancer.outcome(task_id)
+        assert [file.name for file in done.artifacts] == names
+        assert msgspec.json.decode(done.result) == names
+        for name in names:
+            assert (await ask(balancer, "artifact", task=task_id, name=name)).status == 200
         await worker.idle()

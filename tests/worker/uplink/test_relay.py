@@ -1,7 +1,10 @@
 from typing import Any
 
+import pytest
+
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Artifact
 from slotgrid.wire import messages as m
 from tests.slotgrid.core.fakes import PLAIN
 from worker.uplink.relay import BalancerLink, Relay
@@ -31,9 +34,9 @@ class FakeLink:
         self.sent.append(message)
 
 
-def relay() -> tuple[Relay, Task, FakeLink]:
+def relay(protocol: str = m.PROTOCOL) -> tuple[Relay, Task, FakeLink]:
     task = Task(Submission(function=PLAIN.name), PLAIN, owner="somebody", input={})
-    balancer, link = BalancerLink("boot", "name", m.PROTOCOL), FakeLink()
+    balancer, link = BalancerLink("boot", "name", protocol), FakeLink()
     balancer.link = link  # type: ignore[assignment]
     return Relay(task, balancer, lambda _: None), task, link
 
@@ -63,3 +66,16 @@ def test_what_a_task_writes_is_said_once_and_in_order() -> None:
         "first",
         "second",
     ]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "names"), [("1.1", ["plain.txt"]), (m.PROTOCOL, ["Report (1).pdf", "plain.txt"])]
+)
+def test_a_file_of_an_earlier_attempt_goes_only_to_balancers_that_take_its_name(
+    protocol: str, names: list[str]
+) -> None:
+    relaying, task, link = relay(protocol)
+    for name in ("Report (1).pdf", "plain.txt"):
+        task.artifacts[name] = Artifact.of(task.id, name, 1, "text/plain")
+    end(relaying)
+    assert [file.name for file in link.sent[-1].artifacts] == names

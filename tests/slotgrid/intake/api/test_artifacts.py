@@ -2,6 +2,7 @@
 
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from tests.harness.in_process.functions import offer
 from tests.harness.in_process.node import RunningNode, running_node
@@ -32,6 +33,45 @@ async def test_artifacts_are_listed_and_served(node: RunningNode) -> None:
         assert same.status == 304
     async with node.caller.get(f"{path}/a.txt", headers={"If-Match": '"other"'}) as changed:
         assert changed.status == 412
+
+
+@pytest.mark.parametrize(
+    ("name", "filename"),
+    [
+        ("Report (1).pdf", 'filename="Report (1).pdf"'),
+        ("it's; a=b.pdf", 'filename="it\'s; a=b.pdf"'),
+        ("Ж é.pdf", "filename=\"_ _.pdf\"; filename*=UTF-8''%D0%96%20%C3%A9.pdf"),
+        ("%2F.pdf", "filename=\"_2F.pdf\"; filename*=UTF-8''%252F.pdf"),
+    ],
+)
+async def test_a_file_is_sent_under_its_name(node: RunningNode, name: str, filename: str) -> None:
+    task_id = await ended(node, "save", {"files": {name: "text"}})
+    (artifact,) = (await node.get(f"/tasks/{task_id}/artifacts"))["artifacts"]
+    assert artifact["name"] == name
+    async with node.caller.get(URL(artifact["url"], encoded=True)) as answer:
+        assert (answer.status, await answer.text()) == (200, "text")
+        header = answer.headers["Content-Disposition"]
+        assert header == f"inline; {filename}"
+        assert answer.content_disposition is not None
+        assert answer.content_disposition.filename == name
+
+
+async def test_a_compressed_neighbour_is_a_file_of_its_own(node: RunningNode) -> None:
+    files = {"a.csv": "1,2", "a.csv.gz": "zip", "b.html.br": "zip", "c.Z": "zip"}
+    task_id = await ended(node, "save", {"files": files})
+    kinds = {}
+    for artifact in (await node.get(f"/tasks/{task_id}/artifacts"))["artifacts"]:
+        headers = {"Accept-Encoding": "gzip, br"}
+        async with node.caller.get(artifact["url"], headers=headers) as answer:
+            assert "Content-Encoding" not in answer.headers
+            assert await answer.text() == files[artifact["name"]]
+            kinds[artifact["name"]] = answer.content_type
+    assert kinds == {
+        "a.csv": "text/csv",
+        "a.csv.gz": "application/gzip",
+        "b.html.br": "application/x-brotli",
+        "c.Z": "application/octet-stream",
+    }
 
 
 @pytest.mark.parametrize("name", ["other.txt", "..%2F..%2Fetc%2Fpasswd", "%2e%2e", "a.txt%00"])
