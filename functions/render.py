@@ -1,20 +1,32 @@
 """Files rendered as a page."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 from slotgrid.function import Artifact, Context, Meta, function
-from worker.pages.errors import PageUnreachable
+from worker.pages.errors import ElementMissing, PageUnreachable
 from worker.pages.inputs import LoadTimeoutS, SettleS, Viewport, WaitFor
 from worker.pages.opening import open_page
 from worker.pages.reading import read
 
+from ._file_server import content_type
 from .static_server import ServerDown, StaticServer
 
 MAX_COMPLAINTS = 50
 """What a page complains of is kept up to this many lines."""
+
+DOWNLOADED = (
+    "application/octet-stream",
+    "application/pdf",
+    "application/wasm",
+    "font/",
+    "text/csv",
+)
+"""Types that a browser downloads, or shows in a viewer, instead of drawing them."""
 
 FilePath = Annotated[str, Meta(min_length=1, max_length=255)]
 
@@ -65,24 +77,30 @@ async def render(
 ) -> Rendering:
     """Render HTML, styles and scripts given as input to a picture or a PDF, as an artifact.
 
-    The files are served over HTTP on loopback while the task runs, so relative addresses, fetch
-    and script modules work.
+    The files are served over HTTP on loopback while the task runs, as a site of their own: relative
+    addresses, addresses from the root (`/a.css`), fetch, script modules and service workers work.
     """
-    contents = {path: text.encode() for path, text in files.items()} | assets
+    contents: dict[str, str | bytes] = {**files, **assets}
     if entry not in contents:
-        raise ValueError(f"{entry!r} is not among the files {sorted(contents)}")
+        raise ValueError(f"{entry!r} is not among the files {_some(contents)}")
+    kind = content_type(entry, is_text=isinstance(contents[entry], str))
+    if kind.startswith(DOWNLOADED):
+        raise ValueError(f"{entry!r} ({kind}) is no page: render draws HTML, SVG, pictures, text")
     server: StaticServer = context.service("static_server")
     async with server.serving(contents) as address:
         page = await context.page()
         complaints = _collect_complaints(page, address)
-        visit = await open_page(
-            context,
-            address + entry,
-            wait_for=wait_for,
-            settle_s=settle_s,
-            load_timeout_s=load_timeout_s,
-            viewport=viewport,
-        )
+        try:
+            visit = await open_page(
+                context,
+                address + quote(entry),
+                wait_for=wait_for,
+                settle_s=settle_s,
+                load_timeout_s=load_timeout_s,
+                viewport=viewport,
+            )
+        except (ElementMissing, PageUnreachable) as cause:
+            raise type(cause)(str(cause).replace(address, "")) from None
 
         async def rendered(page: Page) -> tuple[bytes, str]:
             if output == "pdf":
@@ -97,13 +115,21 @@ async def render(
     return Rendering(artifact, title, complaints, visit.loaded, pending)
 
 
+def _some(names: Iterable[str]) -> str:
+    """Name at most ten of the files."""
+    every = sorted(names)
+    more = f" and {len(every) - 10} more" if len(every) > 10 else ""
+    return f"{every[:10]}{more}"
+
+
 def _collect_complaints(page: Page, address: str) -> list[str]:
     """Listen for errors of the page; the list grows as they come."""
     complaints: list[str] = []
 
     def complain(text: str) -> None:
         if len(complaints) < MAX_COMPLAINTS:
-            complaints.append(text.replace(address, ""))
+            # What the page calls its own site: a path alone.
+            complaints.append(text.replace(address, "").replace(address.rstrip("/"), ""))
 
     def on_error(error: Error) -> None:
         complain(error.message)

@@ -5,17 +5,21 @@ import json
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from slotgrid.function import service
 
+from ._file_server import BYTES, TEXT
+
 PROGRAM = Path(__file__).with_name("_file_server.py")
 STOP_S = 3.0
 """Seconds the child has to end by itself before it is killed."""
+NAME_BYTES = 255
+"""How long one part of a path may be; Linux's limit."""
 
 
 class ServerDown(RuntimeError):
@@ -24,7 +28,7 @@ class ServerDown(RuntimeError):
 
 @service("static_server", start_timeout_s=10)
 class StaticServer:
-    """Serves each task's files under an address that nobody can guess."""
+    """Serves each task's files as a site of its own, at an address that nobody can guess."""
 
     def __init__(self) -> None:
         self._process: Process | None = None
@@ -67,40 +71,57 @@ class StaticServer:
             raise ServerDown("the file server has ended")
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            writer.write(b"HEAD / HTTP/1.0\r\n\r\n")
+            writer.write(b"HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n")
             answer = await asyncio.wait_for(reader.readline(), 2)
         finally:
             writer.close()
-        if not answer.startswith(b"HTTP/1.0 404"):
+        if not answer.startswith(b"HTTP/1.1 404"):
             raise ServerDown(f"the file server answers {answer!r}")
         return {"pid": self._process.pid, "port": self.port}
 
     @asynccontextmanager
-    async def serving(self, files: Mapping[str, bytes]) -> AsyncIterator[str]:
-        """Serve files by their relative paths; yields the address of their folder, with a slash.
+    async def serving(self, files: Mapping[str, str | bytes]) -> AsyncIterator[str]:
+        """Serve files by their relative paths; yields the site's address, with a slash.
 
-        Raises ValueError for a path that is not a plain relative one, ServerDown without a server.
+        Text is served as UTF-8, whatever it says of itself; bytes without a charset. Each site is
+        an origin of its own: an address like `/a.css` is the site's, and so are cookies, storage
+        and service workers. A folder's address gives its `index.html`.
+
+        Raises ValueError for paths that are not plain relative ones, ServerDown without a server.
         """
         if self._folder is None or self._process is None or self._process.returncode is not None:
             raise ServerDown("the file server is not running")
+        _check(files)
         name = uuid4().hex
         folder = self._folder / name
-        paths = {folder / _relative(path): content for path, content in files.items()}
         try:
-            await asyncio.to_thread(_write, paths)
-            yield f"http://127.0.0.1:{self.port}/{name}/"
+            await asyncio.to_thread(_write, folder, files)
+            # Chromium itself takes every name under `localhost` for loopback.
+            yield f"http://{name}.localhost:{self.port}/"
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _relative(path: str) -> PurePosixPath:
-    parts = path.split("/")
-    if any(part in {"", ".", ".."} or "\\" in part or "\0" in part for part in parts):
-        raise ValueError(f"{path!r} is not a path like `styles/page.css`")
-    return PurePosixPath(path)
+def _check(paths: Iterable[str]) -> None:
+    """Raise ValueError for a path that no file can have, or that is a file and a folder."""
+    folders: dict[str, str] = {}
+    for path in paths:
+        parts = path.split("/")
+        if any(part in {"", ".", ".."} or "\\" in part or "\0" in part for part in parts):
+            raise ValueError(f"{path!r} is not a path like `styles/page.css`")
+        if (longest := max(len(part.encode()) for part in parts)) > NAME_BYTES:
+            raise ValueError(
+                f"{path!r} has a name of {longest} bytes in UTF-8; {NAME_BYTES} are the most"
+            )
+        folders |= {"/".join(parts[:depth]): path for depth in range(1, len(parts))}
+    for path in paths:
+        if path in folders:
+            raise ValueError(f"{path!r} is a file, and the folder of {folders[path]!r}")
 
 
-def _write(files: Mapping[Path, bytes]) -> None:
+def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:
     for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        kind, data = (TEXT, content.encode()) if isinstance(content, str) else (BYTES, content)
+        file = folder / kind / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
