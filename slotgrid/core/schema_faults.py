@@ -103,6 +103,9 @@ class FaultFinder:
             if self._reference_alone:
                 return
         for keyword, limit in schema.items():
+            if keyword in {"anyOf", "oneOf"} and (only := self._only_one(limit, value)) is not None:
+                yield from self._faults(only, value, path)
+                continue
             words = _LEAVES.get(keyword)
             if words is not None and not (keyword in _FLAGS and isinstance(limit, bool)):
                 if not self._accepts(schema, (keyword, *_BESIDE.get(keyword, ())), value):
@@ -114,6 +117,25 @@ class FaultFinder:
             yield from self._in_object(schema, value, path)
         elif isinstance(value, list | tuple):
             yield from self._in_array(schema, value, path)
+
+    def _only_one(self, alternatives: Any, value: Any) -> Any:
+        """The alternative for the value's type, if there is only one: its faults say more.
+
+        None if the value is valid for it, as another keyword then has the fault.
+        """
+        fitting = [one for one in alternatives if self._fits(one, value)]
+        if len(fitting) != 1 or not isinstance(fitting[0], Mapping):
+            return None
+        accepted = self._accepts(fitting[0], tuple(fitting[0]), value)
+        return None if accepted else fitting[0]
+
+    def _fits(self, schema: Any, value: Any) -> bool:
+        """Whether the schema, behind its references, allows values of this value's type."""
+        while isinstance(schema, Mapping) and "$ref" in schema and "type" not in schema:
+            schema = target(schema["$ref"], self._base)
+        if not isinstance(schema, Mapping) or "type" not in schema:
+            return schema is not False
+        return self._accepts(schema, ("type",), value)
 
     def _applied(self, schema: JsonSchema, keyword: str, value: Any) -> Iterator[Any]:
         """The schemas that the keyword applies to the same value."""

@@ -68,7 +68,7 @@ async def test_wrong_inputs_are_refused_with_their_places(registry: Registry) ->
             {"url": "file:///etc/passwd", "wait_until": "ever"},
             {"/url", "/wait_until"},
         ),
-        "screenshot": ({"url": "http://a", "viewport": {"width": 0}}, {"/viewport"}),
+        "screenshot": ({"url": "http://a", "viewport": {"width": 0}}, {"/viewport/width"}),
         "extract": ({"url": "http://a", "item": "", "fields": {}}, {"/fields", "/item"}),
         "crawl": ({"url": "http://a", "max_pages": 0, "depth": 1}, {"", "/max_pages"}),
         "pdf": ({"url": "http://a", "margin": "wide", "pages": "x"}, {"/margin", "/pages"}),

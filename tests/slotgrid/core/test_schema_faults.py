@@ -228,3 +228,20 @@ def test_a_part_that_stands_twice_hides_no_less() -> None:
 def test_a_missing_member_is_named_beside_a_secret() -> None:
     schema = {"properties": {"key": {"writeOnly": True}}, "required": ["url"]}
     assert told(schema, {"key": "hunter2"}) == [("", "'url' is a required property")]
+
+
+def test_of_alternatives_the_only_one_for_the_values_type_is_explained() -> None:
+    size = {"type": "object", "properties": {"width": {"minimum": 1}}}
+    schema = {
+        "properties": {"size": {"anyOf": [{"$ref": "#/$defs/size"}, {"type": "null"}]}},
+        "$defs": {"size": size},
+    }
+    assert told(schema, {"size": {"width": 0}}) == [
+        ("/size/width", "0 is less than the minimum of 1")
+    ]
+    assert told(schema, {"size": 1}) == [("/size", "1 is not valid under any of the given schemas")]
+    either = {"oneOf": [{"type": "string", "minLength": 2}, {"type": ["string", "null"]}]}
+    assert told(either, 1) == [("", "1 is not valid under exactly one of the given schemas")]
+    assert told(either, "ab") == [("", "'ab' is not valid under exactly one of the given schemas")]
+    twice = {"oneOf": [{"type": "null"}, {"type": "string"}], "minLength": 2}
+    assert told(twice, "a") == [("", "'a' is too short (minimum 2)")]
