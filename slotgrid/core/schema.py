@@ -14,6 +14,7 @@ from slotgrid.core.schema_faults import Fault, FaultFinder
 from slotgrid.core.validators import JsonSchema, SchemaFault, Validator, pattern_validator
 from slotgrid.core.value_preview import preview
 from slotgrid.json_schema_refs import ReferenceFault, resolve, target
+from slotgrid.url_credentials import SECRET_PART, URL_PASSWORD, credential_texts, masked
 
 __all__ = ["REDACTED", "JsonSchema", "Schema", "SchemaFault"]
 
@@ -25,7 +26,7 @@ class Schema:
 
     Compilation costs 1.8 ms, a check of a valid value 1 µs: so never compile per task.
     The work for any value is bounded by the schema, not by the value: only parts of the value that
-    the schema describes are visited. `has_secrets`: some part is `writeOnly`.
+    the schema describes are visited. `has_secrets`: some part is `writeOnly` or has a SECRET_PART.
     References are JSON pointers into the schema itself: nothing is fetched.
     Raises SchemaFault if `document` is not a valid schema, or has a pattern that cannot be
     matched in linear time.
@@ -45,16 +46,18 @@ class Schema:
         _check_references(self.document)
         self._draft = str(draft)
         self._validator = Validator(self.document)
-        self._defaults = _parts_with("default", self.document)
-        self._secret = _parts_with("writeOnly", self.document)
+        self._defaults = _parts_with({"default"}, self.document)
+        self._write_only = _parts_with({"writeOnly"}, self.document)
+        self._secret = _parts_with({"writeOnly", SECRET_PART}, self.document)
         self.has_secrets = bool(self._secret)
 
     def violations(self, value: Any) -> list[Violation]:
         """The faults of `value`, at most FAULTS_LIMIT; empty if it is valid."""
         if self._validator.accepts(value):
             return []
+        shown = self.redacted(value) if self.has_secrets else value
         found = [
-            Violation(pointer(fault.path), self._message(fault))
+            Violation(pointer(fault.path), self._message(fault, value, shown))
             for fault in islice(self._finder.find(value), FAULTS_LIMIT)
         ]
         return sorted(found, key=lambda violation: violation.pointer)
@@ -64,22 +67,26 @@ class Schema:
         return _fill(self.document, value, self.document, self._defaults)
 
     def secrets(self, value: Any) -> list[str]:
-        """The strings in `value` that the schema marks `writeOnly`."""
+        """The `writeOnly` strings in `value`, and the passwords in its URLs."""
         return list(_secrets(self.document, value, self.document, self._secret))
 
     def redacted(self, value: Any) -> Any:
-        """`value` for display: REDACTED replaces `writeOnly` parts."""
+        """`value` for display: REDACTED replaces `writeOnly` parts and the passwords in URLs."""
         return _redact(self.document, value, self.document, self._secret)
 
     @cached_property
     def _finder(self) -> FaultFinder:
         return FaultFinder(self.document, self._draft)
 
-    def _message(self, fault: Fault) -> str:
-        """The fault in one sentence, without the value if the value is or contains a secret."""
+    def _message(self, fault: Fault, value: Any, shown: Any) -> str:
+        """The fault in one sentence, without the value if the value is or contains a secret.
+
+        `shown` is the value as it may be displayed.
+        """
         if self.has_secrets:
             below_secret, above_secret = self._hidden(fault.path)
-            if below_secret or (above_secret and not fault.names_only):
+            has_secret = above_secret or _at(fault.path, value) != _at(fault.path, shown)
+            if below_secret or (has_secret and not fault.names_only):
                 return f"does not fulfil `{fault.keyword}: {preview(fault.limit)}`"
         return fault.message
 
@@ -91,7 +98,17 @@ class Schema:
             below = [schema for part in parts for schema in _below(part, step)]
             parts = _with_alternatives(below, self.document)
         secret = secret or any(part.get("writeOnly") for part in parts)
-        return secret, any(_marks(part, self._secret) for part in parts)
+        return secret, any(_marks(part, self._write_only) for part in parts)
+
+
+def _at(path: Iterable[str | int], value: Any) -> Any:
+    """The part of the value at the path, or what is there instead where the path ends early."""
+    for step in path:
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            break
+    return value
 
 
 def _mappings(document: Any) -> Iterator[Mapping[str, Any]]:
@@ -154,12 +171,12 @@ def _with_alternatives(schemas: Iterable[Any], root: JsonSchema) -> list[JsonSch
 
 
 Marked = frozenset[int]
-"""The `id()` of each part of a schema that has a keyword in it or behind its references."""
+"""The `id()` of each part of a schema with one of some keywords in it or behind its references."""
 
 
-def _parts_with(keyword: str, document: JsonSchema) -> Marked:
+def _parts_with(keywords: set[str], document: JsonSchema) -> Marked:
     parts = [*_mappings(document)]
-    marked = {id(part) for part in parts if keyword in part}
+    marked = {id(part) for part in parts if not keywords.isdisjoint(part)}
     before = -1
     while before != len(marked):  # until no reference leads from an unmarked part to a marked one
         before = len(marked)
@@ -252,6 +269,8 @@ def _redact(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Any:
     schema = resolve(schema, root)
     if schema.get("writeOnly"):
         return REDACTED
+    if _has_url_password(schema, value):
+        return masked(value, REDACTED)
     for alternative in _alternatives(schema):
         value = _redact(alternative, value, root, marked)
     return _each(_redact, schema, value, root, marked)
@@ -264,6 +283,9 @@ def _secrets(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Itera
     if schema.get("writeOnly"):
         yield from _strings(value)
         return
+    if _has_url_password(schema, value):
+        yield from credential_texts(value)
+        return
     for alternative in _alternatives(schema):
         yield from _secrets(alternative, value, root, marked)
     keys: Iterable[str | int] = ()
@@ -274,6 +296,10 @@ def _secrets(schema: Any, value: Any, root: JsonSchema, marked: Marked) -> Itera
     for key in keys:
         for below in _below(schema, key):
             yield from _secrets(below, value[key], root, marked)
+
+
+def _has_url_password(schema: JsonSchema, value: Any) -> bool:
+    return isinstance(value, str) and schema.get(SECRET_PART) == URL_PASSWORD
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -20,6 +20,8 @@ HIDDEN = "[redacted]"
 # Shorter values are hidden only where they are the whole text: hiding every "ab" would garble texts
 # and protect nothing.
 SHORT = 4
+# The same for what occurs in every JSON text, where hiding it would break the JSON of a chunk.
+LITERALS = frozenset({"true", "false", "null"})
 # In a secret with several lines (a private key), each line of at least this length is hidden by
 # itself too: a traceback or a log shipper shows single lines.
 TELLING_LINE = 8
@@ -54,12 +56,12 @@ class SecretValues:
     def of(cls, texts: Iterable[str]) -> "SecretValues":
         """Hide these texts, also in their JSON, `repr` and URL forms."""
         whole = frozenset(texts)
-        parts = {form for text in whole if len(text) >= SHORT for form in _forms(text)}
+        parts = {form for text in whole if _is_telling(text) for form in _forms(text)}
         # Longest first: a secret that begins with another one is hidden as a whole.
         ordered = sorted(parts, key=len, reverse=True)
         pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
         needles = [_in_json(part) for part in ordered]
-        needles += [b'"%b"' % _in_json(text) for text in whole if len(text) < SHORT]
+        needles += [b'"%b"' % _in_json(text) for text in whole if not _is_telling(text)]
         return cls(whole, pattern, tuple(needles))
 
     def occur_in(self, line: bytes) -> bool:
@@ -154,6 +156,11 @@ def _secret_texts(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple | Set):
         for item in value:
             yield from _secret_texts(item)
+
+
+def _is_telling(text: str) -> bool:
+    """Whether a secret is hidden inside other texts too."""
+    return len(text) >= SHORT and text not in LITERALS
 
 
 def _forms(text: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from slotgrid.core.errors import FAULTS_LIMIT
 from slotgrid.core.schema import REDACTED, Schema, SchemaFault
 from slotgrid.function import Secret
+from slotgrid.url_credentials import SECRET_PART, URL_PASSWORD
 
 SECRET = {"type": "string", "writeOnly": True, "minLength": 8}
 
@@ -258,6 +259,17 @@ PLACES = [
         {"items": object_of(key=SECRET) | {"additionalProperties": False}},
         [{"key": "hunter2"}],
     ),
+    (
+        object_of(block={"anyOf": [{"$ref": "#/$defs/block"}, {"type": "null"}], "default": None})
+        | {"$defs": {
+            "block": object_of(
+                headers={"type": "object", "additionalProperties": SECRET},
+                cookies={"type": "array", "items": {"$ref": "#/$defs/cookie"}},
+            ),
+            "cookie": object_of(value={"anyOf": [SECRET, {"type": "null"}]}),
+        }},
+        {"block": {"headers": {"X-Key": "hunter2"}, "cookies": [{"value": "hunter2"}]}},
+    ),
 ]  # fmt: skip
 
 
@@ -289,6 +301,34 @@ def test_every_scalar_below_a_secret_is_one_and_true_false_and_null_are_not() ->
     value = {"login": {"user": "ann", "pins": [12, 3.5], "on": True, "off": None}, "else": "x"}
     assert schema.secrets(value) == ["ann", "12", "3.5"]
     assert schema.redacted(value) == {"login": REDACTED, "else": "x"}
+
+
+URL = {"type": "string", "pattern": "^https?://", SECRET_PART: URL_PASSWORD}
+
+
+def test_of_a_url_only_the_password_is_secret() -> None:
+    schema = Schema(
+        object_of(url={"$ref": "#/$defs/url"}, more={"items": {"anyOf": [URL, {"type": "null"}]}})
+        | {"$defs": {"url": URL}}
+    )
+    given = {
+        "url": "https://ann:hunter2@x.org/a",
+        "more": [None, "http://b:p%40@y.org", "http://z"],
+    }
+    assert schema.redacted(given) == {
+        "url": f"https://ann:{REDACTED}@x.org/a",
+        "more": [None, f"http://b:{REDACTED}@y.org", "http://z"],
+    }
+    assert {"hunter2", "p%40", "p@", "//b:p%40@"} < set(schema.secrets(given))
+    assert schema.secrets({"url": "https://x.org/@", "more": [3]}) == []
+
+
+def test_a_fault_of_a_url_is_quoted_unless_it_has_a_password() -> None:
+    schema = Schema(object_of(url=URL))
+    (shown,) = schema.violations({"url": "ftp://x.org"})
+    assert shown.message == "'ftp://x.org' does not match '^https?://'"
+    (hidden,) = schema.violations({"url": "ftp://ann:hunter2@x.org"})
+    assert hidden.message == "does not fulfil `pattern: '^https?://'`"
 
 
 def test_a_secret_that_was_not_given_is_none() -> None:

@@ -44,6 +44,12 @@ def test_a_short_secret_is_hidden_only_where_it_is_the_whole_text() -> None:
     }
 
 
+def test_words_of_every_json_text_are_hidden_only_where_they_are_the_whole_text() -> None:
+    values = SecretValues.of(["true", "null"])
+    assert values.hide_text('{"open": true, "until": null}') == '{"open": true, "until": null}'
+    assert values.hide_text("true") == HIDDEN
+
+
 def test_the_longer_of_two_secrets_is_hidden_as_a_whole() -> None:
     assert SecretValues.of(["hunter", "hunter2-long"]).hide_text("hunter2-long") == HIDDEN
     assert SecretValues.of(["hunter", "hunter2-long"]).hide_text("x hunter2-long") == f"x {HIDDEN}"
