@@ -21,6 +21,8 @@ from msgspec import Meta
 from slotgrid.core.deadlines import Deadline
 from slotgrid.core.task_parts import FILE_LIMIT, Artifact
 from slotgrid.function_context import Context, NodeFacts, PlainContext
+from slotgrid.function_errors import InputRefused, OptionRefused
+from slotgrid.url_credentials import SECRET_PART, URL_PASSWORD
 
 __all__ = [
     "FILE_LIMIT",
@@ -28,12 +30,15 @@ __all__ = [
     "Context",
     "Deadline",
     "FunctionOptions",
+    "InputRefused",
     "Meta",
     "NodeFacts",
+    "OptionRefused",
     "PlainContext",
     "Rate",
     "Secret",
     "ServiceOptions",
+    "UrlWithPassword",
     "function",
     "service",
     "tag",
@@ -50,6 +55,9 @@ MARK = "__slotgrid__"
 
 Secret = Annotated[str, Meta(extra_json_schema={"writeOnly": True})]
 """A string input that is shown nowhere: not in logs, records, events or errors."""
+
+UrlWithPassword = Annotated[str, Meta(extra_json_schema={SECRET_PART: URL_PASSWORD})]
+"""A URL that may contain `user:password@`; the password is shown nowhere, as that of a `Secret`."""
 
 _PERIODS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -3,7 +3,7 @@
 Import them from `slotgrid.function`, which also has the decorators.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from slotgrid.core.deadlines import Deadline
@@ -65,8 +65,19 @@ class Context(Protocol):
     def browser_context(self) -> "BrowserContext":
         """Playwright's context of this task. Raises RuntimeError before the first `page()`."""
 
-    async def page(self) -> "Page":
-        """The context's first page. No browser is touched before this line."""
+    async def page(
+        self,
+        options: Mapping[str, Any] | None = None,
+        *,
+        prepare: Callable[["Page"], Awaitable[None]] | None = None,
+    ) -> "Page":
+        """The context's first page. No browser is touched before this line.
+
+        The first call opens the context. `options` are arguments of Playwright's `new_context` and
+        take precedence over those of the decorator; their proxy must be a public address, or in
+        ALLOWED_PRIVATE_NETWORKS. `prepare` is awaited with the page if this call opens it.
+        Raises OptionRefused for unusable options, and in a later call for other options.
+        """
 
     async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
         """Emit an event of a custom kind; `data` is any JSON. Waits for a slow reader.

@@ -113,6 +113,7 @@ class Worker(NodeProcess):
             browsers=self.browsers,
             services=self.services,
             artifacts=self.artifacts,
+            policy=self.address_policy,
         )
         self.runner = LocalRunner(parts, redactor)
         self.uplink = wire_uplink(

@@ -1,7 +1,7 @@
 """One attempt at a task: the state that its contexts share, from the lease to the clean slot."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from enum import Enum, auto
 from itertools import count
@@ -16,12 +16,16 @@ from slotgrid.core.deadlines import Deadline
 from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.task import Task
 from slotgrid.core.task_parts import Artifact, Step
+from slotgrid.function import OptionRefused
+from slotgrid.net.addresses import AddressPolicy
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.file_names import file_name, numbered, plain_name
 from slotgrid.runtime.secrets import HIDDEN, Redactor, SecretValues
 from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_INPUTS_LIMIT, STEP_OUTPUTS_LIMIT
 from worker.browser.browser_context import TaskContext
 from worker.browser.browsers import Browsers
+from worker.browser.errors import ContextOptionsRefused
+from worker.browser.task_proxy import checked_proxy
 from worker.registry.registry import Registry
 from worker.registry.runnable import Runnable
 from worker.registry.services import Services
@@ -40,7 +44,10 @@ class KeepsTooMuch(ValueError):
 
 
 class Parts:
-    """The parts that all attempts share; a worker has one of each."""
+    """The parts that all attempts share; a worker has one of each.
+
+    `policy`: the addresses that a proxy of a task may have.
+    """
 
     def __init__(
         self,
@@ -49,11 +56,13 @@ class Parts:
         browsers: Browsers,
         services: Services,
         artifacts: ArtifactStore,
+        policy: AddressPolicy,
     ) -> None:
         self.registry = registry
         self.browsers = browsers
         self.services = services
         self.artifacts = artifacts
+        self.policy = policy
 
 
 class End(Enum):
@@ -88,6 +97,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     _scopes: ExitStack | None = None
     _known: SecretValues | None = None
     _opening: asyncio.Lock | None = None
+    _options: dict[str, Any] | None = None
     _emitted: int = 0
     _saving: int = 0
     _names: set[str] | None = None
@@ -113,8 +123,17 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         for step in self.task.steps:
             step.close()
 
-    async def page(self, options: Mapping[str, Any]) -> Page:
-        """The first page of the attempt's browser context; the first call opens the context."""
+    async def page(
+        self,
+        defaults: Mapping[str, Any],
+        options: Mapping[str, Any],
+        prepare: Callable[[Page], Awaitable[None]] | None,
+    ) -> Page:
+        """The first page of the attempt's browser context; the first call opens the context.
+
+        `defaults` are the function's own options, `options` those of the call. Raises
+        OptionRefused.
+        """
         if self.browser is None:
             self.check_open()
             self.asked_for_page = True
@@ -122,12 +141,29 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
                 self._opening = asyncio.Lock()
             async with self._opening:
                 if self.browser is None:
-                    await self._open(options)
+                    page = await self._open(_merged(defaults, options), options)
+                    if prepare is not None:
+                        await prepare(page)
         assert self.browser is not None
+        if options and _merged(defaults, options) != self._options:
+            raise OptionRefused(
+                None,
+                "the task's browser context is already open, with other options; "
+                "they count only in the call that opens it",
+            )
         return self.browser.page
 
-    async def _open(self, options: Mapping[str, Any]) -> None:
-        browser = await self.parts.browsers.context(options)
+    async def _open(self, merged: dict[str, Any], options: Mapping[str, Any]) -> Page:
+        self._options = merged
+        if "proxy" in options:
+            proxy = await checked_proxy(options["proxy"], self.parts.policy)
+            merged = {**merged, "proxy": proxy}
+        try:
+            browser = await self.parts.browsers.context(merged)
+        except ContextOptionsRefused as refused:
+            if refused.option in options:
+                raise OptionRefused(refused.option, refused.reason) from refused
+            raise
         if self.closed:  # the attempt has ended, but its function still runs
             browser.close_soon()
             raise RuntimeError("the task has ended; it can no longer use a browser")
@@ -139,6 +175,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         if "trace" in self.runnable.on_failure:
             await browser.context.tracing.start(screenshots=True, snapshots=True)
             self.tracing = True
+        return browser.page
 
     def _listener_failed(self, error: BaseException) -> None:
         sentence = self.hide_text(f"a listener failed: {type(error).__name__}: {error}")
@@ -286,3 +323,11 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     def hide_text(self, text: str) -> str:
         """The text without the secrets of this task."""
         return text if self._known is None else self._known.hide_text(text)
+
+
+def _merged(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a context: those of the call before those of the decorator."""
+    merged = {**defaults, **options}
+    if "viewport" in options:
+        merged.pop("no_viewport", None)  # Playwright refuses the two together
+    return merged

@@ -1,7 +1,7 @@
 """The context of a coroutine function."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -9,11 +9,12 @@ from playwright.async_api import BrowserContext, Page
 
 from slotgrid.core.admission import checked_input
 from slotgrid.core.deadlines import Deadline
-from slotgrid.core.errors import FunctionFailed, OutputInvalid
+from slotgrid.core.errors import FunctionFailed, InvalidInput, OutputInvalid
 from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.task import MAIN_STEP, cut_line
 from slotgrid.core.task_parts import Artifact
+from slotgrid.function import InputRefused
 from worker.attempt import RunningAttempt
 from worker.json_values import plain_json
 from worker.registry.runnable import Runnable
@@ -72,9 +73,14 @@ class RunContext(msgspec.Struct, eq=False):
             raise RuntimeError("the browser context exists only after `await context.page()`")
         return self._attempt.browser.context
 
-    async def page(self) -> Page:
-        """The context's first page."""
-        return await self._attempt.page(self._runnable.context_options)
+    async def page(
+        self,
+        options: Mapping[str, Any] | None = None,
+        *,
+        prepare: Callable[[Page], Awaitable[None]] | None = None,
+    ) -> Page:
+        """The context's first page. Raises OptionRefused."""
+        return await self._attempt.page(self._runnable.context_options, options or {}, prepare)
 
     async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
         """Emit an event of a custom kind. Raises ValueError for a reserved or malformed kind."""
@@ -132,7 +138,12 @@ class RunContext(msgspec.Struct, eq=False):
         step = attempt.add_step(function)
         async with StepScope(attempt, step, callee.spec.input.redacted(filled)) as scope:
             context = RunContext(attempt, callee, step.name, self._path)
-            result, _ = checked_output(callee.spec, await callee.run(context, filled))
+            try:
+                returned = await callee.run(context, filled)
+            except InputRefused as refused:  # the caller's fault, as an input against the schema
+                detail = f"{function}: /input/{refused.field}: {refused}"
+                raise InvalidInput(detail) from refused
+            result, _ = checked_output(callee.spec, returned)
             scope.set_output(result)
         return result
 

@@ -17,6 +17,7 @@ from slotgrid.core.errors import (
 from slotgrid.core.event_log import well_formed
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import MAIN_STEP
+from slotgrid.function import InputRefused
 from worker import tracebacks
 from worker.attempt import RunningAttempt
 from worker.browser.browser_context import TaskContext
@@ -50,6 +51,8 @@ def of_exception(attempt: RunningAttempt, error: BaseException) -> AttemptFailed
     """The failure for a function's exception; writes the traceback to the task's log."""
     runnable = attempt.runnable
     name = runnable.spec.name
+    if isinstance(error, InputRefused):
+        return AttemptFailed(_refusal(attempt, error), retryable=False)
     # A plain function's traceback comes from its child process, which has the frames.
     text = error.traceback if isinstance(error, RemoteError) else tracebacks.format_traceback(error)
     for line in attempt.hide_text(text).splitlines():
@@ -69,6 +72,13 @@ def of_exception(attempt: RunningAttempt, error: BaseException) -> AttemptFailed
             error = Exited("the function cancelled itself")
     detail = f"{name} failed: {in_words(error)}"
     return AttemptFailed(FunctionFailed(attempt.hide_text(detail)), retryable=retryable)
+
+
+def _refusal(attempt: RunningAttempt, error: InputRefused) -> InvalidInput:
+    """The error for an input that the function itself refuses, as for one against its schema."""
+    fault = Violation(f"/input/{error.field}", attempt.hide_text(in_words(error)))
+    detail = f"{attempt.runnable.spec.name}: {fault.pointer}: {fault.message}"
+    return InvalidInput(detail, errors=[fault])
 
 
 def is_loss(error: BaseException | None) -> bool:
@@ -125,7 +135,7 @@ def in_words(error: BaseException) -> str:
     text = error.detail if isinstance(error, ServiceError) else tracebacks.text_of(error)
     if isinstance(error, PlaywrightError):
         text = text.strip().splitlines()[0] if text.strip() else "Playwright failed"
-    elif not isinstance(error, ServiceError | RemoteError):
+    elif not isinstance(error, ServiceError | RemoteError | InputRefused):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return well_formed(text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …")
 

@@ -1,7 +1,7 @@
 """A context without a worker: a real browser, and everything that a function says is kept."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
@@ -29,9 +29,24 @@ class RecordingContext:
     lines: list[str] = field(default_factory=list)
     saved: dict[str, bytes] = field(default_factory=dict)
 
-    async def page(self) -> Page:
-        """The context's first page."""
-        return (self.browser_context.pages or [await self.browser_context.new_page()])[0]
+    async def page(
+        self,
+        options: Mapping[str, Any] | None = None,
+        *,
+        prepare: Callable[[Page], Awaitable[None]] | None = None,
+    ) -> Page:
+        """The context's first page; `options` count if this call opens it."""
+        if self.browser_context.pages:
+            return self.browser_context.pages[0]
+        if options:
+            browser = self.browser_context.browser
+            assert browser is not None
+            await self.browser_context.close()
+            self.browser_context = await browser.new_context(**options)
+        page = await self.browser_context.new_page()
+        if prepare is not None:
+            await prepare(page)
+        return page
 
     async def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
         """Keep the event; data that is not JSON fails here as it does there."""

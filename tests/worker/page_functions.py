@@ -172,6 +172,15 @@ async def mobile(context: Context) -> list:
     page = await context.page()
     return await page.evaluate("[innerWidth, navigator.language]")
 
+@function(context_options={"viewport": {"width": 321, "height": 400}, "locale": "de-DE"})
+async def asks(context: Context, first: dict, then: dict = {}) -> list:
+    prepared = []
+    async def prepare(page):
+        prepared.append(page.url)
+    page = await context.page(first, prepare=prepare)
+    assert await context.page(then, prepare=prepare) is page
+    return await page.evaluate("[innerWidth, navigator.language]") + prepared
+
 @function(context_options={"locale": 5}, retries=2)
 async def refused(context: Context) -> None:
     await context.page()

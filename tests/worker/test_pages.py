@@ -55,6 +55,38 @@ async def test_context_options_that_playwright_refuses_are_told_once(
     assert len((await worker.task(problem["task_id"]))["attempts"]) == 1
 
 
+async def test_options_of_the_call_win_over_those_of_the_decorator(worker: RunningWorker) -> None:
+    assert await worker.call("asks", first={"locale": "fr-FR"}) == [321, "fr-FR", "about:blank"]
+    assert await worker.call("asks", first={}) == [321, "de-DE", "about:blank"]
+    twice = {"first": {"locale": "fr-FR"}, "then": {"locale": "fr-FR"}}
+    assert await worker.call("asks", **twice) == [321, "fr-FR", "about:blank"]
+
+
+async def test_other_options_than_those_of_the_open_context_are_refused(
+    worker: RunningWorker,
+) -> None:
+    for first in ({}, {"locale": "fr-FR"}):
+        problem = await worker.problem("asks", first=first, then={"locale": "it-IT"})
+        assert "the task's browser context is already open, with other options" in problem["detail"]
+
+
+async def test_an_option_of_the_call_that_is_refused_is_told_in_a_sentence(
+    worker: RunningWorker,
+) -> None:
+    for first, detail in (
+        ({"timezone_id": "Mars/Base"}, "Invalid timezone ID: Mars/Base"),
+        ({"locale": "xx_nonsense!"}, "Invalid locale name"),
+        ({"geolocation": {"latitude": 91, "longitude": 0}}, "geolocation.latitude: precondition"),
+        ({"user_agent": "a\nb"}, "Invalid characters found in userAgent"),
+        ({"storage_state": {"origins": [{"origin": "x", "localStorage": []}]}}, "invalid URL"),
+        ({"proxy": {"server": "http://127.0.0.1:1"}}, "ALLOWED_PRIVATE_NETWORKS can allow it"),
+    ):
+        problem = await worker.problem("asks", first=first)
+        assert detail in problem["detail"]
+        assert "OptionRefused" in problem["detail"]
+        assert "Browser.new_context" not in problem["detail"]
+
+
 async def test_a_called_function_works_in_its_callers_page(worker: RunningWorker) -> None:
     assert await worker.call("shares") == ["of the caller", True]
 

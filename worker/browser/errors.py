@@ -4,6 +4,20 @@ import re
 
 from playwright.async_api import Error as PlaywrightError
 
+_SIGNS = {
+    "locale": "locale",
+    "timezone_id": "timezone",
+    "storage_state": "storage",
+    "user_agent": "userAgent",
+    "geolocation": "geolocation",
+    "viewport": "viewport",
+    "proxy": "proxy",
+}
+"""The options that Playwright or Chromium may refuse, and a word of the message then."""
+_FRAME = re.compile(
+    r"Browser(Context)?\.\w+: |Error setting storage state:\s*|Protocol error \([\w.]+\): "
+)
+_CALL_LOG = re.compile(r"\n\s*Call log:")
 _CRASHED = re.compile(r"([\w.]+: )?(Target|Page) crashed\s*")
 
 
@@ -24,7 +38,23 @@ class BrowserUnavailable(BrowserError):
 
 
 class ContextOptionsRefused(BrowserError):
-    """Playwright refused the options of a new context; the cause says why."""
+    """The options of a new context are unusable.
+
+    `option` is the one at fault, None if unknown; `reason` says why, without Playwright's frame.
+    """
+
+    def __init__(self, message: str, *, option: str | None = None, reason: str = "") -> None:
+        super().__init__(message)
+        self.option = option
+        self.reason = reason or message
+
+    @classmethod
+    def by_playwright(cls, cause: BaseException) -> "ContextOptionsRefused":
+        """The error for Playwright's refusal."""
+        text = _CALL_LOG.split(str(cause))[0].strip()
+        option = next((name for name, sign in _SIGNS.items() if sign in text), None)
+        reason = _FRAME.sub("", text).replace("\n", " ")
+        return cls(f"Playwright refuses: {text}", option=option, reason=reason)
 
 
 def is_crash(error: BaseException) -> bool:

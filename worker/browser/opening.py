@@ -45,7 +45,7 @@ async def open_with_page(
             if attempt == OPEN_TRIES and is_crash(cause):
                 raise PlaywrightError("the tab crashed while it was opened") from cause
             if attempt == OPEN_TRIES:
-                raise ContextOptionsRefused(f"Playwright refuses: {cause}") from cause
+                raise ContextOptionsRefused.by_playwright(cause) from cause
     raise AssertionError("the last attempt returns or raises")
 
 
