@@ -74,7 +74,7 @@ def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
         web.get("/tasks/{id}/logs", streams.task_logs),
         web.get("/tasks/{id}/steps/{step:.+}/logs", streams.step_logs),
         web.get("/tasks/{id}/artifacts", artifacts.list_artifacts),
-        web.get("/tasks/{id}/artifacts/{name}", artifacts.get_artifact),
+        web.get("/tasks/{id}/artifacts/{name:[^/]+}", artifacts.get_artifact),
         web.get("/health", node_api.health),
         web.get("/livez", node_api.livez),
         web.get("/readyz", node_api.readyz),

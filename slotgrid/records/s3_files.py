@@ -42,7 +42,9 @@ class S3Files:
         try:
             await obstore.put_async(self._store, _key(task_id, name), path)
         except (BaseError, OSError) as cause:
-            raise NotShared(f"{name}: {_reason(cause)}") from cause
+            # A caller reads the exception; addresses and paths are for the log only.
+            log.warning("artifacts.not_shared", task_id=task_id, name=name, reason=_reason(cause))
+            raise NotShared(f"{name}: the storage of artifacts did not take it") from cause
 
     async def open(self, task_id: str, name: str) -> File | None:
         """The file in pieces; None if it is missing or unreadable."""

@@ -41,7 +41,7 @@ class SharedFolder:
         try:
             await asyncio.to_thread(_copy, path, inside(self._folder, task_id, name))
         except OSError as cause:
-            raise NotShared(f"{name}: {cause.strerror or cause}") from cause
+            raise NotShared(f"{name}: {cause.strerror or type(cause).__name__}") from cause
 
     async def open(self, task_id: str, name: str) -> File | None:
         """Path of the file; None if it is missing or unreadable."""

@@ -171,3 +171,33 @@ async def test_a_file_that_cannot_be_reached_is_not_there(
 def test_what_is_no_place_for_files_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="ARTIFACTS_URL"):
         Settings.from_env({"ARTIFACTS_URL": url})
+
+
+NAMES = [
+    "Report (1).pdf",
+    "Отчёт 😀.pdf",
+    "100% %2F #1 [a] {b} ^~`'.txt",
+    "a;b=c&d+e@f,g!$.txt",
+    "Ж" * 118 + ".txt",
+]
+
+
+async def test_a_file_of_any_name_is_stored_and_removed(tmp_path: Path, shared: str) -> None:
+    functions = {
+        "names.py": """
+from slotgrid.function import Context, function
+
+@function()
+async def names(context: Context, names: list[str]) -> list[str]:
+    return [(await context.save(name, name)).name for name in names]
+"""
+    }
+    async with durable_worker(tmp_path, functions, ARTIFACTS_URL=shared) as worker:
+        task = await finished(worker, await accepted(worker, "names", input={"names": NAMES}))
+        assert task["result"] == NAMES
+        await until_gone(tmp_path)
+        for file in task["artifacts"]:
+            assert (await worker.request("GET", file["url"])).body == file["name"].encode()
+        await worker.worker.artifacts.remove_ids([task["id"]])
+        for file in task["artifacts"]:
+            assert (await worker.request("GET", file["url"])).status == 410

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.harness.in_process.worker import browserless_worker
 from tests.worker.talks import talks
 
@@ -188,6 +190,31 @@ async def test_an_error_that_cannot_be_printed_is_still_told(tmp_path: Path) -> 
         problem = await worker.problem("talks")
         assert problem["type"] == "/problems/function-failed"
         assert "Mute" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ('open("/srv/node/rates.csv")', "No such file or directory: 'rates.csv'"),
+        ('open("rates.csv")', "No such file or directory: 'rates.csv'"),
+        ('import os; os.link("/srv/a b", "/srv/c")', "No such file or directory: 'a b' -> 'c'"),
+        (
+            "from playwright.async_api import Error; "
+            "raise Error(\"ENOENT: no such file, copyfile '/tmp/a/b' -> '/srv/c'\")",
+            "ENOENT: no such file, copyfile 'b' -> 'c'",
+        ),
+        (
+            "from playwright.async_api import Error; raise Error('no xpath=/html/body/div')",
+            "no xpath=/html/body/div",
+        ),
+    ],
+)
+async def test_an_error_names_a_file_without_the_node_s_folders(
+    tmp_path: Path, statement: str, told: str
+) -> None:
+    async with browserless_worker(tmp_path, {"talks.py": talks(statement)}) as worker:
+        detail = (await worker.problem("talks"))["detail"]
+        assert detail.endswith(told)
 
 
 async def test_a_traceback_begins_where_the_authors_code_does(tmp_path: Path) -> None:

@@ -148,6 +148,16 @@ async def test_artifacts_are_saved_into_a_folder_also_when_the_task_failed(
     assert saved[Path("failure.png")].read_bytes() == b"what it looked like"
 
 
+async def test_an_artifact_of_any_name_is_saved_under_it(
+    run: Run, node: FakeNode, tmp_path: Path
+) -> None:
+    names = ["Report (1).pdf", "Отчёт 😀.txt", "100% %2F #1 {b} [c];d", "Ж" * 118 + ".txt"]
+    node.artifacts = {name: name.encode() for name in names}
+    ran = await run("call", "hello", "--save", str(tmp_path))
+    assert ran.exit_code == 0, ran.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == node.artifacts
+
+
 async def test_an_artifact_never_lands_outside_of_its_folder(
     run: Run, node: FakeNode, tmp_path: Path
 ) -> None:
