@@ -1,8 +1,7 @@
 """What a page says."""
 
-import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from playwright.async_api import Page
 
@@ -10,22 +9,8 @@ from slotgrid.function import Context, Meta, function
 from worker.pages.elements import find
 from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
+from worker.pages.page_content import Format, PageContent, Part, read_content
 from worker.pages.reading import read
-
-# The part that a reader came for, when the page says which; `innerText` is what is shown, so
-# hidden parts, scripts and styles are left out and line breaks fall where they are seen.
-_READ = """([root, format]) => {
-  const whole = document.documentElement;
-  root ??= document.querySelector("main, [role=main], article") ?? document.body ?? whole;
-  const meta = name => document.querySelector(`meta[name=${name}]`)?.content ?? null;
-  return {
-    content: format === "text" ? root.innerText ?? root.textContent : root.outerHTML,
-    title: document.title,
-    language: whole.lang || null,
-    description: meta("description"),
-    encoding: document.characterSet,
-  };
-}"""
 
 
 @dataclass(frozen=True)
@@ -49,18 +34,40 @@ async def page_text(
     context: Context,
     url: Url,
     *,
-    format: Literal["text", "html"] = "text",  # noqa: A002  the word that callers know
+    format: Format = "text",  # noqa: A002  the word that callers know
     selector: Annotated[
         Selector | None,
-        Meta(description="Only the first element that it matches; default the main part"),
+        Meta(description="Only the first element that it matches, instead of `part`"),
     ] = None,
+    part: Annotated[
+        Part,
+        Meta(description="The main part of the page, or all of it with navigation and footers"),
+    ] = "main",
+    frames: Annotated[
+        bool, Meta(description="Append the text of the frames that are shown, in their order")
+    ] = False,
     max_chars: Annotated[int, Meta(ge=1, le=5_000_000)] = 200_000,
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
 ) -> PageText:
-    """Read a page's main part as its readers see it, or its HTML after scripts have run."""
+    """Read a page's main part as its readers see it, or its HTML after scripts have run.
+
+    The main part is the main landmark (`main`), else the articles, else the page without its
+    navigation, footers and dialogs. Parts in open shadow roots are read in their place.
+
+    Limits:
+
+    - Closed shadow roots are not read, nor text that is drawn: in pictures, on a canvas, or by CSS
+      (`::before`, list markers).
+    - Frames are left out unless `frames` is true, or the page shows nothing else; their text comes
+      after that of the page.
+    - Text that readers uncover is left out until they do: closed `details`, other tabs, menus.
+    - Case is as shown (`text-transform`); values in the fields of a form are not text.
+    - XML without a style sheet gives its source.
+    - The `Content-Language` header is not read.
+    """
     visit = await open_page(
         context,
         url,
@@ -70,21 +77,17 @@ async def page_text(
         load_timeout_s=load_timeout_s,
     )
 
-    async def found_on(page: Page) -> dict[str, Any]:
+    async def content_of(page: Page) -> PageContent:
         root = await find(page, selector, state="attached") if selector else None
-        found: dict[str, Any] = await page.evaluate(_READ, [root, format])
-        return found
+        return await read_content(
+            page, root, part=part, format=format, frames=frames, max_chars=max_chars
+        )
 
-    found = await read(visit, found_on)
-    content = found.pop("content")
-    if format == "text":
-        content = re.sub(r"\n{3,}", "\n\n", content.replace("\xa0", " ")).strip()
+    read_part = await read(visit, content_of)
     return PageText(
-        content=content[:max_chars],
-        truncated=len(content) > max_chars,
+        **vars(read_part),
         url=visit.page.url,
         status=visit.status,
         loaded=visit.loaded,
         pending=visit.pending,
-        **found,
     )

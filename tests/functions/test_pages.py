@@ -1,21 +1,18 @@
-"""Opening pages: titles, texts, pictures, paper, and what is said when there is no page."""
+"""Opening pages: titles, pictures, paper, and what is said when there is no page."""
 
 import asyncio
 import io
-import itertools
 import struct
 
 import pypdf
 import pytest
 
 from functions.hello import Greeting, hello
-from functions.page_text import page_text
 from functions.page_title import Title, page_title
 from functions.pdf import pdf
 from functions.screenshot import screenshot
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
-from tests.site.transfers import SAMPLES
 from worker.pages.errors import ElementMissing, PageUnreachable
 from worker.pages.inputs import Viewport
 
@@ -147,37 +144,3 @@ async def test_a_pdf_is_printed_with_the_print_style(context: RecordingContext, 
     await pdf(context, site.at("/pages/article.html"), landscape=True)
     paper = pypdf.PdfReader(io.BytesIO(context.saved["page.pdf"]))
     assert paper.pages[0].mediabox.width == pytest.approx(842, abs=2)  # A4 on its side
-
-
-async def test_text_is_what_readers_of_the_main_part_see(
-    context: RecordingContext, site: Site
-) -> None:
-    read = await page_text(context, site.at("/pages/article.html"))
-    assert read.content.splitlines()[0] == "On tides"
-    assert "It pulls at the water.\nThe water follows." in read.content
-    assert "high  06:10\nlow   12:25" in read.content
-    for unseen in ("Nobody sees", "not for readers", "Subscribe", "switch scripts", "Home"):
-        assert unseen not in read.content
-    assert (read.title, read.language) == ("On tides | The Harbour Review", "en-GB")
-    assert read.description == "Why the sea comes and goes."
-    assert not read.truncated
-
-
-async def test_html_and_single_elements_can_be_read_and_are_bounded(
-    context: RecordingContext, site: Site
-) -> None:
-    address = site.at("/pages/late.html")
-    html = await page_text(context, address, format="html", wait_for="#items .item")
-    assert html.content.startswith('<main id="app"><p id="greeting">Here at last</p>')
-    aside = await page_text(context, site.at("/pages/article.html"), selector="aside")
-    assert aside.content == "Subscribe to our letter"
-    large = await page_text(context, site.at("/large?size_mb=2"), max_chars=1000)
-    assert (len(large.content), large.truncated) == (1000, True)
-
-
-async def test_text_in_any_encoding_arrives_whole(context: RecordingContext, site: Site) -> None:
-    for charset, told_by in itertools.product(SAMPLES, ("header", "meta")):
-        read = await page_text(context, site.at(f"/encoded/{charset}/{told_by}"))
-        assert (read.content, read.title) == (SAMPLES[charset].text, SAMPLES[charset].text)
-        assert read.language == SAMPLES[charset].language
-        assert read.encoding.lower() in {charset, "windows-1252"}  # browsers widen iso-8859-1
