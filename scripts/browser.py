@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from scripts import debian
+from scripts.fonts import ensure_fonts
 from scripts.progress import Line, StepFailed, command, failures_told, step
 from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.setting_aliases import NodeKind
@@ -13,6 +14,7 @@ from slotgrid.runtime.setting_choices import BrowserKind
 from slotgrid.runtime.settings import NO_DEFAULTS, Settings, SettingsError
 from worker.browser.errors import BrowserMissing
 from worker.browser.find_chromium import Executable, browser_version, find_executable
+from worker.browser.fonts import LATIN
 
 PLAYWRIGHT = Path(sys.executable).with_name("playwright")
 PLAYWRIGHT_NAMES = {
@@ -21,8 +23,6 @@ PLAYWRIGHT_NAMES = {
 }
 # The driver is a Node.js program; a minimal Debian lacks this library.
 DRIVER_LIBRARY = "libatomic1"
-# Without any font, text is neither drawn nor measured; Chromium's package only recommends some.
-FONTS = "fonts-liberation"
 NO_BROWSER = (
     "on Debian: sudo apt-get install -y {packages}\n"
     "Elsewhere, install Chromium in any way you like and name its binary: "
@@ -92,13 +92,14 @@ def install(kind: BrowserKind, line: Line) -> Executable:
             problems.append(str(failed))
     raise StepFailed(
         "No browser could be installed.\n" + "\n".join(problems),
-        remedy=NO_BROWSER.format(packages=f"{kind} {FONTS}"),
+        remedy=NO_BROWSER.format(packages=f"{kind} {LATIN}"),
     )
 
 
 def install_debians(kind: BrowserKind) -> None:
     """Debian's package"""
-    debian.install(kind.value, FONTS)
+    # Without any font, text is neither drawn nor measured; the package only recommends some.
+    debian.install(kind.value, LATIN)
 
 
 def install_playwrights(kind: BrowserKind) -> None:
@@ -121,10 +122,11 @@ def started_version(executable: Executable) -> str:
 
 
 def main() -> None:
-    """Make sure of a browser and its driver, by the settings of this folder."""
+    """Make sure of a browser, its driver and fonts, by the settings of this folder."""
     with failures_told():
         ensure_driver()
         ensure_browser(checked_settings())
+        ensure_fonts()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import platform
 import shutil
 from collections.abc import Mapping
 
-from scripts.progress import command
+from scripts.progress import StepFailed, command
 
 # apt must neither prompt nor wait for another apt for ever.
 QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -30,6 +30,15 @@ def this_distribution() -> str:
 def can_install() -> bool:
     """Whether apt-get is here and this user is root."""
     return shutil.which("apt-get") is not None and os.geteuid() == 0
+
+
+def installed(*packages: str) -> bool:
+    """Whether dpkg has all of these packages; false where there is no dpkg."""
+    try:
+        shown = command(["dpkg-query", "-W", "-f=${db:Status-Status}\n", *packages])
+    except StepFailed:  # also for a package that dpkg does not know
+        return False
+    return set(shown.splitlines()) == {"installed"}
 
 
 def update() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scripts.browser import checked_settings, ensure_browser, ensure_driver
+from scripts.fonts import ensure_fonts
 from scripts.progress import StepFailed, failures_told, paint, step
 from slotgrid.cli.local_fleet import LOCAL_DEFAULTS, LocalFleet, NotReady
 from slotgrid.cli.ports import PortRefused, Ports
@@ -89,6 +90,7 @@ def main() -> None:
         fleet = planned_fleet(settings)
         ensure_driver()
         ensure_browser(settings)
+        ensure_fonts()
         with step("fleet", live=False) as line:
             try:
                 fleet.start()

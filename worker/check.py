@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from slotgrid.runtime.settings import Settings, SettingsError
 from worker.app import functions_registry, launch_plan
 from worker.browser.errors import BrowserMissing
 from worker.browser.find_chromium import browser_version
+from worker.browser.fonts import SCRIPTS, Script, packages_for, undrawn_scripts
 from worker.plain.child_processes import PlainProcesses
 
 LAUNCH_TIMEOUT_S = 30.0
@@ -145,6 +146,7 @@ async def _chromium(settings: Settings) -> list[Check]:
             )
             page = await browser.new_page()
             await page.goto("data:text/html,<title>ok</title>")
+            undrawn = await undrawn_scripts(page)
             await browser.close()
     except BrowserMissing as error:
         return [Check("chromium", False, str(error), "install it as the message says")]
@@ -153,4 +155,15 @@ async def _chromium(settings: Settings) -> list[Check]:
         reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
         return [Check("chromium", False, f"it does not start: {reason[0]}", advice)]
     sandbox = "on" if plan.sandboxed else "off"
-    return [Check("chromium", True, f"{version} from {executable.source}, sandbox {sandbox}")]
+    started = f"{version} from {executable.source}, sandbox {sandbox}"
+    return [Check("chromium", True, started), _fonts(undrawn)]
+
+
+def _fonts(undrawn: Collection[Script]) -> Check:
+    """A missing script is not a fault, as many workers need none but Latin."""
+    if not undrawn:
+        return Check("fonts", True, f"all {len(SCRIPTS)} scripts that were tried are drawn")
+    names = ", ".join(script.name for script in undrawn)
+    advice = f"on Debian: sudo apt-get install {' '.join(packages_for(undrawn))}"
+    latin = all(script.name != "Latin" for script in undrawn)
+    return Check("fonts", latin, f"boxes are drawn instead of {names}", advice)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from slotgrid.runtime.workers_file import parse_inventory
 from tests.setup.paths import ROOT
+from worker.browser.fonts import PACKAGES as PACKAGES_OF_FONTS
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 PACKAGES = [name for name in ("slotgrid", "worker", "balancer") if (ROOT / name).is_dir()]
@@ -46,6 +47,12 @@ def test_everything_the_image_copies_is_here_and_sent_to_the_builder() -> None:
     assert copied <= sent
     assert [name for name in copied if not (ROOT / name).exists()] == []
     assert set(PACKAGES) <= copied
+
+
+def test_the_image_has_the_fonts_that_set_up_installs() -> None:
+    (installing,) = re.findall(r"apt-get install [^&]+", DOCKERFILE)
+    fonts = [word for word in installing.split() if word.startswith("fonts-")]
+    assert fonts == list(PACKAGES_OF_FONTS)
 
 
 def test_everything_installed_in_the_image_is_checked_by_hash() -> None:

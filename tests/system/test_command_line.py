@@ -73,8 +73,10 @@ def test_a_worker_is_started_used_and_drained_by_the_command_line(
 def test_check_finds_nothing_wrong_here_and_starts_nothing_that_stays(home: Home) -> None:
     checked = home.slotgrid("check", "--json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    names = {check["name"] for check in json.loads(checked.stdout)["checks"]}
-    assert names == {"settings", "key", "port", "data folder", "functions", "chromium"}
+    checks = {check["name"]: check["detail"] for check in json.loads(checked.stdout)["checks"]}
+    names = {"settings", "key", "port", "data folder", "functions", "chromium", "fonts"}
+    assert checks.keys() == names
+    assert "Latin" not in checks["fonts"]
     home.assert_nothing_left()
 
 
