@@ -1,108 +1,119 @@
-"""Finding the fields of a form by the names that people use, and filling each as its kind wants."""
+"""Filling in the fields of one form in turn, and checking them before it is sent."""
 
-from dataclasses import dataclass
-from typing import Annotated
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
-from playwright.async_api import Error, Locator, Page
+from playwright.async_api import Error, Page
 
-from slotgrid.function import Meta
-from worker.pages.elements import selector_fault
 from worker.pages.errors import ElementMissing
+from worker.pages.field_values import check, put
+from worker.pages.form_controls import ask
+from worker.pages.form_fields import FIELD_S, POLL_S, Field, FormFields, is_passing
+from worker.pages.form_values import FieldValue, text_of
+
+HIDDEN = "[redacted]"
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A file for a file field; `content` is base64 in JSON."""
-
-    filename: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^/\\]+$")]
-    content: bytes
-    content_type: str = "application/octet-stream"
+class FormUnclear(ValueError):
+    """The fields are of several forms, so it is open which one is to be sent."""
 
 
-class ValueRefused(ValueError):
-    """A field of that kind cannot take the value; the message says what it takes."""
+class FilledForm:
+    """The fields of a form, by the names that the input gives them.
 
-
-FieldValue = str | int | float | bool | list[str] | Upload
-
-_KIND = """element => element.tagName === "INPUT" ? element.type
-  : element.isContentEditable ? "text" : element.tagName.toLowerCase()"""
-# The text that stands at a box, for choosing among several boxes of one name.
-_CAPTION = """element => [element.value, element.labels?.[0]?.textContent?.trim()]"""
-
-
-async def find_field(page: Page, name: str) -> Locator:
-    """Find fields by label, then name, then placeholder, then CSS selector.
-
-    Radio buttons and boxes of one name are found together. Raises ElementMissing.
+    `changed` has the texts of fields that the page formatted: they hold all that they were given,
+    and more. No value of the fields named in `secrets` is shown anywhere.
     """
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    for found in (
-        page.get_by_label(name, exact=True),
-        page.locator(f'[name="{quoted}"]:not([type="hidden"])'),
-        page.get_by_placeholder(name, exact=True),
-    ):
-        if await found.count():
-            return found
-    try:
-        found = page.locator(f"css={name}")
-        if await found.count():
-            return found
-    except Error as cause:
-        fault = selector_fault(name, cause)
-        if not isinstance(fault, ValueError):
-            raise
-    raise ElementMissing(f"{page.url} has no field with the label, name or selector {name!r}")
 
+    def __init__(
+        self, page: Page, values: Mapping[str, FieldValue], secrets: Mapping[str, str]
+    ) -> None:
+        self._page = page
+        self.changed: dict[str, str] = {}
+        self._values: dict[str, FieldValue] = {**values, **secrets}
+        self._secrets = secrets
+        self._finder = FormFields(page, list(self._values))
+        self._fields: dict[str, Field] = {}
 
-async def fill_field(page: Page, name: str, value: FieldValue) -> None:
-    """Give a field its value. Raises ElementMissing, or ValueRefused."""
-    found = await find_field(page, name)
-    kind: str = await found.first.evaluate(_KIND)
-    if kind in {"checkbox", "radio"}:
-        await _tick(found, name, kind, value)
-    elif kind == "select":
-        await _select(found.first, name, value)
-    elif kind == "file":
-        if not isinstance(value, Upload):
-            raise ValueRefused(f"field {name!r} takes a file: {{filename, content}}")
-        await found.first.set_input_files(
-            {"name": value.filename, "mimeType": value.content_type, "buffer": value.content}
-        )
-    elif isinstance(value, bool | list | Upload):
-        raise ValueRefused(f"field {name!r} takes text, not {type(value).__name__}")
-    else:
-        await found.first.fill(str(value))
+    @property
+    def fields(self) -> list[Field]:
+        """The fields that were filled, in order; last one that is in a form, if any is."""
+        return sorted(self._fields.values(), key=lambda field: field.form >= 0)
 
+    async def texts(self) -> list[str]:
+        """What the fields hold, and what they were given: a page may send either."""
+        values = self._values.values()
+        given = [
+            text_of(value)
+            for value in values
+            if isinstance(value, str | int | float) and not isinstance(value, bool)
+        ]
+        held = [
+            str(await ask(field.element, "heldBy"))
+            for field in self.fields
+            if field.kind not in {"file", "checkbox", "radio"}
+        ]
+        return list({*given, *held})
 
-async def _tick(found: Locator, name: str, kind: str, value: FieldValue) -> None:
-    """Tick one box by True or False, or those of a group whose values or labels are given."""
-    if isinstance(value, bool):
-        await found.first.set_checked(value)
-        return
-    if isinstance(value, Upload):
-        raise ValueRefused(f"field {name!r} is a {kind}, not a file")
-    wanted = {str(one) for one in value} if isinstance(value, list) else {str(value)}
-    boxes = [(box, set(await box.evaluate(_CAPTION))) for box in await found.all()]
-    if missing := wanted - set().union(*(captions for _, captions in boxes)):
-        raise ValueRefused(f"field {name!r} has no choice {sorted(missing)}")
-    for box, captions in boxes:
-        if kind == "checkbox" or wanted & captions:
-            await box.set_checked(bool(wanted & captions))
+    async def fill(self) -> None:
+        """Fill in each field; one may appear, or get its choices, only when another is filled.
 
+        Raises ElementMissing, FieldAmbiguous, ElementUnusable, ValueRefused; all name the field.
+        """
+        for name in self._values:
+            await self._each(name, put)
+        # A field's change ends with its focus, and may change others, or enable the button.
+        with suppress(Error):
+            await self._fields[name].element.evaluate("field => field.blur?.()")
 
-async def _select(found: Locator, name: str, value: FieldValue) -> None:
-    """Choose options by their values or by what they show."""
-    if isinstance(value, bool | Upload):
-        raise ValueRefused(f"field {name!r} takes one of its choices, or a list of them")
-    wanted = [str(one) for one in value] if isinstance(value, list) else [str(value)]
-    choices: list[list[str]] = await found.evaluate(
-        "element => [...element.options].map(option => [option.value, option.label])"
-    )
-    values = [next((own for own, shown in choices if one in {own, shown}), None) for one in wanted]
-    if None in values:
-        raise ValueRefused(
-            f"field {name!r} has no choice {wanted[values.index(None)]!r}, "
-            f"but {[shown for _, shown in choices]}"
-        )
-    await found.select_option(value=[one for one in values if one is not None])
+    async def check(self, *, one_form: bool) -> None:
+        """Compare all fields with what they were given: scripts may change one because of another.
+
+        Raises as `fill` does, and FormUnclear for fields of several forms if `one_form` is asked.
+        """
+        for name in self._values:
+            try:
+                await self._each(name, check)
+            except ElementMissing as cause:
+                raise ElementMissing(
+                    f"field {name!r} was filled in, and is no longer there: another field changed "
+                    f"the page, which is now {self._page.url}"
+                ) from cause
+        homes = {field.home: field for field in self.fields if field.form >= 0}
+        if one_form and len(homes) > 1:
+            places = "; ".join(f"{field.name!r} in {field.form_tag}" for field in homes.values())
+            raise FormUnclear(
+                f"the fields are of {len(homes)} forms ({places}), and only one can be sent: "
+                "give the fields of one form, or name in `button` what sends them"
+            )
+
+    def is_secret(self, names: list[str]) -> bool:
+        """Whether a field that may be called by any of `names` is a secret one."""
+        return any(name in self._secrets for name in names)
+
+    async def _each(self, name: str, deed: Callable[..., Awaitable[str | None]]) -> None:
+        """Do `deed` with the field, again if the page replaces the field meanwhile."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + FIELD_S
+        while True:
+            try:
+                await self._once(name, deed)
+            except Error as error:
+                self._fields.pop(name, None)
+                if not is_passing(error) or clock() >= end:
+                    raise
+            else:
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _once(self, name: str, deed: Callable[..., Awaitable[str | None]]) -> None:
+        field = self._fields.get(name)
+        if field is None or not await ask(field.element, "isConnected"):
+            field = self._fields[name] = await self._finder.find(name)
+        secret = name in self._secrets
+        held = await deed(field, self._values[name], secret=secret)
+        if held is None:
+            self.changed.pop(name, None)
+        else:
+            self.changed[name] = HIDDEN if secret else held

@@ -1,46 +1,53 @@
 """A form, filled in and sent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from playwright.async_api import Error, Locator, Page
-
 from slotgrid.function import Artifact, Context, Meta, function
-from worker.pages.activity import watch
-from worker.pages.elements import find, selector_fault
-from worker.pages.errors import ElementMissing
+from worker.pages.buttons import press_if_there
+from worker.pages.dialogs import AnsweredDialogs, DialogAnswer, DialogSeen
+from worker.pages.downloads import save_download
+from worker.pages.elements import find
+from worker.pages.form_values import FieldValue
 from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
+from worker.pages.reactions import SENT, Followed, shown_by
+from worker.pages.submitting import Refusal, send
 
-from ._forms import FieldValue, Upload, fill_field, find_field
+from ._forms import FilledForm
 
 SETTLE_S = 15.0
 """Seconds that the page may take to answer before its state is reported as it is."""
 
 _MAX_TEXT_CHARS = 20_000
-_INVALID = """element => Object.fromEntries(
-  [...(element.form ?? document).querySelectorAll(":invalid")]
-  .filter(field => field.validationMessage)
-  .map(field => [field.name || field.id, field.validationMessage]))"""
-_SUBMIT = """element => (element.form ?? element.closest("form"))?.requestSubmit()"""
 
 
 @dataclass(frozen=True)
 class FormOutcome:
-    """What stands on the page afterwards.
+    """What came of it, and what the page shows afterwards.
 
-    `status` is the HTTP status when a page followed. `invalid` names the fields that the browser
-    itself refused, with its words; the form was not sent then. `settled` is false when the page
-    was still busy after 15 s. `loaded` and `pending` describe the page with the form, as it was
-    when it was filled in.
+    `submitted` is true only if something was seen to leave the page: `followed` is then `page`
+    (another document in the page, or in the frame of the form), `tab` (a new one), `download`,
+    `request` (of the page's script, to its own site or with a given value), or `route` (another
+    address without a request). It is false for `change` (only the text is another one) and null.
+    `url`, `title`, `text` and `status` are those of the page, tab or frame that answered; `status`
+    is null without a document or file. `invalid` names the fields that the browser itself refused,
+    with its words: nothing was sent then. `changed` has what fields hold where the page formatted
+    their value. `settled` is false when the page was still busy after 15 s. `loaded` and `pending`
+    describe the page with the form, as it was when it was filled in.
     """
 
     submitted: bool
+    followed: Followed | None
     url: str
     title: str
     text: str
     status: int | None
     invalid: dict[str, str]
+    changed: dict[str, str]
+    dialogs: list[DialogSeen]
+    download: Artifact | None
     settled: bool
     screenshot: Artifact | None
     loaded: bool
@@ -53,11 +60,12 @@ async def fill_form(
     url: Url,
     *,
     fields: Annotated[
-        dict[str, FieldValue | Upload],
+        dict[str, FieldValue],
         Meta(
             min_length=1,
             max_length=200,
-            description="Values by the fields' labels, names, placeholders or CSS selectors",
+            description="Values by the fields' labels, names, placeholders or CSS selectors: text, "
+            "numbers, true or false for a box, lists for several choices or files",
             examples=[{"Full name": "Ada", "size": "Large", "terms": True}],
         ),
     ],
@@ -70,7 +78,20 @@ async def fill_form(
     ] = {},  # noqa: B006  only read; a schema wants a value for its default
     submit: Annotated[bool, Meta(description="Send the form, or only fill it in")] = True,
     button: Annotated[
-        Selector | None, Meta(description="Text or CSS selector of the button that sends it")
+        Selector | None,
+        Meta(description="Text or CSS selector of the button that sends it, by default the form's"),
+    ] = None,
+    dismiss: Annotated[
+        list[Selector],
+        Meta(
+            max_length=10,
+            description="Texts or CSS selectors of buttons to press first, such as one of a cookie "
+            "banner; one that does not appear within 2 s is left out",
+        ),
+    ] = [],  # noqa: B006  only read
+    dialogs: DialogAnswer = "accept",
+    prompt_text: Annotated[
+        str | None, Meta(description="Text for the page's prompts; by default their own")
     ] = None,
     screenshot: Annotated[bool, Meta(description="Keep a picture of what comes after")] = False,
     wait_until: WaitUntil = "load",
@@ -79,56 +100,70 @@ async def fill_form(
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
 ) -> FormOutcome:
-    """Fill in a form, send it, and tell what comes after: a page, a message, or what is refused."""
-    visit = await open_page(
-        context,
-        url,
-        wait_until=wait_until,
-        wait_for=wait_for,
-        settle_s=settle_s,
-        load_timeout_s=load_timeout_s,
-    )
-    page = visit.page
-    for name, value in (fields | secret_fields).items():
-        await fill_field(page, name, value)
-    await context.status(f"{len(fields) + len(secret_fields)} fields filled")
-    last = (await find_field(page, list(fields)[-1])).first
-    invalid: dict[str, str] = await last.evaluate(_INVALID) if submit else {}
-    status, settled = None, True
-    if submit and not invalid:
-        async with watch(page) as following:
-            await _send(page, last, button)
-            settled = await following.quiet(at_most_s=SETTLE_S)
-            status = following.status
-        if wait_for_after is not None:
-            await find(page, wait_for_after)
-    text = await page.evaluate("document.body?.innerText ?? ''")
-    picture = await page.screenshot(full_page=True, timeout=0) if screenshot else None
-    return FormOutcome(
-        submitted=submit and not invalid,
-        url=page.url,
-        title=await page.title(),
-        text=text.strip()[:_MAX_TEXT_CHARS],
-        status=status,
-        invalid=invalid,
-        settled=settled,
-        screenshot=await context.save("after.png", picture) if picture else None,
-        loaded=visit.loaded,
-        pending=visit.pending,
-    )
+    """Fill in a form, send it, and tell what comes after: a page, a message, or what is refused.
+
+    Fields are also found in frames and open shadow roots. A value that a field would turn into
+    another one is refused with what the field takes.
+
+    Limits:
+    - One form a call: a form of several steps takes a call of a recipe or a function for each.
+    - A field without an `<input>`, `<select>`, `<textarea>` or editable text is not filled: lists
+      and calendars that a page draws itself, closed shadow roots, CAPTCHAs.
+    - Suggestions of a field are not chosen, and files are not dropped onto an area.
+    - Whether a site accepted the data is in `text` and `status`; `submitted` says it was sent.
+    - A form that is sent by a WebSocket counts as sent only if a value is readable in the message.
+    - Screenshots show what the page shows, secret values included.
+    """
+    page = await context.page()
+    async with AnsweredDialogs(page.context, dialogs, prompt_text=prompt_text) as answered:
+        visit = await open_page(
+            context,
+            url,
+            wait_until=wait_until,
+            wait_for=wait_for,
+            settle_s=settle_s,
+            load_timeout_s=load_timeout_s,
+        )
+        page = visit.page
+        for name in dismiss:
+            await press_if_there(page, name)
+        form = FilledForm(page, fields, secret_fields)
+        await form.fill()
+        await form.check(one_form=submit and button is None)
+        await context.status(f"{len(fields | secret_fields)} fields filled")
+        answer, sent = page.main_frame, None
+        if submit:
+            sent = await send(page, form.fields, await form.texts(), button, at_most_s=SETTLE_S)
+            answer = sent.reaction.answer
+        if sent and not sent.invalid and wait_for_after is not None:
+            await find(answer, wait_for_after)
+        title, text = await shown_by(answer)
+        file = sent.reaction.download if sent else None
+        picture = await answer.page.screenshot(full_page=True, timeout=0) if screenshot else None
+        followed = sent.reaction.followed if sent else None
+        return FormOutcome(
+            submitted=followed in SENT,
+            followed=followed,
+            url=answer.url,
+            title=title,
+            text=text.strip()[:_MAX_TEXT_CHARS],
+            status=sent.reaction.status if sent else None,
+            invalid=_in_words(form, sent.invalid) if sent else {},
+            changed=form.changed,
+            dialogs=answered.seen,
+            download=await save_download(context, file) if file else None,
+            settled=sent.settled if sent else True,
+            screenshot=await context.save("after.png", picture) if picture else None,
+            loaded=visit.loaded,
+            pending=visit.pending,
+        )
 
 
-async def _send(page: Page, field: Locator, button: str | None) -> None:
-    """Press the button, or ask the form of `field` to send itself."""
-    if button is None:
-        await field.evaluate(_SUBMIT)
-        return
-    pressed = page.get_by_role("button", name=button, exact=True)
-    if not await pressed.count():
-        pressed = page.locator(f"css={button}")
-    try:
-        if not await pressed.count():
-            raise ElementMissing(f"{page.url} has no button with the text or selector {button!r}")
-    except Error as cause:
-        raise selector_fault(button, cause) from cause
-    await pressed.first.click()
+def _in_words(form: FilledForm, refused: Sequence[Refusal]) -> dict[str, str]:
+    """The browser's words about fields; for a secret field ours, as the browser quotes values."""
+    return {
+        one.name: "the browser does not accept the value"
+        if form.is_secret(one.names)
+        else one.words
+        for one in refused
+    }

@@ -13,7 +13,16 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.site import attachments, catalogue, forms, journeys, reading, sessions, transfers
+from tests.site import (
+    attachments,
+    catalogue,
+    form_cases,
+    forms,
+    journeys,
+    reading,
+    sessions,
+    transfers,
+)
 from tests.site.markup import CLOSING, answer, closed_within
 
 PAGES_DIR = Path(__file__).parent / "pages"
@@ -87,7 +96,16 @@ def make_site() -> web.Application:
     app.cleanup_ctx.append(closing)
     app.on_shutdown.append(close)
     app.add_routes([web.get("/", index), web.get("/hazards", hazards)])
-    for theme in (attachments, catalogue, journeys, forms, reading, sessions, transfers):
+    for theme in (
+        attachments,
+        catalogue,
+        journeys,
+        form_cases,
+        forms,
+        reading,
+        sessions,
+        transfers,
+    ):
         app.add_routes(theme.ROUTES)
     app.router.add_static("/pages", PAGES_DIR)
     return app

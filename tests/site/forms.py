@@ -62,7 +62,8 @@ def _problems(posted: Posted) -> dict[str, str]:
     return problems
 
 
-def _received(posted: Posted) -> dict[str, list[str]]:
+def received_from(posted: Posted) -> dict[str, list[str]]:
+    """Return what a form sent, by its names."""
     received: dict[str, list[str]] = {}
     for name, value in posted.items():
         shown = (
@@ -84,7 +85,7 @@ async def place_order(request: web.Request) -> web.Response:
     posted = await request.post()
     if problems := _problems(posted):
         return answer("Order: please check", _order_form(problems), status=422)
-    received = _received(posted)
+    received = received_from(posted)
     rows = "".join(
         f"<dt>{escape(name)}</dt>" + "".join(f"<dd>{escape(value)}</dd>" for value in values)
         for name, values in received.items()
@@ -98,7 +99,7 @@ async def place_order(request: web.Request) -> web.Response:
 
 async def echo(request: web.Request) -> web.Response:
     """Answer a script's POST with what arrived, as JSON."""
-    return web.json_response({"received": _received(await request.post())})
+    return web.json_response({"received": received_from(await request.post())})
 
 
 ROUTES = (

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from playwright.async_api import ElementHandle, Error, Page
+from playwright.async_api import ElementHandle, Error, Frame, Page
 from playwright.async_api import TimeoutError as PageTimeout
 
 from worker.pages.errors import ElementMissing
@@ -12,7 +12,7 @@ FIND_S = 10.0
 
 
 async def find(
-    page: Page, selector: str, *, state: Literal["attached", "visible"] = "visible"
+    page: Page | Frame, selector: str, *, state: Literal["attached", "visible"] = "visible"
 ) -> ElementHandle:
     """Wait for the first element that `selector` names, at most `FIND_S`.
 

@@ -9,5 +9,9 @@ class ElementMissing(RuntimeError):
     """The page has no element that the input names."""
 
 
+class ElementUnusable(RuntimeError):
+    """An element is there, but a person could not use it either; the message says why."""
+
+
 class DownloadFailed(RuntimeError):
     """A file that a page sent could not be kept; the message names it and says why."""

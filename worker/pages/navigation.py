@@ -76,13 +76,13 @@ async def go(page: Page, url: str, *, waits: Waits) -> Visit:
     try:
         response = await page.goto(url, wait_until=waits.until, timeout=0)
     except Error as cause:
-        if (reason := _reason(cause.message)) is None:
+        if (reason := failure_reason(cause.message)) is None:
             raise
         raise PageUnreachable(f"{url} cannot be opened: {reason}") from cause
     return Visit(page, response.status if response else None, waits)
 
 
-def _reason(message: str) -> str | None:
+def failure_reason(message: str) -> str | None:
     """Say why a navigation failed; None when the failure was not the address's."""
     if "Download is starting" in message:
         return "it answers with a download, not with a page"

@@ -1,0 +1,324 @@
+// Functions about a form's controls. Python puts them before each script that calls one of them.
+
+const NOT_FIELDS = ["hidden", "submit", "button", "image", "reset"];
+const ROLES = ["textbox", "searchbox", "checkbox", "switch", "radio"];
+const BUTTONS = "button, input[type=submit i], input[type=image i], input[type=button i], [role=button]";
+// Words that a button of a form has, for a page without a form; as a test, not as a translation.
+const SENDS = /\b(submit|send|save|sign ?(in|up)|log ?(in|on)|register|join|search|subscribe|continue|next|apply|order|buy|pay|book|confirm|go|ok)\b|senden|speichern|anmelden|suchen|weiter|bestellen|envoyer|enviar|valider|buscar|invia|zoeken/i;
+
+const tidy = text => (text ?? "").replace(/\s+/g, " ").trim();
+// "Full name *:" is "Full name" to a reader.
+const bare = text => text.replace(/^[*\s]+|[*:\s]+$/g, "");
+
+/** All elements in tree order, those of open shadow roots included. */
+function* everything(root) {
+  for (const element of root.querySelectorAll("*")) {
+    yield element;
+    if (element.shadowRoot) yield* everything(element.shadowRoot);
+  }
+}
+
+const parentOf = node => node.assignedSlot ?? node.parentNode ?? node.host ?? null;
+
+/** The nearest ancestor that matches, through shadow roots. */
+function closest(element, selector) {
+  for (let node = element; node; node = parentOf(node)) {
+    if (node instanceof Element && node.matches(selector)) return node;
+  }
+  return null;
+}
+
+const isWithin = (node, ancestor) => {
+  for (; node; node = parentOf(node)) if (node === ancestor) return true;
+  return false;
+};
+
+/** The tag with id and classes, as one writes it in a selector. */
+function tagOf(element) {
+  const classes = [...element.classList].slice(0, 3).map(name => `.${name}`).join("");
+  const id = element.getAttribute("id");  // `form.id` is a field, if one is called id
+  return `${element.localName}${id ? `#${id}` : ""}${classes}`.slice(0, 100);
+}
+
+/** What a field is for whoever fills it; null for an element that is none. */
+function kindOf(element) {
+  if (element.localName === "input") return NOT_FIELDS.includes(element.type) ? null : element.type;
+  if (element.localName === "select" || element.localName === "textarea") return element.localName;
+  if (element.isContentEditable && !element.parentElement?.isContentEditable) return "editable";
+  const role = element.getAttribute("role")?.toLowerCase();
+  if (!ROLES.includes(role)) return null;
+  return role === "textbox" || role === "searchbox" ? null : `aria-${role}`;
+}
+
+/** The field that `element` is, labels or wraps; null when that is not one field alone. */
+function fieldOf(element) {
+  if (kindOf(element)) return element;
+  if (element.localName === "label" && element.control && kindOf(element.control)) return element.control;
+  const inside = [...everything(element.shadowRoot ?? element)].filter(kindOf);
+  return inside.length === 1 ? inside[0] : null;
+}
+
+/** Text without that of the controls inside, such as the options of a wrapped list. */
+function textOf(element) {
+  if (element.matches("select, textarea, script, style, button, [aria-hidden=true]")) return "";
+  return [...element.childNodes].map(node =>
+    node.nodeType === Node.TEXT_NODE ? node.data
+      : node.nodeType === Node.ELEMENT_NODE ? ` ${textOf(node)} ` : "").join("");
+}
+
+function labelsOf(element) {
+  if (element.labels) return [...element.labels];
+  return [...element.getRootNode().querySelectorAll("label")]
+    .filter(label => label.control === element || (element.id && label.htmlFor === element.id)
+      || label.contains(element));
+}
+
+function ariaLabels(element) {
+  const ids = (element.getAttribute("aria-labelledby") ?? "").split(/\s+/).filter(Boolean);
+  const named = ids.map(id => element.getRootNode().getElementById?.(id)).filter(Boolean);
+  return [named.map(textOf).join(" "), element.getAttribute("aria-label")];
+}
+
+const labelTexts = element =>
+  [...labelsOf(element).map(textOf), ...ariaLabels(element)].map(tidy).filter(Boolean);
+
+/** The caption of the group that a box or radio button belongs to. */
+function captionsOfGroup(element) {
+  const group = closest(element.parentNode, "fieldset, [role=radiogroup], [role=group]");
+  if (!group) return [];
+  const legend = group.querySelector(":scope > legend");
+  return [legend && textOf(legend), ...ariaLabels(group)].map(tidy).filter(Boolean);
+}
+
+const isTicked = kind => /checkbox|radio|switch/.test(kind);
+
+/** The element, and the custom elements in whose shadow root it is: a name may be on either. */
+function hostsOf(element) {
+  const found = [element];
+  for (let host = element.getRootNode().host; host; host = host.getRootNode().host) {
+    if (fieldOf(host) !== element) break;
+    found.push(host);
+  }
+  return found;
+}
+
+// How a name can mean a field, the surest way first. Selectors are Playwright's, so they are no. 6.
+const SELECTOR = 6, SIMILAR = 7;
+
+function rankOf(element, name) {
+  const hosts = hostsOf(element);
+  const labels = hosts.flatMap(labelTexts);
+  if (labels.includes(name)) return 0;
+  if (labels.map(bare).includes(bare(name))) return 1;
+  const captions = isTicked(kindOf(element)) ? captionsOfGroup(element) : [];
+  if (captions.map(bare).includes(bare(name))) return 2;
+  if (hosts.some(host => host.getAttribute("name") === name)) return 3;
+  const hints = hosts.flatMap(host => [host.getAttribute("placeholder"),
+    host.getAttribute("aria-placeholder"), host.getAttribute("title")]).map(tidy);
+  if (hints.includes(name)) return 4;
+  if (hosts.some(host => host.id === name)) return 5;
+  const loose = bare(name).toLowerCase();
+  if (loose.length < 2) return null;
+  return [...labels, ...hints].some(text => text.toLowerCase().includes(loose)) ? SIMILAR : null;
+}
+
+/** Why a person cannot see the element, or null. */
+function hiddenBecause(element) {
+  for (let node = element; node; node = parentOf(node)) {
+    if (!(node instanceof Element)) continue;
+    const style = getComputedStyle(node);
+    if (style.display === "none") return `${tagOf(node)} has display: none`;
+    if (node === element && style.visibility !== "visible") return "its visibility is hidden";
+    if (style.opacity === "0") return `${tagOf(node)} has opacity: 0`;
+  }
+  const box = element.getBoundingClientRect();
+  if (box.width <= 1 || box.height <= 1) return `it is ${Math.round(box.width)} × ${Math.round(box.height)} px small`;
+  if (box.right + scrollX <= 0 || box.bottom + scrollY <= 0) return "it is outside of the page";
+  return null;
+}
+
+const isSeen = element => hiddenBecause(element) === null;
+
+/** 2 for a field that is seen; 1 for one that a person sets by something else; 0 for a hidden one. */
+function visibilityOf(element, kind) {
+  const why = hiddenBecause(element);
+  if (!why) return 2;
+  if (kind === "file") return 1;
+  const stand_in = [...labelsOf(element), element.parentElement ?? element.getRootNode().host];
+  if (isTicked(kind) || kind === "select") return stand_in.some(one => one && isSeen(one)) ? 1 : 0;
+  return 0;
+}
+
+const formOf = element => element.form ?? closest(element, "form");
+
+/** What Python needs to choose among fields and to name them. */
+function factsOf(element, rank) {
+  const kind = kindOf(element), form = formOf(element);
+  return {
+    rank, kind, tag: tagOf(element), hidden: hiddenBecause(element),
+    visibility: visibilityOf(element, kind),
+    label: labelTexts(element)[0] ?? element.getAttribute("name") ?? tagOf(element),
+    group: kind === "radio" || kind === "checkbox" ? element.name : "",
+    form: form ? [...everything(document)].indexOf(form) : -1,
+    form_tag: form ? tagOf(form) : "",
+    multiple: Boolean(element.multiple),
+  };
+}
+
+/** The fields that `name` means; `selected` are the elements that a selector found. */
+function findFields([name, selected]) {
+  const found = new Map();
+  for (const element of selected) {
+    const field = fieldOf(element);
+    if (field && !found.has(field)) found.set(field, SELECTOR);
+  }
+  if (!selected.length) {
+    for (const element of everything(document)) {
+      const rank = kindOf(element) ? rankOf(element, tidy(name)) : null;
+      if (rank !== null) found.set(element, rank);
+    }
+  }
+  return { elements: [...found.keys()], facts: [...found].map(([field, rank]) => factsOf(field, rank)) };
+}
+
+/** The fields that the page shows, by their names, for an error. */
+function namesOfFields() {
+  const fields = [...everything(document)].filter(element => kindOf(element) && visibilityOf(element, kindOf(element)));
+  return [...new Set(fields.map(field => factsOf(field, 0).label))].slice(0, 30);
+}
+
+/** The boxes or radio buttons of one name in the form of `element`, and the texts of each. */
+function groupOf(element) {
+  const members = element.name
+    ? [...everything(document)].filter(other => other.localName === "input" && other.type === element.type
+        && other.name === element.name && formOf(other) === formOf(element))
+    : [element];
+  return {
+    elements: members,
+    facts: members.map(member => ({
+      captions: [member.value, ...labelTexts(member), ...labelTexts(member).map(bare)],
+      label: labelTexts(member)[0] ?? member.value,
+      own: member === element,
+    })),
+  };
+}
+
+/** What the browser itself makes of `value`: tried on a copy, which none of the page's scripts sees. */
+function trial(element, value) {
+  const copy = element.cloneNode();
+  copy.value = value;
+  const { type, min, max, step, maxLength } = copy;
+  return { kept: copy.value, type, min, max, step, max_length: maxLength ?? -1 };
+}
+
+/** What the field holds now. */
+const heldBy = element => element.isContentEditable ? element.innerText : element.value;
+
+/** Why nothing can be put into the element now, or null. */
+function obstacleOf(element) {
+  if (element.matches(":disabled")) {
+    const group = element.disabled ? null : closest(element, "fieldset:disabled");
+    return group ? `is disabled, as ${tagOf(group)} is` : "is disabled";
+  }
+  if (element.getAttribute("aria-disabled") === "true") return "is disabled";
+  if (element.readOnly) return "is read-only";
+  const hidden = hiddenBecause(element);
+  return hidden ? `is hidden: ${hidden}` : null;
+}
+
+/** What covers the middle of the element, or null. */
+function coverOf(element) {
+  element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+  const box = element.getBoundingClientRect();
+  const x = box.x + box.width / 2, y = box.y + box.height / 2;
+  let hit = document.elementFromPoint(x, y);
+  for (let inner = hit; inner?.shadowRoot; hit = inner) {
+    inner = inner.shadowRoot.elementFromPoint(x, y);
+    if (!inner || inner === hit) break;
+  }
+  if (!hit || isWithin(hit, element) || isWithin(element, hit)) return null;
+  if (labelsOf(element).some(label => isWithin(hit, label))) return null;
+  let whole = hit;  // of a banner's parts, the banner
+  for (let node = hit; node && !isWithin(element, node); node = parentOf(node)) {
+    if (node instanceof Element) whole = node;
+  }
+  const text = tidy(whole.innerText).slice(0, 80);
+  return text ? `${tagOf(whole)} ${JSON.stringify(text)}` : tagOf(whole);
+}
+
+/** A visible label of a box or radio button where a click does nothing but set it; else null. */
+const plainLabelOf = element => labelsOf(element).find(label =>
+  isSeen(label) && ![...everything(label)].some(one => one !== element && one.matches("a[href], button, input, select")))
+  ?? null;
+
+const nameOfButton = element => tidy(element.getAttribute("aria-label") || element.innerText || element.value
+  || element.getAttribute("alt") || element.getAttribute("title")) || tagOf(element);
+
+const isSubmitter = element => ["submit", "image"].includes(element.type);
+
+/** The buttons that send `form`, in tree order, image buttons included. */
+const submittersOf = form => [...everything(form.getRootNode())]
+  .filter(element => isSubmitter(element) && formOf(element) === form);
+
+/** The button that a person would press for the field: {button, disabled, choices}.
+
+Of a form its default button: the first that is seen, else the first. Without a form the one that is
+nearest to all fields and says that it sends.
+*/
+function sendingButton(element, others) {
+  const form = formOf(element);
+  if (form) {
+    const all = submittersOf(form);
+    const button = all.find(isSeen) ?? all[0]
+      ?? onlyOne([...everything(form)].filter(one => one.matches(BUTTONS) && isSeen(one)));
+    return { button: button ?? null, choices: [] };
+  }
+  for (let area = element; area; area = parentOf(area)) {
+    if (!(area instanceof Element) || !others.every(other => isWithin(other, area))) continue;
+    const buttons = [...everything(area)].filter(one => one.matches(BUTTONS) && isSeen(one) && !formOf(one));
+    const sending = buttons.filter(isSubmitter), saying = buttons.filter(one => SENDS.test(nameOfButton(one)));
+    const button = onlyOne(saying) ?? onlyOne(sending);
+    if (button) return { button, choices: [] };
+    if (saying.length || sending.length) return { button: null, choices: buttons.map(nameOfButton) };
+  }
+  const all = [...everything(document)].filter(one => one.matches(BUTTONS) && isSeen(one) && !formOf(one));
+  return { button: onlyOne(all), choices: all.map(nameOfButton).slice(0, 20) };
+}
+
+const onlyOne = found => (found.length === 1 ? found[0] : null);
+
+/** Notes what leaves no request: submit events, and messages into WebSockets. */
+function watchSending(element) {
+  const seen = { submits: 0, messages: [] }, send = WebSocket.prototype.send;
+  formOf(element)?.addEventListener("submit", () => { seen.submits += 1; }, true);
+  WebSocket.prototype.send = function (data) {
+    if (typeof data === "string" && seen.messages.length < 50) seen.messages.push(data.slice(0, 65536));
+    return send.call(this, data);
+  };
+  return seen;
+}
+
+/** The fields of the form that the browser itself refuses, with its words. */
+function refusedFields(element, button) {
+  const form = formOf(element);
+  if (!form || form.hasAttribute("novalidate") || button?.formNoValidate) return [];
+  return [...everything(form.getRootNode())]
+    .filter(field => field.willValidate && !field.validity.valid && formOf(field) === form)
+    .map(field => ({
+      name: field.getAttribute("name") || field.id || labelTexts(field)[0] || tagOf(field),
+      names: [...labelTexts(field), ...labelTexts(field).map(bare), field.getAttribute("name"), field.id,
+        field.getAttribute("placeholder")].filter(Boolean),
+      words: field.validationMessage || "is not valid",
+    }));
+}
+
+const isDisabled = element => element.matches(":disabled") || element.getAttribute("aria-disabled") === "true";
+
+/** 0 for a visible button of the field's form, 1 for another visible one, 2 for a hidden one. */
+const rankOfButton = (button, field) =>
+  !isSeen(button) ? 2 : field && formOf(field) && formOf(button) === formOf(field) ? 0 : 1;
+
+const namesOfButtons = () => [...everything(document)]
+  .filter(one => one.matches(BUTTONS) && isSeen(one)).map(nameOfButton).slice(0, 30);
+
+const isConnected = element => element.isConnected;
