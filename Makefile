@@ -16,7 +16,7 @@ GATE ?=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check lint format lock bench docker clean python runtime dev tools
+.PHONY: help run test test-long check lint format docs lock bench docker clean python runtime dev tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F '|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -39,6 +39,9 @@ lint: dev ## Format, lint, types, import contracts, spelling, shell, Dockerfile:
 format: dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+docs: dev ## Run the examples of the shipped functions and write docs/functions/*.md anew
+	@$(BIN)/python -m tests.docs.function_pages
 
 lock: dev ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade for the newest versions)
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev --group build -o requirements-dev.lock

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ FOLDER = "/home/ada/slotgrid"
 NOT_RUN = {"make run\nmake test\n", "source .venv/bin/activate\n"}
 """What the tests themselves stand on."""
 ANSWERS = {"text", "json"}
+NO_SERVERS: Mapping[str, str] = {}
 VARYING = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
@@ -91,9 +92,12 @@ def fleet(home: Home) -> Iterator[Started]:
 
 
 class Reader:
-    """Types commands, saves files, and sees what the terminal shows."""
+    """Types commands, saves files, and sees what the terminal shows.
 
-    def __init__(self, started: Started) -> None:
+    `servers` are further addresses that the page names, and where they are here.
+    """
+
+    def __init__(self, started: Started, servers: Mapping[str, str] = NO_SERVERS) -> None:
         self.folder = started.home.root
         self._started = started
         port = started.url.rpartition(":")[2]
@@ -110,6 +114,8 @@ class Reader:
             f"{socket.gethostname()}-{port}": f"{HOST}-{written}",
             f"{socket.gethostname()}-worker": f"{HOST}-worker",
         }
+        self._servers = dict(servers)
+        self._read_as |= {here: there for there, here in servers.items()}
         for number, own in enumerate(started.listed):
             self._read_as[f"http://127.0.0.1:{own}"] = f"http://127.0.0.1:{3000 + number}"
 
@@ -121,19 +127,22 @@ class Reader:
             if saved is not None:
                 self._saves(block.text, saved[1])
             elif block.language == "sh":
-                shown = self._types(block.text) if block.text not in NOT_RUN else ""
+                shown = self.types(block.text) if block.text not in NOT_RUN else ""
             elif block.language in ANSWERS:
                 yield same(block.text), same(shown)
 
-    def _types(self, command: str) -> str:
+    def types(self, command: str) -> str:
+        """Run a command in a shell; return what the terminal shows."""
         if command.startswith("export KEY="):
             # A terminal keeps it for what follows; each block here has a shell of its own.
-            self._env["KEY"] = self._types(
+            self._env["KEY"] = self.types(
                 f'unset KEY\n{command.removeprefix("export ")}echo "$KEY"'
             ).strip()
             return ""
+        for there, here in {self._started.address: self._started.url, **self._servers}.items():
+            command = command.replace(there, here)
         ran = subprocess.run(
-            ["bash", "-c", command.replace(self._started.address, self._started.url)],
+            ["bash", "-c", command],
             cwd=self.folder,
             env=self._env,
             stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from slotgrid.core.errors import problem_types
+from slotgrid.core.spec import FunctionSpec
 from slotgrid.runtime.metrics import GaugeReadings, Metrics
 from slotgrid.runtime.settings import TABLE
 from tests.docs.pages import ROOT
@@ -37,14 +38,14 @@ def settings_table() -> list[str]:
         default = row.default if row.derive else f"`{row.default}`" if row.default else ""
         unit = f" Unit: {row.unit}." if row.unit else ""
         rows.append((f"`{row.env}`", default, row.doc + unit))
-    return _table(("Setting", "Default", "What it is"), rows)
+    return table(("Setting", "Default", "What it is"), rows)
 
 
 def problems_table() -> list[str]:
     """Every problem type with its status and what to do."""
     kinds = sorted(problem_types().values(), key=lambda kind: kind.status)
     rows = [(str(kind.status), f"`{kind.name}`", kind.title, kind.advice) for kind in kinds]
-    return _table(("Status", "Type", "What happened", "What to do"), rows)
+    return table(("Status", "Type", "What happened", "What to do"), rows)
 
 
 def metrics_table() -> list[str]:
@@ -63,17 +64,25 @@ def metrics_table() -> list[str]:
         assert sample is not None
         labels = re.sub(r'="[^"]*"', "", sample[1] or "")
         rows.append((f"`{name}{labels}`", kind[1], text))
-    return _table(("Metric", "Kind", "What it says"), sorted(rows))
+    return table(("Metric", "Kind", "What it says"), sorted(rows))
 
 
 def functions_table() -> list[str]:
-    """Every function that is shipped."""
+    """Every function that is shipped, with its page."""
     rows = [
-        (f"`{spec.name}`", "yes" if "stream" in spec.modes else "", spec.description)
-        for spec in asyncio.run(_folder()).specs()
-        if spec.name in SHIPPED
+        (
+            f"[`{spec.name}`](docs/functions/{spec.name}.md)",
+            "yes" if "stream" in spec.modes else "",
+            spec.description,
+        )
+        for spec in shipped_specs()
     ]
-    return _table(("Function", "Streams", "What it does"), rows)
+    return table(("Function", "Streams", "What it does"), rows)
+
+
+def shipped_specs() -> list[FunctionSpec]:
+    """The functions that are shipped, by name."""
+    return [spec for spec in asyncio.run(_folder()).specs() if spec.name in SHIPPED]
 
 
 async def _folder() -> Registry:
@@ -82,11 +91,12 @@ async def _folder() -> Registry:
     return registry
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table of Markdown."""
     cells = [head, ["---"] * len(head), *rows]
     return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells]
 
 
 if __name__ == "__main__":
-    for table in (settings_table, functions_table, problems_table, metrics_table):
-        print("\n".join(table()), end="\n\n")
+    for made in (settings_table, functions_table, problems_table, metrics_table):
+        print("\n".join(made()), end="\n\n")
