@@ -7,6 +7,8 @@ from urllib.parse import urljoin
 from playwright.async_api import APIRequestContext, Error
 from protego import Protego
 
+from ._urls import origin_of
+
 MAX_ROBOTS_BYTES = 500 * 1024
 """A robots.txt is read so far, as RFC 9309 (2.5) permits; an incomplete last line is left out."""
 
@@ -30,19 +32,26 @@ _REASONS = {
     "Timeout": "the answer took too long",
     "certificate": "its certificate is not valid",
 }
+_HOST_DOWN = frozenset({"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED"})
+
+
+class RobotsForbid(RuntimeError):
+    """The start of a crawl is an address that its host's robots.txt forbids."""
 
 
 @dataclass(frozen=True)
 class Robots:
     """The rules of one host for one crawl; without `rules`, everything is permitted.
 
-    `unreadable` says why a host's rules cannot be known: then everything is forbidden.
+    `unreadable` says why a host's rules cannot be known: then everything is forbidden. `host_down`:
+    because nothing of that host can be had.
     """
 
     url: str = ""
     agent: str = ""
     rules: Protego = field(default_factory=Protego)
     unreadable: str | None = None
+    host_down: bool = False
 
     @classmethod
     def parse(cls, text: str, *, agent: str, url: str = "") -> "Robots":
@@ -68,8 +77,41 @@ class Robots:
         return None
 
 
+class RobotsFiles:
+    """The robots.txt of each host that a crawl visits, fetched once.
+
+    `agent` is what the rules name, a product token or a whole User-Agent header; `user_agent` is
+    the header to send. If not `obeyed`, everything is permitted and nothing is fetched.
+    """
+
+    def __init__(
+        self, requests: APIRequestContext, *, agent: str, user_agent: str, obeyed: bool
+    ) -> None:
+        self._requests = requests
+        self._agent = agent
+        self._headers = {"User-Agent": user_agent}
+        self.obeyed = obeyed
+        self._by_origin: dict[str, Robots] = {}
+
+    async def governing(self, url: str, *, seconds: float) -> Robots:
+        """Return the rules that govern `url`; `seconds` bounds the time to fetch them."""
+        if not self.obeyed:
+            return Robots()
+        origin = origin_of(url)
+        if origin not in self._by_origin:
+            self._by_origin[origin] = await read_robots(
+                self._requests, url, agent=self._agent, headers=self._headers, seconds=seconds
+            )
+        return self._by_origin[origin]
+
+
 async def read_robots(
-    requests: APIRequestContext, page_url: str, *, agent: str, seconds: float
+    requests: APIRequestContext,
+    page_url: str,
+    *,
+    agent: str,
+    headers: dict[str, str] | None = None,
+    seconds: float,
 ) -> Robots:
     """Fetch the robots.txt that governs `page_url`, by the proxy and with the cookies of its page.
 
@@ -78,13 +120,16 @@ async def read_robots(
     """
     url = urljoin(page_url, "/robots.txt")
     try:
-        response = await requests.get(url, max_redirects=MAX_REDIRECTS, timeout=seconds * 1000)
+        response = await requests.get(
+            url, headers=headers, max_redirects=MAX_REDIRECTS, timeout=seconds * 1000
+        )
         status, body = response.status, await response.body()
         await response.dispose()
     except Error as error:
         if "Max redirect count exceeded" in error.message:
             return Robots(url, agent)
-        return Robots(url, agent, unreadable=_reason(error.message))
+        code, reason = _reason(error.message)
+        return Robots(url, agent, unreadable=reason, host_down=code in _HOST_DOWN)
     if status == 429 or status >= 500:
         return Robots(url, agent, unreadable=f"it answers {status}")
     # Servers answer unknown addresses with a page; some send real rules as text/html, so that
@@ -118,6 +163,6 @@ def _with_query_decoded(text: str) -> str:
     return path + mark + query.replace("%2F", "/").replace("%2f", "/")
 
 
-def _reason(message: str) -> str:
+def _reason(message: str) -> tuple[str, str]:
     first = message.splitlines()[0]
-    return next((reason for code, reason in _REASONS.items() if code in first), first)
+    return next((known for known in _REASONS.items() if known[0] in first), ("", first))

@@ -1,29 +1,54 @@
-"""Addresses as a crawl sees them: one spelling each, and whose they are. Decides, without I/O."""
+"""Addresses as a crawl compares them: whose they are, and which are one. Decides, without I/O.
 
-from urllib.parse import urljoin, urlsplit, urlunsplit
+Every address here was resolved by the browser, so it is in the normal form of the URL standard.
+"""
+
+import re
+from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_ROUTES = ("/", "!")
 
 
-def normalise(url: str, base: str = "") -> str | None:
-    """Return the one spelling of an address, without fragment; None for what is no http address.
+def site_of(url: str) -> str:
+    """Return the site of an address: what a crawl does not leave.
 
-    Case of scheme and host, default ports and an empty path make no difference (RFC 3986, 6.2);
-    queries are left as they are, since only the site knows what their order means.
+    One host name and port. Scheme (with its default port), a leading `www.` and a dot at the end
+    of the name make no difference.
     """
-    try:
-        parts = urlsplit(urljoin(base, url.strip()))
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
-        host = f"{host}:{port}"
-    return urlunsplit((parts.scheme, host, parts.path or "/", parts.query, ""))
+    parts = urlsplit(url)
+    name = (parts.hostname or "").removesuffix(".")
+    apex = name.removeprefix("www.")
+    port = parts.port if parts.port != _DEFAULT_PORTS.get(parts.scheme) else None
+    return f"{apex if '.' in apex else name}:{port or ''}"
 
 
-def host_of(url: str) -> str:
-    """Return host and port, which is how far a crawl goes."""
-    return urlsplit(url).netloc
+def page_of(url: str, *, routes: bool = False) -> str:
+    """Return the address of the document, without fragment; with `routes`, `#/a` and `#!a` stay."""
+    document, _, fragment = url.partition("#")
+    return url if routes and fragment.startswith(_ROUTES) else document
+
+
+def key_of(url: str) -> str:
+    """Return what two addresses of one page have in common.
+
+    The site stands for scheme and host; escapes are compared by RFC 3986 (6.2.2): `%7e` is `~`,
+    `%c3` is `%C3`. Queries are left in their order, since only the site knows what that means.
+    """
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return site_of(url) + _ESCAPE.sub(_same_escape, parts.path + query) + fragment
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port: what has a robots.txt of its own."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
+
+
+def _same_escape(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if character in _UNRESERVED else escape[0].upper()

@@ -1,62 +1,39 @@
 """A site's pages, link by link."""
 
-import asyncio
-import json
-from collections.abc import Awaitable
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Annotated
 
-from playwright.async_api import Error, Page
+from playwright.async_api import Page
 
-from slotgrid.function import Context, Deadline, Meta, function
-from worker.pages.errors import PageUnreachable
-from worker.pages.inputs import Url, WaitUntil
-from worker.pages.navigation import Waits, go
+from slotgrid.function import Context, InputRefused, Meta, function
+from worker.pages.inputs import SettleS, Url, WaitUntil
 
+from ._crawler import CrawledPage, Crawler, StoppedBy
 from ._frontier import Frontier
-from ._robots import Robots, read_robots
-from ._urls import normalise
+from ._pace import Pace
+from ._robots import RobotsFiles
+from ._tab import Tabs, Visiting
+from ._urls import origin_of, page_of
 
-AGENT = "Slotgrid"
-"""The product token by which robots.txt may address the crawl."""
-
-RESERVE_S = 2.0
-"""Seconds before the task's deadline at which a crawl stops, to hand over what it has."""
-
-# An SVG link's `href` is an object that holds the text.
-_READ = """() => ({
-  title: document.title,
-  links: [...document.querySelectorAll("a[href], area[href]")]
-    .filter(link => !link.rel?.split(/\\s+/).includes("nofollow"))
-    .map(link => link.href.baseVal ?? link.href),
-})"""
-
-T = TypeVar("T")
-StoppedBy = Literal["finished", "max_pages", "deadline"]
-
-
-@dataclass(frozen=True)
-class CrawledPage:
-    """One page: what it is, or why it could not be had. `depth` counts links from the start."""
-
-    url: str
-    depth: int
-    status: int | None = None
-    title: str | None = None
-    links: int = 0
-    redirected_to: str | None = None
-    error: str | None = None
+_NORMAL = "url => URL.canParse(url) && new URL(url).host ? new URL(url).href : null"
 
 
 @dataclass(frozen=True)
 class Crawl:
-    """Every page in the order of the visits; `found` counts addresses seen, visited or not."""
+    """Every page in the order of the visits, and why there is no further one.
+
+    `site` is where the start led, and what the crawl did not leave. `failed` counts pages with an
+    error or a status from 400 on, `found` the addresses seen, visited or not. `retry_after_s`:
+    how long the site wants to be left alone, when that stopped the crawl.
+    """
 
     pages: list[CrawledPage]
     failed: int
     found: int
     refused_by_robots: int
     stopped_by: StoppedBy
+    site: str
+    retry_after_s: float | None = None
 
 
 @function(timeout_s=1800, streaming=True)
@@ -72,99 +49,81 @@ async def crawl(
     delay_s: Annotated[float, Meta(ge=0, le=60, description="Pause between pages")] = 0.1,
     page_timeout_s: Annotated[float, Meta(gt=0, le=120)] = 10,
     robots: Annotated[bool, Meta(description="Obey robots.txt")] = True,
+    agent: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9._-]+)?( \([^()]*\))?$",
+            max_length=200,
+            description="Name by which the crawl shows itself to the site, at the end of the "
+            "browser's own, and by which robots.txt may address it",
+            examples=["Mybot/1.0 (+https://example.org/bot)"],
+        ),
+    ] = "Slotgrid",
     wait_until: WaitUntil = "domcontentloaded",
+    settle_s: SettleS = 0.5,
+    late_links_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=60,
+            description="Seconds that the scripts of a page may take to add links, if it has none "
+            "that leads on",
+        ),
+    ] = 1,
+    hash_routes: Annotated[
+        bool, Meta(description="Addresses that differ in `#/...` or `#!...` are pages of their own")
+    ] = False,
 ) -> Crawl:
-    """Follow the links of one host, nearest first; streams each page as a line of JSON.
+    """Follow the links of one site, nearest first; streams each page as a line of JSON.
 
-    A page that fails is recorded and the crawl goes on; one that is no page (a download) too.
-    Links marked nofollow are left alone. Ends before the task's deadline with what it has.
+    The site is the host where the start leads; http and https, `www.` and none, are one. A page
+    that fails is recorded and the crawl goes on; a download is recorded and not fetched. Ends
+    before the task's deadline with what it has.
+
+    Limits:
+    - Subdomains other than `www.` are other sites, which the crawl does not enter.
+    - A redirect to an address that robots.txt forbids is followed by the browser; the page is then
+      not read.
+    - Links that appear only after a click or after scrolling are not found, and links that scripts
+      add later than `late_links_s` neither; on a page that has links, only those are read that are
+      there when it has settled.
+    - Links in closed shadow roots, in frames of other origins, and those marked `nofollow` are not
+      followed.
+    - Files are recorded by name and type, not stored.
     """
-    start = normalise(url)
-    if start is None:
-        raise ValueError(f"{url} is not an address that can be crawled")
     page = await context.page()
-    rules = Robots()
-    if robots:
-        rules = await read_robots(page.context.request, start, agent=AGENT, seconds=page_timeout_s)
-    pause_s = max(delay_s, rules.delay_s)
-    frontier = Frontier(start, max_depth=max_depth, match=match, robots=rules)
-    pages: list[CrawledPage] = []
-    stopped_by: StoppedBy = "finished"
-    while (following := frontier.take()) is not None:
-        if pages:
-            await asyncio.sleep(min(pause_s, context.deadline.remaining_s))
-        left_s = context.deadline.remaining_s - RESERVE_S
-        if len(pages) == max_pages or left_s <= 0:
-            stopped_by = "max_pages" if len(pages) == max_pages else "deadline"
-            break
-        crawled, links = await _visit(page, *following, wait_until, min(page_timeout_s, left_s))
-        frontier.arrived(crawled.redirected_to or crawled.url, crawled.depth, links)
-        pages.append(crawled)
-        await context.stream(json.dumps(asdict(crawled), ensure_ascii=False) + "\n")
-        await context.progress(
-            f"{len(pages)} pages, {frontier.waiting} waiting", len(pages) / max_pages
-        )
-        if crawled.error is not None:
-            if context.deadline.remaining_s <= RESERVE_S:
-                stopped_by = "deadline"  # which cut this page short, so its links are not known
-                break
-            page = await _replaced(page)
+    user_agent = f"{await page.evaluate('navigator.userAgent')} {agent}"
+    start = await _normal(page, url, routes=hash_routes)
+    frontier = Frontier(start, max_depth=max_depth, match=match)
+    visiting = Visiting(wait_until, settle_s, late_links_s, hash_routes, frontier.leads_on)
+    crawler = Crawler(
+        context,
+        Tabs(page.context, user_agent, visiting),
+        frontier=frontier,
+        robots=RobotsFiles(
+            page.context.request, agent=agent.split("/")[0], user_agent=user_agent, obeyed=robots
+        ),
+        pace=Pace(delay_s),
+        max_pages=max_pages,
+        page_timeout_s=page_timeout_s,
+        routes=hash_routes,
+    )
+    stop = await crawler.run()
+    pages = crawler.pages
     return Crawl(
         pages=pages,
         failed=sum(one.error is not None or (one.status or 0) >= 400 for one in pages),
         found=frontier.found,
-        refused_by_robots=frontier.refused_by_robots,
-        stopped_by=stopped_by,
+        refused_by_robots=crawler.refused,
+        stopped_by=stop.reason,
+        site=origin_of(pages[0].redirected_to or pages[0].url) if pages else origin_of(start),
+        retry_after_s=stop.retry_after_s,
     )
 
 
-async def _visit(
-    page: Page, url: str, depth: int, wait_until: WaitUntil, timeout_s: float
-) -> tuple[CrawledPage, list[str]]:
-    """Open one page; return what it is, and its links."""
-    try:
-        status, read = await _within(timeout_s, _open_and_read(page, url, wait_until), url)
-    except PageUnreachable as error:
-        return CrawledPage(url, depth, error=str(error)), []
-    except Error as error:
-        return CrawledPage(url, depth, error=f"{url} failed: {error.message.splitlines()[0]}"), []
-    arrived = normalise(page.url)
-    redirected_to = None if arrived == url else arrived
-    links: list[str] = read["links"]
-    return CrawledPage(url, depth, status, read["title"], len(links), redirected_to), links
-
-
-async def _open_and_read(
-    page: Page, url: str, wait_until: WaitUntil
-) -> tuple[int | None, dict[str, Any]]:
-    visit = await go(page, url, waits=Waits(Deadline.after(600), wait_until))
-    while True:
-        try:
-            return visit.status, await page.evaluate(_READ)
-        except Error as error:
-            if "context was destroyed" not in error.message:
-                raise
-        # The page sends its reader on, by script or by its head: read where that leads. It may
-        # have only begun to, so that the page that is left counts as loaded: then, once more.
-        await page.wait_for_load_state(
-            wait_until if wait_until != "commit" else "domcontentloaded", timeout=0
-        )
-
-
-async def _within(seconds: float, opening: Awaitable[T], url: str) -> T:
-    """Await what opens `url`. Raises PageUnreachable when it takes longer than `seconds`."""
-    scope = asyncio.timeout(seconds)
-    try:
-        async with scope:
-            return await opening
-    except TimeoutError as cause:
-        if not scope.expired():
-            raise
-        raise PageUnreachable(f"{url} had not loaded after {seconds:.3g} s") from cause
-
-
-async def _replaced(page: Page) -> Page:
-    """Return a new page for one that failed: what hangs may go on hanging, or interrupt."""
-    new = await page.context.new_page()
-    await page.close()
-    return new
+async def _normal(page: Page, url: str, *, routes: bool) -> str:
+    """Return the address as the browser writes it. Raises InputRefused for what it cannot read."""
+    normal: str | None = await page.evaluate(_NORMAL, url)
+    if normal is None:
+        raise InputRefused("url", f"{url} is not an address that can be crawled")
+    return page_of(normal, routes=routes)

@@ -1,68 +1,80 @@
-"""One spelling an address, and what is visited next."""
+"""Which addresses are one page, and which are one site."""
 
 import pytest
 
-from functions._frontier import Frontier
-from functions._robots import Robots
-from functions._urls import host_of, normalise
+from functions._urls import key_of, origin_of, page_of, site_of
 
 
 @pytest.mark.parametrize(
-    ("url", "normal"),
+    "other",
     [
-        ("HTTP://Example.ORG", "http://example.org/"),
-        ("http://example.org:80/a#part", "http://example.org/a"),
-        ("https://example.org:443/", "https://example.org/"),
-        ("https://example.org:80/", "https://example.org:80/"),
-        ("http://example.org/?b=1&a=2", "http://example.org/?b=1&a=2"),
-        ("http://example.org/a?", "http://example.org/a"),
-        ("http://[::1]:8080/x", "http://[::1]:8080/x"),
-        (" http://example.org/a ", "http://example.org/a"),
-        ("mailto:a@example.org", None),
-        ("javascript:void 0", None),
-        ("http://", None),
-        ("http://example.org:port/", None),
-        ("http://[::1/", None),
+        "http://example.org/",
+        "https://www.example.org/",
+        "http://www.example.org/a?b=1",
+        "http://example.org./",
+        "https://user:password@example.org/",
     ],
 )
-def test_an_address_has_one_spelling(url: str, normal: str | None) -> None:
-    assert normalise(url) == normal
+def test_one_site_in_other_words(other: str) -> None:
+    assert site_of(other) == site_of("https://example.org/")
 
 
-def test_the_host_of_an_address_includes_its_port() -> None:
-    assert host_of("http://example.org:81/a") == "example.org:81"
+@pytest.mark.parametrize(
+    "other",
+    [
+        "https://example.com/",
+        "https://shop.example.org/",
+        "https://www.shop.example.org/",
+        "https://example.org:8443/",
+        "http://example.org:443/",
+        "https://xn--exmple-cua.org/",
+    ],
+)
+def test_another_site(other: str) -> None:
+    assert site_of(other) != site_of("https://example.org/")
 
 
-HERE = "http://example.org/"
+def test_a_name_of_one_part_keeps_its_www_and_addresses_their_port() -> None:
+    assert site_of("http://www.com/") != site_of("http://com/")
+    assert site_of("http://[::1]:8080/x") == site_of("http://[::1]:8080/y")
+    assert site_of("http://[::1]:8080/x") != site_of("http://[::1]/x")
 
 
-def test_the_nearest_address_comes_first_and_each_once() -> None:
-    frontier = Frontier(HERE, max_depth=2, match="*", robots=Robots())
-    assert frontier.take() == (HERE, 0)
-    frontier.arrived(HERE, 0, ["/a", "b#x", "/a", HERE, "http://elsewhere.org/", "mailto:x@y"])
-    assert frontier.take() == (f"{HERE}a", 1)
-    frontier.arrived(f"{HERE}a", 1, ["/c"])
-    assert frontier.take() == (f"{HERE}b", 1)
-    assert frontier.take() == (f"{HERE}c", 2)
-    frontier.arrived(f"{HERE}c", 2, ["/too-deep"])
-    assert frontier.take() is None
-    assert (frontier.found, frontier.waiting) == (4, 0)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://example.org/a", "https://www.example.org/a"),
+        ("http://example.org/%7eada", "http://example.org/~ada"),
+        ("http://example.org/%c3%bc?q=%c3%bc", "http://example.org/%C3%BC?q=%C3%BC"),
+        ("http://example.org/a?", "http://example.org/a"),
+    ],
+)
+def test_two_spellings_of_one_page(one: str, other: str) -> None:
+    assert key_of(one) == key_of(other)
 
 
-def test_where_a_redirect_led_is_not_visited_again() -> None:
-    frontier = Frontier(HERE, max_depth=2, match="*", robots=Robots())
-    frontier.take()
-    frontier.arrived(HERE, 0, ["/old", "/new"])
-    assert frontier.take() == (f"{HERE}old", 1)
-    frontier.arrived(f"{HERE}new", 1, [])
-    assert frontier.take() is None
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://example.org/a", "http://example.org/A"),
+        ("http://example.org/a", "http://example.org/a/"),
+        ("http://example.org/a%2Fb", "http://example.org/a/b"),
+        ("http://example.org/?a=1&b=2", "http://example.org/?b=2&a=1"),
+        ("http://example.org/#/a", "http://example.org/#/b"),
+        ("http://example.org:81/", "http://example.org/"),
+    ],
+)
+def test_two_pages(one: str, other: str) -> None:
+    assert key_of(one) != key_of(other)
 
 
-def test_patterns_and_robots_narrow_what_is_visited() -> None:
-    robots = Robots.parse("User-agent: *\nDisallow: /docs/private", agent="Slotgrid")
-    frontier = Frontier(HERE, max_depth=2, match="*/docs/*", robots=robots)
-    frontier.take()
-    frontier.arrived(HERE, 0, ["/docs/a", "/blog", "/docs/private"])
-    assert frontier.take() == (f"{HERE}docs/a", 1)
-    assert frontier.take() is None
-    assert frontier.refused_by_robots == 1
+def test_a_fragment_is_an_address_only_as_a_route() -> None:
+    assert page_of("http://example.org/a#part") == "http://example.org/a"
+    assert page_of("http://example.org/a#part", routes=True) == "http://example.org/a"
+    for route in ("http://example.org/a#/b", "http://example.org/a#!b"):
+        assert page_of(route) == "http://example.org/a"
+        assert page_of(route, routes=True) == route
+
+
+def test_an_origin_has_no_user_information() -> None:
+    assert origin_of("https://ada:secret@example.org:81/a?b") == "https://example.org:81/"

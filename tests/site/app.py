@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler
 from tests.site import (
     attachments,
     catalogue,
+    crawling,
     form_cases,
     forms,
     journeys,
@@ -23,7 +24,7 @@ from tests.site import (
     sessions,
     transfers,
 )
-from tests.site.markup import CLOSING, answer, closed_within
+from tests.site.markup import CLOSING, HIT, SENT, answer, closed_within
 
 PAGES_DIR = Path(__file__).parent / "pages"
 HITS = web.AppKey("hits", Counter[str])
@@ -49,6 +50,7 @@ MAX_DELAY_S = 60
 async def count_hits(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count requests by path."""
     request.app[HITS][request.path] += 1
+    request[HIT] = request.app[HITS][request.path]
     return await handler(request)
 
 
@@ -93,15 +95,17 @@ def make_site() -> web.Application:
     """Return the site; it keeps nothing but the count of requests."""
     app = web.Application(middlewares=[count_hits, delay])
     app[HITS] = Counter()
+    app[SENT] = Counter()
     app.cleanup_ctx.append(closing)
     app.on_shutdown.append(close)
     app.add_routes([web.get("/", index), web.get("/hazards", hazards)])
     for theme in (
         attachments,
         catalogue,
-        journeys,
+        crawling,
         form_cases,
         forms,
+        journeys,
         reading,
         sessions,
         transfers,

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from tests.site.app import HITS, make_site
+from tests.site.markup import SENT
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Site:
     url: str
     other_url: str
     hits: Counter[str]
+    sent: Counter[str]
 
     def at(self, path: str) -> str:
         """Return the address of a path that begins with a slash."""
@@ -33,6 +35,6 @@ async def site() -> AsyncIterator[Site]:
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
-        yield Site(f"http://127.0.0.1:{port}", f"http://localhost:{port}", app[HITS])
+        yield Site(f"http://127.0.0.1:{port}", f"http://localhost:{port}", app[HITS], app[SENT])
     finally:
         await runner.cleanup()

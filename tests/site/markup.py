@@ -1,12 +1,18 @@
 """How the site writes a page, and how a handler waits for the end of the site."""
 
 import asyncio
+from collections import Counter
 from html import escape
 
 from aiohttp import web
 
 CLOSING = web.AppKey("closing", asyncio.Event)
 """Set when the site shuts down: handlers that never answer wait for it."""
+
+SENT = web.AppKey("sent", Counter[str])
+"""How many bytes of each large file were sent, by path."""
+HIT = web.RequestKey("hit", int)
+"""How often the request's path was asked for, this time included."""
 
 
 def document(title: str, body: str, *, head: str = "", language: str = "en") -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiohttp import WSMsgType, hdrs, web
 
-from tests.site.markup import answer, closed_within, document, until_closed
+from tests.site.markup import SENT, answer, closed_within, document, until_closed
 
 KIB, MIB = 1024, 1024 * 1024
 SMALL_CSV = "name,price\nLamp no. 5,11.25\nChair no. 6,12.50\n"
@@ -51,6 +51,7 @@ async def large(request: web.Request) -> web.StreamResponse:
     with suppress(ConnectionError):
         for _ in range(size_mb):
             await response.write(bytes(MIB))
+            request.app[SENT][request.path] += MIB
     return response
 
 
@@ -61,6 +62,7 @@ async def endless(request: web.Request) -> web.StreamResponse:
     with suppress(ConnectionError):
         while not await closed_within(request, 0.01):
             await response.write(bytes(64 * KIB))
+            request.app[SENT][request.path] += 64 * KIB
     return response
 
 

@@ -15,3 +15,7 @@ class ElementUnusable(RuntimeError):
 
 class DownloadFailed(RuntimeError):
     """A file that a page sent could not be kept; the message names it and says why."""
+
+
+class AnswersWithDownload(PageUnreachable):
+    """The address answers with a file that the browser would save, not with a page."""

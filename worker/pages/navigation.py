@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from playwright.async_api import Error, Page
 
 from slotgrid.function import Deadline
-from worker.pages.errors import PageUnreachable
+from worker.pages.errors import AnswersWithDownload, PageUnreachable
 from worker.pages.inputs import WaitUntil
 
 MAX_PENDING = 20
 """Addresses in a list of those that a page was still waiting for."""
+
+DOWNLOAD = "it answers with a download, not with a page"
 
 _REASONS = {
     "ERR_NAME_NOT_RESOLVED": "its host name is not known",
@@ -78,14 +80,15 @@ async def go(page: Page, url: str, *, waits: Waits) -> Visit:
     except Error as cause:
         if (reason := failure_reason(cause.message)) is None:
             raise
-        raise PageUnreachable(f"{url} cannot be opened: {reason}") from cause
+        kind = AnswersWithDownload if reason == DOWNLOAD else PageUnreachable
+        raise kind(f"{url} cannot be opened: {reason}") from cause
     return Visit(page, response.status if response else None, waits)
 
 
 def failure_reason(message: str) -> str | None:
     """Say why a navigation failed; None when the failure was not the address's."""
     if "Download is starting" in message:
-        return "it answers with a download, not with a page"
+        return DOWNLOAD
     if "Cannot navigate to invalid URL" in message:
         return "the address is not a valid URL"
     if (found := re.search(r"net::(ERR_\w+)", message)) is None:
