@@ -12,6 +12,7 @@ from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, W
 from worker.pages.navigation import MAX_PENDING
 from worker.pages.opening import open_page
 from worker.pages.reading import read
+from worker.pages.results import Loaded, Pending
 
 from ._records import Field, Record, read_records
 
@@ -34,11 +35,14 @@ class Extraction:
     `pending` lists the addresses that such pages were still waiting for.
     """
 
-    records: list[Record]
-    pages: int
-    stopped_by: Literal["last-page", "max_pages", "max_records"]
-    loaded: bool
-    pending: list[str]
+    records: Annotated[list[Record], Meta(description="One for each item, in page order")]
+    pages: Annotated[int, Meta(description="Pages that were read")]
+    stopped_by: Annotated[
+        Literal["last-page", "max_pages", "max_records"],
+        Meta(description="Why no further page was read"),
+    ]
+    loaded: Loaded
+    pending: Pending
 
 
 @function(timeout_s=300, streaming=True)

@@ -13,6 +13,7 @@ from worker.pages.form_values import FieldValue
 from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
 from worker.pages.reactions import SENT, Followed, shown_by
+from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 from worker.pages.submitting import Refusal, send
 
 from ._forms import FilledForm
@@ -40,18 +41,18 @@ class FormOutcome:
 
     submitted: bool
     followed: Followed | None
-    url: str
-    title: str
+    url: Address
+    title: PageTitle
     text: str
-    status: int | None
+    status: Status
     invalid: dict[str, str]
     changed: dict[str, str]
     dialogs: list[DialogSeen]
     download: Artifact | None
     settled: bool
     screenshot: Artifact | None
-    loaded: bool
-    pending: list[str]
+    loaded: Loaded
+    pending: Pending
 
 
 @function(timeout_s=90)
@@ -96,7 +97,9 @@ async def fill_form(
     screenshot: Annotated[bool, Meta(description="Keep a picture of what comes after")] = False,
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
-    wait_for_after: WaitFor = None,
+    wait_for_after: Annotated[
+        Selector | None, Meta(description="Selector of an element to wait for once it is sent")
+    ] = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
 ) -> FormOutcome:

@@ -11,22 +11,23 @@ from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, W
 from worker.pages.opening import open_page
 from worker.pages.page_content import Format, PageContent, Part, read_content
 from worker.pages.reading import read
+from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 
 
 @dataclass(frozen=True)
 class PageText:
     """What the page says; `encoding` is the one that the page was sent in."""
 
-    content: str
-    truncated: bool
-    title: str
-    language: str | None
-    description: str | None
-    encoding: str
-    url: str
-    status: int | None
-    loaded: bool
-    pending: list[str]
+    content: Annotated[str, Meta(description="The text, or the HTML")]
+    truncated: Annotated[bool, Meta(description="Whether `max_chars` cut the content")]
+    title: PageTitle
+    language: Annotated[str | None, Meta(description="As the page says, such as `en`")]
+    description: Annotated[str | None, Meta(description="As the page says in its head")]
+    encoding: Annotated[str, Meta(description="In which the page was sent")]
+    url: Address
+    status: Status
+    loaded: Loaded
+    pending: Pending
 
 
 @function(timeout_s=60)

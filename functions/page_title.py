@@ -8,17 +8,18 @@ from slotgrid.function import Context, function
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
 from worker.pages.reading import read
+from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 
 
 @dataclass(frozen=True)
 class Title:
     """The title, the address that redirects led to, and its HTTP status."""
 
-    title: str
-    url: str
-    status: int | None
-    loaded: bool
-    pending: list[str]
+    title: PageTitle
+    url: Address
+    status: Status
+    loaded: Loaded
+    pending: Pending
 
 
 @function(timeout_s=30)

@@ -9,6 +9,7 @@ from slotgrid.function import Artifact, Context, Meta, function
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
 from worker.pages.reading import read
+from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 
 Length = Annotated[
     str,
@@ -21,11 +22,11 @@ class Document:
     """The PDF, and what it shows."""
 
     artifact: Artifact
-    title: str
-    url: str
-    status: int | None
-    loaded: bool
-    pending: list[str]
+    title: PageTitle
+    url: Address
+    status: Status
+    loaded: Loaded
+    pending: Pending
 
 
 @function(timeout_s=60)

@@ -12,6 +12,7 @@ from worker.pages.errors import ElementMissing, PageUnreachable
 from worker.pages.inputs import LoadTimeoutS, SettleS, Viewport, WaitFor
 from worker.pages.opening import open_page
 from worker.pages.reading import read
+from worker.pages.results import Loaded, PageTitle, Pending
 
 from ._file_server import content_type
 from .static_server import ServerDown, StaticServer
@@ -36,10 +37,12 @@ class Rendering:
     """The picture or PDF; `complaints` are errors of scripts, and files that were missing."""
 
     artifact: Artifact
-    title: str
-    complaints: list[str]
-    loaded: bool
-    pending: list[str]
+    title: PageTitle
+    complaints: Annotated[
+        list[str], Meta(description="Errors of scripts, and files that were missing")
+    ]
+    loaded: Loaded
+    pending: Pending
 
 
 # The server may end between its last health check and this task: the next attempt waits for it.

@@ -19,6 +19,7 @@ from worker.pages.inputs import (
 )
 from worker.pages.opening import open_page
 from worker.pages.reading import read
+from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class Screenshot:
     """The picture, and what it shows."""
 
     artifact: Artifact
-    title: str
-    url: str
-    status: int | None
-    loaded: bool
-    pending: list[str]
+    title: PageTitle
+    url: Address
+    status: Status
+    loaded: Loaded
+    pending: Pending
 
 
 @function(timeout_s=60)

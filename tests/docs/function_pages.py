@@ -74,16 +74,21 @@ answers: the tests run every one. [Write functions](../functions.md) shows how t
 
 {table}
 
-Most examples read [a small site](site), which this command serves from the project's folder, in
-another terminal:
+## Run the examples
+
+`make run` starts a fleet in one terminal; its first worker, on port 3000, answers the examples with
+`curl`. Most examples read [a small site](site), which this serves in a second terminal:
 
 ```sh
 {serve}
 ```
 
-The examples are for one worker on port 3000: `source .venv/bin/activate`, then `slotgrid worker`
-in a folder with a key (`make run` makes one). `curl` needs the key: `export KEY=$(slotgrid key)`.
-At the balancer of `make run` the port is 4000; the command line finds it by itself.
+In a third, in the project's folder:
+
+```sh
+source .venv/bin/activate
+export KEY=$(slotgrid key)
+```
 """
 
 
@@ -111,9 +116,7 @@ def _facts(spec: FunctionSpec) -> str:
 
 
 def _examples(examples: Sequence[Example], answers: Sequence[str]) -> Iterator[list[str]]:
-    if any(SITE in example.command for example in examples):
-        yield ["They read [a small site](site), which this serves from the project's folder:"]
-        yield [f"`{SERVE}`"]
+    yield ["[How to run them](README.md#run-the-examples)."]
     for number, example in enumerate(examples):
         yield [example.says]
         yield ["```sh", example.command, "```"]

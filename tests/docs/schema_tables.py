@@ -52,7 +52,7 @@ class SchemaTables:
         rows = []
         for name, field in found["properties"].items():
             default = "**required**" if self._is_input and name in required else ""
-            if "default" in field:
+            if self._is_input and "default" in field:
                 default = f"`{json.dumps(field['default'], ensure_ascii=False)}`"
             rows.append((f"`{name}`", self._kind(field), default, self._meaning(field)))
         columns = ("Field", "Type", "Default", "Meaning")
@@ -65,7 +65,7 @@ class SchemaTables:
             return self._reference(name)
         if "anyOf" in field:
             # A field that is null by default is null when it is left out: nobody gives that.
-            optional = "default" in field and field["default"] is None
+            optional = self._is_input and field.get("default", ...) is None
             parts = [one for one in field["anyOf"] if not (optional and one.get("type") == "null")]
             return " or ".join(dict.fromkeys(map(self._kind, parts)))
         if "enum" in field:
