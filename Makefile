@@ -40,7 +40,7 @@ format: dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-docs: dev ## Run the examples of the shipped functions and write docs/functions/*.md anew
+docs: dev ## Run the examples of the shipped functions and write docs/functions/*.md and the README's list anew
 	@$(BIN)/python -m tests.docs.function_pages
 
 lock: dev ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade for the newest versions)

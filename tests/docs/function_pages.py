@@ -1,6 +1,7 @@
 """The pages of the shipped functions, `docs/functions/*.md`, made from the functions themselves.
 
-`python -m tests.docs.function_pages` (`make docs`) runs the examples and writes the pages.
+`python -m tests.docs.function_pages` (`make docs`) runs the examples, and writes the pages and
+the README's list.
 """
 
 import inspect
@@ -15,10 +16,10 @@ from threading import Thread
 
 from slotgrid.core.spec import FunctionSpec
 from tests.docs.function_examples import EXAMPLES, SITE, Example
-from tests.docs.pages import DOCS, blocks
+from tests.docs.pages import DOCS, README, ROOT, blocks, table_after
 from tests.docs.reader import Reader, same, worker
 from tests.docs.schema_tables import SchemaTables, lines
-from tests.docs.tables import shipped_specs, table
+from tests.docs.tables import functions_table, shipped_specs, table
 from tests.harness.processes.home import Home
 
 FOLDER = DOCS / "functions"
@@ -164,12 +165,15 @@ def _write_all() -> None:
         finally:
             home.end_everything()
     _write(FOLDER / "README.md", index(specs))
+    readme = README.read_text(encoding="utf-8")
+    old = "\n".join(table_after(README, "## Functions that are shipped"))
+    _write(README, readme.replace(old, "\n".join(functions_table())))
 
 
 def _write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
-        print(f"written: docs/functions/{path.name}")
+        print(f"written: {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
