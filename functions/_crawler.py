@@ -5,11 +5,13 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from slotgrid.function import Context
+from slotgrid.function import Context, Meta
 from worker.pages.errors import PageUnreachable
+from worker.pages.growing import GrowthEnd
 from worker.pages.links import Links
+from worker.pages.results import Status
 
 from ._frontier import Frontier
 from ._pace import LIMITED, MAX_ATTEMPTS, MAX_RETRY_AFTER_S, Pace
@@ -36,24 +38,34 @@ StoppedBy = Literal["finished", "max_pages", "deadline", "rate-limited", "result
 
 @dataclass(frozen=True)
 class CrawledPage:
-    """One address: what it is, or why it could not be had. `depth` counts links from the start.
+    """One address: what it is, or why it could not be had."""
 
-    `kind` is `download` for a file that the browser does not show: `file_name` is the name under
-    which it would be saved, and it is not fetched. `attempts` counts the requests for a page whose
-    host answered 429 or 503.
-    """
-
-    url: str
-    depth: int
-    status: int | None = None
-    title: str | None = None
-    links: int = 0
-    redirected_to: str | None = None
-    error: str | None = None
-    kind: Literal["page", "download"] = "page"
-    content_type: str | None = None
-    file_name: str | None = None
-    attempts: int = 1
+    url: Annotated[str, Meta(description="Address that was visited")]
+    depth: Annotated[int, Meta(description="Links between the start and this page")]
+    status: Status = None
+    title: Annotated[
+        str | None, Meta(description="Null for a download and for a page that failed")
+    ] = None
+    links: Annotated[int, Meta(description="Links to addresses of http and https")] = 0
+    redirected_to: Annotated[
+        str | None, Meta(description="Where the address led, if that is another one")
+    ] = None
+    error: Annotated[str | None, Meta(description="Why the page could not be read")] = None
+    kind: Annotated[
+        Literal["page", "download"],
+        Meta(description="`download`: a file that the browser does not show; it is not fetched"),
+    ] = "page"
+    content_type: Annotated[str | None, Meta(description="Type, as the server names it")] = None
+    file_name: Annotated[
+        str | None, Meta(description="Name under which a download would be saved")
+    ] = None
+    attempts: Annotated[
+        int, Meta(description="Visits until the host no longer answered 429 or 503")
+    ] = 1
+    growth: Annotated[
+        GrowthEnd | None,
+        Meta(description="Why `load_more` and `scroll` brought nothing further"),
+    ] = None
 
 
 class Stop(Exception):
@@ -144,7 +156,9 @@ class Crawler:
             attempt += 1
             if self._left_s <= 0:
                 raise Stop("deadline")
-            visited = await self._tabs.visit(url, min(self._page_timeout_s, self._left_s))
+            left_s = self._left_s
+            timeout_s = min(self._page_timeout_s, left_s)
+            visited = await self._tabs.visit(url, timeout_s, left_s - timeout_s)
             if visited.status not in LIMITED:
                 self._limited_in_a_row = 0
                 self._pace.answered()
@@ -204,9 +218,10 @@ class Crawler:
             redirected_to=None if arrived == url else arrived,
             error=error,
             kind="download" if visited.download else "page",
-            content_type=(links.content_type if links else content_type) or None,
+            content_type=content_type or (links.content_type if links else None),
             file_name=visited.file_name,
             attempts=attempts,
+            growth=visited.growth,
         )
 
     async def _keep(self, record: CrawledPage) -> None:

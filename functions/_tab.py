@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 from playwright.async_api import BrowserContext, Download, Error, Page, Response
 
 from slotgrid.function import Deadline
 from worker.pages.errors import AnswersWithDownload, PageUnreachable
+from worker.pages.growing import Growth, GrowthEnd, LeftPage
 from worker.pages.inputs import WaitUntil
 from worker.pages.links import Links, read_links
 from worker.pages.navigation import Waits, go
@@ -26,6 +28,8 @@ POLL_S = 0.1
 STABLE_S = 0.25
 """Once late links have come, none more for this long means that all are there."""
 
+PDF = "application/pdf"
+
 
 @dataclass(frozen=True)
 class Visited:
@@ -35,6 +39,7 @@ class Visited:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     links: Links | None = None
+    growth: GrowthEnd | None = None
     download: bool = False
     file_name: str | None = None
     error: str | None = None
@@ -46,12 +51,16 @@ class Visiting:
 
     `late_links_s`: how long a page with scripts may take to add links, unless `leads_on` says of
     its address and links that they are enough. `routes`: fragments such as `#/a` are addresses.
+    `load_more`, `scroll`, `max_rounds`: how a page is made to grow, as in Growth.
     """
 
     wait_until: WaitUntil
     settle_s: float
     late_links_s: float
     routes: bool
+    load_more: str | None
+    scroll: bool
+    max_rounds: int
     leads_on: Callable[[str, list[str]], bool]
 
     def waits(self, timeout_s: float) -> Waits:
@@ -71,12 +80,15 @@ class Tabs:
         self._visiting = visiting
         self._tab: Tab | None = None
 
-    async def visit(self, url: str, timeout_s: float) -> Visited:
-        """Open `url`, and read its links; what fails is an error of the outcome."""
+    async def visit(self, url: str, timeout_s: float, growth_s: float) -> Visited:
+        """Open `url`, let the page grow, and read its links; a fault is an `error` of the outcome.
+
+        `timeout_s` is for the opening; what has not grown after `growth_s` more is left.
+        """
         if self._tab is None:
             self._tab = Tab(await self._context.new_page(), self._visiting)
             await self._tab.prepare(self._user_agent)
-        visited = await self._tab.visit(url, timeout_s)
+        visited = await self._tab.visit(url, timeout_s, growth_s)
         if visited.error is not None:
             await self.close()
         return visited
@@ -105,8 +117,8 @@ class Tab:
         cdp = await self.page.context.new_cdp_session(self.page)
         await cdp.send("Emulation.setUserAgentOverride", {"userAgent": user_agent})
 
-    async def visit(self, url: str, timeout_s: float) -> Visited:
-        """Open `url`, and read its links."""
+    async def visit(self, url: str, timeout_s: float, growth_s: float) -> Visited:
+        """Open `url`, and read its links, as Tabs does."""
         self._answer = self._file_name = None
         self._named.clear()
         self.page.on("response", self._note_answer)
@@ -123,7 +135,13 @@ class Tab:
             return Visited(url, *self._answered, error=f"{url} failed: {reason}")
         finally:
             self.page.remove_listener("response", self._note_answer)
-        return Visited(self.page.url, *self._answered, links=links)
+        if links.content_type == PDF:  # what the headless shell downloads, a full Chromium shows
+            name = unquote(urlsplit(self.page.url).path.rpartition("/")[2])
+            return Visited(url, *self._answered, download=True, file_name=name or None)
+        visited = Visited(self.page.url, *self._answered, links=links)
+        if self._visiting.load_more is None and not self._visiting.scroll:
+            return visited
+        return await self._grown(visited, links, growth_s)
 
     async def _opened(self, url: str, timeout_s: float) -> Links:
         if "#" in url:
@@ -148,6 +166,28 @@ class Tab:
             elif links is not before and now - changed_at >= STABLE_S:
                 break
         return links
+
+    async def _grown(self, visited: Visited, links: Links, seconds: float) -> Visited:
+        """Return the page with the links that it shows once it has grown, and those before."""
+        given = self._visiting
+        growth = Growth(
+            self.page, load_more=given.load_more, scroll=given.scroll, max_rounds=given.max_rounds
+        )
+        urls = dict.fromkeys(links.urls)
+        error = None
+        try:
+            async with asyncio.timeout(seconds):
+                while await growth.more():
+                    links = await self._read()
+                    urls.update(dict.fromkeys(links.urls))
+        except TimeoutError:
+            error = f"{visited.url} still grew when the time was over"
+        except LeftPage:
+            error = f"{given.load_more!r} leads to another page, {self.page.url}: it is a link"
+        except Error as fault:
+            error = f"{visited.url} failed: {fault.message.splitlines()[0]}"
+        links = replace(links, urls=list(urls), count=max(links.count, len(urls)))
+        return replace(visited, links=links, growth=growth.ended_by, error=error)
 
     async def _read(self) -> Links:
         while True:

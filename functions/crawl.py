@@ -6,6 +6,7 @@ from typing import Annotated
 from playwright.async_api import Page
 
 from slotgrid.function import Context, InputRefused, Meta, function
+from worker.pages.growing import LoadMore, MaxRounds, Scroll
 from worker.pages.inputs import SettleS, Url, WaitUntil
 
 from ._crawler import CrawledPage, Crawler, StoppedBy
@@ -20,20 +21,18 @@ _NORMAL = "url => URL.canParse(url) && new URL(url).host ? new URL(url).href : n
 
 @dataclass(frozen=True)
 class Crawl:
-    """Every page in the order of the visits, and why there is no further one.
+    """Every page in the order of the visits, and why there is no further one."""
 
-    `site` is where the start led, and what the crawl did not leave. `failed` counts pages with an
-    error or a status from 400 on, `found` the addresses seen, visited or not. `retry_after_s`:
-    how long the site wants to be left alone, when that stopped the crawl.
-    """
-
-    pages: list[CrawledPage]
-    failed: int
-    found: int
-    refused_by_robots: int
-    stopped_by: StoppedBy
-    site: str
-    retry_after_s: float | None = None
+    pages: Annotated[list[CrawledPage], Meta(description="One for each visit, in their order")]
+    failed: Annotated[int, Meta(description="Pages with an error, or with a status from 400 on")]
+    found: Annotated[int, Meta(description="Addresses of the site that were seen")]
+    refused_by_robots: Annotated[int, Meta(description="Addresses that robots.txt forbids")]
+    stopped_by: Annotated[StoppedBy, Meta(description="Why no further page was visited")]
+    site: Annotated[str, Meta(description="Where the start led, and what the crawl did not leave")]
+    retry_after_s: Annotated[
+        float | None,
+        Meta(description="Seconds that a host wants to be left alone, if that ended the crawl"),
+    ] = None
 
 
 @function(timeout_s=1800, streaming=True)
@@ -41,13 +40,17 @@ async def crawl(
     context: Context,
     url: Url,
     *,
-    max_pages: Annotated[int, Meta(ge=1, le=10_000)] = 50,
+    max_pages: Annotated[
+        int, Meta(ge=1, le=10_000, description="Addresses visited; downloads and failures count")
+    ] = 50,
     max_depth: Annotated[int, Meta(ge=0, le=100, description="Links from the start")] = 5,
     match: Annotated[
         str, Meta(max_length=500, description="Shell pattern of addresses, like */docs/*")
     ] = "*",
     delay_s: Annotated[float, Meta(ge=0, le=60, description="Pause between pages")] = 0.1,
-    page_timeout_s: Annotated[float, Meta(gt=0, le=120)] = 10,
+    page_timeout_s: Annotated[
+        float, Meta(gt=0, le=120, description="Seconds that a page may take to open")
+    ] = 10,
     robots: Annotated[bool, Meta(description="Obey robots.txt")] = True,
     agent: Annotated[
         str,
@@ -73,6 +76,9 @@ async def crawl(
     hash_routes: Annotated[
         bool, Meta(description="Addresses that differ in `#/...` or `#!...` are pages of their own")
     ] = False,
+    load_more: LoadMore = None,
+    scroll: Scroll = False,
+    max_rounds: MaxRounds = 50,
 ) -> Crawl:
     """Follow the links of one site, nearest first; streams each page as a line of JSON.
 
@@ -84,9 +90,9 @@ async def crawl(
     - Subdomains other than `www.` are other sites, which the crawl does not enter.
     - A redirect to an address that robots.txt forbids is followed by the browser; the page is then
       not read.
-    - Links that appear only after a click or after scrolling are not found, and links that scripts
-      add later than `late_links_s` neither; on a page that has links, only those are read that are
-      there when it has settled.
+    - Links that scripts add later than `late_links_s` are not found; on a page that has links, only
+      those are read that are there when it has settled, and those that `load_more` or `scroll`
+      brings.
     - Links in closed shadow roots, in frames of other origins, and those marked `nofollow` are not
       followed.
     - Files are recorded by name and type, not stored.
@@ -95,7 +101,16 @@ async def crawl(
     user_agent = f"{await page.evaluate('navigator.userAgent')} {agent}"
     start = await _normal(page, url, routes=hash_routes)
     frontier = Frontier(start, max_depth=max_depth, match=match)
-    visiting = Visiting(wait_until, settle_s, late_links_s, hash_routes, frontier.leads_on)
+    visiting = Visiting(
+        wait_until=wait_until,
+        settle_s=settle_s,
+        late_links_s=late_links_s,
+        routes=hash_routes,
+        load_more=load_more,
+        scroll=scroll,
+        max_rounds=max_rounds,
+        leads_on=frontier.leads_on,
+    )
     crawler = Crawler(
         context,
         Tabs(page.context, user_agent, visiting),

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.async_api import Error, async_playwright
 from functions import _crawler, _pace
 from functions.crawl import Crawl, crawl
 from slotgrid.core.deadlines import Deadline
+from slotgrid.runtime.setting_choices import BrowserKind
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
 from tests.site.transfers import MIB
@@ -70,8 +72,11 @@ async def test_a_host_that_refuses_page_after_page_ends_the_crawl(
     assert (crawled.stopped_by, crawled.retry_after_s) == ("rate-limited", 0)
 
 
-async def test_downloads_are_recorded_and_not_fetched(site: Site, tmp_path: Path) -> None:
-    plan = LaunchPlan()
+@pytest.mark.parametrize("kind", BrowserKind)
+async def test_downloads_are_recorded_and_not_fetched(
+    site: Site, tmp_path: Path, kind: BrowserKind
+) -> None:
+    plan = LaunchPlan(kind=kind)
     options = plan.launch_options(plan.executable(), boot_id="tests")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**options, downloads_path=tmp_path)
@@ -92,7 +97,9 @@ async def downloads_are_recorded(context: RecordingContext, site: Site) -> None:
     assert (large.file_name, large.content_type) == ("large.bin", "application/octet-stream")
     report = found["/crawl/report"]
     assert (report.file_name, report.content_type) == ("Bericht für März.pdf", "application/pdf")
-    assert sum(page.kind == "download" for page in crawled.pages) == 5
+    inline = found["/crawl/paper/M%C3%A4rz.pdf"]
+    assert (inline.file_name, inline.content_type) == ("März.pdf", "application/pdf")
+    assert sum(page.kind == "download" for page in crawled.pages) == 6
     assert found["/crawl/leaf/behind"].title == "Leaf behind"
     assert crawled.failed == 0
 
@@ -117,6 +124,32 @@ async def test_routes_in_the_fragment_are_pages_of_their_own_if_asked(
     ]
     assert all((page.status, page.redirected_to) == (200, None) for page in crawled.pages)
     assert len((await crawl(context, start, delay_s=0)).pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("way", "fields"), [("button", {"load_more": "#more"}), ("scroll", {"scroll": True})]
+)
+async def test_a_page_that_grows_is_read_to_its_end(
+    context: RecordingContext, site: Site, way: str, fields: dict[str, Any]
+) -> None:
+    start = site.at(f"/crawl/growing/{way}")
+    crawled = await crawl(context, start, delay_s=0, max_depth=0, **fields)
+    assert (crawled.pages[0].links, crawled.pages[0].error) == (8, None)
+    assert crawled.pages[0].growth in {"no-button", "nothing-new"}
+
+    crawled = await crawl(context, start, delay_s=0, max_depth=0, max_rounds=1, **fields)
+    assert 3 <= crawled.pages[0].links < 8
+    assert crawled.pages[0].growth == "max_rounds"
+
+
+async def test_a_button_that_is_a_link_is_an_error_of_its_page(
+    context: RecordingContext, site: Site
+) -> None:
+    start = site.at("/crawl/links?to=/crawl/growing/button")
+    crawled = await crawl(context, start, delay_s=0, max_depth=1, load_more="#away")
+    page = crawled.pages[1]
+    assert page.url == site.at("/crawl/growing/button")
+    assert "'#away' leads to another page" in (page.error or "")
 
 
 async def test_windows_dialogs_and_downloads_of_a_page_are_done_away_with(

@@ -110,7 +110,13 @@ async def limited(request: web.Request) -> web.Response:
 async def files(_request: web.Request) -> web.Response:
     """Link to files: large ones, endless ones, and one between two pages."""
     large = [f"/downloads/large.bin?size_mb=200&n={number}" for number in range(3)]
-    hrefs = ("/crawl/leaf/before", *large, "/downloads/endless.bin", "/crawl/report")
+    hrefs = (
+        "/crawl/leaf/before",
+        *large,
+        "/downloads/endless.bin",
+        "/crawl/report",
+        "/crawl/paper/März.pdf",
+    )
     return answer("Files", "".join(_link(href) for href in (*hrefs, "/crawl/leaf/behind")))
 
 
@@ -122,6 +128,11 @@ async def report(_request: web.Request) -> web.Response:
         content_type="application/pdf",
         headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
     )
+
+
+async def paper(_request: web.Request) -> web.Response:
+    """A PDF that is no attachment: some browsers show it."""
+    return web.Response(body=b"%PDF-1.4", content_type="application/pdf")
 
 
 async def late(request: web.Request) -> web.Response:
@@ -144,6 +155,28 @@ async def routed(_request: web.Request) -> web.Response:
       addEventListener("hashchange", show); show();
       </script>"""
     return answer("Routes", script)
+
+
+async def growing(request: web.Request) -> web.Response:
+    """A list that grows by two links at a time: by a button, or as its end is scrolled to."""
+    way = request.match_info["way"]
+    script = """<ul id="list"></ul><button id="more">More</button><a id="away" href="/arrived">A</a>
+      <script>
+      let count = 0;
+      const grow = () => setTimeout(() => {
+        for (let end = Math.min(count + 2, 7); count < end; count++)
+          list.insertAdjacentHTML("beforeend",
+            `<li style="height:600px"><a href="/crawl/leaf/${count}">${count}</a></li>`);
+        more.disabled = count === 7;
+      }, 50);
+      const by_scrolling = %s;
+      if (by_scrolling) {
+        more.remove();
+        new IntersectionObserver(([entry]) => entry.isIntersecting && grow()).observe(away);
+      } else more.onclick = grow;
+      grow();
+      </script>""" % ("true" if way == "scroll" else "false")
+    return answer("Growing", script)
 
 
 async def unwelcome(request: web.Request) -> web.Response:
@@ -192,8 +225,10 @@ ROUTES = (
     web.get("/crawl/limited/{name}", limited),
     web.get("/crawl/files", files),
     web.get("/crawl/report", report),
+    web.get("/crawl/paper/{name}", paper),
     web.get("/crawl/late", late),
     web.get("/crawl/routed", routed),
+    web.get("/crawl/growing/{way}", growing),
     web.get("/crawl/unwelcome/{how}", unwelcome),
     web.get("/crawl/nuisance", nuisance),
     web.get("/crawl/calendar/{month}", calendar),
