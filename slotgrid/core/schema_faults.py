@@ -6,7 +6,7 @@ lazy, so it stops when its caller has enough faults.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from slotgrid.core.validators import JsonSchema, Validator, pattern_validator
@@ -103,8 +103,8 @@ class FaultFinder:
             if self._reference_alone:
                 return
         for keyword, limit in schema.items():
-            if keyword in {"anyOf", "oneOf"} and (only := self._only_one(limit, value)) is not None:
-                yield from self._faults(only, value, path)
+            if keyword in {"anyOf", "oneOf"} and not self._accepts(schema, (keyword,), value):
+                yield from self._of_alternatives(keyword, limit, value, path)
                 continue
             words = _LEAVES.get(keyword)
             if words is not None and not (keyword in _FLAGS and isinstance(limit, bool)):
@@ -118,24 +118,34 @@ class FaultFinder:
         elif isinstance(value, list | tuple):
             yield from self._in_array(schema, value, path)
 
-    def _only_one(self, alternatives: Any, value: Any) -> Any:
-        """The alternative for the value's type, if there is only one: its faults say more.
+    def _of_alternatives(
+        self, keyword: str, alternatives: Any, value: Any, path: Path
+    ) -> Iterator[Fault]:
+        """The faults of the only alternative for the value's type; else one fault of them all."""
+        typed = [self._typed(one) for one in alternatives]
+        fitting = [
+            one
+            for one, part in zip(alternatives, typed, strict=True)
+            if part is None or self._accepts(part, ("type",), value)
+        ]
+        if not fitting:
+            names = [part["type"] for part in typed if part is not None]
+            types = list(dict.fromkeys(chain(*([n] if isinstance(n, str) else n for n in names))))
+            yield Fault(path, "type", types, _LEAVES["type"](types, value))
+        elif len(fitting) == 1 and self._explains(fitting[0], value):
+            yield from self._faults(fitting[0], value, path)
+        else:
+            yield Fault(path, keyword, alternatives, _LEAVES[keyword](alternatives, value))
 
-        None if the value is valid for it, as another keyword then has the fault.
-        """
-        fitting = [one for one in alternatives if self._fits(one, value)]
-        if len(fitting) != 1 or not isinstance(fitting[0], Mapping):
-            return None
-        accepted = self._accepts(fitting[0], tuple(fitting[0]), value)
-        return None if accepted else fitting[0]
+    def _explains(self, schema: Any, value: Any) -> bool:
+        """Whether the schema has keywords, and the value is not valid by them."""
+        return isinstance(schema, Mapping) and not self._accepts(schema, tuple(schema), value)
 
-    def _fits(self, schema: Any, value: Any) -> bool:
-        """Whether the schema, behind its references, allows values of this value's type."""
+    def _typed(self, schema: Any) -> JsonSchema | None:
+        """The schema, or the one behind its references, that has a `type`; None for any type."""
         while isinstance(schema, Mapping) and "$ref" in schema and "type" not in schema:
             schema = target(schema["$ref"], self._base)
-        if not isinstance(schema, Mapping) or "type" not in schema:
-            return schema is not False
-        return self._accepts(schema, ("type",), value)
+        return schema if isinstance(schema, Mapping) and "type" in schema else None
 
     def _applied(self, schema: JsonSchema, keyword: str, value: Any) -> Iterator[Any]:
         """The schemas that the keyword applies to the same value."""

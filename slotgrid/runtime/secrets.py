@@ -84,7 +84,8 @@ class SecretValues:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int | float):
-            return HIDDEN if str(value) in self.whole else value
+            number = str(value)
+            return HIDDEN if len(number) >= SHORT and number in self.whole else value
         if isinstance(value, Mapping | list | tuple | Set):
             return self._hide_inside(value, depth + 1)
         return self.hide_text(_text_of(value))

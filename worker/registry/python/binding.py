@@ -5,6 +5,7 @@ Separate from the schemas, which a child process that runs a function does not n
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,7 +85,8 @@ class Binding:
             try:
                 arguments[name] = msgspec.convert((value,), boxes.get(name, _ANY_BOX)).value
             except Exception as cause:  # an author's `__post_init__` may raise anything
-                faults.append(Violation(f"/{name}", _in_words(cause)))
+                inside, message = _fault(cause)
+                faults.append(Violation(f"/{name}{inside}", message))
         return arguments, faults
 
 
@@ -139,10 +141,16 @@ def _box(kind: Any) -> Any:
 
 
 _ANY_BOX = _box(ANY)
+_AT = re.compile(r"(.*) - at `(?:key in )?\$\[0\](.*)`", re.DOTALL)
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
-def _in_words(error: Exception) -> str:
-    if isinstance(error, msgspec.ValidationError):
-        text = str(error).removesuffix(" - at `$[0]`").replace("$[0]", "$")
-        return text.replace("`", "").replace("$.", "").replace("$", "")
-    return f"{type(error).__name__}: {error}"
+def _fault(error: Exception) -> tuple[str, str]:
+    """Where in the value the fault is, as a JSON pointer, and the fault in one sentence."""
+    if not isinstance(error, msgspec.ValidationError):
+        return "", f"{type(error).__name__}: {error}"
+    text, path = str(error), ""
+    if found := _AT.fullmatch(text):
+        text, path = found[1], found[2]
+    inside = "".join(f"/{name or index}" for name, index in _STEP.findall(path.split("[...]")[0]))
+    return inside, text

@@ -143,8 +143,8 @@ def test_what_a_schema_cannot_say_is_invalid_input_too() -> None:
         signature.binding.bind(
             given() | {"at": "not a date", "point": {"x": 1, "size": {"width": "w"}}}
         )
-    assert [violation.pointer for violation in caught.value.errors] == ["/point", "/at"]
-    assert "size.width" in caught.value.errors[0].message
+    assert [violation.pointer for violation in caught.value.errors] == ["/point/size/width", "/at"]
+    assert caught.value.errors[0].message == "Expected `int`, got `str`"
 
 
 def test_what_a_schema_cannot_say_is_a_violation_too() -> None:
