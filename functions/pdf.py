@@ -1,20 +1,30 @@
 """A page on paper."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
 from playwright.async_api import Page
 
-from slotgrid.function import Artifact, Context, Meta, function
+from slotgrid.function import Artifact, Context, function
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
+from worker.pages.paper import (
+    Background,
+    Landscape,
+    Line,
+    MarginField,
+    Media,
+    Outline,
+    Pages,
+    Paper,
+    PaperFormat,
+    PreferCssSize,
+    Scale,
+    Side,
+    Tagged,
+    print_page,
+)
 from worker.pages.reading import read
 from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
-
-Length = Annotated[
-    str,
-    Meta(pattern=r"^\d+(\.\d+)?(px|in|cm|mm)$", description="For example 1cm", examples=["1cm"]),
-]
 
 
 @dataclass(frozen=True)
@@ -34,23 +44,53 @@ async def pdf(
     context: Context,
     url: Url,
     *,
-    format: Literal["A3", "A4", "A5", "Letter", "Legal"] = "A4",  # noqa: A002  callers' word
-    landscape: bool = False,
-    margin: Length = "1cm",
-    scale: Annotated[float, Meta(ge=0.1, le=2)] = 1,
-    background: Annotated[bool, Meta(description="Print colours and pictures behind text")] = True,
-    prefer_css_size: Annotated[
-        bool, Meta(description="Let the page's own @page size win over `format`")
-    ] = True,
-    pages: Annotated[
-        str, Meta(pattern=r"^(\d+(-\d+)?(, ?\d+(-\d+)?)*)?$", description="For example 1-3, 5")
-    ] = "",
+    format: PaperFormat = "A4",  # noqa: A002  callers' word
+    width: Side = None,
+    height: Side = None,
+    landscape: Landscape = False,
+    margin: MarginField = "1cm",
+    scale: Scale = 1,
+    background: Background = True,
+    prefer_css_size: PreferCssSize = True,
+    pages: Pages = "",
+    header: Line = "",
+    footer: Line = "",
+    media: Media = "print",
+    outline: Outline = False,
+    tagged: Tagged = False,
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
 ) -> Document:
-    """Print a page to a PDF, with its print style, as an artifact."""
+    """Print a page to a PDF, with its print style, as an artifact.
+
+    Limits:
+    - A header or footer needs a margin: a narrower one becomes 12 mm wide, and wins over the page's
+      own `@page` margins. Its HTML loads no files; its styles are its own.
+    - A page whose print style hides everything gives an empty sheet; `media: screen` prints what
+      screens show.
+    - A page is not scrolled through. Pictures with `loading=lazy` load for print; what scripts load
+      only on scrolling does not.
+    - An address that answers with a PDF is refused: it is a file already.
+    - A browser with a window (`HEADLESS=0`) cannot print.
+    """
+    paper = Paper(
+        format,
+        width,
+        height,
+        landscape,
+        margin,
+        scale,
+        background,
+        prefer_css_size,
+        pages,
+        header,
+        footer,
+        media,
+        outline,
+        tagged,
+    )
     visit = await open_page(
         context,
         url,
@@ -61,17 +101,8 @@ async def pdf(
     )
 
     async def printed(page: Page) -> tuple[bytes, str]:
-        paper = await page.pdf(
-            format=format,
-            landscape=landscape,
-            margin={"top": margin, "right": margin, "bottom": margin, "left": margin},
-            scale=scale,
-            print_background=background,
-            prefer_css_page_size=prefer_css_size,
-            page_ranges=pages,
-        )
-        return paper, await page.title()
+        return await print_page(visit, paper), await page.title()
 
-    paper, title = await read(visit, printed)
-    artifact = await context.save("page.pdf", paper)
+    document, title = await read(visit, printed)
+    artifact = await context.save("page.pdf", document)
     return Document(artifact, title, visit.page.url, visit.status, visit.loaded, visit.pending)

@@ -11,6 +11,16 @@ from slotgrid.function import Artifact, Context, Meta, function
 from worker.pages.errors import ElementMissing, PageUnreachable
 from worker.pages.inputs import LoadTimeoutS, SettleS, Viewport, WaitFor
 from worker.pages.opening import open_page
+from worker.pages.paper import Paper, print_page
+from worker.pages.pictures import (
+    Animations,
+    FullPage,
+    LoadLazy,
+    Look,
+    OmitBackground,
+    Quality,
+    take_picture,
+)
 from worker.pages.reading import read
 from worker.pages.results import Loaded, PageTitle, Pending
 
@@ -71,8 +81,13 @@ async def render(
         Meta(max_length=500, description="Other files by path, each in base64: pictures, fonts"),
     ] = {},  # noqa: B006  only read; a schema wants a value for its default
     entry: Annotated[FilePath, Meta(description="Which of the files is the page")] = "index.html",
-    output: Literal["png", "pdf"] = "png",
-    full_page: Annotated[bool, Meta(description="The whole page, not the window alone")] = True,
+    output: Literal["png", "jpeg", "webp", "pdf"] = "png",
+    full_page: FullPage = True,
+    load_lazy: LoadLazy = True,
+    quality: Quality = 80,
+    omit_background: OmitBackground = False,
+    animations: Animations = "disabled",
+    paper: Annotated[Paper, Meta(description="Of a PDF: the fields of `pdf`")] = Paper(),  # noqa: B008  frozen
     viewport: Viewport | None = None,
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
@@ -86,6 +101,7 @@ async def render(
     contents: dict[str, str | bytes] = {**files, **assets}
     if entry not in contents:
         raise ValueError(f"{entry!r} is not among the files {_some(contents)}")
+    look = Look("png" if output == "pdf" else output, quality, animations, omit_background)
     kind = content_type(entry, is_text=isinstance(contents[entry], str))
     if kind.startswith(DOWNLOADED):
         raise ValueError(f"{entry!r} ({kind}) is no page: render draws HTML, SVG, pictures, text")
@@ -107,9 +123,9 @@ async def render(
 
         async def rendered(page: Page) -> tuple[bytes, str]:
             if output == "pdf":
-                data = await page.pdf(print_background=True, prefer_css_page_size=True)
+                data = await print_page(visit, paper, url=entry)
             else:
-                data = await page.screenshot(full_page=full_page, timeout=0)
+                data = await take_picture(visit, look, full_page=full_page, load_lazy=load_lazy)
             return data, await page.title()
 
         data, title = await read(visit, rendered)

@@ -2,12 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from playwright.async_api import Page
 
 from slotgrid.function import Artifact, Context, Meta, function
-from worker.pages.elements import find
 from worker.pages.inputs import (
     LoadTimeoutS,
     Selector,
@@ -18,6 +17,16 @@ from worker.pages.inputs import (
     WaitUntil,
 )
 from worker.pages.opening import open_page
+from worker.pages.pictures import (
+    Animations,
+    FullPage,
+    LoadLazy,
+    Look,
+    OmitBackground,
+    PictureFormat,
+    Quality,
+    take_picture,
+)
 from worker.pages.reading import read
 from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 
@@ -39,12 +48,15 @@ async def screenshot(
     context: Context,
     url: Url,
     *,
-    full_page: Annotated[bool, Meta(description="The whole page, not the window alone")] = False,
+    full_page: FullPage = False,
+    load_lazy: LoadLazy = True,
     selector: Annotated[
-        Selector | None, Meta(description="Only the first element that it matches")
+        Selector | None, Meta(description="Only the first visible element that it matches")
     ] = None,
-    format: Literal["png", "jpeg"] = "png",  # noqa: A002  the word that callers know
-    quality: Annotated[int, Meta(ge=1, le=100, description="Of a JPEG")] = 80,
+    format: PictureFormat = "png",  # noqa: A002  the word that callers know
+    quality: Quality = 80,
+    omit_background: OmitBackground = False,
+    animations: Animations = "disabled",
     viewport: Viewport | None = None,
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
@@ -54,7 +66,18 @@ async def screenshot(
         float, Meta(ge=0, le=30, description="Seconds to wait besides, for animations")
     ] = 0,
 ) -> Screenshot:
-    """Take a picture of a page, of all of it, or of one element, as an artifact."""
+    """Take a picture of a page, of all of it, or of one element, as an artifact.
+
+    Limits:
+    - A PNG has at most 270 million pixels, a JPEG 65,535 pixels a side, a WebP 16,383; more is an
+      error, never a part of the page.
+    - A whole page is scrolled through once, for at most 15 s, and followed for 50 window heights
+      when it grows. Files that have not come by then are named in `pending`.
+    - Parts that a script hides again when the page is scrolled back to its top stay hidden.
+    - An element that is larger than the part of the page it scrolls in is drawn as far as it shows.
+    - A film, a canvas or a counter is drawn as it is at that moment, also with animations disabled.
+    """
+    look = Look(format, quality, animations, omit_background)
     visit = await open_page(
         context,
         url,
@@ -65,16 +88,11 @@ async def screenshot(
         viewport=viewport,
     )
     await asyncio.sleep(delay_s)
-    jpeg_quality = quality if format == "jpeg" else None
 
     async def taken(page: Page) -> tuple[bytes, str]:
-        if selector is None:
-            picture = await page.screenshot(
-                full_page=full_page, type=format, quality=jpeg_quality, timeout=0
-            )
-        else:
-            element = await find(page, selector)
-            picture = await element.screenshot(type=format, quality=jpeg_quality, timeout=0)
+        picture = await take_picture(
+            visit, look, full_page=full_page, selector=selector, load_lazy=load_lazy
+        )
         return picture, await page.title()
 
     picture, title = await read(visit, taken)

@@ -20,9 +20,11 @@ from functions.chromium import chromium
 from functions.render import render
 from functions.static_server import ServerDown, StaticServer
 from tests.functions.fakes import RecordingContext
-from tests.functions.test_pages import png_size
+from tests.harness.pictures import decode
 from worker.pages.errors import ElementMissing
 from worker.pages.inputs import Viewport
+from worker.pages.paper import Paper
+from worker.pages.pictures import PictureFormat
 
 MODULES = {
     "index.html": '<link rel="stylesheet" href="css/page.css"><p>Hi</p>'
@@ -93,8 +95,9 @@ async def test_styles_modules_and_fetched_data_work(serving_context: RecordingCo
         serving_context, MODULES, viewport=Viewport(300, 200), wait_for="#ready"
     )
     assert (rendering.title, rendering.complaints) == ("Modules work", [])
-    assert png_size(serving_context.saved["render.png"])[0] == 300
-    assert png_size(serving_context.saved["render.png"])[1] >= 900
+    drawn = await decode(serving_context.browser_context, serving_context.saved["render.png"])
+    assert drawn.width == 300
+    assert drawn.height >= 900
 
 
 async def test_a_pdf_and_binary_assets(serving_context: RecordingContext) -> None:
@@ -106,6 +109,34 @@ async def test_a_pdf_and_binary_assets(serving_context: RecordingContext) -> Non
     assert (rendering.title, rendering.complaints) == ("Paper", [])
     paper = pypdf.PdfReader(io.BytesIO(serving_context.saved["render.pdf"]))
     assert paper.pages[0].extract_text() == "Printed"
+    assert paper.pages[0].mediabox.width == pytest.approx(595, abs=1)  # A4, as `pdf` has it
+
+
+async def test_a_pdf_takes_the_paper_of_pdf(serving_context: RecordingContext) -> None:
+    paper = Paper(format="A6", landscape=True, footer="{page} of {pages}, {url}", outline=True)
+    await render(serving_context, {"a b.html": "<h1>Head</h1>"}, entry="a b.html", output="pdf",
+                 paper=paper)  # fmt: skip
+    document = pypdf.PdfReader(io.BytesIO(serving_context.saved["render.pdf"]))
+    assert document.pages[0].mediabox.width == pytest.approx(420, abs=1)
+    assert "1 of 1, a b.html" in document.pages[0].extract_text()
+    assert len(document.outline) == 1
+
+
+async def test_pictures_come_in_all_formats(serving_context: RecordingContext) -> None:
+    page = '<body style="margin:0"><p style="height:2000px;margin:0;background:rgb(0,200,0)">'
+    outputs: list[PictureFormat] = ["png", "jpeg", "webp"]
+    for output in outputs:
+        await render(serving_context, {"index.html": page}, output=output, quality=90)
+        data = serving_context.saved[f"render.{output}"]
+        drawn = await decode(serving_context.browser_context, data, [(5, 1995)])
+        assert (drawn.width, drawn.height) == (1280, 2000)
+        assert drawn.colours[0][1] == pytest.approx(200, abs=3)
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="1200"/>'
+    await render(serving_context, {"a.svg": svg}, entry="a.svg", omit_background=True)
+    drawn = await decode(
+        serving_context.browser_context, serving_context.saved["render.png"], [(5, 5)]
+    )
+    assert (drawn.height, drawn.colours) == (1200, [(0, 0, 0, 0)])
 
 
 async def test_errors_and_missing_files_are_told(serving_context: RecordingContext) -> None:

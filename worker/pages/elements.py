@@ -1,14 +1,17 @@
 """Finding elements: a bounded wait, and clear errors."""
 
+import asyncio
 from typing import Literal
 
-from playwright.async_api import ElementHandle, Error, Frame, Page
+from playwright.async_api import ElementHandle, Error, Frame, Locator, Page
 from playwright.async_api import TimeoutError as PageTimeout
 
 from worker.pages.errors import ElementMissing
 
 FIND_S = 10.0
 """Seconds an element that was named may take to appear."""
+LOOK_S = 0.1
+"""Seconds between two looks for an element that may be in any frame."""
 
 
 async def find(
@@ -35,3 +38,30 @@ def selector_fault(selector: str, error: Error) -> Exception:
     if "while parsing" in error.message or "not a valid selector" in error.message:
         return ValueError(f"{selector!r} is not a valid selector")
     return error
+
+
+async def find_visible(page: Page, selector: str) -> Locator:
+    """Wait for the first visible element that `selector` names in the page or one of its frames.
+
+    Raises ElementMissing when none comes within `FIND_S`, ValueError for a bad selector.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + FIND_S
+    while True:
+        hidden = 0
+        for frame in page.frames:
+            every = frame.locator(selector)
+            try:
+                if await every.filter(visible=True).count():
+                    return every.filter(visible=True).first
+                hidden += await every.count()
+            except Error as cause:
+                if isinstance(fault := selector_fault(selector, cause), ValueError):
+                    raise fault from cause
+                if frame is page.main_frame:
+                    raise
+        if loop.time() >= end:
+            break
+        await asyncio.sleep(LOOK_S)
+    none = f"none of the {hidden} elements that match" if hidden else "no element that matches"
+    raise ElementMissing(f"{page.url} showed {none} {selector!r} within {FIND_S:g} s")

@@ -19,3 +19,11 @@ class DownloadFailed(RuntimeError):
 
 class AnswersWithDownload(PageUnreachable):
     """The address answers with a file that the browser would save, not with a page."""
+
+
+class PictureFailed(RuntimeError):
+    """The page gave no picture, or none that is whole; the message says why and what to do."""
+
+
+class PrintFailed(RuntimeError):
+    """The page was not printed; the message says why and what to do."""
