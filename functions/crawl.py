@@ -6,6 +6,8 @@ from typing import Annotated
 from playwright.async_api import Page
 
 from slotgrid.function import Context, InputRefused, Meta, function
+from worker.pages.browser_options import Browser
+from worker.pages.context_page import open_context_page, without_credentials
 from worker.pages.growing import LoadMore, MaxRounds, Scroll
 from worker.pages.inputs import SettleS, Url, WaitUntil
 
@@ -79,6 +81,7 @@ async def crawl(
     load_more: LoadMore = None,
     scroll: Scroll = False,
     max_rounds: MaxRounds = 50,
+    browser: Browser = None,
 ) -> Crawl:
     """Follow the links of one site, nearest first; streams each page as a line of JSON.
 
@@ -97,9 +100,9 @@ async def crawl(
       followed.
     - Files are recorded by name and type, not stored.
     """
-    page = await context.page()
+    page = await open_context_page(context, url, browser)
     user_agent = f"{await page.evaluate('navigator.userAgent')} {agent}"
-    start = await _normal(page, url, routes=hash_routes)
+    start = await _normal(page, without_credentials(url), routes=hash_routes)
     frontier = Frontier(start, max_depth=max_depth, match=match)
     visiting = Visiting(
         wait_until=wait_until,

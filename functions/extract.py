@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from playwright.async_api import Page
 
 from slotgrid.function import Context, Meta, function
+from worker.pages.browser_options import Browser
+from worker.pages.context_page import open_context_page, without_credentials
 from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.navigation import MAX_PENDING
 from worker.pages.opening import open_page
@@ -61,12 +63,14 @@ async def extract(
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
+    browser: Browser = None,
 ) -> Extraction:
     """Read records from a page, and from those that follow it; streams each as a line of JSON."""
+    await open_context_page(context, url, browser)
     records: list[Record] = []
     visited: set[str] = set()
     loaded, pending = True, list[str]()
-    address: str | None = url
+    address: str | None = without_credentials(url)
     stopped_by: Literal["last-page", "max_pages", "max_records"] = "last-page"
     while address is not None and address not in visited:
         if len(visited) == max_pages:
@@ -101,4 +105,6 @@ async def _address_of(page: Page, link: str) -> str | None:
     """Return where the first link that matches leads, without its fragment; None without one."""
     found = await read_records(page, link, {"href": Field(attribute="href")})
     href = found[0]["href"] if found else None
-    return href.split("#")[0] if isinstance(href, str) and href.startswith("http") else None
+    if not isinstance(href, str) or not href.startswith("http"):
+        return None
+    return without_credentials(href.split("#")[0])

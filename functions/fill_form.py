@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from slotgrid.function import Artifact, Context, Meta, function
+from worker.pages.browser_options import Browser
 from worker.pages.buttons import press_if_there
+from worker.pages.context_page import open_context_page
 from worker.pages.dialogs import AnsweredDialogs, DialogAnswer, DialogSeen
 from worker.pages.downloads import save_download
 from worker.pages.elements import find
@@ -102,6 +104,7 @@ async def fill_form(
     ] = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
+    browser: Browser = None,
 ) -> FormOutcome:
     """Fill in a form, send it, and tell what comes after: a page, a message, or what is refused.
 
@@ -117,7 +120,7 @@ async def fill_form(
     - A form that is sent by a WebSocket counts as sent only if a value is readable in the message.
     - Screenshots show what the page shows, secret values included.
     """
-    page = await context.page()
+    page = await open_context_page(context, url, browser)
     async with AnsweredDialogs(page.context, dialogs, prompt_text=prompt_text) as answered:
         visit = await open_page(
             context,
@@ -126,6 +129,7 @@ async def fill_form(
             wait_for=wait_for,
             settle_s=settle_s,
             load_timeout_s=load_timeout_s,
+            browser=browser,
         )
         page = visit.page
         for name in dismiss:

@@ -6,6 +6,7 @@ from typing import Annotated
 from playwright.async_api import Page
 
 from slotgrid.function import Context, Meta, function
+from worker.pages.browser_options import Browser
 from worker.pages.elements import find
 from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
@@ -52,6 +53,7 @@ async def page_text(
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
+    browser: Browser = None,
 ) -> PageText:
     """Read a page's main part as its readers see it, or its HTML after scripts have run.
 
@@ -76,6 +78,7 @@ async def page_text(
         wait_for=wait_for,
         settle_s=settle_s,
         load_timeout_s=load_timeout_s,
+        browser=browser,
     )
 
     async def content_of(page: Page) -> PageContent:

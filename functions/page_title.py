@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from playwright.async_api import Page
 
 from slotgrid.function import Context, function
+from worker.pages.browser_options import Browser
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
 from worker.pages.reading import read
@@ -31,6 +32,7 @@ async def page_title(
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
+    browser: Browser = None,
 ) -> Title:
     """Open a page and return its title."""
     visit = await open_page(
@@ -40,6 +42,7 @@ async def page_title(
         wait_for=wait_for,
         settle_s=settle_s,
         load_timeout_s=load_timeout_s,
+        browser=browser,
     )
     title = await read(visit, Page.title)
     return Title(title, visit.page.url, visit.status, visit.loaded, visit.pending)

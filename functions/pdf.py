@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from playwright.async_api import Page
 
 from slotgrid.function import Artifact, Context, function
+from worker.pages.browser_options import Browser
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
 from worker.pages.paper import (
@@ -62,6 +63,7 @@ async def pdf(
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
+    browser: Browser = None,
 ) -> Document:
     """Print a page to a PDF, with its print style, as an artifact.
 
@@ -98,6 +100,7 @@ async def pdf(
         wait_for=wait_for,
         settle_s=settle_s,
         load_timeout_s=load_timeout_s,
+        browser=browser,
     )
 
     async def printed(page: Page) -> tuple[bytes, str]:

@@ -8,6 +8,8 @@ from urllib.parse import quote
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
 from slotgrid.function import Artifact, Context, Meta, function
+from worker.pages.browser_options import Browser
+from worker.pages.context_page import open_context_page, past_proxy
 from worker.pages.errors import ElementMissing, PageUnreachable
 from worker.pages.inputs import LoadTimeoutS, SettleS, Viewport, WaitFor
 from worker.pages.opening import open_page
@@ -92,6 +94,7 @@ async def render(
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
+    browser: Browser = None,
 ) -> Rendering:
     """Render HTML, styles and scripts given as input to a picture or a PDF, as an artifact.
 
@@ -107,7 +110,8 @@ async def render(
         raise ValueError(f"{entry!r} ({kind}) is no page: render draws HTML, SVG, pictures, text")
     server: StaticServer = context.service("static_server")
     async with server.serving(contents) as address:
-        page = await context.page()
+        wanted = browser and past_proxy(browser, address)
+        page = await open_context_page(context, address, wanted, viewport=viewport)
         complaints = _collect_complaints(page, address)
         try:
             visit = await open_page(
@@ -116,7 +120,6 @@ async def render(
                 wait_for=wait_for,
                 settle_s=settle_s,
                 load_timeout_s=load_timeout_s,
-                viewport=viewport,
             )
         except (ElementMissing, PageUnreachable) as cause:
             raise type(cause)(str(cause).replace(address, "")) from None

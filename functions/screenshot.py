@@ -7,6 +7,7 @@ from typing import Annotated
 from playwright.async_api import Page
 
 from slotgrid.function import Artifact, Context, Meta, function
+from worker.pages.browser_options import Browser
 from worker.pages.inputs import (
     LoadTimeoutS,
     Selector,
@@ -65,6 +66,7 @@ async def screenshot(
     delay_s: Annotated[
         float, Meta(ge=0, le=30, description="Seconds to wait besides, for animations")
     ] = 0,
+    browser: Browser = None,
 ) -> Screenshot:
     """Take a picture of a page, of all of it, or of one element, as an artifact.
 
@@ -86,6 +88,7 @@ async def screenshot(
         settle_s=settle_s,
         load_timeout_s=load_timeout_s,
         viewport=viewport,
+        browser=browser,
     )
     await asyncio.sleep(delay_s)
 

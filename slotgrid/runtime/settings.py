@@ -238,7 +238,7 @@ class Settings:
     allowed_private_networks: str = setting(
         a.text("networks, addresses and host names, separated by commas"),
         "",
-        "Private addresses that webhooks may reach: CIDRs and host names.",
+        "Private addresses that webhooks and proxies of tasks may have: CIDRs and host names.",
     )
     loop_stall_s: float = setting(
         a.seconds(0.5, 600),

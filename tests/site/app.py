@@ -24,6 +24,7 @@ from tests.site import (
     reading,
     sessions,
     transfers,
+    visitors,
 )
 from tests.site.markup import CLOSING, HIT, SENT, answer, closed_within
 
@@ -97,6 +98,7 @@ def make_site() -> web.Application:
     app = web.Application(middlewares=[count_hits, delay])
     app[HITS] = Counter()
     app[SENT] = Counter()
+    app[visitors.ARRIVALS] = []
     app.cleanup_ctx.append(closing)
     app.on_shutdown.append(close)
     app.add_routes([web.get("/", index), web.get("/hazards", hazards)])
@@ -111,6 +113,7 @@ def make_site() -> web.Application:
         reading,
         sessions,
         transfers,
+        visitors,
     ):
         app.add_routes(theme.ROUTES)
     app.router.add_static("/pages", PAGES_DIR)

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from slotgrid.function import Meta
+from slotgrid.function import Meta, UrlWithPassword
 
 Url = Annotated[
-    str,
+    UrlWithPassword,
     Meta(
         pattern="^https?://",
         max_length=8192,
-        description="Address of the page",
+        description="Address of the page; `user:password@` in it is used for HTTP authentication",
         examples=["https://example.org/"],
     ),
 ]

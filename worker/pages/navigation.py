@@ -40,6 +40,11 @@ _REASONS = {
 }
 
 
+_BAD_CERTIFICATE = (
+    "its certificate is not valid; `ignore_tls_errors` in `browser` opens it nevertheless"
+)
+
+
 @dataclass(frozen=True)
 class Waits:
     """How far a page must load, and how long that may take.
@@ -94,5 +99,5 @@ def failure_reason(message: str) -> str | None:
     if (found := re.search(r"net::(ERR_\w+)", message)) is None:
         return None
     code = found[1]
-    known = "its certificate is not valid" if code.startswith("ERR_CERT_") else _REASONS.get(code)
+    known = _BAD_CERTIFICATE if code.startswith("ERR_CERT_") else _REASONS.get(code)
     return f"{known} ({code})" if known else code
