@@ -97,7 +97,7 @@ def _input_document(function: Callable[..., Any], binding: Binding) -> dict[str,
         # The context is passed by position: a property of its name would be given twice.
         document["propertyNames"] = {"not": {"const": binding.context}}
     if definitions:
-        document["$defs"] = definitions
+        document["$defs"] = _described(definitions)
     return document
 
 
@@ -129,7 +129,17 @@ def _schema_of(what: str, kind: Any) -> dict[str, Any]:
     except Exception as cause:  # msgspec calls the author's classes, which may raise anything
         reason = str(cause).strip().rpartition("\n")[2] or type(cause).__name__
         raise SignatureFault(f"{what} has no JSON Schema: {reason}") from cause
-    return {**schema, "$defs": definitions} if definitions else schema
+    return {**schema, "$defs": _described(definitions)} if definitions else schema
+
+
+def _described(definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """The definitions, with the docstrings that describe them free of their indentation."""
+    return {
+        name: {**schema, "description": inspect.cleandoc(schema["description"])}
+        if "description" in schema
+        else schema
+        for name, schema in definitions.items()
+    }
 
 
 def _default(parameter: inspect.Parameter) -> Any:

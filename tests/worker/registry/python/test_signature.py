@@ -249,3 +249,23 @@ def test_half_a_surrogate_pair_is_replaced_wherever_it_stands() -> None:
 def test_what_is_not_json_is_refused(value: object) -> None:
     with pytest.raises(NotJson, match="not JSON"):
         plain_json(value)
+
+
+@dataclass
+class Sheet:
+    """A sheet of paper.
+
+    `width` is in millimetres.
+    """
+
+    width: int
+
+
+def test_the_docstring_of_a_type_describes_it_without_its_indentation() -> None:
+    async def f(context: Context, sheet: Sheet) -> Sheet: ...
+
+    signature = read_signature(f)
+    assert signature.output is not None
+    for document in (signature.input.document, signature.output.document):
+        described = document["$defs"]["Sheet"]["description"]
+        assert described == "A sheet of paper.\n\n`width` is in millimetres."
