@@ -95,6 +95,14 @@ class DurableTasks:
         """How many durable tasks wait at this node, in memory and on disk."""
         return self._count.value
 
+    def begun(self) -> list[Task]:
+        """Tasks in memory that have started or ended: their records may lag behind them."""
+        return [
+            held.task
+            for held in self._buffer
+            if not held.waits or held.task.state is not TaskState.QUEUED
+        ]
+
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
         """Take up the tasks that wait on disk; run the background loops during the block."""

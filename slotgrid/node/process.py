@@ -106,7 +106,12 @@ class NodeProcess(ABC):
             peers=peers,
             functions_within_s=functions_within_s,
         )
-        self.repository = TaskRepository(self.history, self.dispatcher, self.durability.database)
+        self.repository = TaskRepository(
+            self.history,
+            self.dispatcher,
+            self.durability.database,
+            begun=self.durability.tasks.begun,
+        )
         self.watchdog = LoopWatchdog(
             stall_s=settings.loop_stall_s,
             data_dir=settings.data_dir,

@@ -1,6 +1,7 @@
 """One view of the tasks in this node's memory and the tasks in the database."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -74,15 +75,23 @@ class Record:
 class TaskRepository:
     """Finds and lists tasks in memory and in the database (None without durable work).
 
-    Lists take durable tasks only from the database and others only from memory: no duplicates.
+    Lists take durable tasks from the database and others from memory. If a list wants certain
+    states, durable tasks that `begun` returns come from memory as well, since their records may
+    lag behind: in neither case is a task listed twice.
     """
 
     def __init__(
-        self, history: History, dispatcher: Dispatcher, database: Database | None = None
+        self,
+        history: History,
+        dispatcher: Dispatcher,
+        database: Database | None = None,
+        *,
+        begun: Callable[[], Sequence[Task]] = tuple,
     ) -> None:
         self._history = history
         self._dispatcher = dispatcher
         self._database = database
+        self._begun = begun
 
     async def find(self, task_id: str) -> Task | Record | None:
         """The task of that id from memory, else its record, else None.
@@ -139,18 +148,25 @@ class TaskRepository:
         held = self._history.matching(wanted)
         if self._database is None:
             return [self._row(task) for task in held[offset : offset + limit]], len(held)
+        begun = self._begun() if wanted.status is not None else ()
+        held += [task for task in begun if wanted.accepts(task)]
+        held.sort(key=lambda task: task.id, reverse=True)
+        # Before the database is read, as their states may change meanwhile.
+        merged: list[tuple[str, str | Json]] = [
+            (task.id, self._row(task)) for task in held[: offset + limit]
+        ]
         # Tasks in memory shift the page by at most `len(held)` rows of the database.
         first = max(0, offset - len(held))
         count = offset + limit - first
+        without = [task.id for task in begun]
         recorded, total = await self._database.read(
-            lambda c: task_lists.select(c, wanted, limit=count, offset=first)
+            lambda c: task_lists.select(c, wanted, limit=count, offset=first, without=without)
         )
-        merged: list[tuple[str, str | Task]] = [(row.id, row.summary) for row in recorded]
-        merged += [(task.id, task) for task in held]
+        merged += [(row.id, row.summary) for row in recorded]
         merged.sort(key=lambda item: item[0], reverse=True)
         page = merged[offset - first : offset - first + limit]
         shown = [
-            self._row(item) if isinstance(item, Task) else await self._recorded(task_id, item)
+            await self._recorded(task_id, item, wanted) if isinstance(item, str) else item
             for task_id, item in page
         ]
         return shown, total + len(held)
@@ -182,13 +198,14 @@ class TaskRepository:
     def _row(self, task: Task) -> Json:
         return task_summary(task, self._dispatcher.position(task))
 
-    async def _recorded(self, task_id: str, summary: str) -> Json:
+    async def _recorded(self, task_id: str, summary: str, wanted: TaskFilter) -> Json:
         """The summary of a recorded task: from memory if the task is there, else from the row.
 
-        The JSON is parsed because templates read its fields; 1,000 rows take 3 ms.
+        Also from the row if the task in memory has a state that is no longer wanted. The JSON is
+        parsed because templates read its fields; 1,000 rows take 3 ms.
         """
         live = self._history.get(task_id)
-        if live is not None:
+        if live is not None and (wanted.status is None or live.state in wanted.status):
             return self._row(live)
         try:
             shown: Json = orjson.loads(summary)

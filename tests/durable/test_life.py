@@ -3,9 +3,12 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import orjson
+import pytest
 
+from slotgrid.durable.durable_tasks import DurableTasks
 from tests.harness.in_process.durable_worker import (
     accepted,
     busy,
@@ -32,6 +35,35 @@ async def test_an_async_task_is_accepted_run_and_kept(tmp_path: Path) -> None:
         again = await worker.task(task["id"])
         assert again == task
         assert (await worker.get("/tasks"))["total"] == 1
+
+
+async def test_a_list_by_status_agrees_with_the_task_before_its_end_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_record = asyncio.Event()
+    record_end = DurableTasks._end
+
+    async def later(tasks: DurableTasks, *change: Any) -> None:
+        await may_record.wait()
+        await record_end(tasks, *change)
+
+    monkeypatch.setattr(DurableTasks, "_end", later)
+    async with durable_worker(tmp_path) as worker:
+        note = {"file": str(tmp_path / "lines"), "text": "a"}
+        task = await finished(worker, await accepted(worker, "note", input=note))
+
+        async def listed(status: str) -> list[Any]:
+            found = await worker.get("/tasks", status=status)
+            assert found["total"] == len(found["tasks"])
+            return [(one["id"], one["status"]) for one in found["tasks"]]
+
+        for _ in ("while its record says running", "and after"):
+            assert await listed("queued,running") == []
+            assert await listed("completed") == [(task["id"], "completed")]
+            assert (await worker.get("/tasks", status="completed", offset="1"))["total"] == 1
+            assert (await worker.get("/tasks"))["total"] == 1
+            may_record.set()
+            await worker.idle()
 
 
 async def test_a_webhook_tells_the_result_signed(tmp_path: Path) -> None:

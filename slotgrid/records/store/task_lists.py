@@ -1,5 +1,7 @@
 """Pages of task records: filters, order and totals by the database."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from slotgrid.records.history import TaskFilter
@@ -8,10 +10,20 @@ from slotgrid.records.tables import tasks
 
 
 def select(
-    connection: Connection, wanted: TaskFilter, *, limit: int, offset: int
+    connection: Connection,
+    wanted: TaskFilter,
+    *,
+    limit: int,
+    offset: int,
+    without: Collection[str] = (),
 ) -> tuple[list[Row], int]:
-    """A page of records, newest first, and the total number of matches."""
+    """A page of records, newest first, and the total number of matches.
+
+    `without` are the ids of tasks to leave out.
+    """
     where = sa.and_(sa.true(), *_conditions(wanted))
+    if without:
+        where &= tasks.c.id.not_in(without)
     total = connection.execute(sa.select(sa.func.count()).select_from(tasks).where(where)).scalar()
     query = (
         sa.select(tasks.c.id, tasks.c.summary)
