@@ -76,7 +76,8 @@ async def screenshot(
     - A whole page is scrolled through once, for at most 15 s, and followed for 50 window heights
       when it grows. Files that have not come by then are named in `pending`.
     - Parts that a script hides again when the page is scrolled back to its top stay hidden.
-    - An element that is larger than the part of the page it scrolls in is drawn as far as it shows.
+    - A part that scrolls in itself is shown whole if it fills the window and grows with it; another
+      one is drawn as far as it shows.
     - A film, a canvas or a counter is drawn as it is at that moment, also with animations disabled.
     """
     look = Look(format, quality, animations, omit_background)

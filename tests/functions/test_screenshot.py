@@ -140,17 +140,41 @@ async def test_fonts_that_never_come_are_replaced(
             assert site.at("/slow/hang?1") in shot.pending
 
 
+@pytest.mark.parametrize("scroller", ["main", "body"])
 async def test_a_page_that_scrolls_inside_is_shown_whole(
-    context: RecordingContext, site: Site
+    context: RecordingContext, site: Site, scroller: str
 ) -> None:
-    await screenshot(context, site.at("/application"), full_page=True)
-    picture = await shown(context, (9, 9), (9, 60), (9, 4040), (9, 4060))
-    assert (picture.width, picture.height) == (1280, 50 + 8 * 500 + 30)
-    assert picture.colours == [
-        (0, 0, 200, 255), (200, 0, 0, 255), (200, 140, 0, 255), (0, 200, 0, 255),
-    ]  # fmt: skip
+    url = site.at(f"/application?scroller={scroller}")
+    await screenshot(context, url, full_page=True)
+    picture = await shown(context, (9, 9), (9, 60), (9, 4040), (30, 4080), (9, 4130))
+    assert (picture.width, picture.height) == (1280, 50 + 8 * 500 + 64 + 30)
+    header, first, last, lazy, footer = picture.colours
+    assert (header, footer) == ((0, 0, 200, 255), (0, 200, 0, 255))
+    assert (first, last) == ((200, 0, 0, 255), (200, 140, 0, 255))
+    assert lazy != WHITE
+    await screenshot(context, url, selector="main")
+    picture = await shown(context, (9, 4000 - 10))
+    assert (picture.height, picture.colours) == (4064, [(200, 140, 0, 255)])
     page = await context.page()
     assert page.viewport_size == {"width": 1280, "height": 720}
+
+
+@pytest.mark.parametrize("scroller", ["none", "fixed"])
+async def test_a_picture_holds_no_blank_part_for_what_is_cut_off(
+    context: RecordingContext, site: Site, scroller: str
+) -> None:
+    await screenshot(context, site.at(f"/application?scroller={scroller}"), full_page=True)
+    picture = await shown(context, (9, 640))
+    assert (picture.width, picture.height) == (1280, 720)
+    assert picture.colours == [(200, 20, 0, 255)]
+
+
+async def test_a_window_has_a_highest_height(
+    context: RecordingContext, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.pages.unfolding.MAX_WINDOW_PX", 1000)
+    with pytest.raises(PictureFailed, match="would be 4144 pixels high; 1000 are the most"):
+        await screenshot(context, site.at("/application"), full_page=True)
 
 
 async def test_elements_that_move_hide_or_are_elsewhere(

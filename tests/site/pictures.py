@@ -87,16 +87,26 @@ async def hanging_font(request: web.Request) -> web.Response:
     return answer("Font", f"<h1>MMMMMMMM</h1>{script}", head=style)
 
 
-async def application(_request: web.Request) -> web.Response:
-    """Show an application as high as the window, whose main part scrolls by itself."""
-    style = (
-        "<style>body{margin:0;height:100vh;display:flex;flex-direction:column;overflow:hidden}"
-        "header{height:50px;background:rgb(0,0,200)}main{flex:1;overflow-y:auto}"
-        "main p{margin:0;height:500px}footer{height:30px;background:rgb(0,200,0)}</style>"
+async def application(request: web.Request) -> web.Response:
+    """Show an application as high as the window, whose main part scrolls by itself.
+
+    `?scroller=` is what scrolls: `main`, `body`, `none` (the rest is cut off), or `fixed`, a part
+    whose height does not follow the window.
+    """
+    style = "<style>html,body{margin:0;height:100%;overflow:hidden}p{margin:0;height:500px}"
+    style += {
+        "main": "body{display:flex;flex-direction:column}main{flex:1;overflow-y:auto}",
+        "body": "body{overflow-y:auto}",
+        "none": "",
+        "fixed": "main{height:600px;overflow-y:auto}",
+    }[request.query.get("scroller", "main")]
+    style += (
+        "header{height:50px;background:rgb(0,0,200)}footer{height:30px;background:rgb(0,200,0)}"
     )
     parts = "".join(f'<p style="background:rgb(200,{20 * n},0)">{n}</p>' for n in range(8))
-    body = f"<header></header><main>{parts}</main><footer></footer>"
-    return answer("Application", body, head=style)
+    late = '<img loading="lazy" src="/images/5.svg?delay_s=0.3" style="display:block;height:64px">'
+    body = f"<header></header><main>{parts}{late}</main><footer></footer>"
+    return answer("Application", body, head=f"{style}</style>")
 
 
 async def motion(_request: web.Request) -> web.Response:

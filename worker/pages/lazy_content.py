@@ -65,17 +65,20 @@ _DECODE = """limit => Promise.race([
 ])"""
 
 
-async def load_lazy_content(page: Page, *, at_most_s: float) -> list[str]:
+async def load_lazy_content(page: Page, *, at_most_s: float, has_grown: bool = False) -> list[str]:
     """Scroll from the top to the end, so that what is lazy loads; then back to the top.
 
     Returns the addresses of pictures that had not come after `at_most_s`. A page that grows while
-    it is scrolled through is followed for `GROWTH_WINDOWS`.
+    it is scrolled through is followed for `GROWTH_WINDOWS`. `has_grown`: the window has just become
+    higher, so that what it shows now may still load.
     """
     seen = await page.evaluate(_SURVEY)
-    if not seen["reacts"] or seen["height"] <= seen["window"]:
+    if not seen["reacts"] or (seen["height"] <= seen["window"] and not has_grown):
         return []
     end = asyncio.get_running_loop().time() + at_most_s
     async with watch(page) as activity:
+        if has_grown:
+            await activity.recall()
         await _scroll_through(page, activity, seen, end)
         await _arrived(activity, end)
         await _visit_again(page, activity, end)

@@ -59,13 +59,17 @@ PIXELS = {"png": 270_000_000, "jpeg": 100_000_000, "webp": 100_000_000}
 """A PNG is put together from strips; the other formats are drawn at once."""
 
 _PAGE_SIZE = """() => {
-    const all = [document.documentElement, document.body].filter(Boolean)
+    const root = document.documentElement
+    // A body that cuts its content off has a scroll height of what nobody sees.
+    const cuts = one => one && !['visible', 'clip'].includes(getComputedStyle(one).overflowY)
+    const all = cuts(root) && cuts(document.body) ? [root] : [root, document.body].filter(Boolean)
     const largest = name => Math.max(...all.map(one => one[name] || 0))
     return {
         width: Math.max(...['scrollWidth', 'offsetWidth', 'clientWidth'].map(largest)),
         height: Math.max(...['scrollHeight', 'offsetHeight', 'clientHeight'].map(largest)),
         scale: devicePixelRatio,
-        isHtml: Boolean(document.body && document.documentElement),
+        isHtml: Boolean(document.body),
+        isCut: all.length === 1,
     }
 }"""
 _BOX = """element => {
@@ -104,7 +108,8 @@ class _Size:
     width: float
     height: float
     scale: float
-    isHtml: bool = True
+    isHtml: bool = True  # the script's names
+    isCut: bool = False
 
     def check(self, what: str, look: Look) -> None:
         """Raise PictureFailed for a picture that the format or the browser cannot hold."""
@@ -153,12 +158,15 @@ async def take_picture(
         async with limit:
             if selector is not None:
                 element = await find_visible(page, selector)
-                return await _of_element(visit, element, selector, look)
+                async with unfolded(page):
+                    return await _of_element(visit, element, selector, look)
             if not full_page:
                 return await _capture(visit, look, page.screenshot)
-            if load_lazy:
-                _missing(visit, await load_lazy_content(page, at_most_s=min(LAZY_S, limit_s / 2)))
-            async with unfolded(page):
+            async with unfolded(page) as has_grown:
+                if load_lazy:
+                    lazy_s = min(LAZY_S, limit_s / 2)
+                    absent = await load_lazy_content(page, at_most_s=lazy_s, has_grown=has_grown)
+                    _missing(visit, absent)
                 return await _of_page(visit, look)
     except TimeoutError as cause:
         if not limit.expired():
@@ -176,8 +184,9 @@ async def _of_page(visit: Visit, look: Look) -> bytes:
     shot = page.screenshot if size.isHtml else partial(_draw, page)
     if size.is_large and look.format == "png":
         return await _in_strips(visit, look, shot, (0, 0, size))
+    # Without a clip, the browser measures the page once more: it may have grown.
     whole = {"x": 0, "y": 0, "width": size.width, "height": size.height}
-    return await _capture(visit, look, shot, full_page=True, clip=None if size.isHtml else whole)
+    return await _capture(visit, look, shot, full_page=True, clip=whole if size.isCut else None)
 
 
 async def _of_element(visit: Visit, element: Locator, selector: str, look: Look) -> bytes:
