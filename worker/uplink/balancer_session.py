@@ -74,6 +74,8 @@ class BalancerSession:
             await self._requests.end()
 
     def _accept_welcome(self, message: FromBalancer | Data) -> None:
+        if isinstance(message, Credit):
+            return  # for the pieces of a large `hello`; the link has taken it
         if isinstance(message, Rejected):
             self.link.close(CloseCode.REJECTED, message.reason)
             return

@@ -14,6 +14,7 @@ from slotgrid.net.dialling import DialFailed, keep_dialling
 from slotgrid.wire import link_sockets
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import from_balancer, from_worker
+from slotgrid.wire.limits import FRAME_LIMIT
 from slotgrid.wire.link import Link
 from slotgrid.wire.link_ending import CloseCode
 from slotgrid.wire.message_parts import Claim
@@ -25,6 +26,21 @@ from tests.worker.uplink.test_tasks import FUNCTIONS
 
 LINK_KEY = "another-key-for-links-9Wx"
 STRANGER = "01a22c1a-c830-7683-a935-539553d37b16"
+
+
+async def test_a_first_message_larger_than_a_frame_is_welcomed_too(tmp_path: Path) -> None:
+    functions = {
+        "long.py": f"""
+            @function(input={{"description": "{"x" * FRAME_LIMIT * 5}"}})
+            async def long(context: Context) -> int:
+                return 1
+        """
+    }
+    async with linked(tmp_path, functions, boot=None) as (_, balancer):
+        await balancer.hello()  # its pieces were answered with credits
+        balancer.welcome("b1")
+        outcome = await balancer.outcome(balancer.offer("long"))
+        assert (type(outcome), bytes(outcome.result)) == (m.Done, b"1")
 
 
 async def test_the_first_message_says_all_that_a_balancer_must_know(tmp_path: Path) -> None:
