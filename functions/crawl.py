@@ -37,7 +37,7 @@ class Crawl:
     ] = None
 
 
-@function(timeout_s=1800, streaming=True)
+@function(timeout_s=1800, streaming=True, on_failure=())  # the page at hand is blank then
 async def crawl(
     context: Context,
     url: Url,
