@@ -1,6 +1,7 @@
 """What the robots.txt of a host permits a crawl, by RFC 9309."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
@@ -77,20 +78,36 @@ class Robots:
         return None
 
 
+@dataclass(frozen=True)
+class Identity:
+    """How a crawl shows itself: the header `user_agent`, and `agent`, which robots.txt addresses.
+
+    `agent` is a product token, or a whole header, of which each product counts.
+    """
+
+    user_agent: str
+    agent: str
+
+
 class RobotsFiles:
     """The robots.txt of each host that a crawl visits, fetched once.
 
-    `agent` is what the rules name, a product token or a whole User-Agent header; `user_agent` is
-    the header to send. If not `obeyed`, everything is permitted and nothing is fetched.
+    `site_headers` has the further headers for each origin that gets some. If not `obeyed`,
+    everything is permitted and nothing is fetched.
     """
 
     def __init__(
-        self, requests: APIRequestContext, *, agent: str, user_agent: str, obeyed: bool
+        self,
+        requests: APIRequestContext,
+        identity: Identity,
+        site_headers: Mapping[str, Mapping[str, str]],
+        *,
+        obeyed: bool,
     ) -> None:
-        self._requests = requests
-        self._agent = agent
-        self._headers = {"User-Agent": user_agent}
         self.obeyed = obeyed
+        self._requests = requests
+        self._identity = identity
+        self._site_headers = site_headers
         self._by_origin: dict[str, Robots] = {}
 
     async def governing(self, url: str, *, seconds: float) -> Robots:
@@ -100,7 +117,14 @@ class RobotsFiles:
         origin = origin_of(url)
         if origin not in self._by_origin:
             self._by_origin[origin] = await read_robots(
-                self._requests, url, agent=self._agent, headers=self._headers, seconds=seconds
+                self._requests,
+                url,
+                agent=self._identity.agent,
+                headers={
+                    "User-Agent": self._identity.user_agent,
+                    **self._site_headers.get(origin.removesuffix("/"), {}),
+                },
+                seconds=seconds,
             )
         return self._by_origin[origin]
 

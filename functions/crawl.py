@@ -6,17 +6,24 @@ from typing import Annotated
 from playwright.async_api import Page
 
 from slotgrid.function import Context, InputRefused, Meta, function
-from worker.pages.browser_options import Browser
-from worker.pages.context_page import open_context_page, without_credentials
+from worker.pages.browser_options import Browser, BrowserOptions
+from worker.pages.context_page import open_context_page, site_headers, without_credentials
 from worker.pages.growing import LoadMore, MaxRounds, Scroll
 from worker.pages.inputs import SettleS, Url, WaitUntil
 
 from ._crawler import CrawledPage, Crawler, StoppedBy
 from ._frontier import Frontier
 from ._pace import Pace
-from ._robots import RobotsFiles
+from ._robots import Identity, RobotsFiles
 from ._tab import Tabs, Visiting
 from ._urls import origin_of, page_of
+
+AGENT = "Slotgrid"
+"""The name of a crawl whose caller gives none."""
+
+ProductToken = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9._-]+)?( \([^()]*\))?$", max_length=200)
+]
 
 _NORMAL = "url => URL.canParse(url) && new URL(url).host ? new URL(url).href : null"
 
@@ -55,15 +62,14 @@ async def crawl(
     ] = 10,
     robots: Annotated[bool, Meta(description="Obey robots.txt")] = True,
     agent: Annotated[
-        str,
+        ProductToken | None,
         Meta(
-            pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9._-]+)?( \([^()]*\))?$",
-            max_length=200,
-            description="Name by which the crawl shows itself to the site, at the end of the "
-            "browser's own, and by which robots.txt may address it",
+            description="Name by which the crawl shows itself to the site, behind the browser's "
+            "own, and by which robots.txt may address it; default `Slotgrid`, or the products of "
+            "`browser.user_agent`",
             examples=["Mybot/1.0 (+https://example.org/bot)"],
         ),
-    ] = "Slotgrid",
+    ] = None,
     wait_until: WaitUntil = "domcontentloaded",
     settle_s: SettleS = 0.5,
     late_links_s: Annotated[
@@ -101,13 +107,13 @@ async def crawl(
     - Files are recorded by name and type, not stored.
     """
     page = await open_context_page(context, url, browser)
-    user_agent = f"{await page.evaluate('navigator.userAgent')} {agent}"
     start = await _normal(page, without_credentials(url), routes=hash_routes)
+    identity = await _identity(page, agent, browser)
     frontier = Frontier(start, max_depth=max_depth, match=match)
     visiting = Visiting(
         wait_until=wait_until,
         settle_s=settle_s,
-        late_links_s=late_links_s,
+        late_links_s=late_links_s if browser is None or browser.javascript else 0,
         routes=hash_routes,
         load_more=load_more,
         scroll=scroll,
@@ -116,10 +122,13 @@ async def crawl(
     )
     crawler = Crawler(
         context,
-        Tabs(page.context, user_agent, visiting),
+        Tabs(page.context, identity.user_agent, visiting),
         frontier=frontier,
         robots=RobotsFiles(
-            page.context.request, agent=agent.split("/")[0], user_agent=user_agent, obeyed=robots
+            page.context.request,
+            identity,
+            site_headers(browser, url) if browser else {},
+            obeyed=robots,
         ),
         pace=Pace(delay_s),
         max_pages=max_pages,
@@ -137,6 +146,17 @@ async def crawl(
         site=origin_of(pages[0].redirected_to or pages[0].url) if pages else origin_of(start),
         retry_after_s=stop.retry_after_s,
     )
+
+
+async def _identity(page: Page, agent: str | None, browser: BrowserOptions | None) -> Identity:
+    """Return how the crawl shows itself. Raises InputRefused for two ways at once."""
+    own: str = await page.evaluate("navigator.userAgent")
+    if browser is not None and browser.user_agent is not None:
+        if agent is not None:
+            raise InputRefused("agent", "`browser.user_agent` is given too; give one of them")
+        return Identity(own, own)
+    token = agent or AGENT
+    return Identity(f"{own} {token}", token.split("/")[0])
 
 
 async def _normal(page: Page, url: str, *, routes: bool) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,8 +13,11 @@ from playwright.async_api import Browser
 
 from functions._robots import RobotsForbid
 from functions.crawl import Crawl, crawl
+from slotgrid.function import InputRefused
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
+from tests.site.sessions import PASSWORD, USER
+from worker.pages.browser_options import BrowserOptions
 from worker.pages.errors import PageUnreachable
 
 
@@ -94,6 +97,7 @@ class Hosts:
         self.robots: dict[str, str] = {}
         self.statuses: dict[str, int] = {}
         self.asked: list[tuple[str, str]] = []
+        self.headers: list[Mapping[str, str]] = []
         self.ports: tuple[int, int] = (0, 0)
         self.open = 0
         self.idle = asyncio.Event()
@@ -103,6 +107,7 @@ class Hosts:
         path = request.raw_path
         url = path if "://" in path else f"{request.scheme}://{request.host}{path}"
         self.asked.append((url, request.headers["User-Agent"]))
+        self.headers.append(request.headers)
         if url in self.redirects:
             raise web.HTTPMovedPermanently(self.redirects[url])
         if request.path == "/robots.txt":
@@ -317,3 +322,44 @@ async def test_a_robots_txt_that_cannot_be_read_is_an_error_that_says_so(
     ):
         await crawl(named, "http://shop.example/")
     assert len(hosts.asked) == 1
+
+
+@pytest.fixture
+async def host(hosts: Hosts) -> AsyncIterator[str]:
+    """The address of `hosts` without a proxy."""
+    yield f"http://127.0.0.1:{hosts.ports[0]}/"
+
+
+async def test_a_user_agent_of_the_caller_is_the_one_that_robots_txt_addresses(
+    context: RecordingContext, hosts: Hosts, host: str
+) -> None:
+    hosts.bodies = {host: '<a href="/a">1</a>'}
+    hosts.robots = {f"{host}robots.txt": "User-agent: foobot\nDisallow: /a"}
+    own = "Mozilla/5.0 (compatible; Foobot/2.1)"
+    browser = BrowserOptions(user_agent=own, locale="de-CH", headers={"X-Team": "crawl"})
+    crawled = await crawl(context, host, delay_s=0, browser=browser)
+    assert (visited(crawled), crawled.refused_by_robots) == ([host], 1)
+    assert {sent for _, sent in hosts.asked} == {own}
+    assert {headers.get("X-Team") for headers in hosts.headers} == {"crawl"}
+    assert hosts.headers[-1]["Accept-Language"].startswith("de-CH")
+    with pytest.raises(InputRefused, match="give one"):
+        await crawl(context, host, agent="Mybot", browser=browser)
+
+
+async def test_a_language_of_the_caller_is_kept_beside_the_name_of_the_crawl(
+    context: RecordingContext, hosts: Hosts, host: str
+) -> None:
+    await crawl(context, host, delay_s=0, browser=BrowserOptions(locale="de-CH"))
+    assert hosts.asked[-1][1].endswith(" Slotgrid")
+    assert hosts.headers[-1]["Accept-Language"].startswith("de-CH")
+
+
+async def test_a_login_in_the_start_is_used_and_never_shown(
+    context: RecordingContext, site: Site
+) -> None:
+    start = site.at("/basic-auth").replace("//", f"//{USER}:{PASSWORD}@")
+    crawled = await crawl(context, start, delay_s=0)
+    assert [page.status for page in crawled.pages] == [200]
+    shown = f"{crawled} {context.chunks} {context.events}"
+    assert PASSWORD not in shown
+    assert "@" not in shown

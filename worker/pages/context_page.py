@@ -57,8 +57,8 @@ async def open_context_page(
     if viewport is not None and wanted.viewport is not None:
         raise InputRefused("viewport", "`viewport` and `browser.viewport` are given; give one")
     options = context_options(wanted, url)
-    origins = [*site_origins(url), *filter(None, map(origin_of, wanted.header_origins))]
-    headers = SiteHeaders(wanted.headers, origins) if wanted.headers else None
+    own = site_headers(wanted, url)
+    headers = SiteHeaders(wanted.headers, list(own)) if own else None
     if not options and headers is None:
         page = await context.page()
     else:
@@ -71,6 +71,14 @@ async def open_context_page(
     if viewport is not None:
         await page.set_viewport_size({"width": viewport.width, "height": viewport.height})
     return page
+
+
+def site_headers(browser: BrowserOptions, url: str) -> dict[str, dict[str, str]]:
+    """The headers of `browser` for each origin that gets them, if `url` is the task's address."""
+    if not browser.headers:
+        return {}
+    origins = [*site_origins(url), *filter(None, map(origin_of, browser.header_origins))]
+    return dict.fromkeys(origins, browser.headers)
 
 
 def context_options(browser: BrowserOptions, url: str) -> dict[str, Any]:

@@ -148,7 +148,7 @@ async def test_a_crawl_keeps_the_options_in_each_of_its_tabs(
     arrival = site.arrivals[-1]
     assert has(arrival, "X-Key") == "k-1"
     assert has(arrival, "Accept-Language") == "de-CH"
-    assert has(arrival, "User-Agent") == "Lynx/2.9 Slotgrid"
+    assert has(arrival, "User-Agent") == "Lynx/2.9"
 
 
 async def test_headers_without_a_context_of_their_own_are_refused(
