@@ -6,17 +6,21 @@ from contextlib import suppress
 
 from playwright.async_api import Error, Page
 
+from slotgrid.function import InputRefused
 from worker.pages.errors import ElementMissing
 from worker.pages.field_values import check, put
 from worker.pages.form_controls import ask
-from worker.pages.form_fields import FIELD_S, POLL_S, Field, FormFields, is_passing
-from worker.pages.form_values import FieldValue, text_of
+from worker.pages.form_fields import (
+    FIELD_S,
+    POLL_S,
+    Field,
+    FieldAmbiguous,
+    FormFields,
+    is_passing,
+)
+from worker.pages.form_values import FieldValue, ValueRefused, text_of
 
 HIDDEN = "[redacted]"
-
-
-class FormUnclear(ValueError):
-    """The fields are of several forms, so it is open which one is to be sent."""
 
 
 class FilledForm:
@@ -35,6 +39,7 @@ class FilledForm:
         self._secrets = secrets
         self._finder = FormFields(page, list(self._values))
         self._fields: dict[str, Field] = {}
+        self._lost: set[str] = set()
 
     @property
     def fields(self) -> list[Field]:
@@ -59,7 +64,8 @@ class FilledForm:
     async def fill(self) -> None:
         """Fill in each field; one may appear, or get its choices, only when another is filled.
 
-        Raises ElementMissing, FieldAmbiguous, ElementUnusable, ValueRefused; all name the field.
+        Raises ElementMissing or ElementUnusable, and InputRefused for a value that the field does
+        not take or a name that may mean several fields; all name the field.
         """
         for name in self._values:
             await self._each(name, put)
@@ -70,22 +76,17 @@ class FilledForm:
     async def check(self, *, one_form: bool) -> None:
         """Compare all fields with what they were given: scripts may change one because of another.
 
-        Raises as `fill` does, and FormUnclear for fields of several forms if `one_form` is asked.
+        Raises as `fill` does, and InputRefused for fields of several forms if `one_form` is asked.
         """
         for name in self._values:
-            try:
-                await self._each(name, check)
-            except ElementMissing as cause:
-                raise ElementMissing(
-                    f"field {name!r} was filled in, and is no longer there: another field changed "
-                    f"the page, which is now {self._page.url}"
-                ) from cause
+            await self._each(name, check)
         homes = {field.home: field for field in self.fields if field.form >= 0}
         if one_form and len(homes) > 1:
             places = "; ".join(f"{field.name!r} in {field.form_tag}" for field in homes.values())
-            raise FormUnclear(
+            raise InputRefused(
+                "fields",
                 f"the fields are of {len(homes)} forms ({places}), and only one can be sent: "
-                "give the fields of one form, or name in `button` what sends them"
+                "give the fields of one form, or name in `button` what sends them",
             )
 
     def is_secret(self, names: list[str]) -> bool:
@@ -100,6 +101,7 @@ class FilledForm:
             try:
                 await self._once(name, deed)
             except Error as error:
+                self._lost.add(name)
                 self._fields.pop(name, None)
                 if not is_passing(error) or clock() >= end:
                     raise
@@ -108,12 +110,28 @@ class FilledForm:
             await asyncio.sleep(POLL_S)
 
     async def _once(self, name: str, deed: Callable[..., Awaitable[str | None]]) -> None:
-        field = self._fields.get(name)
-        if field is None or not await ask(field.element, "isConnected"):
-            field = self._fields[name] = await self._finder.find(name)
         secret = name in self._secrets
-        held = await deed(field, self._values[name], secret=secret)
+        try:
+            field = self._fields.get(name)
+            if field is None or not await ask(field.element, "isConnected"):
+                field = self._fields[name] = await self._find(name)
+            held = await deed(field, self._values[name], secret=secret)
+        except (FieldAmbiguous, ValueRefused) as cause:
+            where = "secret_fields" if secret else "fields"
+            pointer = name.replace("~", "~0").replace("/", "~1")
+            raise InputRefused(f"{where}/{pointer}", str(cause)) from cause
         if held is None:
             self.changed.pop(name, None)
         else:
             self.changed[name] = HIDDEN if secret else held
+
+    async def _find(self, name: str) -> Field:
+        try:
+            return await self._finder.find(name)
+        except ElementMissing as cause:
+            if name not in self._fields and name not in self._lost:
+                raise
+            raise ElementMissing(
+                f"field {name!r} was filled in, and is no longer there: that changed the page, "
+                f"which is now {self._page.url}"
+            ) from cause

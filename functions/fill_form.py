@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from slotgrid.function import Artifact, Context, Meta, function
+from slotgrid.function import Artifact, Context, InputRefused, Meta, function
 from worker.pages.browser_options import Browser
-from worker.pages.buttons import press_if_there
+from worker.pages.buttons import ButtonUnclear, press_if_there
 from worker.pages.context_page import open_context_page
 from worker.pages.dialogs import AnsweredDialogs, DialogAnswer, DialogSeen
 from worker.pages.downloads import save_download
@@ -15,7 +15,7 @@ from worker.pages.form_values import FieldValue
 from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
 from worker.pages.reactions import SENT, Followed, shown_by
-from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
+from worker.pages.results import Address, Loaded, PageTitle, Pending
 from worker.pages.submitting import Refusal, send
 
 from ._forms import FilledForm
@@ -28,31 +28,47 @@ _MAX_TEXT_CHARS = 20_000
 
 @dataclass(frozen=True)
 class FormOutcome:
-    """What came of it, and what the page shows afterwards.
+    """What came of the form, and what the page, tab or frame shows that answered."""
 
-    `submitted` is true only if something was seen to leave the page: `followed` is then `page`
-    (another document in the page, or in the frame of the form), `tab` (a new one), `download`,
-    `request` (of the page's script, to its own site or with a given value), or `route` (another
-    address without a request). It is false for `change` (only the text is another one) and null.
-    `url`, `title`, `text` and `status` are those of the page, tab or frame that answered; `status`
-    is null without a document or file. `invalid` names the fields that the browser itself refused,
-    with its words: nothing was sent then. `changed` has what fields hold where the page formatted
-    their value. `settled` is false when the page was still busy after 15 s. `loaded` and `pending`
-    describe the page with the form, as it was when it was filled in.
-    """
-
-    submitted: bool
-    followed: Followed | None
+    submitted: Annotated[
+        bool,
+        Meta(
+            description="True only if something was seen to leave the page: `followed` is `page`, "
+            "`tab`, `download`, `request` or `route`"
+        ),
+    ]
+    followed: Annotated[
+        Followed | None,
+        Meta(
+            description="What followed: `page`, a navigation of the page or of the form's frame; "
+            "`tab`, a new one; `download`, a file; `request`, one of the page's script with a "
+            "given value, or other than GET to its own site; `route`, another address without a "
+            "request; `change`, nothing but another text"
+        ),
+    ]
     url: Address
     title: PageTitle
-    text: str
-    status: Status
-    invalid: dict[str, str]
-    changed: dict[str, str]
-    dialogs: list[DialogSeen]
-    download: Artifact | None
-    settled: bool
-    screenshot: Artifact | None
+    text: Annotated[str, Meta(description="What it shows, at most 20,000 characters")]
+    status: Annotated[
+        int | None, Meta(description="HTTP status of the page or file that followed, if one did")
+    ]
+    invalid: Annotated[
+        dict[str, str],
+        Meta(
+            description="The fields that the browser itself refused, with its words; nothing was "
+            "sent then"
+        ),
+    ]
+    changed: Annotated[
+        dict[str, str],
+        Meta(description="What fields hold whose value the page or the browser wrote otherwise"),
+    ]
+    dialogs: Annotated[list[DialogSeen], Meta(description="The dialogs, in their order")]
+    download: Annotated[
+        Artifact | None, Meta(description="The file that the site answered with, if it was one")
+    ]
+    settled: Annotated[bool, Meta(description="False if the page was still busy after 15 s")]
+    screenshot: Annotated[Artifact | None, Meta(description="The picture, if one was asked for")]
     loaded: Loaded
     pending: Pending
 
@@ -65,7 +81,6 @@ async def fill_form(
     fields: Annotated[
         dict[str, FieldValue],
         Meta(
-            min_length=1,
             max_length=200,
             description="Values by the fields' labels, names, placeholders or CSS selectors: text, "
             "numbers, true or false for a box, lists for several choices or files",
@@ -112,14 +127,17 @@ async def fill_form(
     another one is refused with what the field takes.
 
     Limits:
-    - One form a call: a form of several steps takes a call of a recipe or a function for each.
+    - One form is sent once: a form of several steps needs a function of its own.
     - A field without an `<input>`, `<select>`, `<textarea>` or editable text is not filled: lists
       and calendars that a page draws itself, closed shadow roots, CAPTCHAs.
     - Suggestions of a field are not chosen, and files are not dropped onto an area.
     - Whether a site accepted the data is in `text` and `status`; `submitted` says it was sent.
-    - A form that is sent by a WebSocket counts as sent only if a value is readable in the message.
+    - A form that a script sends by GET or by a WebSocket counts as sent only if a value is readable
+      in the address or message.
     - Screenshots show what the page shows, secret values included.
     """
+    if not fields and not secret_fields:
+        raise InputRefused("fields", "is empty, as `secret_fields` is: give at least one field")
     page = await open_context_page(context, url, browser)
     async with AnsweredDialogs(page.context, dialogs, prompt_text=prompt_text) as answered:
         visit = await open_page(
@@ -140,7 +158,11 @@ async def fill_form(
         await context.status(f"{len(fields | secret_fields)} fields filled")
         answer, sent = page.main_frame, None
         if submit:
-            sent = await send(page, form.fields, await form.texts(), button, at_most_s=SETTLE_S)
+            texts = await form.texts()
+            try:
+                sent = await send(page, form.fields, texts, button, at_most_s=SETTLE_S)
+            except ButtonUnclear as cause:
+                raise InputRefused("button", str(cause)) from cause
             answer = sent.reaction.answer
         if sent and not sent.invalid and wait_for_after is not None:
             await find(answer, wait_for_after)

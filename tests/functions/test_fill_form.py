@@ -6,12 +6,13 @@ import re
 import pytest
 
 from functions.fill_form import fill_form
+from slotgrid.function import InputRefused
 from tests.functions.fakes import RecordingContext
 from tests.functions.form_answers import impatient
 from tests.site import sessions
 from tests.site.fixtures import Site
 from worker.pages.errors import ElementMissing
-from worker.pages.form_values import FieldValue, Upload, ValueRefused
+from worker.pages.form_values import FieldValue, Upload
 
 __all__ = ["impatient"]
 
@@ -134,7 +135,7 @@ async def test_a_value_that_a_field_cannot_take_is_refused(
         ("Full name", True, "takes text, not bool"),
     )
     for name, value, why in cases:
-        with pytest.raises(ValueRefused, match=why):
+        with pytest.raises(InputRefused, match=why):
             await fill_form(context, site.at("/forms/order"), fields={name: value})
 
 

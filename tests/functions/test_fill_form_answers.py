@@ -28,6 +28,14 @@ async def test_the_answer_in_a_new_tab_is_read_there(context: RecordingContext, 
         await (await context.page()).context.pages[-1].close()
 
 
+async def test_the_answer_in_a_frame_that_is_seen_is_read_there(
+    context: RecordingContext, site: Site
+) -> None:
+    outcome = await fill_form(context, site.at("/pages/forms/into-frame.html"), fields=CITY)
+    assert (outcome.followed, outcome.status, outcome.title) == ("request", 200, "Received")
+    assert received(outcome) == {"city": "Bonn"}
+
+
 async def test_the_answer_that_is_a_file_is_kept(context: RecordingContext, site: Site) -> None:
     outcome = await fill_form(context, site.at("/pages/forms/file.html"), fields=CITY)
     assert (outcome.submitted, outcome.followed, outcome.status) == (True, "download", 201)

@@ -3,12 +3,12 @@
 import pytest
 
 from functions.fill_form import fill_form
+from slotgrid.function import InputRefused
 from tests.functions.fakes import RecordingContext
 from tests.functions.form_answers import impatient, received
 from tests.site.fixtures import Site
 from worker.pages.errors import ElementMissing, ElementUnusable
-from worker.pages.form_fields import FieldAmbiguous
-from worker.pages.form_values import FieldValue, ValueRefused
+from worker.pages.form_values import FieldValue
 
 __all__ = ["impatient"]
 
@@ -29,7 +29,7 @@ async def test_a_label_means_a_field_and_never_a_landmark(
 async def test_a_name_that_resembles_two_labels_is_refused(
     context: RecordingContext, site: Site
 ) -> None:
-    with pytest.raises(FieldAmbiguous, match=r"'phone' may mean .*'Home phone', 'Work phone'"):
+    with pytest.raises(InputRefused, match=r"'phone' may mean .*'Home phone', 'Work phone'"):
         await fill_form(context, site.at("/pages/forms/landmarks.html"), fields={"phone": "1"})
 
 
@@ -51,12 +51,12 @@ async def test_boxes_and_lists_that_a_style_hides_are_set(
 ) -> None:
     fields: dict[str, FieldValue] = {
         "Opaque": True, "Gone": True, "outside": True, "Switch": True, "size": "Large",
-        "Night": True, "Colour": "blue",
+        "Night": True, "Colour": "blue", "Under": True,
     }  # fmt: skip
     outcome = await fill_form(context, site.at("/pages/forms/styled.html"), fields=fields)
     assert received(outcome) == {
         "opaque": "on", "gone": "on", "outside": "on", "switch": "on", "size": "l",
-        "night": "true", "colour": "blue",
+        "night": "true", "colour": "blue", "under": "on",
     }  # fmt: skip
 
 
@@ -77,6 +77,35 @@ async def test_what_covers_a_box_or_the_button_is_named(
 
 
 @pytest.mark.usefixtures("impatient")
+async def test_what_stands_before_the_form_is_named(context: RecordingContext, site: Site) -> None:
+    for name, why in (
+        ("behind-dialog", r"field 'City' \(input\) is behind dialog#login \"Please log in\""),
+        ("no-clicks", r"the button 'Go' \(button\) takes no clicks: its pointer-events are none"),
+    ):
+        with pytest.raises(ElementUnusable, match=why):
+            await fill_form(context, site.at(f"/pages/forms/{name}.html"), fields={"City": "Bonn"})
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_form_that_sends_itself_is_told_from_a_missing_field(
+    context: RecordingContext, site: Site
+) -> None:
+    with pytest.raises(ElementMissing, match="'City' was filled in, and is no longer there: that"):
+        await fill_form(context, site.at("/pages/forms/sends-itself.html"), fields={"City": "Bonn"})
+
+
+async def test_odd_names_and_frames_do_not_hide_a_field(
+    context: RecordingContext, site: Site
+) -> None:
+    for name in ("clobbered", "many-frames"):
+        outcome = await fill_form(
+            context, site.at(f"/pages/forms/{name}.html"), fields={"City": "Bonn"},
+            wait_until="domcontentloaded",
+        )  # fmt: skip
+        assert received(outcome)["city"] == "Bonn"
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_banner_is_dismissed_as_asked(context: RecordingContext, site: Site) -> None:
     outcome = await fill_form(
         context, site.at("/pages/forms/overlay.html"),
@@ -92,6 +121,8 @@ async def test_a_field_that_takes_nothing_is_named_with_the_reason(
     for name, why in (
         ("Shown", "is read-only: the page sets it itself"),
         ("Later", "is disabled, as fieldset#later is"),
+        ("Closed", "is hidden: it is in a closed part of the page"),
+        ("Inert", "is inert, as div is"),
     ):
         with pytest.raises(ElementUnusable, match=rf"field '{name}' \(input\) {why}"):
             await fill_form(context, site.at("/pages/forms/types.html"), fields={name: "x"})
@@ -114,7 +145,7 @@ async def test_a_choice_that_never_appears_is_refused_with_those_there_are(
     context: RecordingContext, site: Site
 ) -> None:
     fields: dict[str, FieldValue] = {"Country": "Germany", "Town": "Paris"}
-    with pytest.raises(ValueRefused, match="'Town' has no choice 'Paris', but 'Bonn', 'Berlin'"):
+    with pytest.raises(InputRefused, match="'Town' has no choice 'Paris', but 'Bonn', 'Berlin'"):
         await fill_form(context, site.at("/pages/forms/dependent.html"), fields=fields)
 
 

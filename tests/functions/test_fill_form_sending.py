@@ -2,12 +2,11 @@
 
 import pytest
 
-from functions._forms import FormUnclear
 from functions.fill_form import fill_form
+from slotgrid.function import InputRefused
 from tests.functions.fakes import RecordingContext
 from tests.functions.form_answers import impatient, received
 from tests.site.fixtures import Site
-from worker.pages.buttons import ButtonUnclear
 from worker.pages.dialogs import DialogSeen, TooManyDialogs
 from worker.pages.errors import ElementMissing, ElementUnusable
 from worker.pages.form_values import FieldValue
@@ -30,9 +29,9 @@ async def test_fields_without_a_form_are_sent_by_the_button_beside_them(
 async def test_without_a_form_and_an_obvious_button_one_is_asked_for(
     context: RecordingContext, site: Site
 ) -> None:
-    with pytest.raises(ButtonUnclear, match=r"'Left', 'Right'; name one in `button`"):
+    with pytest.raises(InputRefused, match=r"'Left', 'Right'; name one in `button`"):
         await fill_form(context, site.at("/pages/forms/two-buttons-without-form.html"), fields=CITY)
-    with pytest.raises(ButtonUnclear, match="the Enter key did nothing: name in `button`"):
+    with pytest.raises(InputRefused, match="the Enter key did nothing: name in `button`"):
         await fill_form(context, site.at("/pages/forms/without-form-or-button.html"), fields=CITY)
 
 
@@ -47,8 +46,18 @@ async def test_without_any_button_the_enter_key_sends(
 
 @pytest.mark.usefixtures("impatient")
 async def test_nothing_is_called_sent_that_was_not(context: RecordingContext, site: Site) -> None:
-    outcome = await fill_form(context, site.at("/pages/forms/dead-button.html"), fields=CITY)
-    assert (outcome.submitted, outcome.followed) == (False, None)
+    for name in ("dead-button", "mail"):
+        outcome = await fill_form(context, site.at(f"/pages/forms/{name}.html"), fields=CITY)
+        assert (outcome.submitted, outcome.followed) == (False, None), name
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_button_that_keeps_the_page_busy_is_pressed_once(
+    context: RecordingContext, site: Site
+) -> None:
+    outcome = await fill_form(context, site.at("/pages/forms/busy-button.html"), fields=CITY)
+    assert (outcome.submitted, received(outcome)) == (True, {"city": "Bonn"})
+    assert site.hits["/form-cases/received"] == 1
 
 
 @pytest.mark.usefixtures("impatient")
@@ -140,7 +149,7 @@ async def test_the_form_that_has_all_fields_is_meant(context: RecordingContext, 
         fields={"E-mail": "a@b.de"}, secret_fields={"Password": "x"},
     )  # fmt: skip
     assert received(outcome) == {"email": "a@b.de", "password": "x", "code": ""}
-    with pytest.raises(FormUnclear, match=r"'Password' in form#login"):
+    with pytest.raises(InputRefused, match=r"'Password' in form#login"):
         await fill_form(
             context, site.at("/pages/forms/two-forms.html"),
             fields={"#letter [name=email]": "a@b.de", "Password": "x"},

@@ -5,10 +5,11 @@ import traceback
 import pytest
 
 from functions.fill_form import fill_form
+from slotgrid.function import InputRefused
 from tests.functions.fakes import RecordingContext
 from tests.functions.form_answers import impatient, received
 from tests.site.fixtures import Site
-from worker.pages.form_values import FieldValue, Upload, ValueRefused
+from worker.pages.form_values import FieldValue, Upload
 
 __all__ = ["impatient"]
 
@@ -22,6 +23,7 @@ async def test_every_kind_of_field_holds_its_value(context: RecordingContext, si
         "Week": "2026-W09", "Colour": "#ff0000", "Volume": 4, "Pieces": "007", "Mail": "a@b.de",
         "Short": "12345", "Text": "a\r\nb ", "Payment": "Invoice", "News": "yes", "Story": "Once",
         "Plans": [Upload("a.txt", b"1"), Upload("b.txt", b"22")], "Site": "https://example.org",
+        "Town": "Bonn",
     }  # fmt: skip
     outcome = await fill_form(context, site.at(TYPES), fields=fields)
     assert outcome.changed == {}
@@ -30,6 +32,7 @@ async def test_every_kind_of_field_holds_its_value(context: RecordingContext, si
         "week": "2026-W09", "colour": "#ff0000", "volume": "4", "pieces": "007", "mail": "a@b.de",
         "short": "12345", "text": "a\r\nb ", "site": "https://example.org", "size": "s",
         "plan": "", "plans": ["a.txt", "b.txt"], "shown": "fixed", "pay": "i", "news": "on",
+        "closed": "", "inert": "", "town": "Bonn", "home": "",
     }  # fmt: skip
 
 
@@ -61,7 +64,7 @@ async def test_a_value_that_would_become_another_one_is_refused(
         ("Text", ["a"], "takes text, not list"),
     )
     for name, value, why in cases:
-        with pytest.raises(ValueRefused, match=why):
+        with pytest.raises(InputRefused, match=why):
             await fill_form(context, site.at(TYPES), fields={name: value})
     assert site.hits["/form-cases/received"] == 0
 
@@ -90,7 +93,7 @@ async def test_what_the_page_cuts_or_clears_is_refused(
         ({"Town": "Bonn", "Land": "DE"}, "'Town' was given 'Bonn', but the page made ''"),
     )
     for fields, why in cases:
-        with pytest.raises(ValueRefused, match=why):
+        with pytest.raises(InputRefused, match=why):
             await fill_form(context, site.at(MASKS), fields=fields)
 
 

@@ -136,7 +136,7 @@ async def _set(field: Field, box: ElementHandle, on: bool) -> None:
     if await box.evaluate(_IS_TICKED) == on:
         return
     await until_usable(field)
-    if await ask(box, "hiddenBecause") is None:
+    if await ask(box, "hiddenBecause") is None and not await ask(box, "isUnderLabel"):
         await until_free(box, f"field {field.name!r} ({field.tag})")
         try:
             await box.click(timeout=FIELD_S * 1000)

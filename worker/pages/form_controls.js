@@ -7,8 +7,8 @@ const BUTTONS = "button, input[type=submit i], input[type=image i], input[type=b
 const SENDS = /\b(submit|send|save|sign ?(in|up)|log ?(in|on)|register|join|search|subscribe|continue|next|apply|order|buy|pay|book|confirm|go|ok)\b|senden|speichern|anmelden|suchen|weiter|bestellen|envoyer|enviar|valider|buscar|invia|zoeken/i;
 
 const tidy = text => (text ?? "").replace(/\s+/g, " ").trim();
-// "Full name *:" is "Full name" to a reader.
-const bare = text => text.replace(/^[*\s]+|[*:\s]+$/g, "");
+// "Full name (required) *:" is "Full name" to a reader.
+const bare = text => text.replace(/^[*\s]+|[*:\s]+$/g, "").replace(/\s*\((required|optional)\)$/i, "");
 
 /** All elements in tree order, those of open shadow roots included. */
 function* everything(root) {
@@ -18,12 +18,21 @@ function* everything(root) {
   }
 }
 
-const parentOf = node => node.assignedSlot ?? node.parentNode ?? node.host ?? null;
+// A form's fields hide its own properties: with a field called `id`, `form.id` is that field. So what
+// may be a form is asked by the prototypes.
+const parentNodeOf = Object.getOwnPropertyDescriptor(Node.prototype, "parentNode").get;
+const matches = (element, selector) => Element.prototype.matches.call(element, selector);
+const attributeOf = (element, name) => Element.prototype.getAttribute.call(element, name);
+const rootOf = element => Node.prototype.getRootNode.call(element);
+
+const parentOf = node =>
+  node instanceof Element ? node.assignedSlot instanceof HTMLSlotElement ? node.assignedSlot : parentNodeOf.call(node)
+    : node instanceof ShadowRoot ? node.host : parentNodeOf.call(node);
 
 /** The nearest ancestor that matches, through shadow roots. */
 function closest(element, selector) {
   for (let node = element; node; node = parentOf(node)) {
-    if (node instanceof Element && node.matches(selector)) return node;
+    if (node instanceof Element && matches(node, selector)) return node;
   }
   return null;
 }
@@ -35,8 +44,9 @@ const isWithin = (node, ancestor) => {
 
 /** The tag with id and classes, as one writes it in a selector. */
 function tagOf(element) {
-  const classes = [...element.classList].slice(0, 3).map(name => `.${name}`).join("");
-  const id = element.getAttribute("id");  // `form.id` is a field, if one is called id
+  const classes = (attributeOf(element, "class") ?? "").split(/\s+/).filter(Boolean).slice(0, 3)
+    .map(name => `.${name}`).join("");
+  const id = attributeOf(element, "id");
   return `${element.localName}${id ? `#${id}` : ""}${classes}`.slice(0, 100);
 }
 
@@ -66,8 +76,20 @@ function textOf(element) {
       : node.nodeType === Node.ELEMENT_NODE ? ` ${textOf(node)} ` : "").join("");
 }
 
+// `input.labels` looks through the whole document each time; a call of this script does it once.
+let labelsByField = null;
+
 function labelsOf(element) {
-  if (element.labels) return [...element.labels];
+  if (element.labels) {
+    if (!labelsByField) {
+      labelsByField = new Map();
+      for (const label of everything(document)) {
+        if (label.localName !== "label" || !label.control) continue;
+        labelsByField.set(label.control, [...labelsByField.get(label.control) ?? [], label]);
+      }
+    }
+    return labelsByField.get(element) ?? [];
+  }
   return [...element.getRootNode().querySelectorAll("label")]
     .filter(label => label.control === element || (element.id && label.htmlFor === element.id)
       || label.contains(element));
@@ -131,6 +153,7 @@ function hiddenBecause(element) {
     if (node === element && style.visibility !== "visible") return "its visibility is hidden";
     if (style.opacity === "0") return `${tagOf(node)} has opacity: 0`;
   }
+  if (!element.checkVisibility()) return "it is in a closed part of the page";
   const box = element.getBoundingClientRect();
   if (box.width <= 1 || box.height <= 1) return `it is ${Math.round(box.width)} × ${Math.round(box.height)} px small`;
   if (box.right + scrollX <= 0 || box.bottom + scrollY <= 0) return "it is outside of the page";
@@ -151,6 +174,15 @@ function visibilityOf(element, kind) {
 
 const formOf = element => element.form ?? closest(element, "form");
 
+const numbers = new Map();
+
+/** The number of a form in its document, -1 for none. */
+function numberOf(form) {
+  if (!form) return -1;
+  if (!numbers.size) [...everything(document)].forEach((element, number) => numbers.set(element, number));
+  return numbers.get(form) ?? -1;
+}
+
 /** What Python needs to choose among fields and to name them. */
 function factsOf(element, rank) {
   const kind = kindOf(element), form = formOf(element);
@@ -159,7 +191,7 @@ function factsOf(element, rank) {
     visibility: visibilityOf(element, kind),
     label: labelTexts(element)[0] ?? element.getAttribute("name") ?? tagOf(element),
     group: kind === "radio" || kind === "checkbox" ? element.name : "",
-    form: form ? [...everything(document)].indexOf(form) : -1,
+    form: numberOf(form),
     form_tag: form ? tagOf(form) : "",
     multiple: Boolean(element.multiple),
   };
@@ -222,12 +254,16 @@ function obstacleOf(element) {
   }
   if (element.getAttribute("aria-disabled") === "true") return "is disabled";
   if (element.readOnly) return "is read-only";
+  const inert = closest(element, "[inert]");
+  if (inert) return `is inert, as ${tagOf(inert)} is`;
+  const modal = [...document.querySelectorAll(":modal")].at(-1);
+  if (modal && !isWithin(element, modal)) return `is behind ${shownAs(modal)}: dismiss that first`;
   const hidden = hiddenBecause(element);
   return hidden ? `is hidden: ${hidden}` : null;
 }
 
-/** What covers the middle of the element, or null. */
-function coverOf(element) {
+/** The innermost element at the middle of this one. */
+function hitOf(element) {
   element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
   const box = element.getBoundingClientRect();
   const x = box.x + box.width / 2, y = box.y + box.height / 2;
@@ -236,14 +272,37 @@ function coverOf(element) {
     inner = inner.shadowRoot.elementFromPoint(x, y);
     if (!inner || inner === hit) break;
   }
+  return hit;
+}
+
+/** Whether a label of the element is drawn over it, so that a person clicks the label. */
+function isUnderLabel(element) {
+  const hit = hitOf(element);
+  return hit && !isWithin(hit, element) && labelsOf(element).some(label => isWithin(hit, label));
+}
+
+/** What covers the middle of the element, or null. */
+function coverOf(element) {
+  const hit = hitOf(element);
   if (!hit || isWithin(hit, element) || isWithin(element, hit)) return null;
   if (labelsOf(element).some(label => isWithin(hit, label))) return null;
   let whole = hit;  // of a banner's parts, the banner
   for (let node = hit; node && !isWithin(element, node); node = parentOf(node)) {
     if (node instanceof Element) whole = node;
   }
-  const text = tidy(whole.innerText).slice(0, 80);
-  return text ? `${tagOf(whole)} ${JSON.stringify(text)}` : tagOf(whole);
+  return shownAs(whole);
+}
+
+/** The tag of an element with the text that it shows. */
+function shownAs(element) {
+  const text = tidy(element.innerText).slice(0, 80);
+  return text ? `${tagOf(element)} ${JSON.stringify(text)}` : tagOf(element);
+}
+
+/** Asks a form to send itself, as its scripts may do. */
+function requestSubmit(element) {
+  const form = formOf(element);
+  if (form) HTMLFormElement.prototype.requestSubmit.call(form);
 }
 
 /** A visible label of a box or radio button where a click does nothing but set it; else null. */
@@ -257,7 +316,7 @@ const nameOfButton = element => tidy(element.getAttribute("aria-label") || eleme
 const isSubmitter = element => ["submit", "image"].includes(element.type);
 
 /** The buttons that send `form`, in tree order, image buttons included. */
-const submittersOf = form => [...everything(form.getRootNode())]
+const submittersOf = form => [...everything(rootOf(form))]
   .filter(element => isSubmitter(element) && formOf(element) === form);
 
 /** The button that a person would press for the field: {button, disabled, choices}.
@@ -270,18 +329,18 @@ function sendingButton(element, others) {
   if (form) {
     const all = submittersOf(form);
     const button = all.find(isSeen) ?? all[0]
-      ?? onlyOne([...everything(form)].filter(one => one.matches(BUTTONS) && isSeen(one)));
+      ?? onlyOne([...everything(form)].filter(one => matches(one, BUTTONS) && isSeen(one)));
     return { button: button ?? null, choices: [] };
   }
   for (let area = element; area; area = parentOf(area)) {
     if (!(area instanceof Element) || !others.every(other => isWithin(other, area))) continue;
-    const buttons = [...everything(area)].filter(one => one.matches(BUTTONS) && isSeen(one) && !formOf(one));
+    const buttons = [...everything(area)].filter(one => matches(one, BUTTONS) && isSeen(one) && !formOf(one));
     const sending = buttons.filter(isSubmitter), saying = buttons.filter(one => SENDS.test(nameOfButton(one)));
     const button = onlyOne(saying) ?? onlyOne(sending);
     if (button) return { button, choices: [] };
     if (saying.length || sending.length) return { button: null, choices: buttons.map(nameOfButton) };
   }
-  const all = [...everything(document)].filter(one => one.matches(BUTTONS) && isSeen(one) && !formOf(one));
+  const all = [...everything(document)].filter(one => matches(one, BUTTONS) && isSeen(one) && !formOf(one));
   return { button: onlyOne(all), choices: all.map(nameOfButton).slice(0, 20) };
 }
 
@@ -290,7 +349,8 @@ const onlyOne = found => (found.length === 1 ? found[0] : null);
 /** Notes what leaves no request: submit events, and messages into WebSockets. */
 function watchSending(element) {
   const seen = { submits: 0, messages: [] }, send = WebSocket.prototype.send;
-  formOf(element)?.addEventListener("submit", () => { seen.submits += 1; }, true);
+  const form = formOf(element), note = () => { seen.submits += 1; };
+  if (form) EventTarget.prototype.addEventListener.call(form, "submit", note, true);
   WebSocket.prototype.send = function (data) {
     if (typeof data === "string" && seen.messages.length < 50) seen.messages.push(data.slice(0, 65536));
     return send.call(this, data);
@@ -301,8 +361,8 @@ function watchSending(element) {
 /** The fields of the form that the browser itself refuses, with its words. */
 function refusedFields(element, button) {
   const form = formOf(element);
-  if (!form || form.hasAttribute("novalidate") || button?.formNoValidate) return [];
-  return [...everything(form.getRootNode())]
+  if (!form || attributeOf(form, "novalidate") !== null || button?.formNoValidate) return [];
+  return [...everything(rootOf(form))]
     .filter(field => field.willValidate && !field.validity.valid && formOf(field) === form)
     .map(field => ({
       name: field.getAttribute("name") || field.id || labelTexts(field)[0] || tagOf(field),
@@ -319,6 +379,6 @@ const rankOfButton = (button, field) =>
   !isSeen(button) ? 2 : field && formOf(field) && formOf(button) === formOf(field) ? 0 : 1;
 
 const namesOfButtons = () => [...everything(document)]
-  .filter(one => one.matches(BUTTONS) && isSeen(one)).map(nameOfButton).slice(0, 30);
+  .filter(one => matches(one, BUTTONS) && isSeen(one)).map(nameOfButton).slice(0, 30);
 
 const isConnected = element => element.isConnected;

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from worker.pages.form_controls import ask, ask_handle, elements_of
 FIELD_S = 5.0
 """Seconds that a field, its options or its button may take to appear or to become usable."""
 POLL_S = 0.1
-FRAME_S = 2.0
+FRAME_S = 1.0
 """Seconds that a frame may take to answer; one that still loads has nothing to ask."""
 
 PASSING = (
@@ -60,6 +60,11 @@ class Field:
     multiple: bool
 
     @property
+    def is_exact(self) -> bool:
+        """Whether it is called by the whole name."""
+        return self.rank != _SIMILAR
+
+    @property
     def home(self) -> tuple[Frame, int]:
         """The form, or the page or frame, that the field belongs to."""
         return self.frame, self.form
@@ -84,7 +89,7 @@ class FormFields:
 
         Raises ElementMissing, FieldAmbiguous, or ElementUnusable for a hidden field.
         """
-        if self._home is None:
+        if self._home is None and len(self._names) > 1:
             self._home = await self._most_common_home()
         clock = asyncio.get_running_loop().time
         end = clock() + FIELD_S
@@ -105,31 +110,38 @@ class FormFields:
 
     async def _most_common_home(self) -> tuple[Frame, int] | None:
         """The form that has the most of the names; the first of equal ones."""
+        main = self._page.main_frame
+        found = [await self._in_frames([main], name) for name in self._names]
+        if not all(found):
+            found = [await self._in_frames(self._page.frames, name) for name in self._names]
         homes: Counter[tuple[Frame, int]] = Counter()
-        for name in self._names:
-            found = [field for field in await self._candidates(name) if field.visibility]
-            homes.update({field.home for field in found if field.rank != _SIMILAR})
+        for fields in found:
+            homes.update({field.home for field in fields if field.visibility and field.is_exact})
         return homes.most_common(1)[0][0] if homes else None
 
     def _order(self, field: Field) -> tuple[bool, bool, bool, int, int]:
         return (
             not field.visibility,
-            field.rank == _SIMILAR,
+            not field.is_exact,
             field.home != self._home,
             field.rank,
             -field.visibility,
         )
 
     async def _candidates(self, name: str) -> list[Field]:
-        """All fields that `name` may mean, those of the page itself first."""
-        frames = [frame for frame in self._page.frames if not frame.is_detached()]
-        by_name = [field for frame in frames for field in await _found(frame, name, by="name")]
-        if any(field.rank != _SIMILAR for field in by_name):
+        """All fields that `name` may mean; other frames count only if the form's frame has none."""
+        home = self._home[0] if self._home else self._page.main_frame
+        found = [] if home.is_detached() else await self._in_frames([home], name)
+        if any(field.visibility and field.is_exact for field in found):
+            return found
+        others = [frame for frame in self._page.frames if frame is not home]
+        return found + await self._in_frames(others, name)
+
+    async def _in_frames(self, frames: Sequence[Frame], name: str) -> list[Field]:
+        by_name = await _found(frames, name, _by_name)
+        if any(field.is_exact for field in by_name):
             return by_name
-        by_selector = [
-            field for frame in frames for field in await _found(frame, name, by="selector")
-        ]
-        return by_selector or by_name
+        return await _found(frames, name, _by_selector) + by_name
 
     async def _missing(self, name: str) -> str:
         names: list[str] = []
@@ -144,23 +156,31 @@ class FormFields:
 
 def _is_ambiguous(found: Iterable[Field], best: Field) -> bool:
     """Whether several different fields only resemble the name."""
-    return best.rank == _SIMILAR and len({field.label for field in found if field.visibility}) > 1
+    return not best.is_exact and len({field.label for field in found if field.visibility}) > 1
 
 
-async def _found(frame: Frame, name: str, *, by: str) -> list[Field]:
-    """The fields of a frame that `name` means; none if the frame is about to change."""
-    selected: list[ElementHandle] = []
-    if by == "selector":
-        try:
-            selected = await _answer(frame, frame.query_selector_all(f"css={name}")) or []
-        except ValueError:
-            return []
-        if not selected:
-            return []
-    listed = await _answer(frame, ask_handle(frame, "findFields", [name, selected]))
-    if listed is None:
+async def _found(
+    frames: Sequence[Frame], name: str, search: Callable[[Frame, str], Awaitable[list[Field]]]
+) -> list[Field]:
+    """What a search finds in the frames, in their order."""
+    found = await asyncio.gather(*(_answer(frame, search(frame, name)) for frame in frames))
+    return [field for fields in found for field in fields or ()]
+
+
+async def _by_name(frame: Frame, name: str) -> list[Field]:
+    return await _fields_of(frame, name, await ask_handle(frame, "findFields", [name, []]))
+
+
+async def _by_selector(frame: Frame, name: str) -> list[Field]:
+    try:
+        selected = await frame.query_selector_all(f"css={name}")
+    except Error as cause:
+        if isinstance(selector_fault(name, cause), ValueError):
+            return []  # a text that is no selector
+        raise
+    if not selected:
         return []
-    return await _answer(frame, _fields_of(frame, name, listed)) or []
+    return await _fields_of(frame, name, await ask_handle(frame, "findFields", [name, selected]))
 
 
 async def _fields_of(frame: Frame, name: str, listed: JSHandle) -> list[Field]:
@@ -186,10 +206,8 @@ async def _answer(frame: Frame, call: Awaitable[T]) -> T | None:
             return await call
     except TimeoutError:
         return None
-    except Error as cause:
-        if isinstance(fault := selector_fault(frame.url, cause), ValueError):
-            raise fault from cause
-        if not frame.is_detached() and not is_passing(cause):
+    except Error as error:
+        if not frame.is_detached() and not is_passing(error):
             raise
         return None
 

@@ -10,6 +10,9 @@ from worker.pages.errors import ElementUnusable
 from worker.pages.form_controls import ask
 from worker.pages.form_fields import FIELD_S, POLL_S, Field
 
+_CLICKED = "performing click action"
+"""What Playwright's log of a call has once the mouse was pressed."""
+
 
 async def until_usable(field: Field) -> None:
     """Wait until the field takes input, at most `FIELD_S`. Raises ElementUnusable with the reason.
@@ -40,6 +43,8 @@ async def click(element: ElementHandle, what: str) -> None:
     try:
         await element.click(timeout=FIELD_S * 1000, no_wait_after=True)
     except PageTimeout as cause:
+        if _CLICKED in cause.message:
+            return  # and the page is still busy with it
         raise ElementUnusable(f"{what} {await reason(element, cause)}") from cause
 
 
@@ -53,7 +58,7 @@ async def until_free(element: ElementHandle, what: str) -> None:
         if not why and not cover:
             return
         if clock() >= end:
-            raise ElementUnusable(f"{what} {why or f'is covered by {cover}'}")
+            raise ElementUnusable(f"{what} {why or f'is covered by {cover}: dismiss that first'}")
         await asyncio.sleep(POLL_S)
 
 
@@ -62,8 +67,10 @@ async def reason(element: ElementHandle, error: PageTimeout) -> str:
     if why := await ask(element, "obstacleOf"):
         return str(why)
     if cover := await ask(element, "coverOf"):
-        return f"is covered by {cover}"
+        return f"is covered by {cover}: dismiss that first"
+    if await element.evaluate("element => getComputedStyle(element).pointerEvents === 'none'"):
+        return "takes no clicks: its pointer-events are none"
     # An overlay of the page that is around a frame is not seen from inside the frame.
     if found := re.search(r"- (<.+?>).* intercepts pointer events", error.message):
-        return f"is covered by {found[1][:200]}"
+        return f"is covered by {found[1][:200]}: dismiss that first"
     return f"did not take a click within {FIELD_S:g} s: it keeps moving or changing"

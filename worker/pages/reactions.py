@@ -13,6 +13,7 @@ from playwright.async_api import Download, Error, Frame, Page, Request, Response
 
 from worker.pages.errors import PageUnreachable
 from worker.pages.navigation import failure_reason
+from worker.pages.visible_text import READER
 
 Followed = Literal["page", "tab", "download", "request", "route", "change"]
 """What followed a press, the first that applies: a file; another document in the page or in the
@@ -28,7 +29,7 @@ _CLOCK = re.compile(r"\d{10,}")
 _TELLING_CHARS = 2
 """Shorter values occur in any request: they prove nothing."""
 _READS, _READ_S = 3, 5.0
-_TEXT = "document.body?.innerText ?? ''"
+_TEXT = f"() => ({READER})().lines(document.body ?? document.documentElement)"
 
 
 class Reaction:
@@ -51,6 +52,7 @@ class Reaction:
         self._statuses: dict[Frame | None, int] = {}
         self._navigated: Frame | None = None
         self._failure: tuple[str, str] | None = None
+        self._inner: Frame | None = None
         self._requested = False
         self._quietly: Literal["route", "change"] | None = None
         self._before = ("", "")
@@ -69,11 +71,13 @@ class Reaction:
 
     @property
     def answer(self) -> Frame:
-        """The document that has the answer: the new tab, the page, or the frame of the form."""
+        """The document that has the answer: a new tab, the page, or a frame that is seen."""
         if self.followed == "tab" and self.tab is not None and not self.tab.is_closed():
             return self.tab.main_frame
         if self._navigated is self._page.main_frame or self._frame.is_detached():
             return self._page.main_frame
+        if self._navigated is None and self._inner is not None:
+            return self._inner
         return self._frame
 
     @property
@@ -123,6 +127,8 @@ class Reaction:
                 await self.tab.wait_for_load_state(timeout=at_most_s * 1000)
             except Error:
                 loaded = self.tab.is_closed()
+        if self._inner is not None and not await _is_seen(self._inner):
+            self._inner = None
         if self._failure is not None and self.download is None:
             url, reason = self._failure
             raise PageUnreachable(f"the form was sent to {url}, but no answer came: {reason}")
@@ -150,6 +156,8 @@ class Reaction:
         }
 
     def _on_request(self, request: Request) -> None:
+        if not request.url.startswith("http"):
+            return  # a mail, a call, or data of the page itself
         if request.is_navigation_request():
             frame = _frame_of(request)
             if frame in {self._page.main_frame, self._frame}:
@@ -159,6 +167,8 @@ class Reaction:
             if frame is None or frame.page is not self._page:
                 return  # of a new tab, which `_on_page` notes
             new = request.method != "GET"
+            if new or self._carries(request.url):
+                self._inner = frame
         else:
             new = (
                 request.method != "GET"
@@ -208,6 +218,13 @@ async def shown_by(frame: Frame) -> tuple[str, str]:
             await frame.wait_for_load_state("domcontentloaded", timeout=_READ_S * 1000)
             return await frame.title(), await frame.evaluate(_TEXT)
     return await frame.title(), await frame.evaluate(_TEXT)
+
+
+async def _is_seen(frame: Frame) -> bool:
+    try:
+        return await (await frame.frame_element()).is_visible()
+    except Error:
+        return False
 
 
 def _forms(value: str) -> Sequence[bytes]:

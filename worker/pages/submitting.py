@@ -64,9 +64,9 @@ async def send(
         invalid: list[Refusal] = []
         if not await _was_sent(sending, reaction):
             submitted = await _was_submitted(sending)
-            if pressed is None and not submitted and last.form >= 0:
+            if pressed is None and not submitted and reaction.followed is None:
                 # Enter sends no form that has several fields and no button.
-                await last.element.evaluate("field => field.form?.requestSubmit()")
+                await ask(last.element, "requestSubmit")
                 submitted = await _was_submitted(sending)
             if not submitted:
                 invalid = await _refused(last, pressed)
@@ -90,7 +90,7 @@ async def _press(fields: Sequence[Field], name: str | None) -> ElementHandle | N
         except ElementUnusable as error:
             refused = named(one.name for one in await _refused(last, button))
             why = f"; the browser does not accept {refused}" if refused else ""
-            raise ElementUnusable(f"{error}{why}; `button` names another one") from error
+            raise ElementUnusable(f"{error}{why}") from error
         return button
     typed = [field for field in fields if field.kind in _ONE_LINE]
     if typed:
