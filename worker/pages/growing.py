@@ -11,10 +11,11 @@ Each round is one click on the button, or one window height of scrolling in ever
 import asyncio
 from typing import Annotated, Any, Literal
 
-from playwright.async_api import ElementHandle, Error, JSHandle, Page, Request
+from playwright.async_api import ElementHandle, Error, JSHandle, Page
 from playwright.async_api import TimeoutError as PageTimeout
 
 from slotgrid.function import Meta
+from worker.pages.activity import LASTING, Activity, watch
 from worker.pages.elements import selector_fault
 from worker.pages.errors import PageUnreachable
 from worker.pages.inputs import Selector
@@ -43,8 +44,8 @@ STEP_S = 0.05
 CLICK_S = 2.0
 """Seconds for a click as a user makes it; after that, the element's own `click()`."""
 _POLL_S = 0.03
-_LOADING = {"document", "fetch", "script", "xhr"}
-"""Resources that bring content. Pictures and beacons are not waited for."""
+_LEFT = ("context was destroyed", "is navigating", "Cannot find context", "JSHandle is disposed")
+"""What Playwright says of a call on a document that the page has left."""
 
 # `look` gives what has to change for a round to have brought something: number, first and last of
 # the watched elements, and the greatest height so far (heights that swing are no growth).
@@ -126,7 +127,7 @@ class Growth:
         try:
             self.ended_by = await self._round()
         except Error as cause:
-            if "context" not in cause.message:
+            if not any(sign in cause.message for sign in _LEFT):
                 raise
             raise LeftPage(
                 f"{self._load_more!r} leads to another page, {self._page.url}: it is a link for"
@@ -141,32 +142,33 @@ class Growth:
         if self.rounds == self._max_rounds:
             return "max_rounds"
         before = await self._look()
-        loading = _Loading(self._page)
-        try:
+        async with watch(self._page) as activity:
             if button is not None:
-                await _click(button)
-                brought = await self._changed(before, loading, quiet_s=END_S)
+                while not await _click(button):
+                    if (button := await self._button()) is None:
+                        return "no-button"
+                brought = await self._changed(before, activity, quiet_s=END_S)
             else:
                 brought = False
             if not brought and self._scroll:
                 moved = await self._call("scroll")
-                brought = await self._changed(before, loading, quiet_s=STEP_S if moved else END_S)
+                brought = await self._changed(before, activity, quiet_s=STEP_S if moved else END_S)
                 brought |= moved
-        finally:
-            loading.close()
         self.rounds += 1
         return None if brought else "nothing-new"
 
-    async def _changed(self, before: str, loading: "_Loading", *, quiet_s: float) -> bool:
+    async def _changed(self, before: str, activity: Activity, *, quiet_s: float) -> bool:
         """Wait until the page is at rest after a round; say whether it shows something else."""
         loop = asyncio.get_running_loop()
         began = moved_at = loop.time()
-        seen = before
+        seen, loaded = before, False
         while (now := loop.time()) - began < ROUND_S:
             state = await self._look()
-            if state != seen or loading.under_way:
+            is_loading = any(one.resource_type in LASTING for one in activity.under_way)
+            loaded |= is_loading
+            if state != seen or is_loading:
                 seen, moved_at = state, now
-            stable_s = STABLE_S if loading.any else min(STABLE_S, quiet_s)
+            stable_s = STABLE_S if loaded else min(STABLE_S, quiet_s)
             if now - moved_at >= (quiet_s if seen == before else stable_s):
                 break
             await asyncio.sleep(_POLL_S)
@@ -204,35 +206,17 @@ class Growth:
 _IS_ENABLED = """element => !element.matches(":disabled, [aria-disabled=true], [aria-busy=true]")"""
 
 
-async def _click(button: ElementHandle) -> None:
-    """Click as a user does; if something covers the button, call its own `click()`."""
+async def _click(button: ElementHandle) -> bool:
+    """Click as a user does; if something covers the button, call its own `click()`.
+
+    False when the page has replaced the button since it was found.
+    """
     try:
         await button.click(timeout=CLICK_S * 1000)
     except PageTimeout:
         await button.evaluate("element => element.click()")
-
-
-class _Loading:
-    """The requests for content that a page makes from now on."""
-
-    def __init__(self, page: Page) -> None:
-        self.under_way: set[Request] = set()
-        self.any = False
-        self._page = page
-        page.on("request", self._began)
-        page.on("requestfinished", self._ended)
-        page.on("requestfailed", self._ended)
-
-    def _began(self, request: Request) -> None:
-        if request.resource_type in _LOADING:
-            self.under_way.add(request)
-            self.any = True
-
-    def _ended(self, request: Request) -> None:
-        self.under_way.discard(request)
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._page.remove_listener("request", self._began)
-        self._page.remove_listener("requestfinished", self._ended)
-        self._page.remove_listener("requestfailed", self._ended)
+    except Error as error:
+        if "not attached" not in error.message:
+            raise
+        return False
+    return True

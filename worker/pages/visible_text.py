@@ -30,7 +30,7 @@ are documents of their own.
 
 READER = r"""() => {
   // Elements whose content is source, and those that show something else than their content.
-  const SOURCE = new Set(["script", "style", "template", "noscript", "title"]);
+  const SOURCE = new Set(["script", "style", "template", "title"]);
   const OPAQUE = new Set(["audio", "canvas", "embed", "frame", "frameset", "iframe", "img", "input",
     "meter", "noframes", "progress", "textarea", "video", "defs", "desc", "metadata", "symbol"]);
   const nameOf = element => element.localName;
@@ -181,6 +181,8 @@ READER = r"""() => {
     const visit = (element, off) => {
       const name = nameOf(element);
       if (SOURCE.has(name) || OPAQUE.has(name)) return;
+      // Of a browser without scripts, its content is shown; else it is source.
+      if (name === "noscript" && (forced || !element.checkVisibility())) return;
       if (name === "br") { out.newline(); return; }
       const style = getComputedStyle(element);
       if (style.display === "none") return;
@@ -220,6 +222,7 @@ READER = r"""() => {
     const name = nameOf(element);
     if (SOURCE.has(name)) return (element.content ?? element).textContent;
     const shown = element.checkVisibility({ visibilityProperty: true });
+    if (name === "noscript" && !shown) return element.textContent;
     const deferred = hasDeferred && !element.checkVisibility({ contentVisibilityAuto: true });
     if (shown && !deferred && skipped.length === 0 && !gaps.has(element) &&
         element.innerText !== undefined) return element.innerText;
