@@ -1,12 +1,15 @@
 """The functions' schemas as components of the document, in a form that client generators accept.
 
 JSON Schema allows more than generators can read. Every definition becomes a component of its own,
-with a name that gives a unique class name. A reference points to a component, never inside one.
+with a name that gives a unique class name; one that several functions have is one component. A
+reference points to a component, never inside one.
 `true` and `false` as schemas, and lists of mixed constants, are replaced by equal schemas.
 """
 
 import hashlib
+import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -70,16 +73,18 @@ def function_components(
         "FunctionResult": {"description": "The function's return value"},
     }
     names = Names({**others, **components})
+    shared = _shared(specs, names)
     inputs, outputs = [], []
     for spec in specs:
-        name, made = _embedded(spec.input.document, component_name(spec.name, "input"), names)
+        document = spec.input.document
+        name, made = _embedded(document, component_name(spec.name, "input"), names, shared)
         described = {"description": f"The input of `{spec.name}`. {spec.description}".strip()}
         components |= made
         components[name] = {**made[name], **described}
         inputs.append(ref(name))
         if spec.output is not None:
             document = spec.output.document
-            name, made = _embedded(document, component_name(spec.name, "output"), names)
+            name, made = _embedded(document, component_name(spec.name, "output"), names, shared)
             components |= made
             outputs.append(ref(name))
     if specs:
@@ -94,16 +99,53 @@ def function_components(
     return components
 
 
+def _shared(specs: Sequence[FunctionSpec], names: Names) -> dict[str, str]:
+    """The component names of definitions that several functions have, by their text."""
+    texts: dict[str, Counter[str]] = {}
+    parts: dict[str, Any] = {}
+    for spec in specs:
+        of_spec: dict[str, str] = {}
+        for document in _documents(spec):
+            for reference in _references(document):
+                text = _text(document, reference)
+                of_spec[text] = reference.rpartition("/")[2]
+                parts[text] = target(reference, document)
+        for text, name in of_spec.items():
+            texts.setdefault(name, Counter())[text] += 1
+    most = {name: found.most_common(1)[0] for name, found in texts.items()}
+    return {
+        text: names.free(name, parts[text])
+        for name, (text, count) in sorted(most.items())
+        if count > 1 and re.fullmatch(r"\w+", name, re.ASCII)
+    }
+
+
+def _documents(spec: FunctionSpec) -> list[JsonSchema]:
+    return [spec.input.document, *([spec.output.document] if spec.output else [])]
+
+
+def _text(document: JsonSchema, reference: str) -> str:
+    """A definition and all that it refers to, as text: equal for equal definitions."""
+    found: dict[str, Any] = {}
+    waiting = [reference]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found[each] = target(each, document)
+            waiting += _references(found[each])
+    return json.dumps([reference, found], sort_keys=True)
+
+
 def _embedded(
-    document: JsonSchema, name: str, names: Names
+    document: JsonSchema, name: str, names: Names, shared: Mapping[str, str]
 ) -> tuple[str, dict[str, dict[str, Any]]]:
     """The component name of a schema; the schema and its definitions as components."""
     parts = {"#": document}
     parts |= {each: target(each, document) for each in sorted(_references(document))}
-    own = {
-        reference: names.free(name + _ending(reference, parts), part)
-        for reference, part in sorted(parts.items(), key=lambda item: len(item[0]))
-    }
+    own: dict[str, str] = {}
+    for reference, part in sorted(parts.items(), key=lambda item: len(item[0])):
+        known = shared.get(_text(document, reference)) if reference != "#" else None
+        own[reference] = known or names.free(name + _ending(reference, parts), part)
     return own["#"], {own[reference]: _written(part, own) for reference, part in parts.items()}
 
 

@@ -14,6 +14,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from slotgrid.core.errors import InvalidSubmission, problem_types
 from slotgrid.core.field_readers import FIELDS
 from slotgrid.core.schema import Schema
+from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
 from slotgrid.intake.api.docs import DOCUMENT
 from slotgrid.intake.function_components import function_components
@@ -21,6 +22,7 @@ from slotgrid.intake.openapi import endpoint_of
 from slotgrid.intake.openapi_document import path_of
 from slotgrid.intake.openapi_parts import COMPONENTS
 from slotgrid.intake.sample_values import sample_of
+from slotgrid.intake.schemas.basics import ref
 from slotgrid.intake.schemas.submission import SUBMISSION
 from tests.harness.in_process.functions import OFFERED, offer, renamed
 from tests.harness.in_process.node import RunningNode, running_node
@@ -233,6 +235,27 @@ def test_an_object_inside_of_a_schema_shares_its_class_with_no_component() -> No
     (name,) = [name for name, schema in made.items() if schema.get("type") == "array"]
     assert name.startswith("odd.input.Point.")
     assert made["odd.input"]["properties"]["at"] == {"$ref": f"#/components/schemas/{name}"}
+
+
+def test_a_definition_that_several_functions_have_is_one_component() -> None:
+    def with_size(name: str, most: int) -> FunctionSpec:
+        document = {
+            "properties": {"size": {"$ref": "#/$defs/Size"}, "at": {"$ref": "#/$defs/Point"}},
+            "$defs": {
+                "Size": {"type": "object", "properties": {"w": {"$ref": "#/$defs/Length"}}},
+                "Length": {"type": "integer", "maximum": most},
+                "Point": {"type": "object", "properties": {"x": {"type": "integer"}}},
+            },
+        }
+        return function(name, input=Schema(document))
+
+    specs = [with_size("a", 1), with_size("b", 1), with_size("odd", 2)]
+    made = function_components(specs, COMPONENTS)
+    assert {"Size", "Length", "Point", "odd.input.Size", "odd.input.Length"} <= made.keys()
+    assert {"a.input.Size", "b.input.Size", "odd.input.Point"}.isdisjoint(made)
+    assert made["a.input"]["properties"] == made["b.input"]["properties"]
+    assert made["Size"]["properties"]["w"] == ref("Length")
+    assert made["odd.input.Size"]["properties"]["w"] == ref("odd.input.Length")
 
 
 def test_what_is_data_in_a_function_s_schema_is_no_reference() -> None:
