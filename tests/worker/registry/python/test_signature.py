@@ -262,7 +262,8 @@ class Sheet:
 
 
 def test_the_docstring_of_a_type_describes_it_without_its_indentation() -> None:
-    async def f(context: Context, sheet: Sheet) -> Sheet: ...
+    async def f(context: Context, sheet: Sheet) -> Sheet:
+        return sheet
 
     signature = read_signature(f)
     assert signature.output is not None
