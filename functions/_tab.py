@@ -14,8 +14,9 @@ from worker.pages.errors import AnswersWithDownload, PageUnreachable
 from worker.pages.growing import Growth, GrowthEnd, LeftPage
 from worker.pages.inputs import WaitUntil
 from worker.pages.links import Links, read_links
-from worker.pages.navigation import Waits, go
+from worker.pages.navigation import go
 from worker.pages.settling import settle
+from worker.pages.visits import Waits
 
 T = TypeVar("T")
 

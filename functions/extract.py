@@ -11,13 +11,14 @@ from worker.pages.context_page import open_context_page, without_credentials
 from worker.pages.elements import find
 from worker.pages.growing import Growth, LeftPage, LoadMore, MaxRounds, Scroll
 from worker.pages.inputs import LoadTimeoutS, Selector, SettleS, Url, WaitFor, WaitUntil
-from worker.pages.navigation import MAX_PENDING, Visit
+from worker.pages.loading import MAX_PENDING
 from worker.pages.opening import open_page
 from worker.pages.paging import next_page_of
 from worker.pages.reading import read
 from worker.pages.records import Field, Record, RecordReader, read_records
 from worker.pages.results import Loaded, Pending
 from worker.pages.settling import settle
+from worker.pages.visits import Visit
 
 RESERVE_S = 2.0
 """Seconds before the task's deadline at which reading stops, to hand over what it has."""

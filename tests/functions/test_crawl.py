@@ -81,7 +81,7 @@ async def test_every_hazard_is_survived_and_told(context: RecordingContext, site
     assert set(HAZARDS) < found.keys()
     assert (found["/status/404"].status, found["/status/500"].status) == (404, 500)
     for path, why in {
-        "/slow/hang": "had not loaded",
+        "/slow/hang": "had not answered",
         "/slow/stalled-body": "had not loaded",
         "/slow/hanging-image": "had not loaded",
         "/redirect/loop": "redirects without end",
@@ -119,7 +119,7 @@ async def test_a_page_that_never_comes_to_rest_ends_with_its_time(
     try:
         crawled = await crawl(context, site.at("/restless/1"), page_timeout_s=1, delay_s=0)
     except PageUnreachable as error:
-        assert "had not loaded after 1 s" in str(error)
+        assert "had not loaded after" in str(error)
     else:
         assert [page.title for page in crawled.pages] == ["On the way"]
 

@@ -1,11 +1,18 @@
 """Opening pages: titles, and what is said when there is no page."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
+from functions.extract import extract
 from functions.hello import Greeting, hello
+from functions.page_text import page_text
 from functions.page_title import Title, page_title
+from functions.pdf import pdf
+from functions.screenshot import screenshot
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
 from worker.pages.errors import PageUnreachable
@@ -28,6 +35,27 @@ async def test_a_title_comes_with_status_and_the_address_after_redirects(
     missing = await page_title(context, site.at("/status/404"))
     assert (missing.title, missing.status) == ("Status 404", 404)
     assert (await page_title(context, site.at("/status/500"))).status == 500
+
+
+async def test_all_functions_follow_a_page_that_moves_on_and_use_one_that_never_loads(
+    context: RecordingContext, site: Site
+) -> None:
+    calls: dict[str, Callable[..., Awaitable[Any]]] = {
+        "page_title": page_title,
+        "page_text": page_text,
+        "pdf": pdf,
+        "screenshot": screenshot,
+        "extract": partial(extract, item="head", fields={"title": "title"}),
+    }
+    for name, call in calls.items():
+        opened = await call(context, site.at("/moving/timer"))
+        assert (opened.loaded, opened.pending) == (True, []), name
+        if name == "extract":
+            assert opened.records == [{"title": "Arrived"}]
+        else:
+            assert (opened.title, opened.status) == ("Arrived", 200), name
+        opened = await call(context, site.at("/slow/hanging-image"), load_timeout_s=0.2)
+        assert (opened.loaded, opened.pending) == (False, [site.at("/slow/hang")]), name
 
 
 async def test_a_page_that_renders_late_is_waited_for(

@@ -1,6 +1,7 @@
 """What a page is doing: its requests, and its navigations to other documents."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,115 +14,168 @@ QUIET_S = 0.5
 ENDLESS = frozenset({"eventsource", "media", "ping", "prefetch", "websocket"})
 """Types of requests that do not count: they last as long as the page, or change nothing on it."""
 
-LASTING = frozenset({"document", "fetch", "script", "xhr"})
+LASTING = frozenset({"fetch", "script", "xhr"})
 """Types of requests that can outlast a page's load, and change the page when they end."""
+
+_LOOK_AGAIN_S = 1.0
+_REDIRECTS = range(300, 400)
 
 
 class Activity:
-    """The requests of a page that are under way, from a moment on.
+    """The requests of a page from a moment on.
 
-    `status` is the HTTP status of the last navigation that was answered, None without one.
-    `navigation` is the request of the page's main frame that another document will answer.
+    `response` is the answer to the last navigation of the page itself, None without one.
+    `navigation` is the request for the document that the page moves on to, while that is on its
+    way. `failed` holds the requests that failed. If so many requests come that the worker removes
+    the listeners, requests that have ended may count as under way: bound every wait.
     """
 
     def __init__(self, page: Page) -> None:
-        self.status: int | None = None
+        self.response: Response | None = None
         self.navigation: Request | None = None
+        self.failed: list[Request] = []
         self._page = page
-        self._under_way: set[Request] = set()
+        self._under_way: dict[Request, None] = {}
+        self._moved_at = time.monotonic()
         self._changed = asyncio.Event()
         self._recalled: list[asyncio.Task[None]] = []
 
     @property
+    def status(self) -> int | None:
+        """The HTTP status of the last navigation, None without one."""
+        return None if self.response is None else self.response.status
+
+    @property
+    def all_under_way(self) -> list[Request]:
+        """The requests that have not ended, oldest first."""
+        return list(self._under_way)
+
+    @property
     def under_way(self) -> list[Request]:
-        """The requests that have not ended, without those that never end by themselves."""
+        """The same without those that never end by themselves."""
         return [one for one in self._under_way if one.resource_type not in ENDLESS]
 
-    async def recall(self) -> None:
-        """Add the requests that began before the watch, of types that outlast a page's load.
+    @property
+    def quiet_for_s(self) -> float:
+        """Seconds since a request began or ended."""
+        return time.monotonic() - self._moved_at
 
-        Playwright remembers the last 100 requests of a page.
+    async def recall(self, *, every_type: bool = False) -> None:
+        """Add requests that began before the watch: those that can outlast a page's load, or all.
+
+        Playwright remembers the last 100 requests of a page. Those that have ended are removed
+        again within milliseconds.
         """
         for request in await self._page.requests():
-            if request not in self._under_way and (
-                request.existing_response is None or request.resource_type in LASTING
+            unanswered = request.existing_response is None
+            if (
+                request in self._under_way
+                or request.failure is not None
+                or not (every_type or unanswered or request.resource_type in LASTING)
             ):
-                self._began(request)
-                ending = self._end_of(request)
-                self._recalled.append(asyncio.create_task(ending, name="end of a page's request"))
-
-    async def changed(self) -> None:
-        """Wait until a request begins or ends, or the page shows another document."""
-        self._changed.clear()
-        await self._changed.wait()
+                continue
+            self._under_way[request] = None
+            if unanswered and is_navigation(request, self._page):
+                self.navigation = request
+            self._recalled.append(
+                asyncio.create_task(self._await_end(request), name="end of a page's request")
+            )
 
     async def quiet(self, *, at_most_s: float, quiet_s: float = QUIET_S) -> bool:
         """Wait until no request has moved for `quiet_s`; False when that took `at_most_s`."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + at_most_s
-        while (left := end - loop.time()) > 0:
-            busy = bool(self.under_way)
+        end = time.monotonic() + at_most_s
+        while (left_s := end - time.monotonic()) > 0:
+            limit_s = left_s if self.under_way else min(quiet_s, left_s)
             try:
-                await asyncio.wait_for(self.changed(), left if busy else min(quiet_s, left))
+                await asyncio.wait_for(self._change(), limit_s)
             except TimeoutError:
                 return not self.under_way
         return False
 
-    def _began(self, request: Request) -> None:
-        self._under_way.add(request)
-        if self._is_navigation(request):
-            self.navigation = request
-        self._changed.set()
+    async def idle(self, *, at_most_s: float) -> None:
+        """Wait until no request is under way, or a navigation is, at most `at_most_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                while self.under_way and self.navigation is None:
+                    await self._change()
 
-    def _ended(self, request: Request) -> None:
-        self._under_way.discard(request)
-        if request is self.navigation:
-            self.navigation = None
-        self._changed.set()
+    async def navigates(self) -> None:
+        """Wait until the page begins to move on to another document."""
+        while self.navigation is None:
+            await self._change()
 
-    def _answered(self, response: Response) -> None:
-        if self._is_navigation(response.request):
-            self.status = response.status
+    async def arrives(self) -> None:
+        """Wait until the navigation under way has shown its document, or has failed."""
+        while (navigation := self.navigation) is not None:
+            try:
+                await asyncio.wait_for(self._change(), _LOOK_AGAIN_S)
+            except TimeoutError:
+                # The worker may have removed a listener, or the answer brought no document.
+                if self.navigation is navigation and _is_over(navigation):
+                    return
 
-    def _navigated(self, frame: Frame) -> None:
-        # Also for a move within the document: then the navigation is still to be answered.
-        navigation = self.navigation
-        if frame is self._page.main_frame and navigation and navigation.existing_response:
-            self.navigation = None
-        self._changed.set()
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
-    def _is_navigation(self, request: Request) -> bool:
-        if not request.is_navigation_request():
-            return False
-        try:
-            return request.frame is self._page.main_frame
-        except Error:  # a frame that is still being made, so not the main one
-            return False
-
-    async def _end_of(self, request: Request) -> None:
+    async def _await_end(self, request: Request) -> None:
         with suppress(Error):  # of one that failed
             await request.sizes()  # known once the request has ended
-        self._ended(request)
+        self._under_way.pop(request, None)
+        self._changed.set()
+
+    def _on_request(self, request: Request) -> None:
+        self._under_way[request] = None
+        if is_navigation(request, self._page):
+            self.navigation = request
+        self._note()
+
+    def _on_response(self, response: Response) -> None:
+        if is_navigation(response.request, self._page):
+            self.response = response
+
+    def _on_finished(self, request: Request) -> None:
+        self._under_way.pop(request, None)
+        self._note()
+
+    def _on_failed(self, request: Request) -> None:
+        self.failed.append(request)
+        if request is self.navigation:
+            self.navigation = None
+        self._on_finished(request)
+
+    def _on_navigated(self, frame: Frame) -> None:
+        # A page can also navigate inside its document, while another one is on its way.
+        navigation = self.navigation
+        if navigation and navigation.existing_response and frame is self._page.main_frame:
+            self.navigation = None
+        self._note()
+
+    def _note(self) -> None:
+        self._moved_at = time.monotonic()
+        self._changed.set()
 
     def _listeners(self) -> dict[str, Callable[..., Any]]:
         return {
-            "request": self._began,
-            "requestfinished": self._ended,
-            "requestfailed": self._ended,
-            "response": self._answered,
-            "framenavigated": self._navigated,
+            "request": self._on_request,
+            "response": self._on_response,
+            "requestfinished": self._on_finished,
+            "requestfailed": self._on_failed,
+            "framenavigated": self._on_navigated,
         }
 
-    def _forget(self) -> None:
+    async def _forget(self) -> None:
         for ending in self._recalled:
             ending.cancel()
+        await asyncio.gather(*self._recalled, return_exceptions=True)
 
 
 @asynccontextmanager
 async def watch(page: Page) -> AsyncIterator[Activity]:
     """Watch the page's requests for the length of the block.
 
-    A listener costs a page some 0.3 ms for each request: watch it from its load on, not before.
+    Each request costs a fraction of a millisecond then, a fifth of the load of a page with many
+    pictures: watch a page after its load, with `recall` for what is still under way.
     """
     activity = Activity(page)
     listeners = activity._listeners()
@@ -132,4 +186,24 @@ async def watch(page: Page) -> AsyncIterator[Activity]:
     finally:
         for event, listener in listeners.items():
             page.remove_listener(event, listener)
-        activity._forget()
+        await activity._forget()
+
+
+def is_navigation(request: Request, page: Page) -> bool:
+    """Whether the page itself, not a frame in it, shows the answer to a request."""
+    if not request.is_navigation_request():
+        return False
+    try:
+        return request.frame is page.main_frame
+    except Error:  # a frame that does not exist yet, so not the main one
+        return False
+
+
+def _is_over(navigation: Request) -> bool:
+    """Whether nothing more comes of a navigation's request, a redirect's next one included."""
+    if navigation.failure is not None:
+        return True
+    response = navigation.existing_response
+    if response is None or response.status in _REDIRECTS:
+        return False
+    return navigation.timing["responseEnd"] != -1

@@ -1,6 +1,7 @@
 """Finding elements: a bounded wait, and clear errors."""
 
 import asyncio
+import math
 from typing import Literal
 
 from playwright.async_api import ElementHandle, Error, Frame, Locator, Page
@@ -15,17 +16,22 @@ LOOK_S = 0.1
 
 
 async def find(
-    page: Page | Frame, selector: str, *, state: Literal["attached", "visible"] = "visible"
+    page: Page | Frame,
+    selector: str,
+    *,
+    state: Literal["attached", "visible"] = "visible",
+    at_most_s: float = math.inf,
 ) -> ElementHandle:
-    """Wait for the first element that `selector` names, at most `FIND_S`.
+    """Wait for the first element that `selector` names, at most `FIND_S`, or less.
 
     Raises ElementMissing when none comes, ValueError when the selector cannot be read.
     """
+    limit_s = min(FIND_S, at_most_s)
     try:
-        element = await page.wait_for_selector(selector, state=state, timeout=FIND_S * 1000)
+        element = await page.wait_for_selector(selector, state=state, timeout=limit_s * 1000)
     except PageTimeout as cause:
         raise ElementMissing(
-            f"{page.url} showed no element that matches {selector!r} within {FIND_S:g} s"
+            f"{page.url} showed no element that matches {selector!r} within {limit_s:.3g} s"
         ) from cause
     except Error as cause:
         raise selector_fault(selector, cause) from cause

@@ -7,8 +7,10 @@ from worker.pages.browser_options import BrowserOptions
 from worker.pages.context_page import open_context_page, without_credentials
 from worker.pages.elements import find
 from worker.pages.inputs import Viewport, WaitUntil
-from worker.pages.navigation import Visit, Waits, go
+from worker.pages.loading import status_of
+from worker.pages.navigation import go
 from worker.pages.settling import settle
+from worker.pages.visits import Visit, Waits
 
 
 async def open_page(
@@ -41,5 +43,8 @@ async def open_in(page: Page, url: str, *, waits: Waits, wait_for: str | None = 
     visit = await go(page, url, waits=waits)
     await settle(visit)
     if wait_for is not None:
-        await find(page, wait_for)
+        url = page.url
+        await find(page, wait_for, at_most_s=waits.left_s)
+        if page.url != url:
+            visit.status = await status_of(visit)
     return visit

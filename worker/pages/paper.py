@@ -12,7 +12,7 @@ from playwright.async_api import Error, Page
 
 from slotgrid.function import Meta
 from worker.pages.errors import PrintFailed
-from worker.pages.navigation import Visit
+from worker.pages.visits import Visit
 
 _NUMBER = r"(\d+|\d*\.\d+)"
 Length = Annotated[

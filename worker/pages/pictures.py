@@ -17,8 +17,9 @@ from worker.pages.activity import watch
 from worker.pages.elements import find_visible
 from worker.pages.errors import PictureFailed
 from worker.pages.lazy_content import load_lazy_content
-from worker.pages.navigation import MAX_PENDING, Visit
+from worker.pages.loading import MAX_PENDING
 from worker.pages.unfolding import unfolded
+from worker.pages.visits import Visit
 
 PictureFormat = Literal["png", "jpeg", "webp"]
 FullPage = Annotated[bool, Meta(description="The whole page, not the window alone")]

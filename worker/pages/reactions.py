@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 from playwright.async_api import Download, Error, Frame, Page, Request, Response
 
 from worker.pages.errors import PageUnreachable
-from worker.pages.navigation import failure_reason
+from worker.pages.faults import failure_reason
 from worker.pages.visible_text import READER
 
 Followed = Literal["page", "tab", "download", "request", "route", "change"]

@@ -1,12 +1,15 @@
 """Reading a page that may move on meanwhile."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from playwright.async_api import Error, Page
 
-from worker.pages.navigation import Visit
-from worker.pages.settling import settle
+from worker.pages.errors import PageUnreachable
+from worker.pages.loading import moved_on, responsive, status_of
+from worker.pages.settling import arrive, settle
+from worker.pages.visits import Visit
 
 T = TypeVar("T")
 
@@ -17,18 +20,25 @@ ATTEMPTS = 5
 async def read(visit: Visit, deed: Callable[[Page], Awaitable[T]]) -> T:
     """Return what `deed` finds on the page; do it anew when the page moves on meanwhile.
 
-    `deed` must only read. `visit` then describes the page that was read.
+    `deed` must only read. `visit` then describes the page that was read. Raises PageUnreachable
+    when the page moves on each time, or does not respond before the deadline.
     """
     for attempt in range(1, ATTEMPTS + 1):
+        url = visit.page.url
         try:
-            return await deed(visit.page)
+            found = await responsive(visit, deed(visit.page))
         except Error as error:
-            if attempt == ATTEMPTS or not moved_on(error):
+            if not moved_on(error):
                 raise
-        await settle(visit)
-    raise AssertionError("unreachable")
-
-
-def moved_on(error: Error) -> bool:
-    """Whether a call failed because the page showed another document meanwhile."""
-    return "context was destroyed" in error.message or "is navigating" in error.message
+            if attempt == ATTEMPTS:
+                raise PageUnreachable(
+                    f"{url} moved on {ATTEMPTS} times while it was read"
+                ) from error
+            await arrive(visit)
+            await settle(visit)
+            continue
+        if visit.page.url != url:
+            with suppress(Error):
+                visit.status = await status_of(visit)
+        return found
+    raise AssertionError("every attempt returns, raises or is followed by another")
