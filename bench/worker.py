@@ -27,6 +27,12 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
             rows, per_s = await titles.measure(
                 node, bare, url, slots=SLOTS, rounds=rounds, seconds=seconds
             )
+            say("a page with a script")
+            rows.append(
+                await titles.measure_settling(
+                    node, f"{url}scripted", rounds=rounds, seconds=seconds
+                )
+            )
         say("tasks without a browser and the bare handler")
         async with (
             worker(folder / "no browser", OURS, slots=SLOTS) as node,

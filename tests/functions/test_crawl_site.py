@@ -308,7 +308,10 @@ async def test_a_start_that_cannot_be_opened_is_an_error_that_says_why(
         with pytest.raises(PageUnreachable, match=r"127\.0\.0\.1:9/ cannot be opened"):
             await crawl(context, nowhere, robots=robots)
     assert [chunk.count(nowhere) > 0 for chunk in context.chunks] == [True]
-    for path, why in {"/downloads/small.csv": "a download", "/slow/hang": "had not loaded"}.items():
+    for path, why in {
+        "/downloads/small.csv": "a download",
+        "/slow/hang": "had not answered",
+    }.items():
         with pytest.raises(PageUnreachable, match=why):
             await crawl(context, site.at(path), page_timeout_s=1)
 

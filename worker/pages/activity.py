@@ -81,13 +81,18 @@ class Activity:
                 asyncio.create_task(self._await_end(request), name="end of a page's request")
             )
 
+    async def changed(self) -> None:
+        """Wait until a request begins or ends, or the page navigates."""
+        self._changed.clear()
+        await self._changed.wait()
+
     async def quiet(self, *, at_most_s: float, quiet_s: float = QUIET_S) -> bool:
         """Wait until no request has moved for `quiet_s`; False when that took `at_most_s`."""
         end = time.monotonic() + at_most_s
         while (left_s := end - time.monotonic()) > 0:
             limit_s = left_s if self.under_way else min(quiet_s, left_s)
             try:
-                await asyncio.wait_for(self._change(), limit_s)
+                await asyncio.wait_for(self.changed(), limit_s)
             except TimeoutError:
                 return not self.under_way
         return False
@@ -97,26 +102,22 @@ class Activity:
         with suppress(TimeoutError):
             async with asyncio.timeout(at_most_s):
                 while self.under_way and self.navigation is None:
-                    await self._change()
+                    await self.changed()
 
     async def navigates(self) -> None:
         """Wait until the page begins to move on to another document."""
         while self.navigation is None:
-            await self._change()
+            await self.changed()
 
     async def arrives(self) -> None:
         """Wait until the navigation under way has shown its document, or has failed."""
         while (navigation := self.navigation) is not None:
             try:
-                await asyncio.wait_for(self._change(), _LOOK_AGAIN_S)
+                await asyncio.wait_for(self.changed(), _LOOK_AGAIN_S)
             except TimeoutError:
                 # The worker may have removed a listener, or the answer brought no document.
                 if self.navigation is navigation and _is_over(navigation):
                     return
-
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
 
     async def _await_end(self, request: Request) -> None:
         with suppress(Error):  # of one that failed
