@@ -48,7 +48,9 @@ TASK_ID = Parameter("id", "The task", UUID, "path")
 STEP_NAME = Parameter(
     "step", "The step's name; `_node` is the node's own record of the task", TEXT, "path"
 )
-ARTIFACT_NAME = Parameter("name", "The file", TEXT, "path")
+ARTIFACT_NAME = Parameter(
+    "name", "The file's name, percent-encoded as in `url` of the artifact", TEXT, "path"
+)
 
 SUBMISSION_QUERY: tuple[Parameter, ...] = tuple(
     Parameter(name, str(schema["description"]), schema, as_json=schema["type"] == "object")
