@@ -1,14 +1,12 @@
-// Functions about a form's controls. Python puts them before each script that calls one of them.
+// What the controls of a form are, and which one a name means. `form_controls.py` puts these files, in
+// order, before each script that calls one of their functions.
 
 const NOT_FIELDS = ["hidden", "submit", "button", "image", "reset"];
 const ROLES = ["textbox", "searchbox", "checkbox", "switch", "radio"];
-const BUTTONS = "button, input[type=submit i], input[type=image i], input[type=button i], [role=button]";
-// Words that a button of a form has, for a page without a form; as a test, not as a translation.
-const SENDS = /\b(submit|send|save|sign ?(in|up)|log ?(in|on)|register|join|search|subscribe|continue|next|apply|order|buy|pay|book|confirm|go|ok)\b|senden|speichern|anmelden|suchen|weiter|bestellen|envoyer|enviar|valider|buscar|invia|zoeken/i;
 
 const tidy = text => (text ?? "").replace(/\s+/g, " ").trim();
 // "Full name (required) *:" is "Full name" to a reader.
-const bare = text => text.replace(/^[*\s]+|[*:\s]+$/g, "").replace(/\s*\((required|optional)\)$/i, "");
+const bare = text => text.replace(/^[*\s]+|([*:\s]|\((required|optional)\))+$/gi, "");
 
 /** All elements in tree order, those of open shadow roots included. */
 function* everything(root) {
@@ -234,151 +232,3 @@ function groupOf(element) {
     })),
   };
 }
-
-/** What the browser itself makes of `value`: tried on a copy, which none of the page's scripts sees. */
-function trial(element, value) {
-  const copy = element.cloneNode();
-  copy.value = value;
-  const { type, min, max, step, maxLength } = copy;
-  return { kept: copy.value, type, min, max, step, max_length: maxLength ?? -1 };
-}
-
-/** What the field holds now. */
-const heldBy = element => element.isContentEditable ? element.innerText : element.value;
-
-/** Why nothing can be put into the element now, or null. */
-function obstacleOf(element) {
-  if (element.matches(":disabled")) {
-    const group = element.disabled ? null : closest(element, "fieldset:disabled");
-    return group ? `is disabled, as ${tagOf(group)} is` : "is disabled";
-  }
-  if (element.getAttribute("aria-disabled") === "true") return "is disabled";
-  if (element.readOnly) return "is read-only";
-  const inert = closest(element, "[inert]");
-  if (inert) return `is inert, as ${tagOf(inert)} is`;
-  const modal = [...document.querySelectorAll(":modal")].at(-1);
-  if (modal && !isWithin(element, modal)) return `is behind ${shownAs(modal)}: dismiss that first`;
-  const hidden = hiddenBecause(element);
-  return hidden ? `is hidden: ${hidden}` : null;
-}
-
-/** The innermost element at the middle of this one. */
-function hitOf(element) {
-  element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
-  const box = element.getBoundingClientRect();
-  const x = box.x + box.width / 2, y = box.y + box.height / 2;
-  let hit = document.elementFromPoint(x, y);
-  for (let inner = hit; inner?.shadowRoot; hit = inner) {
-    inner = inner.shadowRoot.elementFromPoint(x, y);
-    if (!inner || inner === hit) break;
-  }
-  return hit;
-}
-
-/** Whether a label of the element is drawn over it, so that a person clicks the label. */
-function isUnderLabel(element) {
-  const hit = hitOf(element);
-  return hit && !isWithin(hit, element) && labelsOf(element).some(label => isWithin(hit, label));
-}
-
-/** What covers the middle of the element, or null. */
-function coverOf(element) {
-  const hit = hitOf(element);
-  if (!hit || isWithin(hit, element) || isWithin(element, hit)) return null;
-  if (labelsOf(element).some(label => isWithin(hit, label))) return null;
-  let whole = hit;  // of a banner's parts, the banner
-  for (let node = hit; node && !isWithin(element, node); node = parentOf(node)) {
-    if (node instanceof Element) whole = node;
-  }
-  return shownAs(whole);
-}
-
-/** The tag of an element with the text that it shows. */
-function shownAs(element) {
-  const text = tidy(element.innerText).slice(0, 80);
-  return text ? `${tagOf(element)} ${JSON.stringify(text)}` : tagOf(element);
-}
-
-/** Asks a form to send itself, as its scripts may do. */
-function requestSubmit(element) {
-  const form = formOf(element);
-  if (form) HTMLFormElement.prototype.requestSubmit.call(form);
-}
-
-/** A visible label of a box or radio button where a click does nothing but set it; else null. */
-const plainLabelOf = element => labelsOf(element).find(label =>
-  isSeen(label) && ![...everything(label)].some(one => one !== element && one.matches("a[href], button, input, select")))
-  ?? null;
-
-const nameOfButton = element => tidy(element.getAttribute("aria-label") || element.innerText || element.value
-  || element.getAttribute("alt") || element.getAttribute("title")) || tagOf(element);
-
-const isSubmitter = element => ["submit", "image"].includes(element.type);
-
-/** The buttons that send `form`, in tree order, image buttons included. */
-const submittersOf = form => [...everything(rootOf(form))]
-  .filter(element => isSubmitter(element) && formOf(element) === form);
-
-/** The button that a person would press for the field: {button, disabled, choices}.
-
-Of a form its default button: the first that is seen, else the first. Without a form the one that is
-nearest to all fields and says that it sends.
-*/
-function sendingButton(element, others) {
-  const form = formOf(element);
-  if (form) {
-    const all = submittersOf(form);
-    const button = all.find(isSeen) ?? all[0]
-      ?? onlyOne([...everything(form)].filter(one => matches(one, BUTTONS) && isSeen(one)));
-    return { button: button ?? null, choices: [] };
-  }
-  for (let area = element; area; area = parentOf(area)) {
-    if (!(area instanceof Element) || !others.every(other => isWithin(other, area))) continue;
-    const buttons = [...everything(area)].filter(one => matches(one, BUTTONS) && isSeen(one) && !formOf(one));
-    const sending = buttons.filter(isSubmitter), saying = buttons.filter(one => SENDS.test(nameOfButton(one)));
-    const button = onlyOne(saying) ?? onlyOne(sending);
-    if (button) return { button, choices: [] };
-    if (saying.length || sending.length) return { button: null, choices: buttons.map(nameOfButton) };
-  }
-  const all = [...everything(document)].filter(one => matches(one, BUTTONS) && isSeen(one) && !formOf(one));
-  return { button: onlyOne(all), choices: all.map(nameOfButton).slice(0, 20) };
-}
-
-const onlyOne = found => (found.length === 1 ? found[0] : null);
-
-/** Notes what leaves no request: submit events, and messages into WebSockets. */
-function watchSending(element) {
-  const seen = { submits: 0, messages: [] }, send = WebSocket.prototype.send;
-  const form = formOf(element), note = () => { seen.submits += 1; };
-  if (form) EventTarget.prototype.addEventListener.call(form, "submit", note, true);
-  WebSocket.prototype.send = function (data) {
-    if (typeof data === "string" && seen.messages.length < 50) seen.messages.push(data.slice(0, 65536));
-    return send.call(this, data);
-  };
-  return seen;
-}
-
-/** The fields of the form that the browser itself refuses, with its words. */
-function refusedFields(element, button) {
-  const form = formOf(element);
-  if (!form || attributeOf(form, "novalidate") !== null || button?.formNoValidate) return [];
-  return [...everything(rootOf(form))]
-    .filter(field => field.willValidate && !field.validity.valid && formOf(field) === form)
-    .map(field => ({
-      name: field.getAttribute("name") || field.id || labelTexts(field)[0] || tagOf(field),
-      names: [...labelTexts(field), ...labelTexts(field).map(bare), field.getAttribute("name"), field.id,
-        field.getAttribute("placeholder")].filter(Boolean),
-      words: field.validationMessage || "is not valid",
-    }));
-}
-
-const isDisabled = element => element.matches(":disabled") || element.getAttribute("aria-disabled") === "true";
-
-/** 0 for a visible button of the field's form, 1 for another visible one, 2 for a hidden one. */
-const rankOfButton = (button, field) =>
-  !isSeen(button) ? 2 : field && formOf(field) && formOf(button) === formOf(field) ? 0 : 1;
-
-const namesOfButtons = () => [...everything(document)]
-  .filter(one => matches(one, BUTTONS) && isSeen(one)).map(nameOfButton).slice(0, 30);
-
-const isConnected = element => element.isConnected;

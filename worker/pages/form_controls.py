@@ -1,11 +1,12 @@
-"""Calls into the script about a form's controls, which runs in the page."""
+"""Calls into the script about a form's controls (`form_*.js`), which runs in the page."""
 
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import ElementHandle, Frame, JSHandle
 
-_LIBRARY = Path(__file__).with_name("form_controls.js").read_text(encoding="utf-8")
+_FILES = ("form_controls.js", "form_states.js", "form_sending.js")
+_LIBRARY = "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _FILES)
 
 
 def _script(function: str, parameters: str) -> str:
@@ -13,7 +14,7 @@ def _script(function: str, parameters: str) -> str:
 
 
 async def ask(target: Frame | ElementHandle | JSHandle, function: str, argument: Any = None) -> Any:
-    """Call a function of `form_controls.js` and return its JSON value.
+    """Call a function of the script and return its JSON value.
 
     On an element the function gets the element first, and then `argument`.
     """
@@ -28,7 +29,7 @@ async def ask_handle(
 
 
 async def elements_of(found: JSHandle) -> list[ElementHandle]:
-    """The elements of a returned `{elements, ...}`, or of one element or null under `button`."""
+    """The elements of a returned `{elements, ...}`."""
     listed = await found.evaluate_handle("found => found.elements")
     handles = (await listed.get_properties()).values()
     return [element for handle in handles if (element := handle.as_element()) is not None]
