@@ -124,7 +124,7 @@ class Tab:
         self._named.clear()
         self.page.on("response", self._note_answer)
         try:
-            links = await _within(timeout_s, self._opened(url, timeout_s), url)
+            links, status = await _within(timeout_s, self._opened(url, timeout_s), url)
         except AnswersWithDownload:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._named.wait(), FILE_NAME_S)
@@ -139,12 +139,13 @@ class Tab:
         if links.content_type == PDF:  # what the headless shell downloads, a full Chromium shows
             name = unquote(urlsplit(self.page.url).path.rpartition("/")[2])
             return Visited(url, *self._answered, download=True, file_name=name or None)
-        visited = Visited(self.page.url, *self._answered, links=links)
+        # A page may have moved on since the first answer.
+        visited = Visited(self.page.url, status, self._answered[1], links=links)
         if self._visiting.load_more is None and not self._visiting.scroll:
             return visited
         return await self._grown(visited, links, growth_s)
 
-    async def _opened(self, url: str, timeout_s: float) -> Links:
+    async def _opened(self, url: str, timeout_s: float) -> tuple[Links, int | None]:
         if "#" in url:
             await self.page.goto("about:blank")  # else it may be a move within the document
         visit = await go(self.page, url, waits=self._visiting.waits(timeout_s))
@@ -152,7 +153,7 @@ class Tab:
         links = await self._read()
         if links.scripted and not self._visiting.leads_on(self.page.url, links.urls):
             links = await self._late_links(links)
-        return links
+        return links, visit.status
 
     async def _late_links(self, links: Links) -> Links:
         loop = asyncio.get_running_loop()

@@ -127,3 +127,11 @@ async def test_a_page_that_never_comes_to_rest_ends_with_its_time(
 async def test_an_address_that_cannot_be_crawled_is_refused(context: RecordingContext) -> None:
     with pytest.raises(ValueError, match="is not an address that can be crawled"):
         await crawl(context, "http://")
+
+
+async def test_the_status_of_a_page_that_moves_on_is_that_of_where_it_leads(
+    context: RecordingContext, site: Site
+) -> None:
+    start = site.at("/moving/timer?to=/status/404")
+    crawled = await crawl(context, start, max_pages=1, robots=False)
+    assert [page.status for page in crawled.pages] == [404]

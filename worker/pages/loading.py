@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 from playwright.async_api import Error, Page, Request
@@ -22,8 +23,10 @@ MAX_PENDING = 20
 MAX_ADDRESS_CHARS = 300
 """Characters of such an address; a data URL can be megabytes long."""
 
-_RECALL_S = 0.2
-"""Seconds for the news which of the recalled requests have ended."""
+_RECALL_S = 1.0
+"""Seconds, at most, for the news which of the recalled requests have ended."""
+_NEWS_S = 0.3
+"""Seconds without such news after which no more is expected."""
 
 STATUS = "(performance.getEntriesByType('navigation')[0]?.responseStatus || null)"
 """Script that gives the HTTP status of the document, null if it has none."""
@@ -131,7 +134,10 @@ async def _under_way(visit: Visit) -> list[Request]:
     limit_s = min(_RECALL_S, visit.waits.deadline.remaining_s / 3)
     async with watch(visit.page) as activity:
         await activity.recall(every_type=True)
-        await activity.quiet(at_most_s=limit_s, quiet_s=limit_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while True:
+                    await asyncio.wait_for(activity.changed(), _NEWS_S)
         return activity.all_under_way
 
 
