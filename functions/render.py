@@ -10,7 +10,7 @@ from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 from slotgrid.function import Artifact, Context, Meta, function
 from worker.pages.browser_options import Browser
 from worker.pages.context_page import open_context_page, past_proxy
-from worker.pages.errors import ElementMissing, PageUnreachable
+from worker.pages.errors import ElementMissing, PageUnreachable, PictureFailed, PrintFailed
 from worker.pages.inputs import LoadTimeoutS, SettleS, Viewport, WaitFor
 from worker.pages.opening import open_page
 from worker.pages.paper import Paper, print_page
@@ -100,6 +100,12 @@ async def render(
 
     The files are served over HTTP on loopback while the task runs, as a site of their own: relative
     addresses, addresses from the root (`/a.css`), fetch, script modules and service workers work.
+
+    Limits:
+    - Text is served as UTF-8, whatever it says of itself; files in `assets` as the bytes they are.
+    - The entry is HTML, SVG, a picture or text; a PDF or a table (CSV) is no page.
+    - A picture has the limits of `screenshot`, a PDF those of `pdf`.
+    - 500 files of each kind; all of a request is within the node's `REQUEST_BODY_LIMIT`.
     """
     contents: dict[str, str | bytes] = {**files, **assets}
     if entry not in contents:
@@ -131,7 +137,10 @@ async def render(
                 data = await take_picture(visit, look, full_page=full_page, load_lazy=load_lazy)
             return data, await page.title()
 
-        data, title = await read(visit, rendered)
+        try:
+            data, title = await read(visit, rendered)
+        except (PictureFailed, PrintFailed) as cause:
+            raise type(cause)(str(cause).replace(address, "")) from None
     artifact = await context.save(f"render.{output}", data)
     pending = [one.replace(address, "") for one in visit.pending]
     return Rendering(artifact, title, complaints, visit.loaded, pending)

@@ -21,7 +21,7 @@ from functions.render import render
 from functions.static_server import ServerDown, StaticServer
 from tests.functions.fakes import RecordingContext
 from tests.harness.pictures import decode
-from worker.pages.errors import ElementMissing
+from worker.pages.errors import ElementMissing, PrintFailed
 from worker.pages.inputs import Viewport
 from worker.pages.paper import Paper
 from worker.pages.pictures import PictureFormat
@@ -388,3 +388,12 @@ async def test_errors_name_files_and_no_address(
     monkeypatch.setattr("worker.pages.elements.FIND_S", 0.2)
     with pytest.raises(ElementMissing, match=r"^index.html showed no element that matches '#no'"):
         await render(serving_context, {"index.html": "<p>Hi"}, wait_for="#no")
+
+
+async def test_a_picture_that_fails_names_the_file(
+    serving_context: RecordingContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.pages.paper.PRINT_S", 1.0)
+    page = "<script>addEventListener('beforeprint', () => { for (;;); })</script>"
+    with pytest.raises(PrintFailed, match=r"^index.html was not printed within 1 s"):
+        await render(serving_context, {"index.html": page}, output="pdf")
