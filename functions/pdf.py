@@ -75,7 +75,6 @@ async def pdf(
     - A page is not scrolled through. Pictures with `loading=lazy` load for print; what scripts load
       only on scrolling does not.
     - An address that answers with a PDF is refused: it is a file already.
-    - A browser with a window (`HEADLESS=0`) cannot print.
     """
     paper = Paper(
         format,

@@ -78,6 +78,7 @@ async def screenshot(
     - Parts that a script hides again when the page is scrolled back to its top stay hidden.
     - A part that scrolls in itself is shown whole if it fills the window and grows with it; another
       one is drawn as far as it shows.
+    - A browser with a window (`HEADLESS=0`) draws at most 9,000 pixels in height; more is an error.
     - A film, a canvas or a counter is drawn as it is at that moment, also with animations disabled.
     """
     look = Look(format, quality, animations, omit_background)

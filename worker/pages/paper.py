@@ -261,6 +261,4 @@ def _reason(error: Error, paper: Paper) -> Exception:
         return PrintFailed(
             "margin: with the page's own `@page` rule it leaves no room on the paper"
         )
-    if "PrintToPDF is not" in message or "only supported in headless" in message.lower():
-        return PrintFailed("a browser with a window cannot print: the worker runs with HEADLESS=0")
     return error

@@ -54,6 +54,8 @@ STRIP_PX = 8_000
 CAPTURE_PIXELS = 64_000_000
 """What the browser is asked for at once. From about 110 million pixels, and from 16,384 in height
 where a graphics processor draws, Chromium leaves parts blank and says nothing."""
+WINDOW_PX = 9_000
+"""The highest page that a browser with a window drew whole; one of 16,000 pixels was blank."""
 SIDES = {"png": 1_000_000, "jpeg": 65_535, "webp": 16_383}
 """The longest side that a format, or Chromium's encoder of it, can have."""
 PIXELS = {"png": 270_000_000, "jpeg": 100_000_000, "webp": 100_000_000}
@@ -182,12 +184,29 @@ async def _of_page(visit: Visit, look: Look) -> bytes:
     page = visit.page
     size = _Size(**await page.evaluate(_PAGE_SIZE))
     size.check("the page", look)
+    await _check_browser(page, size)
     shot = page.screenshot if size.isHtml else partial(_draw, page)
     if size.is_large and look.format == "png":
         return await _in_strips(visit, look, shot, (0, 0, size))
     # Without a clip, the browser measures the page once more: it may have grown.
     whole = {"x": 0, "y": 0, "width": size.width, "height": size.height}
     return await _capture(visit, look, shot, full_page=True, clip=whole if size.isCut else None)
+
+
+async def _check_browser(page: Page, size: _Size) -> None:
+    """Raise PictureFailed where a browser with a window, for debugging, would draw nothing."""
+    if size.height * size.scale <= WINDOW_PX:
+        return
+    session = await page.context.new_cdp_session(page)
+    try:
+        browser = await session.send("Browser.getVersion")
+    finally:
+        await session.detach()
+    if "Headless" not in browser["userAgent"]:
+        raise PictureFailed(
+            f"a browser with a window draws at most {WINDOW_PX} pixels in height: set HEADLESS=1, "
+            "or take a selector or a pdf"
+        )
 
 
 async def _of_element(visit: Visit, element: Locator, selector: str, look: Look) -> bytes:
@@ -198,6 +217,7 @@ async def _of_element(visit: Visit, element: Locator, selector: str, look: Look)
             f"the element {selector!r} is {size.width:g} x {size.height:g} pixels: nothing to draw"
         )
     size.check(f"the element {selector!r}", look)
+    await _check_browser(page, size)
     if size.is_large and look.format == "png":
         box = await element.bounding_box()
         assert box is not None  # it was visible a moment ago
