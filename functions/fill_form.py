@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from slotgrid.function import Artifact, Context, InputRefused, Meta, function
+from worker.pages.activity import QUIET_S
 from worker.pages.browser_options import Browser
 from worker.pages.buttons import ButtonUnclear, press_if_there
 from worker.pages.context_page import open_context_page
@@ -160,7 +161,14 @@ async def fill_form(
         if submit:
             texts = await form.texts()
             try:
-                sent = await send(page, form.fields, texts, button, at_most_s=SETTLE_S)
+                sent = await send(
+                    page,
+                    form.fields,
+                    texts,
+                    button,
+                    at_most_s=SETTLE_S,
+                    quiet_s=max(QUIET_S, settle_s),
+                )
             except ButtonUnclear as cause:
                 raise InputRefused("button", str(cause)) from cause
             answer = sent.reaction.answer

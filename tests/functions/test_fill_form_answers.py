@@ -54,6 +54,16 @@ async def test_a_file_without_end_is_given_up_with_the_reason(
         await fill_form(context, site.at("/pages/forms/endless-file.html"), fields=CITY)
 
 
+async def test_an_answer_that_moves_on_within_settle_s_is_followed(
+    context: RecordingContext, site: Site
+) -> None:
+    outcome = await fill_form(
+        context, site.at("/pages/forms/moves-on.html"), fields=CITY, settle_s=2
+    )
+    assert outcome.url == site.at("/form-cases/received?city=Bonn")
+    assert received(outcome) == {"city": "Bonn"}
+
+
 async def test_a_form_that_gets_no_answer_says_why(context: RecordingContext, site: Site) -> None:
     with pytest.raises(PageUnreachable, match=r"sent to http.*/cut, but no answer .*EMPTY_RESPON"):
         await fill_form(context, site.at("/pages/forms/cut-connection.html"), fields=CITY)

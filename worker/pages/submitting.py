@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from playwright.async_api import ElementHandle, Error, JSHandle, Page
 
-from worker.pages.activity import watch
+from worker.pages.activity import QUIET_S, watch
 from worker.pages.buttons import ButtonUnclear, press, press_named, sending_button
 from worker.pages.errors import ElementUnusable
 from worker.pages.form_controls import ask, ask_handle
@@ -49,8 +49,12 @@ async def send(
     button: str | None,
     *,
     at_most_s: float,
+    quiet_s: float = QUIET_S,
 ) -> Sent:
     """Send the form of `fields`, and wait until what follows has ended, `at_most_s`.
+
+    It has ended when no request has moved for `quiet_s`: a page that moves on by script, later than
+    that, is not followed.
 
     Presses the button that has the text or selector `button`; else the form's default button, or
     without a form the nearest one that says that it sends; else the Enter key. `values` are what
@@ -60,7 +64,7 @@ async def send(
     async with Reaction(page, last.frame, values) as reaction, watch(page) as activity:
         sending = await ask_handle(last.element, "watchSending")
         pressed = await _press(fields, button)
-        settled = await activity.quiet(at_most_s=at_most_s)
+        settled = await activity.quiet(at_most_s=at_most_s, quiet_s=quiet_s)
         invalid: list[Refusal] = []
         if not await _was_sent(sending, reaction):
             submitted = await _was_submitted(sending)
@@ -71,7 +75,7 @@ async def send(
             if not submitted:
                 invalid = await _refused(last, pressed)
             if not invalid and await reaction.within(REACT_S):
-                settled = await activity.quiet(at_most_s=at_most_s)
+                settled = await activity.quiet(at_most_s=at_most_s, quiet_s=quiet_s)
             await _was_sent(sending, reaction)
         settled = await reaction.loaded(at_most_s=at_most_s) and settled
     if pressed is None and last.form < 0 and reaction.followed is None:
