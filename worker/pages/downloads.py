@@ -25,8 +25,8 @@ async def save_download(
     `limit_bytes` (it is cancelled then, also if it has no end), or takes longer than the task may.
     """
     name = download.suggested_filename
-    await _until_ended(context, download, limit_bytes)
     try:
+        await _until_ended(context, download, limit_bytes)
         path = await download.path()
         if (await asyncio.to_thread(path.stat)).st_size > limit_bytes:
             raise _too_large(name, limit_bytes)
