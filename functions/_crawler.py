@@ -4,14 +4,14 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Literal
 
 from slotgrid.function import Context, Meta
 from worker.pages.errors import PageUnreachable
 from worker.pages.growing import GrowthEnd
 from worker.pages.links import Links
-from worker.pages.results import Status
+from worker.pages.results import Loaded, Pending, Status
 
 from ._frontier import Frontier
 from ._pace import LIMITED, MAX_ATTEMPTS, MAX_RETRY_AFTER_S, Pace
@@ -62,6 +62,8 @@ class CrawledPage:
     attempts: Annotated[
         int, Meta(description="Visits until the host no longer answered 429 or 503")
     ] = 1
+    loaded: Loaded = True
+    pending: Pending = field(default_factory=list)
     growth: Annotated[
         GrowthEnd | None,
         Meta(description="Why `load_more` and `scroll` brought nothing further"),
@@ -221,6 +223,8 @@ class Crawler:
             content_type=content_type or (links.content_type if links else None),
             file_name=visited.file_name,
             attempts=attempts,
+            loaded=visited.loaded,
+            pending=visited.pending,
             growth=visited.growth,
         )
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from playwright.async_api import BrowserContext, Download, Error, Page, Response
@@ -14,14 +14,23 @@ from worker.pages.errors import AnswersWithDownload, PageUnreachable
 from worker.pages.growing import Growth, GrowthEnd, LeftPage
 from worker.pages.inputs import WaitUntil
 from worker.pages.links import Links, read_links
+from worker.pages.loading import moved_on
 from worker.pages.navigation import go
+from worker.pages.reading import read
 from worker.pages.settling import settle
-from worker.pages.visits import Waits
+from worker.pages.visits import Visit, Waits
 
 T = TypeVar("T")
 
 FILE_NAME_S = 0.5
 """Seconds within which the name of a download follows the news that it is one."""
+
+ARRIVAL_S = 2.0
+"""Seconds beyond a page's time, in which one that has not loaded is read as it is."""
+
+FEW_LINKS = 5
+"""A page with fewer links may be one that moves on by script; to wait until each page has settled
+would take a crawl twice its time."""
 
 POLL_S = 0.1
 """Seconds between two looks for links that come late."""
@@ -38,6 +47,8 @@ class Visited:
 
     url: str
     status: int | None = None
+    loaded: bool = True
+    pending: list[str] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
     links: Links | None = None
     growth: GrowthEnd | None = None
@@ -65,8 +76,9 @@ class Visiting:
     leads_on: Callable[[str, list[str]], bool]
 
     def waits(self, timeout_s: float) -> Waits:
-        """What one page is waited for."""
-        return Waits(Deadline.after(timeout_s), self.wait_until, self.settle_s, timeout_s)
+        """What one page is waited for: what has not loaded after `timeout_s` is read as it is."""
+        deadline = Deadline.after(timeout_s + ARRIVAL_S)
+        return Waits(deadline, self.wait_until, self.settle_s, timeout_s)
 
 
 class Tabs:
@@ -110,6 +122,7 @@ class Tab:
         self._answer: Response | None = None
         self._file_name: str | None = None
         self._named = asyncio.Event()
+        self._is_first = True
 
     async def prepare(self, user_agent: str) -> None:
         """Set the page up, before its first visit."""
@@ -124,85 +137,97 @@ class Tab:
         self._named.clear()
         self.page.on("response", self._note_answer)
         try:
-            links, status = await _within(timeout_s, self._opened(url, timeout_s), url)
+            visit, links = await _within(timeout_s + ARRIVAL_S, self._opened(url, timeout_s), url)
         except AnswersWithDownload:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._named.wait(), FILE_NAME_S)
-            return Visited(url, *self._answered, download=True, file_name=self._file_name)
+            return self._answered(url, download=True, file_name=self._file_name)
         except PageUnreachable as error:
-            return Visited(url, *self._answered, error=str(error))
+            return self._answered(url, error=str(error))
         except Error as error:
-            reason = error.message.splitlines()[0]
-            return Visited(url, *self._answered, error=f"{url} failed: {reason}")
+            return self._answered(url, error=_fault(url, error))
         finally:
             self.page.remove_listener("response", self._note_answer)
         if links.content_type == PDF:  # what the headless shell downloads, a full Chromium shows
-            name = unquote(urlsplit(self.page.url).path.rpartition("/")[2])
-            return Visited(url, *self._answered, download=True, file_name=name or None)
-        # A page may have moved on since the first answer.
-        visited = Visited(self.page.url, status, self._answered[1], links=links)
-        if self._visiting.load_more is None and not self._visiting.scroll:
-            return visited
-        return await self._grown(visited, links, growth_s)
+            name = unquote(urlsplit(visit.page.url).path.rpartition("/")[2])
+            return self._answered(url, download=True, file_name=name or None)
+        return await self._with_more_links(visit, links, growth_s)
 
-    async def _opened(self, url: str, timeout_s: float) -> tuple[Links, int | None]:
+    async def _opened(self, url: str, timeout_s: float) -> tuple[Visit, Links]:
+        """Open `url`, and follow it where it moves on: the start, and pages that look like that."""
         if "#" in url:
             await self.page.goto("about:blank")  # else it may be a move within the document
         visit = await go(self.page, url, waits=self._visiting.waits(timeout_s))
-        await settle(visit)
-        links = await self._read()
-        if links.scripted and not self._visiting.leads_on(self.page.url, links.urls):
-            links = await self._late_links(links)
-        return links, visit.status
+        links = await read(visit, self._read)
+        if visit.refreshes or links.refreshes or len(links.urls) < FEW_LINKS or self._is_first:
+            await settle(visit)
+            links = await read(visit, self._read)
+        self._is_first = False
+        return visit, links
 
-    async def _late_links(self, links: Links) -> Links:
+    async def _read(self, page: Page) -> Links:
+        return await read_links(page, routes=self._visiting.routes)
+
+    async def _with_more_links(self, visit: Visit, links: Links, seconds: float) -> Visited:
+        """Return the page with the links that come late or as it grows; `seconds` bound both."""
+        given, url, error, growth = self._visiting, self.page.url, None, None
+        found = Found(links)
+        try:
+            async with asyncio.timeout(seconds):
+                if links.scripted and not given.leads_on(url, links.urls):
+                    await self._await_late_links(found)
+                    url = self.page.url
+                if given.load_more is not None or given.scroll:
+                    growth = await self._grow(found)
+        except TimeoutError:
+            error = f"{url} still showed more when the time was over"
+        except LeftPage:
+            error = f"{given.load_more!r} leads to another page, {self.page.url}: it is a link"
+        except Error as fault:
+            error = _fault(url, fault)
+        answer = self._answer
+        return Visited(
+            url,
+            visit.status,
+            visit.loaded,
+            visit.pending,
+            headers=answer.headers if answer and answer.status == visit.status else {},
+            links=found.all,
+            growth=growth,
+            error=error,
+        )
+
+    async def _await_late_links(self, found: "Found") -> None:
         loop = asyncio.get_running_loop()
         changed_at = loop.time()
         end = changed_at + self._visiting.late_links_s
-        before = links
+        came = False
         while (now := loop.time()) < end:
             await asyncio.sleep(POLL_S)
-            following = await self._read()
-            if following.urls != links.urls:
-                links, changed_at = following, now
-            elif links is not before and now - changed_at >= STABLE_S:
+            try:
+                links = await self._read(self.page)
+            except Error as error:
+                if moved_on(error):
+                    continue
+                raise
+            if found.add(links):
+                came, changed_at = True, now
+            elif came and now - changed_at >= STABLE_S:
                 break
-        return links
 
-    async def _grown(self, visited: Visited, links: Links, seconds: float) -> Visited:
-        """Return the page with the links that it shows once it has grown, and those before."""
+    async def _grow(self, found: "Found") -> GrowthEnd | None:
         given = self._visiting
         growth = Growth(
             self.page, load_more=given.load_more, scroll=given.scroll, max_rounds=given.max_rounds
         )
-        urls = dict.fromkeys(links.urls)
-        error = None
-        try:
-            async with asyncio.timeout(seconds):
-                while await growth.more():
-                    links = await self._read()
-                    urls.update(dict.fromkeys(links.urls))
-        except TimeoutError:
-            error = f"{visited.url} still grew when the time was over"
-        except LeftPage:
-            error = f"{given.load_more!r} leads to another page, {self.page.url}: it is a link"
-        except Error as fault:
-            error = f"{visited.url} failed: {fault.message.splitlines()[0]}"
-        links = replace(links, urls=list(urls), count=max(links.count, len(urls)))
-        return replace(visited, links=links, growth=growth.ended_by, error=error)
+        while await growth.more():
+            found.add(await self._read(self.page))
+        return growth.ended_by
 
-    async def _read(self) -> Links:
-        while True:
-            try:
-                return await read_links(self.page, routes=self._visiting.routes)
-            except Error as error:
-                if "context was destroyed" not in error.message:
-                    raise
-            await self.page.wait_for_load_state("domcontentloaded", timeout=0)
-
-    @property
-    def _answered(self) -> tuple[int | None, Mapping[str, str]]:
-        return (self._answer.status, self._answer.headers) if self._answer else (None, {})
+    def _answered(self, url: str, **outcome: Any) -> Visited:
+        if self._answer is None:
+            return Visited(url, **outcome)
+        return Visited(url, self._answer.status, headers=self._answer.headers, **outcome)
 
     def _note_answer(self, response: Response) -> None:
         request = response.request
@@ -223,6 +248,33 @@ class Tab:
         popup.on("download", self._cancel)
         with suppress(Error):
             await popup.close()
+
+
+class Found:
+    """The links of a page over time: an address that was there once counts."""
+
+    def __init__(self, links: Links) -> None:
+        self._last = links
+        self._urls = dict.fromkeys(links.urls)
+
+    def add(self, links: Links) -> bool:
+        """Add what the page shows now; say whether that is something new."""
+        before = len(self._urls)
+        self._last = links
+        self._urls.update(dict.fromkeys(links.urls))
+        return len(self._urls) > before
+
+    @property
+    def all(self) -> Links:
+        """What the page shows now, with the addresses of all times."""
+        count = max(self._last.count, len(self._urls))
+        return replace(self._last, urls=list(self._urls), count=count)
+
+
+def _fault(url: str, error: Error) -> str:
+    if moved_on(error):
+        return f"{url} moved on again and again, so that it could not be read"
+    return f"{url} failed: {error.message.splitlines()[0]}"
 
 
 async def _within(seconds: float, opening: Awaitable[T], url: str) -> T:

@@ -58,7 +58,12 @@ async def crawl(
     ] = "*",
     delay_s: Annotated[float, Meta(ge=0, le=60, description="Pause between pages")] = 0.1,
     page_timeout_s: Annotated[
-        float, Meta(gt=0, le=120, description="Seconds that a page may take to open")
+        float,
+        Meta(
+            gt=0,
+            le=120,
+            description="Seconds that a page may take to load; then it is read as it is",
+        ),
     ] = 10,
     robots: Annotated[bool, Meta(description="Obey robots.txt")] = True,
     agent: Annotated[
@@ -102,6 +107,8 @@ async def crawl(
     - Links that scripts add later than `late_links_s` are not found; on a page that has links, only
       those are read that are there when it has settled, and those that `load_more` or `scroll`
       brings.
+    - A page with five links or more that moves on by script, and is not the start, may be read
+      before it does.
     - Links in closed shadow roots, in frames of other origins, and those marked `nofollow` are not
       followed.
     - Files are recorded by name and type, not stored.

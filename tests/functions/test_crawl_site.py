@@ -26,7 +26,7 @@ def paths(crawled: Crawl, site: Site) -> list[str]:
     return [page.url.removeprefix(site.url) for page in crawled.pages]
 
 
-@pytest.mark.parametrize("how", ["redirect", "script"])
+@pytest.mark.parametrize("how", ["redirect", "meta", "script"])
 async def test_the_crawl_belongs_to_the_host_where_its_start_led(
     context: RecordingContext, site: Site, how: str
 ) -> None:

@@ -49,6 +49,7 @@ _READ = """([routes, maxLinkChars, maxChars]) => {
     title: document.title,
     content_type: document.contentType,
     scripted: [...document.scripts].some(({type}) => !type || /script|module/i.test(type)),
+    refreshes: document.querySelector("meta[http-equiv=refresh i]") !== null,
     nofollow: /(^|[\\s,])(nofollow|none)([\\s,]|$)/i.test(meta),
   });
 }"""
@@ -61,7 +62,7 @@ class Links:
     `urls` has each address once, in WHATWG-normal form and without fragment; `count` counts the
     links. Links in open shadow roots, in frames of the same origin, in image maps and in SVG are
     among them, those marked `rel=nofollow` are not. `nofollow`: the page asks robots to follow
-    none. `scripted`: it has scripts, so that more links may come.
+    none. `scripted`: it has scripts, so that more links may come. `refreshes`: its head leads on.
     """
 
     urls: list[str]
@@ -69,6 +70,7 @@ class Links:
     title: str
     content_type: str
     scripted: bool
+    refreshes: bool
     nofollow: bool
 
 
