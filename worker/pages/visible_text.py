@@ -35,28 +35,31 @@ READER = r"""() => {
     "meter", "noframes", "progress", "textarea", "video", "defs", "desc", "metadata", "symbol"]);
   const nameOf = element => element.localName;
 
+  // Frequent elements that cannot have a shadow root: a large table has little else.
+  const HOSTS = "*:not(a, b, br, button, code, dd, dt, em, i, img, input, label, li, option, " +
+    "path, pre, small, strong, svg, tbody, td, th, tr, ul)";
   const roots = (root = document, all = []) => {
     all.push(root);
-    for (const element of root.querySelectorAll("*"))
+    for (const element of root.querySelectorAll(HOSTS))
       if (element.shadowRoot) roots(element.shadowRoot, all);
     return all;
   };
 
-  // Whether a style sheet may put rendering off. A sheet of another origin cannot be looked into.
-  const mentions = rules => [...rules].some(rule =>
-    rule.style?.contentVisibility ||
-    (rule.cssRules && mentions(rule.cssRules)) ||
-    (rule.styleSheet && deferring(rule.styleSheet)));
-  const deferring = sheet => {
-    try { return mentions(sheet.cssRules); } catch { return true; }
+  // Whether an element may have the property. A sheet of another origin cannot be looked into.
+  const mentions = (rules, property) => [...rules].some(rule =>
+    rule.style?.[property] ||
+    (rule.cssRules?.length > 0 && mentions(rule.cssRules, property)) ||
+    (rule.styleSheet && sets(rule.styleSheet, property)));
+  const sets = (sheet, property) => {
+    try { return mentions(sheet.cssRules, property); } catch { return true; }
   };
-  const defers = root =>
-    root.querySelector('[style*="content-visibility"]') !== null ||
-    [...root.styleSheets, ...root.adoptedStyleSheets].some(deferring);
+  const isSet = property => allRoots.some(root =>
+    root.querySelector(`[style*="${property}"]`) !== null ||
+    [...root.styleSheets, ...root.adoptedStyleSheets].some(sheet => sets(sheet, property)));
 
   // The parts with a gap: each element in which `innerText` would go wrong, and what contains it.
   const allRoots = roots();
-  const hasDeferred = allRoots.some(defers);
+  const hasDeferred = isSet("content-visibility");
   const parentOf = node =>
     node.assignedSlot ?? node.parentElement ?? node.parentNode?.host ?? null;
   const mark = (marked, element) => {
@@ -228,11 +231,39 @@ READER = r"""() => {
         element.innerText !== undefined) return element.innerText;
     return walk(element, { skipped: new Set(skipped), forced: !isShown(element), deferred });
   };
+  // An element with nothing but text and inline elements, in one line: their styles suffice, and
+  // nothing has to be laid out. Null for all others; a host shows what its shadow root says.
+  const LAID_OUT = new Set([...SOURCE, ...OPAQUE, "details", "noscript", "object", "option",
+    "optgroup", "select", "slot"]);
+  LAID_OUT.delete("img");
+  let hasCases = null;
+  const inlineText = (element, style = null) => {
+    const name = nameOf(element);
+    if (name.includes("-") || LAID_OUT.has(name) || element.shadowRoot !== null ||
+        !(element instanceof HTMLElement)) return null;
+    let text = "";
+    for (let child = element.firstChild; child !== null; child = child.nextSibling) {
+      if (child.nodeType === Node.TEXT_NODE) {
+        const own = child.data;
+        if (own.includes("\u200B")) return null;  // it takes a line feed beside it away
+        hasCases ??= isSet("text-transform");
+        text += hasCases ? transformed(own, style ??= getComputedStyle(element)) : own;
+      } else if (child.nodeType === Node.ELEMENT_NODE) {
+        const its = getComputedStyle(child);
+        if (its.display === "none") continue;
+        if (its.display !== "inline" || its.visibility !== "visible") return null;
+        const inner = nameOf(child) === "br" ? "\n" : inlineText(child, its);
+        if (inner === null) return null;
+        text += inner;
+      }
+    }
+    return text;
+  };
   const valueOf = element => {
     switch (nameOf(element)) {
       case "input": case "textarea": return element.value;
       case "select": return [...element.selectedOptions].map(one => one.label).join(" ");
-      default: return read(element);
+      default: return inlineText(element) ?? read(element);
     }
   };
   return {

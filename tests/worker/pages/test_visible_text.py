@@ -148,6 +148,30 @@ async def test_a_field_in_one_line_is_its_value_its_source_or_its_words(page: Pa
     ]  # fmt: skip
 
 
+async def test_one_line_is_what_is_shown_even_where_nothing_is_laid_out(page: Page) -> None:
+    await page.set_content(
+        "<style>u{text-transform:uppercase} q{white-space:pre}</style>"
+        "<u>a  stra\nße</u><q>a\n\tb</q><s>a&#x200b;\nb</s>"
+        '<b style="text-transform:lowercase">A</b>'
+        "<video>v</video><object>o</object><details>d</details><ruby>r</ruby><p hidden>h</p>"
+        '<div><template data-shadow="open">in</template>out</div>'
+        '<x-y><template data-shadow="closed"><slot name="n">in</slot></template>out</x-y>'
+        "<p>a <i> b<br>c</i><img alt=x><i hidden>h</i><b>d<i>e</i></b><wbr>f</p>"
+        '<p>a<b style="display:block">b</b>c<b style="visibility:hidden">h</b></p>'
+        '<p>a<b style="float:left">b</b></p><p><ruby>r<rt>t</rt></ruby></p>'
+        '<p style="display:flex"><b>a</b><b>b</b></p><p>a<select><option>o</select>b</p>'
+    )
+    await page.evaluate(_ATTACH)
+    lines = await page.evaluate(
+        f"() => {{ const reader = ({READER})();"
+        " return [...document.querySelectorAll('body > :not(style)')].map(reader.line); }"
+    )
+    assert lines == [
+        "A STRA SSE", "a b", "ab", "a", "", "o", "", "r", "h", "in", "",
+        "a b cdef", "a b c", "a b", "rt", "a b", "a o b",
+    ]  # fmt: skip
+
+
 async def test_text_is_well_formed_and_nothing_stays_on_the_page(page: Page) -> None:
     await page.set_content("<p id=named></p>")
     before = await page.evaluate("Object.getOwnPropertyNames(window).length")
