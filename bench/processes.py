@@ -50,6 +50,7 @@ async def worker(
 ) -> AsyncIterator[Server]:
     """A worker in regular operation, with its data, log and temporary files in `folder`."""
     env = settings | {"SLOTS": str(slots), "FUNCTIONS_DIR": str(functions)}
+    env |= {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8"}  # the measured pages are on this machine
     async with _node("worker", name, folder, env) as server:
         yield server
 

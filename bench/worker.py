@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import context_wait, leftovers, no_browser, titles
+from bench import context_wait, guarded, leftovers, no_browser, titles
 from bench.measuring import main
 from bench.processes import started, worker
 from bench.table import Row
@@ -33,6 +33,15 @@ async def run(folder: Path, *, quick: bool, say: Callable[[str], None]) -> list[
                     node, f"{url}scripted", rounds=rounds, seconds=seconds
                 )
             )
+        say("the traffic guard, on and off")
+        async with (
+            worker(folder / "guarded", SHIPPED, slots=SLOTS) as node,
+            worker(folder / "free", SHIPPED, slots=SLOTS, TRAFFIC_GUARD="false") as free,
+        ):
+            rows += await guarded.measure_pages(
+                node, free, url, slots=SLOTS, rounds=rounds, seconds=seconds
+            )
+        rows += await guarded.measure_bytes()
         say("tasks without a browser and the bare handler")
         async with (
             worker(folder / "no browser", OURS, slots=SLOTS) as node,

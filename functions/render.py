@@ -116,6 +116,7 @@ async def render(
         raise ValueError(f"{entry!r} ({kind}) is no page: render draws HTML, SVG, pictures, text")
     server: StaticServer = context.service("static_server")
     async with server.serving(contents) as address:
+        context.allow_address(address)
         wanted = browser and past_proxy(browser, address)
         page = await open_context_page(context, address, wanted, viewport=viewport)
         complaints = _collect_complaints(page, address)

@@ -104,6 +104,12 @@ class Context(Protocol):
         `Report (1).pdf`. Raises ValueError for more than `FILE_LIMIT` bytes, or too many files.
         """
 
+    def allow_address(self, url: str) -> None:
+        """Let the task's pages reach the host and port of `url`, also at a private address.
+
+        For a server that the function itself starts. Raises ValueError without a host and a port.
+        """
+
     async def call(self, function: str, input: Mapping[str, Any] | None = None) -> Any:  # noqa: A002
         """Run another function in this task's slot, context and deadline."""
 

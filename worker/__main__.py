@@ -3,6 +3,7 @@
 `--check` starts no worker: it prints the checks of this machine as JSON.
 """
 
+import os
 import sys
 
 from slotgrid.node.starting import end, refuse, run_node
@@ -18,6 +19,8 @@ def main() -> int:
         return refuse(
             "worker", f"unknown arguments: {' '.join(sys.argv[1:])}; there is only --check"
         )
+    # uvloop resolves names in libuv's threads, 4 by default: a few slow names would hold up all.
+    os.environ.setdefault("UV_THREADPOOL_SIZE", "64")
     return run_node(Worker)
 
 

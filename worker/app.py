@@ -25,11 +25,12 @@ from slotgrid.runtime.machine import Machine
 from slotgrid.runtime.memory_usage import memory_used_percent
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.setting_choices import Sandbox
-from slotgrid.runtime.settings import Settings
+from slotgrid.runtime.settings import Settings, SettingsError
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
 from worker.browser.sweep import temporary_base
+from worker.guard.guard import Guard
 from worker.health import WorkerHealth
 from worker.memory_limit import guard_memory
 from worker.plain.child_processes import PlainProcesses
@@ -99,6 +100,7 @@ class Worker(NodeProcess):
             drain=drain,
         )
         plan = launch_plan(settings)
+        self.guard = self._guard()
         self.browsers = Browsers(
             plan,
             count=settings.browsers,
@@ -106,6 +108,7 @@ class Worker(NodeProcess):
             temp_dir=temporary_base(settings.data_dir, plan.kind_here()),
             max_tasks=settings.browser_max_tasks,
             max_memory_mb=settings.browser_max_memory_mb,
+            guard=self.guard if settings.traffic_guard else None,
         )
         self.tags = Tags(self.registry, _Facts(settings.node_name, self.browsers))
         parts = Parts(
@@ -159,6 +162,21 @@ class Worker(NodeProcess):
         self.services.on_change(self.dispatcher.wake)
         self.registry.on_change(self.dispatcher.wake)
 
+    def _guard(self) -> Guard:
+        """The guard of all that pages send. Raises SettingsError."""
+        settings = self.settings
+        try:
+            return Guard(
+                self.address_policy,
+                node_port=settings.port,
+                limit=settings.traffic_limit,
+                on_refused=self.metrics.guard_refused,
+                resolver=settings.proxy_resolver,
+            )
+        except ValueError as error:
+            names = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY"
+            raise SettingsError((f"{names} of the environment: {error}",)) from error
+
     def application(self) -> web.Application:
         """The worker's HTTP application, which starts and ends the parts."""
         return self._application(self.node, acceptor=self.uplink, end_links=self.uplink.close)
@@ -169,6 +187,7 @@ class Worker(NodeProcess):
         async with AsyncExitStack() as stack:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True)
             await stack.enter_async_context(self.watchdog)
+            await stack.enter_async_context(self.guard.running())
             await stack.enter_async_context(self.browsers.running())
             await stack.enter_async_context(self.plain.running())
             await self.registry.load()
@@ -228,7 +247,7 @@ def functions_registry(settings: Settings, plain: PlainProcesses) -> Registry:
 
 
 def launch_plan(settings: Settings) -> LaunchPlan:
-    """How this worker starts its browsers; without a proxy, as pages are not guarded yet."""
+    """How this worker starts its browsers."""
     sandbox = {Sandbox.AUTO: None, Sandbox.ON: True, Sandbox.OFF: False}[settings.browser_sandbox]
     return LaunchPlan(
         kind=settings.browser,

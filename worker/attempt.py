@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from enum import Enum, auto
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import orjson
@@ -23,6 +24,7 @@ from slotgrid.records.file_names import file_name, numbered, plain_name
 from slotgrid.runtime.secrets import HIDDEN, Redactor, SecretValues
 from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_INPUTS_LIMIT, STEP_OUTPUTS_LIMIT
 from worker.browser.browser_context import TaskContext
+from worker.browser.browser_states import Loss
 from worker.browser.browsers import Browsers
 from worker.browser.errors import ContextOptionsRefused
 from worker.browser.task_proxy import checked_proxy
@@ -103,6 +105,8 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     _names: set[str] | None = None
     _inputs_size: int = 0
     _outputs_size: int = 0
+    _counted: bool = False
+    _allowed: frozenset[tuple[str, int]] = frozenset()
 
     def __repr__(self) -> str:
         return f"Attempt({self.task!r})"
@@ -120,8 +124,17 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     def close(self) -> None:
         """Refuse further output of the functions, and close the steps."""
         self.closed = True
+        self._count_traffic()
         for step in self.task.steps:
             step.close()
+
+    def _count_traffic(self) -> None:
+        """Add what this attempt's pages moved to the task's traffic; called twice, counts once."""
+        if self._counted or self.browser is None or self.browser.proxy is None:
+            return
+        self._counted = True
+        moved, task = self.browser.proxy.traffic, self.task
+        task.traffic = moved if task.traffic is None else task.traffic + moved
 
     async def page(
         self,
@@ -168,7 +181,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
             browser.close_soon()
             raise RuntimeError("the task has ended; it can no longer use a browser")
         self.browser = browser
-        browser.bind(self.task.id)
+        browser.bind(self)
         browser.on_listener_error = self._listener_failed
         browser.on_listener_flood = self._listener_flooded
         browser.lost.add_done_callback(lambda _: self.end(End.BROWSER_LOST))
@@ -176,6 +189,32 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
             await browser.context.tracing.start(screenshots=True, snapshots=True)
             self.tracing = True
         return browser.page
+
+    @property
+    def task_id(self) -> str:
+        """The task's UUIDv7."""
+        return self.task.id
+
+    def allow_address(self, url: str) -> None:
+        """Let the pages reach the host and port of `url`. Raises ValueError without them."""
+        parts = urlsplit(url)
+        if not parts.hostname or parts.port is None:
+            raise ValueError(f"{url!r} has no host and port, such as http://127.0.0.1:8000/")
+        self._allowed = self._allowed | {(parts.hostname, parts.port)}
+
+    def allows(self, host: str, port: int) -> bool:
+        """Whether the function has allowed its pages this target."""
+        return (host, port) in self._allowed
+
+    def target_refused(self, sentence: str) -> None:
+        """Log a target that the traffic guard refused."""
+        self.task.log(self.hide_text(sentence), stream="stderr")
+
+    def traffic_exceeded(self, limit: int) -> None:
+        """End the attempt: its pages moved too many bytes."""
+        assert self.browser is not None
+        self.task.log(f"the task's pages moved more than {limit} bytes (TRAFFIC_LIMIT)")
+        self.browser.lose(Loss.TRAFFIC)
 
     def _listener_failed(self, error: BaseException) -> None:
         sentence = self.hide_text(f"a listener failed: {type(error).__name__}: {error}")

@@ -65,6 +65,7 @@ async def all_checks() -> list[Check]:
         _port,
         _data_dir,
         _functions,
+        _guard,
         _chromium,
     ]
     for look in looks:
@@ -132,6 +133,15 @@ async def _functions(settings: Settings) -> list[Check]:
         for broken in registry.broken
     ]
     return [*checks, Check("functions", True, f"{len(registry.specs())} in {folder}")]
+
+
+async def _guard(settings: Settings) -> list[Check]:
+    """Say what pages may reach; nothing here is a fault."""
+    if not settings.traffic_guard:
+        return [Check("guard", True, "off (TRAFFIC_GUARD): pages reach all that this machine can")]
+    opened = settings.allowed_private_networks
+    private = f"and {opened} (ALLOWED_PRIVATE_NETWORKS)" if opened else "only"
+    return [Check("guard", True, f"on: pages and webhooks reach public addresses {private}")]
 
 
 async def _chromium(settings: Settings) -> list[Check]:

@@ -120,6 +120,10 @@ class RunContext(msgspec.Struct, eq=False):
         await attempt.emit_event("artifact", {"text": artifact.name, "data": artifact})
         return artifact
 
+    def allow_address(self, url: str) -> None:
+        """Let the task's pages reach the host and port of `url`, also at a private address."""
+        self._attempt.allow_address(url)
+
     def service(self, name: str) -> Any:
         """The running service, which `@function(requires=...)` must name."""
         if name not in self._runnable.spec.requires:

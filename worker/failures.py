@@ -8,6 +8,7 @@ from playwright.async_api import Error as PlaywrightError
 from slotgrid.core.errors import (
     BrowserCrashed,
     DeadlineExceeded,
+    ForbiddenAddress,
     FunctionFailed,
     InvalidInput,
     OutputInvalid,
@@ -115,8 +116,22 @@ def of_deadline(attempt: RunningAttempt) -> AttemptFailed:
     return AttemptFailed(DeadlineExceeded(detail), retryable=retryable)
 
 
+def of_forbidden_address(attempt: RunningAttempt, *, failed: bool) -> AttemptFailed | None:
+    """The failure of an attempt whose first navigation the traffic guard refused."""
+    browser = attempt.browser
+    if browser is None or browser.proxy is None:
+        return None
+    if (reason := browser.proxy.refused_navigation(failed=failed)) is None:
+        return None
+    detail = f"{attempt.runnable.spec.name} failed: {reason}"
+    return AttemptFailed(ForbiddenAddress(attempt.hide_text(detail)), retryable=False)
+
+
 def of_loss(attempt: RunningAttempt, lost: Loss) -> AttemptFailed:
-    """The failure of an attempt whose tab, browser or driver is gone."""
+    """The failure of an attempt whose tab, browser or driver is gone, or whose traffic is cut."""
+    if lost is Loss.TRAFFIC:
+        detail = f"the pages of {attempt.runnable.spec.name} moved more bytes than TRAFFIC_LIMIT"
+        return AttemptFailed(FunctionFailed(detail, reason=lost), retryable=False)
     detail = f"{LOST_IN_WORDS[lost]} while {attempt.runnable.spec.name} ran"
     return AttemptFailed(BrowserCrashed(detail, reason=lost), retryable=True)
 

@@ -82,6 +82,10 @@ class LocalRunner:
                 function.cancel()
                 await await_completion(self._stop(attempt, function))
         try:
+            # Whatever the function made of it: its page is the guard's own, not the one it named.
+            failed = function.cancelled() or not function.done() or function.exception() is not None
+            if (forbidden := failures.of_forbidden_address(attempt, failed=failed)) is not None:
+                raise forbidden
             if how is End.RETURNED:
                 try:
                     return checked_output(attempt.runnable.spec, function.result())[1]

@@ -15,7 +15,7 @@ from slotgrid.core.lease import Lease
 from slotgrid.core.problem_decoding import from_problem
 from slotgrid.core.runner import AttemptFailed, Refused
 from slotgrid.core.task import Task
-from slotgrid.core.task_parts import Artifact, Step
+from slotgrid.core.task_parts import Artifact, Step, Traffic
 from slotgrid.core.task_states import StepState
 from slotgrid.wire import messages as m
 from slotgrid.wire.link import MessageTooLarge
@@ -141,6 +141,9 @@ def _note(task: Task, end: m.Done | m.Failed) -> None:
     for file in end.artifacts:
         task.artifacts[file.name] = Artifact.of(task.id, file.name, file.size, file.content_type)
     task.steps = [*map(_step, end.steps)]
+    if (moved := end.traffic) is not None:
+        traffic = Traffic(moved.received_bytes, moved.sent_bytes, moved.connections)
+        task.traffic = traffic if task.traffic is None else task.traffic + traffic
 
 
 def _step(step: StepInfo) -> Step:

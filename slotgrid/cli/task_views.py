@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from slotgrid.cli.output import duration_text, echo, print_json, styled
+from slotgrid.cli.output import duration_text, echo, print_json, size_text, styled
 from slotgrid.client import JsonObject, TaskPage
 
 STATUS_STYLES = {
@@ -80,6 +80,10 @@ def _facts(task: JsonObject) -> Iterator[tuple[str, str]]:
             yield f"attempt {attempt['number']}", error["detail"]
     for step in task["steps"]:
         yield f"step {step['name']}", _step(step, task["worker"])
+    if moved := task.get("traffic"):  # nodes of an earlier version do not have it
+        received, sent = size_text(moved["received_bytes"]), size_text(moved["sent_bytes"])
+        count = moved["connections"]
+        yield "traffic", f"{received} received, {sent} sent, connections: {count}"
     for delivery in task["deliveries"]:
         yield f"delivery {delivery['number']}", _delivery(delivery)
     for artifact in task["artifacts"]:

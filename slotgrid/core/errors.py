@@ -128,6 +128,16 @@ class Forbidden(ServiceError):
     advice = "Use a key that has the scope named in `detail`."
 
 
+class ForbiddenAddress(ServiceError):
+    """A task may not reach the address that it named: the traffic guard refused it."""
+
+    name, title, status = "forbidden-address", "Pages may not reach this address", 403
+    advice = (
+        "Name a public address. The operator opens private ones with `ALLOWED_PRIVATE_NETWORKS` "
+        "(networks and host names, separated by commas)."
+    )
+
+
 class UnknownFunction(ServiceError):
     """No function of that name exists here."""
 

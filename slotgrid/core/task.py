@@ -14,7 +14,7 @@ from slotgrid.core.errors import ServiceError
 from slotgrid.core.event_log import NO_WAITERS, Event, EventLog, Follower
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
-from slotgrid.core.task_parts import API, Artifact, Attempt, Source, Step
+from slotgrid.core.task_parts import API, Artifact, Attempt, Source, Step, Traffic
 from slotgrid.core.task_states import COMPLETED, MOVES, QUEUED, RUNNING, TaskState
 
 LOG_LINES_LIMIT = 2000
@@ -40,11 +40,12 @@ class Task(msgspec.Struct, eq=False):
     """A task and its whole state. Only the supervisor moves it.
 
     `input` includes the defaults; `result` is JSON. `logs` is the task's log, to read and follow;
-    `has_lines`: it may have more than the lines of attempts and end. `announced`: the task has
-    ended and its waiters are woken. `on_begin` is called once, when a remote worker has begun the
-    task. `plain_names`: its balancer takes no other names of files than `file_names.plain_name`
-    makes. Fields ending in `_at` are seconds since the epoch, for display; durations use the
-    monotonic clock.
+    `has_lines`: it may have more than the lines of attempts and end. `traffic` is that of the
+    attempts that have ended; None if none used a guarded browser. `announced`: the task has ended
+    and its waiters are woken. `on_begin` is called once, when a remote worker has begun the task.
+    `plain_names`: its balancer takes no other names of files than `file_names.plain_name` makes.
+    Fields ending in `_at` are seconds since the epoch, for display; durations use the monotonic
+    clock.
     A msgspec struct, as most fields keep their defaults, and a struct fills those in fast.
     """
 
@@ -66,6 +67,7 @@ class Task(msgspec.Struct, eq=False):
     attempts: list[Attempt] = []
     steps: list[Step] = []
     artifacts: dict[str, Artifact] = {}
+    traffic: Traffic | None = None
     worker: str | None = None
     result: bytes = b"null"
     error: ServiceError | None = None

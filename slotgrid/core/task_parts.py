@@ -48,6 +48,34 @@ def attempt_line(attempt: Mapping[str, Any]) -> str:
     return f"attempt {attempt['number']} on {slot}{attempt['worker']}"
 
 
+class Traffic(msgspec.Struct):
+    """What pages moved over the network: bytes, TLS included, and connections to targets."""
+
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    connections: int = 0
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes in both directions."""
+        return self.received_bytes + self.sent_bytes
+
+    def to_json(self) -> dict[str, int]:
+        """The traffic as `GET /tasks/{id}` shows it."""
+        return {
+            "received_bytes": self.received_bytes,
+            "sent_bytes": self.sent_bytes,
+            "connections": self.connections,
+        }
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        return Traffic(
+            self.received_bytes + other.received_bytes,
+            self.sent_bytes + other.sent_bytes,
+            self.connections + other.connections,
+        )
+
+
 class Attempt(msgspec.Struct, eq=False):
     """One run of a task; times are seconds since the epoch.
 

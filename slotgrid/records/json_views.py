@@ -52,6 +52,7 @@ def task_detail(task: Task, position: int | None) -> dict[str, Any]:
         "attempts": [attempt.to_json() for attempt in task.attempts],
         "steps": [step.to_json() for step in task.steps],
         "artifacts": list(task.artifacts.values()),
+        "traffic": task.traffic.to_json() if task.traffic else None,
         "lost_starts": task.lost_starts,
         "deliveries": [],
         "result": orjson.Fragment(task.result) if task.state is TaskState.COMPLETED else None,

@@ -1,4 +1,4 @@
-"""The first start of a clone: writes an `.env` with a generated key."""
+"""The first start of a clone: writes an `.env` for development, with a generated key."""
 
 import os
 import secrets
@@ -10,6 +10,12 @@ from slotgrid.runtime.setting_aliases import NodeKind, respelled
 from slotgrid.runtime.settings import SettingsError
 
 KEY_LINE = "AUTH_KEY="
+NETWORKS_LINE = "#ALLOWED_PRIVATE_NETWORKS=\n"
+DEVELOPERS_NETWORKS = """\
+# Opened at the first start, so that pages and webhooks reach what you develop on this machine.
+# Close it where pages that you do not control are opened: remove the next line.
+ALLOWED_PRIVATE_NETWORKS=127.0.0.0/8,::1
+"""
 
 
 def ensure_key(folder: Path, environ: Mapping[str, str], kind: NodeKind) -> bool:
@@ -38,6 +44,8 @@ def ensure_key(folder: Path, environ: Mapping[str, str], kind: NodeKind) -> bool
 def ensure_env(path: Path, example: Path) -> bool:
     """Write `path` from `example` with a generated key, readable by its owner only.
 
+    It opens this machine's loopback addresses to pages and webhooks, and says so.
+
     Returns whether it was written; an existing file is never changed.
     Raises ValueError if the example has no line for the key, and OSError; then no file is left.
     """
@@ -45,7 +53,8 @@ def ensure_env(path: Path, example: Path) -> bool:
     lines = example.read_text(encoding="utf-8").splitlines(keepends=True)
     if f"{KEY_LINE}\n" not in lines:
         raise ValueError(f"{example} has no line {KEY_LINE!r}")
-    filled = "".join(f"{KEY_LINE}{key}\n" if line == f"{KEY_LINE}\n" else line for line in lines)
+    fillings = {f"{KEY_LINE}\n": f"{KEY_LINE}{key}\n", NETWORKS_LINE: DEVELOPERS_NETWORKS}
+    filled = "".join(fillings.get(line, line) for line in lines)
     try:
         # Exclusive: of two nodes that start at once, one writes.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

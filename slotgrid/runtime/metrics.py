@@ -86,6 +86,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self._guarded = Counter(
+            "slotgrid_guard_refused",
+            "Connections of pages that the traffic guard refused.",
+            ["rule"],
+            registry=registry,
+        )
         self._deliveries = Counter(
             "slotgrid_deliveries",
             "Attempts at webhooks, by outcome: delivered, retry or failed.",
@@ -130,6 +136,10 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """Count a request that was not accepted; `reason` as in the problem's type."""
         self._refused.labels(reason).inc()
+
+    def guard_refused(self, rule: str) -> None:
+        """Count a connection of a page that the traffic guard refused."""
+        self._guarded.labels(rule).inc()
 
     def delivery_attempted(self, outcome: str) -> None:
         """Count an attempt to deliver a webhook; `failed` means that no retry follows."""

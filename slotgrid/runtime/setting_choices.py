@@ -10,6 +10,13 @@ class BrowserKind(StrEnum):
     CHROMIUM = "chromium"
 
 
+class ProxyResolver(StrEnum):
+    """Who resolves the names of targets behind an upstream proxy."""
+
+    GUARD = "guard"
+    PROXY = "proxy"
+
+
 class Sandbox(StrEnum):
     """Whether Chromium's own sandbox is used; `auto` means where the machine allows it."""
 

@@ -17,7 +17,13 @@ from slotgrid.runtime import setting_values as a
 from slotgrid.runtime.exposure import is_loopback
 from slotgrid.runtime.secrets import is_secret_name
 from slotgrid.runtime.setting_aliases import NodeKind, respelled
-from slotgrid.runtime.setting_choices import BrowserKind, LogFormat, LogLevel, Sandbox
+from slotgrid.runtime.setting_choices import (
+    BrowserKind,
+    LogFormat,
+    LogLevel,
+    ProxyResolver,
+    Sandbox,
+)
 from slotgrid.runtime.setting_rules import browser_faults, key_faults
 from slotgrid.runtime.setting_table import read_table, setting, table_of
 
@@ -238,7 +244,7 @@ class Settings:
     allowed_private_networks: str = setting(
         a.text("networks, addresses and host names, separated by commas"),
         "",
-        "Private addresses that webhooks and proxies of tasks may have: CIDRs and host names.",
+        "Private addresses that pages, webhooks and proxies may reach: CIDRs and host names.",
     )
     loop_stall_s: float = setting(
         a.seconds(0.5, 600),
@@ -282,6 +288,22 @@ class Settings:
         "1500",
         "Memory of a browser's process tree above which it is recycled.",
         unit="MiB",
+    )
+    traffic_guard: bool = setting(
+        a.boolean(), "true", "false lets pages reach every address that this machine can reach."
+    )
+    proxy_resolver: ProxyResolver = setting(
+        a.choice(ProxyResolver),
+        "guard",
+        "Who resolves names behind an upstream proxy (HTTP_PROXY, HTTPS_PROXY, a task's own): "
+        "guard (each address is checked) or proxy (where only the proxy knows names).",
+    )
+    traffic_limit: int | None = setting(
+        a.optional(a.size_bytes(1, 2**50)),
+        "none",
+        "Bytes that a task's pages may move over the network, both directions together; then the "
+        "task fails.",
+        derive=lambda above: None,
     )
     memory_limit_percent: int = setting(
         a.integer(1, 100),

@@ -16,6 +16,10 @@ TaskId = Annotated[
 """A UUID in lower case, safe as the name of the folder of a task's files."""
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A number that every reader of JSON keeps exactly."""
+
+
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of what stands inside of messages."""
 
@@ -94,6 +98,14 @@ class StepInfo(Part, frozen=True, kw_only=True):
     input: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     output: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     error: str | None = None
+
+
+class TrafficInfo(Part, frozen=True, kw_only=True):
+    """What the task's pages moved over the network: bytes, TLS included, and connections."""
+
+    received_bytes: Count = 0
+    sent_bytes: Count = 0
+    connections: Count = 0
 
 
 class Claim(Part, frozen=True, kw_only=True):

@@ -19,9 +19,10 @@ from slotgrid.wire.message_parts import (
     StepInfo,
     System,
     TaskId,
+    TrafficInfo,
 )
 
-PROTOCOL = "1.2"
+PROTOCOL = "1.3"
 """Major and minor version; nodes of the same major version are compatible."""
 
 NodeStatus = Literal["starting", "ready", "maintenance", "draining"]
@@ -141,6 +142,7 @@ class Done(_Message, frozen=True, kw_only=True, tag="done"):
     result: msgspec.Raw
     artifacts: tuple[ArtifactInfo, ...] = ()
     steps: tuple[StepInfo, ...] = ()
+    traffic: TrafficInfo | None = None
     free: Mapping[str, int]
     seq: int
 
@@ -156,6 +158,7 @@ class Failed(_Message, frozen=True, kw_only=True, tag="failed"):
     retryable: bool = False
     artifacts: tuple[ArtifactInfo, ...] = ()
     steps: tuple[StepInfo, ...] = ()
+    traffic: TrafficInfo | None = None
     free: Mapping[str, int]
     seq: int
 

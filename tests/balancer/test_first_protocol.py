@@ -36,6 +36,9 @@ STEP_EVENT = """\
 DONE_WITH_STEP = """\
 {"type":"done","id":"$id","result":1,"free":{"default":1},"seq":3,"steps":[{"name":"a-1",\
 "function":"a","status":"completed","started_at":1.0,"ended_at":2.0,"output":5}]}"""
+DONE_WITH_TRAFFIC = """\
+{"type":"done","id":"$id","result":1,"free":{"default":1},"seq":3,\
+"traffic":{"received_bytes":9000,"sent_bytes":700,"latency":5}}"""
 FAILED = """\
 {"type":"failed","id":"$id","problem":{"type":"/problems/function-failed","title":"It failed",\
 "status":500,"detail":"it broke","success":false,"error":"it broke","task_id":"$id"},\
@@ -104,6 +107,19 @@ async def test_its_steps_are_shown_with_what_it_does_not_say(balancer: RunningBa
         [step] = (await balancer.get(f"/tasks/{task['id']}"))["task"]["steps"]
         assert (step["name"], step["status"], step["output"]) == ("a-1", "completed", 5)
         assert (step["action"], step["worker"], step["input"]) == (None, None, None)
+        assert (await balancer.get(f"/tasks/{task['id']}"))["task"]["traffic"] is None
+        await balancer.idle()
+
+
+async def test_the_traffic_of_a_later_worker_is_shown(balancer: RunningBalancer) -> None:
+    async with veteran(balancer) as worker:
+        caller = balancer.start("old")
+        task = await worker.hear("task")
+        await worker.say(STARTED, id=task["id"])
+        await worker.say(DONE_WITH_TRAFFIC, id=task["id"])
+        assert (await caller).status == 200
+        record = (await balancer.get(f"/tasks/{task['id']}"))["task"]
+        assert record["traffic"] == {"received_bytes": 9000, "sent_bytes": 700, "connections": 0}
         await balancer.idle()
 
 

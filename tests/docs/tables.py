@@ -52,6 +52,7 @@ def metrics_table() -> list[str]:
     """Every metric of ours by the name that Prometheus shows, with its labels."""
     metrics = Metrics(lambda: SOME_READINGS)
     metrics.task_finished(function="f", mode="sync", outcome="completed", wait_s=0, run_s=0)
+    metrics.guard_refused("private")
     metrics.refused("queue-full")
     metrics.delivery_attempted("delivered")
     metrics.loop_stalled("f")

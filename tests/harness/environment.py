@@ -6,6 +6,8 @@ from slotgrid.runtime.settings import TABLE
 
 KEY = "a-key-of-the-tests-7Qm2"
 LINK_KEY = "a-key-of-the-links-9Zk4"
+LOOPBACK = {"ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8"}
+"""Opens this machine to pages and webhooks: the sites of the tests are on it."""
 NO_CHROMIUM = "/nonexistent/chromium"
 """CHROMIUM_PATH of a worker that needs no browser: it starts at once."""
 

@@ -79,7 +79,7 @@ async def test_an_option_of_the_call_that_is_refused_is_told_in_a_sentence(
         ({"geolocation": {"latitude": 91, "longitude": 0}}, "geolocation.latitude: precondition"),
         ({"user_agent": "a\nb"}, "Invalid characters found in userAgent"),
         ({"storage_state": {"origins": [{"origin": "x", "localStorage": []}]}}, "invalid URL"),
-        ({"proxy": {"server": "http://127.0.0.1:1"}}, "ALLOWED_PRIVATE_NETWORKS can allow it"),
+        ({"proxy": {"server": "http://10.0.0.1:1"}}, "ALLOWED_PRIVATE_NETWORKS can allow it"),
     ):
         problem = await worker.problem("asks", first=first)
         assert detail in problem["detail"]

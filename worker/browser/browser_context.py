@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Page
 
 from worker.browser.bounded_wait import consume, done_within
 from worker.browser.browser_states import Ending, FreedBy, Loss
-from worker.browser.context_proxy import ContextProxy
+from worker.browser.context_proxy import ContextProxy, ProxyOwner
 from worker.browser.listeners import ListenerGuard
 from worker.browser.time_limits import Limits
 
@@ -94,10 +94,10 @@ class TaskContext:
         """Whether page and browser are alive and no close has begun."""
         return self._closing is None and not self.lost.done() and not self.page.is_closed()
 
-    def bind(self, task_id: str) -> None:
+    def bind(self, owner: ProxyOwner) -> None:
         """Attribute the context's connections to this task from now on."""
         if self.proxy is not None:
-            self.proxy.bind(task_id)
+            self.proxy.bind(owner)
 
     def lose(self, lost: Loss) -> None:
         """Mark the context as lost; only the first reason counts."""

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, CDPSession
 from worker.browser.bounded_wait import done_within
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import MOVES, BrowserState, Ending, Loss
-from worker.browser.context_proxy import OpenProxy, proxied
+from worker.browser.context_proxy import TrafficGuard
 from worker.browser.driver import Driver
 from worker.browser.launch import LaunchPlan
 from worker.browser.opening import open_with_page
@@ -53,7 +53,7 @@ class BrowserProcess:
         folder: Path,
         number: int,
         limits: Limits,
-        open_proxy: OpenProxy | None,
+        guard: TrafficGuard | None,
     ) -> None:
         self.number = number
         self.state = BrowserState.READY
@@ -70,7 +70,7 @@ class BrowserProcess:
         self._cdp = cdp
         self._folder = folder
         self._limits = limits
-        self._open_proxy = open_proxy
+        self._guard = guard
         self._given_up: Ending | None = None
         self._driver_given_up = False
         self._opening = 0
@@ -90,11 +90,11 @@ class BrowserProcess:
         boot_id: str,
         limits: Limits,
         one_driver: asyncio.Lock,
-        open_proxy: OpenProxy | None,
+        guard: TrafficGuard | None,
     ) -> "BrowserProcess":
         """Start driver and browser, with their temporary files in a folder inside `parent`.
 
-        `one_driver` serializes the starts of drivers (see Driver.start). `open_proxy` gives each
+        `one_driver` serializes the starts of drivers (see Driver.start). `guard` gives each
         context a proxy of its own; None for none.
         Raises BrowserMissing, PlaywrightError, OSError or TimeoutError, after a full cleanup.
         """
@@ -120,7 +120,7 @@ class BrowserProcess:
                     folder=folder,
                     number=number,
                     limits=limits,
-                    open_proxy=open_proxy,
+                    guard=guard,
                 )
         except BaseException:
             for left in processes_of(folder):
@@ -186,10 +186,11 @@ class BrowserProcess:
         self.notify()
 
     async def _open(self, options: Mapping[str, Any]) -> TaskContext:
-        proxy = None if self._open_proxy is None else await self._open_proxy()
+        proxy = None
+        if self._guard is not None:
+            proxy = await self._guard.open(options.get("proxy"))
+            options = {**options, "proxy": {"server": proxy.server}}
         try:
-            if proxy is not None:
-                options = proxied(options, proxy)
             context, page = await open_with_page(
                 self._browser, options, ping=self.ping, limits=self._limits
             )

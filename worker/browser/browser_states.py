@@ -41,6 +41,7 @@ class Loss(StrEnum):
     BROWSER = "browser-lost"
     DRIVER = "driver-lost"
     FLOOD = "page-flooded"
+    TRAFFIC = "traffic-limit"
 
 
 class FreedBy(StrEnum):

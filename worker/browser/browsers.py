@@ -6,6 +6,7 @@ import itertools
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from worker.browser.browser_context import TaskContext
 from worker.browser.browser_process import BrowserProcess
 from worker.browser.browser_states import BrowserState, Ending
 from worker.browser.browser_supervisor import BrowserSupervisor
-from worker.browser.context_proxy import OpenProxy
+from worker.browser.context_proxy import TrafficGuard
 from worker.browser.driver import silence_driver_deaths
 from worker.browser.errors import BrowserUnavailable
 from worker.browser.launch import LaunchPlan
@@ -38,9 +39,8 @@ class Browsers:
 
     `slots` is the number of tasks that run at once, over all browsers. In `temp_dir` this boot
     makes its own folder and sweeps the folders of dead workers. A browser is recycled after
-    `max_tasks` contexts, or when its processes use more than `max_memory_mb`. `open_proxy` gives
-    each context a proxy of its own. The plan's proxy is then needed too: for the contexts that a
-    function opens itself, and as its switches keep UDP from leading round a proxy.
+    `max_tasks` contexts, or when its processes use more than `max_memory_mb`. `guard` gives each
+    context a proxy of its own, and the browser one for the contexts that a function opens itself.
     """
 
     def __init__(
@@ -54,17 +54,13 @@ class Browsers:
         max_memory_mb: int = 1500,
         boot_id: str | None = None,
         limits: Limits | None = None,
-        open_proxy: OpenProxy | None = None,
+        guard: TrafficGuard | None = None,
     ) -> None:
         if not 1 <= count <= slots:
             raise ValueError(f"{count} browsers for {slots} slots: need 1 to {slots}")
-        if open_proxy is not None and plan.proxy is None:
-            raise ValueError(
-                "proxies of contexts need a proxy of the browser for all other traffic"
-            )
         self.boot_id = boot_id or uuid.uuid4().hex[:12]
         self._plan = plan
-        self._open_proxy = open_proxy
+        self._guard = guard
         self._temp_dir = temp_dir
         self._folder: Path | None = None
         self._limits = limits or Limits()
@@ -200,13 +196,13 @@ class Browsers:
     async def _start(self) -> BrowserProcess:
         assert self._folder is not None
         return await BrowserProcess.start(
-            self._plan,
+            self._plan if self._guard is None else replace(self._plan, proxy=self._guard.server),
             self._folder,
             number=next(self._numbers),
             boot_id=self.boot_id,
             limits=self._limits,
             one_driver=self._one_driver,
-            open_proxy=self._open_proxy,
+            guard=self._guard,
         )
 
     async def _measure_memory(self) -> None:

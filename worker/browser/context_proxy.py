@@ -1,9 +1,26 @@
 """The seam of a traffic guard: a forward proxy of its own for each browser context."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
-from worker.browser.errors import ContextOptionsRefused
+from slotgrid.core.task_parts import Traffic
+
+
+class ProxyOwner(Protocol):
+    """The task that uses a proxy."""
+
+    @property
+    def task_id(self) -> str:
+        """The task's UUIDv7."""
+
+    def allows(self, host: str, port: int) -> bool:
+        """Whether the task may reach this target at any address."""
+
+    def target_refused(self, sentence: str) -> None:
+        """A target was refused; called once for each host and rule."""
+
+    def traffic_exceeded(self, limit: int) -> None:
+        """The task has moved more than `limit` bytes; its connections are cut."""
 
 
 class ContextProxy(Protocol):
@@ -16,22 +33,33 @@ class ContextProxy(Protocol):
     def server(self) -> str:
         """The proxy for the context, `http://127.0.0.1:PORT`."""
 
-    def bind(self, task_id: str) -> None:
-        """Cut the connections of an earlier task; later ones belong to `task_id`."""
+    @property
+    def traffic(self) -> Traffic:
+        """What the task has moved since its `bind`."""
+
+    def refused_navigation(self, *, failed: bool) -> str | None:
+        """Why the task's first navigation was refused, as a sentence; None if it was not.
+
+        A tunnel does not tell what it is for: it counts if the function `failed`.
+        """
+
+    def bind(self, owner: ProxyOwner) -> None:
+        """Cut the connections of an earlier task; later ones belong to `owner`."""
 
     def close(self) -> None:
         """Cut every connection and free the port. Does not raise."""
 
 
-OpenProxy = Callable[[], Awaitable[ContextProxy]]
-"""Opens the proxy of a new context. Raises OSError if no port can be opened."""
+class TrafficGuard(Protocol):
+    """Makes the proxies of a browser's contexts, and has one for all other traffic."""
 
+    @property
+    def server(self) -> str:
+        """The proxy of a browser's own requests, and of contexts that a function opens itself."""
 
-def proxied(options: Mapping[str, Any], proxy: ContextProxy) -> dict[str, Any]:
-    """`options` of a new context, with its proxy.
+    async def open(self, upstream: Mapping[str, str] | None = None) -> ContextProxy:
+        """The proxy of a new context; `upstream` is one that its traffic goes through.
 
-    Raises ContextOptionsRefused for a `proxy` among them, which would lead round ours.
-    """
-    if "proxy" in options:
-        raise ContextOptionsRefused("this worker sends all traffic through a proxy of its own")
-    return {**options, "proxy": {"server": proxy.server}}
+        `upstream` is as in Playwright's `new_context`. Raises ContextOptionsRefused if it cannot be
+        used, OSError if no port can be opened.
+        """

@@ -44,7 +44,12 @@ DISABLED_FEATURES = (
     *PLAYWRIGHT_DISABLES,
     # With it, `page.close()` hangs in about two of five calls that race a navigation.
     "RenderDocument",
+    # The full Chromium sends the fields of each form to Google, to learn what they are for.
+    "AutofillServerCommunication",
 )
+
+NOBODY = "https://localhost:1/"
+"""A server on a port that Chromium refuses to connect to, before it asks a proxy."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,10 @@ class LaunchPlan:
 
     def _switches(self) -> list[str]:
         switches = [
+            # The full Chromium looks for updates and for a Google account, in spite of Playwright's
+            # switches, and again after each failure.
+            f"--component-updater=url-source={NOBODY}",
+            f"--gaia-url={NOBODY}",
             f"--js-flags=--max-old-space-size={self.page_heap_mb}",
             f"--disable-features={','.join(DISABLED_FEATURES)}",
         ]
@@ -114,7 +123,9 @@ class LaunchPlan:
             switches += [
                 # QUIC and WebRTC use UDP, which an HTTP proxy cannot carry: they would bypass it.
                 "--disable-quic",
+                # The shell reads the first spelling of the WebRTC policy, Chromium the second.
                 "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+                "--webrtc-ip-handling-policy=disable_non_proxied_udp",
                 # The proxy resolves names, so Chromium must not query a name server.
                 f"--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE {urlsplit(self.proxy).hostname}",
             ]

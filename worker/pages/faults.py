@@ -27,7 +27,7 @@ _REASONS = {
     "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
     "ERR_SSL_PROTOCOL_ERROR": "it does not speak HTTPS",
     "ERR_UNSAFE_PORT": "browsers refuse that port",
-    "ERR_TUNNEL_CONNECTION_FAILED": "the proxy refused the address",
+    "ERR_TUNNEL_CONNECTION_FAILED": "the traffic guard or a proxy did not open a connection",
     "ERR_PROXY_CONNECTION_FAILED": "the proxy does not answer",
     "ERR_BLOCKED_BY_CLIENT": "the address was blocked",
     "ERR_INVALID_URL": "the address is not a valid URL",
@@ -36,6 +36,10 @@ _REASONS = {
 _BAD_CERTIFICATE = (
     "its certificate is not valid; `ignore_tls_errors` in `browser` opens it nevertheless"
 )
+
+GUARD_STATUSES = frozenset({403, 502, 504})
+GUARD_REASON = "document.querySelector('meta[name=slotgrid-guard]')?.content ?? null"
+"""Script that gives the reason of a document with which the traffic guard answers, else null."""
 
 
 def failure_reason(message: str) -> str | None:

@@ -8,7 +8,7 @@ from playwright.async_api import Error, Page
 
 from worker.pages.activity import Activity, watch
 from worker.pages.errors import PageUnreachable
-from worker.pages.faults import lost
+from worker.pages.faults import GUARD_REASON, GUARD_STATUSES, lost
 from worker.pages.loading import STATUS, finish_loading, listed, moved_on, responsive, status_of
 from worker.pages.visits import Stopwatch, Visit
 
@@ -56,7 +56,8 @@ async def settle(visit: Visit) -> None:
     the document has moved for 15 % of `settle_s`, or after `settle_s`. A navigation to another
     document is followed to its load, under the limits of the first one. With a `settle_s` of 0
     only a page that moves on before it has loaded is followed.
-    Raises PageUnreachable when the document that the page moves on to does not arrive.
+    Raises PageUnreachable when the document that the page moves on to does not arrive, or is an
+    answer of the traffic guard.
     """
     if visit.waits.until == "commit":
         return
@@ -70,6 +71,10 @@ async def settle(visit: Visit) -> None:
             await responsive(visit, visit.page.evaluate("window.stop()"))
     if visit.page.url.startswith(_ERROR_PAGE):
         raise PageUnreachable(await lost(visit.page, visit.url))
+    if visit.status in GUARD_STATUSES:
+        reason: str | None = await responsive(visit, visit.page.evaluate(GUARD_REASON))
+        if reason is not None:
+            raise PageUnreachable(f"{visit.page.url} cannot be opened: {reason}")
 
 
 async def arrive(visit: Visit) -> None:

@@ -5,14 +5,20 @@ from collections.abc import Callable
 import msgspec
 import orjson
 
-from slotgrid.core.errors import Internal, OutputInvalid, ServiceError
+from slotgrid.core.errors import (
+    ForbiddenAddress,
+    FunctionFailed,
+    Internal,
+    OutputInvalid,
+    ServiceError,
+)
 from slotgrid.core.event_log import EventLog
 from slotgrid.core.task import NODE_STEP, Task
 from slotgrid.records.file_names import is_plain_name
 from slotgrid.wire.encoding import knows
 from slotgrid.wire.limits import CREDITS, FRAME_LIMIT, GRANT_EVERY
 from slotgrid.wire.link import Link, MessageTooLarge
-from slotgrid.wire.message_parts import ArtifactInfo, Claim, StepInfo
+from slotgrid.wire.message_parts import ArtifactInfo, Claim, StepInfo, TrafficInfo
 from slotgrid.wire.messages import Done, EventMessage, Failed, FromBalancer, LogMessage
 
 PART_BYTES = 512
@@ -185,14 +191,16 @@ class Relay:
             return
         artifacts = _artifact_info(task, self.balancer.protocol) if task.artifacts else ()
         steps = _step_info(task, self.balancer.protocol) if task.steps else ()
+        traffic = _traffic_info(task)
 
         def failed(error: ServiceError) -> Failed:
             return Failed(
                 id=task.id,
-                problem=error.to_problem(),
+                problem=_known(error, self.balancer.protocol).to_problem(),
                 retryable=self.retryable,
                 artifacts=artifacts,
                 steps=steps,
+                traffic=traffic,
                 free=slots,
                 seq=seq,
             )
@@ -205,6 +213,7 @@ class Relay:
             result=msgspec.Raw(task.result),
             artifacts=artifacts,
             steps=steps,
+            traffic=traffic,
             free=slots,
             seq=seq,
         )
@@ -213,6 +222,24 @@ class Relay:
         except MessageTooLarge as cause:
             too_large = OutputInvalid(f"the result is too large: {cause}", task_id=task.id)
             link.send(failed(too_large), task.id)
+
+
+def _known(error: ServiceError, protocol: str) -> ServiceError:
+    """The error in a form that the balancer knows: before 1.3, no address was forbidden."""
+    if isinstance(error, ForbiddenAddress) and not knows(protocol, 3):
+        return FunctionFailed(error.detail, task_id=error.task_id)
+    return error
+
+
+def _traffic_info(task: Task) -> TrafficInfo | None:
+    moved = task.traffic
+    if moved is None:
+        return None
+    return TrafficInfo(
+        received_bytes=moved.received_bytes,
+        sent_bytes=moved.sent_bytes,
+        connections=moved.connections,
+    )
 
 
 def _artifact_info(task: Task, protocol: str) -> tuple[ArtifactInfo, ...]:

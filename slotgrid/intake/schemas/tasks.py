@@ -100,6 +100,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "attempts": list_of(ref("Attempt")),
             "steps": list_of(ref("Step")),
             "artifacts": list_of(ref("Artifact")),
+            "traffic": or_null(ref("Traffic")),
             "lost_starts": doc(
                 WHOLE,
                 "Earlier runs that a crash of their node ended; `attempts` does not contain them",
@@ -107,6 +108,14 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "deliveries": doc(list_of(ref("DeliveryAttempt")), "Attempts at the task's webhook"),
             "result": doc(ANYTHING, "The function's return value; null unless completed"),
             "error": or_null(ref("Problem")),
+        },
+    ),
+    "Traffic": record(
+        "What a task's pages moved over the network; null if no page used the traffic guard",
+        {
+            "received_bytes": doc(WHOLE, "Bytes from targets, TLS included"),
+            "sent_bytes": doc(WHOLE, "Bytes to targets, TLS included"),
+            "connections": doc(WHOLE, "Connections to targets"),
         },
     ),
     "TaskDocument": record("", {"task": ref("Task")}),

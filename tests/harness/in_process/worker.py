@@ -25,7 +25,7 @@ from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
 from tests.harness.calls import IN_PROCESS_STALL_S, Answer, Calls, a_caller
-from tests.harness.environment import KEY, NO_CHROMIUM
+from tests.harness.environment import KEY, LOOPBACK, NO_CHROMIUM
 from tests.harness.in_process.logs import node_logs
 from tests.harness.waiting import until
 from tests.worker.registry.conftest import Folder
@@ -191,6 +191,7 @@ async def running_worker(
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "json",
             "LOOP_STALL_S": IN_PROCESS_STALL_S,
+            **LOOPBACK,
             **{name: str(value) for name, value in env.items()},
         }
     )

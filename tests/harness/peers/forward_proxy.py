@@ -99,7 +99,8 @@ async def forward_proxy(
         assert task is not None
         open_ones.add(task)
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            # Cancelled at the end of the block: asyncio would log that of a connection's task.
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await (proxy.serve_socks if socks else proxy.serve_http)(reader, writer)
         finally:
             writer.close()

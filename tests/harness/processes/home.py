@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harness.environment import KEY, clean_environment
+from tests.harness.environment import KEY, LOOPBACK, clean_environment
 from tests.harness.ports import free_ports
 from tests.harness.processes.process import PATIENCE_S, Process
 
@@ -37,6 +37,7 @@ class Home:
             shutil.copytree(folder, self.functions, dirs_exist_ok=True, ignore=ignored)
         self.env: Mapping[str, str] = {
             **clean_environment(),
+            **LOOPBACK,
             "TMPDIR": str(self.temp),
             "DATA_DIR": str(self.data),
             "AUTH_KEY": KEY,

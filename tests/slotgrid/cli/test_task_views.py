@@ -43,3 +43,13 @@ def test_a_step_shows_its_action_and_another_worker(members: dict[str, Any], sho
         show_task(console, TASK | {"steps": [step]})
     lines = [f"{line.rstrip()}\n" for line in captured.get().splitlines()]
     assert shown in lines
+
+
+def test_a_task_shows_what_its_pages_moved() -> None:
+    console = Console(width=120)
+    moved = {"received_bytes": 2048, "sent_bytes": 512, "connections": 3}
+    for traffic, shown in ((moved, True), (None, False)):
+        with console.capture() as captured:
+            show_task(console, TASK | {"steps": [], "traffic": traffic})
+        line = "2.0 KiB received, 512 B sent, connections: 3"
+        assert (line in captured.get()) is shown

@@ -2,25 +2,24 @@
 
 import asyncio
 import contextlib
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
-from slotgrid.runtime.settings import Settings
+from slotgrid.core.task_parts import Traffic
 from tests.harness.in_process.worker import running_worker
 from tests.harness.waiting import PATIENT, until, until_whole
 from tests.worker.browser.conftest import StartBrowsers
 from worker import app
 from worker.browser.browser_context import TaskContext
 from worker.browser.browsers import Browsers
+from worker.browser.context_proxy import ProxyOwner
 from worker.browser.errors import ContextOptionsRefused
-from worker.browser.launch import LaunchPlan
 
-PROXIED = LaunchPlan(proxy="http://127.0.0.1:9")
-"""Nothing listens there: only traffic of contexts that have a proxy arrives anywhere."""
 PAGE = "<title>A page</title>"
 VISITS = """
 from slotgrid.function import Context, function
@@ -33,12 +32,27 @@ async def visits(context: Context) -> str:
 """
 
 
+@dataclass(frozen=True)
+class Owner:
+    """Fulfils `ProxyOwner`."""
+
+    task_id: str
+
+    def allows(self, host: str, port: int) -> bool:
+        return False
+
+    def target_refused(self, sentence: str) -> None: ...
+
+    def traffic_exceeded(self, limit: int) -> None: ...
+
+
 class PageProxy:
     """Fulfils `ContextProxy`: answers every request with a page, and notes whose it was."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str | None, str]] = []
         self.closed = False
+        self.traffic = Traffic()
         self._task_id: str | None = None
         self._connections: set[asyncio.StreamWriter] = set()
 
@@ -49,9 +63,12 @@ class PageProxy:
     def server(self) -> str:
         return f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
 
-    def bind(self, task_id: str) -> None:
+    def refused_navigation(self, *, failed: bool) -> str | None:
+        return None
+
+    def bind(self, owner: ProxyOwner) -> None:
         self._cut()
-        self._task_id = task_id
+        self._task_id = owner.task_id
 
     def close(self) -> None:
         self.closed = True
@@ -80,12 +97,20 @@ class PageProxy:
 
 
 class Proxies:
-    """Opens a proxy for each context, and remembers them all."""
+    """Opens a proxy for each context, and remembers them all.
+
+    Nothing listens at the browser's own: only traffic of contexts arrives anywhere.
+    """
+
+    server = "http://127.0.0.1:9"
 
     def __init__(self) -> None:
         self.opened: list[PageProxy] = []
+        self.failing = False
 
-    async def open(self) -> PageProxy:
+    async def open(self, upstream: Mapping[str, str] | None = None) -> PageProxy:
+        if self.failing:
+            raise OSError("too many open files")
         proxy = PageProxy()
         await proxy.listen()
         self.opened.append(proxy)
@@ -103,7 +128,7 @@ def proxy_of(context: TaskContext) -> PageProxy:
 
 async def started(start: StartBrowsers, proxies: Proxies) -> Browsers:
     """A browser of two slots, with its two spares."""
-    browsers = await start(PROXIED, limits=PATIENT, open_proxy=proxies.open)
+    browsers = await start(limits=PATIENT, guard=proxies)
     await until_whole(browsers, count=1, slots=2)
     return browsers
 
@@ -123,7 +148,7 @@ async def test_requests_arrive_at_the_proxy_of_their_context_with_its_task(
     assert set(taken[:2]) == spares
     assert len(set(taken)) == 3
     for task_id, context in contexts.items():
-        context.bind(task_id)
+        context.bind(Owner(task_id))
     await asyncio.gather(
         *(context.page.goto(f"http://{task_id}.example/") for task_id, context in contexts.items())
     )
@@ -140,7 +165,7 @@ async def test_a_context_keeps_its_proxy_for_a_further_task(start: StartBrowsers
     context = await browsers.context()
     proxy = proxy_of(context)
     for task_id in ("task-1", "task-2"):
-        context.bind(task_id)
+        context.bind(Owner(task_id))
         await context.page.goto(f"http://{task_id}.example/")
     assert proxy_of(context) is proxy
     assert [task_id for task_id, _ in proxy.asked] == ["task-1", "task-2"]
@@ -170,8 +195,6 @@ async def test_every_way_in_which_a_context_ends_frees_the_port_of_its_proxy(
     browsers = await started(start, proxies)
     with pytest.raises(ContextOptionsRefused, match="nonsense"):
         await browsers.context({"nonsense": 1})
-    with pytest.raises(ContextOptionsRefused, match="proxy of its own"):
-        await browsers.context({"proxy": {"server": "http://127.0.0.1:1"}})
     assert proxies.alive == 2
     context = await browsers.context()
     first = set(proxies.opened)
@@ -187,24 +210,13 @@ async def test_a_proxy_that_cannot_be_opened_fails_the_task_and_no_other(
     start: StartBrowsers,
 ) -> None:
     proxies = Proxies()
-    failing = True
-
-    async def open_proxy() -> PageProxy:
-        if failing:
-            raise OSError("too many open files")
-        return await proxies.open()
-
-    browsers = await start(PROXIED, limits=PATIENT, open_proxy=open_proxy)
+    proxies.failing = True
+    browsers = await start(limits=PATIENT, guard=proxies)
     with pytest.raises(OSError, match="too many open files"):
         await browsers.context()
-    failing = False
+    proxies.failing = False
     await until_whole(browsers, count=1, slots=2)
     assert browsers.stats().restarts == {}
-
-
-def test_proxies_of_contexts_need_a_proxy_of_the_browser(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="all other traffic"):
-        Browsers(LaunchPlan(), count=1, slots=1, temp_dir=tmp_path, open_proxy=Proxies().open)
 
 
 async def test_a_function_reaches_sites_through_the_proxy_bound_to_its_task(
@@ -212,11 +224,9 @@ async def test_a_function_reaches_sites_through_the_proxy_bound_to_its_task(
 ) -> None:
     proxies = Proxies()
 
-    def plan(_: Settings) -> LaunchPlan:
-        return PROXIED
-
-    monkeypatch.setattr(app, "launch_plan", plan)
-    monkeypatch.setattr(app, "Browsers", partial(Browsers, open_proxy=proxies.open))
+    monkeypatch.setattr(
+        app, "Browsers", lambda *args, **kwargs: Browsers(*args, **{**kwargs, "guard": proxies})
+    )
     async with running_worker(tmp_path, {"visits.py": VISITS}) as worker:
         answer = await worker.submit("visits")
         assert answer.status == 200, answer.body

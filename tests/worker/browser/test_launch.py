@@ -200,7 +200,7 @@ async def test_a_browser_carries_the_mark_of_its_boot(start: StartBrowsers) -> N
     assert "--slotgrid-boot=marked" in psutil.Process(browser.pid).cmdline()
 
 
-async def test_features_stay_disabled_as_playwright_disables_them_and_render_document_too(
+async def test_features_stay_disabled_as_playwright_disables_them_and_ours_too(
     start: StartBrowsers,
 ) -> None:
     """A failure names what an upgrade of Playwright changed: carry it over to `launch.py`."""
@@ -210,7 +210,8 @@ async def test_features_stay_disabled_as_playwright_disables_them_and_render_doc
         [playwrights] = _disabled_features(await _browser_pid(plain))
     [browser] = (await start()).stats().browsers
     # Chromium obeys the last one.
-    assert _disabled_features(browser.pid)[-1] == {*playwrights, "RenderDocument"}
+    ours = {"RenderDocument", "AutofillServerCommunication"}
+    assert _disabled_features(browser.pid)[-1] == {*playwrights, *ours}
 
 
 async def _browser_pid(browser: Browser) -> int:

@@ -6,10 +6,14 @@ from typing import Literal
 import msgspec
 import pytest
 
+from slotgrid.core.errors import ForbiddenAddress
+from slotgrid.core.runner import AttemptFailed
 from slotgrid.wire import messages as m
 from slotgrid.wire.encoding import encode
+from slotgrid.wire.message_parts import TrafficInfo
 from tests.harness.peers.fake_balancer import linked
 from tests.worker.uplink.test_balancer_requests import ask
+from worker.attempt import RunningAttempt
 
 FUNCTIONS = {
     "saves.py": """
@@ -17,6 +21,13 @@ FUNCTIONS = {
         async def saves(context: Context) -> list[str]:
             given = ("Report (1).pdf", "(a).txt", "(a).txt", "last.txt")
             return [(await context.save(name, name, replace=False)).name for name in given]
+    """,
+    "moves.py": """
+        from slotgrid.core.task_parts import Traffic
+
+        @function()
+        async def moves(context: Context) -> None:
+            context._attempt.task.traffic = Traffic(5, 3, 1)  # as a guarded page does
     """,
     "part.py": """
         @function()
@@ -31,6 +42,37 @@ FUNCTIONS = {
             return 1
     """,
 }
+
+
+def refused_first(_: RunningAttempt, *, failed: bool) -> AttemptFailed:
+    """The failure of an attempt whose first navigation the guard refused."""
+    return AttemptFailed(ForbiddenAddress("10.0.0.1 is closed to pages"), retryable=False)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "problem"), [("1.2", "function-failed"), (m.PROTOCOL, "forbidden-address")]
+)
+async def test_a_forbidden_address_goes_to_balancers_that_know_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str, problem: str
+) -> None:
+    async with linked(tmp_path, FUNCTIONS, boot=None) as (worker, balancer):
+        await balancer.hello()
+        balancer.welcome("b1", protocol=protocol)
+        with monkeypatch.context() as patch:
+            patch.setattr("worker.failures.of_forbidden_address", refused_first)
+            failed = await balancer.outcome(balancer.offer("part"))
+        assert isinstance(failed, m.Failed)
+        assert failed.problem["type"] == f"/problems/{problem}"
+        assert failed.problem["detail"] == "10.0.0.1 is closed to pages"
+        await worker.idle()
+
+
+async def test_a_balancer_gets_the_traffic_of_a_task(tmp_path: Path) -> None:
+    async with linked(tmp_path, FUNCTIONS) as (worker, balancer):
+        done = await balancer.outcome(balancer.offer("moves"))
+        assert done.traffic == TrafficInfo(received_bytes=5, sent_bytes=3, connections=1)
+        assert (await balancer.outcome(balancer.offer("part"))).traffic is None
+        await worker.idle()
 
 
 class FirstStep(msgspec.Struct):
