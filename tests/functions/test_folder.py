@@ -130,3 +130,27 @@ async def test_render_runs_with_its_service(registry: Registry, context: Recordi
     finally:
         await server.stop()
     assert (rendering["title"], rendering["complaints"]) == ("Dot", [])
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "place"),
+    [
+        ("extract", {"item": "li", "fields": {"a": {"select": "b"}}}, "/input/fields/a"),
+        ("screenshot", {"viewport": {"size": 300}}, "/input/viewport"),
+        ("pdf", {"margin": {"all": "1cm"}}, "/input/margin"),
+        ("render", {"files": {"a": ""}, "paper": {"size": "A5"}}, "/input/paper"),
+        (
+            "fill_form",
+            {"fields": {"CV": {"filename": "a", "content": "", "type": "b"}}},
+            "/input/fields/CV",
+        ),
+    ],
+)
+async def test_an_unknown_member_of_an_object_is_refused(
+    registry: Registry, name: str, given: dict[str, Any], place: str
+) -> None:
+    runnable = registry.runnable(name)
+    assert runnable is not None
+    address = {} if name == "render" else {"url": "https://example.org/"}
+    (fault,) = runnable.spec.input.violations({**address, **given})
+    assert (f"/input{fault.pointer}", "unexpected" in fault.message) == (place, True)

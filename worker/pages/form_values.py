@@ -1,14 +1,15 @@
 """What fields can be given, and how a refusal is worded."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated
+
+import msgspec
 
 from slotgrid.function import Meta
 
 
-@dataclass(frozen=True)
-class Upload:
+# A struct, as a dataclass would ignore an unknown name.
+class Upload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file for a file field; `content` is base64 in JSON."""
 
     filename: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^/\\]+$")]

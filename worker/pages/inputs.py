@@ -1,7 +1,8 @@
 """Types of input fields that several functions have; each carries its part of the schema."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
+
+import msgspec
 
 from slotgrid.function import Meta, UrlWithPassword
 
@@ -43,8 +44,8 @@ LoadTimeoutS = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Viewport:
+# A struct, as a dataclass would ignore an unknown name.
+class Viewport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The size of the window, in CSS pixels."""
 
     width: Annotated[int, Meta(ge=1, le=8192)] = 1280

@@ -3,11 +3,11 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from typing import Annotated, Literal
 
+import msgspec
 from playwright.async_api import Error, Page
 
 from slotgrid.function import Meta
@@ -100,8 +100,8 @@ _SET_MARGINS = """css => {
 _UNSET_MARGINS = "() => { document.adoptedStyleSheets = document.adoptedStyleSheets.slice(0, -1) }"
 
 
-@dataclass(frozen=True)
-class Margins:
+# Structs, as a dataclass would ignore an unknown name.
+class Margins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The margins of a sheet, side by side."""
 
     top: Length = "1cm"
@@ -115,8 +115,7 @@ MarginField = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Paper:
+class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is printed, on which paper. The page's own `@page { size }` wins unless told not to."""
 
     format: PaperFormat = "A4"

@@ -1,9 +1,9 @@
 """Reading records out of a page: an element for each, and rules for its fields."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
+import msgspec
 from playwright.async_api import Error, JSHandle, Page
 
 from slotgrid.function import Meta
@@ -15,8 +15,8 @@ Value = str | list[str] | None
 Record = dict[str, Value]
 
 
-@dataclass(frozen=True)
-class Field:
+# A struct, as a dataclass would ignore an unknown name.
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One field of a record: the text of an element inside the item, or an attribute of it."""
 
     selector: Annotated[
@@ -145,7 +145,7 @@ class RecordReader:
         self._page = page
         self._item = item
         self._rules: dict[str, Any] = {
-            name: asdict(Field(field) if isinstance(field, str) else field)
+            name: msgspec.structs.asdict(Field(field) if isinstance(field, str) else field)
             for name, field in fields.items()
         }
         self._seen: JSHandle | None = None
