@@ -219,6 +219,30 @@ async def test_the_next_page_can_be_a_click_away(
     assert (found.pages, found.stopped_by) == (3, "last-page")
 
 
+@pytest.mark.parametrize("by", ["more", "turn"])
+async def test_pages_grow_and_turn_in_shadow_roots(
+    context: RecordingContext, site: Site, by: str
+) -> None:
+    button = "my-app button"
+    found = await extract(
+        context, site.at(f"/lists/growing-shadow?by={by}"), item="my-app .row",
+        fields={"text": Field()}, load_more=button if by == "more" else None,
+        next_page=button if by == "turn" else None,
+    )  # fmt: skip
+    assert found.records == [{"text": str(n)} for n in range(60)]
+
+
+async def test_a_document_that_a_click_leads_to_is_read_when_it_is_there(
+    context: RecordingContext, site: Site
+) -> None:
+    found = await extract(
+        context, site.at("/lists/slow-turn-1"), item=".product", fields={"text": Field()},
+        next_page="#next",
+    )  # fmt: skip
+    assert [record["text"] for record in found.records] == ["Page 1", "Page 2"]
+    assert (found.pages, found.stopped_by) == (2, "last-page")
+
+
 async def test_turned_pages_are_bounded(context: RecordingContext, site: Site) -> None:
     two = await extract(
         context, site.at("/lists/turning?by=button"), item=".product", fields={"name": Field()},

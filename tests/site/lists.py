@@ -1,8 +1,12 @@
 """Lists whose records, addresses and next pages take the forms of the world."""
 
+import asyncio
+
 from aiohttp import web
 
 from tests.site.markup import document
+
+SLOW_S = 1.5
 
 VALUES = """
 <base href="/shop/">
@@ -64,7 +68,36 @@ TURNING = """
 </script>
 """
 
+# Rows in a shadow root that a selector names from outside; ?by=more or turn.
+GROWING_SHADOW = """
+<my-app></my-app>
+<script>
+  const turns = new URLSearchParams(location.search).get("by") === "turn";
+  const root = document.querySelector("my-app").attachShadow({ mode: "open" });
+  root.innerHTML = "<div style='height:300px;overflow:hidden'><ul></ul></div><button>On</button>";
+  let number = 0;
+  const show = () => {
+    const rows = Array.from({ length: 20 }, (_, n) => `<li class="row">${number * 20 + n}</li>`);
+    const list = root.querySelector("ul");
+    list.innerHTML = (turns ? "" : list.innerHTML) + rows.join("");
+    number += 1;
+    if (number === 3) root.querySelector("button").remove();
+  };
+  root.querySelector("button").onclick = () => setTimeout(show, 200);
+  show();
+</script>
+"""
+
+# A click leads to a document that the server sends `SLOW_S` seconds later.
+SLOW_TURN = """
+<ul><li class="product">Page PAGE</li></ul><button id="next" onclick="location = 'slow-turn-2'">
+Next</button>
+"""
+
 BODIES = {
+    "growing-shadow": GROWING_SHADOW,
+    "slow-turn-1": SLOW_TURN.replace("PAGE", "1"),
+    "slow-turn-2": '<ul><li class="product">Page 2</li></ul>',
     "values": VALUES,
     "shadow": SHADOW,
     "turning": TURNING,
@@ -77,6 +110,8 @@ async def listed(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if name not in BODIES:
         raise web.HTTPNotFound(text="no such page")
+    if name == "slow-turn-2":
+        await asyncio.sleep(SLOW_S)
     charset = "windows-1251" if name == "values" else "utf-8"
     text = document(name, BODIES[name]).replace("utf-8", charset).replace("€", "&euro;")
     return web.Response(body=text.encode(charset), headers={"Content-Type": "text/html"})

@@ -54,6 +54,14 @@ BODIES = {
     "astral": (
         "<script>document.body.append('a\\u{1F600}\\u{1F601}\\u{1F602}\\u{1F603}\\ud83d')</script>"
     ),
+    "odd": (
+        '<p><a>x</a></p><form><input name="q"></form><script>'
+        "const odd = 'a\\0b\\ud800c\\uffff', link = document.querySelector('a');"
+        "document.title = odd; link.textContent = odd; link.href = '/reading/empty?' + odd;"
+        "link.parentElement.title = odd;"
+        "document.querySelector('form').onsubmit = event => {"
+        " event.preventDefault(); link.textContent = odd + ' sent' }</script>"
+    ),
     "empty": "",
 }
 """The body of each page by its name."""

@@ -9,7 +9,7 @@ Each round is one click on the button, or one window height of scrolling in ever
 """
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from playwright.async_api import ElementHandle, Error, JSHandle, Page
 from playwright.async_api import TimeoutError as PageTimeout
@@ -19,6 +19,7 @@ from worker.pages.activity import LASTING, Activity, watch
 from worker.pages.elements import selector_fault
 from worker.pages.errors import PageUnreachable
 from worker.pages.inputs import Selector
+from worker.pages.matching import on_matches
 
 LoadMore = Annotated[
     Selector | None,
@@ -44,22 +45,25 @@ STEP_S = 0.05
 CLICK_S = 2.0
 """Seconds for a click as a user makes it; after that, the element's own `click()`."""
 _POLL_S = 0.03
-_LEFT = ("context was destroyed", "is navigating", "Cannot find context", "JSHandle is disposed")
+_LEFT = (
+    "context was destroyed",
+    "is navigating",
+    "Cannot find context",
+    "JSHandle is disposed",
+    "only in the context they were created",
+)
 """What Playwright says of a call on a document that the page has left."""
 
 # `look` gives what has to change for a round to have brought something: number, first and last of
 # the watched elements, and the greatest height so far (heights that swing are no growth).
-_PAGE = """watch => {
+_PAGE = """() => {
   const roots = (root, all = [root]) => {
     for (const element of root.querySelectorAll("*"))
       if (element.shadowRoot) { all.push(element.shadowRoot); roots(element.shadowRoot, all); }
     return all;
   };
-  const every = selector => {
-    try { return roots(document).flatMap(root => [...root.querySelectorAll(selector)]); }
-    catch { return []; }
-  };
-  const scrollers = () => every("*").filter(element =>
+  const every = () => roots(document).flatMap(root => [...root.querySelectorAll("*")]);
+  const scrollers = () => every().filter(element =>
     element.scrollHeight > element.clientHeight + 1 && element.clientHeight >= 50 &&
     (element === document.scrollingElement ||
       ["auto", "scroll"].includes(getComputedStyle(element).overflowY)) &&
@@ -69,8 +73,7 @@ _PAGE = """watch => {
   let moving = [document.scrollingElement ?? document.documentElement];
   let tallest = 0;
   return {
-    look() {
-      const found = every(watch);
+    look(found) {
       tallest = Math.max(tallest, moving.reduce((sum, one) => sum + one.scrollHeight, 0));
       return JSON.stringify([found.length, mark(found[0]), mark(found.at(-1)), tallest]);
     },
@@ -151,7 +154,7 @@ class Growth:
             else:
                 brought = False
             if not brought and self._scroll:
-                moved = await self._call("scroll")
+                moved = await self._scrolled()
                 brought = await self._changed(before, activity, quiet_s=STEP_S if moved else END_S)
                 brought |= moved
         self.rounds += 1
@@ -194,13 +197,18 @@ class Growth:
             await asyncio.sleep(_POLL_S)
 
     async def _look(self) -> str:
-        state: str = await self._call("look")
+        look = "(elements, page) => page.look(elements)"
+        state: str = await on_matches(self._page, self._watch, look, await self._scripts())
         return state
 
-    async def _call(self, method: str) -> Any:
+    async def _scrolled(self) -> bool:
+        moved: bool = await (await self._scripts()).evaluate("page => page.scroll()")
+        return moved
+
+    async def _scripts(self) -> JSHandle:
         if self._handle is None:
-            self._handle = await self._page.evaluate_handle(_PAGE, self._watch)
-        return await self._handle.evaluate("(page, method) => page[method]()", method)
+            self._handle = await self._page.evaluate_handle(_PAGE)
+        return self._handle
 
 
 _IS_ENABLED = """element => !element.matches(":disabled, [aria-disabled=true], [aria-busy=true]")"""

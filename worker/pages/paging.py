@@ -4,24 +4,21 @@ from dataclasses import dataclass
 
 from playwright.async_api import Page
 
+from worker.pages.matching import is_css, on_matches
 from worker.pages.records import explain_selector
-from worker.pages.visible_text import READER
 
 # What is disabled leads nowhere. A link to the page itself, or to a script, works by its click.
-_NEXT = f"""selector => {{
-  const reader = ({READER})();
-  let found;
-  try {{ [found] = reader.all(selector); }} catch {{ return {{ fault: true }}; }}
+_NEXT = """([found]) => {
   const off = ":disabled, [aria-disabled=true], .disabled";
-  if (!found || found.matches(off) || found.parentElement?.matches(`li:is(${{off}})`)) return null;
+  if (!found || found.matches(off) || found.parentElement?.matches(`li:is(${off})`)) return null;
   const href = found.href?.baseVal ?? found.href;
   const address = typeof href === "string" && href !== "" ? new URL(href, found.baseURI) : null;
-  if (address === null || !/^https?:$/.test(address.protocol)) return {{ click: true }};
+  if (address === null || !/^https?:$/.test(address.protocol)) return { click: true };
   address.hash = "";
   const here = new URL(location.href);
   here.hash = "";
-  return address.href === here.href ? {{ click: true }} : {{ address: address.href }};
-}}"""
+  return address.href === here.href ? { click: true } : { address: address.href };
+}"""
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,9 @@ async def next_page_of(page: Page, selector: str | None) -> NextPage | None:
     """
     if selector is None:
         return None
-    found = await page.evaluate(_NEXT, selector)
+    if not await is_css(page, selector):
+        raise ValueError(explain_selector("next_page", selector))
+    found = await on_matches(page, selector, _NEXT)
     if found is None:
         return None
-    if "fault" in found:
-        raise ValueError(explain_selector("next_page", selector))
     return NextPage(selector, found.get("address"))

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
-from playwright.async_api import Error, JSHandle, Page
+from playwright.async_api import JSHandle, Page
 
 from slotgrid.function import Meta
 from worker.pages.attributes import ATTRIBUTES
 from worker.pages.inputs import Selector
+from worker.pages.matching import on_matches
 from worker.pages.visible_text import READER
 
 Value = str | list[str] | None
@@ -57,7 +58,7 @@ _READ = f"""([item, rules, matches, seen, finish]) => {{
   }};
   const every = selector => matches === null
     ? [...document.querySelectorAll(selector)]
-    : inOrder([...matches.get(selector) ?? reader.all(selector)]);
+    : inOrder([...matches.get(selector)]);
   const items = every(item);
 
   // On a page with shadow roots: the matches of a selector by the items that they are in.
@@ -181,19 +182,13 @@ class RecordReader:
         return answer
 
     async def _matches(self) -> JSHandle:
-        """Return the elements of each selector, found by Playwright across shadow roots."""
+        """Return the elements of each selector, found across shadow roots."""
         matches = await self._page.evaluate_handle("() => new Map()")
         selectors = {self._item, *(rule["selector"] for rule in self._rules.values())}
         for selector in selectors - {None}:
             if ":scope" in selector:
                 continue
-            try:
-                await self._page.eval_on_selector_all(f"css={selector}", _KEEP, [matches, selector])
-            except Error as error:
-                # Its parser knows less than the browser's, which has taken the selector: then the
-                # selector is matched in each root by itself.
-                if "parsing" not in error.message and "selector" not in error.message:
-                    raise
+            await on_matches(self._page, selector, _KEEP, [matches, selector])
         return matches
 
 
