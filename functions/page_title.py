@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 
-from playwright.async_api import Page
-
 from slotgrid.function import Context, function
 from worker.pages.browser_options import Browser
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
-from worker.pages.reading import read
+from worker.pages.reading import read, title_of
 from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 
 
@@ -44,5 +42,5 @@ async def page_title(
         load_timeout_s=load_timeout_s,
         browser=browser,
     )
-    title = await read(visit, Page.title)
+    title = await read(visit, title_of)
     return Title(title, visit.page.url, visit.status, visit.loaded, visit.pending)

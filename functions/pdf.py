@@ -24,7 +24,7 @@ from worker.pages.paper import (
     Tagged,
     print_page,
 )
-from worker.pages.reading import read
+from worker.pages.reading import read, title_of
 from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 
 
@@ -103,7 +103,7 @@ async def pdf(
     )
 
     async def printed(page: Page) -> tuple[bytes, str]:
-        return await print_page(visit, paper), await page.title()
+        return await print_page(visit, paper), await title_of(page)
 
     document, title = await read(visit, printed)
     artifact = await context.save("page.pdf", document)

@@ -23,7 +23,7 @@ from worker.pages.pictures import (
     Quality,
     take_picture,
 )
-from worker.pages.reading import read
+from worker.pages.reading import read, title_of
 from worker.pages.results import Loaded, PageTitle, Pending
 
 from ._file_server import content_type
@@ -136,7 +136,7 @@ async def render(
                 data = await print_page(visit, paper, url=entry)
             else:
                 data = await take_picture(visit, look, full_page=full_page, load_lazy=load_lazy)
-            return data, await page.title()
+            return data, await title_of(page)
 
         try:
             data, title = await read(visit, rendered)

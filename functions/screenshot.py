@@ -28,7 +28,7 @@ from worker.pages.pictures import (
     Quality,
     take_picture,
 )
-from worker.pages.reading import read
+from worker.pages.reading import read, title_of
 from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 
 
@@ -98,7 +98,7 @@ async def screenshot(
         picture = await take_picture(
             visit, look, full_page=full_page, selector=selector, load_lazy=load_lazy
         )
-        return picture, await page.title()
+        return picture, await title_of(page)
 
     picture, title = await read(visit, taken)
     artifact = await context.save(f"screenshot.{format}", picture)

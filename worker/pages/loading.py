@@ -31,6 +31,9 @@ _NEWS_S = 0.3
 STATUS = "(performance.getEntriesByType('navigation')[0]?.responseStatus || null)"
 """Script that gives the HTTP status of the document, null if it has none."""
 
+MOVED_ON = "Execution context was destroyed, most likely because of a navigation"
+"""Playwright's words for a call whose document was replaced meanwhile."""
+
 _HAS_LOADED = "document.readyState === 'complete'"
 _HAS_TEXT = "document.body?.hasChildNodes() ?? false"
 # Fonts count as ready at a layout only, and without one a screenshot waits for them for ever.

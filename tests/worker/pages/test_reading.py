@@ -28,14 +28,25 @@ async def test_a_page_that_moves_on_while_it_is_read_is_read_anew(
     assert (visit.status, visit.loaded) == (404, True)
 
 
-async def test_a_move_before_the_read_is_noted(page: Page, site: Site, waits: Waits) -> None:
+@pytest.mark.parametrize("moves", ["first", "between", "last"])
+async def test_what_is_read_is_of_one_document(
+    page: Page, site: Site, waits: Waits, moves: str
+) -> None:
     visit = await open_in(page, site.at("/arrived"), waits=waits)
+    attempts: list[str] = []
 
-    async def heading(page: Page) -> str:
-        await page.goto(site.at("/status/404"))
-        return await page.inner_text("h1")
+    async def paths(page: Page) -> list[str]:
+        attempts.append(page.url)
+        found = []
+        for moment in ("first", "between", "last"):
+            if moment == moves and len(attempts) == 1:
+                await page.goto(site.at("/status/404"))
+            if moment != "last":
+                found.append(await page.evaluate("location.pathname"))
+        return found
 
-    assert await read(visit, heading) == "404"
+    assert await read(visit, paths) == ["/status/404", "/status/404"]
+    assert attempts == [site.at("/arrived"), site.at("/status/404")]
     assert visit.status == 404
 
 
