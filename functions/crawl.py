@@ -69,9 +69,9 @@ async def crawl(
     agent: Annotated[
         ProductToken | None,
         Meta(
-            description="Name by which the crawl shows itself to the site, behind the browser's "
-            "own, and by which robots.txt may address it; default `Slotgrid`, or the products of "
-            "`browser.user_agent`",
+            description="Name, such as `Mybot/1.0 (comment)`, by which the crawl shows itself to "
+            "the site, behind the browser's own, and by which robots.txt may address it; default "
+            "`Slotgrid`, or the products of `browser.user_agent`",
             examples=["Mybot/1.0 (+https://example.org/bot)"],
         ),
     ] = None,

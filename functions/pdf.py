@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from playwright.async_api import Page
 
-from slotgrid.function import Artifact, Context, function
+from slotgrid.function import Context, function
 from worker.pages.browser_options import Browser
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitFor, WaitUntil
 from worker.pages.opening import open_page
@@ -25,14 +25,14 @@ from worker.pages.paper import (
     print_page,
 )
 from worker.pages.reading import read, title_of
-from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
+from worker.pages.results import Address, Loaded, PageTitle, Pending, Print, Status
 
 
 @dataclass(frozen=True)
 class Document:
     """The PDF, and what it shows."""
 
-    artifact: Artifact
+    artifact: Print
     title: PageTitle
     url: Address
     status: Status
@@ -72,6 +72,8 @@ async def pdf(
       own `@page` margins. Its HTML loads no files; its styles are its own.
     - A page whose print style hides everything gives an empty sheet; `media: screen` prints what
       screens show.
+    - What is wider than the sheet is made smaller, to half its size at most; the rest is cut off on
+      the right: a smaller `scale`, a larger `width` or `landscape` shows it.
     - A page is not scrolled through. Pictures with `loading=lazy` load for print; what scripts load
       only on scrolling does not.
     - An address that answers with a PDF is refused: it is a file already.

@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 
-from slotgrid.function import Artifact, Context, Meta, function
+from slotgrid.function import Context, InputRefused, Meta, function
 from worker.pages.browser_options import Browser
 from worker.pages.context_page import open_context_page, past_proxy
 from worker.pages.errors import ElementMissing, PageUnreachable, PictureFailed, PrintFailed
-from worker.pages.inputs import LoadTimeoutS, SettleS, Viewport, WaitFor
+from worker.pages.inputs import LoadTimeoutS, SettleS, WaitFor, Window
 from worker.pages.opening import open_page
 from worker.pages.paper import Paper, print_page
 from worker.pages.pictures import (
@@ -24,7 +24,7 @@ from worker.pages.pictures import (
     take_picture,
 )
 from worker.pages.reading import read, title_of
-from worker.pages.results import Loaded, PageTitle, Pending
+from worker.pages.results import Loaded, PageTitle, Pending, Rendered
 
 from ._file_server import content_type
 from .static_server import ServerDown, StaticServer
@@ -48,7 +48,7 @@ FilePath = Annotated[str, Meta(min_length=1, max_length=255)]
 class Rendering:
     """The picture or PDF; `complaints` are errors of scripts, and files that were missing."""
 
-    artifact: Artifact
+    artifact: Rendered
     title: PageTitle
     complaints: Annotated[
         list[str], Meta(description="Errors of scripts, and files that were missing")
@@ -62,7 +62,7 @@ class Rendering:
     timeout_s=60,
     requires=("static_server",),
     retries=2,
-    retry_on=(ServerDown, PageUnreachable),
+    retry_on=(ServerDown,),
 )
 async def render(
     context: Context,
@@ -83,14 +83,16 @@ async def render(
         Meta(max_length=500, description="Other files by path, each in base64: pictures, fonts"),
     ] = {},  # noqa: B006  only read; a schema wants a value for its default
     entry: Annotated[FilePath, Meta(description="Which of the files is the page")] = "index.html",
-    output: Literal["png", "jpeg", "webp", "pdf"] = "png",
+    output: Annotated[
+        Literal["png", "jpeg", "webp", "pdf"], Meta(description="Type of the file to make")
+    ] = "png",
     full_page: FullPage = True,
     load_lazy: LoadLazy = True,
     quality: Quality = 80,
     omit_background: OmitBackground = False,
     animations: Animations = "disabled",
     paper: Annotated[Paper, Meta(description="Of a PDF: the fields of `pdf`")] = Paper(),  # noqa: B008  frozen
-    viewport: Viewport | None = None,
+    viewport: Window = None,
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
     load_timeout_s: LoadTimeoutS = 15,
@@ -103,17 +105,24 @@ async def render(
 
     Limits:
     - Text is served as UTF-8, whatever it says of itself; files in `assets` as the bytes they are.
-    - The entry is HTML, SVG, a picture or text; a PDF or a table (CSV) is no page.
+    - The entry is HTML, SVG, a picture or text; a PDF or a table (CSV) is no page. Text, Markdown
+      too, is drawn as it is written.
     - A picture has the limits of `screenshot`, a PDF those of `pdf`.
     - 500 files of each kind; all of a request is within the node's `REQUEST_BODY_LIMIT`.
     """
+    if twice := sorted(files.keys() & assets.keys()):
+        raise InputRefused("assets", f"{twice[0]!r} is in `files` too: give each path once")
     contents: dict[str, str | bytes] = {**files, **assets}
     if entry not in contents:
-        raise ValueError(f"{entry!r} is not among the files {_some(contents)}")
+        raise InputRefused(
+            "entry", f"{entry!r} is not among the files {_some(contents)}; name the page's file"
+        )
     look = Look("png" if output == "pdf" else output, quality, animations, omit_background)
     kind = content_type(entry, is_text=isinstance(contents[entry], str))
     if kind.startswith(DOWNLOADED):
-        raise ValueError(f"{entry!r} ({kind}) is no page: render draws HTML, SVG, pictures, text")
+        raise InputRefused(
+            "entry", f"{entry!r} ({kind}) is no page: render draws HTML, SVG, pictures, text"
+        )
     server: StaticServer = context.service("static_server")
     async with server.serving(contents) as address:
         context.allow_address(address)
@@ -129,6 +138,7 @@ async def render(
                 load_timeout_s=load_timeout_s,
             )
         except (ElementMissing, PageUnreachable) as cause:
+            await server.require()
             raise type(cause)(str(cause).replace(address, "")) from None
 
         async def rendered(page: Page) -> tuple[bytes, str]:
@@ -140,7 +150,7 @@ async def render(
 
         try:
             data, title = await read(visit, rendered)
-        except (PictureFailed, PrintFailed) as cause:
+        except (PageUnreachable, PictureFailed, PrintFailed) as cause:
             raise type(cause)(str(cause).replace(address, "")) from None
     artifact = await context.save(f"render.{output}", data)
     pending = [one.replace(address, "") for one in visit.pending]
@@ -176,6 +186,9 @@ def _collect_complaints(page: Page, address: str) -> list[str]:
             complain(f"{response.url}: HTTP {response.status}")
 
     def on_failed(request: Request) -> None:
+        answer = request.existing_response
+        if answer is not None and answer.status >= 400:
+            return  # told already
         complain(f"{request.url}: {request.failure}")
 
     page.on("pageerror", on_error)

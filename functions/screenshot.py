@@ -6,16 +6,16 @@ from typing import Annotated
 
 from playwright.async_api import Page
 
-from slotgrid.function import Artifact, Context, Meta, function
+from slotgrid.function import Context, Meta, function
 from worker.pages.browser_options import Browser
 from worker.pages.inputs import (
     LoadTimeoutS,
     Selector,
     SettleS,
     Url,
-    Viewport,
     WaitFor,
     WaitUntil,
+    Window,
 )
 from worker.pages.opening import open_page
 from worker.pages.pictures import (
@@ -29,14 +29,14 @@ from worker.pages.pictures import (
     take_picture,
 )
 from worker.pages.reading import read, title_of
-from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
+from worker.pages.results import Address, Loaded, PageTitle, Pending, Picture, Status
 
 
 @dataclass(frozen=True)
 class Screenshot:
     """The picture, and what it shows."""
 
-    artifact: Artifact
+    artifact: Picture
     title: PageTitle
     url: Address
     status: Status
@@ -52,13 +52,13 @@ async def screenshot(
     full_page: FullPage = False,
     load_lazy: LoadLazy = True,
     selector: Annotated[
-        Selector | None, Meta(description="Only the first visible element that it matches")
+        Selector | None, Meta(description="Only the first visible element that it matches, whole")
     ] = None,
     format: PictureFormat = "png",  # noqa: A002  the word that callers know
     quality: Quality = 80,
     omit_background: OmitBackground = False,
     animations: Animations = "disabled",
-    viewport: Viewport | None = None,
+    viewport: Window = None,
     wait_until: WaitUntil = "load",
     wait_for: WaitFor = None,
     settle_s: SettleS = 0.5,
@@ -79,6 +79,8 @@ async def screenshot(
     - A part that scrolls in itself is shown whole if it fills the window and grows with it; another
       one is drawn as far as it shows.
     - A browser with a window (`HEADLESS=0`) draws at most 9,000 pixels in height; more is an error.
+    - What a script draws later is not waited for beyond `settle_s`, also while it fetches its data:
+      name it in `wait_for`. A list that holds only the rows in view is blank below them.
     - A film, a canvas or a counter is drawn as it is at that moment, also with animations disabled.
     """
     look = Look(format, quality, animations, omit_background)

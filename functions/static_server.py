@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from slotgrid.function import service
+from slotgrid.function import InputRefused, service
 
 from ._file_server import BYTES, TEXT
 
@@ -79,6 +79,13 @@ class StaticServer:
             raise ServerDown(f"the file server answers {answer!r}")
         return {"pid": self._process.pid, "port": self.port}
 
+    async def require(self) -> None:
+        """Raise ServerDown unless the child answers."""
+        try:
+            await self.status()
+        except (OSError, TimeoutError) as cause:
+            raise ServerDown("the file server does not answer") from cause
+
     @asynccontextmanager
     async def serving(self, files: Mapping[str, str | bytes]) -> AsyncIterator[str]:
         """Serve files by their relative paths; yields the site's address, with a slash.
@@ -87,7 +94,7 @@ class StaticServer:
         an origin of its own: an address like `/a.css` is the site's, and so are cookies, storage
         and service workers. A folder's address gives its `index.html`.
 
-        Raises ValueError for paths that are not plain relative ones, ServerDown without a server.
+        Raises InputRefused for paths that are not plain relative ones, ServerDown without a server.
         """
         if self._folder is None or self._process is None or self._process.returncode is not None:
             raise ServerDown("the file server is not running")
@@ -103,20 +110,23 @@ class StaticServer:
 
 
 def _check(paths: Iterable[str]) -> None:
-    """Raise ValueError for a path that no file can have, or that is a file and a folder."""
+    """Raise InputRefused for a path that no file can have, or that is a file and a folder."""
     folders: dict[str, str] = {}
     for path in paths:
         parts = path.split("/")
         if any(part in {"", ".", ".."} or "\\" in part or "\0" in part for part in parts):
-            raise ValueError(f"{path!r} is not a path like `styles/page.css`")
+            raise InputRefused(
+                "files", f"{path!r} is not a relative path with `/`, like `styles/page.css`"
+            )
         if (longest := max(len(part.encode()) for part in parts)) > NAME_BYTES:
-            raise ValueError(
-                f"{path!r} has a name of {longest} bytes in UTF-8; {NAME_BYTES} are the most"
+            raise InputRefused(
+                "files",
+                f"{path!r} has a name of {longest} bytes in UTF-8; {NAME_BYTES} are the most",
             )
         folders |= {"/".join(parts[:depth]): path for depth in range(1, len(parts))}
     for path in paths:
         if path in folders:
-            raise ValueError(f"{path!r} is a file, and the folder of {folders[path]!r}")
+            raise InputRefused("files", f"{path!r} is a file, and the folder of {folders[path]!r}")
 
 
 def _write(folder: Path, files: Mapping[str, str | bytes]) -> None:

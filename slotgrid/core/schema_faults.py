@@ -109,7 +109,10 @@ class FaultFinder:
             words = _LEAVES.get(keyword)
             if words is not None and not (keyword in _FLAGS and isinstance(limit, bool)):
                 if not self._accepts(schema, (keyword, *_BESIDE.get(keyword, ())), value):
-                    yield Fault(path, keyword, limit, words(limit, value), keyword == "const")
+                    message = words(limit, value)
+                    if keyword == "pattern":
+                        message += _example(schema)
+                    yield Fault(path, keyword, limit, message, keyword == "const")
             elif keyword in {"allOf", "then", "else", "dependentSchemas", "dependencies"}:
                 for part in self._applied(schema, keyword, value):
                     yield from self._faults(part, value, path)
@@ -317,6 +320,11 @@ def _unexpected(keyword: str, kind: str, names: Iterator[str], path: Path) -> It
 
 def _listed(types: Any) -> str:
     return ", ".join(repr(one) for one in ([types] if isinstance(types, str) else types))
+
+
+def _example(schema: JsonSchema) -> str:
+    """The schema's first example, for a rule that is hard to read."""
+    return f", as {preview(examples[0])} does" if (examples := schema.get("examples")) else ""
 
 
 def _short(limit: int) -> str:

@@ -93,19 +93,22 @@ class SchemaTables:
         parts = [_text(field).rstrip(".")]
         if field.get("writeOnly"):
             parts.append("Secret")
-        if limits := "; ".join(self._limits(field)):
+        if limits := "; ".join(self._limits(field, is_told=bool(parts[0]))):
             parts.append(limits[0].upper() + limits[1:])
         text = ". ".join(part for part in parts if part)
         return f"{text}." if text else ""
 
-    def _limits(self, field: Json) -> Iterator[str]:
-        """The limits of a field, those of its parts too where only one part has any."""
+    def _limits(self, field: Json, *, is_told: bool = False) -> Iterator[str]:
+        """The limits of a field, those of its parts too where only one part has any.
+
+        `is_told`: the field's description says in words what its pattern allows.
+        """
         if name := self._name(field):
             if "properties" not in self._definitions[name]:
-                yield from self._limits(self._definitions[name])
+                yield from self._limits(self._definitions[name], is_told=is_told)
             return
         for part in field.get("anyOf", ()):
-            yield from self._limits(part)
+            yield from self._limits(part, is_told=is_told)
         if (above := field.get("exclusiveMinimum")) is not None:
             yield f"above {above}"
         for low, high, unit in (
@@ -116,11 +119,13 @@ class SchemaTables:
         ):
             if text := _range(field.get(low), field.get(high), unit):
                 yield text
-        if pattern := field.get("pattern"):
+        if (pattern := field.get("pattern")) and not is_told:
             yield f"matches `{pattern}`"
         for part in ("items", "additionalProperties"):
             inner = field.get(part)
-            if isinstance(inner, Mapping) and (limits := list(self._limits(inner))):
+            if isinstance(inner, Mapping) and (
+                limits := list(self._limits(inner, is_told=is_told))
+            ):
                 yield f"each {', '.join(limits)}"
 
     def _references(self, found: Any) -> Iterator[str]:

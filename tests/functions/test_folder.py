@@ -12,6 +12,7 @@ from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
 from tests.worker.registry.registries import registry_of
 from worker.json_values import plain_json
+from worker.pages.errors import PageUnreachable
 from worker.registry.definitions import ServiceDefinition
 from worker.registry.registry import Registry
 
@@ -71,7 +72,10 @@ async def test_wrong_inputs_are_refused_with_their_places(registry: Registry) ->
         "screenshot": ({"url": "http://a", "viewport": {"width": 0}}, {"/viewport/width"}),
         "extract": ({"url": "http://a", "item": "", "fields": {}}, {"/fields", "/item"}),
         "crawl": ({"url": "http://a", "max_pages": 0, "depth": 1}, {"", "/max_pages"}),
-        "pdf": ({"url": "http://a", "margin": "wide", "pages": "x"}, {"/margin", "/pages"}),
+        "pdf": (
+            {"url": "http://a", "margin": "wide", "pages": "x", "width": "10"},
+            {"/margin", "/pages", "/width"},
+        ),
         "render": ({"files": {}}, {"/files"}),
     }
     for name, (given, places) in wrong.items():
@@ -79,6 +83,23 @@ async def test_wrong_inputs_are_refused_with_their_places(registry: Registry) ->
         assert spec is not None
         found = spec.input.violations(given)
         assert {violation.pointer for violation in found} == places, name
+
+
+async def test_an_attempt_at_a_page_that_is_at_fault_is_the_last(registry: Registry) -> None:
+    runnable = registry.runnable("render")
+    assert runnable is not None
+    assert not runnable.allows_retry(PageUnreachable("its scripts are busy"))
+
+
+async def test_every_field_has_a_meaning(registry: Registry) -> None:
+    for spec in (spec for spec in registry.specs() if spec.name in {"pdf", "render", "screenshot"}):
+        assert spec.output is not None
+        for schema in (spec.input, spec.output):
+            root = schema.document
+            if "$ref" in root:
+                root = root["$defs"][root["$ref"].rpartition("/")[2]]
+            for name, field in root["properties"].items():
+                assert field.get("description"), (spec.name, name)
 
 
 async def test_passwords_are_marked_secret(registry: Registry) -> None:

@@ -19,6 +19,7 @@ from yarl import URL
 from functions.chromium import chromium
 from functions.render import render
 from functions.static_server import ServerDown, StaticServer
+from slotgrid.function import InputRefused
 from tests.functions.fakes import RecordingContext
 from tests.harness.pictures import decode
 from worker.pages.errors import ElementMissing, PrintFailed
@@ -140,16 +141,17 @@ async def test_pictures_come_in_all_formats(serving_context: RecordingContext) -
 
 
 async def test_errors_and_missing_files_are_told(serving_context: RecordingContext) -> None:
-    page = '<img src="ghost.png"><script>console.error("careful"); nothing();</script>'
+    page = '<img src="ghost.png"><link rel=stylesheet href=ghost.css>'
+    page += '<script>console.error("careful"); nothing();</script>'
     rendering = await render(serving_context, {"index.html": page})
     assert sorted(rendering.complaints) == [
-        "careful", "ghost.png: HTTP 404", "nothing is not defined",
+        "careful", "ghost.css: HTTP 404", "ghost.png: HTTP 404", "nothing is not defined",
     ]  # fmt: skip
 
 
 async def test_a_path_that_leads_out_is_refused(server: StaticServer) -> None:
     for path in ("../x", "/x", "a//b", "a/./b", "..\\x", "", "a\0b"):
-        with pytest.raises(ValueError, match="is not a path like"):
+        with pytest.raises(ValueError, match=r"is not a relative path with `/`, like"):
             async with server.serving({path: b""}):
                 pass
     with pytest.raises(ValueError, match="has a name of 256 bytes in UTF-8; 255 are the most"):
@@ -167,6 +169,12 @@ async def test_a_path_that_leads_out_is_refused(server: StaticServer) -> None:
 async def test_an_entry_that_was_not_given_is_refused(serving_context: RecordingContext) -> None:
     with pytest.raises(ValueError, match=r"'index.html' is not among the files \['a.html'\]"):
         await render(serving_context, {"a.html": ""})
+
+
+async def test_a_path_that_is_given_twice_is_refused(serving_context: RecordingContext) -> None:
+    with pytest.raises(InputRefused, match=r"'a\.css' is in `files` too") as refused:
+        await render(serving_context, {"index.html": "", "a.css": ""}, assets={"a.css": b""})
+    assert refused.value.field == "assets"
 
 
 async def test_files_are_served_only_while_they_are_wanted_and_never_listed(
@@ -328,7 +336,7 @@ async def test_a_killed_server_is_noticed_and_starts_again(server: StaticServer)
     os.kill(server_pid(server), signal.SIGKILL)
     await server._process.wait()
     with pytest.raises(ServerDown, match="has ended"):
-        await server.status()
+        await server.require()
     with pytest.raises(ServerDown, match="is not running"):
         async with server.serving({"a.txt": b""}):
             pass

@@ -11,7 +11,8 @@ Url = Annotated[
     Meta(
         pattern="^https?://",
         max_length=8192,
-        description="Address of the page; `user:password@` in it is used for HTTP authentication",
+        description="Address of the page, with `http://` or `https://`; `user:password@` in it is "
+        "used for HTTP authentication",
         examples=["https://example.org/"],
     ),
 ]
@@ -50,3 +51,6 @@ class Viewport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     width: Annotated[int, Meta(ge=1, le=8192)] = 1280
     height: Annotated[int, Meta(ge=1, le=8192)] = 720
+
+
+Window = Annotated[Viewport | None, Meta(description="Size of the window; 1280 x 720 if left out")]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from playwright.async_api import Error, Page
 
-from slotgrid.function import Meta
+from slotgrid.function import InputRefused, Meta
 from worker.pages.errors import PrintFailed
 from worker.pages.visits import Visit
 
@@ -24,12 +24,18 @@ Length = Annotated[
         examples=["1cm"],
     ),
 ]
-PaperFormat = Literal[
-    "A0", "A1", "A2", "A3", "A4", "A5", "A6", "Letter", "Legal", "Tabloid", "Ledger"
+PaperFormat = Annotated[
+    Literal["A0", "A1", "A2", "A3", "A4", "A5", "A6", "Letter", "Legal", "Tabloid", "Ledger"],
+    Meta(description="Size of the sheet"),
 ]
-Side = Annotated[Length | None, Meta(description="Instead of the format's")]
+Side = Annotated[
+    Length | None,
+    Meta(description="A length such as `10cm` (px, in, cm, mm or pt), instead of the format's"),
+]
 Landscape = Annotated[bool, Meta(description="The longer side is the width")]
-Scale = Annotated[float, Meta(ge=0.1, le=2)]
+Scale = Annotated[
+    float, Meta(ge=0.1, le=2, description="How large the page is drawn; 0.5 is half its size")
+]
 Background = Annotated[bool, Meta(description="Print colours and pictures behind text")]
 PreferCssSize = Annotated[
     bool, Meta(description="Let the page's own `@page { size }` win over the paper given here")
@@ -39,7 +45,8 @@ Pages = Annotated[
     Meta(
         pattern=r"^(\d+(-\d*)?(, ?\d+(-\d*)?)*)?$",
         max_length=1000,
-        description="Which pages, in the document's order, for example `1-3, 5, 9-`; empty for all",
+        description="Which pages, in the document's order, such as `1-3, 5, 9-`; empty for all",
+        examples=["1-3, 5, 9-"],
     ),
 ]
 Margin = Literal["top", "right", "bottom", "left"]
@@ -111,7 +118,11 @@ class Margins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 MarginField = Annotated[
-    Length | Margins, Meta(description="One length for all sides, or an object of sides")
+    Length | Margins,
+    Meta(
+        description="A length such as `1cm` (px, in, cm, mm or pt) for all sides, or an object of "
+        "sides"
+    ),
 ]
 
 
@@ -134,11 +145,13 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tagged: Tagged = False
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what cannot be printed."""
+        """Raise InputRefused for what cannot be printed."""
         for part in re.split(", ?", self.pages) if self.pages else ():
             first, dash, last = part.partition("-")
             if int(first) < 1 or (dash and last and int(last) < int(first)):
-                raise ValueError(f"pages: {part!r} is no range; pages count from 1, as in `2-5`")
+                raise InputRefused(
+                    "pages", f"pages: {part!r} is no range; pages count from 1, as in `2-5`"
+                )
         width, height = self.size_mm()
         margins = self.margins_mm()
         for name, side, room in (
@@ -146,9 +159,10 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ("height", height, height - margins["top"] - margins["bottom"]),
         ):
             if room < MIN_ROOM_MM:
-                raise ValueError(
+                raise InputRefused(
+                    "margin",
                     f"margin: it leaves {max(0.0, room):.1f} mm of the paper's {name} of "
-                    f"{side:.1f} mm; {MIN_ROOM_MM:g} mm are the least"
+                    f"{side:.1f} mm; {MIN_ROOM_MM:g} mm are the least",
                 )
 
     def size_mm(self) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from playwright.async_api import Error, Locator, Page
 from playwright.async_api import TimeoutError as PageTimeout
 
-from slotgrid.function import Meta
+from slotgrid.function import InputRefused, Meta
 from worker.pages import png
 from worker.pages.activity import watch
 from worker.pages.elements import find_visible
@@ -21,7 +21,9 @@ from worker.pages.loading import MAX_PENDING
 from worker.pages.unfolding import unfolded
 from worker.pages.visits import Visit
 
-PictureFormat = Literal["png", "jpeg", "webp"]
+PictureFormat = Annotated[
+    Literal["png", "jpeg", "webp"], Meta(description="Type of the picture's file")
+]
 FullPage = Annotated[bool, Meta(description="The whole page, not the window alone")]
 LoadLazy = Annotated[
     bool,
@@ -92,7 +94,9 @@ class Look:
 
     def __post_init__(self) -> None:
         if self.omit_background and self.format == "jpeg":
-            raise ValueError("omit_background: a JPEG cannot be transparent; take png or webp")
+            raise InputRefused(
+                "omit_background", "omit_background: a JPEG cannot be transparent; take png or webp"
+            )
 
     def options(self) -> dict[str, Any]:
         """The arguments for Playwright's screenshots."""

@@ -2,8 +2,11 @@
 
 from typing import Annotated
 
-from slotgrid.function import Meta
+from slotgrid.function import Artifact, Meta
 
+Picture = Annotated[Artifact, Meta(description="The file of the picture")]
+Print = Annotated[Artifact, Meta(description="The file of the PDF")]
+Rendered = Annotated[Artifact, Meta(description="The file of the picture or PDF")]
 PageTitle = Annotated[str, Meta(description="The page's title")]
 Address = Annotated[str, Meta(description="The page's address, after redirects")]
 Status = Annotated[

@@ -36,6 +36,7 @@ def told(schema: dict[str, Any], value: Any) -> list[tuple[str, str]]:
         ({"minProperties": 1}, {}, "{} has fewer than 1 properties"),
         ({"maxProperties": 0}, {"a": 1}, "{'a': 1} has more than 0 properties"),
         ({"pattern": "^b"}, "a", "'a' does not match '^b'"),
+        ({"pattern": "^b", "examples": ["be"]}, "a", "'a' does not match '^b', as 'be' does"),
         ({"format": "date"}, "a", "'a' is not a 'date'"),
         ({"uniqueItems": True}, [1, 1], "[1, 1] has non-unique elements"),
         (
