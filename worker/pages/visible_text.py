@@ -268,8 +268,10 @@ READER = r"""() => {
   };
   return {
     all: selector => allRoots.flatMap(root => [...root.querySelectorAll(selector)]),
+    // The first line keeps its indent, which code has, and the tabs of empty cells.
     lines: (element, skipped) => clean(read(element, skipped))
-      .replace(/\u00A0/g, " ").replace(/\n{3,}/g, "\n\n").trim(),
+      .replace(/^(?:\s*\n)?(?:\u00A0\s*)*/, "").trimEnd()
+      .replace(/\u00A0/g, " ").replace(/\n{3,}/g, "\n\n"),
     isShown,
     contains: (outer, inner) => {
       let one = inner;

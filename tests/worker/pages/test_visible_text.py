@@ -34,6 +34,9 @@ CASES = {
                       "Hi"),
     "without a box": ('<div style="display:contents"><b>A</b><p>B</p></div>', "A\n\nB"),
     "white space kept": ("<pre>a  b\n c</pre>", "a  b\n c"),
+    "indent kept": ("<p></p><pre>\n\n  if a:\n\tb\n</pre>", "  if a:\n\tb"),
+    "empty cells": ("<table><tr><td></td><td>x</td><td></td><td>y</td></tr></table>", "\tx\t\ty"),
+    "fixed spaces at the edges": ("&nbsp; a&nbsp;", "a"),
     "lines kept": ('<div style="white-space:pre-line">a   b\n   c</div>', "a b\nc"),
     "case as shown": ('<b style="text-transform:uppercase">straße</b> '
                       '<b style="text-transform:capitalize">ab cd</b>', "STRASSE Ab Cd"),
