@@ -164,5 +164,5 @@ async def _turned(visit: Visit, item: str, button: str, wait_for: str | None) ->
     except LeftPage:
         await settle(visit)  # the button led to another document
         if wait_for is not None:
-            await find(visit.page, wait_for)
+            await find(visit.page, wait_for, field="wait_for")
         return True

@@ -173,7 +173,7 @@ async def fill_form(
                 raise InputRefused("button", str(cause)) from cause
             answer = sent.reaction.answer
         if sent and not sent.invalid and wait_for_after is not None:
-            await find(answer, wait_for_after)
+            await find(answer, wait_for_after, field="wait_for_after")
         title, text = await shown_by(answer)
         file = sent.reaction.download if sent else None
         picture = await answer.page.screenshot(full_page=True, timeout=0) if screenshot else None

@@ -82,7 +82,7 @@ async def page_text(
     )
 
     async def content_of(page: Page) -> PageContent:
-        root = await find(page, selector, state="attached") if selector else None
+        root = await find(page, selector, field="selector", state="attached") if selector else None
         return await read_content(
             page, root, part=part, format=format, frames=frames, max_chars=max_chars
         )

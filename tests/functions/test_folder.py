@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from slotgrid.core.schema import Schema
+from slotgrid.function import InputRefused
 from tests.functions.fakes import RecordingContext
 from tests.site.fixtures import Site
 from tests.worker.registry.registries import registry_of
@@ -175,3 +176,44 @@ async def test_an_unknown_member_of_an_object_is_refused(
     address = {} if name == "render" else {"url": "https://example.org/"}
     (fault,) = runnable.spec.input.violations({**address, **given})
     assert (f"/input{fault.pointer}", "unexpected" in fault.message) == (place, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "field"),
+    [
+        ("page_title", {"wait_for": "a["}, "wait_for"),
+        ("page_text", {"selector": "a["}, "selector"),
+        ("screenshot", {"selector": "a["}, "selector"),
+        ("screenshot", {"format": "jpeg", "omit_background": True}, "omit_background"),
+        ("pdf", {"pages": "3-1"}, "pages"),
+        ("pdf", {"margin": "20cm"}, "margin"),
+        ("render", {"files": {"a.html": ""}}, "entry"),
+        ("extract", {"item": "a[", "fields": {"b": "c"}}, "item"),
+        ("extract", {"item": "a", "fields": {"b/c": "c["}}, "fields/b~1c"),
+        ("extract", {"item": "a", "fields": {"b": "c"}, "next_page": "a["}, "next_page"),
+        ("extract", {"item": "a", "fields": {"b": "c"}, "load_more": "a["}, "load_more"),
+        ("crawl", {"load_more": "a["}, "load_more"),
+    ],
+)
+async def test_what_a_function_refuses_is_the_fault_of_a_field(
+    registry: Registry,
+    context: RecordingContext,
+    site: Site,
+    *,
+    name: str,
+    given: dict[str, Any],
+    field: str,
+) -> None:
+    address = {} if name == "render" else {"url": site.at("/catalogue")}
+    with pytest.raises(InputRefused) as refused:
+        await run(registry, name, context, {**address, **given})
+    assert refused.value.field == field
+
+
+async def test_an_element_that_does_not_appear_is_missed_by_its_field(
+    registry: Registry, context: RecordingContext, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.pages.elements.FIND_S", 0.2)
+    for name, field in (("page_title", "wait_for"), ("screenshot", "selector")):
+        with pytest.raises(Exception, match=rf"within 0.2 s \(`{field}`\)$"):
+            await run(registry, name, context, {"url": site.url, field: "#ghost"})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from playwright.async_api import ElementHandle, Error, Frame, Locator, Page
 
-from worker.pages.elements import selector_fault
+from worker.pages.elements import is_selector_fault
 from worker.pages.errors import ElementMissing
 from worker.pages.form_controls import ask, ask_handle
 from worker.pages.form_fields import FIELD_S, POLL_S, Field, is_passing
@@ -113,7 +113,7 @@ async def _first(found: Locator, field: Field | None) -> ElementHandle | None:
     try:
         handles = (await found.element_handles())[:_MOST]
     except Error as cause:
-        if isinstance(selector_fault("", cause), ValueError):
+        if is_selector_fault(cause):
             return None  # a text that is no selector
         raise
     near = (

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from playwright.async_api import ElementHandle, Error, Frame, JSHandle, Page
 
-from worker.pages.elements import selector_fault
+from worker.pages.elements import is_selector_fault
 from worker.pages.errors import ElementMissing, ElementUnusable
 from worker.pages.form_controls import ask, ask_handle, elements_of
+from worker.pages.form_values import named
 
 FIELD_S = 5.0
 """Seconds that a field, its options or its button may take to appear or to become usable."""
@@ -147,7 +148,7 @@ class FormFields:
         names: list[str] = []
         for frame in self._page.frames:
             names += await _answer(frame, ask(frame, "namesOfFields")) or []
-        there = f"; its fields are {names[:30]}" if names else ", and no field at all"
+        there = f"; its fields are {named(names)}" if names else ", and no field at all"
         return (
             f"{self._page.url} has no field with the label, name or selector {name!r}, "
             f"waited {FIELD_S:g} s{there}"
@@ -175,7 +176,7 @@ async def _by_selector(frame: Frame, name: str) -> list[Field]:
     try:
         selected = await frame.query_selector_all(f"css={name}")
     except Error as cause:
-        if isinstance(selector_fault(name, cause), ValueError):
+        if is_selector_fault(cause):
             return []  # a text that is no selector
         raise
     if not selected:

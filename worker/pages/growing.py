@@ -123,7 +123,7 @@ class Growth:
     async def more(self) -> bool:
         """Do one round; False when it brought nothing, or when there is none left to do.
 
-        Raises ValueError for a selector that cannot be read, LeftPage when the click is a link.
+        Raises InputRefused for a selector that cannot be read, LeftPage when the click is a link.
         """
         if self.ended_by is not None:
             return False
@@ -186,7 +186,7 @@ class Growth:
             try:
                 found = await self._page.query_selector_all(self._load_more)
             except Error as cause:
-                raise selector_fault(self._load_more, cause) from cause
+                raise selector_fault("load_more", self._load_more, cause) from cause
             for element in found[:20]:
                 if await element.is_visible() and await element.evaluate(_IS_ENABLED):
                     return element

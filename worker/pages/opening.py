@@ -44,7 +44,7 @@ async def open_in(page: Page, url: str, *, waits: Waits, wait_for: str | None = 
     await settle(visit)
     if wait_for is not None:
         url = page.url
-        await find(page, wait_for, at_most_s=waits.left_s)
+        await find(page, wait_for, field="wait_for", at_most_s=waits.left_s)
         if page.url != url:
             visit.status = await status_of(visit)
     return visit

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from playwright.async_api import Page
 
+from slotgrid.function import InputRefused
 from worker.pages.matching import is_css, on_matches
 from worker.pages.records import explain_selector
 
@@ -33,12 +34,12 @@ async def next_page_of(page: Page, selector: str | None) -> NextPage | None:
     """Return how the first element that `selector` matches leads on; None when nothing does.
 
     A link to another page has an address. A button, and a link to the page itself, is clicked.
-    Raises ValueError for a selector that the browser cannot read.
+    Raises InputRefused for a selector that the browser cannot read.
     """
     if selector is None:
         return None
     if not await is_css(page, selector):
-        raise ValueError(explain_selector("next_page", selector))
+        raise InputRefused("next_page", explain_selector(selector))
     found = await on_matches(page, selector, _NEXT)
     if found is None:
         return None

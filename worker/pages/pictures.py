@@ -156,7 +156,7 @@ async def take_picture(
     Files that a whole page loads late are waited for; those that did not come are added to
     `visit.pending`, and `visit.loaded` is then false.
 
-    Raises PictureFailed with the reason, ElementMissing, ValueError for a bad selector.
+    Raises PictureFailed with the reason, ElementMissing, InputRefused for a bad selector.
     """
     page = visit.page
     limit_s = max(1.0, min(LAZY_S + FILES_S + CAPTURE_S, visit.waits.deadline.remaining_s - 1))
@@ -164,7 +164,7 @@ async def take_picture(
     try:
         async with limit:
             if selector is not None:
-                element = await find_visible(page, selector)
+                element = await find_visible(page, selector, field="selector")
                 async with unfolded(page):
                     return await _of_element(visit, element, selector, look)
             if not full_page:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from playwright.async_api import JSHandle, Page
 
-from slotgrid.function import Meta
+from slotgrid.function import InputRefused, Meta
 from worker.pages.attributes import ATTRIBUTES
 from worker.pages.inputs import Selector
 from worker.pages.matching import on_matches
@@ -35,8 +35,9 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # answers `{ pierce: true }`. `seen` holds what a growing page has shown so far.
 _READ = f"""([item, rules, matches, seen, finish]) => {{
   const reader = ({READER})();
+  const escaped = name => name.replaceAll("~", "~0").replaceAll("/", "~1");
   for (const [name, selector] of [["item", item],
-      ...Object.entries(rules).map(([name, rule]) => [`fields.${{name}}`, rule.selector])])
+      ...Object.entries(rules).map(([name, rule]) => [`fields/${{escaped(name)}}`, rule.selector])])
     try {{ document.createDocumentFragment().querySelector(selector ?? "*"); }}
     catch {{ return {{ fault: name, selector }}; }}
   if (matches === null && reader.shadowRoots().length > 0) return {{ pierce: true }};
@@ -139,7 +140,7 @@ class RecordReader:
     """Reads records of one document: one for each element that `item` matches.
 
     Selectors are CSS, and reach into open shadow roots. A field is None when nothing matches.
-    All methods raise ValueError for a selector that the browser cannot read, by its field.
+    All methods raise InputRefused for a selector that the browser cannot read, by its field.
     """
 
     def __init__(self, page: Page, item: str, fields: Mapping[str, Field | str]) -> None:
@@ -178,7 +179,7 @@ class RecordReader:
             given[2] = await self._matches()
             answer = await self._page.evaluate(_READ, given)
         if "fault" in answer:
-            raise ValueError(explain_selector(answer["fault"], answer["selector"]))
+            raise InputRefused(answer["fault"], explain_selector(answer["selector"]))
         return answer
 
     async def _matches(self) -> JSHandle:
@@ -192,9 +193,9 @@ class RecordReader:
         return matches
 
 
-def explain_selector(field: str, selector: str) -> str:
-    """Return why `selector`, given for `field`, cannot be read, and what is expected instead."""
-    message = f"{field}: {selector!r} is not a valid selector"
+def explain_selector(selector: str) -> str:
+    """Return why `selector` cannot be read, and what is expected instead."""
+    message = f"{selector!r} is not a valid selector"
     if selector.startswith(("/", "./", "../", "(", "xpath=")):
         return f"{message}: XPath is not supported, use CSS"
     if selector.startswith(("css=", "text=", "role=", "id=")) or ":has-text(" in selector:
@@ -205,6 +206,6 @@ def explain_selector(field: str, selector: str) -> str:
 async def read_records(page: Page, item: str, fields: Mapping[str, Field | str]) -> list[Record]:
     """Return a record for each element that `item` matches; what is missing is None.
 
-    Raises ValueError for a selector that the browser cannot read, by its field.
+    Raises InputRefused for a selector that the browser cannot read, by its field.
     """
     return await RecordReader(page, item, fields).read()
