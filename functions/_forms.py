@@ -79,7 +79,13 @@ class FilledForm:
         Raises as `fill` does, and InputRefused for fields of several forms if `one_form` is asked.
         """
         for name in self._values:
-            await self._each(name, check)
+            try:
+                await self._each(name, check)
+            except InputRefused as cause:
+                if (twin := await self._twin(name)) is None:
+                    raise
+                message = f"{name!r} and {twin!r} are the same field: give it once"
+                raise InputRefused(cause.field, message) from cause
         homes = {field.home: field for field in self.fields if field.form >= 0}
         if one_form and len(homes) > 1:
             places = "; ".join(f"{field.name!r} in {field.form_tag}" for field in homes.values())
@@ -124,6 +130,16 @@ class FilledForm:
             self.changed.pop(name, None)
         else:
             self.changed[name] = HIDDEN if secret else held
+
+    async def _twin(self, name: str) -> str | None:
+        """Another name of the input that means the same field."""
+        mine = self._fields[name]
+        for other, field in self._fields.items():
+            if other != name and field.frame is mine.frame:
+                is_same = "(one, other) => one === other"
+                if await mine.element.evaluate(is_same, field.element):
+                    return other
+        return None
 
     async def _find(self, name: str) -> Field:
         try:

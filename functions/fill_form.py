@@ -139,6 +139,8 @@ async def fill_form(
     """
     if not fields and not secret_fields:
         raise InputRefused("fields", "is empty, as `secret_fields` is: give at least one field")
+    if twice := sorted(fields.keys() & secret_fields.keys()):
+        raise InputRefused("secret_fields", f"{twice[0]!r} is in `fields` too: give it once")
     page = await open_context_page(context, url, browser)
     async with AnsweredDialogs(page.context, dialogs, prompt_text=prompt_text) as answered:
         visit = await open_page(

@@ -33,6 +33,19 @@ async def test_a_name_that_resembles_two_labels_is_refused(
         await fill_form(context, site.at("/pages/forms/landmarks.html"), fields={"phone": "1"})
 
 
+async def test_a_field_that_is_given_twice_is_refused(
+    context: RecordingContext, site: Site
+) -> None:
+    url = site.at("/pages/forms/landmarks.html")
+    with pytest.raises(
+        InputRefused, match=r"^'Name' and 'n' are the same field: give it once"
+    ) as by:
+        await fill_form(context, url, fields={"Name": "Ada", "n": "Bob"})
+    assert by.value.field == "fields/Name"
+    with pytest.raises(InputRefused, match=r"^'Name' is in `fields` too: give it once"):
+        await fill_form(context, url, fields={"Name": "Ada"}, secret_fields={"Name": "Bob"})
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_the_first_visible_field_of_a_name_is_meant(
     context: RecordingContext, site: Site
