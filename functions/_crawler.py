@@ -208,9 +208,8 @@ class Crawler:
         content_type = visited.headers.get("content-type", "").split(";")[0].strip().lower()
         error = visited.error
         if visited.status in LIMITED:
-            error = (
-                f"{url} answered {visited.status} to {attempts} attempts: its host limits requests"
-            )
+            times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+            error = f"{url} answered {visited.status} to {times}: its host limits requests"
         return CrawledPage(
             url,
             depth,

@@ -59,6 +59,7 @@ async def test_a_wait_longer_than_the_crawl_may_take_ends_it(
     crawled = await crawl(context, start, delay_s=0)
     assert (crawled.stopped_by, crawled.retry_after_s) == ("rate-limited", 40)
     assert [(page.status, page.attempts) for page in crawled.pages] == [(429, 1)]
+    assert "answered 429 to 1 attempt:" in (crawled.pages[0].error or "")
 
 
 async def test_a_host_that_refuses_page_after_page_ends_the_crawl(
