@@ -94,9 +94,7 @@ class Look:
 
     def __post_init__(self) -> None:
         if self.omit_background and self.format == "jpeg":
-            raise InputRefused(
-                "omit_background", "omit_background: a JPEG cannot be transparent; take png or webp"
-            )
+            raise InputRefused("omit_background", "a JPEG cannot be transparent; take png or webp")
 
     def options(self) -> dict[str, Any]:
         """The arguments for Playwright's screenshots."""
