@@ -96,7 +96,8 @@ class UpstreamProxy:
             await _both_ways((reader, writer), to)
         with suppress(OSError):
             await writer.drain()
-            writer.write_eof()
+            if writer.can_write_eof():  # TLS cannot
+                writer.write_eof()
 
     async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """RFC 1928 and 1929, CONNECT alone."""
@@ -148,7 +149,8 @@ async def _both_ways(near: _Pair, far: _Pair) -> None:
             while data := await source.read(65536):
                 sink.write(data)
                 await sink.drain()
-            sink.write_eof()
+            if sink.can_write_eof():  # TLS cannot
+                sink.write_eof()
 
     try:
         await asyncio.gather(copy(near[0], far[1]), copy(far[0], near[1]))

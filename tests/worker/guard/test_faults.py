@@ -232,3 +232,19 @@ async def test_a_head_that_drips_does_not_grow() -> None:
             for n in range(100_000):
                 await client.send(b"A%d: b\r\n" % n)
         assert b" 400 " in (await client.rest())[:20]
+
+
+async def test_a_serving_task_that_is_cancelled_costs_its_connection_alone() -> None:
+    async with leaving_nothing() as context, target(echoes) as echo, client_of(context) as other:
+        await other.send(f"CONNECT {echo.authority} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert b" 200 " in await other.head()
+        (kept,) = context._serving
+        async with client_of(context) as client:
+            await client.send(f"CONNECT {echo.authority} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert b" 200 " in await client.head()
+            (serving,) = context._serving.keys() - {kept}
+            serving.cancel()
+            assert await client.rest() == b""
+        await other.send(b"still here")
+        assert await other.exactly(10) == b"still here"
+        await works(context)

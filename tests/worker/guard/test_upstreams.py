@@ -1,19 +1,24 @@
 """Upstream proxies: what they are asked for, what stays checked, and what nobody learns."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slotgrid.runtime.setting_choices import ProxyResolver
 from tests.harness.peers.upstream_proxies import UpstreamProxy
+from tests.slotgrid.conftest import certificate
 from tests.worker.guard.clients import Client, client_of, echoes, keeps_alive, target
 from tests.worker.guard.guards import guard_of, refusals
 from tests.worker.guard.names import Names
 from worker.browser.errors import ContextOptionsRefused
 from worker.guard import routes
 from worker.guard.guard import Guard
+
+__all__ = ["certificate"]
 
 SECRET = "pass:w@rd/%41"
 SCHEMES = ["http", "socks5"]
@@ -114,7 +119,7 @@ async def test_where_the_proxy_resolves_it_gets_the_name(scheme: str) -> None:
 
 
 LOCAL = ["127.0.0.1", "127.1", "0x7f000001", "2130706433", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0"]
-LOCAL += ["localhost", "LOCALHOST", "localhost.", "a.localhost", "a.localhost.", "127.0.0.1.", "*"]
+LOCAL += ["localhost", "LOCALHOST", "localhost.", "a.localhost", "a.localhost.", "127.0.0.1."]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -238,3 +243,25 @@ async def test_a_user_that_socks_cannot_carry_is_refused(field: str) -> None:
     options = {"server": "socks5://127.0.0.1:1", "username": "a", "password": "b"}
     with pytest.raises(ContextOptionsRefused, match="255 bytes"):
         await guard_of().open(options | {field: "x" * 256})
+
+
+async def test_an_https_proxy_is_reached_by_its_certificate_alone(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*certificate)
+    names = Names({"receiver.example": [["127.0.0.1"]], "127.0.0.1": [["127.0.0.1"]]})
+    upstream = UpstreamProxy("http", "someone", SECRET)
+    async with upstream.running(tls) as proxy, target(keeps_alive) as site:
+        options = {"server": f"https://receiver.example:{proxy.port}", "username": "someone"}
+        options["password"] = SECRET
+        for trusted in (False, True):
+            if trusted:
+                monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+            context = await guard_of("127.0.0.0/8", names).open(options)
+            async with client_of(context) as client:
+                status, body = await got(client, site.url)
+            context.close()
+            assert (status, body == b"ok") == ((200, True) if trusted else (502, False))
+            assert SECRET.encode() not in body
+    assert proxy.asked == [f"CONNECT {site.authority}"]
