@@ -5,11 +5,13 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.harness.processes.home import Home
 from tests.harness.processes.process import PATIENCE_S
 from tests.harness.processes.worker import RunningWorker, running_worker
+from worker.__main__ import DESCRIPTORS
 
 LIMIT = 600
 """So that the reserve, a quarter, is above what the kernel holds for one turn of the loop (128)."""
@@ -41,6 +43,26 @@ async def greedy(context: Context, seconds: float) -> int:
         for one in taken:
             os.close(one)
     return len(taken)
+"""
+
+
+HOARDER = """
+from slotgrid.function import Context, function
+
+
+@function(timeout_s=60)
+async def hoarder(context: Context, url: str, targets: list[str], seconds: float) -> int:
+    page = await context.page()
+    await page.goto(url)
+    return await page.evaluate(
+        '''async ([targets, seconds]) => {
+            const sockets = targets.flatMap(target =>
+                [...Array(60)].map(() => new WebSocket(target)));
+            await new Promise(resolve => setTimeout(resolve, seconds * 1000));
+            return sockets.length;
+        }''',
+        [targets, seconds],
+    )
 """
 
 
@@ -118,3 +140,33 @@ def test_a_worker_without_descriptors_keeps_its_loops(home: Home) -> None:
         worker.until_status("ready")
         every_mode_works(worker)
         assert worker.process.events("background.died") == []
+
+
+def test_a_page_that_holds_connections_leaves_descriptors_to_the_node(home: Home) -> None:
+    (home.functions / "hoarder.py").write_text(HOARDER)
+    with ExitStack() as listening:
+        targets = []
+        for n in range(8):  # browsers throttle WebSockets to one address
+            silent = listening.enter_context(socket.create_server((f"127.0.0.{n + 1}", 0)))
+            targets.append(f"ws://127.0.0.{n + 1}:{silent.getsockname()[1]}/")
+        with running_worker(home, "-c", LIMITED, "worker") as worker:
+            every_mode_works(worker)
+            url = f"{worker.url}/problems/gone"
+            hoarding = worker.submit("hoarder", url=url, targets=targets, seconds=8)
+            held = Path(f"/proc/{worker.process.pid}/fd")
+            most = 0
+            while not hoarding.done():
+                most = max(most, len(list(held.iterdir())))
+                assert worker.ask("GET", "/livez").status == 200
+            assert hoarding.result().status == 200, hoarding.result()
+            assert LIMIT / 4 < most <= LIMIT * 0.75, most
+            every_mode_works(worker)
+            assert worker.process.events("background.died") == []
+
+
+def test_a_worker_raises_its_soft_limit_as_far_as_it_may(home: Home) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    started = LIMITED.replace(f"({LIMIT}, {LIMIT})", f"(1024, {hard})")
+    with running_worker(home, "-c", started, "worker") as worker:
+        soft, _ = psutil.Process(worker.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+        assert soft == min(DESCRIPTORS, hard)

@@ -154,7 +154,7 @@ class ContextGuard:
     def _accept(self) -> asyncio.Protocol:
         if len(self._serving) >= MAX_CONNECTIONS:
             return _Surplus()
-        stream = Stream()
+        stream = Stream(is_client=True)
         connection = Connection(stream, self._rules, self._route, self)
         serving = asyncio.get_running_loop().create_task(connection.serve(), name="guard")
         self._serving[serving] = connection

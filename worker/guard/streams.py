@@ -3,6 +3,8 @@
 import asyncio
 from typing import Protocol, Self, cast
 
+from worker.guard.descriptors import CLIENTS_SHARE, is_short
+
 BUFFER = 64 * 1024
 """Bytes that one direction of a connection holds while the other side is slow."""
 
@@ -17,12 +19,14 @@ class Meter(Protocol):
 class Stream(asyncio.Protocol):
     """A TCP connection. `read` and `write` raise ConnectionError once it is lost.
 
-    `received` counts bytes. `meter` counts them too, and those that were sent.
+    `received` counts bytes. `meter` counts them too, and those that were sent. `is_client`: one of
+    the browser, which ends at once when descriptors are short.
     """
 
-    def __init__(self, meter: Meter | None = None) -> None:
+    def __init__(self, meter: Meter | None = None, *, is_client: bool = False) -> None:
         self.received = 0
         self.meter = meter
+        self._is_client = is_client
         self._transport: asyncio.Transport | None = None
         self._chunks: list[bytes] = []
         self._held = 0
@@ -37,6 +41,8 @@ class Stream(asyncio.Protocol):
         """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's has no such base
         self._transport.set_write_buffer_limits(high=BUFFER)
+        if self._is_client and is_short(self.descriptor, CLIENTS_SHARE):
+            self._transport.abort()
         if self._cut:
             self._transport.abort()
 
@@ -70,6 +76,13 @@ class Stream(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let writers go on."""
         self._writable.set()
+
+    @property
+    def descriptor(self) -> int:
+        """The number of the connection's file descriptor."""
+        assert self._transport is not None
+        number: int = self._transport.get_extra_info("socket").fileno()
+        return number
 
     @property
     def is_open(self) -> bool:
