@@ -14,7 +14,7 @@ from worker.guard.requests import Request, Target
 NODE_PAGES = ("/docs", "/problems")
 """The node's own public pages, which a first task may open. Its API is closed to pages."""
 
-MAX_LOOKUPS = 8
+MAX_LOOKUPS = 16
 """Names that the pages of one task have resolved at once. The machine's resolver serves all tasks,
 and a page could keep it busy with names that never get an answer."""
 

@@ -16,6 +16,7 @@ from tests.worker.guard.names import Names
 from worker.guard import connection, context_guard
 from worker.guard.context_guard import ContextGuard
 from worker.guard.guard import Guard
+from worker.guard.rules import MAX_LOOKUPS
 
 MANY = 5_000
 
@@ -211,15 +212,23 @@ async def test_resolutions_of_one_context_do_not_hold_up_another() -> None:
     hold = asyncio.Event()
 
     class Slow(Names):
+        waiting = 0
+
         async def __call__(self, host: str, port: int) -> list:  # type: ignore[type-arg]
             if host.endswith(".slow.test"):
+                self.waiting += 1
                 await hold.wait()
             return await super().__call__(host, port)
 
     names = Slow({"127.0.0.1": [["127.0.0.1"]]})
-    async with leaving_nothing(guard_of("127.0.0.0/8", names)) as context:
+    guard = guard_of("127.0.0.0/8", names)
+    async with leaving_nothing(guard) as context:
         made = await open_many(context, 200, b"GET http://a.slow.test/ HTTP/1.1\r\nHost: a\r\n\r\n")
-        await works(context)
+        await until(lambda: names.waiting == MAX_LOOKUPS)
+        other = await guard.open()
+        await works(other)
+        other.close()
+        assert names.waiting == MAX_LOOKUPS  # of 200: the machine's resolver is shared
         for one in made:
             one.close()
 
