@@ -22,6 +22,7 @@ ADVICE = {
     "mode-unsupported": "`slotgrid functions NAME` shows the modes of a function.",
     "unauthorized": "Set the node's key: AUTH_KEY in the environment or in .env, or --key.",
     "forbidden": "Use a key that has the scope.",
+    "forbidden-address": "ALLOWED_PRIVATE_NETWORKS of the worker opens private addresses.",
     "unknown-function": "`slotgrid functions` lists the functions.",
     "function-failed": "The error above shows where; the task's artifacts may show more.",
     "output-invalid": "Correct the function: it must return JSON that matches its output schema.",
@@ -35,8 +36,8 @@ ADVICE = {
     "wait-exceeded": "Wait longer with --wait-s; `slotgrid health` shows the queue.",
     "deadline-exceeded": "Raise --timeout-s, up to the function's own limit.",
 }
-# Their status is 409 or 504, but the task itself has ended, so the exit code is TASK_FAILED.
-TASK_ENDED = frozenset({"task-cancelled", "deadline-exceeded"})
+# Their status is 403, 409 or 504, but the task itself has ended, so the exit code is TASK_FAILED.
+TASK_ENDED = frozenset({"forbidden-address", "task-cancelled", "deadline-exceeded"})
 NOT_LET_IN = frozenset({401, 403, 429, 503, 504})
 
 

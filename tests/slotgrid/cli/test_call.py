@@ -107,6 +107,7 @@ async def test_what_the_node_finds_wrong_is_told_by_the_names_of_the_fields(
         ("function-failed", 500, 1),
         ("worker-lost", 502, 1),
         ("deadline-exceeded", 504, 1),
+        ("forbidden-address", 403, 1),
         ("task-cancelled", 409, 1),
         ("mode-unsupported", 400, 2),
         ("body-too-large", 413, 2),
