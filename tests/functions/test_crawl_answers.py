@@ -85,15 +85,15 @@ async def test_downloads_are_recorded_and_not_fetched(
         kept = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
         await browser.close()
     assert kept == 0
-    # What was under way fills the buffers of the sockets: some MiB a file, on loopback.
-    assert site.sent["/downloads/large.bin"] < 3 * 32 * MIB
+    # Of 12,000 MiB: what was under way, some MiB a file, and more on a machine that is busy.
+    assert site.sent["/downloads/large.bin"] < 1200 * MIB
     assert site.sent["/downloads/endless.bin"] < 32 * MIB
 
 
 async def downloads_are_recorded(context: RecordingContext, site: Site) -> None:
     crawled = await crawl(context, site.at("/crawl/files"), delay_s=0)
     found = {page.url.removeprefix(site.url): page for page in crawled.pages}
-    large = found["/downloads/large.bin?size_mb=200&n=0"]
+    large = found["/downloads/large.bin?size_mb=4000&n=0"]
     assert (large.kind, large.status, large.error) == ("download", 200, None)
     assert (large.file_name, large.content_type) == ("large.bin", "application/octet-stream")
     report = found["/crawl/report"]

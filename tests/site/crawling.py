@@ -109,7 +109,7 @@ async def limited(request: web.Request) -> web.Response:
 
 async def files(_request: web.Request) -> web.Response:
     """Link to files: large ones, endless ones, and one between two pages."""
-    large = [f"/downloads/large.bin?size_mb=200&n={number}" for number in range(3)]
+    large = [f"/downloads/large.bin?size_mb=4000&n={number}" for number in range(3)]
     hrefs = (
         "/crawl/leaf/before",
         *large,

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.harness.environment import KEY, LINK_KEY, NO_CHROMIUM, clean_environment
+from tests.harness.environment import KEY, LINK_KEY, LOOPBACK, NO_CHROMIUM, clean_environment
 from tests.harness.processes.process import Process
 
 
@@ -19,6 +19,7 @@ def start_node(kind: str, name: str, folder: Path, **env: object) -> Process:
         "NODE_NAME": name,
         "DATA_DIR": folder / "data",
         "LOG_FORMAT": "json",
+        **LOOPBACK,
         **({"CHROMIUM_PATH": NO_CHROMIUM, "MEMORY_LIMIT_PERCENT": 100} if kind == "worker" else {}),
         **env,
     }
