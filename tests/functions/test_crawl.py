@@ -102,7 +102,7 @@ async def test_every_hazard_is_survived_and_told(context: RecordingContext, site
 async def test_a_crawl_ends_before_its_deadline_with_what_it_has(
     context: RecordingContext, site: Site
 ) -> None:
-    context.deadline = Deadline.after(RESERVE_S + 1)
+    context.deadline = Deadline.after(RESERVE_S + 4)
     crawled = await crawl(context, site.at("/catalogue"), delay_s=0.3)
     assert crawled.stopped_by == "deadline"
     assert 0 < len(crawled.pages) < 50
