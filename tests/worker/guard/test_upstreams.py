@@ -142,7 +142,7 @@ async def test_a_task_s_own_proxy_is_itself_checked(scheme: str) -> None:
             async with through(guard_of(), proxy) as client:
                 assert (await got(client, "http://93.184.215.14/"))[0] == 403
         assert proxy.asked == []
-        assert [line["host"] for line in refused.entries] == ["127.0.0.1"]
+        assert [one.target.host for one in refused.entries] == ["127.0.0.1"]
         guard = guard_of("127.0.0.0/8", node_port=proxy.port)
         async with through(guard, proxy) as client:
             assert (await got(client, site.url))[0] == 403
