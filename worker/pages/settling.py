@@ -15,8 +15,8 @@ from worker.pages.visits import Stopwatch, Visit
 MAX_MOVES = 10
 """Documents that a page is followed to after its load; some pages reload themselves for ever."""
 
-QUIET_SHARE = 0.15
-"""The part of `settle_s` without any movement after which a page has settled: 75 ms by default.
+QUIET_SHARE = 0.12
+"""The part of `settle_s` without any movement after which a page has settled: 60 ms by default.
 Together with the calls into the page, one on which nothing moves waits at most 100 ms."""
 
 _ERROR_PAGE = "chrome-error:"
@@ -53,7 +53,7 @@ async def settle(visit: Visit) -> None:
     """Wait until nothing on the page moves, and follow it where it moves on; updates `visit`.
 
     A page that nothing can move is not waited for. Others have settled when neither a request nor
-    the document has moved for 15 % of `settle_s`, or after `settle_s`. A navigation to another
+    the document has moved for 12 % of `settle_s`, or after `settle_s`. A navigation to another
     document is followed to its load, under the limits of the first one. With a `settle_s` of 0
     only a page that moves on before it has loaded is followed.
     Raises PageUnreachable when the document that the page moves on to does not arrive, or is an
