@@ -122,7 +122,7 @@ async def fill_form(
     load_timeout_s: LoadTimeoutS = 15,
     browser: Browser = None,
 ) -> FormOutcome:
-    """Fill in a form, send it, and tell what comes after: a page, a message, or what is refused.
+    """Fill in a form, send it, and return the outcome: a page, a message, or the refused fields.
 
     Fields are also found in frames and open shadow roots. A value that a field would turn into
     another one is refused with what the field takes.

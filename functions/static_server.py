@@ -28,7 +28,7 @@ class ServerDown(RuntimeError):
 
 @service("static_server", start_timeout_s=10)
 class StaticServer:
-    """Serves each task's files as a site of its own, at an address that nobody can guess."""
+    """Serves each task's files as a site of its own, at an unguessable address."""
 
     def __init__(self) -> None:
         self._process: Process | None = None

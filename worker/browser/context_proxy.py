@@ -40,7 +40,7 @@ class ContextProxy(Protocol):
     def refused_navigation(self, *, failed: bool) -> str | None:
         """Why the task's first navigation was refused, as a sentence; None if it was not.
 
-        A tunnel does not tell what it is for: it counts if the function `failed`.
+        The purpose of a tunnel is unknown: it counts if the function `failed`.
         """
 
     def bind(self, owner: ProxyOwner) -> None:

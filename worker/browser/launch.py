@@ -48,8 +48,8 @@ DISABLED_FEATURES = (
     "AutofillServerCommunication",
 )
 
-NOBODY = "https://localhost:1/"
-"""A server on a port that Chromium refuses to connect to, before it asks a proxy."""
+UNREACHABLE = "https://localhost:1/"
+"""An address on a port that Chromium refuses before it connects to a proxy."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class LaunchPlan:
         switches = [
             # The full Chromium looks for updates and for a Google account, in spite of Playwright's
             # switches, and again after each failure.
-            f"--component-updater=url-source={NOBODY}",
-            f"--gaia-url={NOBODY}",
+            f"--component-updater=url-source={UNREACHABLE}",
+            f"--gaia-url={UNREACHABLE}",
             f"--js-flags=--max-old-space-size={self.page_heap_mb}",
             f"--disable-features={','.join(DISABLED_FEATURES)}",
         ]

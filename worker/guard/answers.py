@@ -1,4 +1,4 @@
-"""What a page is told in place of its target's answer. Pure."""
+"""Answers of the guard itself, in place of those of a target. Pure."""
 
 import errno
 import html

@@ -29,10 +29,10 @@ class TaskConnections:
         self.exceeded = False
         self._limit = limit
         self._asked = False
-        self._told: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
 
     def add(self, *, received: int = 0, sent: int = 0) -> None:
-        """Count bytes. Above the limit, the owner is told once."""
+        """Count bytes. Above the limit, notify the owner once."""
         traffic = self.traffic
         traffic.received_bytes += received
         traffic.sent_bytes += sent
@@ -56,9 +56,9 @@ class TaskConnections:
         if not self._asked:
             self._asked, self.first_refusal = True, (request, refused)
         key = refused.target.host, refused.rule
-        if key in self._told or len(self._told) >= MAX_REPORTS:
+        if key in self._reported or len(self._reported) >= MAX_REPORTS:
             return False
-        self._told.add(key)
+        self._reported.add(key)
         if self.owner is not None:
             self.owner.target_refused(f"refused {refused.address} of {refused}")
         return True
@@ -114,7 +114,7 @@ class ContextGuard:
     def refused_navigation(self, *, failed: bool) -> str | None:
         """Why the task's first navigation was refused, as a sentence; None if it was not.
 
-        A tunnel does not tell what it is for: it counts if the function `failed`.
+        The purpose of a tunnel is unknown: it counts if the function `failed`.
         """
         if self._task.first_refusal is None:
             return None

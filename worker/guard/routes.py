@@ -141,7 +141,7 @@ class ThroughProxy:
         """Whether an HTTP proxy opens a tunnel, to the address that it is given.
 
         Also for plain requests where the guard resolves: a URL would have the name, which the proxy
-        resolves again, maybe to an address that nobody checked.
+        resolves again, possibly to an unchecked address.
         """
         guarded = self._resolver is ProxyResolver.GUARD
         return guarded or request.is_tunnel or request.upgrade
@@ -167,8 +167,8 @@ class ThroughProxy:
         head, _, behind = answer.partition(b"\r\n\r\n")
         line = head.split(b"\r\n")[0].split(b" ", 2)
         if len(line) < 2 or not line[0].startswith(b"HTTP/1.") or line[1] != b"200":
-            told = b" ".join(line[1:])[:80].decode("latin-1")
-            raise UpstreamFault(f"the proxy refused the connection: {told}")
+            reason = b" ".join(line[1:])[:80].decode("latin-1")
+            raise UpstreamFault(f"the proxy refused the connection: {reason}")
         stream.unread(behind)
 
     async def _socks(self, stream: Stream, target: Target) -> None:
@@ -206,7 +206,7 @@ class ThroughProxy:
 
 
 async def _socks_reply(stream: Stream) -> bytes:
-    """One reply (RFC 1928, section 6): four bytes, an address of the told kind, a port."""
+    """One reply (RFC 1928, section 6): four bytes, an address of the given type, a port."""
     head = await stream.read_exactly(4)
     if head[3] == 3:
         size = await stream.read_exactly(1)

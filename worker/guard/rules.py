@@ -155,7 +155,7 @@ def _is_literal(host: str) -> bool:
 def _is_node_page(request: Request) -> bool:
     """Whether a request is for a public page of the node, and for nothing behind it.
 
-    After an upgrade, nobody would look at what follows on the connection.
+    After an upgrade, the rest of the connection is not checked.
     """
     path = request.path.partition("?")[0]
     return (

@@ -44,7 +44,7 @@ async def find(
 
 
 def selector_fault(field: str, selector: str, error: Error) -> Exception:
-    """Return what to raise for `error`: InputRefused when the selector is what is wrong."""
+    """Return what to raise for `error`: InputRefused when the selector is at fault."""
     if is_selector_fault(error):
         return InputRefused(field, f"{selector!r} is not a valid selector")
     return error

@@ -26,7 +26,7 @@ _TAKES = {
     "color": "a colour as #rrggbb",
 }
 _SET = frozenset({*_TAKES, "range"} - {"number"})
-"""Types whose value is set as a whole, in the browser's own form of it; nobody types into them."""
+"""Types whose value is set as a whole, in the browser's own format, not typed."""
 _LINES = frozenset({"textarea", "editable"})
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
