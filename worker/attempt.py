@@ -2,14 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
 from enum import Enum, auto
-from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import orjson
 import structlog
 from playwright.async_api import Page
 
@@ -20,9 +17,9 @@ from slotgrid.core.task_parts import Artifact, Step
 from slotgrid.function import OptionRefused
 from slotgrid.net.addresses import AddressPolicy
 from slotgrid.records.artifacts import ArtifactStore
-from slotgrid.records.file_names import file_name, numbered, plain_name
-from slotgrid.runtime.secrets import HIDDEN, Redactor, SecretValues
 from slotgrid.wire.limits import EVENT_LIMIT, PARTS_LIMIT, STEP_INPUTS_LIMIT, STEP_OUTPUTS_LIMIT
+from worker.artifact_names import ArtifactNames
+from worker.attempt_secrets import AttemptSecrets
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import Loss
 from worker.browser.browsers import Browsers
@@ -88,7 +85,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     parts: Parts
     timeout_s: float
     deadline: Deadline
-    redactor: Redactor
+    secrets: AttemptSecrets
     browser: TaskContext | None = None
     asked_for_page: bool = False
     function: "asyncio.Task[Any] | None" = None
@@ -96,13 +93,11 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     closed: bool = False
     tracing: bool = False
     ended: "asyncio.Future[End] | None" = None
-    _scopes: ExitStack | None = None
-    _known: SecretValues | None = None
     _opening: asyncio.Lock | None = None
     _options: dict[str, Any] | None = None
+    _names: ArtifactNames | None = None
     _emitted: int = 0
     _saving: int = 0
-    _names: set[str] | None = None
     _inputs_size: int = 0
     _outputs_size: int = 0
     _counted: bool = False
@@ -208,7 +203,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
 
     def target_refused(self, sentence: str) -> None:
         """Log a target that the traffic guard refused."""
-        self.task.log(self.hide_text(sentence), stream="stderr")
+        self.task.log(self.secrets.hide_text(sentence), stream="stderr")
 
     def traffic_exceeded(self, limit: int) -> None:
         """End the attempt: its pages moved too many bytes."""
@@ -217,7 +212,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         self.browser.lose(Loss.TRAFFIC)
 
     def _listener_failed(self, error: BaseException) -> None:
-        sentence = self.hide_text(f"a listener failed: {type(error).__name__}: {error}")
+        sentence = self.secrets.hide_text(f"a listener failed: {type(error).__name__}: {error}")
         log.warning("function.listener_failed", reason=sentence)
         self.task.log(sentence, stream="stderr")
 
@@ -231,7 +226,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         Raises KeepsTooMuch above EVENT_LIMIT.
         """
         self.check_open()
-        events, encoded = self.task.events, encode_json(self.hide(payload))
+        events, encoded = self.task.events, encode_json(self.secrets.hide(payload))
         if len(encoded) > EVENT_LIMIT:
             raise KeepsTooMuch(
                 f"an event of {len(encoded)} bytes; {EVENT_LIMIT} are possible: save a file instead"
@@ -247,7 +242,9 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
 
         Raises KeepsTooMuch, ArtifactFault or ArtifactNotWritten.
         """
-        name = self._free_name(given, replace=replace)
+        if self._names is None:
+            self._names = ArtifactNames(self.secrets, plain=self.task.plain_names)
+        name = self._names.take(given, replace=replace)
         if name not in self.task.artifacts:
             self._check_parts()
         self._saving += 1
@@ -255,30 +252,6 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
             return await self.parts.artifacts.save(self.task, name, data)
         finally:
             self._saving -= 1
-
-    def _free_name(self, given: str, *, replace: bool) -> str:
-        """The name for a file called `given`, without secrets; noted as one of this attempt.
-
-        Unless `replace`, a number makes it differ from the names of the attempt's other files,
-        also where case makes no difference. Files of earlier attempts are replaced.
-        """
-        # The second time, as a secret may appear only when the name has its final characters.
-        shown = self._name_without_secrets(file_name(self._name_without_secrets(given)))
-        name = wanted = self._final_name(shown)
-        if self._names is None:
-            self._names = set()
-        for number in count(1):
-            if replace or name.casefold() not in self._names:
-                break
-            name = self._final_name(numbered(wanted, number))
-        self._names.add(name.casefold())
-        return name
-
-    def _name_without_secrets(self, name: str) -> str:
-        return self.hide_text(name).replace(HIDDEN, "redacted")
-
-    def _final_name(self, name: str) -> str:
-        return plain_name(file_name(name)) if self.task.plain_names else file_name(name)
 
     def add_step(
         self, function: str, *, name: str | None = None, action: str | None = None
@@ -302,7 +275,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         it.
         """
         try:
-            encoded = encode_json(self.hide(given))
+            encoded = encode_json(self.secrets.hide(given))
         except NotJson:
             return b"null"
         if self._inputs_size + len(encoded) > STEP_INPUTS_LIMIT:
@@ -315,7 +288,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
 
         Raises KeepsTooMuch if the attempt's outputs together exceed STEP_OUTPUTS_LIMIT.
         """
-        encoded = encode_json(self.hide(result))
+        encoded = encode_json(self.secrets.hide(result))
         if self._outputs_size + len(encoded) > STEP_OUTPUTS_LIMIT:
             raise KeepsTooMuch(
                 f"the outputs of its steps take more than {STEP_OUTPUTS_LIMIT} bytes: "
@@ -331,37 +304,6 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
             raise KeepsTooMuch(
                 f"a task may have {PARTS_LIMIT - FAILURE_ARTIFACTS} files and steps together"
             )
-
-    @property
-    def has_secrets(self) -> bool:
-        """Whether the attempt has secrets."""
-        return self._known is not None
-
-    def keep_secret(self, runnable: Runnable, filled: Mapping[str, Any]) -> None:
-        """Hide the function's secrets and secret inputs, until `forget_secrets`."""
-        values = [*runnable.spec.input.secrets(filled), *runnable.secrets.values()]
-        if not values:
-            return
-        if self._scopes is None:
-            self._scopes = ExitStack()
-        known = () if self._known is None else self._known.whole
-        self._known = self._scopes.enter_context(self.redactor.scope([*known, *values]))
-
-    def forget_secrets(self) -> None:
-        """Stop the redaction of this attempt's secrets in logs: none of its code runs any more."""
-        if self._scopes is not None:
-            self._scopes.close()
-
-    def hide(self, value: Any) -> Any:
-        """A JSON value without the secrets of this task. Raises NotJson."""
-        if self._known is None:
-            return value
-        # As plain JSON values: another object would be replaced by its redacted `str()`.
-        return self._known.hide(orjson.loads(encode_json(value)))
-
-    def hide_text(self, text: str) -> str:
-        """The text without the secrets of this task."""
-        return text if self._known is None else self._known.hide_text(text)
 
 
 def _merged(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class RunContext(msgspec.Struct, eq=False):
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line to the task's log and emit it as a `log` event."""
         self._attempt.check_open()
-        line = cut_line(self._attempt.hide_text(str(line)))
+        line = cut_line(self._attempt.secrets.hide_text(str(line)))
         self._attempt.task.log(line, stream=stream, step=self._step)
         await self._attempt.emit_event("log", {"text": line, "data": {"stream": stream}})
 
@@ -138,7 +138,7 @@ class RunContext(msgspec.Struct, eq=False):
         attempt.check_open()
         callee = self._callee(function)
         filled = checked_input(callee.spec, input or {})
-        attempt.keep_secret(callee, filled)
+        attempt.secrets.keep(callee, filled)
         step = attempt.add_step(function)
         async with StepScope(attempt, step, callee.spec.input.redacted(filled)) as scope:
             context = RunContext(attempt, callee, step.name, self._path)

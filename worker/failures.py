@@ -56,7 +56,7 @@ def of_exception(attempt: RunningAttempt, error: BaseException) -> AttemptFailed
         return AttemptFailed(_refusal(attempt, error), retryable=False)
     # A plain function's traceback comes from its child process, which has the frames.
     text = error.traceback if isinstance(error, RemoteError) else tracebacks.format_traceback(error)
-    for line in attempt.hide_text(text).splitlines():
+    for line in attempt.secrets.hide_text(text).splitlines():
         attempt.task.log(line, stream="stderr", step=MAIN_STEP)
     retryable = runnable.allows_retry(error)
     match error:
@@ -72,12 +72,12 @@ def of_exception(attempt: RunningAttempt, error: BaseException) -> AttemptFailed
         case asyncio.CancelledError():
             error = Exited("the function cancelled itself")
     detail = f"{name} failed: {in_words(error)}"
-    return AttemptFailed(FunctionFailed(attempt.hide_text(detail)), retryable=retryable)
+    return AttemptFailed(FunctionFailed(attempt.secrets.hide_text(detail)), retryable=retryable)
 
 
 def _refusal(attempt: RunningAttempt, error: InputRefused) -> InvalidInput:
     """The error for an input that the function itself refuses, as for one against its schema."""
-    fault = Violation(f"/input/{error.field}", attempt.hide_text(in_words(error)))
+    fault = Violation(f"/input/{error.field}", attempt.secrets.hide_text(in_words(error)))
     detail = f"{attempt.runnable.spec.name}: {fault.pointer}: {fault.message}"
     return InvalidInput(detail, errors=[fault])
 
@@ -124,7 +124,7 @@ def of_forbidden_address(attempt: RunningAttempt, *, failed: bool) -> AttemptFai
     if (reason := browser.proxy.refused_navigation(failed=failed)) is None:
         return None
     detail = f"{attempt.runnable.spec.name} failed: {reason}"
-    return AttemptFailed(ForbiddenAddress(attempt.hide_text(detail)), retryable=False)
+    return AttemptFailed(ForbiddenAddress(attempt.secrets.hide_text(detail)), retryable=False)
 
 
 def of_loss(attempt: RunningAttempt, lost: Loss) -> AttemptFailed:
@@ -138,8 +138,8 @@ def of_loss(attempt: RunningAttempt, lost: Loss) -> AttemptFailed:
 
 def _shown(attempt: RunningAttempt, error: OutputInvalid) -> OutputInvalid:
     """The error without secrets: it quotes the result, which may contain one."""
-    faults = [Violation(v.pointer, attempt.hide_text(v.message)) for v in error.errors]
-    return OutputInvalid(attempt.hide_text(error.detail), errors=faults)
+    faults = [Violation(v.pointer, attempt.secrets.hide_text(v.message)) for v in error.errors]
+    return OutputInvalid(attempt.secrets.hide_text(error.detail), errors=faults)
 
 
 def in_words(error: BaseException) -> str:
@@ -167,7 +167,7 @@ async def save_failure_artifacts(attempt: RunningAttempt) -> None:
             async with asyncio.timeout(FAILURE_ARTIFACT_S):
                 await _save(attempt, browser, kind, suffix)
         except Exception as error:  # a page that has just failed may fail here again
-            reason = attempt.hide_text(in_words(error))
+            reason = attempt.secrets.hide_text(in_words(error))
             attempt.task.log(f"no {kind} of the failure: {reason}")
             log.info("task.keepsake_failed", kind=kind, reason=reason)
 
@@ -180,8 +180,8 @@ async def _save(attempt: RunningAttempt, browser: TaskContext, kind: str, suffix
             await save(task, f"failure{suffix}.png", picture)
         case "html":
             source = await browser.page.content()
-            await save(task, f"failure{suffix}.html", attempt.hide_text(source))
-        case "trace" if attempt.has_secrets:
+            await save(task, f"failure{suffix}.html", attempt.secrets.hide_text(source))
+        case "trace" if attempt.secrets.exist:
             # A trace has every typed value, in a form in which we cannot find secrets.
             task.log("no trace of the failure: the task has secrets")
         case "trace" if attempt.tracing:

@@ -17,6 +17,7 @@ from slotgrid.core.task import Task
 from slotgrid.runtime.secrets import Redactor
 from worker import failures
 from worker.attempt import End, Parts, RunningAttempt
+from worker.attempt_secrets import AttemptSecrets
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import FreedBy, Loss
 from worker.context import RunContext, checked_output
@@ -123,9 +124,10 @@ class LocalRunner:
             task.spec = runnable.spec
         timeout_s = task.timeout_s
         deadline = Deadline.after(timeout_s)
-        attempt = RunningAttempt(task, runnable, self._parts, timeout_s, deadline, self._redactor)
+        secrets = AttemptSecrets(self._redactor)
+        attempt = RunningAttempt(task, runnable, self._parts, timeout_s, deadline, secrets)
         if runnable.has_secrets:
-            attempt.keep_secret(runnable, task.input)
+            attempt.secrets.keep(runnable, task.input)
         return attempt
 
     async def _stop(self, attempt: RunningAttempt, function: "asyncio.Task[Any]") -> None:
@@ -155,9 +157,9 @@ class LocalRunner:
         del self._attempts[lease]
         function = attempt.function
         if function is None or function.done():
-            attempt.forget_secrets()
+            attempt.secrets.forget()
         else:  # a detached function may still print its secrets
-            function.add_done_callback(lambda _: attempt.forget_secrets())
+            function.add_done_callback(lambda _: attempt.secrets.forget())
 
 
 async def _contained(attempt: RunningAttempt, filled: Any) -> Any:

@@ -47,7 +47,7 @@ class StepScope:
         if isinstance(error, asyncio.CancelledError):
             step.end(StepState.CANCELLED)
         elif error is not None:  # `SystemExit` too: it also ends the step
-            step.end(StepState.FAILED, error=attempt.hide_text(failures.in_words(error)))
+            step.end(StepState.FAILED, error=attempt.secrets.hide_text(failures.in_words(error)))
             if not attempt.closed:
                 await emit_step(attempt, step)
         else:

@@ -1,0 +1,53 @@
+"""The secrets of one attempt: collected from its functions, and redacted in all that it emits."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import orjson
+
+from slotgrid.core.event_log import encode_json
+from slotgrid.runtime.secrets import Redactor, SecretValues
+from worker.registry.runnable import Runnable
+
+
+class AttemptSecrets:
+    """The secrets of one attempt; empty until the first `keep`."""
+
+    __slots__ = ("_known", "_redactor", "_scopes")
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._scopes: ExitStack | None = None
+        self._known: SecretValues | None = None
+
+    @property
+    def exist(self) -> bool:
+        """Whether the attempt has secrets."""
+        return self._known is not None
+
+    def keep(self, runnable: Runnable, filled: Mapping[str, Any]) -> None:
+        """Redact the function's secrets and secret inputs, in the node's logs too."""
+        values = [*runnable.spec.input.secrets(filled), *runnable.secrets.values()]
+        if not values:
+            return
+        if self._scopes is None:
+            self._scopes = ExitStack()
+        known = () if self._known is None else self._known.whole
+        self._known = self._scopes.enter_context(self._redactor.scope([*known, *values]))
+
+    def forget(self) -> None:
+        """Stop the redaction in the node's logs: none of the attempt's code runs any more."""
+        if self._scopes is not None:
+            self._scopes.close()
+
+    def hide(self, value: Any) -> Any:
+        """A JSON value without the secrets. Raises NotJson."""
+        if self._known is None:
+            return value
+        # As plain JSON values: another object would be replaced by its redacted `str()`.
+        return self._known.hide(orjson.loads(encode_json(value)))
+
+    def hide_text(self, text: str) -> str:
+        """The text without the secrets."""
+        return text if self._known is None else self._known.hide_text(text)
