@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from slotgrid.core.fault_messages import MESSAGES, example_of
 from slotgrid.core.validators import JsonSchema, Validator, pattern_validator
 from slotgrid.core.value_preview import preview
 from slotgrid.json_schema_refs import target
@@ -32,36 +33,6 @@ class Fault:
     names_only: bool = False
 
 
-Words = Callable[[Any, Any], str]
-
-_LEAVES: Mapping[str, Words] = {
-    "type": lambda limit, it: f"{preview(it)} is not of type {_listed(limit)}",
-    "enum": lambda limit, it: f"{preview(it)} is not one of {preview(limit)}",
-    "const": lambda limit, _: f"{preview(limit)} was expected",
-    "multipleOf": lambda limit, it: f"{preview(it)} is not a multiple of {limit}",
-    "minimum": lambda limit, it: f"{preview(it)} is less than the minimum of {limit}",
-    "maximum": lambda limit, it: f"{preview(it)} is greater than the maximum of {limit}",
-    "exclusiveMinimum": lambda limit, it: (
-        f"{preview(it)} is less than or equal to the minimum of {limit}"
-    ),
-    "exclusiveMaximum": lambda limit, it: (
-        f"{preview(it)} is greater than or equal to the maximum of {limit}"
-    ),
-    "minLength": lambda limit, it: f"{preview(it)} is {_short(limit)}",
-    "maxLength": lambda limit, it: f"{preview(it)} is {_long(limit)}",
-    "minItems": lambda limit, it: f"{preview(it)} is {_short(limit)}",
-    "maxItems": lambda limit, it: f"{preview(it)} is {_long(limit)}",
-    "minProperties": lambda limit, it: f"{preview(it)} has fewer than {limit} properties",
-    "maxProperties": lambda limit, it: f"{preview(it)} has more than {limit} properties",
-    "pattern": lambda limit, it: f"{preview(it)} does not match {limit!r}",
-    "format": lambda limit, it: f"{preview(it)} is not a {limit!r}",
-    "uniqueItems": lambda _, it: f"{preview(it)} has non-unique elements",
-    "contains": lambda _, it: f"{preview(it)} does not contain items matching the given schema",
-    "anyOf": lambda _, it: f"{preview(it)} is not valid under any of the given schemas",
-    "oneOf": lambda _, it: f"{preview(it)} is not valid under exactly one of the given schemas",
-    "not": lambda limit, it: f"{preview(it)} should not be valid under {preview(limit)}",
-}
-"""The message of each keyword that applies to a whole value, from its limit and the value."""
 _BESIDE: Mapping[str, tuple[str, ...]] = {
     "contains": ("minContains", "maxContains"),
     "minimum": ("exclusiveMinimum",),  # a boolean beside it, in draft 4
@@ -106,12 +77,12 @@ class FaultFinder:
             if keyword in {"anyOf", "oneOf"} and not self._accepts(schema, (keyword,), value):
                 yield from self._of_alternatives(keyword, limit, value, path)
                 continue
-            words = _LEAVES.get(keyword)
+            words = MESSAGES.get(keyword)
             if words is not None and not (keyword in _FLAGS and isinstance(limit, bool)):
                 if not self._accepts(schema, (keyword, *_BESIDE.get(keyword, ())), value):
                     message = words(limit, value)
                     if keyword == "pattern":
-                        message += _example(schema)
+                        message += example_of(schema)
                     yield Fault(path, keyword, limit, message, keyword == "const")
             elif keyword in {"allOf", "then", "else", "dependentSchemas", "dependencies"}:
                 for part in self._applied(schema, keyword, value):
@@ -134,11 +105,11 @@ class FaultFinder:
         if not fitting:
             names = [part["type"] for part in typed if part is not None]
             types = list(dict.fromkeys(chain(*([n] if isinstance(n, str) else n for n in names))))
-            yield Fault(path, "type", types, _LEAVES["type"](types, value))
+            yield Fault(path, "type", types, MESSAGES["type"](types, value))
         elif len(fitting) == 1 and self._explains(fitting[0], value):
             yield from self._faults(fitting[0], value, path)
         else:
-            yield Fault(path, keyword, alternatives, _LEAVES[keyword](alternatives, value))
+            yield Fault(path, keyword, alternatives, MESSAGES[keyword](alternatives, value))
 
     def _explains(self, schema: Any, value: Any) -> bool:
         """Whether the schema has keywords, and the value is not valid by them."""
@@ -316,20 +287,3 @@ def _unexpected(keyword: str, kind: str, names: Iterator[str], path: Path) -> It
         verb = "was" if len(some) == 1 else "were"
         message = f"{kind} properties are not allowed ({quoted}{more} {verb} unexpected)"
         yield Fault(path, keyword, False, message, True)
-
-
-def _listed(types: Any) -> str:
-    return ", ".join(repr(one) for one in ([types] if isinstance(types, str) else types))
-
-
-def _example(schema: JsonSchema) -> str:
-    """The schema's first example, for a rule that is hard to read."""
-    return f", as {preview(examples[0])} does" if (examples := schema.get("examples")) else ""
-
-
-def _short(limit: int) -> str:
-    return "too short, as it must not be empty" if limit == 1 else f"too short (minimum {limit})"
-
-
-def _long(limit: int) -> str:
-    return f"too long (maximum {limit})"

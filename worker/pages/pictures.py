@@ -18,6 +18,7 @@ from worker.pages.elements import find_visible
 from worker.pages.errors import PictureFailed
 from worker.pages.lazy_content import load_lazy_content
 from worker.pages.loading import MAX_PENDING
+from worker.pages.picture_size import BOX, PAGE_SIZE, PictureSize
 from worker.pages.unfolding import unfolded
 from worker.pages.visits import Visit
 
@@ -52,35 +53,8 @@ LAZY_S = 15.0
 RECALL_S = 0.2
 """Seconds in which the ends of requests that were made earlier are known."""
 
-STRIP_PX = 8_000
-CAPTURE_PIXELS = 64_000_000
-"""What the browser is asked for at once. From about 110 million pixels, and from 16,384 in height
-where a graphics processor draws, Chromium leaves parts blank and says nothing."""
 WINDOW_PX = 9_000
 """The highest page that a browser with a window drew whole; one of 16,000 pixels was blank."""
-SIDES = {"png": 1_000_000, "jpeg": 65_535, "webp": 16_383}
-"""The longest side that a format, or Chromium's encoder of it, can have."""
-PIXELS = {"png": 270_000_000, "jpeg": 100_000_000, "webp": 100_000_000}
-"""A PNG is put together from strips; the other formats are drawn at once."""
-
-_PAGE_SIZE = """() => {
-    const root = document.documentElement
-    // A body that cuts its content off has a scroll height of what nobody sees.
-    const cuts = one => one && !['visible', 'clip'].includes(getComputedStyle(one).overflowY)
-    const all = cuts(root) && cuts(document.body) ? [root] : [root, document.body].filter(Boolean)
-    const largest = name => Math.max(...all.map(one => one[name] || 0))
-    return {
-        width: Math.max(...['scrollWidth', 'offsetWidth', 'clientWidth'].map(largest)),
-        height: Math.max(...['scrollHeight', 'offsetHeight', 'clientHeight'].map(largest)),
-        scale: devicePixelRatio,
-        isHtml: Boolean(document.body),
-        isCut: all.length === 1,
-    }
-}"""
-_BOX = """element => {
-    const box = element.getBoundingClientRect()
-    return {width: box.width, height: box.height, scale: devicePixelRatio}
-}"""
 
 
 @dataclass(frozen=True)
@@ -104,41 +78,6 @@ class Look:
             "animations": self.animations,
             "omit_background": self.omit_background,
         }
-
-
-@dataclass(frozen=True)
-class _Size:
-    """An area in CSS pixels, and how many pixels of a picture one of them is."""
-
-    width: float
-    height: float
-    scale: float
-    isHtml: bool = True  # the script's names
-    isCut: bool = False
-
-    def check(self, what: str, look: Look) -> None:
-        """Raise PictureFailed for a picture that the format or the browser cannot hold."""
-        width, height = (math.ceil(side * self.scale) for side in (self.width, self.height))
-        side, pixels = SIDES[look.format], PIXELS[look.format]
-        if max(width, height) <= side and width * height <= pixels:
-            return
-        ways = "a pdf, a selector, several pictures, a smaller viewport or device scale factor"
-        raise PictureFailed(
-            f"{what} is {width} x {height} pixels; a {look.format} can have {side} a side and "
-            f"{pixels // 1_000_000} million in all: take {'' if look.format == 'png' else 'png, '}"
-            f"{ways}"
-        )
-
-    def strip_height(self) -> int:
-        """The height of a strip in CSS pixels, such that it is whole pixels at any usual scale."""
-        most = min(STRIP_PX, CAPTURE_PIXELS / max(1, self.width * self.scale)) / self.scale
-        return max(100, int(most) // 1000 * 1000 or int(most) // 100 * 100)
-
-    @property
-    def is_large(self) -> bool:
-        """Whether the browser may fail to draw it at once."""
-        width, height = self.width * self.scale, self.height * self.scale
-        return height > STRIP_PX or width * height > CAPTURE_PIXELS
 
 
 async def take_picture(
@@ -184,8 +123,8 @@ async def take_picture(
 
 async def _of_page(visit: Visit, look: Look) -> bytes:
     page = visit.page
-    size = _Size(**await page.evaluate(_PAGE_SIZE))
-    size.check("the page", look)
+    size = PictureSize(**await page.evaluate(PAGE_SIZE))
+    size.check("the page", look.format)
     await _check_browser(page, size)
     shot = page.screenshot if size.isHtml else partial(_draw, page)
     if size.is_large and look.format == "png":
@@ -195,7 +134,7 @@ async def _of_page(visit: Visit, look: Look) -> bytes:
     return await _capture(visit, look, shot, full_page=True, clip=whole if size.isCut else None)
 
 
-async def _check_browser(page: Page, size: _Size) -> None:
+async def _check_browser(page: Page, size: PictureSize) -> None:
     """Raise PictureFailed where a browser with a window, for debugging, would draw nothing."""
     if size.height * size.scale <= WINDOW_PX:
         return
@@ -213,18 +152,18 @@ async def _check_browser(page: Page, size: _Size) -> None:
 
 async def _of_element(visit: Visit, element: Locator, selector: str, look: Look) -> bytes:
     page = visit.page
-    size = _Size(**await element.evaluate(_BOX))
+    size = PictureSize(**await element.evaluate(BOX))
     if size.width < 1 or size.height < 1:
         raise PictureFailed(
             f"the element {selector!r} is {size.width:g} x {size.height:g} pixels: nothing to draw"
         )
-    size.check(f"the element {selector!r}", look)
+    size.check(f"the element {selector!r}", look.format)
     await _check_browser(page, size)
     if size.is_large and look.format == "png":
         box = await element.bounding_box()
         assert box is not None  # it was visible a moment ago
         x, y = await page.evaluate("() => [scrollX, scrollY]")
-        size = _Size(math.ceil(size.width), math.ceil(size.height), size.scale)
+        size = PictureSize(math.ceil(size.width), math.ceil(size.height), size.scale)
         area = (math.floor(box["x"] + x), math.floor(box["y"] + y), size)
         return await _in_strips(visit, look, page.screenshot, area)
     return await _capture(visit, look, element.screenshot)
@@ -259,7 +198,7 @@ async def _in_strips(
     visit: Visit,
     look: Look,
     shot: Callable[..., Awaitable[bytes]],
-    area: tuple[float, float, _Size],
+    area: tuple[float, float, PictureSize],
 ) -> bytes:
     """Take strips of the page and put them together; each is of a size that is drawn whole."""
     left, top, size = area
