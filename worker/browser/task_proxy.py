@@ -4,13 +4,10 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from slotgrid.function import OptionRefused
 from slotgrid.net.addresses import AddressPolicy, AddressRefused
-
-DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080}
-"""The kinds of proxies, and the ports that Chromium uses for them."""
+from slotgrid.net.proxy_address import ProxyAddress
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a host and port, the preferred one first. Raises OSError."""
@@ -32,7 +29,8 @@ async def checked_proxy(
     was checked. Not for `https`, where the certificate is for the name: then each address of the
     name must be allowed. Raises OptionRefused.
     """
-    scheme, host, port = _endpoint(proxy)
+    address = _address(proxy)
+    scheme, host, port = address.scheme, address.host, address.port
     try:
         addresses = await resolve(host, port)
     except (OSError, UnicodeError) as cause:
@@ -48,16 +46,12 @@ async def checked_proxy(
     return {**proxy, "server": f"{scheme}://{reached}:{port}"}
 
 
-def _endpoint(proxy: Mapping[str, Any]) -> tuple[str, str, int]:
-    """Scheme, host and port of the proxy. Raises OptionRefused."""
+def _address(proxy: Mapping[str, Any]) -> ProxyAddress:
+    """The address of the proxy. Raises OptionRefused."""
     try:
-        parts = urlsplit(proxy["server"])
-        scheme, host, port = parts.scheme, parts.hostname, parts.port
+        return ProxyAddress.parse(proxy["server"])
     except (KeyError, ValueError):
-        scheme, host, port = "", None, None
-    if not host or scheme not in DEFAULT_PORTS:
         raise OptionRefused(
             "proxy",
             "its server is not a URL of http, https or socks5, such as http://proxy.example.org:3128",
-        )
-    return scheme, host, port or DEFAULT_PORTS[scheme]
+        ) from None

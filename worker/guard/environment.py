@@ -3,9 +3,10 @@
 from urllib.request import getproxies_environment
 from urllib.request import proxy_bypass_environment as proxy_bypass  # type: ignore[attr-defined]
 
+from slotgrid.net.proxy_address import ProxyAddress
 from slotgrid.runtime.setting_choices import ProxyResolver
 from worker.guard.requests import Request
-from worker.guard.routes import Direct, Route, ThroughProxy, Upstream
+from worker.guard.routes import Direct, Route, ThroughProxy
 from worker.guard.rules import Rules
 from worker.guard.streams import Stream
 
@@ -68,7 +69,9 @@ def node_route(*, resolver: ProxyResolver) -> Route:
         url = proxies.get(scheme) or proxies.get("all")
         if not url:
             return Direct()
-        return ThroughProxy(Upstream.parse(url), resolver=resolver, trusted=True)
+        url = url.replace("socks5h://", "socks5://", 1)  # curl's word for one that gets names
+        address = ProxyAddress.parse(url, default_scheme="http")
+        return ThroughProxy(address, resolver=resolver, trusted=True)
 
     if not {"http", "https", "all"} & proxies.keys():
         return Direct()

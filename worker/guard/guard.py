@@ -9,12 +9,13 @@ import psutil
 import structlog
 
 from slotgrid.net.addresses import AddressPolicy
+from slotgrid.net.proxy_address import ProxyAddress
 from slotgrid.runtime.background import background
 from slotgrid.runtime.setting_choices import ProxyResolver
 from worker.browser.errors import ContextOptionsRefused
 from worker.guard.context_guard import ContextGuard
 from worker.guard.environment import Bypass, node_route
-from worker.guard.routes import Route, ThroughProxy, Upstream
+from worker.guard.routes import Route, ThroughProxy
 from worker.guard.rules import Refused, Resolve, Rules
 
 log = structlog.get_logger()
@@ -90,10 +91,11 @@ class Guard:
 
     def _route_through(self, upstream: Mapping[str, str]) -> Route:
         try:
-            proxy = Upstream.parse(
+            proxy = ProxyAddress.parse(
                 upstream.get("server", ""),
                 username=upstream.get("username", ""),
                 password=upstream.get("password", ""),
+                default_scheme="http",  # as Playwright does
             )
         except ValueError as cause:
             raise ContextOptionsRefused(f"proxy: {cause}", option="proxy") from cause

@@ -3,13 +3,12 @@
 import asyncio
 import base64
 import ssl
-from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
 import socksio
 from socksio.socks5 import SOCKS5UsernamePasswordReply
 
+from slotgrid.net.proxy_address import ProxyAddress
 from slotgrid.runtime.setting_choices import ProxyResolver
 from worker.guard.dialer import dial
 from worker.guard.requests import Request, Target
@@ -20,9 +19,6 @@ HEAD_LIMIT = 64 * 1024
 """Bytes of a proxy's answer to CONNECT."""
 UPSTREAM_S = 30.0
 """Seconds in which a proxy, once connected, opens a connection to a target."""
-SOCKS_FIELD_BYTES = 255
-"""Bytes of a user or a password in SOCKS5 (RFC 1929)."""
-DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080}
 
 
 class UpstreamFault(OSError):
@@ -51,39 +47,6 @@ class Direct:
         return request.head
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """An address of an upstream proxy: `http`, `https` or `socks5`. The repr has no password."""
-
-    scheme: str
-    target: Target
-    username: str = ""
-    password: str = ""
-
-    def __repr__(self) -> str:
-        return f"{self.scheme}://{self.target}"
-
-    @classmethod
-    def parse(cls, url: str, *, username: str = "", password: str = "") -> "Upstream":
-        """Read `scheme://[user:password@]host[:port]`. Raises ValueError, without the password."""
-        url = url.replace("socks5h://", "socks5://", 1)  # curl's word for a proxy that resolves
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme not in DEFAULT_PORTS:
-            raise ValueError(f"a proxy is http, https or socks5, not {parts.scheme!r}")
-        try:
-            host, port = parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme]
-        except ValueError as cause:
-            raise ValueError("the port of the proxy is not a number up to 65535") from cause
-        if not host:
-            raise ValueError("the proxy has no host")
-        username = username or unquote(parts.username or "")
-        password = password or unquote(parts.password or "")
-        longest = max(len(username.encode()), len(password.encode()))
-        if parts.scheme == "socks5" and longest > SOCKS_FIELD_BYTES:
-            raise ValueError(f"user and password of a socks5 proxy have {SOCKS_FIELD_BYTES} bytes")
-        return cls(parts.scheme, Target(host, port), username, password)
-
-
 class ThroughProxy:
     """To an upstream proxy. Its own address is checked like a target's, unless `trusted`.
 
@@ -94,7 +57,7 @@ class ThroughProxy:
 
     def __init__(
         self,
-        upstream: Upstream,
+        upstream: ProxyAddress,
         *,
         resolver: ProxyResolver = ProxyResolver.GUARD,
         trusted: bool = False,
@@ -112,8 +75,9 @@ class ThroughProxy:
         """A connection to the proxy; for tunnels and SOCKS, one through it to the target."""
         target = await self._checked(request, rules)
         upstream = self._upstream
-        addresses = await rules.proxy_addresses(upstream.target, trusted=self._trusted)
-        stream = await dial(addresses, tls=self._tls, host=upstream.target.host)
+        proxy = Target(upstream.host, upstream.port)
+        addresses = await rules.proxy_addresses(proxy, trusted=self._trusted)
+        stream = await dial(addresses, tls=self._tls, host=upstream.host)
         try:
             async with asyncio.timeout(UPSTREAM_S):
                 if upstream.scheme == "socks5":
