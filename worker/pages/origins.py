@@ -1,7 +1,8 @@
 """Origins of addresses, as browsers write them: scheme, host and port."""
 
-from contextlib import suppress
 from urllib.parse import urlsplit
+
+from yarl import URL
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -11,12 +12,11 @@ def origin_of(url: str) -> str | None:
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
+        if parts.scheme not in _DEFAULT_PORTS or not host:
+            return None
+        host = URL.build(scheme=parts.scheme, host=host).raw_host or host  # IDNA as browsers do
     except ValueError:
         return None
-    if parts.scheme not in _DEFAULT_PORTS or not host:
-        return None
-    with suppress(UnicodeError):
-        host = host.encode("idna").decode()
     host = f"[{host}]" if ":" in host else host
     shown_port = "" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}"
     return f"{parts.scheme}://{host}{shown_port}"
