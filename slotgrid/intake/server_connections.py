@@ -7,7 +7,6 @@ keep the descriptors that they need.
 
 import asyncio
 import os
-import resource
 import time
 from typing import Any
 
@@ -22,6 +21,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from slotgrid.core.errors import InvalidSubmission
 from slotgrid.intake.problems import problem_response
+from slotgrid.runtime.descriptors import descriptor_limit, reserved_descriptors
 
 log = structlog.get_logger()
 
@@ -34,9 +34,6 @@ slow client can delay."""
 LINGER_S = 1.0
 """How long a connection stays half closed after an answer to an incomplete body. With an immediate
 close, the kernel answers the rest with a reset, and most clients lose the answer."""
-DESCRIPTORS_RESERVED = 256
-"""File descriptors that connections may not use; at most a quarter of the process's limit."""
-
 FREE_AGAIN = 32
 """Free descriptors above the reserve that end a shortage (hysteresis)."""
 COUNT_EVERY_S = 0.1
@@ -173,10 +170,10 @@ class OpenConnections:
     def _free_beside_reserve(self, new: Connection) -> int:
         """How many more connections may open; if negative, how many have to close."""
         opened = new.transport and new.transport.get_extra_info("socket")
-        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if not opened or most == resource.RLIM_INFINITY:
+        limit = descriptor_limit()
+        if not opened or limit is None:
             return FREE_AGAIN
-        usable = most - min(DESCRIPTORS_RESERVED, most // 4)
+        usable = limit - reserved_descriptors(limit)
         # The kernel assigns the lowest free number, so a low number means that few are in use.
         if not self._short and opened.fileno() < usable:
             return FREE_AGAIN

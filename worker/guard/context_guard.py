@@ -6,6 +6,7 @@ from collections.abc import Callable
 from slotgrid.core.task_parts import Traffic
 from worker.browser.context_proxy import ProxyOwner
 from worker.guard.connection import Connection
+from worker.guard.descriptors import DescriptorShare
 from worker.guard.requests import Request
 from worker.guard.routes import Route
 from worker.guard.rules import Refused, Rules
@@ -68,7 +69,7 @@ class ContextGuard:
     """Fulfils `ContextProxy`: a forward proxy on a port of its own.
 
     `on_refused` gets each refusal, the task's id, and whether it is worth a line in a log.
-    `limit`: bytes that a task may move.
+    `limit`: bytes that a task may move. `descriptors`: shared by all contexts.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class ContextGuard:
         on_refused: Callable[[Refused, str | None, bool], None],
         *,
         limit: int | None = None,
+        descriptors: DescriptorShare | None = None,
     ) -> None:
         self._rules = rules.with_exceptions(self._allows)
         self._route = route
         self._on_refused = on_refused
         self._limit = limit
+        self._descriptors = descriptors or DescriptorShare()
         self._task = TaskConnections(None, limit)
         self._port = 0
         self._listener: asyncio.Server | None = None
@@ -152,12 +155,14 @@ class ContextGuard:
         self._task.connected(upstream)
 
     def _accept(self) -> asyncio.Protocol:
-        if len(self._serving) >= MAX_CONNECTIONS:
+        held = len(self._serving)
+        if held >= MAX_CONNECTIONS or not self._descriptors.allows_one_more(held):
             return _Surplus()
-        stream = Stream(is_client=True)
+        stream = Stream(may_stay=lambda number: not self._descriptors.exceeded_by(number))
         connection = Connection(stream, self._rules, self._route, self)
         serving = asyncio.get_running_loop().create_task(connection.serve(), name="guard")
         self._serving[serving] = connection
+        self._descriptors.add()
         serving.add_done_callback(self._ended)
         return stream
 
@@ -167,6 +172,7 @@ class ContextGuard:
 
     def _ended(self, serving: asyncio.Task[None]) -> None:
         self._serving.pop(serving, None)
+        self._descriptors.remove()
 
     def _cut(self) -> None:
         for serving, connection in self._serving.items():

@@ -1,23 +1,38 @@
-"""The guard's share of file descriptors: pages must leave enough of them for the node's API."""
+"""The guard's share of file descriptors: pages must leave enough for the node's API.
 
-import errno
-import os
-import resource
+A client that is let in may have a connection to a target too, so each client counts twice.
+"""
 
-CLIENTS_SHARE = 1 / 2
-TARGETS_SHARE = 5 / 8
-"""Connections to targets get more, so that each client that was let in can have one."""
+from slotgrid.runtime.descriptors import descriptor_limit, reserved_descriptors
 
 
-def is_short(descriptor: int, share: float) -> bool:
-    """Whether so many descriptors are open that `descriptor`, a new one, exceeds the share.
+class DescriptorShare:
+    """What is left of the guard's share, a half of the limit, to all of its contexts together."""
 
-    The kernel assigns the lowest free number, so a high one means that many are in use.
-    """
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return most != resource.RLIM_INFINITY and descriptor >= most * share
+    def __init__(self) -> None:
+        self._clients = 0
 
+    def allows_one_more(self, held: int) -> bool:
+        """Whether a context that has `held` clients may have another.
 
-def too_many() -> OSError:
-    """The error for a connection that exceeds the guard's share."""
-    return OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        It may hold as many as it leaves to the others together, so that one context cannot take
+        all: alone it gets a half, two of them get a third each.
+        """
+        limit = descriptor_limit()
+        return limit is None or held < limit // 4 - self._clients
+
+    def exceeded_by(self, descriptor: int) -> bool:
+        """Whether a client with that `descriptor` must go, since the process has too many open.
+
+        The kernel assigns the lowest free number, so a high one means that many are in use.
+        """
+        limit = descriptor_limit()
+        return limit is not None and descriptor >= limit - reserved_descriptors(limit) * 2 // 3
+
+    def add(self) -> None:
+        """A client has connected."""
+        self._clients += 1
+
+    def remove(self) -> None:
+        """A client has gone."""
+        self._clients -= 1

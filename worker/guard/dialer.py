@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from aiohappyeyeballs import start_connection
 
-from worker.guard.descriptors import TARGETS_SHARE, is_short, too_many
 from worker.guard.rules import AddrInfo
 from worker.guard.streams import Stream
 
@@ -21,16 +20,13 @@ async def dial(
 ) -> Stream:
     """Connect to the first of the addresses that answers; with `tls`, as `host`.
 
-    Raises OSError, also when descriptors are short; TimeoutError, which is one, after CONNECT_S.
+    Raises OSError; TimeoutError, which is one, after CONNECT_S.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_S):
         connected = await start_connection(
             list(addresses), happy_eyeballs_delay=NEXT_ADDRESS_S, loop=loop
         )
-        if is_short(connected.fileno(), TARGETS_SHARE):
-            connected.close()
-            raise too_many()
         try:
             _, stream = await loop.create_connection(
                 Stream, sock=connected, ssl=tls, server_hostname=host if tls else None

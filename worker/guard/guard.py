@@ -14,6 +14,7 @@ from slotgrid.runtime.background import background
 from slotgrid.runtime.setting_choices import ProxyResolver
 from worker.browser.errors import ContextOptionsRefused
 from worker.guard.context_guard import ContextGuard
+from worker.guard.descriptors import DescriptorShare
 from worker.guard.environment import Bypass, node_route
 from worker.guard.routes import Route, ThroughProxy
 from worker.guard.rules import Refused, Resolve, Rules
@@ -47,6 +48,7 @@ class Guard:
             policy, node_port=node_port, machine=machine_addresses(), resolve=resolve
         )
         self._limit = limit
+        self._descriptors = DescriptorShare()
         self._on_refused = on_refused
         self._resolver = resolver
         self._guards: WeakSet[ContextGuard] = WeakSet()
@@ -85,7 +87,13 @@ class Guard:
                 guard.cut_idle()
 
     def _made(self, route: Route) -> ContextGuard:
-        guard = ContextGuard(self._rules, route, self._refused, limit=self._limit)
+        guard = ContextGuard(
+            self._rules,
+            route,
+            self._refused,
+            limit=self._limit,
+            descriptors=self._descriptors,
+        )
         self._guards.add(guard)
         return guard
 

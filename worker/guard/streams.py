@@ -1,9 +1,8 @@
 """One TCP connection as a stream: backpressure, counted bytes, and an end at any moment."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, Self, cast
-
-from worker.guard.descriptors import CLIENTS_SHARE, is_short
 
 BUFFER = 64 * 1024
 """Bytes that one direction of a connection holds while the other side is slow."""
@@ -19,14 +18,16 @@ class Meter(Protocol):
 class Stream(asyncio.Protocol):
     """A TCP connection. `read` and `write` raise ConnectionError once it is lost.
 
-    `received` counts bytes. `meter` counts them too, and those that were sent. `is_client`: one of
-    the browser, which ends at once when descriptors are short.
+    `received` counts bytes. `meter` counts them too, and those that were sent. `may_stay` gets the
+    descriptor of the new connection, which ends at once if the answer is no.
     """
 
-    def __init__(self, meter: Meter | None = None, *, is_client: bool = False) -> None:
+    def __init__(
+        self, meter: Meter | None = None, *, may_stay: Callable[[int], bool] | None = None
+    ) -> None:
         self.received = 0
         self.meter = meter
-        self._is_client = is_client
+        self._may_stay = may_stay
         self._transport: asyncio.Transport | None = None
         self._chunks: list[bytes] = []
         self._held = 0
@@ -41,9 +42,7 @@ class Stream(asyncio.Protocol):
         """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's has no such base
         self._transport.set_write_buffer_limits(high=BUFFER)
-        if self._is_client and is_short(self.descriptor, CLIENTS_SHARE):
-            self._transport.abort()
-        if self._cut:
+        if self._cut or not (self._may_stay is None or self._may_stay(self.descriptor)):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
