@@ -26,6 +26,7 @@ from slotgrid.runtime.memory_usage import memory_used_percent
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.setting_choices import Sandbox
 from slotgrid.runtime.settings import Settings, SettingsError
+from worker.actions.function_files import FunctionFiles
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
@@ -34,6 +35,7 @@ from worker.guard.guard import Guard
 from worker.health import WorkerHealth
 from worker.memory_limit import guard_memory
 from worker.plain.child_processes import PlainProcesses
+from worker.recipes.commands import commands_function
 from worker.registry.loader import LoaderSettings
 from worker.registry.loaders_by_suffix import loaders
 from worker.registry.registry import Registry
@@ -243,7 +245,10 @@ def functions_registry(settings: Settings, plain: PlainProcesses) -> Registry:
         pools=settings.pools,
         environment=environment(),
     )
-    return Registry(settings.functions_dir, loaders(terms, plain.run))
+    commands = commands_function(
+        FunctionFiles(settings.functions_dir), group=settings.group, contract=settings.contract
+    )
+    return Registry(settings.functions_dir, loaders(terms, plain.run), [commands])
 
 
 def launch_plan(settings: Settings) -> LaunchPlan:

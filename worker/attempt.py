@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,6 +30,8 @@ from worker.registry.runnable import Runnable
 from worker.registry.services import Services
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 FAILURE_ARTIFACTS = 10
 """Of a task's limit of files and steps, the reserve for the files that the node saves after a
@@ -102,6 +104,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     _outputs_size: int = 0
     _counted: bool = False
     _allowed: frozenset[tuple[str, int]] = frozenset()
+    _shared: dict[Callable[[], Any], Any] | None = None
 
     def __repr__(self) -> str:
         return f"Attempt({self.task!r})"
@@ -189,6 +192,15 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     def task_id(self) -> str:
         """The task's UUIDv7."""
         return self.task.id
+
+    def shared(self, kind: Callable[[], T]) -> T:
+        """The attempt's one object of that class, made at the first call."""
+        if self._shared is None:
+            self._shared = {}
+        if kind not in self._shared:
+            self._shared[kind] = kind()
+        found: T = self._shared[kind]
+        return found
 
     def allow_address(self, url: str) -> None:
         """Let the pages reach the host and port of `url`. Raises ValueError without them."""

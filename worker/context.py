@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from playwright.async_api import BrowserContext, Page
@@ -13,7 +13,7 @@ from slotgrid.core.errors import FunctionFailed, InvalidInput, OutputInvalid
 from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.task import MAIN_STEP, cut_line
-from slotgrid.core.task_parts import Artifact
+from slotgrid.core.task_parts import Artifact, Step
 from slotgrid.function import InputRefused
 from worker.attempt import RunningAttempt
 from worker.json_values import plain_json
@@ -22,6 +22,7 @@ from worker.steps import StepScope
 
 CALL_DEPTH = 10
 RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk", "state", "step"})
+T = TypeVar("T")
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 
@@ -150,6 +151,28 @@ class RunContext(msgspec.Struct, eq=False):
             result, _ = checked_output(callee.spec, returned)
             scope.set_output(result)
         return result
+
+    def shared(self, kind: Callable[[], T]) -> T:
+        """The attempt's one object of that class, which all of its functions share."""
+        return self._attempt.shared(kind)
+
+    @property
+    def is_outermost(self) -> bool:
+        """Whether the function is the task's own, not called by another."""
+        return not self._stack
+
+    def add_step(self, name: str, *, action: str | None) -> Step:
+        """Add a pending step of this function to the task. Raises KeepsTooMuch."""
+        inner = name if self.is_outermost else f"{self._step}.{name}"
+        return self._attempt.add_step(self._runnable.spec.name, name=inner, action=action)
+
+    def running(self, step: Step, given: Any) -> StepScope:
+        """Run a step of this function; see StepScope."""
+        return StepScope(self._attempt, step, given)
+
+    def within(self, step: Step) -> "RunContext":
+        """The context of a step of this function: lines of its log belong to the step."""
+        return RunContext(self._attempt, self._runnable, step.name, self._stack)
 
     @property
     def _path(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import MAIN_STEP
 from slotgrid.function import InputRefused
 from worker import tracebacks
+from worker.actions.errors import ActionFailed
 from worker.attempt import RunningAttempt
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import Loss
@@ -150,7 +151,7 @@ def in_words(error: BaseException) -> str:
     text = error.detail if isinstance(error, ServiceError) else tracebacks.text_of(error)
     if isinstance(error, PlaywrightError):
         text = text.strip().splitlines()[0] if text.strip() else "Playwright failed"
-    elif not isinstance(error, ServiceError | RemoteError | InputRefused):
+    elif not isinstance(error, ServiceError | RemoteError | InputRefused | ActionFailed):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return well_formed(text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …")
 

@@ -40,10 +40,10 @@ from worker.plain.messages import (
     ToChild,
     encode,
 )
-from worker.registry.python.binding import read_binding
 from worker.registry.python.generation import Generation
 from worker.registry.python.marks import marked_in
 from worker.registry.sources import Snapshot, SourceFile
+from worker.signatures.binding import read_binding
 from worker.tracebacks import format_traceback, text_of
 
 _LONGEST_LINE = 64 * 1024

@@ -40,9 +40,14 @@ class Assembly:
     """The contents in use, by file."""
 
 
-def assemble(files: Mapping[str, LoadedFile], in_use: Mapping[str, FileContents]) -> Assembly:
+def assemble(
+    files: Mapping[str, LoadedFile],
+    in_use: Mapping[str, FileContents],
+    built_in: Mapping[str, Runnable],
+) -> Assembly:
     """Merge the files in the order of their names. `in_use`: the contents in use before, by file.
 
+    `built_in` has the functions that no file defines; a file that does is broken.
     If two files define the same tag or service, the first keeps it and the second is broken. If
     two files give the same function, that one keeps the name whose function is in use; if none
     is, both are broken. A broken file keeps its last good contents if these are still valid.
@@ -60,6 +65,8 @@ def assemble(files: Mapping[str, LoadedFile], in_use: Mapping[str, FileContents]
             fault = _taken(contents, tags, services)
             if contents.function is not None:
                 fault = fault or rivals.get(path, "")
+                if contents.function.spec.name in built_in:
+                    fault = f"`{contents.function.spec.name}` is built in; choose another name"
             if fault:
                 errors.setdefault(path, fault)
                 continue
@@ -78,9 +85,10 @@ def assemble(files: Mapping[str, LoadedFile], in_use: Mapping[str, FileContents]
                 functions[function.spec.name] = function
                 break
             errors.setdefault(path, f"requires the service `{unknown[0]}`, which no file defines")
-    for path, surplus, error in _surplus(chosen, functions):
+    for path, surplus, error in _surplus(chosen, functions, built_in):
         del functions[surplus]
         errors.setdefault(path, error)
+    functions |= built_in
     return Assembly(
         functions=_sorted(functions),
         tags=_sorted(tags),
@@ -94,11 +102,13 @@ def assemble(files: Mapping[str, LoadedFile], in_use: Mapping[str, FileContents]
 
 
 def _surplus(
-    chosen: Mapping[str, FileContents], functions: Mapping[str, Runnable]
+    chosen: Mapping[str, FileContents],
+    functions: Mapping[str, Runnable],
+    built_in: Mapping[str, Runnable],
 ) -> list[tuple[str, str, str]]:
     """The file and name of each function above the limits of a link, and the reason."""
     surplus: list[tuple[str, str, str]] = []
-    count = size = 0
+    count, size = len(built_in), sum(one.link_bytes for one in built_in.values())
     for path, contents in chosen.items():
         if contents.function is None or contents.function.spec.name not in functions:
             continue

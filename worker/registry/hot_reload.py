@@ -10,6 +10,7 @@ from worker.registry.assembly import Assembly, LoadedFile, assemble
 from worker.registry.bounded_calls import in_thread
 from worker.registry.definitions import FileContents, FileFault
 from worker.registry.loader import Loader, ReadFile
+from worker.registry.runnable import Runnable
 from worker.registry.sources import Snapshot
 
 IMPORT_TIMEOUT_S = 10.0
@@ -33,13 +34,20 @@ class HotReload:
     """Loads a folder's files on each call; a broken file keeps its last good contents.
 
     A file is imported again only if its text or its helpers changed, its last load failed, or
-    that load timed out and its backoff has ended. `loaders` has the loader of each suffix.
+    that load timed out and its backoff has ended. `loaders` has the loader of each suffix,
+    `built_in` the functions that no file defines.
     """
 
     def __init__(
-        self, loaders: Mapping[str, Loader], *, import_timeout_s: float, retry_import: Backoff
+        self,
+        loaders: Mapping[str, Loader],
+        built_in: Mapping[str, Runnable],
+        *,
+        import_timeout_s: float,
+        retry_import: Backoff,
     ) -> None:
         self._loaders = loaders
+        self._built_in = built_in
         self._import_timeout_s = import_timeout_s
         self._retry_import = retry_import
         self._tried: dict[str, _Tried] = {}
@@ -52,7 +60,8 @@ class HotReload:
     async def load(self, snapshot: Snapshot, in_use: Mapping[str, FileContents]) -> Assembly:
         """Import the files that need it, and merge all. `in_use`: the contents in use, by file."""
         tried = await self._try_files(snapshot, in_use)
-        assembly = assemble({path: look.offer for path, look in tried.items()}, in_use)
+        offers = {path: look.offer for path, look in tried.items()}
+        assembly = assemble(offers, in_use, self._built_in)
         self._tried = {
             path: _without_last_good(look, path, assembly) for path, look in tried.items()
         }

@@ -1,7 +1,7 @@
 """The functions that this worker offers: finds, checks and hot-reloads them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,13 +27,14 @@ log = structlog.get_logger()
 class Registry:
     """The functions, tags and services of a folder. Fulfils `slotgrid.core.spec.Catalog`.
 
-    `loaders` has the loader of each suffix.
+    `loaders` has the loader of each suffix, `built_in` the functions that no file defines.
     """
 
     def __init__(
         self,
         folder: Path,
         loaders: Mapping[str, Loader],
+        built_in: Collection[Runnable] = (),
         *,
         import_timeout_s: float = IMPORT_TIMEOUT_S,
         retry_import: Backoff = RETRY_IMPORT,
@@ -42,7 +43,10 @@ class Registry:
         self._loaders = loaders
         self._references = {suffix: one.references for suffix, one in loaders.items()}
         self._hot_reload = HotReload(
-            loaders, import_timeout_s=import_timeout_s, retry_import=retry_import
+            loaders,
+            {one.spec.name: one for one in built_in},
+            import_timeout_s=import_timeout_s,
+            retry_import=retry_import,
         )
         self._snapshot = Snapshot(self._folder, {})
         self._assembly = Assembly()

@@ -6,10 +6,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from slotgrid.function import Context
-from worker.registry.python.binding import Binding
 from worker.registry.python.generation import Generation
 from worker.registry.runnable import Runnable
 from worker.registry.sources import Snapshot
+from worker.signatures.binding import Binding
 
 RunPlain = Callable[["PythonFunction", Context, Mapping[str, Any]], Awaitable[Any]]
 """Runs a plain function with a valid input, outside of the event loop."""

@@ -17,13 +17,13 @@ from worker.registry.definitions import (
     TagDefinition,
 )
 from worker.registry.loader import LoaderSettings, ReadFile, function_name
-from worker.registry.python.binding import SignatureFault
 from worker.registry.python.function import PythonFunction, RunPlain
 from worker.registry.python.generation import Generation
 from worker.registry.python.imports import imported_files
 from worker.registry.python.marks import marked_in
-from worker.registry.python.signature import describe, read_signature
 from worker.registry.sources import Snapshot
+from worker.signatures.binding import SignatureFault
+from worker.signatures.signature import describe, read_signature
 
 
 @dataclass(frozen=True)

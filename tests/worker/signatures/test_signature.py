@@ -13,7 +13,7 @@ from slotgrid.core.errors import InvalidInput
 from slotgrid.core.event_log import NotJson
 from slotgrid.function import Context, Meta, Secret
 from worker.json_values import plain_json
-from worker.registry.python.signature import describe, read_signature
+from worker.signatures.signature import describe, read_signature
 
 
 class Colour(enum.Enum):

@@ -12,7 +12,7 @@ from slotgrid.core.errors import Violation
 from slotgrid.core.event_log import NotJson
 from slotgrid.core.schema import JsonSchema, Schema, SchemaFault
 from worker.json_values import plain_json
-from worker.registry.python.binding import (
+from worker.signatures.binding import (
     Binding,
     SignatureFault,
     annotation_of,

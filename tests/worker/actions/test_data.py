@@ -1,0 +1,24 @@
+"""Values and control."""
+
+import pytest
+
+from tests.worker.actions.conftest import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_sleep(world: World) -> None:
+    assert await world.example("sleep") == [None]
+
+
+async def test_log(world: World) -> None:
+    assert await world.example("log", name="Ada") == [None]
+
+
+async def test_emit(world: World) -> None:
+    assert await world.example("emit") == [None]
+
+
+async def test_a_reserved_kind_of_event_is_refused_in_words(world: World) -> None:
+    failure = await world.failure(("emit", {"kind": "done", "text": "too early"}))
+    assert "'done' cannot be the kind of an event" in failure

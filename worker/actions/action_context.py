@@ -1,0 +1,57 @@
+"""What an action gets: the context of its function, and the browser work of the task so far."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from playwright.async_api import Page
+
+from slotgrid.function import Context
+from worker.actions.browser_session import BrowserSession
+from worker.actions.function_files import FunctionFiles
+
+T = TypeVar("T")
+
+
+class StepContext(Context, Protocol):
+    """The context of a step: that of a function, with what the functions of a task share."""
+
+    def shared(self, kind: Callable[[], T]) -> T:
+        """The task's one object of that class, made at the first call in this attempt."""
+
+
+class ActionContext:
+    """The first argument of every action.
+
+    `context` is the function's, whose lines belong to the step. `files` reads the functions
+    folder. `variables` are the recipe's, which `set` changes.
+    """
+
+    def __init__(
+        self,
+        context: StepContext,
+        *,
+        files: FunctionFiles,
+        variables: dict[str, Any],
+    ) -> None:
+        self.context = context
+        self.files = files
+        self.variables = variables
+        self.session: BrowserSession = context.shared(BrowserSession)
+
+    async def page(self) -> Page:
+        """The current tab; the first call opens the task's browser context.
+
+        Raises TabClosed if the tab was closed and no other is open.
+        """
+        return await self.session.page(self.context)
+
+    async def within(self, seconds: float, work: Awaitable[T], *, what: str) -> T:
+        """Await `work` for so many seconds, and no longer than the task may run.
+
+        Raises StepTimeout, which says `what` was waited for.
+        """
+        return await self.session.within(self.context, seconds, work, what=what)
+
+    async def call(self, function: str, given: Mapping[str, Any]) -> Any:
+        """Run a function in this slot, as a step of this task."""
+        return await self.context.call(function, given)

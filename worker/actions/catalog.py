@@ -1,0 +1,23 @@
+"""Every action, by name."""
+
+from collections.abc import Mapping
+from functools import cache
+from types import ModuleType
+
+from worker.actions import data, navigation
+from worker.actions.action import Action, actions_of
+
+THEMES: tuple[ModuleType, ...] = (navigation, data)
+"""The modules with actions, in the order of the documentation."""
+
+
+@cache
+def actions() -> Mapping[str, Action]:
+    """Every action by its name, in the order of the themes. Built at the first call."""
+    found: dict[str, Action] = {}
+    for theme in THEMES:
+        for one in actions_of(theme):
+            if one.name in found:
+                raise ValueError(f"{theme.__name__} defines {one.name} again")
+            found[one.name] = one
+    return found

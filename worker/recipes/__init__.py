@@ -1,0 +1,1 @@
+"""Runs recipes and lists of commands: steps of actions, in one slot and browser context."""

@@ -1,0 +1,1 @@
+"""The parameters and results of Python functions: their JSON Schemas, and arguments from JSON."""
