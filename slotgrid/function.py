@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Never, TypeVar, overload
 from msgspec import Meta
 
 from slotgrid.core.deadlines import Deadline
-from slotgrid.core.task_parts import FILE_LIMIT, Artifact
+from slotgrid.core.task_parts import FILE_LIMIT, Artifact, FileData
 from slotgrid.function_context import Context, NodeFacts, PlainContext
 from slotgrid.function_errors import InputRefused, OptionRefused
 from slotgrid.url_credentials import SECRET_PART, URL_PASSWORD
@@ -29,6 +29,7 @@ __all__ = [
     "Artifact",
     "Context",
     "Deadline",
+    "FileData",
     "FunctionOptions",
     "InputRefused",
     "Meta",

@@ -4,10 +4,11 @@ Import them from `slotgrid.function`, which also has the decorators.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 from slotgrid.core.deadlines import Deadline
-from slotgrid.core.task_parts import Artifact
+from slotgrid.core.task_parts import Artifact, FileData
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
@@ -97,11 +98,18 @@ class Context(Protocol):
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line into the task's log."""
 
-    async def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
+    @property
+    def file_limit_bytes(self) -> int:
+        """The largest file that the task may save: the worker's ARTIFACT_LIMIT."""
+
+    async def save(self, name: str, data: FileData, *, replace: bool = True) -> Artifact:
         """Save a file as an artifact; its `name` is `name` as every file system takes it.
 
-        A second file of that name replaces the first, or without `replace` gets a number:
-        `Report (1).pdf`. Raises ValueError for more than `FILE_LIMIT` bytes, or too many files.
+        `data` is bytes, text, the path of a file (it is copied), an open binary file (it is read
+        from its position) or an asynchronous iterator of bytes; the last three are read in pieces
+        of 1 MiB. A second file of that name replaces the first, or without `replace` gets a number:
+        `Report (1).pdf`. Raises ValueError for data that cannot be read, more than
+        `file_limit_bytes`, or too many files.
         """
 
     def allow_address(self, url: str) -> None:
@@ -151,9 +159,13 @@ class PlainContext(Protocol):
     def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line into the task's log."""
 
-    def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
+    def save(
+        self, name: str, data: bytes | str | Path | BinaryIO, *, replace: bool = True
+    ) -> Artifact:
         """Save a file as an artifact; its `name` is `name` as every file system takes it.
 
-        A second file of that name replaces the first, or without `replace` gets a number:
-        `Report (1).pdf`. Raises ValueError for more than `FILE_LIMIT` bytes, or too many files.
+        `data` is bytes, text, the path of a file (it is copied) or an open binary file (it is read
+        from its position). A second file of that name replaces the first, or without `replace` gets
+        a number: `Report (1).pdf`. Raises ValueError for data that cannot be read, more than
+        ARTIFACT_LIMIT bytes, or too many files.
         """

@@ -13,7 +13,7 @@ from playwright.async_api import Page
 from slotgrid.core.deadlines import Deadline
 from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.task import Task
-from slotgrid.core.task_parts import Artifact, Step
+from slotgrid.core.task_parts import Artifact, FileData, Step
 from slotgrid.function import OptionRefused
 from slotgrid.net.addresses import AddressPolicy
 from slotgrid.records.artifacts import ArtifactStore
@@ -249,7 +249,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         if self._emitted % YIELD_EVERY == 0:
             await asyncio.sleep(0)
 
-    async def save(self, given: str, data: bytes | str, *, replace: bool) -> Artifact:
+    async def save(self, given: str, data: FileData, *, replace: bool) -> Artifact:
         """Save a file as the task's artifact, under the name that `given` makes.
 
         Raises KeepsTooMuch, ArtifactFault or ArtifactNotWritten.

@@ -13,7 +13,7 @@ from slotgrid.core.errors import FunctionFailed, InvalidInput, OutputInvalid
 from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.task import MAIN_STEP, cut_line
-from slotgrid.core.task_parts import Artifact, Step
+from slotgrid.core.task_parts import Artifact, FileData, Step
 from slotgrid.function import InputRefused
 from worker.attempt import RunningAttempt
 from worker.json_values import plain_json
@@ -113,7 +113,12 @@ class RunContext(msgspec.Struct, eq=False):
         self._attempt.task.log(line, stream=stream, step=self._step)
         await self._attempt.emit_event("log", {"text": line, "data": {"stream": stream}})
 
-    async def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
+    @property
+    def file_limit_bytes(self) -> int:
+        """The largest file that the task may save."""
+        return self._attempt.parts.artifacts.limits.file_bytes
+
+    async def save(self, name: str, data: FileData, *, replace: bool = True) -> Artifact:
         """Save a file as the task's artifact and emit an `artifact` event."""
         attempt = self._attempt
         attempt.check_open()

@@ -8,7 +8,8 @@ from balancer.fleet.worker_requests import WorkerGone, WorkerRequest
 from slotgrid.core.errors import Gone, Internal, WorkerLost
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import Task
-from slotgrid.records.artifacts import ArtifactFault, ArtifactNotWritten, ArtifactStore
+from slotgrid.records.artifact_limits import ArtifactFault
+from slotgrid.records.artifacts import ArtifactNotWritten, ArtifactStore
 from slotgrid.wire.messages import Reply
 
 

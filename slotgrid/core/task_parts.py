@@ -1,9 +1,10 @@
 """The parts of a task: its source, attempts, steps and artifacts."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import msgspec
@@ -14,7 +15,9 @@ from slotgrid.core.errors import ServiceError
 from slotgrid.core.task_states import StepState
 
 FILE_LIMIT = 100 * 1024 * 1024
-"""Bytes of one file that a task saves."""
+"""Bytes of one file that a task saves, unless ARTIFACT_LIMIT sets another limit."""
+FileData = bytes | str | Path | BinaryIO | AsyncIterable[bytes]
+"""What a file is saved from; all but bytes and text are read in pieces."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from slotgrid.intake.node_parts import FilesElsewhere, Node, Served
 from slotgrid.intake.openapi_document import NO_COMPONENTS
 from slotgrid.net.addresses import AddressPolicy
 from slotgrid.node.health import VERSION, NodeHealth
+from slotgrid.records.artifact_limits import ArtifactLimits
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.history import History
 from slotgrid.records.task_repository import TaskRepository
@@ -78,7 +79,13 @@ class NodeProcess(ABC):
         self._drain = drain
         self.status = NodeStatus(self._status_changed)
         self.address_policy = _address_policy(settings.allowed_private_networks)
-        self.artifacts = ArtifactStore(settings.data_dir / "artifacts")
+        self.artifacts = ArtifactStore(
+            settings.data_dir / "artifacts",
+            ArtifactLimits(
+                file_bytes=settings.artifact_limit_bytes,
+                task_bytes=settings.task_artifacts_limit_bytes,
+            ),
+        )
         self.history = History(
             limit=settings.history_limit, ttl_s=settings.history_ttl_s, forget=self._forget
         )

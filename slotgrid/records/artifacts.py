@@ -6,15 +6,17 @@ import shutil
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from slotgrid.core.event_log import well_formed
 from slotgrid.core.task import Task
-from slotgrid.core.task_parts import FILE_LIMIT, Artifact
+from slotgrid.core.task_parts import Artifact, FileData
+from slotgrid.records.artifact_limits import ArtifactFault, ArtifactLimits
+from slotgrid.records.file_data import Content, UnusableFile, opened, whole
 from slotgrid.records.file_names import is_file_name
 from slotgrid.records.shared_files import File, SharedFiles, is_file, partial_path
 from slotgrid.runtime.safe_paths import inside
+from slotgrid.runtime.threads import in_thread
 
-TASK_LIMIT = 1024 * 1024 * 1024
 INLINE_LIMIT = 64 * 1024
 COMPRESSED_TYPES = {
     "gzip": "application/gzip",
@@ -22,10 +24,6 @@ COMPRESSED_TYPES = {
     "xz": "application/x-xz",
     "br": "application/x-brotli",
 }
-
-
-class ArtifactFault(ValueError):
-    """A file is refused for its name or its size."""
 
 
 class ArtifactNotWritten(RuntimeError):
@@ -39,12 +37,9 @@ class ArtifactStore:
     with `clear`.
     """
 
-    def __init__(
-        self, folder: Path, *, file_limit: int = FILE_LIMIT, task_limit: int = TASK_LIMIT
-    ) -> None:
+    def __init__(self, folder: Path, limits: ArtifactLimits | None = None) -> None:
         self._folder = folder
-        self._file_limit = file_limit
-        self._task_limit = task_limit
+        self.limits = limits or ArtifactLimits()
         self.shared: SharedFiles | None = None
         """Storage of durable tasks' files that every node can read, if there is one."""
 
@@ -85,22 +80,25 @@ class ArtifactStore:
             return path
         return None if self.shared is None else await self.shared.open(task_id, name)
 
-    async def save(self, task: Task, name: str, data: bytes | str) -> Artifact:
+    async def save(self, task: Task, name: str, data: FileData) -> Artifact:
         """Save a file of the task; it replaces a file of the same name.
 
-        `name` is one that `file_names.file_name` made. Raises ArtifactFault for another name or
-        for too many bytes, ArtifactNotWritten when the disk fails.
+        `name` is one that `file_names.file_name` made. Raises ArtifactFault for another name, for
+        data that cannot be read or for too many bytes, ArtifactNotWritten when the disk fails.
         """
         _check_name(name)
-        content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
-        self._check_size(task, name, len(content))
-        path = self.path(task.id, name)
-        with _disk_faults(name):
-            if len(content) > INLINE_LIMIT:
-                await asyncio.to_thread(_write, path, content)
-            else:  # cheaper than a switch to a thread
-                _write(path, content)
-        return _noted(task, name, len(content))
+        content = whole(data)
+        if content is not None and len(content) <= INLINE_LIMIT:
+            with self.limits.writing(task, name) as growth, _disk_faults(name):
+                growth.add(len(content))
+                # Cheaper than a switch to a thread.
+                _write(self.path(task.id, name), content)
+            return _noted(task, name, len(content))
+        try:
+            async with opened(data if content is None else content) as opened_data:
+                return await self._write_pieces(task, name, opened_data)
+        except UnusableFile as cause:
+            raise ArtifactFault(f"{name!r} cannot be saved: {cause}") from cause
 
     async def receive(self, task: Task, name: str, pieces: AsyncIterator[bytes]) -> Artifact:
         """Save a file that arrives in pieces from another node.
@@ -108,27 +106,27 @@ class ArtifactStore:
         Raises ArtifactFault, or ArtifactNotWritten when the disk fails.
         """
         _check_name(name)
-        path = self.path(task.id, name)
-        partial = partial_path(path)
-        size = 0
-        with _disk_faults(name):
-            try:
-                async for piece in pieces:
-                    size += len(piece)
-                    self._check_size(task, name, size)
-                    await asyncio.to_thread(_append, partial, piece)
-                await asyncio.to_thread(_put_in_place, partial, path)
-            finally:
-                partial.unlink(missing_ok=True)
-        return _noted(task, name, size)
+        return await self._write_pieces(task, name, Content(pieces))
 
-    def _check_size(self, task: Task, name: str, size: int) -> None:
-        others = sum(file.size for file in task.artifacts.values() if file.name != name)
-        if size > self._file_limit or others + size > self._task_limit:
-            raise ArtifactFault(
-                f"{name} has {size} bytes; a file may have {self._file_limit}, "
-                f"all files of a task {self._task_limit}"
-            )
+    async def _write_pieces(self, task: Task, name: str, content: Content) -> Artifact:
+        path = self.path(task.id, name)
+        with self.limits.writing(task, name) as growth, _disk_faults(name):
+            if content.size is not None:
+                growth.check(content.size)
+            partial = partial_path(path)
+            try:
+                file = await in_thread(_create, partial)
+                try:
+                    async for piece in content.pieces:
+                        growth.add(len(piece))
+                        await in_thread(file.write, piece)
+                finally:
+                    await in_thread(file.close)
+                partial.replace(path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+        return _noted(task, name, growth.size)
 
     def new_path(self, task: Task, name: str) -> Path:
         """Path where another program may write a file of the task; call `adopt` afterwards."""
@@ -137,8 +135,18 @@ class ArtifactStore:
         return path
 
     def adopt(self, task: Task, path: Path) -> Artifact:
-        """Add a file that was written at `new_path` to the task's artifacts."""
-        return _noted(task, path.name, path.stat().st_size)
+        """Add a file that was written at `new_path` to the task's artifacts.
+
+        Raises ArtifactFault for too many bytes; the file is removed then.
+        """
+        size = path.stat().st_size
+        with self.limits.writing(task, path.name) as growth:
+            try:
+                growth.add(size)
+            except ArtifactFault:
+                path.unlink()
+                raise
+        return _noted(task, path.name, size)
 
     def path(self, task_id: str, name: str) -> Path:
         """Local path of a file of the task. Raises OutsideFolder."""
@@ -192,15 +200,9 @@ def _write(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _append(partial: Path, piece: bytes) -> None:
+def _create(partial: Path) -> BinaryIO:
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("ab") as file:
-        file.write(piece)
-
-
-def _put_in_place(partial: Path, path: Path) -> None:
-    _append(partial, b"")  # an empty file has no pieces: create it
-    partial.replace(path)
+    return partial.open("xb")
 
 
 def _check_name(name: str) -> None:

@@ -223,6 +223,21 @@ class Settings:
         "s3://bucket/prefix (needs the extra slotgrid[s3]; AWS_* in the environment).",
         derive=lambda above: None,
     )
+    artifact_limit_bytes: int = setting(
+        a.size_bytes(1024, 2**50),
+        "100mb",
+        "Largest file that a task saves, also a file that its page downloads.",
+        unit="b, kb, mb, gb",
+        env="ARTIFACT_LIMIT",
+    )
+    task_artifacts_limit_bytes: int = setting(
+        a.size_bytes(1024, 2**50),
+        "1gb",
+        "Size of all files of one task together. A balancer copies the files of durable tasks: "
+        "set both limits there to those of its workers.",
+        unit="b, kb, mb, gb",
+        env="TASK_ARTIFACTS_LIMIT",
+    )
     webhook_secret: str | None = setting(
         a.optional(a.text("whsec_ and base64, or any text", a.KEY)),
         "made at first start, kept in the database",

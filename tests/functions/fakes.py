@@ -9,7 +9,8 @@ from typing import Any, Literal
 from playwright.async_api import BrowserContext, Page
 
 from slotgrid.core.deadlines import Deadline
-from slotgrid.core.task_parts import Artifact
+from slotgrid.core.task_parts import FILE_LIMIT, Artifact, FileData
+from slotgrid.records.file_data import opened
 from slotgrid.records.file_names import file_name, numbered
 
 
@@ -69,7 +70,12 @@ class RecordingContext:
         """Keep the line."""
         self.lines.append(f"{stream}: {line}")
 
-    async def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
+    @property
+    def file_limit_bytes(self) -> int:
+        """The limit of a worker without settings."""
+        return FILE_LIMIT
+
+    async def save(self, name: str, data: FileData, *, replace: bool = True) -> Artifact:
         """Keep the file."""
         name = free = file_name(name)
         for number in count(1):
@@ -77,7 +83,8 @@ class RecordingContext:
                 break
             free = numbered(name, number)
         name = free
-        content = data.encode() if isinstance(data, str) else data
+        async with opened(data) as source:
+            content = b"".join([piece async for piece in source.pieces])
         self.saved[name] = content
         return Artifact(name, len(content), "application/octet-stream", f"/artifacts/{name}")
 

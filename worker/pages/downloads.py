@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.async_api import Download, Error
 
-from slotgrid.function import FILE_LIMIT, Artifact, Context
+from slotgrid.function import Artifact, Context
 from worker.pages.errors import DownloadFailed
 
 PROBE_S = 0.1
@@ -16,28 +16,29 @@ RESERVE_S = 1.0
 
 
 async def save_download(
-    context: Context, download: Download, *, limit_bytes: int = FILE_LIMIT
+    context: Context, download: Download, *, limit_bytes: int | None = None
 ) -> Artifact:
     """Wait for the end of a download and save its bytes, as the browser stores them.
 
     The name is the one that the browser suggests; several of one name in a task get numbers:
     `Report.pdf`, `Report (1).pdf`. Raises DownloadFailed for one that breaks off, exceeds
-    `limit_bytes` (it is cancelled then, also if it has no end), or takes longer than the task may.
+    `limit_bytes` (it is cancelled then, also if it has no end; None: the task's own limit), or
+    takes longer than the task may.
     """
+    limit_bytes = context.file_limit_bytes if limit_bytes is None else limit_bytes
     name = download.suggested_filename
     try:
         await _until_ended(context, download, limit_bytes)
         path = await download.path()
         if (await asyncio.to_thread(path.stat)).st_size > limit_bytes:
             raise _too_large(name, limit_bytes)
-        data = await asyncio.to_thread(path.read_bytes)
+        return await context.save(name, path, replace=False)
     except OSError as cause:
         reason = cause.strerror or type(cause).__name__
         raise DownloadFailed(f"the download {name!r} cannot be read: {reason}") from cause
     finally:
         with suppress(Error):  # the page may be closed; its files go with its context
             await download.delete()
-    return await context.save(name, data, replace=False)
 
 
 async def _until_ended(context: Context, download: Download, limit_bytes: int) -> None:

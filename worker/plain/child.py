@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TextIO
@@ -72,10 +72,19 @@ class Channel:
         return TO_CHILD.decode(self._read(length))
 
     def call(self, message: ContextCall) -> Answer:
-        """Send a request and wait for its answer. Raises FrameTooLarge or WorkerGone."""
+        """Send a request and wait for its answer. Raises FrameTooLarge or ParentGone."""
+        return self.call_in_pieces([message])
+
+    def call_in_pieces(self, messages: Iterable[ContextCall]) -> Answer:
+        """Send a request that takes several messages, until one is answered for good."""
+        answer: ToChild = Answer()
         with self._turn:
-            self._socket.sendall(encode(message))
-            answer = self.receive()
+            for message in messages:
+                self._socket.sendall(encode(message))
+                answer = self.receive()
+                assert isinstance(answer, Answer)
+                if answer != Answer():
+                    break
         assert isinstance(answer, Answer)
         return answer
 

@@ -7,7 +7,9 @@ import socket
 import sys
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -110,7 +112,7 @@ class ChildProcess:
         try:
             await self._send(attempt)
             while isinstance(message := await self._receive(), ContextCall):
-                await self._send(await _said(context, message))
+                await self._send(await self._said(context, message))
         finally:
             self._context = None
         self.fit = True
@@ -118,6 +120,33 @@ class ChildProcess:
             raise _error_of(self.function.spec.name, message)
         assert isinstance(message, Returned)
         return msgspec.json.decode(message.result)
+
+    async def _said(self, context: Context, message: ContextCall) -> Answer:
+        """Call the context's method, and wait until there is room for more."""
+        arguments = msgspec.json.decode(message.arguments)
+        if message.path is not None:
+            arguments["data"] = Path(message.path)
+        elif message.more:
+            arguments["data"] = self._pieces(message)
+        elif message.content is not None:
+            arguments["data"] = message.content
+        try:
+            said = await getattr(context, message.method)(**arguments)
+        except (ValueError, RuntimeError) as error:  # a reserved kind, a bad name; the task's end
+            return Answer(refused=str(error))
+        return Answer(file=said if message.method == "save" else None)
+
+    async def _pieces(self, first: ContextCall) -> AsyncIterator[bytes]:
+        """The content of a large file; each next piece is requested when the last is written."""
+        message: FromChild = first
+        while isinstance(message, ContextCall):
+            if message.broken is not None:
+                raise ValueError(message.broken)
+            yield message.content or b""
+            if not message.more:
+                return
+            await self._send(Answer())
+            message = await self._receive()
 
     def kill(self) -> None:
         """Kill the process and all processes of its group, at once."""
@@ -213,18 +242,6 @@ async def _spawn(theirs: socket.socket) -> Process:
         start_new_session=True,  # so that a kill of its group includes its own children
         env={key: value for key, value in os.environ.items() if key not in NOT_FOR_CHILDREN},
     )
-
-
-async def _said(context: Context, message: ContextCall) -> Answer:
-    """Call the context's method, and wait until there is room for more."""
-    arguments = msgspec.json.decode(message.arguments)
-    if message.content is not None:
-        arguments["data"] = message.content
-    try:
-        said = await getattr(context, message.method)(**arguments)
-    except (ValueError, RuntimeError) as error:  # a reserved kind, a bad name; the task's end
-        return Answer(refused=str(error))
-    return Answer(file=said if message.method == "save" else None)
 
 
 def _error_of(name: str, raised: Raised) -> Exception:

@@ -1,11 +1,14 @@
 """The context of a plain function, in its child process."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Protocol
 
 from slotgrid.core.deadlines import Deadline
-from slotgrid.core.event_log import well_formed
 from slotgrid.core.task_parts import Artifact
+from slotgrid.records.file_data import PIECE_BYTES, UnusableFile, checked_piece, whole
 from worker.json_values import json_bytes
 from worker.plain.messages import Answer, ContextCall, Run
 
@@ -13,8 +16,11 @@ from worker.plain.messages import Answer, ContextCall, Run
 class CallSender(Protocol):
     """Sends requests to the worker and returns its answers."""
 
-    def call(self, message: ContextCall) -> Answer:
-        """Send, and wait for the answer, which the worker sends when the task's reader has room."""
+    def call_in_pieces(self, messages: Iterable[ContextCall]) -> Answer:
+        """Send each message, and wait for the worker's answer, until one is answered for good.
+
+        The worker answers when the task's reader has room.
+        """
 
 
 class ChildContext:
@@ -51,22 +57,54 @@ class ChildContext:
         """Write a line to the task's log."""
         self._call("log", line=str(line), stream=stream)
 
-    def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
+    def save(
+        self, name: str, data: bytes | str | Path | BinaryIO, *, replace: bool = True
+    ) -> Artifact:
         """Save a file as the task's artifact."""
-        content = well_formed(data).encode() if isinstance(data, str) else bytes(data)
-        file = self._call("save", content=content, name=name, replace=replace)
+        arguments = json_bytes({"name": name, "replace": replace})
+        if isinstance(data, os.PathLike):
+            # Absolute, as the worker may have another working directory.
+            path = str(Path(data).absolute())
+            calls: Iterable[ContextCall] = [ContextCall("save", arguments, path=path)]
+        else:
+            calls = _calls(arguments, data)
+        file = self._answer(calls).file
         assert file is not None
         return file
 
     def _call(
-        self,
-        method: Literal["emit", "status", "progress", "stream", "log", "save"],
-        content: bytes | None = None,
-        **arguments: Any,
-    ) -> Artifact | None:
+        self, method: Literal["emit", "status", "progress", "stream", "log"], **arguments: Any
+    ) -> None:
+        self._answer([ContextCall(method, json_bytes(arguments))])
+
+    def _answer(self, calls: Iterable[ContextCall]) -> Answer:
         if self._sender is None:
             raise RuntimeError("the task has ended; its events are no longer delivered")
-        answer = self._sender.call(ContextCall(method, json_bytes(arguments), content))
+        answer = self._sender.call_in_pieces(calls)
         if answer.refused is not None:
             raise ValueError(answer.refused)
-        return answer.file
+        return answer
+
+
+def _calls(arguments: bytes, data: object) -> Iterator[ContextCall]:
+    """The calls that save a file, one for each piece, of which the last one may be empty."""
+    content = whole(data)
+    if content is not None and len(content) <= PIECE_BYTES:
+        yield ContextCall("save", arguments, content)
+        return
+    try:
+        for piece in _pieces(data if content is None else BytesIO(content)):
+            yield ContextCall("save", arguments, piece, more=True)
+    except (UnusableFile, OSError) as error:
+        yield ContextCall("save", arguments, more=True, broken=str(error))
+        return
+    yield ContextCall("save", arguments, b"")
+
+
+def _pieces(file: Any) -> Iterator[bytes]:
+    if not callable(getattr(file, "read", None)):
+        raise UnusableFile(
+            "expected bytes, text, a Path or an open binary file, got " + type(file).__name__
+        )
+    while piece := checked_piece(file.read(PIECE_BYTES)):
+        yield piece

@@ -14,7 +14,7 @@ from slotgrid.core.task_parts import Artifact
 
 LENGTH = struct.Struct(">I")
 FRAME_LIMIT = 128 * 1024 * 1024
-"""Bytes; larger than the largest artifact that a task may save."""
+"""Bytes; files come in smaller pieces."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -36,7 +36,10 @@ class Run(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """The result of a `ContextCall`: success, for `save` with the file, or a refusal."""
+    """The result of a `ContextCall`: success, for `save` with the file, or a refusal.
+
+    An answer with neither requests the next piece of a file.
+    """
 
     file: Artifact | None = None
     refused: str | None = None
@@ -54,11 +57,18 @@ class NotStarted(msgspec.Struct, frozen=True, tag=True):
 
 
 class ContextCall(msgspec.Struct, frozen=True, tag=True):
-    """Call a method of the task's context. `arguments` is JSON, `content` the file to save."""
+    """Call a method of the task's context. `arguments` is JSON.
+
+    A file to save is the file at `path`, or `content`; a large one comes in several calls, of which
+    each but the last has `more`. `broken`: it cannot be read to its end, for this reason.
+    """
 
     method: Literal["emit", "status", "progress", "stream", "log", "save"]
     arguments: bytes
     content: bytes | None = None
+    path: str | None = None
+    more: bool = False
+    broken: str | None = None
 
 
 class Returned(msgspec.Struct, frozen=True, tag=True):

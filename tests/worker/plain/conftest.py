@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from slotgrid.core.deadlines import Deadline
-from slotgrid.core.task_parts import Artifact
+from slotgrid.core.task_parts import Artifact, FileData
+from slotgrid.records.file_data import opened
 from tests.worker.registry.conftest import Folder
 from tests.worker.registry.registries import registry_of
 from worker.plain.child_processes import PlainProcesses
@@ -60,9 +61,11 @@ class Heard:
     async def log(self, line: str, stream: str = "stdout") -> None:
         await self._keep("log", line, stream)
 
-    async def save(self, name: str, data: bytes | str, *, replace: bool = True) -> Artifact:
-        await self._keep("save", name, data, replace)
-        return Artifact(name, len(data), "text/plain", f"/tasks/{self.task_id}/{name}")
+    async def save(self, name: str, data: FileData, *, replace: bool = True) -> Artifact:
+        async with opened(data) as content:
+            saved = b"".join([piece async for piece in content.pieces])
+        await self._keep("save", name, saved, replace)
+        return Artifact(name, len(saved), "text/plain", f"/tasks/{self.task_id}/{name}")
 
 
 class Plain:

@@ -134,7 +134,7 @@ async def test_what_is_not_json_is_told(plain: Plain, returned: str) -> None:
     [
         ("context.emit('done')", "ValueError: `done` is reserved"),
         ("context.emit('x', data=object())", "NotJson: not JSON"),
-        ("context.save('x', b'x' * (129 << 20))", "FrameTooLarge"),
+        ("context.emit('x', data='x' * (129 << 20))", "FrameTooLarge"),
     ],
 )
 async def test_what_it_cannot_say_is_its_own_error(plain: Plain, call: str, error: str) -> None:
