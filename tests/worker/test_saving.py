@@ -125,6 +125,4 @@ except ValueError as error:
 """
     async with browserless_worker(tmp_path, {"talks.py": talks(body)}) as worker:
         said = await worker.call("talks")
-        assert said == (
-            "big.bin has 104857601 bytes; a file may have 104857600 (ARTIFACT_LIMIT)"
-        )
+        assert said == "big.bin has 104857601 bytes; a file may have 104857600 (ARTIFACT_LIMIT)"
