@@ -1,0 +1,1 @@
+"""What recipes and flows share: YAML with positions, steps, templates, checks. No I/O."""
