@@ -14,11 +14,12 @@ from slotgrid.core.event_log import NotJson, encode_json
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.task import MAIN_STEP, cut_line
 from slotgrid.core.task_parts import Artifact, FileData, Step
+from slotgrid.core.task_states import StepState
 from slotgrid.function import InputRefused
 from worker.attempt import RunningAttempt
 from worker.json_values import plain_json
 from worker.registry.runnable import Runnable
-from worker.steps import StepScope
+from worker.steps import StepScope, emit_step
 
 CALL_DEPTH = 10
 RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk", "state", "step"})
@@ -174,6 +175,17 @@ class RunContext(msgspec.Struct, eq=False):
     def running(self, step: Step, given: Any) -> StepScope:
         """Run a step of this function; see StepScope."""
         return StepScope(self._attempt, step, given)
+
+    async def skip(self, step: Step) -> None:
+        """End a pending step that will not run."""
+        step.end(StepState.SKIPPED)
+        await emit_step(self._attempt, step)
+
+    @property
+    def browser_lost(self) -> bool:
+        """Whether the attempt's tab, browser or driver is gone: no further step can use it."""
+        browser = self._attempt.browser
+        return browser is not None and browser.lost.done()
 
     def within(self, step: Step) -> "RunContext":
         """The context of a step of this function: lines of its log belong to the step."""

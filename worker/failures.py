@@ -50,13 +50,21 @@ class Exited(Exception):
 
 
 def of_exception(attempt: RunningAttempt, error: BaseException) -> AttemptFailed:
-    """The failure for a function's exception; writes the traceback to the task's log."""
+    """The failure for a function's exception; writes it to the task's log.
+
+    For authors of Python with the traceback.
+    """
     runnable = attempt.runnable
     name = runnable.spec.name
     if isinstance(error, InputRefused):
         return AttemptFailed(_refusal(attempt, error), retryable=False)
     # A plain function's traceback comes from its child process, which has the frames.
-    text = error.traceback if isinstance(error, RemoteError) else tracebacks.format_traceback(error)
+    if not runnable.is_code:
+        text = in_words(error)
+    elif isinstance(error, RemoteError):
+        text = error.traceback
+    else:
+        text = tracebacks.format_traceback(error)
     for line in attempt.secrets.hide_text(text).splitlines():
         attempt.task.log(line, stream="stderr", step=MAIN_STEP)
     retryable = runnable.allows_retry(error)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -40,6 +40,7 @@ class CommandsFunction(Runnable):
     """Runs `commands` in one browser context; the first that fails stops the rest."""
 
     files: FunctionFiles = field(repr=False)
+    is_code: ClassVar[bool] = False
 
     async def run(self, context: Any, filled: Mapping[str, Any]) -> dict[str, Any]:
         """The commands' outputs and timings.

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.function import Context, FailureRecord
@@ -26,6 +26,8 @@ class Runnable(ABC):
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     context_options: Mapping[str, Any] = field(default_factory=dict)
     on_failure: tuple[FailureRecord, ...] = ("screenshot",)
+    is_code: ClassVar[bool] = True
+    """Whether its author reads tracebacks of Python."""
 
     @abstractmethod
     def run(self, context: Context, filled: Mapping[str, Any]) -> Awaitable[Any]:

@@ -52,7 +52,10 @@ async def test_the_first_that_fails_stops_the_rest_which_are_skipped(
         ("cmd_1", "fail", "failed"),
         ("cmd_2", "sleep", "skipped"),
     ]
-    assert "first" in await worker.log_of(problem["task_id"])
+    log = await worker.log_of(problem["task_id"])
+    assert "first" in log
+    assert "command 1 (fail): no offer" in log
+    assert "Traceback" not in log
 
 
 async def test_a_command_has_a_time_limit_of_its_own(world: World) -> None:

@@ -62,7 +62,7 @@ async def test_the_first_message_says_all_that_a_balancer_must_know(tmp_path: Pa
         assert hello.labels == {"zone": "eu"}
         assert hello.tags == {"flavour": "vanilla"}
         assert [function.name for function in hello.functions] == sorted(
-            name.removesuffix(".py") for name in FUNCTIONS
+            ["commands", *(name.removesuffix(".py") for name in FUNCTIONS)]
         )
         quick = next(one for one in hello.functions if one.name == "quick")
         spec = worker.worker.registry.find("quick")
