@@ -148,7 +148,7 @@ def function(
     timeout_s: seconds that one attempt may run; default and maximum for callers.
     streaming: whether mode `stream` is allowed. modes: the allowed modes; default all that fit.
     retries: further attempts after an error that `retry_on` names; declares that a second run
-    is safe. requires: services it needs. secrets: environment variables it may read.
+    is safe. requires: services it needs. secrets: the names of secrets it may read.
     concurrency, rate: limits of concurrent runs and of starts (`"10/m"`).
     context_options: arguments of Playwright's `new_context`.
     on_failure: artifacts that are made of an open page when the task fails.

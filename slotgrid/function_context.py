@@ -60,7 +60,10 @@ class Context(Protocol):
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        """The values of the names that `@function(secrets=...)` declared."""
+        """The values of the names that `@function(secrets=...)` declared.
+
+        An optional secret that is missing is absent: use `secrets.get(name)`.
+        """
 
     @property
     def browser_context(self) -> "BrowserContext":
@@ -142,7 +145,10 @@ class PlainContext(Protocol):
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        """The values of the names that `@function(secrets=...)` declared."""
+        """The values of the names that `@function(secrets=...)` declared.
+
+        An optional secret that is missing is absent: use `secrets.get(name)`.
+        """
 
     def emit(self, kind: str, text: str | None = None, data: Any = None) -> None:
         """Emit an event of a custom kind; `data` is any JSON."""

@@ -42,6 +42,7 @@ from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
+from worker.secrets.declared_secrets import DeclaredSecrets
 from worker.uplink.relayed_runner import RelayedRunner
 from worker.uplink.wiring import wire_uplink
 
@@ -83,7 +84,8 @@ class Worker(NodeProcess):
     ) -> None:
         self._used_percent = used_percent
         self.plain = PlainProcesses(limit=settings.slots)
-        self.registry = functions_registry(settings, self.plain)
+        self.secrets = declared_secrets(settings, redactor)
+        self.registry = functions_registry(settings, self.plain, self.secrets)
         self.services = Services(self.registry)
         self.slots = Slots(settings.pools, worker=settings.node_name)
         super().__init__(
@@ -156,6 +158,7 @@ class Worker(NodeProcess):
             runner=self.runner,
             parts=parts,
             tags=self.tags,
+            secrets=self.secrets,
             machine=Machine(self.watchdog, used_percent),
             durable=self.durability.health,
         )
@@ -192,8 +195,10 @@ class Worker(NodeProcess):
             await stack.enter_async_context(self.guard.running())
             await stack.enter_async_context(self.browsers.running())
             await stack.enter_async_context(self.plain.running())
+            await self.secrets.look()
             await self.registry.load()
             await stack.enter_async_context(self.registry.watching())
+            await stack.enter_async_context(self.secrets.watching(self.registry.load))
             await stack.enter_async_context(self.services.running())
             await stack.enter_async_context(self.tags.running())
             memory = partial(
@@ -236,14 +241,21 @@ class Worker(NodeProcess):
         self.uplink.changed()
 
 
-def functions_registry(settings: Settings, plain: PlainProcesses) -> Registry:
+def declared_secrets(settings: Settings, redactor: Redactor | None = None) -> DeclaredSecrets:
+    """The secrets of this worker, whose files were not yet looked at."""
+    return DeclaredSecrets(environment(), settings.secrets_file, redactor=redactor)
+
+
+def functions_registry(
+    settings: Settings, plain: PlainProcesses, secrets: DeclaredSecrets
+) -> Registry:
     """The registry of this worker's functions, not yet loaded."""
     terms = LoaderSettings(
         group=settings.group,
         contract=settings.contract,
         default_timeout_s=settings.default_timeout_s,
         pools=settings.pools,
-        environment=environment(),
+        secrets=secrets,
     )
     commands = commands_function(
         FunctionFiles(settings.functions_dir), group=settings.group, contract=settings.contract

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -10,16 +11,23 @@ from slotgrid.core.event_log import encode_json
 from slotgrid.runtime.secrets import Redactor, SecretValues
 from worker.registry.runnable import Runnable
 
+NONE: Mapping[str, str] = MappingProxyType({})
+
 
 class AttemptSecrets:
-    """The secrets of one attempt; empty until the first `keep`."""
+    """The secrets of one attempt; empty until the first `keep`.
 
-    __slots__ = ("_known", "_redactor", "_scopes")
+    Each function has the values of the moment at which it started: a later change is for the next
+    task.
+    """
+
+    __slots__ = ("_known", "_redactor", "_scopes", "_values")
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._scopes: ExitStack | None = None
         self._known: SecretValues | None = None
+        self._values: dict[Runnable, Mapping[str, str]] = {}
 
     @property
     def exist(self) -> bool:
@@ -28,13 +36,22 @@ class AttemptSecrets:
 
     def keep(self, runnable: Runnable, filled: Mapping[str, Any]) -> None:
         """Redact the function's secrets and secret inputs, in the node's logs too."""
-        values = [*runnable.spec.input.secrets(filled), *runnable.secrets.values()]
+        named = self.of(runnable)
+        values = [*runnable.spec.input.secrets(filled), *named.values()]
         if not values:
             return
         if self._scopes is None:
             self._scopes = ExitStack()
         known = () if self._known is None else self._known.whole
         self._known = self._scopes.enter_context(self._redactor.scope([*known, *values]))
+
+    def of(self, runnable: Runnable) -> Mapping[str, str]:
+        """The values of the secrets that the function names; a missing one is absent."""
+        if not runnable.secrets.names:
+            return NONE
+        if runnable not in self._values:
+            self._values[runnable] = runnable.secrets.now()
+        return self._values[runnable]
 
     def forget(self) -> None:
         """Stop the redaction in the node's logs: none of the attempt's code runs any more."""

@@ -18,7 +18,7 @@ from playwright.async_api import async_playwright
 from slotgrid.intake.api.node import ALIVE
 from slotgrid.runtime.env_file import load_settings
 from slotgrid.runtime.settings import Settings, SettingsError
-from worker.app import functions_registry, launch_plan
+from worker.app import declared_secrets, functions_registry, launch_plan
 from worker.browser.errors import BrowserMissing
 from worker.browser.find_chromium import browser_version
 from worker.browser.fonts import SCRIPTS, Script, packages_for, undrawn_scripts
@@ -64,6 +64,7 @@ async def all_checks() -> list[Check]:
         _key,
         _port,
         _data_dir,
+        _secrets,
         _functions,
         _guard,
         _chromium,
@@ -121,12 +122,37 @@ async def _data_dir(settings: Settings) -> list[Check]:
     return [Check("data folder", True, f"{folder} is writable")]
 
 
+async def _secrets(settings: Settings) -> list[Check]:
+    """The declared secrets, never their values."""
+    secrets = declared_secrets(settings)
+    await secrets.look()
+    report = secrets.report()
+    if report["file_fault"]:
+        fault = f"{settings.secrets_file}: {report['file_fault']}"
+        return [Check("secrets", False, fault, "correct the file, or set SECRETS_FILE")]
+    checks = []
+    for one in report["declared"]:
+        told = f"{one['name']} ({one['description']})" if one["description"] else one["name"]
+        if one["state"] == "present":
+            checks.append(Check("secrets", True, f"{told}: present, from its {one['source']}"))
+            continue
+        lacking = one["required"] or one["state"] == "unusable"
+        detail = f"{told}: {one['state']}{'' if one['required'] else ', not required'}"
+        advice = "give it a value where its source says; functions that name it are left out"
+        detail = f"{detail}; {one['problem']}"
+        checks.append(Check("secrets", not lacking, detail, advice if lacking else None))
+    checks += [Check("secrets", True, notice) for notice in secrets.notices()]
+    return checks or [Check("secrets", True, f"{settings.secrets_file} declares none")]
+
+
 async def _functions(settings: Settings) -> list[Check]:
     folder = settings.functions_dir
     if not folder.is_dir():
         advice = "create it, or set FUNCTIONS_DIR"
         return [Check("functions", False, f"{folder} is not a folder", advice)]
-    registry = functions_registry(settings, PlainProcesses(limit=1))
+    secrets = declared_secrets(settings)
+    await secrets.look()
+    registry = functions_registry(settings, PlainProcesses(limit=1), secrets)
     await registry.load()
     checks = [
         Check("functions", False, f"{broken.path}: {broken.error}", "correct the file")

@@ -65,8 +65,8 @@ class RunContext(msgspec.Struct, eq=False):
 
     @property
     def secrets(self) -> Mapping[str, str]:
-        """The values of the names that `@function(secrets=...)` declared."""
-        return self._runnable.secrets
+        """The values of the names that the function declared; a missing optional one is absent."""
+        return self._attempt.secrets.of(self._runnable)
 
     @property
     def browser_context(self) -> BrowserContext:
@@ -206,6 +206,8 @@ class RunContext(msgspec.Struct, eq=False):
             raise FunctionFailed(f"the calls form a cycle: {' -> '.join((*path, name))}")
         if len(path) >= CALL_DEPTH:
             raise FunctionFailed(f"calls are nested deeper than {CALL_DEPTH}")
+        if fault := callee.secrets.fault:
+            raise FunctionFailed(f"{name} {fault}")
         for service in callee.spec.requires:
             if not parts.services.is_up(service):
                 raise FunctionFailed(f"{name} needs the service {service}, which is down")

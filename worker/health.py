@@ -17,6 +17,7 @@ from slotgrid.wire.message_parts import System
 from worker.attempt import Parts
 from worker.registry.tags import Tags
 from worker.runner import LocalRunner
+from worker.secrets.declared_secrets import DeclaredSecrets
 
 MEASURE_EVERY_S = 10.0
 SYSTEM_EVERY_S = 0.9
@@ -32,6 +33,7 @@ class WorkerHealth(NodeHealth):
     runner: LocalRunner
     parts: Parts
     tags: Tags
+    secrets: DeclaredSecrets
     _memory_bytes: int = field(default=0, init=False)
     _system: System = field(default_factory=System, init=False)
     _system_at: float = field(default=-SYSTEM_EVERY_S, init=False)
@@ -62,6 +64,7 @@ class WorkerHealth(NodeHealth):
             "broken": [broken.to_json() for broken in registry.broken],
             "services": [report.to_json() for report in self.parts.services.snapshot()],
             "tags": self.tags.values(),
+            "secrets": self.secrets.report(),
             "browsers": {
                 "version": browsers.version,
                 "problem": browsers.problem,

@@ -9,7 +9,7 @@ import structlog
 from slotgrid.core.admission import checked_input
 from slotgrid.core.await_completion import await_completion
 from slotgrid.core.deadlines import Deadline
-from slotgrid.core.errors import ServiceError
+from slotgrid.core.errors import FunctionFailed, ServiceError
 from slotgrid.core.lease import STARTED, Lease
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.spec import unknown_function
@@ -122,6 +122,8 @@ class LocalRunner:
             except ServiceError as error:
                 raise AttemptFailed(error, retryable=False) from error
             task.spec = runnable.spec
+        if fault := runnable.secrets.fault:  # it went after the function was looked up
+            raise AttemptFailed(FunctionFailed(f"{task.spec.name} {fault}"), retryable=False)
         timeout_s = task.timeout_s
         deadline = Deadline.after(timeout_s)
         secrets = AttemptSecrets(self._redactor)

@@ -118,6 +118,14 @@ class Redactor:
         """All values that are secret now."""
         return self._known
 
+    def hold(self, values: Iterable[str]) -> None:
+        """Hide these values from all log lines, until `release`."""
+        self._hold(frozenset(filter(None, values)), 1)
+
+    def release(self, values: Iterable[str]) -> None:
+        """Undo a `hold` of the same values."""
+        self._hold(frozenset(filter(None, values)), -1)
+
     @contextmanager
     def scope(self, values: object) -> Iterator[SecretValues]:
         """Hide every text and number inside `values`, however nested, from all log lines.
@@ -136,11 +144,12 @@ class Redactor:
 
     def _hold(self, texts: frozenset[str], count: int) -> None:
         with self._lock:
-            for text in texts:
-                self._held[text] += count
+            before = self._held.keys()
             # Unary plus drops values with a count of 0.
-            self._held = +self._held
-            self._known = SecretValues.of(self._held)
+            held = +Counter({**self._held, **{text: self._held[text] + count for text in texts}})
+            self._held = held
+            if held.keys() != before:
+                self._known = SecretValues.of(held)
 
 
 def _secret_texts(value: object) -> Iterator[str]:

@@ -109,6 +109,12 @@ class Settings:
         "A balancer's list of workers: URLs, or objects of url, key, weight, labels. Reloaded "
         "when it changes.",
     )
+    secrets_file: Path = setting(
+        a.path(),
+        "secrets.yaml",
+        "A worker's secrets for its functions: descriptions, and where their values are. Optional; "
+        "reloaded when it changes.",
+    )
 
     auth_key: str = setting(
         a.text("printable ASCII without spaces", a.KEY),

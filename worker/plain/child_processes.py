@@ -71,7 +71,7 @@ class PlainProcesses:
                         task_id=context.task_id,
                         attempt=context.attempt,
                         remaining_s=context.deadline.remaining_s,
-                        secrets=dict(function.secrets),
+                        secrets=dict(context.secrets),
                         input=msgspec.json.encode(filled),
                     ),
                 )

@@ -80,11 +80,10 @@ def assemble(
         for function in (contents.function, previous.function if previous else None):
             if function is None:
                 break
-            unknown = [name for name in function.spec.requires if name not in services]
-            if not unknown:
+            if not (fault := _lack(function, services)):
                 functions[function.spec.name] = function
                 break
-            errors.setdefault(path, f"requires the service `{unknown[0]}`, which no file defines")
+            errors.setdefault(path, fault)
     for path, surplus, error in _surplus(chosen, functions, built_in):
         del functions[surplus]
         errors.setdefault(path, error)
@@ -99,6 +98,14 @@ def assemble(
         ),
         good=chosen,
     )
+
+
+def _lack(function: Runnable, services: Mapping[str, ServiceDefinition]) -> str:
+    """What the function needs and this worker has not; empty if there is nothing."""
+    for name in function.spec.requires:
+        if name not in services:
+            return f"requires the service `{name}`, which no file defines"
+    return function.secrets.fault
 
 
 def _surplus(

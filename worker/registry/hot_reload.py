@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from slotgrid.backoff import Backoff
+from worker.bounded_calls import in_thread
 from worker.registry.assembly import Assembly, LoadedFile, assemble
-from worker.registry.bounded_calls import in_thread
 from worker.registry.definitions import FileContents, FileFault
 from worker.registry.loader import Loader, ReadFile
 from worker.registry.runnable import Runnable

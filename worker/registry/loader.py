@@ -1,14 +1,14 @@
 """What the registry asks of a loader: the part that loads the files of one suffix."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from types import MappingProxyType
 from typing import Protocol
 
 from worker.registry.definitions import FileContents, FileFault
 from worker.registry.sources import Snapshot
+from worker.secrets.declared_secrets import DeclaredSecrets, FunctionSecrets
 
 ReadFile = Callable[[PurePosixPath], FileContents]
 """Returns the definitions of one file. Raises FileFault. Runs in a thread, with a time limit."""
@@ -24,17 +24,14 @@ class LoaderSettings:
     contract: int
     default_timeout_s: float
     pools: Collection[str]
-    environment: Mapping[str, str]
+    secrets: DeclaredSecrets
 
-    def values_of(self, secrets: Iterable[str]) -> Mapping[str, str]:
-        """The environment's values of these names. Raises FileFault if one is missing or empty.
+    def values_of(self, secrets: Iterable[str]) -> FunctionSecrets:
+        """The secrets of these names, of which some may be missing now and appear later.
 
-        Read-only, as all tasks of a function share them.
+        `assemble` leaves a function out while it lacks a required one.
         """
-        missing = [name for name in secrets if not self.environment.get(name)]
-        if missing:
-            raise FileFault(f"the environment lacks the secret {' and '.join(missing)}")
-        return MappingProxyType({name: self.environment[name] for name in secrets})
+        return self.secrets.named(secrets)
 
 
 class Loader(Protocol):

@@ -9,8 +9,8 @@ import structlog
 
 from slotgrid.backoff import Backoff
 from slotgrid.core.spec import FunctionSpec
+from worker.bounded_calls import in_thread
 from worker.registry.assembly import Assembly
-from worker.registry.bounded_calls import in_thread
 from worker.registry.definitions import BrokenFile, ServiceDefinition, TagDefinition
 from worker.registry.folder_watch import watch
 from worker.registry.hot_reload import IMPORT_TIMEOUT_S, RETRY_IMPORT, HotReload

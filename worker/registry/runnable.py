@@ -11,19 +11,21 @@ from slotgrid.function import Context, FailureRecord
 from slotgrid.runtime.watchdog import function_task_name
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.functions import info_of
+from worker.secrets.declared_secrets import FunctionSecrets, no_secrets
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Runnable(ABC):
     """A function in the state of its file at the load.
 
-    Keep a reference while the function runs: it keeps that state. `secrets` has the values by
-    name. `context_options` are arguments of Playwright's `new_context`; `on_failure` names the
-    artifacts that are made of an open page when the task fails.
+    Keep a reference while the function runs: it keeps that state. `secrets` are those that it
+    names, whose values may change between tasks. `context_options` are arguments of Playwright's
+    `new_context`; `on_failure` names the artifacts that are made of an open page when the task
+    fails.
     """
 
     spec: FunctionSpec
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: FunctionSecrets = field(default_factory=no_secrets)
     context_options: Mapping[str, Any] = field(default_factory=dict)
     on_failure: tuple[FailureRecord, ...] = ("screenshot",)
     is_code: ClassVar[bool] = True
@@ -48,7 +50,7 @@ class Runnable(ABC):
     @cached_property
     def has_secrets(self) -> bool:
         """Whether the function has secrets or secret inputs, which must be hidden."""
-        return self.spec.input.has_secrets or bool(self.secrets)
+        return self.spec.input.has_secrets or bool(self.secrets.names)
 
     @cached_property
     def link_bytes(self) -> int:

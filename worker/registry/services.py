@@ -13,8 +13,8 @@ import structlog
 from slotgrid.backoff import Backoff
 from slotgrid.core.deadlines import iso
 from slotgrid.function_context import Service
+from worker.bounded_calls import within
 from worker.json_values import plain_json
-from worker.registry.bounded_calls import within
 from worker.registry.definitions import ServiceDefinition
 from worker.registry.registry import Registry
 

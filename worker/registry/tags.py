@@ -13,7 +13,7 @@ from slotgrid.core.event_log import encode_json, well_formed
 from slotgrid.function import NodeFacts
 from slotgrid.runtime.background import background
 from slotgrid.wire.limits import ENTRIES_BYTES, ENTRIES_LIMIT
-from worker.registry.bounded_calls import in_thread, within
+from worker.bounded_calls import in_thread, within
 from worker.registry.definitions import TagDefinition
 from worker.registry.registry import Registry
 

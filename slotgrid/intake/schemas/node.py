@@ -104,13 +104,35 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             ),
             "services": list_of(ref("Service")),
             "tags": _OPEN,
+            "secrets": record(
+                "The secrets that `secrets.yaml` of a worker declares, without their values, and "
+                "the file's fault",
+                {
+                    "file_fault": or_null(TEXT),
+                    "declared": list_of(ref("DeclaredSecret")),
+                },
+            ),
             "browsers": doc(_OPEN, "The state of each browser"),
             "system": doc(_OPEN, "CPU and memory of the machine, and the lag of the event loop"),
         },
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
             *("slots", "pools", "workers", "durable", "services", "tags", "browsers", "system"),
+            "secrets",
         ),
+    ),
+    "DeclaredSecret": record(
+        "A secret that functions may name",
+        {
+            "name": TEXT,
+            "description": TEXT,
+            "required": doc(
+                {"type": "boolean"}, "Whether functions that name it are left out without it"
+            ),
+            "state": {"type": "string", "enum": ["present", "missing", "unusable"]},
+            "source": or_null({"type": "string", "enum": ["environment", "file"]}),
+            "problem": or_null(doc(TEXT, "Where its value was looked for, and what was found")),
+        },
     ),
     "Group": record(
         "A set of functions, and the workers that serve it",

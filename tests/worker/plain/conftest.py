@@ -1,7 +1,7 @@
 """Plain functions in a folder, and a context that remembers what they said."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class Heard:
     task_id: str = "task-1"
     attempt: int = 1
     deadline: Deadline = field(default_factory=lambda: Deadline.after(30))
+    secrets: Mapping[str, str] = field(default_factory=lambda: {"API_KEY": "sesame"})
     said: list[tuple[Any, ...]] = field(default_factory=list)
     pace: Callable[[], Awaitable[object]] | None = None
 

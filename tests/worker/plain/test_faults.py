@@ -173,7 +173,7 @@ async def test_the_child_does_not_outlive_a_worker_that_is_killed(
             from tests.worker.registry.registries import registry_of
 
             class Context:
-                task_id, attempt, deadline = "t", 1, Deadline.after(60)
+                task_id, attempt, deadline, secrets = "t", 1, Deadline.after(60), {}
 
             async def main():
                 processes = PlainProcesses(limit=1)

@@ -8,13 +8,14 @@ from worker.plain.child_processes import PlainProcesses
 from worker.registry.loader import Loader, LoaderSettings
 from worker.registry.loaders_by_suffix import loaders
 from worker.registry.registry import Registry
+from worker.secrets.declared_secrets import DeclaredSecrets
 
 SETTINGS = LoaderSettings(
     group="default",
     contract=1,
     default_timeout_s=30.0,
     pools={"default"},
-    environment={"API_KEY": "sesame"},
+    secrets=DeclaredSecrets({"API_KEY": "sesame"}),
 )
 
 

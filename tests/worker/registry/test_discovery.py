@@ -159,7 +159,10 @@ async def test_the_spec_says_what_the_decorator_said(
         ),
         ("@function(rate='often')\nasync def a(context): ...", "line 2: ValueError: rate is"),
         ("@function(pool='gone')\nasync def a(context): ...", "line 2: pool `gone`"),
-        ("@function(secrets=('NO',))\nasync def a(context): ...", "lacks the secret NO"),
+        (
+            "@function(secrets=('NO',))\nasync def a(context): ...",
+            "lacks the secret NO: environment",
+        ),
         ("@function(requires=('db',))\nasync def a(context): ...", "requires the service `db`"),
         ("@function()\nasync def a(): ...", "first parameter must be the context"),
         ("@function()\nasync def a(context, *rest): ...", "`*rest` cannot be given by name"),

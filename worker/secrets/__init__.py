@@ -1,0 +1,1 @@
+"""The secrets of a worker: where they are declared, where their values come from, who has them."""
