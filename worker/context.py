@@ -163,6 +163,20 @@ class RunContext(msgspec.Struct, eq=False):
         return self._attempt.shared(kind)
 
     @property
+    def has_secrets(self) -> bool:
+        """Whether the task has secrets, which nothing that it saves may show."""
+        return self._attempt.secrets.exist
+
+    def hide(self, value: Any) -> Any:
+        """A JSON value without the task's secrets. Thread-safe."""
+        return self._attempt.secrets.hide(value)
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether Playwright's trace of the task is on, for a failure."""
+        return self._attempt.tracing
+
+    @property
     def is_outermost(self) -> bool:
         """Whether the function is the task's own, not called by another."""
         return not self._stack

@@ -18,6 +18,17 @@ class StepContext(Context, Protocol):
     def shared(self, kind: Callable[[], T]) -> T:
         """The task's one object of that class, made at the first call in this attempt."""
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the task has secrets, which nothing that it saves may show."""
+
+    def hide(self, value: Any) -> Any:
+        """A JSON value without the task's secrets. Thread-safe."""
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether Playwright's trace of the task is on, for a failure."""
+
 
 class ActionContext:
     """The first argument of every action.

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import structlog
 from playwright.async_api import CDPSession, Error, Page
 
+from slotgrid.core.await_completion import await_completion
 from slotgrid.function import Context
 from worker.actions.errors import StepTimeout, TabClosed
 
@@ -70,7 +71,14 @@ class BrowserSession:
         self._at_end.append((name, save))
 
     async def end(self, context: Context) -> None:
-        """Save what was started and not stopped, the last first. Bounded in time, never raises."""
+        """Save what was started and not stopped, the last first. Bounded in time.
+
+        Goes on when it is cancelled, and raises CancelledError after it: a task that fails because
+        its tab has crashed is cancelled a moment later. Raises nothing else.
+        """
+        await await_completion(self._end(context))
+
+    async def _end(self, context: Context) -> None:
         while self._at_end:
             name, save = self._at_end.pop()
             try:
