@@ -152,7 +152,6 @@ SCRIPTS = {
     "fetch post": "fetch('{u}', {method: 'POST', mode: 'no-cors', body: 'a'})",
     "fetch keepalive": "fetch('{u}', {method: 'POST', mode: 'no-cors', keepalive: true,body: 'a'})",
     "fetch redirect": "fetch('/redirect?code=307&to={u}', {mode: 'no-cors'})",
-    "fetch later": "fetchLater('{u}', {activateAfter: 0})",
     "fetch as image": "new Image().src = '{u}'",
     "xhr": "const x = new XMLHttpRequest(); x.open('GET', '{u}'); x.send()",
     "xhr synchronous": "const x = new XMLHttpRequest(); x.open('GET', '{u}', false); x.send()",
@@ -255,6 +254,8 @@ _SPECULATION = """<script type=speculationrules>
 {"%s": [{"source": "list", "urls": ["%s"], "eagerness": "immediate"}]}</script>"""
 
 PAGES = {
+    # In a page of its own: frames that are still loading can use up a page's quota for this.
+    "fetch later": _script("fetchLater('{u}', {activateAfter: 0})"),
     "location of a page": _script("location = '{u}'"),
     "location with userinfo": _script("location = 'http://user:pass@{h}:{p}/'"),
     "refresh of a page": "<meta http-equiv=refresh content='0;url={u}'>",
