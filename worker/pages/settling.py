@@ -30,20 +30,37 @@ _LOOK = """() => {
     "[onpageshow], [onanimationstart], [onanimationend], [onbegin], [onend]") !== null;
   return [canMove, STATUS];
 }""".replace("STATUS", STATUS)
+# Resolves to whether the page has begun to move on to another document, at the latest `limitMs` on.
 # The time since the load counts, if only half of it: what it brought cannot be seen any more.
+# Chromium runs timers of 32 ms and more up to 8 ms late, after shorter ones that end later. So a
+# task of the lowest priority ends the wait: all that is due in the page runs before it. And as
+# requests are reported late, the page's own event `navigate` says whether one of those moved it on.
 _STILL = """([quietMs, limitMs]) => new Promise(resolve => {
   const now = () => performance.now();
   const began = now();
   const loaded = performance.getEntriesByType("navigation")[0]?.loadEventEnd || began;
   let movedAt = Math.max(loaded, began - quietMs / 2);
+  let move = null;
+  const onNavigate = event => {
+    if (!event.destination.sameDocument && event.downloadRequest === null) move = event;
+  };
+  // Pages may have a variable of that name.
+  const moves = window.Navigation && navigation instanceof Navigation ? navigation : null;
+  moves?.addEventListener("navigate", onNavigate);
   const observer = new MutationObserver(() => { movedAt = now(); });
   observer.observe(document,
     { subtree: true, childList: true, attributes: true, characterData: true });
+  const left = () => Math.min(movedAt + quietMs, began + limitMs) - now();
   const look = () => {
-    const left = Math.min(movedAt + quietMs, began + limitMs) - now();
-    if (left > 0) return setTimeout(look, left);
+    const leftMs = left();
+    if (leftMs > 0) return setTimeout(look, leftMs);
+    scheduler.postTask(finish, { priority: "background" });
+  };
+  const finish = () => {
+    if (left() > 0 && move === null) return look();
     observer.disconnect();
-    resolve();
+    moves?.removeEventListener("navigate", onNavigate);
+    resolve(move !== null && !move.defaultPrevented);
   };
   look();
 })"""
@@ -112,21 +129,22 @@ async def _is_still(page: Page, activity: Activity, settle_s: float) -> bool:
     stopwatch, quiet_s = Stopwatch(), settle_s * QUIET_SHARE
     while activity.navigation is None and (left_s := settle_s - stopwatch.seconds) > 0:
         still = page.evaluate(_STILL, [quiet_s * 1000, left_s * 1000])
-        await _first_of(still, activity.navigates(), at_most_s=left_s)
-        if activity.under_way:
+        moves_on = await _first_of(still, activity.navigates(), at_most_s=left_s)
+        if moves_on:
+            await _first_of(activity.navigates(), at_most_s=settle_s - stopwatch.seconds)
+        elif activity.under_way:
             await activity.idle(at_most_s=settle_s - stopwatch.seconds)
         elif activity.quiet_for_s >= quiet_s:
             break
     return activity.navigation is None
 
 
-async def _first_of(*waits: Awaitable[None], at_most_s: float) -> None:
-    """Wait for the first of several ends. Raises what that raised."""
+async def _first_of(*waits: Awaitable[bool | None], at_most_s: float) -> bool:
+    """Wait for the first of several ends; return whether one gave true. Raises what that raised."""
     tasks = [asyncio.ensure_future(one) for one in waits]
     try:
         done, _ = await asyncio.wait(tasks, timeout=at_most_s, return_when=asyncio.FIRST_COMPLETED)
-        for one in done:
-            one.result()
+        return True in [one.result() for one in done]
     finally:
         for task in tasks:
             task.cancel()
