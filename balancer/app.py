@@ -117,6 +117,7 @@ class Balancer(NodeProcess):
             supervisor=self.supervisor,
             machine=Machine(self.watchdog),
             durable=self.durability.health,
+            mounts=self.mounts.health,
         )
         self.node = self._node(logs, files_elsewhere=self.files, groups=self._groups)
         self._offered = self.fleet.roster.version

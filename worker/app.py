@@ -161,6 +161,7 @@ class Worker(NodeProcess):
             secrets=self.secrets,
             machine=Machine(self.watchdog, used_percent),
             durable=self.durability.health,
+            mounts=self.mounts.health,
         )
         self.node = self._node(logs)
         # A change may unblock waiting tasks: a service is up, or a function's file changed.

@@ -297,6 +297,13 @@ class DatabaseUnavailable(ServiceError):
     advice = "Modes sync and stream still work; try durable modes again after `Retry-After`."
 
 
+class FolderUnavailable(ServiceError):
+    """The folder of a static mount is missing, not readable, or does not answer."""
+
+    name, title, status = "folder-unavailable", "The folder is not available", 503
+    advice = "Its files may be back soon: try again. `/health` lists such mounts for the operator."
+
+
 class WaitExceeded(ServiceError):
     """No slot became free within `wait_s`."""
 

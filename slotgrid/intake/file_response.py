@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -30,3 +32,18 @@ class FileAnswer(web.FileResponse):
         except asyncio.CancelledError:
             await asyncio.gather(sending, return_exceptions=True)
             raise
+
+
+class OpenFileAnswer(FileAnswer):
+    """A file that is open already: its path may lead elsewhere meanwhile. Closes the file."""
+
+    def __init__(self, file: BinaryIO, *, headers: Mapping[str, str]) -> None:
+        super().__init__(Path(f"/proc/self/fd/{file.fileno()}"), headers=headers)
+        self._file = file
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Send the file, and close it."""
+        try:
+            return await super().prepare(request)
+        finally:
+            self._file.close()

@@ -5,7 +5,7 @@ that it reads, and apispec itself reads a schema's `true` and `false` as names o
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from slotgrid.core.schema import JsonSchema
 from slotgrid.core.spec import Catalog, FunctionSpec
 from slotgrid.intake.function_components import function_components
+from slotgrid.intake.mount_resources import MountResource
 from slotgrid.intake.openapi import KEY_SCHEMES, endpoint_of
 from slotgrid.intake.openapi_parts import COMPONENTS
 from slotgrid.intake.sample_values import sample_of
@@ -25,6 +26,7 @@ TAGS = {
     "tasks": "Run functions and follow their tasks",
     "functions": "The functions that this node offers",
     "workers": "The workers that a balancer follows",
+    "files": "The folders that `mounts.yaml` lists",
     "node": "The state of this node",
     "dashboard": "The fleet as a web page",
     "docs": "This documentation",
@@ -43,7 +45,8 @@ class OpenApiDocument:
     """The document of one application, rebuilt on request if the functions have changed.
 
     `root_path` is the prefix under which a proxy serves the node; `/` or empty for none;
-    `components` are schemas that only this kind of node has.
+    `components` are schemas that only this kind of node has; `mounts_version` changes with the
+    static mounts.
     """
 
     def __init__(
@@ -55,19 +58,22 @@ class OpenApiDocument:
         version: str,
         root_path: str,
         components: Mapping[str, JsonSchema] = NO_COMPONENTS,
+        mounts_version: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._mounts_version = mounts_version
         self._components = {**COMPONENTS, **components}
         self._app = app
         self._catalog = catalog
         self._title = title
         self._version = version
         self._root_path = root_path
-        self._made: tuple[int, bytes] | None = None
+        self._made: tuple[tuple[int, int], bytes] | None = None
 
     def current(self) -> bytes:
         """The document as JSON, with the current functions."""
-        if self._made is None or self._made[0] != self._catalog.version:
-            self._made = (self._catalog.version, orjson.dumps(self.build()))
+        version = (self._catalog.version, self._mounts_version())
+        if self._made is None or self._made[0] != version:
+            self._made = (version, orjson.dumps(self.build()))
         return self._made[1]
 
     def build(self) -> dict[str, Any]:
@@ -106,12 +112,18 @@ class OpenApiDocument:
 def operations(app: web.Application) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Method, path and operation of every route with notes, in the order of the routes.
 
-    HEAD, which aiohttp adds to each GET, is left out.
+    HEAD, which aiohttp adds to each GET, is left out. Static mounts come last.
     """
     for route in app.router.routes():
+        if isinstance(route.resource, MountResource):
+            continue
         endpoint = endpoint_of(route.handler)
         if endpoint is not None and route.method != "HEAD" and route.resource is not None:
             yield route.method.lower(), path_of(route.resource), endpoint.to_openapi()
+
+    for resource in app.router.resources():
+        if isinstance(resource, MountResource):
+            yield from resource.operations()
 
 
 def path_of(resource: web.AbstractResource) -> str:

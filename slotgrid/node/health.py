@@ -21,7 +21,7 @@ VERSION = version("slotgrid")
 class NodeHealth(ABC):
     """Reads the state of a node's parts; changes nothing. Each kind of node adds its own parts.
 
-    `durable` returns the state of the durable work.
+    `durable` returns the state of the durable work, `mounts` that of the static mounts.
     """
 
     settings: Settings
@@ -29,6 +29,7 @@ class NodeHealth(ABC):
     supervisor: Supervisor
     machine: Machine
     durable: Callable[[], Mapping[str, Any]]
+    mounts: Callable[[], Mapping[str, Any]]
 
     @abstractmethod
     def pools(self) -> Mapping[str, PoolCount]:
@@ -58,6 +59,7 @@ class NodeHealth(ABC):
             },
             "pools": pools,
             "durable": self.durable(),
+            "mounts": self.mounts(),
             "system": self.machine.detail(),
         }
 

@@ -24,11 +24,13 @@ from slotgrid.core.task import Task
 from slotgrid.durable.durability import Durability
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.api.link import ACCEPTOR, Acceptor, link
+from slotgrid.intake.api.mounts import add_mounts
 from slotgrid.intake.app import make_app
 from slotgrid.intake.auth import LINK_KEYS, Keys
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node_parts import FilesElsewhere, Node, Served
 from slotgrid.intake.openapi_document import NO_COMPONENTS
+from slotgrid.mounts.mounts import Mounts
 from slotgrid.net.addresses import AddressPolicy
 from slotgrid.node.health import VERSION, NodeHealth
 from slotgrid.records.artifact_limits import ArtifactLimits
@@ -36,6 +38,7 @@ from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.history import History
 from slotgrid.records.task_repository import TaskRepository
 from slotgrid.runtime.data_folder import keep_data_folder
+from slotgrid.runtime.env_file import environment
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
 from slotgrid.runtime.secrets import Redactor
@@ -85,6 +88,9 @@ class NodeProcess(ABC):
                 file_bytes=settings.artifact_limit_bytes,
                 task_bytes=settings.task_artifacts_limit_bytes,
             ),
+        )
+        self.mounts = Mounts(
+            settings.mounts_file, variables=environment(), data_dir=settings.data_dir
         )
         self.history = History(
             limit=settings.history_limit, ttl_s=settings.history_ttl_s, forget=self._forget
@@ -227,6 +233,7 @@ class NodeProcess(ABC):
         app[ACCEPTOR] = acceptor
         app.router.add_get("/link", link)
         add_own(app)
+        add_mounts(app, self.mounts)
         add_docs(
             app,
             enabled=settings.openapi_enabled,
@@ -236,12 +243,13 @@ class NodeProcess(ABC):
             root_path=settings.root_path,
             at_root=docs_at_root,
             components=components,
+            mounts_version=lambda: self.mounts.version,
         )
         if settings.cors_enabled:
             add_cors(app, settings.cors_origins)
 
         async def parts(_: web.Application) -> AsyncIterator[None]:
-            async with self.running():
+            async with self.mounts.watching(), self.running():
                 yield
 
         async def close(_: web.Application) -> None:

@@ -1,7 +1,6 @@
 """Artifacts: the files that tasks save, a folder for each task, with size limits."""
 
 import asyncio
-import mimetypes
 import shutil
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,16 +13,11 @@ from slotgrid.records.artifact_limits import ArtifactFault, ArtifactLimits
 from slotgrid.records.file_data import Content, UnusableFile, opened, whole
 from slotgrid.records.file_names import is_file_name
 from slotgrid.records.shared_files import File, SharedFiles, is_file, partial_path
+from slotgrid.runtime.content_types import content_type_of
 from slotgrid.runtime.safe_paths import inside
 from slotgrid.runtime.threads import in_thread
 
 INLINE_LIMIT = 64 * 1024
-COMPRESSED_TYPES = {
-    "gzip": "application/gzip",
-    "bzip2": "application/x-bzip2",
-    "xz": "application/x-xz",
-    "br": "application/x-brotli",
-}
 
 
 class ArtifactNotWritten(RuntimeError):
@@ -167,16 +161,8 @@ def _remove_folders(folders: Sequence[Path]) -> None:
 
 
 def _noted(task: Task, name: str, size: int) -> Artifact:
-    artifact = task.artifacts[name] = Artifact.of(task.id, name, size, _type_of(name))
+    artifact = task.artifacts[name] = Artifact.of(task.id, name, size, content_type_of(name))
     return artifact
-
-
-def _type_of(name: str) -> str:
-    """The content type by the name; that of `page.html.gz` is gzip, as its bytes are."""
-    kind, encoding = mimetypes.guess_type(name)
-    if encoding is not None:
-        kind = COMPRESSED_TYPES.get(encoding)
-    return kind or "application/octet-stream"
 
 
 @contextmanager

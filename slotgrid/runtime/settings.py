@@ -116,6 +116,12 @@ class Settings:
         "reloaded when it changes.",
     )
 
+    mounts_file: Path = setting(
+        a.path(),
+        "mounts.yaml",
+        "Folders that this node lists and serves, if the file exists. Reloaded when it changes.",
+    )
+
     auth_key: str = setting(
         a.text("printable ASCII without spaces", a.KEY),
         "",

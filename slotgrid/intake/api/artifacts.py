@@ -1,9 +1,7 @@
 """`/tasks/{id}/artifacts`: the files that a task saved."""
 
-import re
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
-from urllib.parse import quote
 
 from aiohttp import hdrs, web
 from aiohttp_apispec import docs
@@ -13,14 +11,13 @@ from slotgrid.core.principal import Scope
 from slotgrid.core.task import Task
 from slotgrid.intake import openapi_parts as d
 from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.file_headers import file_headers
 from slotgrid.intake.file_response import FileAnswer
 from slotgrid.intake.framing import json_response
 from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import Answer, json_answer
 from slotgrid.intake.problems import BEGUN
 from slotgrid.records.task_repository import Record
-
-RISKY_TYPES = ("text/html", "image/svg+xml", "application/xhtml+xml", "text/xml")
 
 
 @docs(
@@ -57,7 +54,7 @@ async def get_artifact(request: web.Request) -> web.StreamResponse:
     if name not in task.artifacts:
         raise NotFound(f"the task saved no file {name!r}")
     node, saved = request.config_dict[NODE], task.artifacts[name]
-    headers = _headers(name, saved.content_type)
+    headers = file_headers(name, saved.content_type)
     found = await node.artifacts.open(task.id, name)
     if isinstance(found, Path):
         return FileAnswer(found, headers=headers)
@@ -87,24 +84,3 @@ async def _send(
             await response.write(piece)
     await response.write_eof()
     return response
-
-
-def _headers(name: str, kind: str) -> dict[str, str]:
-    disposition = "attachment" if kind in RISKY_TYPES else "inline"
-    return {
-        "Content-Type": kind,
-        "Content-Disposition": f"{disposition}; {_filename(name)}",
-        "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
-        "X-Content-Type-Options": "nosniff",
-    }
-
-
-def _filename(name: str) -> str:
-    """The parameters of `Content-Disposition` (RFC 6266): the name, and a form in ASCII before it.
-
-    A `%` is no character of that form, since some callers decode it.
-    """
-    fallback = re.sub(r'[^ -~]|["%\\]', "_", name)
-    if fallback == name:
-        return f'filename="{name}"'
-    return f"filename=\"{fallback}\"; filename*=UTF-8''{quote(name, safe='')}"

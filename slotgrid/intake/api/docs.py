@@ -5,7 +5,7 @@ and its files are always public: they are the same in every copy of Slotgrid, an
 opens an address sends no key. The page itself prompts for the key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -65,12 +65,13 @@ def add_docs(
     root_path: str = "",
     at_root: bool = True,
     components: Mapping[str, JsonSchema] = NO_COMPONENTS,
+    mounts_version: Callable[[], int] = lambda: 0,
 ) -> None:
     """Add the routes of the documentation; call it after every other route is added.
 
     `public`: the document requires no key. `root_path` is the prefix under which a proxy serves the
     node. `at_root`: `/` redirects to the page. `components` are schemas that only this kind of node
-    has. Unless `enabled`, these paths are 404.
+    has, `mounts_version` changes with the static mounts. Unless `enabled`, these paths are 404.
     """
     if not enabled:
         return
@@ -82,6 +83,7 @@ def add_docs(
         version=version,
         root_path=prefix,
         components=components,
+        mounts_version=mounts_version,
     )
     app.add_routes(
         [

@@ -102,6 +102,15 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                     "reason": or_null(TEXT),
                 },
             ),
+            "mounts": record(
+                "The static mounts: their prefixes; those whose folders are missing or do not "
+                "answer; the fault of the file, after which the last good one counts",
+                {
+                    "prefixes": list_of(TEXT),
+                    "unavailable": list_of(TEXT),
+                    "file_fault": or_null(TEXT),
+                },
+            ),
             "services": list_of(ref("Service")),
             "tags": _OPEN,
             "secrets": record(
@@ -117,8 +126,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
-            *("slots", "pools", "workers", "durable", "services", "tags", "browsers", "system"),
-            "secrets",
+            *("slots", "pools", "workers", "durable", "mounts", "services", "tags", "browsers"),
+            *("system", "secrets"),
         ),
     ),
     "DeclaredSecret": record(
@@ -132,6 +141,25 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "state": {"type": "string", "enum": ["present", "missing", "unusable"]},
             "source": or_null({"type": "string", "enum": ["environment", "file"]}),
             "problem": or_null(doc(TEXT, "Where its value was looked for, and what was found")),
+        },
+    ),
+    "MountListing": record(
+        "The files of a static mount, by name",
+        {
+            "prefix": TEXT,
+            "count": doc(WHOLE, "The number of files in this page"),
+            "total": doc(WHOLE, "The number of all files"),
+            "entries": list_of(
+                record(
+                    "",
+                    {
+                        "name": doc(TEXT, "The path below the prefix"),
+                        "url": doc(or_null(TEXT), "Its path on this node; null if not served"),
+                        "size": doc(WHOLE, "Bytes"),
+                        "modified_at": MOMENT,
+                    },
+                )
+            ),
         },
     ),
     "Group": record(

@@ -12,6 +12,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from slotgrid.intake.api.docs import DOCUMENT
+from slotgrid.intake.mount_resources import MountResource
 from slotgrid.intake.openapi_document import path_of
 
 BASE = "urn:document"
@@ -74,10 +75,15 @@ class Documented:
         if request.match_info.http_exception is not None:
             yield from self.problem_faults(body, f"{request.method} {request.path_qs}")
             return
-        assert request.match_info.route.resource is not None
+        resource = request.match_info.route.resource
+        assert resource is not None
+        if isinstance(resource, MountResource):
+            path = resource.path_at(request.match_info["mounted"])
+        else:
+            path = path_of(resource)
         yield from self.answer_faults(
             "get" if request.method == "HEAD" else request.method.lower(),
-            path_of(request.match_info.route.resource),
+            path,
             response.status,
             response.content_type,
             body,

@@ -107,6 +107,7 @@ def test_the_list_of_problems_is_the_documented_one() -> None:
         502: {"worker-lost"},
         503: {
             "maintenance", "draining", "queue-full", "no-worker", "database-unavailable",
+            "folder-unavailable",
         },
         504: {"wait-exceeded", "deadline-exceeded"},
     }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Static mounts: folders of this machine that a node lists and serves."""
