@@ -249,6 +249,11 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         if self._emitted % YIELD_EVERY == 0:
             await asyncio.sleep(0)
 
+    def end_stream(self) -> None:
+        """Emit what waits for a next piece of the stream: the function has ended."""
+        if (rest := self.secrets.rest_of_stream()) and not (self.closed or self.task.announced):
+            self.task.events.append("chunk", {"data": rest})
+
     async def save(self, given: str, data: FileData, *, replace: bool) -> Artifact:
         """Save a file as the task's artifact, under the name that `given` makes.
 

@@ -11,6 +11,7 @@ from slotgrid.core.event_log import encode_json
 from slotgrid.runtime.secrets import Redactor, SecretValues
 from worker.registry.runnable import Runnable
 
+SHORT_IN_RESULTS = 8
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -21,13 +22,14 @@ class AttemptSecrets:
     task.
     """
 
-    __slots__ = ("_known", "_redactor", "_scopes", "_values")
+    __slots__ = ("_held", "_known", "_redactor", "_scopes", "_values")
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._scopes: ExitStack | None = None
         self._known: SecretValues | None = None
         self._values: dict[Runnable, Mapping[str, str]] = {}
+        self._held = ""
 
     @property
     def exist(self) -> bool:
@@ -63,7 +65,36 @@ class AttemptSecrets:
         if self._known is None:
             return value
         # As plain JSON values: another object would be replaced by its redacted `str()`.
-        return self._known.hide(orjson.loads(encode_json(value)))
+        return self._known.hide_json(orjson.loads(encode_json(value)), names=True)
+
+    def hide_in_result(self, result: bytes) -> bytes:
+        """A result, as JSON, without the secrets that functions name.
+
+        Secret inputs stay, since the caller has sent them, and so does a short secret that is part
+        of a text, since it occurs there by chance.
+        """
+        named = {value for values in self._values.values() for value in values.values()}
+        if not named:
+            return result
+        known = SecretValues.of(named, short=SHORT_IN_RESULTS)
+        if not known.occur_in(result):
+            return result
+        return encode_json(known.hide_json(orjson.loads(result), names=False))
+
+    def hide_in_stream(self, chunk: str) -> str:
+        """The next piece of a streamed text without the secrets.
+
+        What may be the beginning of one waits for the next piece, or for `rest_of_stream`.
+        """
+        if self._known is None:
+            return chunk
+        shown, self._held = self._known.split(self._held + chunk)
+        return shown
+
+    def rest_of_stream(self) -> str:
+        """What still waits for a next piece, now that there is none."""
+        rest, self._held = self._held, ""
+        return self.hide_text(rest)
 
     def hide_text(self, text: str) -> str:
         """The text without the secrets."""

@@ -105,7 +105,8 @@ class RunContext(msgspec.Struct, eq=False):
 
     async def stream(self, chunk: str) -> None:
         """Emit a piece of the result as a `chunk` event."""
-        await self._attempt.emit_event("chunk", {"data": str(chunk)})
+        if shown := self._attempt.secrets.hide_in_stream(str(chunk)):
+            await self._attempt.emit_event("chunk", {"data": shown})
 
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line to the task's log and emit it as a `log` event."""

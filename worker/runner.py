@@ -89,7 +89,8 @@ class LocalRunner:
                 raise forbidden
             if how is End.RETURNED:
                 try:
-                    return checked_output(attempt.runnable.spec, function.result())[1]
+                    result = checked_output(attempt.runnable.spec, function.result())[1]
+                    return attempt.secrets.hide_in_result(result)
                 except BaseException as error:  # always the function's: nothing is awaited here
                     raise await _fault(attempt, error) from error
             if how is End.OUT_OF_TIME:
@@ -171,6 +172,7 @@ async def _contained(attempt: RunningAttempt, filled: Any) -> Any:
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
     finally:
+        attempt.end_stream()
         # Here, as a callback of the asyncio task would run one loop iteration later.
         attempt.end(End.RETURNED)
 

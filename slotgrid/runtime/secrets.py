@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from threading import Lock
-from urllib.parse import quote, quote_plus
+from typing import Any
+
+from slotgrid.runtime.secret_forms import parts, patterns, writings
 
 HIDDEN = "[redacted]"
 # Shorter values are hidden only where they are the whole text: hiding every "ab" would garble texts
@@ -22,9 +24,10 @@ HIDDEN = "[redacted]"
 SHORT = 4
 # The same for what occurs in every JSON text, where hiding it would break the JSON of a chunk.
 LITERALS = frozenset({"true", "false", "null"})
-# In a secret with several lines (a private key), each line of at least this length is hidden by
-# itself too: a traceback or a log shipper shows single lines.
-TELLING_LINE = 8
+CUT = "…"
+"""The sign of a text that was cut, by us, a library or an author."""
+HELD_CHARS = 4096
+"""Characters of a stream that wait for the rest of a secret, at most."""
 MAX_DEPTH = 10
 NAMES = frozenset(
     {
@@ -45,28 +48,24 @@ def is_secret_name(name: str) -> bool:
 
 @dataclass(frozen=True)
 class SecretValues:
-    """A set of secret texts. Immutable, so that any thread may use it without a lock."""
+    """A set of secret texts. Immutable, so that any thread may use it without a lock.
+
+    `short`: texts below this length are hidden only where they are the whole text.
+    """
 
     whole: frozenset[str]
-    pattern: re.Pattern[str] | None
-    #: Bytes to search for in a rendered JSON line; without a match there is nothing to hide.
-    needles: tuple[bytes, ...]
+    short: int = SHORT
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> "SecretValues":
-        """Hide these texts, also in their JSON, `repr` and URL forms."""
-        whole = frozenset(texts)
-        parts = {form for text in whole if _is_telling(text) for form in _forms(text)}
-        # Longest first: a secret that begins with another one is hidden as a whole.
-        ordered = sorted(parts, key=len, reverse=True)
-        pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
-        needles = [_in_json(part) for part in ordered]
-        needles += [b'"%b"' % _in_json(text) for text in whole if not _is_telling(text)]
-        return cls(whole, pattern, tuple(needles))
+    def of(cls, texts: Iterable[str], *, short: int = SHORT) -> "SecretValues":
+        """Hide these texts, in the forms of `secret_forms` too."""
+        return cls(frozenset(texts), short)
 
     def occur_in(self, line: bytes) -> bool:
-        """Whether a JSON line, not escaped to ASCII, may hold a secret."""
-        for needle in self.needles:  # noqa: SIM110  `any` costs more than the search
+        """Whether JSON, not escaped to ASCII, may hold a secret."""
+        if self._without_needle:
+            return True
+        for needle in self._needles_in_json:  # noqa: SIM110  `any` costs more than the search
             if needle in line:
                 return True
         return False
@@ -75,7 +74,9 @@ class SecretValues:
         """The text without secrets."""
         if text in self.whole:
             return HIDDEN
-        return self.pattern.sub(HIDDEN, text) if self.pattern else text
+        if self._without_needle or any(needle in text for needle in self._needles):
+            text = self._pattern.sub(HIDDEN, text)
+        return self._hide_cut(text) if CUT in text else text
 
     def hide(self, value: object, depth: int = 0) -> object:
         """A copy without secrets, of JSON types only; other objects become their text."""
@@ -84,11 +85,78 @@ class SecretValues:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int | float):
-            number = str(value)
-            return HIDDEN if len(number) >= SHORT and number in self.whole else value
+            return self._hide_number(value)
         if isinstance(value, Mapping | list | tuple | Set):
             return self._hide_inside(value, depth + 1)
         return self.hide_text(_text_of(value))
+
+    def hide_json(self, value: Any, *, names: bool) -> Any:
+        """A copy of a JSON value without secrets, however deep.
+
+        `names`: what stands under a secret's name is hidden too.
+        """
+        if isinstance(value, str):
+            return self.hide_text(value)
+        if isinstance(value, dict):
+            return {
+                self.hide_text(name): HIDDEN
+                if names and is_secret_name(name)
+                else self.hide_json(item, names=names)
+                for name, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self.hide_json(item, names=names) for item in value]
+        if value is None or isinstance(value, bool):
+            return value
+        return self._hide_number(value)
+
+    def split(self, text: str) -> tuple[str, str]:
+        """The text without secrets up to where one may begin, and the rest as it is.
+
+        The rest is for the next piece of a stream, which may complete the secret.
+        """
+        at = self._begin(text)
+        for found in self._pattern.finditer(text) if self.whole else ():
+            if found.start() < at < found.end():
+                at = found.end() + self._begin(text[found.end() :])
+        return self.hide_text(text[:at]), text[at:]
+
+    def _begin(self, text: str) -> int:
+        """Where a secret may begin that goes on behind the text; its length if nowhere."""
+        for at in range(max(0, len(text) - self._longest + 1), len(text)):
+            if text[at] in self._firsts and any(
+                one.startswith(text[at:]) for one in self._writings
+            ):
+                return at
+        return len(text)
+
+    def _hide_cut(self, text: str) -> str:
+        """Hide the parts of secrets on both sides of the sign that something was cut off."""
+        pieces = text.split(CUT)
+        for number, piece in enumerate(pieces):
+            if number < len(pieces) - 1:
+                kept = piece.rstrip()
+                at = self._begin(kept)
+                if len(kept) - at >= self.short:
+                    piece = f"{kept[:at]}{HIDDEN}{piece[len(kept) :]}"  # noqa: PLW2901
+            if number > 0:
+                kept = piece.lstrip()
+                end = self._end(kept)
+                if end >= self.short:
+                    piece = f"{piece[: len(piece) - len(kept)]}{HIDDEN}{kept[end:]}"  # noqa: PLW2901
+            pieces[number] = piece
+        return CUT.join(pieces)
+
+    def _end(self, text: str) -> int:
+        """How much at the beginning of the text is the end of a secret."""
+        for end in range(min(len(text), self._longest - 1), self.short - 1, -1):
+            if any(one.endswith(text[:end]) for one in self._writings):
+                return end
+        return 0
+
+    def _hide_number(self, value: float) -> float | str:
+        number = str(value)
+        return HIDDEN if len(number) >= SHORT and number in self.whole else value
 
     def _hide_inside(self, value: Iterable[object], depth: int) -> object:
         # Bounded, as a logged value may be circular.
@@ -102,6 +170,50 @@ class SecretValues:
                 for name, item in value.items()
             }
         return [self.hide(item, depth) for item in value]
+
+    # Made at the first use, which most sets of most tasks never see.
+
+    @cached_property
+    def _parts(self) -> list[str]:
+        """What is hidden inside other texts, longest first: a secret may begin with another."""
+        telling = (text for text in self.whole if len(text) >= self.short and text not in LITERALS)
+        found = {part for text in telling for part in parts(text)}
+        return sorted(found, key=len, reverse=True)
+
+    @cached_property
+    def _patterns(self) -> list[tuple[str, str]]:
+        return [pattern for part in self._parts for pattern in patterns(part)]
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(source for source, _ in self._patterns) or r"(?!)")
+
+    @cached_property
+    def _needles(self) -> tuple[str, ...]:
+        """Letters and digits to search for: without one of them there is nothing to hide."""
+        return tuple({needle for _, needle in self._patterns if needle})
+
+    @cached_property
+    def _without_needle(self) -> bool:
+        return any(not needle for _, needle in self._patterns)
+
+    @cached_property
+    def _needles_in_json(self) -> tuple[bytes, ...]:
+        inside = set(self._parts)
+        alone = (b'"%b"' % _in_json(text) for text in self.whole if text not in inside)
+        return (*(needle.encode() for needle in self._needles), *alone)
+
+    @cached_property
+    def _writings(self) -> tuple[str, ...]:
+        return tuple({one[:HELD_CHARS] for part in self._parts for one in writings(part)})
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self._writings), default=0)
+
+    @cached_property
+    def _firsts(self) -> frozenset[str]:
+        return frozenset(one[0] for one in self._writings)
 
 
 class Redactor:
@@ -166,23 +278,6 @@ def _secret_texts(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple | Set):
         for item in value:
             yield from _secret_texts(item)
-
-
-def _is_telling(text: str) -> bool:
-    """Whether a secret is hidden inside other texts too."""
-    return len(text) >= SHORT and text not in LITERALS
-
-
-def _forms(text: str) -> Iterator[str]:
-    lines = (line for line in text.splitlines() if len(line) >= TELLING_LINE)
-    for part in (text, *lines):
-        yield part
-        yield json.dumps(part)[1:-1]
-        yield json.dumps(part, ensure_ascii=False)[1:-1]
-        yield repr(part)[1:-1]
-        if part.isprintable():  # text that a URL cannot hold (lone surrogates) is not printable
-            yield quote(part, safe="")
-            yield quote_plus(part)
 
 
 def _in_json(text: str) -> bytes:

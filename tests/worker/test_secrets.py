@@ -221,3 +221,79 @@ async def test_a_missing_environment_variable_is_told_and_the_function_left_out(
         [broken] = (await worker.get("/health"))["broken"]
         assert broken["path"] == "leaks.py"
         assert "SITE_TOKEN" in broken["error"]
+
+
+WAYS = """
+    import base64, json
+    from urllib.parse import quote
+
+    @function(streaming=True, secrets=("SITE_TOKEN",), output={"title": "anything"})
+    async def ways(context: Context, how: str) -> object:
+        token = context.secrets["SITE_TOKEN"]
+        match how:
+            case "stream":
+                for piece in ("begin ", token[:7], token[7:9], token[9:], " end ", token[:5]):
+                    await context.stream(piece)
+                    await context.status("beside")
+                return None
+            case "cut":
+                raise ValueError("x" * 480 + token)
+            case "traceback":
+                raise ValueError("x" * 32_600 + token + "y" * 100_000)
+            case "long line":
+                await context.log("x" * 16_375 + token)
+            case "output":
+                return [token, {"token": "mine", token: quote(token)}, "Basic "
+                        + base64.b64encode(b"user:" + token.encode()).decode(), 17]
+"""
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/x-ndjson", "text/plain"])
+async def test_a_secret_in_pieces_of_a_stream_is_hidden(tmp_path: Path, accept: str) -> None:
+    async with browserless_worker(tmp_path, {"ways.py": WAYS}) as worker:
+        body = {"function": "ways", "mode": "stream", "input": {"how": "stream"}}
+        answer = await worker.request("POST", "/task", json=body, headers={"Accept": accept})
+        assert answer.status == 200
+        for piece in ("staple-", "of", "-the-environment"):
+            assert piece.encode() not in answer.body.replace(b"[redacted]", b"")
+        if accept == "text/plain":
+            # A part of a secret is none: what the function ended with is shown.
+            assert answer.body == b"begin [redacted] end stapl"
+
+
+async def test_a_result_is_without_the_secrets_that_its_function_names(tmp_path: Path) -> None:
+    async with browserless_worker(tmp_path, {"ways.py": WAYS}) as worker:
+        answer = await worker.submit("ways", input={"how": "output"})
+        [first, second, third, number] = answer.json["result"]
+        assert first == "[redacted]"
+        assert second == {"token": "mine", "[redacted]": "[redacted]"}
+        assert third.startswith("Basic ")
+        assert "[redacted]" in third
+        assert number == 17
+        assert TOKEN.encode() not in await _all_that_is_shown(worker, answer.json["id"])
+
+
+async def test_a_short_secret_stays_where_a_result_has_it_by_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITE_TOKEN", "seven77")
+    functions = {
+        "shows.py": """
+            @function(secrets=("SITE_TOKEN",))
+            async def shows(context: Context, password: Secret) -> list[str]:
+                return ["a picture with seven77 in it", "seven77", password]
+        """
+    }
+    async with browserless_worker(tmp_path, functions) as worker:
+        shown = await worker.call("shows", password=PASSWORD)
+        assert shown == ["a picture with seven77 in it", "[redacted]", PASSWORD]
+
+
+@pytest.mark.parametrize("how", ["cut", "traceback", "long line"])
+async def test_no_part_of_a_secret_is_left_where_a_text_is_cut(tmp_path: Path, how: str) -> None:
+    async with browserless_worker(tmp_path, {"ways.py": WAYS}) as worker:
+        answer = await worker.submit("ways", input={"how": how})
+        task_id = answer.json.get("id") or answer.json["task_id"]
+        shown = answer.body + await _all_that_is_shown(worker, task_id)
+        assert b"staple-of" not in shown
+        assert b"environment" not in shown
