@@ -23,6 +23,7 @@ from worker.attempt_secrets import AttemptSecrets
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import Loss
 from worker.browser.browsers import Browsers
+from worker.browser.context_proxy import ContextProxy
 from worker.browser.errors import ContextOptionsRefused
 from worker.browser.task_proxy import checked_proxy
 from worker.registry.registry import Registry
@@ -72,6 +73,7 @@ class End(Enum):
     RETURNED = auto()
     OUT_OF_TIME = auto()
     BROWSER_LOST = auto()
+    TOO_MUCH_TRAFFIC = auto()
 
 
 class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
@@ -105,6 +107,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     _counted: bool = False
     _allowed: frozenset[tuple[str, int]] = frozenset()
     _shared: dict[Callable[[], Any], Any] | None = None
+    _proxy: ContextProxy | None = None
 
     def __repr__(self) -> str:
         return f"Attempt({self.task!r})"
@@ -120,19 +123,24 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
             raise RuntimeError("the task has ended; its events are no longer delivered")
 
     def close(self) -> None:
-        """Refuse further output of the functions, and close the steps."""
+        """Refuse further output and requests of the functions, and close the steps."""
         self.closed = True
         self._count_traffic()
+        if self._proxy is not None:
+            self._proxy.close()
         for step in self.task.steps:
             step.close()
 
     def _count_traffic(self) -> None:
-        """Add what this attempt's pages moved to the task's traffic; called twice, counts once."""
-        if self._counted or self.browser is None or self.browser.proxy is None:
+        """Add what this attempt moved to the task's traffic; called twice, counts once."""
+        if self._counted:
             return
         self._counted = True
-        moved, task = self.browser.proxy.traffic, self.task
-        task.traffic = moved if task.traffic is None else task.traffic + moved
+        task = self.task
+        for proxy in (self._proxy, None if self.browser is None else self.browser.proxy):
+            if proxy is not None:
+                moved = proxy.traffic
+                task.traffic = moved if task.traffic is None else task.traffic + moved
 
     async def page(
         self,
@@ -188,6 +196,27 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
             self.tracing = True
         return browser.page
 
+    async def network(self) -> str | None:
+        """A proxy for the functions' own requests, with the rules of the pages' one.
+
+        None without a traffic guard. The first call opens it, through the proxy of the function's
+        context options, if they have one.
+        """
+        self.check_open()
+        if self._proxy is None:
+            upstream = self.runnable.context_options.get("proxy")
+            opened = await self.parts.browsers.proxy(upstream)
+            if opened is None:
+                return None
+            if self.closed or self._proxy is not None:  # meanwhile
+                opened.close()
+                self.check_open()
+            else:
+                self._proxy = opened
+                opened.bind(self)
+        assert self._proxy is not None
+        return self._proxy.server
+
     @property
     def task_id(self) -> str:
         """The task's UUIDv7."""
@@ -218,10 +247,12 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         self.task.log(self.secrets.hide_text(sentence), stream="stderr")
 
     def traffic_exceeded(self, limit: int) -> None:
-        """End the attempt: its pages moved too many bytes."""
-        assert self.browser is not None
+        """End the attempt: its pages or requests moved too many bytes."""
         self.task.log(f"the task's pages moved more than {limit} bytes (TRAFFIC_LIMIT)")
-        self.browser.lose(Loss.TRAFFIC)
+        if self.browser is not None:
+            self.browser.lose(Loss.TRAFFIC)
+        else:
+            self.end(End.TOO_MUCH_TRAFFIC)
 
     def _listener_failed(self, error: BaseException) -> None:
         sentence = self.secrets.hide_text(f"a listener failed: {type(error).__name__}: {error}")

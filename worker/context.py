@@ -177,6 +177,10 @@ class RunContext(msgspec.Struct, eq=False):
         """Whether Playwright's trace of the task is on, for a failure."""
         return self._attempt.tracing
 
+    async def network(self) -> str | None:
+        """The task's proxy for requests outside of its browser; None without a traffic guard."""
+        return await self._attempt.network()
+
     @property
     def is_outermost(self) -> bool:
         """Whether the function is the task's own, not called by another."""

@@ -95,6 +95,8 @@ class LocalRunner:
                     raise await _fault(attempt, error) from error
             if how is End.OUT_OF_TIME:
                 raise failures.of_deadline(attempt)
+            if how is End.TOO_MUCH_TRAFFIC:
+                raise failures.of_loss(attempt, Loss.TRAFFIC)
             assert attempt.browser is not None
             raise failures.of_loss(attempt, attempt.browser.lost.result())
         except AttemptFailed:

@@ -29,6 +29,13 @@ class StepContext(Context, Protocol):
     def is_traced(self) -> bool:
         """Whether Playwright's trace of the task is on, for a failure."""
 
+    async def network(self) -> str | None:
+        """The task's proxy for requests outside of its browser, `http://127.0.0.1:PORT`.
+
+        It opens what the task's pages may reach, and counts as their traffic does. None if the
+        node has no traffic guard.
+        """
+
 
 class ActionContext:
     """The first argument of every action.

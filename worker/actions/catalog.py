@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
 
-from worker.actions import capture, data, navigation, recording
+from worker.actions import capture, data, http, navigation, recording
 from worker.actions.action import Action, actions_of
 
-THEMES: tuple[ModuleType, ...] = (navigation, capture, recording, data)
+THEMES: tuple[ModuleType, ...] = (navigation, capture, recording, http, data)
 """The modules with actions, in the order of the documentation."""
 
 

@@ -20,7 +20,7 @@ from worker.browser.browser_context import TaskContext
 from worker.browser.browser_process import BrowserProcess
 from worker.browser.browser_states import BrowserState, Ending
 from worker.browser.browser_supervisor import BrowserSupervisor
-from worker.browser.context_proxy import TrafficGuard
+from worker.browser.context_proxy import ContextProxy, TrafficGuard
 from worker.browser.driver import silence_driver_deaths
 from worker.browser.errors import BrowserUnavailable
 from worker.browser.launch import LaunchPlan
@@ -128,6 +128,14 @@ class Browsers:
                 # The browser died during the call; its supervisor detects that in a moment.
                 log.info("browser.open_failed", pid=process.chromium.pid, error=str(error))
                 await asyncio.wait({process.ended}, timeout=self._limits.ping_s)
+
+    async def proxy(self, upstream: Mapping[str, str] | None = None) -> ContextProxy | None:
+        """A proxy of the guard for requests outside of a browser; None without a guard.
+
+        `upstream` is one that they go through, as in Playwright's `new_context`. The caller closes
+        the proxy. Raises ContextOptionsRefused or OSError.
+        """
+        return None if self._guard is None else await self._guard.open(upstream)
 
     async def wait_started(self) -> None:
         """Wait until each browser has started or failed to start."""
