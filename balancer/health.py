@@ -1,8 +1,8 @@
 """A balancer's status: the detail of `/health`, and the gauges of `/metrics`."""
 
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,17 +27,22 @@ class BalancerHealth(NodeHealth):
     _process: psutil.Process = field(default_factory=psutil.Process, init=False)
 
     def pools(self) -> Mapping[str, PoolCount]:
-        """The pools of all ready workers, summed by name."""
+        """The pools of all ready workers, summed by name.
+
+        The isolation of a pool is that of all its workers, if they agree.
+        """
         sizes: Counter[str] = Counter()
         free: Counter[str] = Counter()
+        isolations: defaultdict[str, set[str | None]] = defaultdict(set)
         now = time.monotonic()
         for worker in self.fleet.roster.workers():
             if worker.state is WorkerState.READY:
                 sizes.update(worker.pools)
                 for pool in worker.pools:
                     free[pool] += worker.room(pool, now)
+                    isolations[pool].add(worker.isolation.get(pool))
         return {
-            pool: PoolCount(size, free[pool], size - free[pool])
+            pool: PoolCount(size, free[pool], size - free[pool], _only(isolations[pool]))
             for pool, size in sorted(sizes.items())
         }
 
@@ -84,3 +89,8 @@ class BalancerHealth(NodeHealth):
             if worker.state is not WorkerState.LOST
         ]
         return max(ages, default=None)
+
+
+def _only(values: Collection[str | None]) -> str | None:
+    """The value, if there is only one."""
+    return next(iter(values)) if len(values) == 1 else None

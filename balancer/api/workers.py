@@ -22,6 +22,7 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.principal import Scope
 from slotgrid.core.problem_decoding import from_problem
+from slotgrid.core.slots import PoolCount
 from slotgrid.intake.api.node import (
     LOG_FILTERS,
     requested_deadline_s,
@@ -166,10 +167,7 @@ def shown(worker: Worker) -> dict[str, Any]:
             "queue": report.queue,
             "held": report.held,
         },
-        "pools": {
-            pool: {"size": size, "free": (free := worker.free.get(pool, 0)), "busy": size - free}
-            for pool, size in worker.pools.items()
-        },
+        "pools": {pool: _pool(worker, pool) for pool in worker.pools},
         "sent": worker.flights,
         "tags": worker.tags,
         "services": dict(report.services),
@@ -185,6 +183,15 @@ def shown(worker: Worker) -> dict[str, Any]:
         "link_age_s": None if lost else round(now - worker.joined_at, 1),
         "lost_at": iso(time.time() - (now - worker.left_at)) if worker.left_at else None,
     }
+
+
+def _pool(worker: Worker, pool: str) -> dict[str, Any]:
+    """The counts of a pool by the last report, and the free slots of a persistent one."""
+    size, free = worker.pools[pool], worker.free.get(pool, 0)
+    counts = PoolCount(size, free, size - free, worker.isolation.get(pool)).to_json()
+    if pool in worker.persistent:
+        counts["free_slots"] = sorted(worker.free_slots[pool])
+    return counts
 
 
 def _why(worker: Worker, now: float) -> str | None:

@@ -175,7 +175,7 @@ class Snapshot:
         head |= {
             "objection": worker.objection,
             "note": None if worker.objection is not None else attention_to(worker),
-            "pools": [(pool, size) for pool, size in worker.pools.items()],
+            "pools": [(pool, pool in worker.persistent) for pool in worker.pools],
             "operates": look.operates,
             "away": worker.state is WorkerState.LOST,
         }
@@ -194,7 +194,11 @@ class Snapshot:
         }
         for pool in worker.pools:
             pieces[Piece("cells", f"{worker.name}/{pool}")] = cells(worker, pool, now)
-        texts = {
+        free_slots = {
+            f"worker.free.{pool}": ", ".join(map(str, sorted(numbers))) or "none"
+            for pool, numbers in worker.free_slots.items()
+        }
+        texts = free_slots | {
             "worker.lag": f"{facts['system']['loop_lag_ms']:.0f} ms",
             "worker.memory_bytes": f"{worker.report.system.memory_bytes / 2**20:,.0f} MiB",
             "worker.browsers": "none"

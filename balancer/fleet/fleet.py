@@ -22,11 +22,12 @@ REFUSALS_LIMIT = 10
 class _Flight:
     """A task of this balancer that is at a worker, or about to be sent there."""
 
-    __slots__ = ("answered", "pool", "worker")
+    __slots__ = ("answered", "pool", "slot", "worker")
 
-    def __init__(self, worker: Worker, pool: str) -> None:
+    def __init__(self, worker: Worker, pool: str, slot: int | None) -> None:
         self.worker = worker
         self.pool = pool
+        self.slot = slot
         self.answered = False
 
 
@@ -191,7 +192,10 @@ class Fleet:
         return not expected
 
     def refused(self, slot: Slot, why: Refusal, counts: Counts | None = None) -> None:
-        """The worker refused the task: that pool gets no more tasks until the next count."""
+        """The worker refused the task: that pool gets no more tasks until the next count.
+
+        If the one slot that the task asked for is busy, only that slot gets none.
+        """
         if (flight := self._flights.get(slot.index)) is None:
             return
         worker = flight.worker
@@ -201,7 +205,8 @@ class Fleet:
         worker.draining = worker.draining or why == "draining"
         if counts is not None:
             worker.count(counts)
-        worker.full(flight.pool)  # whatever the counts: it would refuse the next task as well
+        # Whatever the counts: it would refuse the next task as well.
+        worker.full(flight.pool, flight.slot if why == "busy" else None)
         self._answer(flight, None)
         self._update(worker)
 
@@ -241,8 +246,8 @@ class Fleet:
         if worker is None:
             raise NoSlotFree(cls.pool)
         self._rights += 1
-        self._flights[self._rights] = _Flight(worker, cls.pool)
-        worker.sent(cls.pool)
+        self._flights[self._rights] = _Flight(worker, cls.pool, cls.slot)
+        worker.sent(cls.pool, cls.slot)
         worker.flights += 1
         self.roster.members_of(worker).recount(worker, (cls.pool,), self._clock())
         return Slot(self._rights, cls.pool, worker.name, remote=True)
@@ -270,6 +275,13 @@ class Fleet:
         """Why no slot can run that class, in words; None if slots exist but all are busy."""
         return self._routing.closed_by(cls)
 
+    def queue_limit(self, cls: TaskClass) -> int | None:
+        """How many tasks may wait for the one slot that the class names; None without a limit."""
+        if cls.slot is None or cls.place.worker is None:
+            return None
+        worker = self.roster.worker(cls.place.worker)
+        return None if worker is None else worker.queue_limits.get(cls.pool)
+
     @property
     def in_flight(self) -> int:
         """How many rights are taken: equal to the dispatcher's leases, else there is a leak."""
@@ -279,7 +291,7 @@ class Fleet:
         worker = flight.worker
         if not flight.answered:
             flight.answered = True
-            worker.answered(flight.pool)
+            worker.answered(flight.pool, flight.slot)
         if counts is not None:
             worker.count(counts)
 

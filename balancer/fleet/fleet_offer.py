@@ -17,6 +17,7 @@ from slotgrid.core.errors import (
     Violation,
 )
 from slotgrid.core.fields import Place
+from slotgrid.core.offer import check_slot
 from slotgrid.core.spec import FunctionSpec, unknown_function
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
@@ -88,7 +89,16 @@ class FleetOffer:
         place, pool = submission.place, submission.place.pool or spec.pool
         members = self._roster.members(spec.group, spec.contract)
         assert members is not None, "the function was found there"
-        if any(worker.state.waited_for for worker in _matching(members, pool, place)):
+        if place.slot is not None and place.worker is None:
+            message = "is required by slot: a slot is of one worker"
+            raise InvalidSubmission(
+                f"/place/worker: {message}", errors=[Violation("/place/worker", message)]
+            )
+        live = [worker for worker in _matching(members, pool, place) if worker.state.waited_for]
+        for worker in live:
+            if place.slot is not None:
+                _check_slot(worker, pool, place.slot)
+        if live:
             return
         if not members.has_pool(pool):
             raise self._no_such_pool(place, pool, members)
@@ -183,7 +193,25 @@ def _matching(members: WorkerGroup, pool: str, place: Place) -> Iterator[Worker]
             yield worker
 
 
+def _check_slot(worker: Worker, pool: str, slot: int) -> None:
+    """Check that the worker takes tasks for that slot. Raises InvalidSubmission or NoWorker."""
+    if not worker.knows_slots:
+        raise NoWorker(
+            f'the worker "{worker.name}" is too old to run a task on one slot of its choice: '
+            f"it speaks protocol {worker.protocol}, and slots need 1.4",
+            reason="protocol",
+        )
+    check_slot(
+        pool,
+        slot,
+        size=worker.pools[pool],
+        persistent=pool in worker.persistent,
+        worker=worker.name,
+    )
+
+
 def _in_words(pool: str, place: Place) -> str:
     worker = [] if place.worker is None else [f'worker "{place.worker}"']
+    slot = [] if place.slot is None else [f"slot {place.slot}"]
     labels = [f"{key}={value}" for key, value in place.labels]
-    return ", ".join([*worker, f'pool "{pool}"', *labels])
+    return ", ".join([*worker, f'pool "{pool}"', *slot, *labels])

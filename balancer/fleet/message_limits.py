@@ -41,7 +41,7 @@ def check_hello(hello: m.Hello) -> None:
     sizes = hello.pools.values()
     if any(size < 0 for size in sizes) or sum(sizes) > SLOTS_LIMIT:
         raise ProtocolFault(f"its pools are not of 0 to {SLOTS_LIMIT} slots in all")
-    for named in ("pools", "labels", "versions", "tags"):
+    for named in ("pools", "isolation", "queue_limits", "labels", "versions", "tags"):
         check_entries(named, getattr(hello, named))
     check_functions(hello.functions)
 

@@ -117,6 +117,7 @@ def _message(task: Task) -> m.TaskMessage:
         contract=task.spec.contract,
         input=task.input,
         pool=submission.place.pool,
+        slot=submission.place.slot,
         owner=task.owner,
         source=SourceInfo(kind=task.source.kind, id=task.source.id),
         priority=submission.priority,

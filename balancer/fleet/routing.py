@@ -24,7 +24,7 @@ class Routing:
     def can_serve(self, cls: TaskClass) -> bool:
         """Whether a worker has a free slot for a task of that class."""
         members = self._members(cls)
-        return members is not None and any(self._fitting(members.free(cls.pool), cls))
+        return members is not None and any(self._with_room(members, cls))
 
     def first(self, cls: TaskClass) -> Worker | None:
         """The worker for the next task of that class; None if no worker has a free slot."""
@@ -32,13 +32,16 @@ class Routing:
         if members is None:
             return None
         free = members.free(cls.pool)
-        return min(self._fitting(free, cls), key=free.__getitem__, default=None)
+        return min(self._with_room(members, cls), key=free.__getitem__, default=None)
 
     def size(self, cls: TaskClass) -> int:
         """How many slots of ready workers can run tasks of that class."""
         members = self._members(cls)
         workers = () if members is None else self._fitting(members.workers.values(), cls)
-        return sum(worker.pools.get(cls.pool, 0) for worker in workers if worker.state is READY)
+        ready = (worker for worker in workers if worker.state is READY)
+        if (slot := cls.slot) is not None:
+            return sum(worker.has_slot(cls.pool, slot) for worker in ready)
+        return sum(worker.pools.get(cls.pool, 0) for worker in ready)
 
     def closed_by(self, cls: TaskClass) -> str | None:
         """Why no slot can run that class, in words; None if slots exist but all are busy."""
@@ -56,6 +59,13 @@ class Routing:
 
     def _members(self, cls: TaskClass) -> WorkerGroup | None:
         return self._roster.members(cls.group, cls.contract)
+
+    def _with_room(self, members: WorkerGroup, cls: TaskClass) -> Iterable[Worker]:
+        """Those workers with a free slot for the class."""
+        workers = self._fitting(members.free(cls.pool), cls)
+        if cls.place is ANYWHERE or (slot := cls.slot) is None:
+            return workers
+        return (worker for worker in workers if worker.slot_is_free(cls.pool, slot))
 
     def _fitting(self, workers: Collection[Worker], cls: TaskClass) -> Iterable[Worker]:
         """Those of the workers that fit the class's place, and have its services up."""

@@ -1,10 +1,13 @@
 """One worker as this balancer sees it: its last report, and the tasks sent since."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from balancer.fleet.ejection import Ejection
 from balancer.fleet.worker_states import WorkerState
+from slotgrid.core.slots import PERSISTENT
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.wire.encoding import knows
 from slotgrid.wire.messages import Done, Failed, Hello, Report, Started
 
 READY = WorkerState.READY
@@ -39,6 +42,16 @@ class Worker:
         self.group = hello.group
         self.contract = hello.contract
         self.pools = dict(hello.pools)
+        self.isolation = dict(hello.isolation)
+        """What its pools give their tasks, by pool; without those of which it says nothing."""
+        self.persistent = frozenset(
+            pool for pool in self.pools if self.isolation.get(pool) == PERSISTENT
+        )
+        self.queue_limits = dict(hello.queue_limits)
+        """How many tasks may wait for one slot of a persistent pool, by pool."""
+        self.protocol = hello.protocol
+        self.knows_slots = knows(hello.protocol, 4)
+        """Whether it numbers the slots of each pool, and takes tasks for one of them."""
         self.functions: tuple[FunctionSpec, ...] = tuple(functions)
         self.version = hello.version
         self.tags_changed(hello.tags, hello.versions)
@@ -65,7 +78,9 @@ class Worker:
         """Refusals in a row."""
         self._seq = -1
         self._free: dict[str, int] = {}
+        self._free_slots: dict[str, set[int]] = {pool: set() for pool in self.persistent}
         self._unanswered: dict[str, int] = {}
+        self._awaited_slots: Counter[tuple[str, int]] = Counter()
         self.down: frozenset[str] = frozenset()
         self.apply_report(hello.report, now=joined_at)
 
@@ -90,25 +105,46 @@ class Worker:
         if counts.seq > self._seq:
             self._seq = counts.seq
             self._free = dict(counts.free)
+            self._free_slots = {
+                pool: set(counts.free_slots.get(pool, ())) for pool in self.persistent
+            }
 
-    def sent(self, pool: str) -> None:
-        """A task is sent: until the answer it takes a slot that the counts still show as free."""
+    def sent(self, pool: str, slot: int | None = None) -> None:
+        """A task is sent: until the answer it takes a slot that the counts still show as free.
+
+        `slot` is the number of the only slot that it can run on.
+        """
         self._unanswered[pool] = self._unanswered.get(pool, 0) + 1
+        if slot is not None:
+            self._awaited_slots[pool, slot] += 1
 
-    def answered(self, pool: str) -> None:
+    def answered(self, pool: str, slot: int | None = None) -> None:
         """A sent task is in the worker's counts from now on, or never started there."""
         self._unanswered[pool] -= 1
+        if slot is not None:
+            self._awaited_slots[pool, slot] -= 1
 
     def expects(self, pool: str, counts: Counts) -> bool:
         """Whether the counts of a started task differ from the last ones by its slot only."""
         known = self._free.get(pool, 0)
         if counts.seq <= self._seq or known > self.pools.get(pool, 0):
             return False
+        if any(
+            not self._free_slots[each].issuperset(counts.free_slots.get(each, ()))
+            for each in self.persistent
+        ):
+            return False  # another slot of the pool has become free, one is taken in its place
         return {**self._free, pool: known - 1} == counts.free
 
-    def full(self, pool: str) -> None:
-        """The worker refused a task: assume no free slot in that pool until the next count."""
-        self._free[pool] = 0
+    def full(self, pool: str, slot: int | None = None) -> None:
+        """The worker refused a task: assume no free slot in that pool until the next count.
+
+        If the task asked for one `slot`, only that one is assumed to be taken.
+        """
+        if slot is None:
+            self._free[pool] = 0
+        else:
+            self._free_slots[pool].discard(slot)
 
     def room(self, pool: str, now: float) -> int:
         """How many tasks of that pool can be sent now."""
@@ -120,6 +156,29 @@ class Worker:
         if free <= 0 or (self.flights and self.ejection.half_open(now)):
             return 0
         return free
+
+    def has_slot(self, pool: str, slot: int) -> bool:
+        """Whether a task may ask for that slot of that pool, free or busy."""
+        return self.knows_slots and pool in self.persistent and slot < self.pools[pool]
+
+    def slot_is_free(self, pool: str, slot: int) -> bool:
+        """Whether a task can be sent to that slot now, if the pool has room."""
+        return (
+            self.has_slot(pool, slot)
+            and slot in self._free_slots[pool]
+            and not self._awaited_slots[pool, slot]
+        )
+
+    def number_in_pool(self, pool: str, slot: int) -> int:
+        """The number of a slot in its pool, from the number that the worker has reported."""
+        if self.knows_slots:
+            return slot
+        # Before 1.4 the number counts over all pools.
+        for other, size in self.pools.items():
+            if other == pool:
+                break
+            slot -= size
+        return slot
 
     def meets(self, labels: Collection[tuple[str, str]], services: Collection[str]) -> bool:
         """Whether it has those labels, and none of those services is down."""
@@ -144,6 +203,11 @@ class Worker:
     def free(self) -> Mapping[str, int]:
         """Free slots in each pool, by its last count."""
         return self._free
+
+    @property
+    def free_slots(self) -> Mapping[str, Collection[int]]:
+        """The numbers of the free slots in each persistent pool, by its last count."""
+        return self._free_slots
 
     @property
     def unanswered(self) -> int:

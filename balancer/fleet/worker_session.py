@@ -187,7 +187,7 @@ class WorkerSession:
         if call is None:
             return
         self._catch_up()
-        call.begin(message.slot)
+        call.begin(self.worker.number_in_pool(call.lease.slot.pool, message.slot))
         if self._fleet.started(call.lease.slot, message):
             self._made_room()
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from slotgrid.core.errors import Violation
 from slotgrid.core.fields import LOWEST_PRIORITY, Mode, Place, Webhook
 from slotgrid.core.json_readers import (
     Reader,
@@ -15,6 +16,9 @@ from slotgrid.core.json_readers import (
     read_text,
     read_whole,
 )
+
+SLOT_MOST = 9999
+"""The number of the last slot that a worker can have."""
 
 
 def _contract(value: object) -> int:
@@ -80,8 +84,19 @@ def _labels(value: object) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(read_pairs(value)))
 
 
+def _slot(value: object) -> int:
+    number = read_whole(value)
+    if not 0 <= number <= SLOT_MOST:
+        raise Wrong.because(f"expected an integer from 0 to {SLOT_MOST}, got {number}")
+    return number
+
+
 def _place(value: object) -> Place:
-    return Place(**read_members(value, {"worker": read_text, "pool": read_text, "labels": _labels}))
+    readers = {"worker": read_text, "pool": read_text, "labels": _labels, "slot": _slot}
+    place = Place(**read_members(value, readers))
+    if place.slot is not None and place.pool is None:
+        raise Wrong(Violation("/pool", "is required by slot, which numbers the slots of one pool"))
+    return place
 
 
 FIELDS: Mapping[str, Reader] = {

@@ -23,12 +23,16 @@ class Mode(StrEnum):
         self.durable = word in {"webhook", "async"}
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where a task must run; None means anywhere."""
+class Place(msgspec.Struct, frozen=True, cache_hash=True):
+    """Where a task must run; None means anywhere.
+
+    `slot` is the number of one slot of a persistent pool, which `pool` then names.
+    """
 
     worker: str | None = None
     pool: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    slot: int | None = None
 
 
 ANYWHERE = Place()

@@ -1,6 +1,6 @@
 """The offer: what a node can run and where. A worker offers itself, a balancer its fleet."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from slotgrid.core.errors import (
@@ -43,7 +43,10 @@ class Offer(Protocol):
 
 
 class LocalOffer:
-    """The offer of this worker. Fulfils `Offer`; its own group and contract are the defaults."""
+    """The offer of this worker. Fulfils `Offer`; its own group and contract are the defaults.
+
+    `pools` are sizes; tasks may ask for a slot of the `persistent` ones by its number.
+    """
 
     def __init__(
         self,
@@ -52,14 +55,16 @@ class LocalOffer:
         node: str,
         group: str,
         contract: int,
-        pools: Collection[str],
+        pools: Mapping[str, int],
         labels: Collection[tuple[str, str]],
+        persistent: Collection[str] = (),
     ) -> None:
         self.catalog = catalog
         self._node = node
         self._group = group
         self._contract = contract
-        self._pools = frozenset(pools)
+        self._pools = dict(pools)
+        self._persistent = frozenset(persistent)
         self._labels = frozenset(labels)
 
     def resolve(self, submission: Submission) -> FunctionSpec:
@@ -102,6 +107,13 @@ class LocalOffer:
                 f"there are {', '.join(sorted(self._pools))}",
                 errors=[Violation("/place/pool", f'there is no pool "{place.pool}"')],
             )
+        if place.slot is not None and place.pool is not None:
+            check_slot(
+                place.pool,
+                place.slot,
+                size=self._pools[place.pool],
+                persistent=place.pool in self._persistent,
+            )
         if place.worker is not None and place.worker != self._node:
             raise NoWorker(
                 f'the task asks for the worker "{place.worker}", this is "{self._node}"',
@@ -115,3 +127,19 @@ class LocalOffer:
                 f"the task asks for labels that this worker lacks: {', '.join(missing)}",
                 reason="place",
             )
+
+
+def check_slot(pool: str, slot: int, *, size: int, persistent: bool, worker: str = "") -> None:
+    """Check that the pool, of that `worker` if one is named, has a slot of that number.
+
+    Raises InvalidSubmission.
+    """
+    where = f'the pool "{pool}"' + (f' of the worker "{worker}"' if worker else "")
+    if not persistent:
+        message = f"{where} is not persistent, so slot {slot} of it cannot be chosen"
+    elif slot >= size:
+        numbers = "0" if size == 1 else f"0 to {size - 1}"
+        message = f"{where} has no slot {slot}, only {numbers}" if size else f"{where} has no slots"
+    else:
+        return
+    raise InvalidSubmission(f"/place/slot: {message}", errors=[Violation("/place/slot", message)])

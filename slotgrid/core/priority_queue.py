@@ -37,11 +37,22 @@ class TaskClass(NamedTuple):
     gate: str | None = None
 
     @property
+    def slot(self) -> int | None:
+        """The number of the one slot of the pool that its tasks wait for; None for any slot."""
+        return self.place.slot
+
+    @property
     def share(self) -> "TaskClass":
-        """The class of all tasks of a group, contract and pool: they compete for the same slots."""
+        """The class of all tasks of a group, contract and pool: they compete for the same slots.
+
+        The tasks of one slot are a share of their own: they run one after the other.
+        """
         if self.place is ANYWHERE and self.gate is None:
             return self
-        return TaskClass(self.group, self.contract, self.pool)
+        if self.slot is None:
+            return TaskClass(self.group, self.contract, self.pool)
+        place = Place(worker=self.place.worker, pool=self.pool, slot=self.slot)
+        return TaskClass(self.group, self.contract, self.pool, place)
 
 
 @dataclass(slots=True, order=True)

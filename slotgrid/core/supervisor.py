@@ -169,7 +169,8 @@ class Supervisor:
             if lease is None:
                 task.begin_attempt(self._placement.node, None)
             else:
-                task.begin_attempt(lease.slot.worker, lease.slot.number)
+                slot = lease.slot
+                task.begin_attempt(slot.worker, slot.number, slot.pool)
             self._observer.started(task)
             try:
                 task.complete(await self._runner.run(task, lease))

@@ -144,15 +144,15 @@ class Task(msgspec.Struct, eq=False):
             self.logs.begin_after(first_event)
             self.has_lines = True  # earlier processes may have recorded lines: these follow them
 
-    def begin_attempt(self, worker: str, slot: int | None) -> None:
-        """Start an attempt on a leased slot.
+    def begin_attempt(self, worker: str, slot: int | None, pool: str | None = None) -> None:
+        """Start an attempt on a leased slot of `pool`, or on none.
 
         A remote worker reports the number of its slot later (`begin_on`).
         """
         self.move_to(RUNNING)
         self.worker = worker
         number = self.lost_starts + len(self.attempts) + 1
-        attempt = Attempt(number, time.time(), worker, slot)
+        attempt = Attempt(number, time.time(), worker, pool, slot)
         self.attempts.append(attempt)
         self._log_move(attempt.line())
 

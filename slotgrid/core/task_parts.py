@@ -48,7 +48,9 @@ API = Source("api")
 def attempt_line(attempt: Mapping[str, Any]) -> str:
     """The log line of an attempt that is given as JSON."""
     slot = "" if attempt["slot"] is None else f"slot {attempt['slot']} of "
-    return f"attempt {attempt['number']} on {slot}{attempt['worker']}"
+    # Records of earlier versions have no pool: they number the slots of all pools together.
+    pool = f", pool {attempt['pool']}" if slot and attempt.get("pool") is not None else ""
+    return f"attempt {attempt['number']} on {slot}{attempt['worker']}{pool}"
 
 
 class Traffic(msgspec.Struct):
@@ -82,25 +84,29 @@ class Traffic(msgspec.Struct):
 class Attempt(msgspec.Struct, eq=False):
     """One run of a task; times are seconds since the epoch.
 
-    `slot` is None until the worker reports its number.
+    `slot` is the number of the slot in its `pool`; None until the worker reports it. Without a
+    slot, `pool` is None too.
     """
 
     number: int
     started_at: float
     worker: str
+    pool: str | None
     slot: int | None
     ended_at: float | None = None
     error: ServiceError | None = None
 
     def line(self) -> str:
         """The attempt's line in the task's log."""
-        return attempt_line({"number": self.number, "worker": self.worker, "slot": self.slot})
+        facts = {"number": self.number, "worker": self.worker, "pool": self.pool, "slot": self.slot}
+        return attempt_line(facts)
 
     def to_json(self) -> dict[str, Any]:
         """The attempt as `GET /tasks/{id}` shows it."""
         return {
             "number": self.number,
             "worker": self.worker,
+            "pool": self.pool,
             "slot": self.slot,
             "started_at": iso(self.started_at),
             "ended_at": iso(self.ended_at),

@@ -332,5 +332,10 @@ class DurableTasks:
 
 def _emit_running(task: Task) -> None:
     attempt = task.attempts[-1]
-    data = {"attempt": attempt.number, "worker": attempt.worker, "slot": attempt.slot}
+    data = {
+        "attempt": attempt.number,
+        "worker": attempt.worker,
+        "pool": attempt.pool,
+        "slot": attempt.slot,
+    }
     task.events.append("state", {"text": "running", "data": data})

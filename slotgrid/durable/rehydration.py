@@ -37,5 +37,7 @@ def class_key_of(task: Task) -> str:
     if not spec.needs_slot:
         return orjson.dumps([spec.group, spec.contract, None, None, spec.name]).decode()
     cls = class_of(task)
-    place = [cls.place.worker, cls.place.pool, *map(list, cls.place.labels)]
+    place: list[object] = [cls.place.worker, cls.place.pool, *map(list, cls.place.labels)]
+    if cls.slot is not None:
+        place.append(cls.slot)
     return orjson.dumps([cls.group, cls.contract, cls.pool, place, cls.gate]).decode()

@@ -57,7 +57,7 @@ class NodeHealth(ABC):
                 "queue": self.dispatcher.waiting,
                 "held": None,
             },
-            "pools": pools,
+            "pools": {name: pool.to_json() for name, pool in pools.items()},
             "durable": self.durable(),
             "mounts": self.mounts(),
             "system": self.machine.detail(),

@@ -223,6 +223,8 @@ def _record_of(row: rows.Row) -> Record:
     detail["status"] = row.status
     detail["steps"] = [STEP_DEFAULTS | step for step in detail["steps"]]
     detail.setdefault("traffic", None)  # records of earlier versions
+    for attempt in detail["attempts"]:
+        attempt.setdefault("pool", None)
     detail["deliveries"] = orjson.loads(row.deliveries)
     body = orjson.loads(row.body)
     place = (row.node, row.class_key, row.queue_key)

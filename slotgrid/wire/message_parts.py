@@ -19,6 +19,9 @@ TaskId = Annotated[
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number that every reader of JSON keeps exactly."""
 
+SlotNumbers = tuple[Count, ...]
+"""Numbers of slots of one pool."""
+
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of what stands inside of messages."""

@@ -13,8 +13,10 @@ from slotgrid.wire.message_parts import (
     ArtifactInfo,
     BrokenInfo,
     Claim,
+    Count,
     FunctionInfo,
     Part,
+    SlotNumbers,
     SourceInfo,
     StepInfo,
     System,
@@ -22,7 +24,7 @@ from slotgrid.wire.message_parts import (
     TrafficInfo,
 )
 
-PROTOCOL = "1.3"
+PROTOCOL = "1.4"
 """Major and minor version; nodes of the same major version are compatible."""
 
 NodeStatus = Literal["starting", "ready", "maintenance", "draining"]
@@ -44,11 +46,14 @@ class Report(_Message, frozen=True, kw_only=True, tag="report"):
 
     `free` counts the free slots by pool, `used` those taken, `queue` who waits at the worker
     itself. While `held` says why, none is given out. `seq` grows with each message that has one.
+    `free_slots` has the numbers of the free slots of each persistent pool, here and wherever `free`
+    is; it goes to balancers of 1.4 and later.
     """
 
     seq: int
     status: NodeStatus
     free: Mapping[str, int]
+    free_slots: Mapping[str, SlotNumbers] = {}
     used: int
     held: str | None = None
     queue: int = 0
@@ -62,6 +67,9 @@ class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
     """The worker's first message: who it is, and all that a balancer must know of it.
 
     `boot` is another with each start of the process. `pools` are sizes; they add up to `slots`.
+    `isolation` is what a pool gives its tasks, by pool: the slots of a `persistent` one differ, and
+    a task may be sent to one of them. `queue_limits` bounds, by pool, how many tasks may wait for
+    one such slot.
     `running` are the tasks that are under way here, by the boot of the balancer that sent them.
     """
 
@@ -73,6 +81,8 @@ class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
     contract: int
     slots: int
     pools: Mapping[str, int]
+    isolation: Mapping[str, str] = {}
+    queue_limits: Mapping[str, Count] = {}
     labels: Mapping[str, str] = {}
     tags: Mapping[str, Any] = {}
     versions: Mapping[str, str | None] = {}
@@ -98,11 +108,16 @@ class Tags(_Message, frozen=True, kw_only=True, tag="tags"):
 
 
 class Started(_Message, frozen=True, kw_only=True, tag="started"):
-    """The task has a slot; `free` counts without it."""
+    """The task has a slot; `free` counts without it.
+
+    `slot` numbers the slots of the pool, from 0. Before 1.4, and to balancers of those versions, it
+    numbers the slots of all pools, in the order of `pools` in `hello`.
+    """
 
     id: str
     slot: int
     free: Mapping[str, int]
+    free_slots: Mapping[str, SlotNumbers] = {}
     seq: int
 
 
@@ -144,6 +159,7 @@ class Done(_Message, frozen=True, kw_only=True, tag="done"):
     steps: tuple[StepInfo, ...] = ()
     traffic: TrafficInfo | None = None
     free: Mapping[str, int]
+    free_slots: Mapping[str, SlotNumbers] = {}
     seq: int
 
 
@@ -160,6 +176,7 @@ class Failed(_Message, frozen=True, kw_only=True, tag="failed"):
     steps: tuple[StepInfo, ...] = ()
     traffic: TrafficInfo | None = None
     free: Mapping[str, int]
+    free_slots: Mapping[str, SlotNumbers] = {}
     seq: int
 
 
@@ -206,7 +223,9 @@ class Rejected(_Message, frozen=True, kw_only=True, tag="rejected"):
 class TaskMessage(_Message, frozen=True, kw_only=True, tag="task"):
     """Run this task: now, or not at all. One attempt; `timeout_s` counts from its start.
 
-    `input` has its defaults filled in. `pool` None means the function's own.
+    `input` has its defaults filled in. `pool` None means the function's own. `slot` is the number
+    of one slot of a persistent `pool`, the only one that will do; such a task goes to no worker
+    before 1.4.
     """
 
     id: TaskId
@@ -214,6 +233,7 @@ class TaskMessage(_Message, frozen=True, kw_only=True, tag="task"):
     contract: int
     input: Mapping[str, Any] = {}
     pool: str | None = None
+    slot: int | None = None
     owner: str
     source: SourceInfo
     priority: int = 5

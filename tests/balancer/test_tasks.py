@@ -91,7 +91,7 @@ async def test_an_attempt_and_its_event_name_the_same_slot(balancer: RunningBala
             for block in events.body.split(b"\n\n")
             if b"event: state" in block
         ]
-        assert said["data"] == {"attempt": 1, "worker": "fake", "slot": 7}
+        assert said["data"] == {"attempt": 1, "worker": "fake", "pool": "default", "slot": 7}
         assert attempt["slot"] == 7
 
 

@@ -253,7 +253,9 @@ async def test_the_record_of_a_browser_task_tells_all_of_it(worker: RunningWorke
     [attempt] = task["attempts"]
     assert (attempt["number"], attempt["worker"], attempt["error"]) == (1, "test-worker", None)
     log = await worker.log_of(task["id"])
-    assert log.splitlines()[0] == f"attempt 1 on slot {attempt['slot']} of test-worker"
+    assert (
+        log.splitlines()[0] == f"attempt 1 on slot {attempt['slot']} of test-worker, pool default"
+    )
     assert log.splitlines()[-1] == "completed"
     events = await worker.request("GET", f"/tasks/{task['id']}/events")
     assert events.body.count(b"event: done") == 1

@@ -1,6 +1,7 @@
 """One remote task, and how much of its output its balancer has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 import orjson
@@ -18,14 +19,23 @@ from slotgrid.records.file_names import is_plain_name
 from slotgrid.wire.encoding import knows
 from slotgrid.wire.limits import CREDITS, FRAME_LIMIT, GRANT_EVERY
 from slotgrid.wire.link import Link, MessageTooLarge
-from slotgrid.wire.message_parts import ArtifactInfo, Claim, StepInfo, TrafficInfo
+from slotgrid.wire.message_parts import ArtifactInfo, Claim, SlotNumbers, StepInfo, TrafficInfo
 from slotgrid.wire.messages import Done, EventMessage, Failed, FromBalancer, LogMessage
 
 PART_BYTES = 512
 """Approximate size of a file or a step in a message, without its input and output."""
 UNREPORTABLE = "the worker could not report the task's events or its end; its log has the reason"
 
-Free = Callable[[], tuple[dict[str, int], int]]
+
+class Counts(NamedTuple):
+    """The free slots at one moment: by pool, and the numbers of those of persistent pools.
+
+    `seq` is the number of the message that has them.
+    """
+
+    free: Mapping[str, int]
+    free_slots: Mapping[str, SlotNumbers]
+    seq: int
 
 
 class BalancerLink:
@@ -35,7 +45,15 @@ class BalancerLink:
         self.boot = boot
         self.name = name
         self.protocol = protocol
+        self.knows_slots = knows(protocol, 4)
+        """Whether it numbers the slots of each pool, and reads which of them are free."""
         self.link: Link[FromBalancer] | None = None
+
+    def readable(self, counts: Counts) -> Counts:
+        """The counts without what the balancer does not know."""
+        if self.knows_slots or not counts.free_slots:
+            return counts
+        return counts._replace(free_slots={})
 
 
 class Relay:
@@ -103,7 +121,7 @@ class Relay:
         """Stop following the task."""
         self.task.follow(None)
 
-    def send_pending(self, free: Free) -> bool:
+    def send_pending(self, counts: Callable[[], Counts]) -> bool:
         """Send what credits and link allow now; True if the task's end was sent."""
         link = self.balancer.link
         if link is None or link.ending is not None:
@@ -113,7 +131,7 @@ class Relay:
             return False
         if not self._unreportable and not self._may_send(link, self._end_size()):
             return False
-        self._send_end(link, free)
+        self._send_end(link, self.balancer.readable(counts()))
         link.forget(self.task.id)
         self.detach()
         return True
@@ -182,12 +200,13 @@ class Relay:
             self._logs = line.id
         return True
 
-    def _send_end(self, link: Link[FromBalancer], free: Free) -> None:
-        task, (slots, seq) = self.task, free()
+    def _send_end(self, link: Link[FromBalancer], counts: Counts) -> None:
+        task, (free, free_slots, seq) = self.task, counts
         if self._unreportable:
             error: ServiceError = Internal(UNREPORTABLE, task_id=task.id)
             problem = error.to_problem()
-            link.send(Failed(id=task.id, problem=problem, free=slots, seq=seq), task.id)
+            failure = Failed(id=task.id, problem=problem, free=free, free_slots=free_slots, seq=seq)
+            link.send(failure, task.id)
             return
         artifacts = _artifact_info(task, self.balancer.protocol) if task.artifacts else ()
         steps = _step_info(task, self.balancer.protocol) if task.steps else ()
@@ -201,7 +220,8 @@ class Relay:
                 artifacts=artifacts,
                 steps=steps,
                 traffic=traffic,
-                free=slots,
+                free=free,
+                free_slots=free_slots,
                 seq=seq,
             )
 
@@ -214,7 +234,8 @@ class Relay:
             artifacts=artifacts,
             steps=steps,
             traffic=traffic,
-            free=slots,
+            free=free,
+            free_slots=free_slots,
             seq=seq,
         )
         try:

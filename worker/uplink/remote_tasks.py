@@ -13,23 +13,22 @@ from slotgrid.core.fields import ANYWHERE, Mode, Place
 from slotgrid.core.lease import class_of
 from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.observer import Observer
+from slotgrid.core.slots import Slots
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.core.task_parts import Source
 from slotgrid.records.history import History
 from slotgrid.wire.encoding import encode, knows
-from slotgrid.wire.link import Link
 from slotgrid.wire.message_parts import Claim
 from slotgrid.wire.messages import (
     Failed,
-    FromBalancer,
     Refusal,
     Refused,
     Started,
     TaskMessage,
 )
-from worker.uplink.relay import UNREPORTABLE, BalancerLink, Free, Relay
+from worker.uplink.relay import UNREPORTABLE, BalancerLink, Counts, Relay
 
 log = structlog.get_logger()
 
@@ -48,7 +47,7 @@ class _Refusal(Exception):
 class RemoteTasks(Observer):
     """All balancers' tasks that run here, or whose end is not yet reported.
 
-    `free` returns the free slots and the sequence number of the message that has them.
+    `counts` returns the free slots for one message.
     """
 
     def __init__(
@@ -60,7 +59,8 @@ class RemoteTasks(Observer):
         dispatcher: Dispatcher,
         supervisor: Callable[[], Supervisor],
         history: History,
-        free: Free,
+        slots: Slots,
+        counts: Callable[[], Counts],
     ) -> None:
         self._contract = contract
         self._status = status
@@ -68,7 +68,8 @@ class RemoteTasks(Observer):
         self._dispatcher = dispatcher
         self._supervisor = supervisor
         self._history = history
-        self._free = free
+        self._slots = slots
+        self._counts = counts
         self._relays: dict[str, Relay] = {}
         self._talking: list[Relay] = []
         self._retryable: OrderedDict[str, None] = OrderedDict()
@@ -84,18 +85,30 @@ class RemoteTasks(Observer):
         except _Refusal as refusal:
             link.send(Refused(id=message.id, kind=refusal.kind, reason=refusal.reason), message.id)
         except ServiceError as error:
-            self._fail(message.id, error, link)
+            self._fail(message.id, error, balancer)
         except Exception:  # a defect; the link continues, as it carries other tasks
             log.exception("uplink.cannot_start", task_id=message.id)
-            self._fail(message.id, Internal("the worker failed on this task"), link)
+            self._fail(message.id, Internal("the worker failed on this task"), balancer)
         else:
             link.send(started, message.id)
 
-    def _fail(self, task_id: str, error: ServiceError, link: Link[FromBalancer]) -> None:
-        """Send the failure of a task that was not started."""
+    def _fail(
+        self, task_id: str, error: ServiceError, balancer: BalancerLink, *, retryable: bool = False
+    ) -> None:
+        """Send the failure of a task that does not run here, if the balancer's link is up."""
+        if balancer.link is None:
+            return
         error.task_id = task_id
-        free, seq = self._free()
-        link.send(Failed(id=task_id, problem=error.to_problem(), free=free, seq=seq), task_id)
+        free, free_slots, seq = balancer.readable(self._counts())
+        message = Failed(
+            id=task_id,
+            problem=error.to_problem(),
+            retryable=retryable,
+            free=free,
+            free_slots=free_slots,
+            seq=seq,
+        )
+        balancer.link.send(message, task_id)
 
     def cancel(self, task_id: str, reason: str) -> None:
         """Cancel a task at its balancer's request, and report only its end."""
@@ -173,7 +186,7 @@ class RemoteTasks(Observer):
             # The balancer records durable tasks; here each task is only in memory.
             mode=Mode.STREAM if message.mode == "stream" else Mode.SYNC,
             timeout_s=message.timeout_s,
-            place=ANYWHERE if message.pool is None else Place(pool=message.pool),
+            place=_place(message),
             metadata=message.metadata,
             trace=message.trace,
             size=len(encode(message.input)),
@@ -192,12 +205,14 @@ class RemoteTasks(Observer):
         slot = self._dispatcher.reserve(task)
         if slot is None:
             closed_by = self._dispatcher.closed_by(class_of(task))
-            raise _Refusal("held" if closed_by else "busy", closed_by or "every slot is busy")
+            busy = "every slot is busy" if message.slot is None else f"slot {message.slot} is busy"
+            raise _Refusal("held" if closed_by else "busy", closed_by or busy)
         self._relays[task.id] = Relay(task, balancer, self._note)
         self._empty.clear()
         self._supervisor().start(task)
-        free, seq = self._free()
-        return Started(id=task.id, slot=slot.index, free=free, seq=seq)
+        number = slot.index if balancer.knows_slots else self._slots.overall_number(slot)
+        free, free_slots, seq = balancer.readable(self._counts())
+        return Started(id=task.id, slot=number, free=free, free_slots=free_slots, seq=seq)
 
     def _check(self, message: TaskMessage, earlier: Task | None) -> None:
         state = self._status.state
@@ -227,13 +242,8 @@ class RemoteTasks(Observer):
         return relay
 
     def _report_unknown(self, task_id: str, balancer: BalancerLink) -> None:
-        if balancer.link is not None:
-            error = WorkerLost("the worker no longer has the task", task_id=task_id)
-            free, seq = self._free()
-            message = Failed(
-                id=task_id, problem=error.to_problem(), retryable=True, free=free, seq=seq
-            )
-            balancer.link.send(message, task_id)
+        error = WorkerLost("the worker no longer has the task")
+        self._fail(task_id, error, balancer, retryable=True)
 
     def _drop(self, relay: Relay, reason: str) -> None:
         relay.detach()
@@ -258,11 +268,17 @@ class RemoteTasks(Observer):
         for relay in talking:
             relay.noted = False
             try:
-                ended = relay.send_pending(self._free)
+                ended = relay.send_pending(self._counts)
             except Exception:  # a fault with one task must not stop the reports of others
                 log.exception("uplink.cannot_report", task_id=relay.task.id)
                 relay.fail()
                 self._supervisor().cancel(relay.task, UNREPORTABLE)
-                ended = relay.send_pending(self._free)
+                ended = relay.send_pending(self._counts)
             if ended:
                 self._forget(relay)
+
+
+def _place(message: TaskMessage) -> Place:
+    if message.pool is None and message.slot is None:
+        return ANYWHERE
+    return Place(pool=message.pool, slot=message.slot)

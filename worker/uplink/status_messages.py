@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from slotgrid.core.dispatcher import Dispatcher
 from slotgrid.core.event_log import well_formed
 from slotgrid.core.node_state import NodeStatus
-from slotgrid.core.slots import Slots
+from slotgrid.core.slots import PERSISTENT, Slots
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.runtime.settings import Settings
 from slotgrid.wire.encoding import encode
@@ -18,6 +18,7 @@ from worker.browser.browsers import Browsers
 from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags as WorkerTags
+from worker.uplink.relay import Counts
 
 ERROR_CHARS = 1000
 """Limit of the error text of one broken file."""
@@ -70,7 +71,9 @@ class StatusMessages:
             group=settings.group,
             contract=settings.contract,
             slots=self._slots.total,
-            pools=settings.pools,
+            pools=self._slots.sizes,
+            isolation=dict.fromkeys(self._slots.persistent, PERSISTENT),
+            queue_limits=self._slots.queue_limits,
             labels=settings.labels,
             tags=self._tags.values(),
             versions=self._versions(),
@@ -93,11 +96,12 @@ class StatusMessages:
     def report(self) -> Report:
         """The worker's state at this moment."""
         slots, dispatcher = self._slots, self._dispatcher
-        free, seq = self.free()
+        counts = self.counts()
         return Report(
-            seq=seq,
+            seq=counts.seq,
             status=self._status.state.value,
-            free=free,
+            free=counts.free,
+            free_slots=counts.free_slots,
             used=slots.used,
             held=slots.held,
             queue=dispatcher.waiting,
@@ -110,10 +114,10 @@ class StatusMessages:
             browsers=len(self._browsers.stats().browsers),
         )
 
-    def free(self) -> tuple[dict[str, int], int]:
-        """The free slots by pool, and the next sequence number, for the message that has both."""
+    def counts(self) -> Counts:
+        """The free slots now, with the next sequence number, for one message."""
         self._seq += 1
-        return self._slots.free, self._seq
+        return Counts(self._slots.free, self._slots.free_slots, self._seq)
 
     def _functions(self) -> tuple[FunctionInfo, ...]:
         return tuple(info_of(spec) for spec in self._registry.specs())

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+import msgspec
 import structlog
 from aiohttp import ClientSession, web
 
@@ -172,7 +173,8 @@ class Uplink:
         self._rejected.pop(link.peer, None)
         log.info("uplink.welcomed", balancer=welcome.name, address=link.peer)
         self.tasks.agree(balancer, welcome.running)
-        link.send(self._facts.report())  # for changes since `hello`, which were not reported
+        # For changes since `hello`, which were not reported.
+        link.send(_readable(self._facts.report(), balancer))
         return balancer
 
     def _lost(self, balancer: BalancerLink, link: Link[FromBalancer]) -> None:
@@ -208,8 +210,9 @@ class Uplink:
 
     def _send(self, report: Report) -> None:
         self._said = report
-        for link in self._links():
-            link.send(report)
+        for conversation in self._conversations:
+            if (balancer := conversation.balancer) is not None:
+                conversation.link.send(_readable(report, balancer))
 
     async def _keep_reporting(self) -> None:
         """Send a report each REPORT_EVERY_S, also without changes; send tags if they changed."""
@@ -225,10 +228,18 @@ class Uplink:
                     link.send(tags)
 
 
+def _readable(report: Report, balancer: BalancerLink) -> Report:
+    """The report without what the balancer does not know."""
+    if balancer.knows_slots or not report.free_slots:
+        return report
+    return msgspec.structs.replace(report, free_slots={})
+
+
 def _same(one: Report, other: Report) -> bool:
     """Whether two reports are equal, apart from values that fluctuate, such as system load."""
     return (
         one.free == other.free
+        and one.free_slots == other.free_slots
         and one.status == other.status
         and one.held == other.held
         and one.queue == other.queue

@@ -60,7 +60,8 @@ def wire_uplink(
         dispatcher=dispatcher,
         supervisor=supervisor,
         history=history,
-        free=facts.free,
+        slots=slots,
+        counts=facts.counts,
     )
     answers = RequestHandlers(
         status=status,

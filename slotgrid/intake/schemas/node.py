@@ -176,7 +176,18 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
     ),
     "GroupList": page_of("groups", ref("Group")),
-    "PoolCount": record("The slots of a pool", {"size": WHOLE, "free": WHOLE, "busy": WHOLE}),
+    "PoolCount": record(
+        "The slots of a pool; its `isolation` if the pool states one; `free_slots`, only of a "
+        "worker at a balancer, the numbers of those free slots that a task may ask for",
+        {
+            "size": WHOLE,
+            "free": WHOLE,
+            "busy": WHOLE,
+            "isolation": TEXT,
+            "free_slots": list_of(WHOLE),
+        },
+        optional=("isolation", "free_slots"),
+    ),
     "Service": record(
         "A long-lived helper of functions",
         {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from slotgrid.core.field_readers import SLOT_MOST
 from slotgrid.core.fields import DEFAULT_PRIORITY, LOWEST_PRIORITY, Mode
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.schemas.basics import NAME, TEXT, ref
@@ -47,8 +48,20 @@ FIELDS: Mapping[str, JsonSchema] = {
     "place": {
         "type": "object",
         "additionalProperties": False,
-        "properties": {"worker": NAME, "pool": NAME, "labels": _STRINGS},
-        "description": "Only a matching worker and pool may run the task",
+        "properties": {
+            "worker": NAME,
+            "pool": NAME,
+            "labels": _STRINGS,
+            "slot": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": SLOT_MOST,
+                "description": "The number of one slot of a persistent pool, from 0; requires "
+                "`pool`, at a balancer `worker` too",
+            },
+        },
+        "dependentRequired": {"slot": ["pool"]},
+        "description": "Only a matching worker, pool and slot may run the task",
     },
     "webhook": {
         "type": "object",

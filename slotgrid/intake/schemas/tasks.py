@@ -125,7 +125,10 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         {
             "number": {"type": "integer", "minimum": 1},
             "worker": TEXT,
-            "slot": doc(or_null(WHOLE), "Null until the worker has reported it"),
+            "pool": doc(or_null(TEXT), "Null for a task without a slot"),
+            "slot": doc(
+                or_null(WHOLE), "Its number in the pool, from 0; null until the worker reports it"
+            ),
             "started_at": MOMENT,
             "ended_at": or_null(MOMENT),
             "error": or_null(ref("Problem")),

@@ -58,9 +58,8 @@ def hello(name: str, report: Report, **fields: Any) -> Hello:
     facts: dict[str, Any] = {"boot": "b1", "group": "default", "contract": 1}
     facts["labels"] = dict(fields.pop("labels", ()))
     slots = sum(fields["pools"].values())
-    return Hello(
-        protocol=PROTOCOL, version="1", name=name, slots=slots, report=report, **(facts | fields)
-    )
+    facts |= {"protocol": PROTOCOL, "version": "1"}
+    return Hello(name=name, slots=slots, report=report, **(facts | fields))
 
 
 def report(seq: int, free: Mapping[str, int] | int, **fields: Any) -> Report:

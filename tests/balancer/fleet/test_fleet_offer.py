@@ -418,3 +418,69 @@ def test_a_task_that_waits_for_workers_never_becomes_one_of_the_balancers_own(
     offer.catalog.replace_own([replace(FLOW, name="plain")])
     offer.resolve_again(task)
     assert task.spec is PLAIN
+
+
+# Slots of persistent pools
+
+
+@pytest.fixture
+def logins(fleet: FakeFleet) -> FakeFleet:
+    """A fleet with a persistent pool of two slots, and a worker that is too old for it."""
+    facts: dict[str, Any] = {
+        "pools": {"default": 1, "logins": 2},
+        "isolation": {"logins": "persistent"},
+    }
+    fleet.join("w1", **facts)
+    fleet.join("old", protocol="1.3", pools=facts["pools"])
+    return fleet
+
+
+def test_a_slot_of_a_workers_persistent_pool_is_a_place(logins: FakeFleet) -> None:
+    place = {"worker": "w1", "pool": "logins", "slot": 1}
+    assert class_of(admitted(asks(logins), place=place)).slot == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "pointer", "message"),
+    [
+        (
+            {"pool": "logins", "slot": 1},
+            "/place/worker",
+            "is required by slot: a slot is of one worker",
+        ),
+        (
+            {"worker": "w1", "pool": "logins", "slot": 2},
+            "/place/slot",
+            'the pool "logins" of the worker "w1" has no slot 2, only 0 to 1',
+        ),
+        (
+            {"worker": "w1", "pool": "default", "slot": 0},
+            "/place/slot",
+            'the pool "default" of the worker "w1" is not persistent, '
+            "so slot 0 of it cannot be chosen",
+        ),
+    ],
+)
+def test_a_slot_that_cannot_be_chosen_is_a_fault_of_the_request(
+    logins: FakeFleet, place: dict[str, Any], pointer: str, message: str
+) -> None:
+    error = refusal(asks(logins), place=place)
+    assert isinstance(error, InvalidSubmission)
+    assert [(fault.pointer, fault.message) for fault in error.errors] == [(pointer, message)]
+
+
+def test_no_task_with_a_slot_goes_to_a_worker_that_is_too_old_for_it(logins: FakeFleet) -> None:
+    error = refusal(asks(logins), place={"worker": "old", "pool": "logins", "slot": 0})
+    assert isinstance(error, NoWorker)
+    assert (error.status, error.reason, error.may_return_s) == (503, "protocol", 0.0)
+    assert "1.3" in error.detail
+    assert admitted(asks(logins), place={"worker": "old", "pool": "logins"})
+
+
+def test_a_slot_of_a_worker_that_is_away_has_no_worker(logins: FakeFleet) -> None:
+    worker = logins.roster.worker("w1")
+    assert worker is not None
+    logins.disconnected(worker)
+    error = refusal(asks(logins), place={"worker": "w1", "pool": "logins", "slot": 1})
+    assert isinstance(error, NoWorker)
+    assert error.detail.endswith('worker "w1", pool "logins", slot 1')

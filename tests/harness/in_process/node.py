@@ -292,7 +292,7 @@ def make_node(
     metrics = Metrics(lambda: _readings(slots, dispatcher))
     telemetry = TaskTelemetry(history, metrics)
     local = LocalOffer(
-        catalog, node=NAME, group="default", contract=1, pools={"default"}, labels=()
+        catalog, node=NAME, group="default", contract=1, pools={"default": 1}, labels=()
     )
     admission = Admission(
         offer or local,
@@ -363,7 +363,7 @@ def _health(slots: Slots, dispatcher: Dispatcher, catalog: ListedCatalog) -> Map
             "queue": dispatcher.waiting,
             "held": slots.held,
         },
-        "pools": slots.pools,
+        "pools": {name: pool.to_json() for name, pool in slots.pools.items()},
     }
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -249,6 +249,7 @@ class FakeNode:
 def make_node(
     *specs: FunctionSpec,
     pools: Mapping[str, int] | None = None,
+    persistent: Collection[str] = (),
     queue_limit: int = 1000,
     max_wait_s: float = 3600.0,
     clock: Callable[[], float] | None = None,
@@ -256,7 +257,7 @@ def make_node(
     """A node of one slot, unless `pools` says otherwise; no wait ends by itself."""
     clock = clock or ManualClock()
     catalog = FakeCatalog(PLAIN, *specs)
-    slots = Slots(pools or {"default": 1}, worker="w1")
+    slots = Slots(pools or {"default": 1}, worker="w1", persistent=persistent)
     queue: Any = TaskQueue(limit=queue_limit, ageing_s=30.0)
     services_down: set[str] = set()
     gates = Gates(catalog, lambda service: service not in services_down, clock=clock)

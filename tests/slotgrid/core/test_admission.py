@@ -59,7 +59,8 @@ def admission(status: NodeStatus) -> Admission:
         node="w1",
         group="shop",
         contract=3,
-        pools=["default", "logins"],
+        pools={"default": 2, "logins": 3, "alike": 2},
+        persistent={"logins"},
         labels=[("zone", "b")],
     )
     return Admission(
@@ -162,7 +163,7 @@ def test_a_pool_that_is_not_there_is_a_fault_of_the_request(admission: Admission
     error = refusal(admission, submission(place={"pool": "fast"}))
     assert isinstance(error, InvalidSubmission)
     assert error.errors[0].pointer == "/place/pool"
-    assert "default, logins" in error.detail
+    assert "alike, default, logins" in error.detail
     assert admission.admit(submission(place={"pool": "logins"}), owner="ann")
 
 
@@ -191,6 +192,36 @@ def test_a_place_that_this_worker_is_not_is_refused(
 def test_a_place_that_this_worker_is_is_admitted(admission: Admission) -> None:
     place = {"worker": "w1", "labels": {"zone": "b"}}
     assert admission.admit(submission(place=place), owner="ann")
+
+
+def test_a_slot_of_a_persistent_pool_is_a_place(admission: Admission) -> None:
+    for place in ({"pool": "logins", "slot": 2}, {"pool": "logins", "slot": 0, "worker": "w1"}):
+        assert admission.admit(submission(place=place), owner="ann")
+    elsewhere = refusal(admission, submission(place={"pool": "logins", "slot": 0, "worker": "w2"}))
+    assert isinstance(elsewhere, NoWorker)
+
+
+@pytest.mark.parametrize(
+    ("place", "detail"),
+    [
+        ({"pool": "logins", "slot": 3}, 'the pool "logins" has no slot 3, only 0 to 2'),
+        (
+            {"pool": "alike", "slot": 1},
+            'the pool "alike" is not persistent, so slot 1 of it cannot be chosen',
+        ),
+        (
+            {"pool": "default", "slot": 7},
+            'the pool "default" is not persistent, so slot 7 of it cannot be chosen',
+        ),
+    ],
+)
+def test_a_slot_that_cannot_be_chosen_is_a_fault_of_the_request(
+    admission: Admission, place: dict[str, Any], detail: str
+) -> None:
+    error = refusal(admission, submission(place=place))
+    assert isinstance(error, InvalidSubmission)
+    assert error.detail == f"/place/slot: {detail}"
+    assert [fault.pointer for fault in error.errors] == ["/place/slot"]
 
 
 def test_a_timeout_above_the_functions_ceiling_is_refused(admission: Admission) -> None:

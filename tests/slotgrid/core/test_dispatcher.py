@@ -296,3 +296,61 @@ def test_the_class_says_which_pool_and_gate_a_task_waits_for(
 def test_the_place_asked_for_goes_before_the_functions_own_pool(node: FakeNode) -> None:
     cls = class_of(node.task(function("f", pool="logins"), place={"pool": "default"}))
     assert cls.pool == "default"
+
+
+def slot_task(node: FakeNode, number: int, **fields: Any) -> Task:
+    """A task for one slot of the pool `logins`."""
+    return node.task(place={"pool": "logins", "slot": number}, **fields)
+
+
+async def test_a_task_for_a_slot_waits_for_that_slot_and_delays_no_other() -> None:
+    node = make_node(pools={"default": 1, "logins": 3}, persistent={"logins"})
+    dispatcher = node.dispatcher
+    one = await hold(dispatcher.lease(slot_task(node, 1), wait_until=0.0))
+    assert one.slot.number == 1
+    waiter = wait_for(node, waiting := slot_task(node, 1))
+    await queued(node, waiting)
+    zero = await hold(dispatcher.lease(slot_task(node, 0), wait_until=0.0))
+    any_other = await hold(dispatcher.lease(node.task(place={"pool": "logins"}), wait_until=0.0))
+    assert (zero.slot.number, any_other.slot.number) == (0, 2)
+    dispatcher.give_back(zero)
+    dispatcher.give_back(any_other)
+    assert not waiter.done()
+    assert dispatcher.position(waiting) == 1
+    dispatcher.give_back(one)
+    lease = await waiter
+    assert lease.slot.number == 1
+    dispatcher.give_back(lease)
+    node.assert_nothing_leaked()
+
+
+async def test_a_freed_slot_goes_to_the_first_task_that_can_use_it() -> None:
+    node = make_node(pools={"default": 1, "logins": 2}, persistent={"logins"})
+    held = [await hold(node.dispatcher.lease(slot_task(node, n), wait_until=0.0)) for n in (0, 1)]
+    tasks = [slot_task(node, 1), node.task(place={"pool": "logins"}), slot_task(node, 0)]
+    waiters = []
+    for task in tasks:
+        waiters.append(wait_for(node, task))
+        await queued(node, task)
+    node.dispatcher.give_back(held[0])
+    second = await waiters[1]  # it came before the third
+    assert second.slot.number == 0
+    node.dispatcher.give_back(held[1])
+    assert (await waiters[0]).slot.number == 1
+    node.dispatcher.give_back(second)
+    third = await waiters[2]
+    assert third.slot.number == 0
+    for lease in (third, waiters[0].result()):
+        node.dispatcher.give_back(lease)
+    node.assert_nothing_leaked()
+
+
+async def test_the_expected_wait_for_a_slot_is_that_of_its_own_tasks(clock: ManualClock) -> None:
+    node = make_node(pools={"default": 1, "logins": 4}, persistent={"logins"}, clock=clock)
+    lease = await hold(node.dispatcher.lease(slot_task(node, 1), wait_until=0.0))
+    clock.advance(8.0)
+    node.dispatcher.give_back(lease)
+    for labels in ({}, {"zone": "b"}):
+        cls = class_of(node.task(place={"pool": "logins", "slot": 1, "labels": labels}))
+        assert node.dispatcher.expected_wait_s(cls, 2) == 16.0
+    assert node.dispatcher.expected_wait_s(class_of(slot_task(node, 2)), 2) is None

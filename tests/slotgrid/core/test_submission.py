@@ -99,7 +99,7 @@ def test_every_field_is_read() -> None:
         "wait_s": 0,
         "not_before": "2030-01-31T08:00:00Z",
         "expires_at": "2030-01-31T08:00:00+02:00",
-        "place": {"worker": "w1", "pool": "logins", "labels": {"zone": "b", "arch": "a"}},
+        "place": {"worker": "w1", "pool": "p", "slot": 2, "labels": {"zone": "b", "arch": "a"}},
         "metadata": {"order": 7},
     }
     trace = (("traceparent", "00-1-2-01"),)
@@ -115,7 +115,7 @@ def test_every_field_is_read() -> None:
         wait_s=0.0,
         not_before=datetime(2030, 1, 31, 8, tzinfo=UTC),
         expires_at=datetime(2030, 1, 31, 8, tzinfo=timezone(timedelta(hours=2))),
-        place=Place("w1", "logins", (("arch", "a"), ("zone", "b"))),
+        place=Place("w1", "p", (("arch", "a"), ("zone", "b")), 2),
         metadata={"order": 7},
         trace=trace,
         size=99,
@@ -179,6 +179,17 @@ def test_a_value_that_its_field_cannot_take_is_a_fault_there(
         ({"labels": []}, {"/place/labels": "expected an object, got an array"}),
         ({"labels": {"a/b": 1}}, {"/place/labels/a~1b": "expected a string, got an integer"}),
         ({"poll": "x"}, {"/place/poll": 'unknown field; did you mean "pool"?'}),
+        ({"pool": "p", "slot": "1"}, {"/place/slot": "expected an integer, got a string"}),
+        ({"pool": "p", "slot": True}, {"/place/slot": "expected an integer, got a boolean"}),
+        ({"pool": "p", "slot": -1}, {"/place/slot": "expected an integer from 0 to 9999, got -1"}),
+        (
+            {"pool": "p", "slot": 10**30},
+            {"/place/slot": f"expected an integer from 0 to 9999, got {10**30}"},
+        ),
+        (
+            {"worker": "w", "slot": 0},
+            {"/place/pool": "is required by slot, which numbers the slots of one pool"},
+        ),
     ],
 )
 def test_a_fault_in_a_place_is_pointed_at(place: object, expected: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ PRICE = function(
 def admission() -> Admission:
     """One that accepts nothing new: what was accepted before is taken up all the same."""
     offer = LocalOffer(
-        FakeCatalog(PRICE), node="w1", group="default", contract=1, pools=["default"], labels=[]
+        FakeCatalog(PRICE), node="w1", group="default", contract=1, pools={"default": 1}, labels=[]
     )
     status = NodeStatus()
     status.move_to(NodeState.READY)
@@ -59,7 +59,7 @@ def test_a_function_is_found_by_name_with_its_modes_here(admission: Admission) -
 
 def test_an_input_that_was_checked_for_the_same_function_is_not_checked_again() -> None:
     offer = LocalOffer(
-        FakeCatalog(PRICE), node="w1", group="default", contract=1, pools=["default"], labels=[]
+        FakeCatalog(PRICE), node="w1", group="default", contract=1, pools={"default": 1}, labels=[]
     )
     status = NodeStatus()
     status.move_to(NodeState.READY)
@@ -170,7 +170,7 @@ def test_a_webhook_is_checked_before_the_task_is_accepted() -> None:
     asked: list[Webhook] = []
     hooked = function("hooked", modes=("webhook",))
     offer = LocalOffer(
-        FakeCatalog(hooked), node="w1", group="default", contract=1, pools=["default"], labels=[]
+        FakeCatalog(hooked), node="w1", group="default", contract=1, pools={"default": 1}, labels=[]
     )
     status = NodeStatus()
     status.move_to(NodeState.READY)

@@ -132,12 +132,23 @@ def test_the_end_of_an_attempt_is_noted_once() -> None:
     assert task.attempts[0].ended_at == ended_at
 
 
+def test_an_attempt_names_its_slot_by_pool_and_number() -> None:
+    task = make_task()
+    task.begin_attempt("w1", 2, "logins")
+    attempt = task.attempts[0]
+    assert (attempt.to_json()["pool"], attempt.to_json()["slot"]) == ("logins", 2)
+    assert attempt.line() == "attempt 1 on slot 2 of w1, pool logins"
+    attempt.slot = None  # a remote one, before the worker's answer
+    assert attempt.line() == "attempt 1 on w1"
+
+
 def test_attempts_and_steps_are_shown_with_their_times() -> None:
     task = make_task(TaskState.RUNNING)
     shown = task.attempts[0].to_json()
     assert shown == {
         "number": 1,
         "worker": "w1",
+        "pool": None,
         "slot": 0,
         "started_at": iso(task.started_at),
         "ended_at": None,

@@ -38,7 +38,7 @@ class PausableOffer(LocalOffer):
 
     def __init__(self, catalog: ListedCatalog) -> None:
         super().__init__(
-            catalog, node=NAME, group="default", contract=1, pools={"default"}, labels=()
+            catalog, node=NAME, group="default", contract=1, pools={"default": 1}, labels=()
         )
         self.waits: asyncio.Queue[float] = asyncio.Queue()
         self.back = asyncio.Event()

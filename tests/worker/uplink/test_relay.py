@@ -7,7 +7,7 @@ from slotgrid.core.task import Task
 from slotgrid.core.task_parts import Artifact
 from slotgrid.wire import messages as m
 from tests.slotgrid.core.fakes import PLAIN
-from worker.uplink.relay import BalancerLink, Relay
+from worker.uplink.relay import BalancerLink, Counts, Relay
 
 
 class FakeLink:
@@ -43,7 +43,7 @@ def relay(protocol: str = m.PROTOCOL) -> tuple[Relay, Task, FakeLink]:
 
 def end(relay: Relay) -> None:
     relay.ended = True
-    assert relay.send_pending(lambda: ({"default": 1}, 1))
+    assert relay.send_pending(lambda: Counts({"default": 1}, {}, 1))
 
 
 def test_nothing_but_the_end_is_sent_for_a_task_that_writes_nothing() -> None:
@@ -58,7 +58,7 @@ def test_what_a_task_writes_is_said_once_and_in_order() -> None:
     relaying, task, link = relay()
     task.log("leased")
     task.log("first", step="main")
-    assert not relaying.send_pending(lambda: ({"default": 0}, 0))
+    assert not relaying.send_pending(lambda: Counts({"default": 0}, {}, 0))
     task.log("refused elsewhere")
     task.log("second", step="main")
     end(relaying)
