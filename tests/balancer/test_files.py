@@ -26,6 +26,14 @@ async def test_a_file_is_fetched_through_the_link(balancer: RunningBalancer) -> 
     assert (got.status, got.body) == (200, b"x" * 200_000)
     assert got.headers["Content-Type"] == "text/plain"
     assert "sandbox" in got.headers["Content-Security-Policy"]
+    part = await balancer.request("GET", file["url"], headers={"Range": "bytes=100000-100009"})
+    assert (part.status, part.body) == (206, b"x" * 10)
+    assert part.headers["Content-Range"] == "bytes 100000-100009/200000"
+    head = await balancer.request("HEAD", file["url"])
+    assert (head.status, head.headers["Content-Length"], head.body) == (200, "200000", b"")
+    session = balancer.balancer.links.session("worker-1")
+    assert session is not None
+    await until(lambda: session.requests == 0)
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])

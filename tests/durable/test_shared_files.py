@@ -197,7 +197,10 @@ async def names(context: Context, names: list[str]) -> list[str]:
         assert task["result"] == NAMES
         await until_gone(tmp_path)
         for file in task["artifacts"]:
-            assert (await worker.request("GET", file["url"])).body == file["name"].encode()
+            content = file["name"].encode()
+            assert (await worker.request("GET", file["url"])).body == content
+            part = await worker.request("GET", file["url"], headers={"Range": "bytes=2-5"})
+            assert (part.status, part.body) == (206, content[2:6])
         await worker.worker.artifacts.remove_ids([task["id"]])
         for file in task["artifacts"]:
             assert (await worker.request("GET", file["url"])).status == 410

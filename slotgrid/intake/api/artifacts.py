@@ -1,9 +1,9 @@
 """`/tasks/{id}/artifacts`: the files that a task saved."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from pathlib import Path
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp_apispec import docs
 
 from slotgrid.core.errors import DatabaseUnavailable, Gone, NotFound, UnknownTask
@@ -16,7 +16,7 @@ from slotgrid.intake.file_response import FileAnswer
 from slotgrid.intake.framing import json_response
 from slotgrid.intake.node_parts import NODE
 from slotgrid.intake.openapi import Answer, json_answer
-from slotgrid.intake.problems import BEGUN
+from slotgrid.intake.piecewise_response import send_pieces
 from slotgrid.records.task_repository import Record
 
 
@@ -59,28 +59,13 @@ async def get_artifact(request: web.Request) -> web.StreamResponse:
     if isinstance(found, Path):
         return FileAnswer(found, headers=headers)
     if found is not None:
-        return await _send(request, headers, saved.size, found)
+        return await send_pieces(request, headers, saved.size, found)
     if node.files_elsewhere is None or not isinstance(task, Task) or task.worker is None:
         raise Gone(f"the file {name!r} was removed")
     async with node.files_elsewhere.open(task.worker, task.id, name) as (size, pieces):
-        return await _send(request, headers, size, pieces)
+        return await send_pieces(request, headers, size, pieces)
 
 
 async def _task(request: web.Request) -> Task | Record:
     tasks = request.config_dict[NODE].tasks
     return await tasks.find(request[PRINCIPAL], request.match_info["id"])
-
-
-async def _send(
-    request: web.Request, headers: dict[str, str], size: int | None, pieces: AsyncIterator[bytes]
-) -> web.StreamResponse:
-    """Stream a file from another store or machine."""
-    response = web.StreamResponse(headers=headers)
-    response.content_length = size
-    request[BEGUN] = True
-    await response.prepare(request)
-    if request.method != hdrs.METH_HEAD:
-        async for piece in pieces:
-            await response.write(piece)
-    await response.write_eof()
-    return response
