@@ -246,8 +246,9 @@ class Fleet:
         if worker is None:
             raise NoSlotFree(cls.pool)
         self._rights += 1
-        self._flights[self._rights] = _Flight(worker, cls.pool, cls.slot)
-        worker.sent(cls.pool, cls.slot)
+        number = cls.place.slot
+        self._flights[self._rights] = _Flight(worker, cls.pool, number)
+        worker.sent(cls.pool, number)
         worker.flights += 1
         self.roster.members_of(worker).recount(worker, (cls.pool,), self._clock())
         return Slot(self._rights, cls.pool, worker.name, remote=True)

@@ -62,14 +62,17 @@ class Routing:
 
     def _with_room(self, members: WorkerGroup, cls: TaskClass) -> Iterable[Worker]:
         """Those workers with a free slot for the class."""
-        workers = self._fitting(members.free(cls.pool), cls)
-        if cls.place is ANYWHERE or (slot := cls.slot) is None:
+        free = members.free(cls.pool)
+        if cls.place is ANYWHERE and cls.gate is None:  # most classes
+            return free
+        workers = self._fitting(free, cls)
+        if (slot := cls.slot) is None:
             return workers
         return (worker for worker in workers if worker.slot_is_free(cls.pool, slot))
 
     def _fitting(self, workers: Collection[Worker], cls: TaskClass) -> Iterable[Worker]:
         """Those of the workers that fit the class's place, and have its services up."""
-        if cls.place is ANYWHERE and cls.gate is None:  # most classes
+        if cls.place is ANYWHERE and cls.gate is None:
             return workers
         name, labels, services = cls.place.worker, cls.place.labels, self._services(cls)
         if name is not None:

@@ -105,9 +105,10 @@ class Worker:
         if counts.seq > self._seq:
             self._seq = counts.seq
             self._free = dict(counts.free)
-            self._free_slots = {
-                pool: set(counts.free_slots.get(pool, ())) for pool in self.persistent
-            }
+            if self.persistent:
+                self._free_slots = {
+                    pool: set(counts.free_slots.get(pool, ())) for pool in self.persistent
+                }
 
     def sent(self, pool: str, slot: int | None = None) -> None:
         """A task is sent: until the answer it takes a slot that the counts still show as free.
@@ -129,12 +130,16 @@ class Worker:
         known = self._free.get(pool, 0)
         if counts.seq <= self._seq or known > self.pools.get(pool, 0):
             return False
-        if any(
-            not self._free_slots[each].issuperset(counts.free_slots.get(each, ()))
-            for each in self.persistent
-        ):
-            return False  # another slot of the pool has become free, one is taken in its place
+        if self.persistent and not self._frees_none(counts):
+            return False
         return {**self._free, pool: known - 1} == counts.free
+
+    def _frees_none(self, counts: Counts) -> bool:
+        """Whether every slot that is free by the counts was free by the last ones."""
+        return all(
+            free.issuperset(counts.free_slots.get(pool, ()))
+            for pool, free in self._free_slots.items()
+        )
 
     def full(self, pool: str, slot: int | None = None) -> None:
         """The worker refused a task: assume no free slot in that pool until the next count.

@@ -12,6 +12,7 @@ from slotgrid.core.errors import QueueFull, ServiceError, WaitExceeded
 from slotgrid.core.gates import Gates
 from slotgrid.core.lease import CLEANING, HELD, Lease, LeaseState, class_of
 from slotgrid.core.priority_queue import Entry, TaskClass, TaskQueue
+from slotgrid.core.slot_queues import SlotQueues
 from slotgrid.core.slots import Slot, SlotSource
 from slotgrid.core.task import Task
 
@@ -48,6 +49,7 @@ class Dispatcher:
         self._queue = queue
         self._slots = slots
         self._gates = gates
+        self.slot_queues = SlotQueues(queue, slots)
         self._clock = clock
         self._mean_run_s: dict[TaskClass, float] = {}
         self._entries: dict[str, Entry[_Waiter]] = {}
@@ -147,13 +149,13 @@ class Dispatcher:
     def enqueue(self, task: Task, cls: TaskClass) -> Entry[_Waiter]:
         """Queue the task. Raises QueueFull with `retry_after_s`, except for durable modes."""
         durable = task.submission.mode.durable
-        if self._queue.full and not durable:
-            wait_s = self.expected_wait_s(cls, len(self._queue))
-            raise QueueFull(
-                f"{len(self._queue)} tasks are waiting, which is the limit",
-                retry_after_s=min(RETRY_AFTER_CEILING_S, max(1, math.ceil(wait_s or 1))),
-                expected_wait_s=wait_s,
-            )
+        if not durable:
+            if self._queue.full:
+                waiting = len(self._queue)
+                raise self._full(f"{waiting} tasks are waiting, which is the limit", cls, waiting)
+            # A task that its slot refused returns to its place, however many came meanwhile.
+            if cls.slot is not None and not task.was_refused:
+                self._check_slot_queue(cls, 1)
         future: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
         entry = self._queue.push(
             cls,
@@ -165,6 +167,26 @@ class Dispatcher:
         self._entries[task.id] = entry
         self._arm_rate_timer()
         return entry
+
+    def check_slot_queue(self, cls: TaskClass, more: int) -> None:
+        """Check that `more` durable tasks of the class may wait for the slot that it names.
+
+        One of them does not wait if the slot is free. Raises QueueFull with `retry_after_s`.
+        """
+        starts = self._servable(cls) and not self._queue.waits(cls)
+        self._check_slot_queue(cls, more - starts)
+
+    def _check_slot_queue(self, cls: TaskClass, more: int) -> None:
+        if (why := self.slot_queues.full(cls, more)) is not None:
+            raise self._full(why, cls, self.slot_queues.waiting(cls))
+
+    def _full(self, why: str, cls: TaskClass, waiting: int) -> QueueFull:
+        wait_s = self.expected_wait_s(cls, waiting)
+        return QueueFull(
+            why,
+            retry_after_s=min(RETRY_AFTER_CEILING_S, max(1, math.ceil(wait_s or 1))),
+            expected_wait_s=wait_s,
+        )
 
     def withdraw(self, entry: Entry[_Waiter]) -> None:
         """Remove a task that stops waiting; give back a lease already assigned to it."""

@@ -34,6 +34,20 @@ class Place(msgspec.Struct, frozen=True, cache_hash=True):
     labels: tuple[tuple[str, str], ...] = ()
     slot: int | None = None
 
+    def same_slot(self, other: "Place") -> bool:
+        """Whether both name the same slot; a worker's own tasks may leave out its name."""
+        return (
+            self.slot is not None
+            and (self.slot, self.pool) == (other.slot, other.pool)
+            and (self.worker == other.worker or None in {self.worker, other.worker})
+        )
+
+    def slot_only(self) -> "Place":
+        """The place without labels if it names a slot, else ANYWHERE."""
+        if self.slot is None:
+            return ANYWHERE
+        return Place(worker=self.worker, pool=self.pool, slot=self.slot)
+
 
 ANYWHERE = Place()
 

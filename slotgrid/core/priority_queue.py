@@ -139,6 +139,15 @@ class TaskQueue(Generic[T]):
         self._bounded -= best.bounded
         return best
 
+    def count_bounded(self, which: Callable[[TaskClass], bool]) -> int:
+        """How many bounded entries of those classes wait."""
+        return sum(
+            entry.waiting and entry.bounded
+            for cls, heap in self._heaps.items()
+            if which(cls)
+            for entry in heap
+        )
+
     def waits(self, cls: TaskClass) -> bool:
         """Whether anything of that class is waiting."""
         return self._head(cls) is not None

@@ -43,6 +43,7 @@ class Task(msgspec.Struct, eq=False):
     `has_lines`: it may have more than the lines of attempts and end. `traffic` is that of the
     attempts that have ended; None if none used a guarded browser. `announced`: the task has ended
     and its waiters are woken. `on_begin` is called once, when a remote worker has begun the task.
+    `was_refused`: a slot was assigned to it and refused it.
     `plain_names`: its balancer takes no other names of files than `file_names.plain_name` makes.
     Fields ending in `_at` are seconds since the epoch, for display; durations use the monotonic
     clock.
@@ -79,6 +80,7 @@ class Task(msgspec.Struct, eq=False):
     announced: bool = False
     on_begin: Callable[[], None] | None = None
     plain_names: bool = False
+    was_refused: bool = False
     _events: EventLog | None = None
     _follower: Follower | None = None
     _waiters: frozenset[asyncio.Future[None]] = NO_WAITERS
@@ -184,6 +186,7 @@ class Task(msgspec.Struct, eq=False):
         self.queued_s -= offered_mono - queued_mono
         self.run_s -= self.queued_mono - offered_mono
         self.queued_mono = queued_mono
+        self.was_refused = True
         self.attempts.pop()
         self.worker = self.attempts[-1].worker if self.attempts else None
         self.started_at = self.started_at if self.attempts else None

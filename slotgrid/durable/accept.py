@@ -6,7 +6,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from slotgrid.core.errors import DatabaseUnavailable, QueueFull
-from slotgrid.core.priority_queue import queue_key
+from slotgrid.core.fields import Place
+from slotgrid.core.lease import class_of
+from slotgrid.core.priority_queue import TaskClass, queue_key
 from slotgrid.core.task import Task
 from slotgrid.durable.prefetch_buffer import PrefetchBuffer
 from slotgrid.durable.queue_positions import Positions
@@ -22,6 +24,7 @@ from slotgrid.records.store.idempotency import Accepted
 class Acceptor:
     """Records new tasks of one node, all or none of a call, within `limit` waiting tasks.
 
+    `check_slot_queue` raises QueueFull if so many more tasks may not wait for the slot of a class.
     `steady` is the clock that orders the queue. `offer` is called with each new record, in the
     order of the submissions.
     """
@@ -36,6 +39,7 @@ class Acceptor:
         node: str,
         ageing_s: float,
         limit: int,
+        check_slot_queue: Callable[[TaskClass, int], None],
         steady: Callable[[], float],
         offer: Callable[[NewRecord], None],
     ) -> None:
@@ -47,6 +51,7 @@ class Acceptor:
         self._node = node
         self._ageing_s = ageing_s
         self._limit = limit
+        self._check_slot_queue = check_slot_queue
         self._steady = steady
         self._offer = offer
 
@@ -64,10 +69,21 @@ class Acceptor:
                 f"{waiting} durable tasks are waiting, the limit is {self._limit}",
                 retry_after_s=30,
             )
+        self._check_slot_queues([task for task, _, _ in submitted])
         records = [self._record_of(*each) for each in submitted]
         # Counted before the write, so that submissions that arrive meanwhile see the limit.
-        self._count.add(len(records))
+        for record in records:
+            self._count.add(1, record.task.submission.place)
         return await outcome(self._writes.keep(self._record(records), "accept"))
+
+    def _check_slot_queues(self, tasks: Sequence[Task]) -> None:
+        """Check the limits of all slots that the tasks name. Raises QueueFull."""
+        by_slot: dict[Place, list[Task]] = {}
+        for task in tasks:
+            if (place := task.submission.place).slot is not None:
+                by_slot.setdefault(place.slot_only(), []).append(task)
+        for of_slot in by_slot.values():
+            self._check_slot_queue(class_of(of_slot[0]), len(of_slot))
 
     def _record_of(self, task: Task, key: str | None, body_hash: str | None) -> NewRecord:
         arrived_at = self._steady()
@@ -92,7 +108,10 @@ class Acceptor:
                     if not answer.replayed
                 ]
         finally:
-            self._count.add(len(new) - len(records))
+            kept = {record.task.id for record in new}
+            for record in records:
+                if record.task.id not in kept:
+                    self._count.add(-1, record.task.submission.place)
         for record in new:
             self._offer(record)
         await asyncio.sleep(0)  # one turn of the loop: tasks with a free slot start, others queue

@@ -13,6 +13,7 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.webhook_rules import header_faults, signing_key
 from slotgrid.durable.due_work import DueWork
@@ -53,6 +54,7 @@ class Durability:
         artifacts: ArtifactStore,
         *,
         policy: AddressPolicy,
+        check_slot_queue: Callable[[TaskClass, int], None] = lambda _, __: None,
         forget: Callable[[str], None] = lambda _: None,
         count_delivery: Callable[[str], None] = lambda _: None,
         redactor: Redactor | None = None,
@@ -75,6 +77,7 @@ class Durability:
             ageing_s=settings.priority_ageing_s,
             limit=settings.durable_limit,
             admission=admission,
+            check_slot_queue=check_slot_queue,
             webhook_due=self._due.wake,
             artifacts=artifacts,
             forget=forget,

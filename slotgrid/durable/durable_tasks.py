@@ -1,6 +1,7 @@
 """Durable tasks: recorded before acceptance, prefetched into memory before their start."""
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -9,7 +10,8 @@ import structlog
 
 from slotgrid.core.admission import Admission
 from slotgrid.core.errors import ServiceError, TaskCancelled
-from slotgrid.core.priority_queue import arrival_of
+from slotgrid.core.fields import Place
+from slotgrid.core.priority_queue import TaskClass, arrival_of
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.core.task_states import TaskState
@@ -17,9 +19,10 @@ from slotgrid.durable.accept import Acceptor
 from slotgrid.durable.log_flush import LogFlush
 from slotgrid.durable.prefetch_buffer import Held, PrefetchBuffer
 from slotgrid.durable.prefetcher import Prefetcher
+from slotgrid.durable.rehydration import by_slot, slot_of
 from slotgrid.durable.start_recorder import StartRecorder
 from slotgrid.durable.steady_clock import SteadyClock
-from slotgrid.durable.waiting_count import WaitingCount
+from slotgrid.durable.waiting_count import Waiting, WaitingCount
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.records.background_writes import BackgroundWrites, outcome, retry_until_written
 from slotgrid.records.database import Database
@@ -50,6 +53,7 @@ class DurableTasks:
         limit: int,
         admission: Admission,
         artifacts: ArtifactStore,
+        check_slot_queue: Callable[[TaskClass, int], None] = lambda _, __: None,
         webhook_due: Callable[[], None] = lambda: None,
         forget: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
@@ -75,6 +79,7 @@ class DurableTasks:
             node=node,
             ageing_s=ageing_s,
             limit=limit,
+            check_slot_queue=check_slot_queue,
             steady=self._steady,
             offer=self._offer,
         )
@@ -94,6 +99,10 @@ class DurableTasks:
     def waiting(self) -> int:
         """How many durable tasks wait at this node, in memory and on disk."""
         return self._count.value
+
+    def waiting_for(self, place: Place) -> int:
+        """How many of them wait for the slot that `place` names."""
+        return self._count.of_slot(place)
 
     def begun(self) -> list[Task]:
         """Tasks in memory that have started or ended: their records may lag behind them."""
@@ -121,13 +130,14 @@ class DurableTasks:
 
     async def take_up(self) -> None:
         """Count this node's queued records, so that the prefetcher loads them."""
-        on_record = await self._prefetcher.count()
-        self._count.assume(max(on_record, sum(held.waits for held in self._buffer)))
-
-    async def _queued_on_record(self) -> int:
-        return await self._database.read(
-            lambda c: sum(waiting.queued_classes(c, self._node).values())
+        on_record = await self._prefetcher.take_up()
+        in_memory = Counter(
+            held.task.submission.place.slot_only() for held in self._buffer if held.waits
         )
+        self._count.assume(on_record | in_memory)
+
+    async def _queued_on_record(self) -> Waiting:
+        return by_slot(await self._database.read(lambda c: waiting.queued_classes(c, self._node)))
 
     def _is_consistent(self) -> bool:
         """Whether record and memory agree: no task is being accepted or started."""
@@ -255,7 +265,7 @@ class DurableTasks:
 
     def _leave_queue(self, held: Held) -> None:
         if self._buffer.leave_queue(held):
-            self._count.add(-1)
+            self._count.add(-1, held.task.submission.place)
             self._prefetcher.prefetch(held.class_key)
 
     # Ends of tasks that this process does not run
@@ -291,7 +301,7 @@ class DurableTasks:
         if ended is None:
             return
         if ended.node == self._node and ended.waited and task_id not in self._buffer:
-            self._count.add(-1)
+            self._count.add(-1, slot_of(ended.class_key))
         if ended.to_deliver:
             self._webhook_due()
 

@@ -17,7 +17,8 @@ from slotgrid.core.errors import (
 )
 from slotgrid.core.task import Task
 from slotgrid.durable.prefetch_buffer import PrefetchBuffer
-from slotgrid.durable.rehydration import restored
+from slotgrid.durable.rehydration import by_slot, restored
+from slotgrid.durable.waiting_count import Waiting
 from slotgrid.records.database import Database
 from slotgrid.records.store import endings, task_events, waiting
 from slotgrid.records.store.rows import Row
@@ -66,14 +67,14 @@ class Prefetcher:
         if self._buffer.is_low(class_key):
             self._wake.set()
 
-    async def count(self) -> int:
-        """Number of waiting tasks of this node, in memory and on disk; all will be prefetched."""
+    async def take_up(self) -> Waiting:
+        """Prefetch all waiting tasks of this node; returns their numbers, in memory and on disk."""
         counts = await self._database.read(lambda c: waiting.queued_classes(c, self._node))
         for class_key in counts:
             self._buffer.note_disk(class_key, -math.inf)
             await self._look_for_early(class_key, self._clock())
         self._wake.set()
-        return sum(counts.values())
+        return by_slot(counts)
 
     async def run(self) -> None:
         """Load the next tasks of each class into memory; fail tasks that waited too long."""

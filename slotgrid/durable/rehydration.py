@@ -1,12 +1,17 @@
 """Restores tasks from records, and encodes a task's class as text."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 import orjson
 
 from slotgrid.core.admission import Admission
+from slotgrid.core.fields import ANYWHERE, Place
 from slotgrid.core.lease import class_of
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.core.task_parts import Source
+from slotgrid.durable.waiting_count import Waiting
 from slotgrid.records.store.rows import Row
 from slotgrid.records.store.task_events import events_before
 
@@ -41,3 +46,19 @@ def class_key_of(task: Task) -> str:
     if cls.slot is not None:
         place.append(cls.slot)
     return orjson.dumps([cls.group, cls.contract, cls.pool, place, cls.gate]).decode()
+
+
+def slot_of(class_key: str) -> Place:
+    """The slot that the tasks of the class wait for, as a place; ANYWHERE if they name none."""
+    place = orjson.loads(class_key)[3]
+    if place and isinstance(place[-1], int):
+        return Place(worker=place[0], pool=place[1], slot=place[-1])
+    return ANYWHERE
+
+
+def by_slot(classes: Mapping[str, int]) -> Waiting:
+    """Numbers of tasks by class, added up by slot."""
+    waiting: Waiting = Counter()
+    for class_key, count in classes.items():
+        waiting[slot_of(class_key)] += count
+    return waiting

@@ -113,12 +113,14 @@ class NodeProcess(ABC):
             self.admission,
             self.artifacts,
             policy=self.address_policy,
+            check_slot_queue=self.dispatcher.check_slot_queue,
             forget=self.history.remove,
             count_delivery=self.metrics.delivery_attempted,
             redactor=redactor,
             peers=peers,
             functions_within_s=functions_within_s,
         )
+        self.dispatcher.slot_queues.durable_waiting = self.durability.tasks.waiting_for
         self.repository = TaskRepository(
             self.history,
             self.dispatcher,

@@ -186,3 +186,38 @@ async def test_no_task_with_a_slot_goes_to_a_worker_of_an_earlier_protocol(
         [attempt] = (await balancer.get(f"/tasks/{task.id}"))["task"]["attempts"]
         assert (attempt["pool"], attempt["slot"]) == ("logins", 1)
         await balancer.idle()
+
+
+async def test_no_more_tasks_wait_for_a_slot_than_its_worker_allows(
+    balancer: RunningBalancer,
+) -> None:
+    limited: dict[str, Any] = {**HAS_LOGINS, "queue_limits": {"logins": 2}}
+    async with fake_worker(balancer, **limited) as link:
+        worker = Slotted(link)
+        waits = [balancer.start("echo", fields=place(1))]
+        await until(lambda: balancer.balancer.dispatcher.waiting == 1)
+        durable = await balancer.submit("echo", mode="async", **place(1))
+        assert durable.status == 202, durable.body
+        for mode in ("sync", "async"):
+            refused = await balancer.submit("echo", mode=mode, **place(1))
+            assert (refused.status, refused.json["type"]) == (503, "/problems/queue-full")
+            assert refused.json["detail"] == (
+                '2 tasks are waiting for slot 1 of the pool "logins" of the worker "fake", '
+                "the limit is 2"
+            )
+            assert int(refused.headers["Retry-After"]) >= 1
+        waits.append(balancer.start("echo", fields=place(2)))
+        await until(lambda: balancer.balancer.dispatcher.waiting == 3)
+        worker.free = {1, 2}
+        worker.report()
+        for number in range(3):
+            await until(lambda: len(worker.tasks) > number)  # noqa: B023  awaited at once
+            task = worker.tasks[number]
+            assert task.slot is not None
+            worker.start(task, task.slot)
+            worker.finish(task, task.slot)
+        for caller in waits:
+            assert (await caller).status == 200
+        shown = await balancer.get(f"/tasks/{durable.json['id']}", wait_s="30")
+        assert shown["task"]["status"] == "completed"
+        await worker.rest(balancer)

@@ -18,11 +18,12 @@ from slotgrid.records.tables import tasks
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A task that was ended in the database: the node that owned it, whether it was still queued,
-    and whether its end is to be delivered.
+    """A task that was ended in the database: the node that owned it, its class, whether it was
+    still queued, and whether its end is to be delivered.
     """
 
     node: str
+    class_key: str
     waited: bool
     to_deliver: bool
 
@@ -106,4 +107,4 @@ def _finish(
     task_events.keep_events(connection, row.id, [end_event])
     if row.delivery == "pending":
         due.schedule_now(connection, DueKind.WEBHOOK, [row.id], node)
-    return Ended(row.node, row.status == TaskState.QUEUED, row.delivery == "pending")
+    return Ended(row.node, row.class_key, row.status == TaskState.QUEUED, row.delivery == "pending")

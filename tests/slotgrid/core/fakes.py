@@ -250,6 +250,7 @@ def make_node(
     *specs: FunctionSpec,
     pools: Mapping[str, int] | None = None,
     persistent: Collection[str] = (),
+    queue_limits: Mapping[str, int] | None = None,
     queue_limit: int = 1000,
     max_wait_s: float = 3600.0,
     clock: Callable[[], float] | None = None,
@@ -257,7 +258,12 @@ def make_node(
     """A node of one slot, unless `pools` says otherwise; no wait ends by itself."""
     clock = clock or ManualClock()
     catalog = FakeCatalog(PLAIN, *specs)
-    slots = Slots(pools or {"default": 1}, worker="w1", persistent=persistent)
+    slots = Slots(
+        pools or {"default": 1},
+        worker="w1",
+        persistent=persistent,
+        queue_limits=queue_limits or {},
+    )
     queue: Any = TaskQueue(limit=queue_limit, ageing_s=30.0)
     services_down: set[str] = set()
     gates = Gates(catalog, lambda service: service not in services_down, clock=clock)

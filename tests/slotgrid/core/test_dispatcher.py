@@ -354,3 +354,76 @@ async def test_the_expected_wait_for_a_slot_is_that_of_its_own_tasks(clock: Manu
         cls = class_of(node.task(place={"pool": "logins", "slot": 1, "labels": labels}))
         assert node.dispatcher.expected_wait_s(cls, 2) == 16.0
     assert node.dispatcher.expected_wait_s(class_of(slot_task(node, 2)), 2) is None
+
+
+async def test_no_more_callers_wait_for_a_slot_than_its_pool_allows() -> None:
+    node = make_node(
+        pools={"default": 1, "logins": 2}, persistent={"logins"}, queue_limits={"logins": 1}
+    )
+    dispatcher = node.dispatcher
+    lease = await hold(dispatcher.lease(slot_task(node, 1), wait_until=0.0))
+    waiter = wait_for(node, first := slot_task(node, 1))
+    await queued(node, first)
+    labelled = node.task(place={"pool": "logins", "slot": 1, "worker": "w1"})
+    for late in (slot_task(node, 1), labelled):
+        with pytest.raises(QueueFull) as caught:
+            await hold(dispatcher.lease(late, wait_until=None))
+        assert 'slot 1 of the pool "logins"' in caught.value.detail
+        assert caught.value.detail.endswith("the limit is 1")
+        assert caught.value.to_problem()["retry_after_s"] == 1
+    zero = await hold(dispatcher.lease(slot_task(node, 0), wait_until=0.0))
+    others = []
+    for place in ({"pool": "logins"}, {"pool": "logins"}, {"pool": "logins", "slot": 0}):
+        other = node.task(place=place)
+        others.append(wait_for(node, other))
+        await queued(node, other)
+    dispatcher.give_back(lease)
+    dispatcher.give_back(zero)
+    for each in [waiter, *others]:
+        dispatcher.give_back(await each)
+    node.assert_nothing_leaked()
+
+
+async def test_durable_tasks_count_and_have_room_for_one_more_on_a_free_slot() -> None:
+    node = make_node(
+        pools={"default": 1, "logins": 2}, persistent={"logins"}, queue_limits={"logins": 2}
+    )
+    dispatcher, durable = node.dispatcher, 0
+    dispatcher.slot_queues.durable_waiting = lambda place: durable * (place.slot == 1)
+    cls = class_of(slot_task(node, 1))
+    dispatcher.check_slot_queue(cls, 3)
+    with pytest.raises(QueueFull, match=r"^0 tasks are waiting"):
+        dispatcher.check_slot_queue(cls, 4)
+    lease = await hold(dispatcher.lease(slot_task(node, 1), wait_until=0.0))
+    dispatcher.check_slot_queue(cls, 2)
+    durable = 2
+    for attempt in (
+        lambda: dispatcher.check_slot_queue(cls, 1),
+        lambda: dispatcher.enqueue(slot_task(node, 1), cls),
+    ):
+        with pytest.raises(QueueFull, match=r"^2 tasks are waiting"):
+            attempt()
+    dispatcher.check_slot_queue(class_of(slot_task(node, 0)), 3)
+    dispatcher.check_slot_queue(class_of(node.task(place={"pool": "logins"})), 1000)
+    dispatcher.give_back(lease)
+    node.assert_nothing_leaked()
+
+
+async def test_a_task_that_a_slot_refused_returns_to_a_queue_that_is_full() -> None:
+    node = make_node(
+        pools={"default": 1, "logins": 1},
+        persistent={"logins"},
+        queue_limits={"logins": 1},
+    )
+    lease = await hold(node.dispatcher.lease(slot_task(node, 0), wait_until=0.0))
+    waiter = wait_for(node, waiting := slot_task(node, 0))
+    await queued(node, waiting)
+    back = slot_task(node, 0)
+    back.begin_attempt("w1", None, "logins")
+    back.undo_attempt()
+    returned = wait_for(node, back)
+    await queued(node, back)
+    node.dispatcher.give_back(lease)
+    for each in (waiter, returned):
+        node.dispatcher.give_back(await each)
+    node.assert_nothing_leaked()

@@ -91,7 +91,7 @@ async def test_a_task_that_fails_when_restored_holds_up_none_behind_it(database:
         load=lambda task, *_: done.append(f"loaded {task.id}"),
         fail=fail,
     )
-    assert await prefetcher.count() == 3
+    assert (await prefetcher.take_up()).total() == 3
     async with background(prefetcher.run, name="prefetcher"):
         await until(lambda: len(done) == 3)
     first, gone, last = (task.id for task in tasks)
@@ -117,7 +117,7 @@ async def test_tasks_whose_functions_no_worker_offers_hold_up_none_behind_them(
     no_worker = NoWorker("no worker has the function yet")
     admission = Admission(tasks, {"gone": no_worker, "other": no_worker})
     prefetcher = prefetcher_of(database, buffer, admission, load=buffer.hold, fail=fail)
-    await prefetcher.count()
+    await prefetcher.take_up()
     async with background(prefetcher.run, name="prefetcher"):
         await until(lambda: len(list(buffer)) == 2)
         await until(lambda: not any(buffer.overtakes(held) for held in buffer))

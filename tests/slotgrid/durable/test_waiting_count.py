@@ -1,15 +1,19 @@
 """The count of waiting durable tasks: an assumed one becomes exact once nothing changes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
 from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.core.fields import ANYWHERE, Place
 from slotgrid.durable import waiting_count
-from slotgrid.durable.waiting_count import WaitingCount
+from slotgrid.durable.waiting_count import Waiting, WaitingCount
 from slotgrid.runtime.background import background
 from tests.harness.waiting import until
+
+SLOT = Place(worker="w1", pool="logins", slot=1)
 
 
 class Record:
@@ -17,14 +21,15 @@ class Record:
 
     def __init__(self) -> None:
         self.queued, self.settled, self.reads = 3, True, 0
+        self.for_slot = 0
         self.away = False
         self.answers = asyncio.Event()
         self.answers.set()
         self.count = WaitingCount(self.read, lambda: self.settled)
 
-    async def read(self) -> int:
+    async def read(self) -> Waiting:
         self.reads += 1
-        found = self.queued
+        found = Counter({ANYWHERE: self.queued - self.for_slot, SLOT: self.for_slot})
         await self.answers.wait()
         if self.away:
             raise DatabaseUnavailable("away", retry_after_s=1)
@@ -40,7 +45,7 @@ async def record(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Record]:
 
 
 async def test_an_assumed_count_becomes_exact(record: Record) -> None:
-    record.count.assume(5)
+    record.count.assume(Counter({ANYWHERE: 5}))
     assert record.count.value == 5
     await until(lambda: record.count.value == 3)
 
@@ -53,7 +58,7 @@ async def test_nothing_is_read_while_the_count_is_followed(record: Record) -> No
 
 async def test_a_change_during_the_reading_is_not_lost(record: Record) -> None:
     record.answers.clear()
-    record.count.assume(3)
+    record.count.assume(Counter({ANYWHERE: 3}))
     await until(lambda: record.reads == 1)
     record.count.add(1)  # the number that was read does not have it
     record.queued = 4
@@ -64,7 +69,7 @@ async def test_a_change_during_the_reading_is_not_lost(record: Record) -> None:
 
 async def test_it_is_counted_once_the_record_is_settled_and_can_be_read(record: Record) -> None:
     record.settled, record.away = False, True
-    record.count.assume(5)
+    record.count.assume(Counter({ANYWHERE: 5}))
     await asyncio.sleep(0.05)
     assert record.reads == 0
     record.settled = True
@@ -72,3 +77,20 @@ async def test_it_is_counted_once_the_record_is_settled_and_can_be_read(record: 
     assert record.count.value == 5
     record.away = False
     await until(lambda: record.count.value == 3)
+
+
+async def test_the_tasks_for_a_slot_are_counted_by_slot_too(record: Record) -> None:
+    count = record.count
+    count.add(1)
+    for place in (SLOT, Place(pool="logins", slot=1), Place("w1", "logins", (("a", "b"),), 1)):
+        count.add(1, place)
+    count.add(1, Place("w1", "logins", slot=2))
+    assert count.value == 5
+    assert count.of_slot(SLOT) == 3
+    assert count.of_slot(Place("w2", "logins", slot=1)) == 1  # the one that names no worker
+    count.add(-1, SLOT)
+    assert (count.value, count.of_slot(SLOT)) == (4, 2)
+    record.for_slot = 2
+    count.assume(Counter({ANYWHERE: 1, SLOT: 9}))
+    assert (count.value, count.of_slot(SLOT)) == (10, 9)
+    await until(lambda: (count.value, count.of_slot(SLOT)) == (3, 2))
