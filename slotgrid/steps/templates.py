@@ -37,6 +37,8 @@ class Template:
     paths: frozenset[Path] = _NO_PATHS
     guarded: frozenset[Path] = _NO_PATHS
     evaluate: Evaluate | None = field(default=None, repr=False)
+    keeps_type: bool = False
+    """Whether the value is one template and nothing else."""
 
     @property
     def is_constant(self) -> bool:
@@ -118,7 +120,9 @@ def _compile_text(text: str) -> Template:
             parts = parts[:1] if not parts[1].data.strip("\n") else parts
         compiler = Compiler()
         functions = [compiler.compile(part) for part in parts]
-    return _template(text, compiler, functions[0] if len(functions) == 1 else joined(functions))
+    if len(functions) == 1:
+        return _template(text, compiler, functions[0], keeps_type=True)
+    return _template(text, compiler, joined(functions))
 
 
 def _refuse_statements(text: str) -> None:
@@ -132,7 +136,9 @@ def _refuse_statements(text: str) -> None:
                 )
 
 
-def _template(text: str, compiler: Compiler, evaluate: Evaluate) -> Template:
+def _template(
+    text: str, compiler: Compiler, evaluate: Evaluate, *, keeps_type: bool = False
+) -> Template:
     def named(scope: Scope, budget: Budget) -> Any:
         try:
             return evaluate(scope, budget)
@@ -141,7 +147,8 @@ def _template(text: str, compiler: Compiler, evaluate: Evaluate) -> Template:
         except TemplateFault as fault:
             raise TemplateFault(f"{_named(text)}: {fault.message}") from fault
 
-    return Template(text, frozenset(compiler.paths), frozenset(compiler.guarded), named)
+    paths, guarded = frozenset(compiler.paths), frozenset(compiler.guarded)
+    return Template(text, paths, guarded, named, keeps_type)
 
 
 class _Faults:
@@ -226,12 +233,12 @@ def _compile_condition(value: Any) -> Template:
 
 
 def _compile_braces(text: str) -> Template:
-    inner = text.removeprefix("{{").removesuffix("}}")
-    if len(inner) != len(text) - 4 or "{{" in inner:
+    template = _compile_text(text)
+    if not template.keeps_type:
         raise TemplateFault(
             f"{_named(text)}: a condition is one expression, with all of it in the braces"
         )
-    return _compile_text(text)
+    return template
 
 
 @lru_cache(maxsize=CACHED_MOST)
@@ -245,4 +252,4 @@ def _compile_expression(text: str) -> Template:
             raise TemplateFault(f'unexpected "{parser.stream.current.value}"')
         compiler = Compiler()
         evaluate = compiler.compile(expression)
-    return _template(text, compiler, evaluate)
+    return _template(text, compiler, evaluate, keeps_type=True)
