@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 from playwright.async_api import Page
 
 from slotgrid.function import Context
-from worker.actions.browser_session import BrowserSession
+from worker.actions.browser_session import RESERVE_S, BrowserSession
 from worker.actions.function_files import FunctionFiles
 
 T = TypeVar("T")
@@ -69,6 +69,10 @@ class ActionContext:
         Raises StepTimeout, which says `what` was waited for.
         """
         return await self.session.within(self.context, seconds, work, what=what)
+
+    def limit_s(self, seconds: float) -> float:
+        """So many seconds, or those that the task has left, if they are fewer; above 0."""
+        return max(0.001, min(seconds, self.context.deadline.remaining_s - RESERVE_S))
 
     async def call(self, function: str, given: Mapping[str, Any]) -> Any:
         """Run a function in this slot, as a step of this task."""

@@ -4,10 +4,28 @@ from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
 
-from worker.actions import capture, data, http, navigation, recording
+from worker.actions import (
+    capture,
+    data,
+    navigation,
+    reading,
+    recording,
+    scrolling,
+    waiting,
+)
+from worker.actions import input as inputs
 from worker.actions.action import Action, actions_of
 
-THEMES: tuple[ModuleType, ...] = (navigation, capture, recording, http, data)
+THEMES: tuple[ModuleType, ...] = (
+    navigation,
+    waiting,
+    inputs,
+    scrolling,
+    reading,
+    capture,
+    recording,
+    data,
+)
 """The modules with actions, in the order of the documentation."""
 
 

@@ -1,17 +1,25 @@
 """Going to pages, and back and forth between them."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Annotated
+
+from playwright.async_api import Page, Response
 
 from slotgrid.function import Meta
 from worker.actions.action import action
 from worker.actions.action_context import ActionContext
+from worker.actions.errors import ActionFailed
+from worker.actions.faults import in_words
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitUntil
-from worker.pages.navigation import go
+from worker.pages.navigation import arrive_by, go
 from worker.pages.reading import read, title_of
 from worker.pages.results import Address, Loaded, PageTitle, Pending, Status
 from worker.pages.settling import settle
 from worker.pages.visits import Visit, Waits
+
+HTML_MOST = 10_000_000
+"""Characters of HTML that a step may give."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,14 @@ class PageState:
     status: Status
     loaded: Loaded
     pending: Pending
+
+
+@dataclass(frozen=True)
+class PageAddress:
+    """Where the tab is now."""
+
+    url: Address
+    title: PageTitle
 
 
 @action
@@ -44,12 +60,159 @@ async def goto(
     """
     page = await action.page()
     waits = Waits(action.context.deadline, wait_until, settle_s, load_timeout_s)
-    visit = await go(page, url, waits=waits)
+    with in_words(url):
+        return await _state_of(await go(page, url, waits=waits))
+
+
+@action
+async def reload(
+    action: ActionContext,
+    *,
+    ignore_cache: Annotated[
+        bool, Meta(description="Ask the server for everything anew, also for what is cached")
+    ] = False,
+    wait_until: WaitUntil = "load",
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
+) -> PageState:
+    """Load the current page anew.
+
+    Example:
+
+    ```yaml
+    - {action: goto, with: {url: "{{ input.site }}/catalogue"}}
+    - {action: reload, with: {ignore_cache: true}}
+    ```
+    """
+    page = await action.page()
+    waits = Waits(action.context.deadline, wait_until, settle_s, load_timeout_s)
+    if not ignore_cache:
+        return await _moved(page, page.reload(wait_until="commit", timeout=waits.left_ms), waits)
+    cdp = await action.session.cdp(page)
+    await cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    try:
+        return await _moved(page, page.reload(wait_until="commit", timeout=waits.left_ms), waits)
+    finally:
+        await cdp.send("Network.setCacheDisabled", {"cacheDisabled": False})
+
+
+@action
+async def back(
+    action: ActionContext,
+    *,
+    wait_until: WaitUntil = "load",
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
+) -> PageState:
+    """Go back to the page before, like the browser's button.
+
+    Example:
+
+    ```yaml
+    - {action: goto, with: {url: "{{ input.site }}/catalogue"}}
+    - {action: goto, with: {url: "{{ input.site }}/catalogue/product/1"}}
+    - {action: back}
+    ```
+    """
+    page = await action.page()
+    waits = Waits(action.context.deadline, wait_until, settle_s, load_timeout_s)
+    await _has_entry(action, page, -1)
+    return await _moved(page, page.go_back(wait_until="commit", timeout=waits.left_ms), waits)
+
+
+@action
+async def forward(
+    action: ActionContext,
+    *,
+    wait_until: WaitUntil = "load",
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
+) -> PageState:
+    """Go forward to the page from which `back` came.
+
+    Example:
+
+    ```yaml
+    - {action: goto, with: {url: "{{ input.site }}/catalogue"}}
+    - {action: goto, with: {url: "{{ input.site }}/catalogue/product/1"}}
+    - {action: back}
+    - {action: forward}
+    ```
+    """
+    page = await action.page()
+    waits = Waits(action.context.deadline, wait_until, settle_s, load_timeout_s)
+    await _has_entry(action, page, 1)
+    return await _moved(page, page.go_forward(wait_until="commit", timeout=waits.left_ms), waits)
+
+
+@action
+async def get_url(action: ActionContext) -> PageAddress:
+    """The address and the title of the page that the current tab shows.
+
+    Example:
+
+    ```yaml
+    - {action: goto, with: {url: "{{ input.site }}/redirect/302"}}
+    - {action: get_url}
+    ```
+    """
+    page = await action.page()
+    waits = Waits(action.context.deadline)
+    with in_words("the page"):
+        title = await read(Visit(page, page.url, None, waits), title_of)
+    return PageAddress(page.url, title)
+
+
+@action
+async def set_content(
+    action: ActionContext,
+    html: Annotated[str, Meta(max_length=HTML_MOST, description="The document, or a part of one")],
+    *,
+    settle_s: SettleS = 0.5,
+    load_timeout_s: LoadTimeoutS = 15,
+) -> PageState:
+    """Show this HTML in the current tab, in place of the document that is there.
+
+    Example:
+
+    ```yaml
+    - {action: set_content, with: {html: "<title>Note</title><h1>Bring milk</h1>"}}
+    ```
+
+    Limits:
+
+    - The address stays that of the page before: relative addresses and cookies are those of it.
+    """
+    page = await action.page()
+    waits = Waits(action.context.deadline, "load", settle_s, load_timeout_s)
+    setting = page.set_content(html, wait_until="commit", timeout=waits.left_ms)
+    return await _moved(page, _without_answer(setting), waits)
+
+
+async def _without_answer(setting: Awaitable[None]) -> None:
+    """A change of the document that no server answers."""
+    await setting
+
+
+async def _moved(page: Page, going: Awaitable[Response | None], waits: Waits) -> PageState:
+    with in_words(page.url):
+        return await _state_of(await arrive_by(page, page.url, going, waits=waits))
+
+
+async def _state_of(visit: Visit) -> PageState:
+    """What the visited page shows, once it has come to rest."""
     await settle(visit)
-    return await state_of(visit)
-
-
-async def state_of(visit: Visit) -> PageState:
-    """What the visited page shows."""
     title = await read(visit, title_of)
     return PageState(visit.page.url, title, visit.status, visit.loaded, visit.pending)
+
+
+async def _has_entry(action: ActionContext, page: Page, step: int) -> None:
+    """Raise ActionFailed if the tab's history has no page that many entries on."""
+    cdp = await action.session.cdp(page)
+    history = await cdp.send("Page.getNavigationHistory")
+    entries, wanted = history["entries"], history["currentIndex"] + step
+    # The empty page with which every tab begins is none that anyone was on.
+    first = 1 if entries and entries[0]["url"] == "about:blank" else 0
+    if not first <= wanted < len(entries):
+        way, edge = ("back", "first") if step < 0 else ("forward", "last")
+        raise ActionFailed(f"the tab cannot go {way}: {page.url} is the {edge} page that it had")

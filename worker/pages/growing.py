@@ -30,6 +30,7 @@ MaxRounds = Annotated[
     int,
     Meta(ge=1, le=10_000, description="Clicks on `load_more`, or window heights scrolled, a page"),
 ]
+Direction = Literal["down", "up"]
 GrowthEnd = Literal["nothing-new", "no-button", "max_rounds"]
 
 ROUND_S = 10.0
@@ -56,21 +57,22 @@ _LEFT = (
 
 # `look` gives what has to change for a round to have brought something: number, first and last of
 # the watched elements, and the greatest height so far (heights that swing are no growth).
-_PAGE = """() => {
+# `direction` is 1 for down and -1 for up; `container` is the one element that scrolls, if given.
+_PAGE = """([direction, container]) => {
   const roots = (root, all = [root]) => {
     for (const element of root.querySelectorAll("*"))
       if (element.shadowRoot) { all.push(element.shadowRoot); roots(element.shadowRoot, all); }
     return all;
   };
   const every = () => roots(document).flatMap(root => [...root.querySelectorAll("*")]);
-  const scrollers = () => every().filter(element =>
+  const scrollers = () => container !== null ? [container] : every().filter(element =>
     element.scrollHeight > element.clientHeight + 1 && element.clientHeight >= 50 &&
     (element === document.scrollingElement ||
       ["auto", "scroll"].includes(getComputedStyle(element).overflowY)) &&
     element.checkVisibility({ visibilityProperty: true }));
   const mark = element =>
     element && (element.href ?? "") + element.textContent.slice(0, 500);
-  let moving = [document.scrollingElement ?? document.documentElement];
+  let moving = [container ?? document.scrollingElement ?? document.documentElement];
   let tallest = 0;
   return {
     look(found) {
@@ -83,8 +85,15 @@ _PAGE = """() => {
       for (const element of moving) {
         const before = element.scrollTop;
         const height = Math.min(element.clientHeight, innerHeight);
-        element.scrollBy({ top: Math.max(height * 0.9, 40), behavior: "instant" });
+        const top = direction * Math.max(height * 0.9, 40);
+        element.scrollBy({ top, behavior: "instant" });
         moved ||= element.scrollTop !== before;
+        // What was put above does not move a part that is at its top: only a move away and back is
+        // an event for its script.
+        if (direction < 0 && element.scrollTop === before) {
+          element.scrollBy({ top: 2, behavior: "instant" });
+          requestAnimationFrame(() => element.scrollBy({ top: -2, behavior: "instant" }));
+        }
       }
       return moved;
     },
@@ -100,6 +109,8 @@ class Growth:
     """One page while it grows. `ended_by` says why there is no further round.
 
     `watch` is the CSS selector of what grows in number; without a match, the page's height counts.
+    Nothing new comes when nothing moves for `end_s` after a round. `container` is the one element
+    that is scrolled instead of all that can be.
     """
 
     def __init__(
@@ -110,6 +121,9 @@ class Growth:
         load_more: str | None = None,
         scroll: bool = False,
         max_rounds: int = 50,
+        direction: Direction = "down",
+        end_s: float = END_S,
+        container: ElementHandle | None = None,
     ) -> None:
         self.rounds = 0
         self.ended_by: GrowthEnd | None = None
@@ -118,6 +132,9 @@ class Growth:
         self._load_more = load_more
         self._scroll = scroll
         self._max_rounds = max_rounds
+        self._direction = direction
+        self._end_s = end_s
+        self._container = container
         self._handle: JSHandle | None = None
 
     async def more(self) -> bool:
@@ -150,12 +167,14 @@ class Growth:
                 while not await _click(button):
                     if (button := await self._button()) is None:
                         return "no-button"
-                brought = await self._changed(before, activity, quiet_s=END_S)
+                brought = await self._changed(before, activity, quiet_s=self._end_s)
             else:
                 brought = False
             if not brought and self._scroll:
                 moved = await self._scrolled()
-                brought = await self._changed(before, activity, quiet_s=STEP_S if moved else END_S)
+                brought = await self._changed(
+                    before, activity, quiet_s=STEP_S if moved else self._end_s
+                )
                 brought |= moved
         self.rounds += 1
         return None if brought else "nothing-new"
@@ -207,7 +226,8 @@ class Growth:
 
     async def _scripts(self) -> JSHandle:
         if self._handle is None:
-            self._handle = await self._page.evaluate_handle(_PAGE)
+            given = [1 if self._direction == "down" else -1, self._container]
+            self._handle = await self._page.evaluate_handle(_PAGE, given)
         return self._handle
 
 

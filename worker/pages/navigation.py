@@ -1,6 +1,8 @@
-"""One navigation of a page to an address."""
+"""One navigation of a page: to an address, anew, or in its history."""
 
-from playwright.async_api import Error, Page
+from collections.abc import Awaitable
+
+from playwright.async_api import Error, Page, Response
 from playwright.async_api import TimeoutError as PageTimeout
 
 from worker.pages.errors import AnswersWithDownload, PageUnreachable
@@ -15,9 +17,17 @@ async def go(page: Page, url: str, *, waits: Waits) -> Visit:
     Raises PageUnreachable. Do not use the page again after that: the browser's own error page may
     arrive late, and interrupt the next navigation.
     """
+    going = page.goto(url, wait_until="commit", timeout=waits.left_ms)
+    return await arrive_by(page, url, going, waits=waits)
+
+
+async def arrive_by(
+    page: Page, url: str, going: Awaitable[Response | None], *, waits: Waits
+) -> Visit:
+    """Await a navigation as far as its commit, then its load. Raises PageUnreachable, like `go`."""
     stopwatch = Stopwatch()
     try:
-        response = await page.goto(url, wait_until="commit", timeout=waits.left_ms)
+        response = await going
     except PageTimeout as cause:
         raise PageUnreachable(await unanswered(page, url, stopwatch)) from cause
     except Error as cause:

@@ -1,6 +1,6 @@
 """Reading records out of a page: an element for each, and rules for its fields."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -8,6 +8,7 @@ from playwright.async_api import JSHandle, Page
 
 from slotgrid.function import InputRefused, Meta
 from worker.pages.attributes import ATTRIBUTES
+from worker.pages.errors import ElementMissing
 from worker.pages.inputs import Selector
 from worker.pages.matching import on_matches
 from worker.pages.visible_text import READER
@@ -31,13 +32,23 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     all: Annotated[bool, Meta(description="All matches as a list, not the first alone")] = False
 
 
+class Reading(Field, frozen=True, forbid_unknown_fields=True):
+    """A field that may also be the HTML inside its element, or a record of its own."""
+
+    html: bool = False
+    fields: Mapping[str, "Reading"] | None = None
+
+
 # `matches` holds the elements of each selector on a page with shadow roots: without it, such a page
 # answers `{ pierce: true }`. `seen` holds what a growing page has shown so far.
-_READ = f"""([item, rules, matches, seen, finish]) => {{
+_READ = f"""([item, rules, matches, seen, finish, scope, most]) => {{
   const reader = ({READER})();
   const escaped = name => name.replaceAll("~", "~0").replaceAll("/", "~1");
-  for (const [name, selector] of [["item", item],
-      ...Object.entries(rules).map(([name, rule]) => [`fields/${{escaped(name)}}`, rule.selector])])
+  const selectorsOf = (rules, at) => Object.entries(rules).flatMap(([name, rule]) => [
+    [`${{at}}/${{escaped(name)}}`, rule.selector],
+    ...selectorsOf(rule.fields ?? {{}}, `${{at}}/${{escaped(name)}}/fields`)]);
+  for (const [name, selector] of
+      [["scope", scope], ["item", item], ...selectorsOf(rules, "fields")])
     try {{ document.createDocumentFragment().querySelector(selector ?? "*"); }}
     catch {{ return {{ fault: name, selector }}; }}
   if (matches === null && reader.shadowRoots().length > 0) return {{ pierce: true }};
@@ -60,7 +71,15 @@ _READ = f"""([item, rules, matches, seen, finish]) => {{
   const every = selector => matches === null
     ? [...document.querySelectorAll(selector)]
     : inOrder([...matches.get(selector)]);
-  const items = every(item);
+  const isInside = (one, outer) => {{
+    while (one !== null && one !== outer) one = parentOf(one);
+    return one === outer;
+  }};
+  const within = scope === null ? null : every(scope)[0];
+  if (within === undefined) return {{ missing: scope }};
+  const found = item === null ? [within ?? document.documentElement]
+    : every(item).filter(one => within === null || isInside(one, within));
+  const items = most === null ? found : found.slice(0, most);
 
   // On a page with shadow roots: the matches of a selector by the items that they are in.
   const grouped = new Map();
@@ -78,23 +97,28 @@ _READ = f"""([item, rules, matches, seen, finish]) => {{
   const matchesIn = (one, selector) => {{
     if (selector === null) return [one];
     if (!selector.includes(":scope"))
-      return matches === null ? one.querySelectorAll(selector) : groupOf(selector).get(one);
+      return matches === null ? one.querySelectorAll(selector)
+        : groupOf(selector).get(one) ??
+          every(selector).filter(inner => inner !== one && isInside(inner, one));
     return [...one.matches(selector) ? [one] : [], ...one.querySelectorAll(selector),
       ...one.shadowRoot?.querySelectorAll(selector) ?? []];
   }};
-  const valueOf = (element, attribute) => {{
+  const valueOf = (element, {{ attribute, html, fields }}) => {{
+    if (fields) return recordOf(element, fields);
+    if (html) return reader.wellFormed(element.innerHTML);
     if (attribute === null) return reader.line(element);
     const value = attributeOf(element, attribute);
     return value === null ? null : reader.wellFormed(value);
   }};
-  const recordOf = one => Object.fromEntries(
-    Object.entries(rules).map(([name, {{ selector, attribute, all }}]) => {{
-      const found = matchesIn(one, selector);
-      if (!all) return [name, found.length > 0 ? valueOf(found[0], attribute) : null];
-      const values = Array.from(found, each => valueOf(each, attribute));
+  const recordOf = (one, own = rules) => Object.fromEntries(
+    Object.entries(own).map(([name, rule]) => {{
+      const found = matchesIn(one, rule.selector);
+      if (!rule.all) return [name, found.length > 0 ? valueOf(found[0], rule) : null];
+      const values = Array.from(found, each => valueOf(each, rule));
       return [name, values.filter(each => each !== null)];
     }}));
-  if (seen === null) return {{ records: items.map(recordOf) }};
+  const listed = () => items.map(one => recordOf(one));
+  if (seen === null) return {{ records: listed(), count: found.length }};
 
   // A virtual list takes rows away when they are out of sight, or gives their elements new texts.
   // A text that changes in place (a clock) is no new row.
@@ -122,7 +146,7 @@ _READ = f"""([item, rules, matches, seen, finish]) => {{
   if (!finish) return {{ records: [], count: seen.entries.length }};
 
   const isHere = entry => entry.element.isConnected && seen.current.get(entry.element) === entry;
-  if (seen.entries.every(isHere)) return {{ records: items.map(recordOf) }};
+  if (seen.entries.every(isHere)) return {{ records: listed() }};
   // As often as the page has shown a record at once: a row that comes back is not a second one.
   const left = new Map(seen.counts);
   const kept = seen.entries.filter(({{ key }}) => {{
@@ -140,22 +164,37 @@ class RecordReader:
     """Reads records of one document: one for each element that `item` matches.
 
     Selectors are CSS, and reach into open shadow roots. A field is None when nothing matches.
-    All methods raise InputRefused for a selector that the browser cannot read, by its field.
+    `scope` is the selector of the part of the page that is read, its first match. All methods raise
+    InputRefused for a selector that the browser cannot read, by its field.
     """
 
-    def __init__(self, page: Page, item: str, fields: Mapping[str, Field | str]) -> None:
+    def __init__(
+        self,
+        page: Page,
+        item: str | None,
+        fields: Mapping[str, Field | str],
+        *,
+        scope: str | None = None,
+    ) -> None:
         self._page = page
         self._item = item
-        self._rules: dict[str, Any] = {
-            name: msgspec.structs.asdict(Field(field) if isinstance(field, str) else field)
-            for name, field in fields.items()
-        }
+        self._scope = scope
+        self._rules = _rules(fields)
         self._seen: JSHandle | None = None
 
     async def read(self) -> list[Record]:
         """Return the records that the page shows now, in its order."""
-        records: list[Record] = (await self._evaluate(None, finish=False))["records"]
+        records, _ = await self.read_first(None)
         return records
+
+    async def read_first(self, most: int | None) -> tuple[list[Record], int]:
+        """Return the first `most` records that the page shows now, and how many it has.
+
+        Without an item, it is one record of the page or its scope. Raises ElementMissing when
+        nothing matches the scope.
+        """
+        answer = await self._evaluate(None, finish=False, most=most)
+        return answer["records"], answer["count"]
 
     async def note(self) -> int:
         """Note what a growing page shows now; return how many records it has shown so far."""
@@ -172,12 +211,16 @@ class RecordReader:
             self._seen = await self._page.evaluate_handle(_SEEN)
         return self._seen
 
-    async def _evaluate(self, seen: JSHandle | None, *, finish: bool) -> dict[str, Any]:
-        given = [self._item, self._rules, None, seen, finish]
+    async def _evaluate(
+        self, seen: JSHandle | None, *, finish: bool, most: int | None = None
+    ) -> dict[str, Any]:
+        given = [self._item, self._rules, None, seen, finish, self._scope, most]
         answer: dict[str, Any] = await self._page.evaluate(_READ, given)
         if answer.get("pierce"):
             given[2] = await self._matches()
             answer = await self._page.evaluate(_READ, given)
+        if "missing" in answer:
+            raise ElementMissing(f"{self._page.url} has no element that matches {self._scope!r}")
         if "fault" in answer:
             raise InputRefused(answer["fault"], explain_selector(answer["selector"]))
         return answer
@@ -185,12 +228,26 @@ class RecordReader:
     async def _matches(self) -> JSHandle:
         """Return the elements of each selector, found across shadow roots."""
         matches = await self._page.evaluate_handle("() => new Map()")
-        selectors = {self._item, *(rule["selector"] for rule in self._rules.values())}
-        for selector in selectors - {None}:
-            if ":scope" in selector:
+        for selector in {self._item, self._scope, *_selectors(self._rules)}:
+            if selector is None or ":scope" in selector:
                 continue
             await on_matches(self._page, selector, _KEEP, [matches, selector])
         return matches
+
+
+def _rules(fields: Mapping[str, Field | str]) -> dict[str, Any]:
+    """The fields as the script takes them."""
+    rules: dict[str, Any] = {}
+    for name, field in fields.items():
+        rule = msgspec.structs.asdict(Field(field) if isinstance(field, str) else field)
+        rules[name] = {**rule, "fields": _rules(rule["fields"]) if rule.get("fields") else None}
+    return rules
+
+
+def _selectors(rules: Mapping[str, Any]) -> Iterator[str | None]:
+    for rule in rules.values():
+        yield rule["selector"]
+        yield from _selectors(rule["fields"] or {})
 
 
 def explain_selector(selector: str) -> str:

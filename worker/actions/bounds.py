@@ -1,0 +1,14 @@
+"""Texts with a limit in bytes."""
+
+
+def cut_lines(text: str, max_bytes: int) -> tuple[str, int]:
+    """As many whole lines of the text as fit, and the bytes of all of it.
+
+    A first line that is longer than `max_bytes` is cut itself.
+    """
+    encoded = text.encode("utf-8", errors="replace")
+    if len(encoded) <= max_bytes:
+        return text, len(encoded)
+    head = encoded[:max_bytes]
+    lines, _, _ = head.rpartition(b"\n")
+    return (lines or head).decode("utf-8", errors="ignore"), len(encoded)
