@@ -7,7 +7,9 @@ from types import ModuleType
 from worker.actions import (
     capture,
     data,
+    http,
     navigation,
+    network,
     reading,
     recording,
     scrolling,
@@ -24,6 +26,8 @@ THEMES: tuple[ModuleType, ...] = (
     reading,
     capture,
     recording,
+    network,
+    http,
     data,
 )
 """The modules with actions, in the order of the documentation."""
