@@ -5,7 +5,9 @@ from playwright.async_api import expect
 from balancer.dashboard.access import LIVE, SESSIONS
 from balancer.fleet.worker_states import WorkerState
 from tests.balancer.dashboard.pages import Dashboard
+from tests.balancer.test_slots import HAS_LOGINS, Slotted
 from tests.harness.in_process.balancer import RunningBalancer
+from tests.harness.peers.fake_worker import fake_worker
 
 
 async def test_a_task_that_runs_shows_without_a_reload(
@@ -27,6 +29,25 @@ async def test_a_task_that_runs_shows_without_a_reload(
     await expect(cells).to_have_attribute("aria-label", "2 free")
     await expect(page.get_by_text("No task runs at the moment.")).to_be_visible()
     assert await dashboard.violations() == []
+
+
+async def test_a_worker_shows_which_slots_of_a_persistent_pool_are_free(
+    balancer: RunningBalancer, dashboard: Dashboard
+) -> None:
+    async with fake_worker(balancer, **HAS_LOGINS) as link:
+        worker = Slotted(link, 0, 2)
+        await dashboard.open()
+        page = dashboard.page
+        await page.get_by_role("link", name="fake").click()
+        pool = page.locator(".pool.large", has_text="logins")
+        await expect(pool).to_contain_text("persistent; free slots: 0, 2")
+        await dashboard.picture("persistent-pool")
+        worker.free = set()
+        worker.report()
+        await expect(pool).to_contain_text("persistent; free slots: none")
+        await expect(page.locator(".pool.large", has_text="default")).not_to_contain_text("free")
+        assert await dashboard.violations() == []
+        await worker.rest(balancer)
 
 
 async def test_a_worker_is_switched_off_and_on_with_the_keyboard_alone(

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from slotgrid.core.slots import Slots
 from slotgrid.wire import messages as m
+from slotgrid.wire.message_parts import System
 from tests.harness.peers.fake_balancer import linked
+from worker.uplink.uplink import _same
 
 FUNCTIONS = {
     "sleeps.py": """
@@ -103,6 +106,19 @@ async def test_direct_callers_may_ask_for_a_slot_and_wait_for_it_alone(tmp_path:
             assert answer.status == 400, answer.body
             assert [fault["pointer"] for fault in answer.json["errors"]] == [pointer]
         await worker.idle()
+
+
+def test_a_report_in_which_another_slot_is_free_is_news() -> None:
+    said = m.Report(
+        seq=1,
+        status="ready",
+        free={"logins": 1},
+        used=0,
+        system=System(),
+        free_slots={"logins": (1,)},
+    )
+    assert _same(said, msgspec.structs.replace(said, seq=2))
+    assert not _same(said, msgspec.structs.replace(said, free_slots={"logins": (2,)}))
 
 
 async def test_a_balancer_before_1_4_gets_numbers_over_all_pools_and_no_free_slots(
