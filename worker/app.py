@@ -26,6 +26,7 @@ from slotgrid.runtime.memory_usage import memory_used_percent
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.setting_choices import Sandbox
 from slotgrid.runtime.settings import Settings, SettingsError
+from slotgrid.runtime.task_output import captured_output
 from worker.actions.function_files import FunctionFiles
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
@@ -193,6 +194,8 @@ class Worker(NodeProcess):
         """Start every part in the order of dependence; end them in reverse."""
         async with AsyncExitStack() as stack:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+            # Before functions are imported, which may keep `sys.stdout`.
+            stack.enter_context(captured_output())
             await stack.enter_async_context(self.watchdog)
             await stack.enter_async_context(self.guard.running())
             await stack.enter_async_context(self.browsers.running())

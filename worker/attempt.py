@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
+from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from worker.browser.task_proxy import checked_proxy
 from worker.registry.registry import Registry
 from worker.registry.runnable import Runnable
 from worker.registry.services import Services
+from worker.task_output import AttemptOutput
 
 log = structlog.get_logger()
 
@@ -39,6 +41,9 @@ FAILURE_ARTIFACTS = 10
 failure."""
 YIELD_EVERY = 64
 """Events between two yields to the loop: a function that only emits never waits otherwise."""
+
+
+_MAKING_OUTPUT = Lock()
 
 
 class KeepsTooMuch(ValueError):
@@ -108,6 +113,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     _allowed: frozenset[tuple[str, int]] = frozenset()
     _shared: dict[Callable[[], Any], Any] | None = None
     _proxy: ContextProxy | None = None
+    _output: AttemptOutput | None = None
 
     def __repr__(self) -> str:
         return f"Attempt({self.task!r})"
@@ -122,9 +128,19 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         if self.closed or self.task.announced:
             raise RuntimeError("the task has ended; its events are no longer delivered")
 
+    @property
+    def output(self) -> AttemptOutput:
+        """The printed lines on their way to the log; any thread may use it."""
+        if self._output is None:
+            with _MAKING_OUTPUT:
+                self._output = self._output or AttemptOutput(self)  # type: ignore[redundant-expr]
+        return self._output
+
     def close(self) -> None:
         """Refuse further output and requests of the functions, and close the steps."""
         self.closed = True
+        if self._output is not None:
+            self._output.flush()
         self._count_traffic()
         if self._proxy is not None:
             self._proxy.close()

@@ -13,14 +13,16 @@ from slotgrid.core.errors import FunctionFailed, ServiceError
 from slotgrid.core.lease import STARTED, Lease
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.spec import unknown_function
-from slotgrid.core.task import Task
+from slotgrid.core.task import MAIN_STEP, Task
 from slotgrid.runtime.secrets import Redactor
+from slotgrid.runtime.task_output import OUTPUT
 from worker import failures
 from worker.attempt import End, Parts, RunningAttempt
 from worker.attempt_secrets import AttemptSecrets
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import FreedBy, Loss
 from worker.context import RunContext, checked_output
+from worker.task_output import StepOutput
 
 log = structlog.get_logger()
 
@@ -169,11 +171,15 @@ class LocalRunner:
 
 async def _contained(attempt: RunningAttempt, filled: Any) -> Any:
     """The function's result. An exit that the function requests becomes Exited."""
+    output = StepOutput(attempt, MAIN_STEP)
+    # Never reset: the asyncio task has a context of its own.
+    OUTPUT.set(output)
     try:
         return await attempt.runnable.run(RunContext(attempt, attempt.runnable), filled)
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
     finally:
+        output.end()
         attempt.end_stream()
         # Here, as a callback of the asyncio task would run one loop iteration later.
         attempt.end(End.RETURNED)

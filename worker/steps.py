@@ -6,8 +6,10 @@ from typing import Any, Self
 
 from slotgrid.core.task_parts import Step
 from slotgrid.core.task_states import StepState
+from slotgrid.runtime.task_output import OUTPUT
 from worker import failures
 from worker.attempt import RunningAttempt
+from worker.task_output import StepOutput
 
 SHOWN_BYTES = 1024 * 1024
 """A larger input or output of a step is left out of its `step` events."""
@@ -29,6 +31,9 @@ class StepScope:
 
     async def __aenter__(self) -> Self:
         attempt = self._attempt
+        self._output_of_step = StepOutput(attempt, self._step.name)
+        self._before = OUTPUT.get()
+        OUTPUT.set(self._output_of_step)
         self._step.begin(worker=attempt.task.worker, input=attempt.input_of_step(self._given))
         await emit_step(attempt, self._step)
         return self
@@ -44,6 +49,8 @@ class StepScope:
         traceback: TracebackType | None,
     ) -> None:
         attempt, step = self._attempt, self._step
+        self._output_of_step.end()
+        OUTPUT.set(self._before)
         if isinstance(error, asyncio.CancelledError):
             step.end(StepState.CANCELLED)
         elif error is not None:  # `SystemExit` too: it also ends the step

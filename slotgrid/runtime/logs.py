@@ -25,6 +25,7 @@ from slotgrid.runtime.log_lines import rendered
 from slotgrid.runtime.log_queue import LineLogger, LineQueue, LineWriter
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.setting_choices import LogFormat, LogLevel
+from slotgrid.runtime.task_output import divert_event, keep_record
 
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -126,12 +127,13 @@ def configure_logs(
     before, root_level = structlog.get_config(), root.level
     structlog.configure(
         # Not through standard logging: its records would double the cost of a line.
-        processors=[merge_contextvars, format_exc_info, renderer],
+        processors=[divert_event, merge_contextvars, format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(RANKS[level]),
         logger_factory=lambda *_: line_logger,
         # Not cached: a cached logger would outlive this configuration.
         cache_logger_on_first_use=False,
     )
+    handler.addFilter(keep_record)
     root.addHandler(handler)
     root.setLevel(RANKS[level])
     writer.start()

@@ -15,6 +15,8 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, Page, WebSocket, WebSocketRoute, Worker
 
+from slotgrid.runtime.task_output import OUTPUT, Output
+
 Listener = Callable[..., Any]
 
 BUDGETS = {"console": (500, 50), "pageerror": (500, 50), "weberror": (500, 50)}
@@ -123,6 +125,7 @@ class ListenerGuard:
         return self._wrapped[key]
 
     def _guarded(self, target: Any, event: str, listener: Listener) -> Listener:
+        output = OUTPUT.get()  # Playwright calls listeners outside of the function's context
         budget = Budget(*BUDGETS.get(event, DEFAULT_BUDGET))
         flooded = False
 
@@ -137,12 +140,15 @@ class ListenerGuard:
             for arg in args:
                 if isinstance(arg, (Page, WebSocket, WebSocketRoute, Worker)):
                     self._guard(arg)
+            token = OUTPUT.set(output)
             try:
                 answer = listener(*args)
             except CAUGHT as error:
                 self._on_error(error)
                 return None
-            return self._awaited(answer) if inspect.isawaitable(answer) else None
+            finally:
+                OUTPUT.reset(token)
+            return self._awaited(answer, output) if inspect.isawaitable(answer) else None
 
         try:
             # Playwright passes as many arguments as the signature takes. `updated=()`: Playwright
@@ -152,11 +158,15 @@ class ListenerGuard:
         except (TypeError, ValueError):  # some builtins have no signature
             return guarded
 
-    async def _awaited(self, answer: Any) -> None:
+    async def _awaited(self, answer: Any, output: Output | None) -> None:
+        before = OUTPUT.get()
+        OUTPUT.set(output)
         try:
             await answer
         except CAUGHT as error:
             self._on_error(error)
+        finally:
+            OUTPUT.set(before)
 
     def _adopting(self, method: Listener) -> Listener:
         @functools.wraps(method)

@@ -23,6 +23,7 @@ from slotgrid.core.event_log import NotJson, well_formed
 from slotgrid.function import FunctionOptions
 from slotgrid.runtime.parent_watch import end_with_parent
 from worker.json_values import json_bytes
+from worker.line_buffer import LineBuffer
 from worker.plain.context import ChildContext
 from worker.plain.messages import (
     LENGTH,
@@ -45,8 +46,6 @@ from worker.registry.python.marks import marked_in
 from worker.registry.sources import Snapshot, SourceFile
 from worker.signatures.binding import read_binding
 from worker.tracebacks import format_traceback, text_of
-
-_LONGEST_LINE = 64 * 1024
 
 
 class ParentGone(Exception):
@@ -108,18 +107,14 @@ class Lines(io.TextIOBase):
     def __init__(self, name: Literal["stdout", "stderr"], real: TextIO) -> None:
         self._name = name
         self._real = real
-        self._rest = ""
+        self._lines = LineBuffer()
         self.context: ChildContext | None = None
 
     def write(self, text: str) -> int:
         """Log every complete line."""
         if self.context is None:
             return self._real.write(text)
-        *lines, self._rest = (self._rest + text).split("\n")
-        if len(self._rest) > _LONGEST_LINE:
-            lines.append(self._rest)
-            self._rest = ""
-        for line in lines:
+        for line in self._lines.feed(text):
             self.context.log(line, stream=self._name)
         return len(text)
 
@@ -137,9 +132,10 @@ class Lines(io.TextIOBase):
 
     def end_line(self) -> None:
         """Log the incomplete last line."""
-        if self._rest:
+        for line in self._lines.end():
+            assert self.context is not None
             with suppress(ValueError):  # the worker refused the line, and the function has ended
-                self.write("\n")
+                self.context.log(line, stream=self._name)
 
 
 class Function:

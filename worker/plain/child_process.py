@@ -1,6 +1,7 @@
 """The worker's side of one child process."""
 
 import asyncio
+import codecs
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ import structlog
 from slotgrid.core.errors import FunctionFailed, InvalidInput, OutputInvalid, Violation
 from slotgrid.function import Context
 from slotgrid.runtime.setting_aliases import THEIR_KEYS
+from worker.line_buffer import LineBuffer
 from worker.plain.messages import (
     FROM_CHILD,
     LENGTH,
@@ -39,7 +41,7 @@ REAP_S = 0.5
 """Wait for the exit of a killed process: well within the grace period of a cancel."""
 LAST_WORDS_S = 0.5
 """Limit for reading a dead process's output: a process that it started may keep the pipe open."""
-LONGEST_LINE = 64 * 1024
+READ_BYTES = 64 * 1024
 NOT_FOR_CHILDREN = THEIR_KEYS | {"AUTH_KEY", "BALANCER_KEY", "WEBHOOK_SECRET", "DATABASE_URL"}
 """The worker's own secrets, in every spelling: functions do not need them."""
 
@@ -210,19 +212,14 @@ class ChildProcess:
 
     async def _listen(self, reader: StreamReader, stream: Literal["stdout", "stderr"]) -> None:
         """Log output that bypasses `sys.stdout`: from C code, subprocesses, a crash."""
-        rest = b""
-        while chunk := await reader.read(LONGEST_LINE):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > LONGEST_LINE:
-                lines.append(rest)
-                rest = b""
-            for line in lines:
+        lines, decoder = LineBuffer(), codecs.getincrementaldecoder("utf-8")("replace")
+        while chunk := await reader.read(READ_BYTES):
+            for line in lines.feed(decoder.decode(chunk)):
                 await self._read_line(line, stream)
-        if rest:
-            await self._read_line(rest, stream)
+        for line in lines.end():
+            await self._read_line(line, stream)
 
-    async def _read_line(self, line: bytes, stream: Literal["stdout", "stderr"]) -> None:
-        text = line.decode(errors="replace")
+    async def _read_line(self, text: str, stream: Literal["stdout", "stderr"]) -> None:
         if self._context is None:
             name = self.function.spec.name
             log.info("plain.output", function=name, pid=self.pid, stream=stream, line=text)
