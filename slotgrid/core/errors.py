@@ -138,6 +138,13 @@ class ForbiddenAddress(ServiceError):
     )
 
 
+class FileForbidden(ServiceError):
+    """A static mount does not list or serve this: its entry says so, or the path leads out."""
+
+    name, title, status = "forbidden-file", "This file is not served", 403
+    advice = "Take the paths from the mount's list. Its entry in `mounts.yaml` allows the rest."
+
+
 class UnknownFunction(ServiceError):
     """No function of that name exists here."""
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp_apispec import docs
 
 from slotgrid.core.deadlines import iso
-from slotgrid.core.errors import Conflict, FolderUnavailable, Forbidden, NotFound
+from slotgrid.core.errors import Conflict, FileForbidden, FolderUnavailable, NotFound
 from slotgrid.core.principal import Scope
 from slotgrid.intake import openapi_parts as d
 from slotgrid.intake.file_headers import file_headers
@@ -48,13 +48,13 @@ def add_mounts(app: web.Application, mounts: Mounts) -> None:
     scope=Scope.READ,
     parameters=d.PAGING,
     responses={200: json_answer("A page of the files, by name", d.MOUNT_LISTING)},
-    problems=(NotFound, Conflict, FolderUnavailable),
+    problems=(NotFound, FileForbidden, Conflict, FolderUnavailable),
 )
 async def list_mount(request: web.Request) -> web.Response:
     """`GET {prefix}`."""
     mount = _mount(request)
     if not mount.lists:
-        raise Forbidden(f"the files of {mount.prefix} are not listed (`list: false`)")
+        raise FileForbidden(f"the files of {mount.prefix} are not listed (`list: false`)")
     limit, offset = paging(request)
     try:
         listing = await request.app[MOUNTS].files(mount, limit=limit, offset=offset)
@@ -84,13 +84,13 @@ async def list_mount(request: web.Request) -> web.Response:
         200: Answer("The file", {"*/*": {"type": "string", "format": "binary"}}),
         **d.FILE_ANSWERS,
     },
-    problems=(NotFound, FolderUnavailable),
+    problems=(NotFound, FileForbidden, FolderUnavailable),
 )
 async def get_mounted_file(request: web.Request) -> web.StreamResponse:
     """`GET {prefix}/{path}`; a type that can run scripts is sent as a download."""
     mount = _mount(request)
     if not mount.serves:
-        raise Forbidden(f"the files of {mount.prefix} are listed only (`serve: false`)")
+        raise FileForbidden(f"the files of {mount.prefix} are listed only (`serve: false`)")
     names = names_below(mount, request.rel_url.raw_path)
     try:
         file = await request.app[MOUNTS].open(mount, names)
@@ -99,7 +99,7 @@ async def get_mounted_file(request: web.Request) -> web.StreamResponse:
     except NoSuchFile:
         raise NotFound(f"{mount.prefix} has no such file") from None
     except FileRefused as refused:
-        raise Forbidden(str(refused)) from None
+        raise FileForbidden(str(refused)) from None
     name = _shown(names[-1])
     return OpenFileAnswer(file, headers=file_headers(name, content_type_of(name)))
 

@@ -95,7 +95,7 @@ def test_the_list_of_problems_is_the_documented_one() -> None:
     assert by_status == {
         400: {"invalid-request", "invalid-input", "contract-mismatch", "mode-unsupported"},
         401: {"unauthorized"},
-        403: {"forbidden", "forbidden-address"},
+        403: {"forbidden", "forbidden-address", "forbidden-file"},
         404: {"unknown-function", "unknown-group", "unknown-task", "not-found"},
         405: {"method-not-allowed"},
         409: {"conflict", "task-finished", "task-cancelled"},
