@@ -111,9 +111,9 @@ class RunContext(msgspec.Struct, eq=False):
     async def log(self, line: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Write a line to the task's log and emit it as a `log` event."""
         self._attempt.check_open()
-        line = cut_line(self._attempt.secrets.hide_text(str(line)))
+        line = self._attempt.secrets.hide_text(str(line))
         self._attempt.task.log(line, stream=stream, step=self._step)
-        await self._attempt.emit_event("log", {"text": line, "data": {"stream": stream}})
+        await self._attempt.emit_event("log", {"text": cut_line(line), "data": {"stream": stream}})
 
     @property
     def file_limit_bytes(self) -> int:

@@ -188,3 +188,21 @@ async def test_a_listener_prints_to_its_task(tmp_path: Path) -> None:
         texts = [line for _, _, line in await _lines(worker, answer.json["id"])]
         assert "console: hello" in texts
         assert "routed" in texts
+
+
+async def test_a_long_line_says_how_much_is_cut(tmp_path: Path) -> None:
+    functions = {
+        "long.py": """
+            @function()
+            async def long(context: Context) -> None:
+                await context.log("x" * 20_000)
+                print("y" * 20_000)
+        """
+    }
+    async with browserless_worker(tmp_path, functions) as worker:
+        answer = await worker.submit("long")
+        logged, printed = [text for _, _, text in await _lines(worker, answer.json["id"])]
+        for text in (logged, printed):
+            kept, _, note = text.partition(" … ")
+            assert note == f"({20_000 - len(kept)} more characters)"
+            assert len(kept) > 16_000
