@@ -45,7 +45,7 @@ __all__ = [
     "tag",
 ]
 
-Isolation = Literal["context"]
+Isolation = Literal["context", "persistent"]
 Mode = Literal["sync", "stream", "webhook", "async"]
 FailureRecord = Literal["screenshot", "html", "trace"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -87,7 +87,7 @@ class FunctionOptions:
     streaming: bool = False
     modes: tuple[Mode, ...] | None = None
     pool: str = "default"
-    isolation: Isolation = "context"
+    isolation: Isolation | None = None
     retries: int = 0
     retry_on: tuple[type[Exception], ...] = (Exception,)
     requires: tuple[str, ...] = ()
@@ -131,7 +131,7 @@ def function(
     streaming: bool = False,
     modes: tuple[Mode, ...] | None = None,
     pool: str = "default",
-    isolation: Isolation = "context",
+    isolation: Isolation | None = None,
     retries: int = 0,
     retry_on: tuple[type[Exception], ...] | type[Exception] = (Exception,),
     requires: tuple[str, ...] = (),
@@ -150,6 +150,7 @@ def function(
     retries: further attempts after an error that `retry_on` names; declares that a second run
     is safe. requires: services it needs. secrets: the names of secrets it may read.
     concurrency, rate: limits of concurrent runs and of starts (`"10/m"`).
+    isolation: what the function insists on; by default it takes what its pool gives.
     context_options: arguments of Playwright's `new_context`.
     on_failure: artifacts that are made of an open page when the task fails.
     input, output: JSON Schemas; by default derived from the signature.

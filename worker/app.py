@@ -31,11 +31,16 @@ from worker.actions.function_files import FunctionFiles
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
 from worker.browser.launch import LaunchPlan
+from worker.browser.persistent_browsers import PersistentBrowsers
+from worker.browser.persistent_slot import SlotPlace
 from worker.browser.sweep import temporary_base
 from worker.guard.guard import Guard
 from worker.health import WorkerHealth
 from worker.memory_limit import guard_memory
+from worker.persistent_pools import KeptPool
 from worker.plain.child_processes import PlainProcesses
+from worker.pool_setup import PoolSetup
+from worker.pools.pools import Pools, shared_browsers
 from worker.recipes.commands import commands_function
 from worker.registry.loader import LoaderSettings
 from worker.registry.loaders_by_suffix import loaders
@@ -86,9 +91,15 @@ class Worker(NodeProcess):
         self._used_percent = used_percent
         self.plain = PlainProcesses(limit=settings.slots)
         self.secrets = declared_secrets(settings, redactor)
-        self.registry = functions_registry(settings, self.plain, self.secrets)
+        self.pools = worker_pools(settings, self.secrets, redactor)
+        self.registry = functions_registry(settings, self.plain, self.secrets, self.pools)
         self.services = Services(self.registry)
-        self.slots = Slots(settings.pools, worker=settings.node_name)
+        self.slots = Slots(
+            self.pools.sizes,
+            worker=settings.node_name,
+            persistent=self.pools.persistent,
+            queue_limits=self.pools.queue_limits,
+        )
         super().__init__(
             settings,
             slots=self.slots,
@@ -109,12 +120,24 @@ class Worker(NodeProcess):
         self.guard = self._guard()
         self.browsers = Browsers(
             plan,
-            count=settings.browsers,
-            slots=settings.slots,
+            count=shared_browsers(settings, self.pools),
+            slots=self.pools.context_slots,
             temp_dir=temporary_base(settings.data_dir, plan.kind_here()),
             max_tasks=settings.browser_max_tasks,
             max_memory_mb=settings.browser_max_memory_mb,
             guard=self.guard if settings.traffic_guard else None,
+        )
+        setup = PoolSetup(lambda: parts, redactor, node=settings.node_name)
+        self.persistent = PersistentBrowsers(
+            [
+                KeptPool(pool, self.pools, settings.data_dir, setup)
+                for pool in self.pools.persistent.values()
+            ],
+            self.browsers,
+            guard=self.guard if settings.traffic_guard else None,
+            on_down=self._slot_down,
+            max_tasks=settings.browser_max_tasks,
+            max_memory_mb=settings.browser_max_memory_mb,
         )
         self.tags = Tags(self.registry, _Facts(settings.node_name, self.browsers))
         parts = Parts(
@@ -123,6 +146,8 @@ class Worker(NodeProcess):
             services=self.services,
             artifacts=self.artifacts,
             policy=self.address_policy,
+            pools=self.pools,
+            persistent=self.persistent,
         )
         self.runner = LocalRunner(parts, redactor)
         self.uplink = wire_uplink(
@@ -168,6 +193,7 @@ class Worker(NodeProcess):
         self.node = self._node(logs)
         # A change may unblock waiting tasks: a service is up, or a function's file changed.
         self.services.on_change(self.dispatcher.wake)
+        self.pools.on_change(self._pools_changed)
         self.registry.on_change(self.dispatcher.wake)
 
     def _guard(self) -> Guard:
@@ -205,6 +231,8 @@ class Worker(NodeProcess):
             await stack.enter_async_context(self.registry.watching())
             await stack.enter_async_context(self.secrets.watching(self.registry.load))
             await stack.enter_async_context(self.services.running())
+            await stack.enter_async_context(self.persistent.running())
+            await stack.enter_async_context(self.pools.watching())
             await stack.enter_async_context(self.tags.running())
             memory = partial(
                 guard_memory,
@@ -230,6 +258,7 @@ class Worker(NodeProcess):
         try:
             async with asyncio.timeout(BROWSERS_STARTED_S):
                 await self.browsers.wait_started()
+                await self.persistent.wait_started()
         except TimeoutError:
             log.warning("browsers.slow", waited_s=BROWSERS_STARTED_S)
         await self.tags.refresh()  # the browser's version was unknown before
@@ -239,6 +268,17 @@ class Worker(NodeProcess):
     def _status_changed(self, state: NodeState) -> None:
         super()._status_changed(state)
         self.uplink.status_changed(state)
+
+    def _pools_changed(self, names: frozenset[str]) -> None:
+        self.persistent.outdate(names, "the options of the pool have changed")
+
+    def _slot_down(self, place: SlotPlace, reason: str | None) -> None:
+        """Give no task to a slot without a browser, and tasks again when it has one."""
+        if reason is not None:
+            self.slots.set_down(place.pool, place.number, reason)
+            return
+        self.slots.set_up(place.pool, place.number)
+        self.dispatcher.wake()
 
     def _held_changed(self) -> None:
         """React to a change of the memory guard: wake the dispatcher and send a report."""
@@ -251,15 +291,22 @@ def declared_secrets(settings: Settings, redactor: Redactor | None = None) -> De
     return DeclaredSecrets(environment(), settings.secrets_file, redactor=redactor)
 
 
+def worker_pools(
+    settings: Settings, secrets: DeclaredSecrets, redactor: Redactor | None = None
+) -> Pools:
+    """The pools of this worker. Raises SettingsError."""
+    return Pools.of(settings, secrets, redactor)
+
+
 def functions_registry(
-    settings: Settings, plain: PlainProcesses, secrets: DeclaredSecrets
+    settings: Settings, plain: PlainProcesses, secrets: DeclaredSecrets, pools: Pools
 ) -> Registry:
     """The registry of this worker's functions, not yet loaded."""
     terms = LoaderSettings(
         group=settings.group,
         contract=settings.contract,
         default_timeout_s=settings.default_timeout_s,
-        pools=settings.pools,
+        pools=pools.isolations,
         secrets=secrets,
     )
     commands = commands_function(

@@ -13,6 +13,7 @@ from playwright.async_api import Page
 
 from slotgrid.core.deadlines import Deadline
 from slotgrid.core.event_log import NotJson, encode_json
+from slotgrid.core.slots import Slot
 from slotgrid.core.task import Task
 from slotgrid.core.task_parts import Artifact, FileData, Step
 from slotgrid.function import OptionRefused
@@ -26,7 +27,9 @@ from worker.browser.browser_states import Loss
 from worker.browser.browsers import Browsers
 from worker.browser.context_proxy import ContextProxy
 from worker.browser.errors import ContextOptionsRefused
+from worker.browser.persistent_browsers import PersistentBrowsers
 from worker.browser.task_proxy import checked_proxy
+from worker.pools.pools import Pools
 from worker.registry.registry import Registry
 from worker.registry.runnable import Runnable
 from worker.registry.services import Services
@@ -53,7 +56,8 @@ class KeepsTooMuch(ValueError):
 class Parts:
     """The parts that all attempts share; a worker has one of each.
 
-    `policy`: the addresses that a proxy of a task may have.
+    `policy`: the addresses that a proxy of a task may have. `persistent` has the browsers of the
+    pools that keep their profiles.
     """
 
     def __init__(
@@ -64,12 +68,16 @@ class Parts:
         services: Services,
         artifacts: ArtifactStore,
         policy: AddressPolicy,
+        pools: Pools,
+        persistent: PersistentBrowsers,
     ) -> None:
         self.registry = registry
         self.browsers = browsers
         self.services = services
         self.artifacts = artifacts
         self.policy = policy
+        self.pools = pools
+        self.persistent = persistent
 
 
 class End(Enum):
@@ -95,6 +103,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     timeout_s: float
     deadline: Deadline
     secrets: AttemptSecrets
+    slot: Slot
     browser: TaskContext | None = None
     asked_for_page: bool = False
     function: "asyncio.Task[Any] | None" = None
@@ -176,7 +185,11 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
                 self._opening = asyncio.Lock()
             async with self._opening:
                 if self.browser is None:
-                    page = await self._open(_merged(defaults, options), options)
+                    merged = _merged(defaults, options)
+                    if self.slot.pool in self.parts.pools.persistent:
+                        page = await self._open_kept(merged, options)
+                    else:
+                        page = await self._open(merged, options)
                     if prepare is not None:
                         await prepare(page)
         assert self.browser is not None
@@ -189,23 +202,41 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         return self.browser.page
 
     async def _open(self, merged: dict[str, Any], options: Mapping[str, Any]) -> Page:
+        """Open a new context; the options of the task come before those of its pool."""
         self._options = merged
         if "proxy" in options:
             proxy = await checked_proxy(options["proxy"], self.parts.policy)
             merged = {**merged, "proxy": proxy}
+        of_pool = self.parts.pools.browser(self.slot.pool)
         try:
-            browser = await self.parts.browsers.context(merged)
+            browser = await self.parts.browsers.context(
+                _merged(of_pool.options, merged), proxy=of_pool.proxy
+            )
         except ContextOptionsRefused as refused:
             if refused.option in options:
                 raise OptionRefused(refused.option, refused.reason) from refused
             raise
+        return await self._begin(browser)
+
+    async def _open_kept(self, merged: dict[str, Any], options: Mapping[str, Any]) -> Page:
+        """Take the slot's kept context, which a task cannot have with options of its own."""
+        self._options = merged
+        pool = self.slot.pool
+        if merged:
+            name = next(iter(options or merged))
+            raise OptionRefused(
+                name if name in options else None,
+                f"the pool {pool} is persistent, its context is open already: `{name}` needs a "
+                "new one; set it for the pool, or run the task in a pool of isolation `context`",
+            )
+        return await self._begin(await self.parts.persistent.context(pool, self.slot.index))
+
+    async def _begin(self, browser: TaskContext) -> Page:
+        """Let the attempt have the context."""
         if self.closed:  # the attempt has ended, but its function still runs
             browser.close_soon()
             raise RuntimeError("the task has ended; it can no longer use a browser")
-        self.browser = browser
-        browser.bind(self)
-        browser.on_listener_error = self._listener_failed
-        browser.on_listener_flood = self._listener_flooded
+        self.adopt(browser)
         browser.lost.add_done_callback(lambda _: self.end(End.BROWSER_LOST))
         if "trace" in self.runnable.on_failure:
             await browser.context.tracing.start(screenshots=True, snapshots=True)
@@ -216,12 +247,13 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         """A proxy for the functions' own requests, with the rules of the pages' one.
 
         None without a traffic guard. The first call opens it, through the proxy of the function's
-        context options, if they have one.
+        context options, else that of the pool, if they have one.
         """
         self.check_open()
         if self._proxy is None:
-            upstream = self.runnable.context_options.get("proxy")
-            opened = await self.parts.browsers.proxy(upstream)
+            own = self.runnable.context_options.get("proxy")
+            upstream = own or self.parts.pools.browser(self.slot.pool).proxy
+            opened = await self.parts.browsers.proxy(upstream, trusted=own is None)
             if opened is None:
                 return None
             if self.closed or self._proxy is not None:  # meanwhile
@@ -232,6 +264,13 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
                 opened.bind(self)
         assert self._proxy is not None
         return self._proxy.server
+
+    def adopt(self, browser: TaskContext) -> None:
+        """Attribute the context to this attempt: its connections, and its listeners' faults."""
+        self.browser = browser
+        browser.bind(self)
+        browser.on_listener_error = self._listener_failed
+        browser.on_listener_flood = self._listener_flooded
 
     @property
     def task_id(self) -> str:

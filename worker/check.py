@@ -17,12 +17,15 @@ from playwright.async_api import async_playwright
 
 from slotgrid.intake.api.node import ALIVE
 from slotgrid.runtime.env_file import load_settings
+from slotgrid.runtime.secrets import HIDDEN
 from slotgrid.runtime.settings import Settings, SettingsError
-from worker.app import declared_secrets, functions_registry, launch_plan
+from slotgrid.url_credentials import masked
+from worker.app import declared_secrets, functions_registry, launch_plan, worker_pools
 from worker.browser.errors import BrowserMissing
 from worker.browser.find_chromium import browser_version
 from worker.browser.fonts import SCRIPTS, Script, packages_for, undrawn_scripts
 from worker.plain.child_processes import PlainProcesses
+from worker.pools.pool import Pool
 
 LAUNCH_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 3.0
@@ -60,6 +63,12 @@ async def all_checks() -> list[Check]:
         ]
     checks = [Check("settings", True, f"group {settings.group}, {settings.slots} slots")]
     checks += [Check("settings", True, notice) for notice in settings.notices]
+    try:
+        pools = worker_pools(settings, declared_secrets(settings))
+    except SettingsError as error:
+        advice = "correct the file, or set POOLS or POOLS_FILE"
+        return [*checks, *(Check("pools", False, problem, advice) for problem in error.problems)]
+    checks += [_pool(pool) for pool in pools.started]
     looks: list[Callable[[Settings], Coroutine[Any, Any, list[Check]]]] = [
         _key,
         _port,
@@ -72,6 +81,17 @@ async def all_checks() -> list[Check]:
     for look in looks:
         checks += await look(settings)
     return checks
+
+
+def _pool(pool: Pool) -> Check:
+    slots = "1 slot" if pool.size == 1 else f"{pool.size} slots"
+    profile = "" if pool.profile is None else f", profiles in {pool.profile}"
+    setup = "" if pool.setup is None else f", set up by {pool.setup}"
+    proxy = "" if pool.proxy is None else f", proxy {masked(pool.proxy.server, HIDDEN)}"
+    detail = f"{pool.name}: {slots}, isolation {pool.isolation}{profile}{setup}{proxy}"
+    if pool.profile is not None and not pool.profile.is_dir():
+        return Check("pools", False, f"{detail}: it is missing", "create or mount the folder")
+    return Check("pools", True, detail)
 
 
 async def _key(settings: Settings) -> list[Check]:
@@ -152,7 +172,8 @@ async def _functions(settings: Settings) -> list[Check]:
         return [Check("functions", False, f"{folder} is not a folder", advice)]
     secrets = declared_secrets(settings)
     await secrets.look()
-    registry = functions_registry(settings, PlainProcesses(limit=1), secrets)
+    pools = worker_pools(settings, secrets)
+    registry = functions_registry(settings, PlainProcesses(limit=1), secrets, pools)
     await registry.load()
     checks = [
         Check("functions", False, f"{broken.path}: {broken.error}", "correct the file")

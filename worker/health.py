@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -54,7 +55,8 @@ class WorkerHealth(NodeHealth):
         if self.status.state is not NodeState.READY or held is not None:
             shared["slots"]["available"] = 0
         return shared | {
-            "slots": shared["slots"] | {"held": held},
+            # Without slots that are down, which are neither free nor used.
+            "slots": shared["slots"] | {"held": held, "used": self.slots.used},
             "group": self.settings.group,
             "contract": self.settings.contract,
             "labels": dict(self.settings.labels),
@@ -69,10 +71,12 @@ class WorkerHealth(NodeHealth):
                 "version": browsers.version,
                 "problem": browsers.problem,
                 "spares": browsers.spares,
-                "contexts_in_use": browsers.contexts_in_use,
-                "restarts": {str(why): count for why, count in browsers.restarts.items()},
+                "contexts_in_use": browsers.contexts_in_use + self.parts.persistent.contexts_in_use,
+                "restarts": self._restarts(),
                 "processes": browsers.browsers,
+                "persistent": self.parts.persistent.stats(),
             },
+            "pools_file": self.parts.pools.detail(),
         }
 
     def gauges(self) -> GaugeReadings:
@@ -81,8 +85,8 @@ class WorkerHealth(NodeHealth):
         return replace(
             super().gauges(),
             queue_length={self.settings.group: self.dispatcher.waiting},  # also when it is 0
-            browsers=len(browsers.browsers),
-            browser_restarts={str(why): count for why, count in browsers.restarts.items()},
+            browsers=len(browsers.browsers) + self.parts.persistent.count,
+            browser_restarts=self._restarts(),
             memory_bytes=self._memory_bytes,
             detached_functions=self.runner.detached,
         )
@@ -110,11 +114,18 @@ class WorkerHealth(NodeHealth):
             self._memory_bytes = await asyncio.to_thread(tree_memory_mb, root) * MIB
             await asyncio.sleep(MEASURE_EVERY_S)
 
+    def _restarts(self) -> dict[str, int]:
+        """How often browsers were replaced, by reason."""
+        restarts = Counter(self.parts.browsers.stats().restarts) + self.parts.persistent.restarts
+        return {str(why): count for why, count in restarts.items()}
+
     def mismatch(self) -> int:
         """As for any node; and contexts that no task has open.
 
+        A kept context counts while a task has it, not between tasks.
         A context whose caller left during the opening counts until it is closed.
         """
-        contexts = self.parts.browsers.stats().contexts_in_use
+        browsers, persistent = self.parts.browsers, self.parts.persistent
+        contexts = browsers.stats().contexts_in_use + persistent.contexts_in_use
         # Fewer contexts are no leak: one is being opened, or ended with its browser.
         return super().mismatch() + max(0, contexts - self.runner.contexts_open)

@@ -12,6 +12,7 @@ from slotgrid.core.deadlines import Deadline
 from slotgrid.core.errors import FunctionFailed, ServiceError
 from slotgrid.core.lease import STARTED, Lease
 from slotgrid.core.runner import AttemptFailed
+from slotgrid.core.slots import Slot
 from slotgrid.core.spec import unknown_function
 from slotgrid.core.task import MAIN_STEP, Task
 from slotgrid.runtime.secrets import Redactor
@@ -58,7 +59,7 @@ class LocalRunner:
 
     async def run(self, task: Task, lease: Lease) -> bytes:
         """The function's result as JSON. Raises AttemptFailed or CancelledError."""
-        attempt = self._attempts[lease] = self._begin(task)
+        attempt = self._attempts[lease] = self._begin(task, lease.slot)
         try:
             return await self._run(attempt, lease)
         finally:
@@ -115,7 +116,7 @@ class LocalRunner:
             return None
         return self._close(lease, attempt, attempt.browser)
 
-    def _begin(self, task: Task) -> RunningAttempt:
+    def _begin(self, task: Task, slot: Slot) -> RunningAttempt:
         """An attempt with the function's current code. Raises AttemptFailed if it cannot start."""
         runnable = self._parts.registry.runnable(task.spec.name)
         if runnable is None:
@@ -132,7 +133,7 @@ class LocalRunner:
         timeout_s = task.timeout_s
         deadline = Deadline.after(timeout_s)
         secrets = AttemptSecrets(self._redactor)
-        attempt = RunningAttempt(task, runnable, self._parts, timeout_s, deadline, secrets)
+        attempt = RunningAttempt(task, runnable, self._parts, timeout_s, deadline, secrets, slot)
         if runnable.has_secrets:
             attempt.secrets.keep(runnable, task.input)
         return attempt
@@ -152,6 +153,9 @@ class LocalRunner:
         attempt.task.log("the function ignores its cancellation; its slot is freed without it")
 
     async def _close(self, lease: Lease, attempt: RunningAttempt, browser: TaskContext) -> None:
+        function = attempt.function
+        if function is not None and not function.done():
+            browser.spoiled = "a function ignores its cancellation"
         try:
             freed_by = await browser.close()
             if freed_by is not FreedBy.CLOSE:

@@ -114,6 +114,8 @@ class LocalOffer:
                 size=self._pools[place.pool],
                 persistent=place.pool in self._persistent,
             )
+        if place.pool is not None:
+            check_isolation(spec, place.pool, persistent=place.pool in self._persistent)
         if place.worker is not None and place.worker != self._node:
             raise NoWorker(
                 f'the task asks for the worker "{place.worker}", this is "{self._node}"',
@@ -143,3 +145,16 @@ def check_slot(pool: str, slot: int, *, size: int, persistent: bool, worker: str
     else:
         return
     raise InvalidSubmission(f"/place/slot: {message}", errors=[Violation("/place/slot", message)])
+
+
+def check_isolation(spec: FunctionSpec, pool: str, *, persistent: bool) -> None:
+    """Check that the pool gives what the function states. Raises InvalidSubmission."""
+    stated, given = spec.stated_isolation, "persistent" if persistent else "context"
+    if stated is not None and stated != given:
+        message = (
+            f'the function "{spec.name}" states the isolation {stated}, '
+            f'but the pool "{pool}" is of isolation {given}'
+        )
+        raise InvalidSubmission(
+            f"/place/pool: {message}", errors=[Violation("/place/pool", message)]
+        )

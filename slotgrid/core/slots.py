@@ -77,7 +77,8 @@ class Slots:
 
     The slots of the `persistent` pools differ, as each keeps a profile: a task may ask for one by
     its number. `queue_limits` bounds, by pool, how many tasks may wait for one such slot.
-    While `held` contains a reason, `take` hands out no slot; `give_back` still works.
+    While `held` contains a reason, `take` hands out no slot; `give_back` still works. A slot that
+    is down is handed out again when it is up.
     """
 
     def __init__(
@@ -92,6 +93,8 @@ class Slots:
         self.persistent = frozenset(persistent)
         self.queue_limits = {pool: queue_limits[pool] for pool in queue_limits if pool in pools}
         self._taken: set[Slot] = set()
+        self._down: dict[tuple[str, int], str] = {}
+        self._parked: dict[tuple[str, int], Slot] = {}
         self.held: str | None = None
         self.on_change: Callable[[], None] | None = None
         """Called after a slot was taken or given back."""
@@ -127,7 +130,26 @@ class Slots:
     def give_back(self, slot: Slot) -> None:
         """Return a slot. Raises KeyError for one that was not taken."""
         self._taken.remove(slot)
-        self._free[slot.pool][slot.index] = slot
+        if (slot.pool, slot.index) in self._down:
+            self._parked[slot.pool, slot.index] = slot
+        else:
+            self._free[slot.pool][slot.index] = slot
+        if self.on_change is not None:
+            self.on_change()
+
+    def set_down(self, pool: str, number: int, reason: str) -> None:
+        """Hand out this slot no more; the task that has it keeps it."""
+        self._down[pool, number] = reason
+        if (slot := self._free[pool].pop(number, None)) is not None:
+            self._parked[pool, number] = slot
+        if self.on_change is not None:
+            self.on_change()
+
+    def set_up(self, pool: str, number: int) -> None:
+        """Hand out this slot again."""
+        self._down.pop((pool, number), None)
+        if (slot := self._parked.pop((pool, number), None)) is not None:
+            self._free[pool][number] = slot
         if self.on_change is not None:
             self.on_change()
 
@@ -142,12 +164,14 @@ class Slots:
         return int(cls.pool in self.persistent and cls.slot < size)
 
     def closed_by(self, cls: TaskClass) -> str | None:
-        """The reason why the class gets no slot: all are held, or it names one that is not there.
+        """The reason why the class gets no slot: all are held or down, or the one it names is none.
 
         None if its slots are only busy.
         """
         if self.held is None and cls.slot is not None and not self.size(cls):
             return f'the pool "{cls.pool}" has no persistent slot {cls.slot}'
+        if self.held is None and self._down:
+            return self._down_reason(cls)
         return self.held
 
     def queue_limit(self, cls: TaskClass) -> int | None:
@@ -160,8 +184,8 @@ class Slots:
         return {
             pool: PoolCount(
                 size,
-                free := len(self._free[pool]),
-                size - free,
+                len(self._free[pool]),
+                size - len(self._free[pool]) - self._count_parked(pool),
                 PERSISTENT if pool in self.persistent else None,
             )
             for pool, size in self._sizes.items()
@@ -200,6 +224,18 @@ class Slots:
     def used(self) -> int:
         """How many are taken."""
         return len(self._taken)
+
+    def _count_parked(self, pool: str) -> int:
+        return sum(of_pool == pool for of_pool, _ in self._parked)
+
+    def _down_reason(self, cls: TaskClass) -> str | None:
+        """Why all slots of the class are down; None if one is not."""
+        numbers = range(self._sizes.get(cls.pool, 0)) if cls.slot is None else (cls.slot,)
+        reasons = [self._down.get((cls.pool, number)) for number in numbers]
+        if not reasons or None in reasons:
+            return None
+        slots = "its slot is" if len(reasons) == 1 else f"its {len(reasons)} slots are"
+        return f'the pool "{cls.pool}" gives no slot, {slots} down: {reasons[0]}'
 
     def _take_one(self, free: dict[int, Slot], cls: TaskClass) -> Slot:
         if cls.slot is not None:

@@ -20,6 +20,7 @@ class FunctionSpec:
     """One function as its node offers it. `timeout_s` is both default and ceiling.
 
     `needs_slot`: its tasks run on slots; only a node's own functions can do without.
+    `isolation` is what its pool gives its tasks, `stated_isolation` what the function insists on.
     `revision` changes with the function's code; `rate` is (starts, in seconds).
     """
 
@@ -35,6 +36,7 @@ class FunctionSpec:
     timeout_s: float
     pool: str = "default"
     isolation: str = "context"
+    stated_isolation: str | None = None
     retries: int = 0
     requires: tuple[str, ...] = ()
     concurrency: int | None = None

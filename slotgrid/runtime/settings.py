@@ -7,7 +7,7 @@ The class below declares each setting once, with name, type, default, unit and p
 import math
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import MappingProxyType
@@ -166,6 +166,12 @@ class Settings:
         "one pool named default with all slots",
         "Named shares of the slots: name=size, separated by commas. Sizes add up to SLOTS.",
         derive=lambda above: MappingProxyType({"default": above["slots"]}),
+    )
+    pools_file: Path = setting(
+        a.path(),
+        "pools.yaml",
+        "A worker's pools, in place of POOLS: size, isolation, profile, proxy and more of each. "
+        "Optional; options are reloaded when it changes.",
     )
     queue_limit: int = setting(
         a.integer(0, 1_000_000), "1000", "Callers that may wait for a slot; further ones get 503."
@@ -351,6 +357,8 @@ class Settings:
     max_logs: int = setting(a.integer(1, 1_000_000), "1000", "Lines that /logs keeps in memory.")
     #: For the log, one sentence for each setting read under another name, and for each ignored.
     notices: tuple[str, ...] = ()
+    #: The names of the variables that were given, as far as they are settings.
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     @classmethod
     def from_env(
@@ -368,7 +376,8 @@ class Settings:
         """
         ours = respelled(environ, kind)
         values, problems = read_table(TABLE, ours.given, defaults, given_as=ours.given_as)
-        settings = cls(**values, notices=ours.notices)
+        given = frozenset(row.env for row in TABLE.values() if ours.given.get(row.env, "").strip())
+        settings = cls(**values, notices=ours.notices, given=given)
         problems += browser_faults(
             slots=settings.slots,
             pools=settings.pools,

@@ -27,11 +27,14 @@ class ContextOwner(Protocol):
     def ping(self) -> asyncio.Future[bool]:
         """Probe driver and browser. The future may never resolve."""
 
+    async def end(self, context: "TaskContext") -> None:
+        """End the task's use of the context: close it, or prepare it for the next task."""
+
     def has_closed(self, context: "TaskContext") -> bool:
-        """Whether the context has ended."""
+        """Whether that has succeeded."""
 
     def release(self, context: "TaskContext") -> None:
-        """Remove a context that has ended."""
+        """Remove a context whose use has ended."""
 
     def give_up(self, ending: Ending) -> None:
         """Kill Chromium."""
@@ -70,9 +73,11 @@ class TaskContext:
         self._closing: asyncio.Task[FreedBy] | None = None
         self.on_listener_error: Callable[[BaseException], None] = _log_error
         self.on_listener_flood: Callable[[str], None] = _log_flood
+        self.spoiled: str | None = None
+        """Why no other task may get this context, if it is one that is kept; None if one may."""
+        self.listeners = ListenerGuard(self._report_error, self._report_flood)
         page.on("crash", lambda _: self.lose(Loss.PAGE))
-        guard = ListenerGuard(self._report_error, self._report_flood)
-        guard.guard_context(context)
+        self.listeners.guard_context(context)
 
     @property
     def browser_pid(self) -> int:
@@ -134,17 +139,15 @@ class TaskContext:
             return await self._climb(closing)
         finally:
             self._owner.release(self)
-            if self.proxy is not None:
-                self.proxy.close()
 
     async def _close_once(self) -> None:
         # Playwright's close works only once. The ping first consumes an error that the connection
         # stored for its next call, which would otherwise be raised by the close.
         await self._owner.ping()
-        await self.context.close()
+        await self._owner.end(self)
 
     async def _climb(self, closing: asyncio.Future[None]) -> FreedBy:
-        # A close may end with an error, so check that Playwright has removed the context.
+        # A close may end with an error, so check its effect.
         if await done_within(closing, self._limits.close_s) and self._owner.has_closed(self):
             return FreedBy.CLOSE
         self._owner.give_up(Ending.CLOSE_HUNG)

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import shutil
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 import structlog
-from playwright.async_api import Browser, CDPSession
+from playwright.async_api import Browser, BrowserType, CDPSession
 
 from worker.browser.bounded_wait import done_within
 from worker.browser.browser_context import TaskContext
@@ -33,6 +33,14 @@ log = structlog.get_logger(__name__)
 
 KILLED_WITHIN_S = 1.0
 PING_TRIES = 3
+
+Launch = Callable[[BrowserType, dict[str, Any]], Awaitable[Browser]]
+"""Starts a browser with the arguments of Playwright's `launch`."""
+
+
+async def launched(chromium: BrowserType, options: dict[str, Any]) -> Browser:
+    """A browser without a context."""
+    return await chromium.launch(**options)
 
 
 class BrowserProcess:
@@ -58,6 +66,7 @@ class BrowserProcess:
         self.number = number
         self.state = BrowserState.READY
         self.driver = driver
+        self.folder = folder
         self.chromium = psutil.Process(pid)
         self.version = browser.version
         self.tasks = 0
@@ -68,7 +77,6 @@ class BrowserProcess:
         self.ended: asyncio.Future[Loss] = asyncio.get_running_loop().create_future()
         self._browser = browser
         self._cdp = cdp
-        self._folder = folder
         self._limits = limits
         self._guard = guard
         self._given_up: Ending | None = None
@@ -91,11 +99,12 @@ class BrowserProcess:
         limits: Limits,
         one_driver: asyncio.Lock,
         guard: TrafficGuard | None,
+        launch: Launch = launched,
     ) -> "BrowserProcess":
         """Start driver and browser, with their temporary files in a folder inside `parent`.
 
         `one_driver` serializes the starts of drivers (see Driver.start). `guard` gives each
-        context a proxy of its own; None for none.
+        context a proxy of its own; None for none. `launch` gets the arguments of Playwright's.
         Raises BrowserMissing, PlaywrightError, OSError or TimeoutError, after a full cleanup.
         """
         folder = parent / f"browser-{number}"
@@ -107,7 +116,7 @@ class BrowserProcess:
                 async with one_driver:
                     driver = await Driver.start(folder)
                 options = plan.launch_options(executable, boot_id=boot_id)
-                browser = await driver.playwright.chromium.launch(**options)
+                browser = await launch(driver.playwright.chromium, options)
                 cdp = await browser.new_browser_cdp_session()
                 # The only public source of the process id, and an exact one.
                 info = await cdp.send("SystemInfo.getProcessInfo")
@@ -160,15 +169,18 @@ class BrowserProcess:
         self.notify()
         return spare
 
-    async def open(self, options: Mapping[str, Any]) -> TaskContext:
+    async def open(
+        self, options: Mapping[str, Any], *, proxy: Mapping[str, str] | None = None
+    ) -> TaskContext:
         """A new context with one page, for a task. `options` as in Playwright's `new_context`.
 
+        `proxy` is the operator's, for contexts without one in their `options`.
         Raises ContextOptionsRefused, PlaywrightError if the browser ends or its tab fails, or
         OSError if the context's proxy cannot be opened.
         """
         self._opening += 1
         try:
-            opened = await self._open(options)
+            opened = await self._open(options, proxy)
         finally:
             self._opening -= 1
             self.notify()  # after a failure, one more spare may be wanted
@@ -178,18 +190,32 @@ class BrowserProcess:
     async def add_spare(self) -> None:
         """Open one more spare. Raises the errors of `open`."""
         self._drop_broken_spares()
-        self.spares.append(await self._open({}))
+        self.spares.append(await self._open({}, None))
 
     def release(self, context: TaskContext) -> None:
-        """Remove a context that has ended."""
+        """Remove a context that has ended, and its proxy."""
+        self.release_use(context)
+        if context.proxy is not None:
+            context.proxy.close()
+
+    def release_use(self, context: TaskContext) -> None:
+        """Remove a task's use of a context."""
         self.contexts.discard(context)
         self.notify()
 
-    async def _open(self, options: Mapping[str, Any]) -> TaskContext:
-        proxy = None
+    async def end(self, context: TaskContext) -> None:
+        """Close a context."""
+        await context.context.close()
+
+    async def _open(
+        self, options: Mapping[str, Any], operators: Mapping[str, str] | None
+    ) -> TaskContext:
+        proxy, own = None, options.get("proxy")
         if self._guard is not None:
-            proxy = await self._guard.open(options.get("proxy"))
+            proxy = await self._guard.open(own or operators, trusted=own is None)
             options = {**options, "proxy": {"server": proxy.server}}
+        elif own is None and operators is not None:
+            options = {**options, "proxy": operators}
         try:
             context, page = await open_with_page(
                 self._browser, options, ping=self.ping, limits=self._limits
@@ -242,6 +268,11 @@ class BrowserProcess:
             self.give_up(Ending.HUNG)
 
     @property
+    def is_ending(self) -> bool:
+        """Whether one of the two processes has ended, which may not be noticed yet."""
+        return is_ending(self.chromium) or is_ending(self.driver.process)
+
+    @property
     def ending(self) -> Ending:
         """Why the browser ended or is ending."""
         if self._given_up is not None:
@@ -269,7 +300,7 @@ class BrowserProcess:
         await asyncio.gather(*(context.close() for context in self.contexts))
         await done_within(self._exit.ended, KILLED_WITHIN_S)
         self._exit.close()
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     async def _ping(self) -> bool:
         # The connection stores an error without a call, and the next call raises it: a single

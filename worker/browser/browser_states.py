@@ -28,9 +28,10 @@ class Ending(StrEnum):
     FLOODED = "flooded"
     MAX_TASKS = "max-tasks"
     MAX_MEMORY = "max-memory"
+    OUTDATED = "outdated"  # a persistent one: a task left traces, or the pool's options changed
 
 
-PLANNED = {Ending.MAX_TASKS, Ending.MAX_MEMORY}
+PLANNED = {Ending.MAX_TASKS, Ending.MAX_MEMORY, Ending.OUTDATED}
 """The endings of a healthy browser: recycling."""
 
 

@@ -9,17 +9,16 @@ from typing import Any
 import structlog
 
 from slotgrid.backoff import Backoff
-from worker.browser.bounded_wait import done_within
 from worker.browser.browser_process import BrowserProcess
 from worker.browser.browser_states import PLANNED, Ending
 from worker.browser.errors import BrowserMissing
+from worker.browser.heartbeat import beats
 from worker.browser.recycling import Recycling
 from worker.browser.spares import keep_spares
 from worker.browser.time_limits import Limits
 
 log = structlog.get_logger(__name__)
 
-SUSPECT_AFTER = 0.25  # fraction of `ping_s`
 RESTART = Backoff(first_s=0.5, ceiling_s=30.0)
 HOPELESS_AFTER = 2
 
@@ -110,29 +109,15 @@ class BrowserSupervisor:
 
     async def _watch(self, process: BrowserProcess) -> Ending:
         """Wait until `process` must be replaced, and return why. A hung process has been killed."""
-        while await self._beats(process):
+        while await beats(process, self._limits):
             if ending := self._recycling.due(process):
                 return ending
         return process.ending
 
-    async def _beats(self, process: BrowserProcess) -> bool:
-        """Probe `process` once, after the interval. If it does not respond, kill it."""
-        await asyncio.wait({process.ended}, timeout=self._limits.ping_interval_s)
-        if process.ended.done():
-            return False
-        ping = process.ping()
-        process.suspect = not await done_within(ping, self._limits.ping_s * SUSPECT_AFTER)
-        rest_s = self._limits.ping_s * (1 - SUSPECT_AFTER)
-        answered = await done_within(ping, rest_s) and ping.result()
-        process.suspect = not answered
-        if not answered:
-            process.give_up_hung()
-        return answered
-
     async def _retire(self, process: BrowserProcess) -> None:
         """Let the tasks of `process` finish, then end it."""
         process.retire()
-        while process.in_use and await self._beats(process):
+        while process.in_use and await beats(process, self._limits):
             pass
         await self._destroy(process)
 

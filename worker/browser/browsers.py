@@ -17,7 +17,7 @@ from slotgrid.runtime.background import background
 from slotgrid.runtime.memory_usage import tree_memory_mb
 from worker.browser.bounded_wait import consume
 from worker.browser.browser_context import TaskContext
-from worker.browser.browser_process import BrowserProcess
+from worker.browser.browser_process import BrowserProcess, Launch, launched
 from worker.browser.browser_states import BrowserState, Ending
 from worker.browser.browser_supervisor import BrowserSupervisor
 from worker.browser.context_proxy import ContextProxy, TrafficGuard
@@ -56,24 +56,24 @@ class Browsers:
         limits: Limits | None = None,
         guard: TrafficGuard | None = None,
     ) -> None:
-        if not 1 <= count <= slots:
+        if not min(1, slots) <= count <= slots:
             raise ValueError(f"{count} browsers for {slots} slots: need 1 to {slots}")
         self.boot_id = boot_id or uuid.uuid4().hex[:12]
         self._plan = plan
         self._guard = guard
         self._temp_dir = temp_dir
         self._folder: Path | None = None
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._numbers = itertools.count(1)
         self._one_driver = asyncio.Lock()
         self._changed = asyncio.Event()
         recycling = Recycling(max_tasks, max_memory_mb, lock=asyncio.Lock())
         self._supervisors = [
             BrowserSupervisor(
-                self._start,
+                self._start_shared,
                 share=slots // count + (number < slots % count),
                 recycling=recycling,
-                limits=self._limits,
+                limits=self.limits,
                 on_change=self._notify,
             )
             for number in range(count)
@@ -104,15 +104,22 @@ class Browsers:
                 self._notify()
                 for loop in loops:
                     loop.cancel()
-                await asyncio.wait(loops)
+                if loops:
+                    await asyncio.wait(loops)
                 await asyncio.gather(*(supervisor.end() for supervisor in self._supervisors))
 
-    async def context(self, options: Mapping[str, Any] | None = None) -> TaskContext:
+    async def context(
+        self,
+        options: Mapping[str, Any] | None = None,
+        *,
+        proxy: Mapping[str, str] | None = None,
+    ) -> TaskContext:
         """A clean context for one task, which must `close` it.
 
         A spare if `options` (of Playwright's `new_context`) is empty and a spare exists, else a
-        new context. Waits without a limit while a browser may still start; the caller sets the
-        deadline. Raises BrowserUnavailable when no browser can start, or ContextOptionsRefused.
+        new context. `proxy` is the operator's, for contexts without one in their options.
+        Waits without a limit while a browser may still start; the caller sets the deadline.
+        Raises BrowserUnavailable when no browser can start, or ContextOptionsRefused.
         """
         while True:
             process = self._pick()
@@ -120,22 +127,24 @@ class Browsers:
                 self._check_hope()
                 await self._changed.wait()
                 continue
-            if not options and (spare := process.take_spare()):
+            if not options and proxy is None and (spare := process.take_spare()):
                 return spare
             try:
-                return await _opened(process, options or {})
+                return await _opened(process, options or {}, proxy)
             except PlaywrightError as error:
                 # The browser died during the call; its supervisor detects that in a moment.
                 log.info("browser.open_failed", pid=process.chromium.pid, error=str(error))
-                await asyncio.wait({process.ended}, timeout=self._limits.ping_s)
+                await asyncio.wait({process.ended}, timeout=self.limits.ping_s)
 
-    async def proxy(self, upstream: Mapping[str, str] | None = None) -> ContextProxy | None:
+    async def proxy(
+        self, upstream: Mapping[str, str] | None = None, *, trusted: bool = False
+    ) -> ContextProxy | None:
         """A proxy of the guard for requests outside of a browser; None without a guard.
 
-        `upstream` is one that they go through, as in Playwright's `new_context`. The caller closes
-        the proxy. Raises ContextOptionsRefused or OSError.
+        `upstream` is one that they go through, as in Playwright's `new_context`; `trusted` if it
+        is the operator's. The caller closes the proxy. Raises ContextOptionsRefused or OSError.
         """
-        return None if self._guard is None else await self._guard.open(upstream)
+        return None if self._guard is None else await self._guard.open(upstream, trusted=trusted)
 
     async def wait_started(self) -> None:
         """Wait until each browser has started or failed to start."""
@@ -193,6 +202,8 @@ class Browsers:
     def _check_hope(self) -> None:
         if self._folder is None:
             raise BrowserUnavailable("the browsers are not running")
+        if not self._supervisors:
+            raise BrowserUnavailable("every slot has a browser of its own")
         if all(supervisor.hopeless for supervisor in self._supervisors):
             raise BrowserUnavailable(str(self._supervisors[0].problem))
 
@@ -201,17 +212,26 @@ class Browsers:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _start(self) -> BrowserProcess:
-        assert self._folder is not None
+    async def start(self, *, proxy: str | None, launch: Launch = launched) -> BrowserProcess:
+        """Start one more browser, which the caller supervises and ends. Errors as in the class.
+
+        `proxy` gets all of its traffic that belongs to no context of ours.
+        """
+        if self._folder is None:
+            raise BrowserUnavailable("the browsers are not running")
         return await BrowserProcess.start(
-            self._plan if self._guard is None else replace(self._plan, proxy=self._guard.server),
+            self._plan if proxy is None else replace(self._plan, proxy=proxy),
             self._folder,
             number=next(self._numbers),
             boot_id=self.boot_id,
-            limits=self._limits,
+            limits=self.limits,
             one_driver=self._one_driver,
             guard=self._guard,
+            launch=launch,
         )
+
+    async def _start_shared(self) -> BrowserProcess:
+        return await self.start(proxy=None if self._guard is None else self._guard.server)
 
     async def _measure_memory(self) -> None:
         while True:
@@ -221,15 +241,17 @@ class Browsers:
                     process.memory_mb = await asyncio.to_thread(
                         tree_memory_mb, process.driver.process
                     )
-            await asyncio.sleep(self._limits.memory_interval_s)
+            await asyncio.sleep(self.limits.memory_interval_s)
 
 
-async def _opened(process: BrowserProcess, options: Mapping[str, Any]) -> TaskContext:
+async def _opened(
+    process: BrowserProcess, options: Mapping[str, Any], proxy: Mapping[str, str] | None
+) -> TaskContext:
     """A new context. If the caller is cancelled meanwhile, the context still opens, then closes.
 
     Cancelling the call to Playwright could leave an open context to which we have no reference.
     """
-    opening = asyncio.ensure_future(process.open(options))
+    opening = asyncio.ensure_future(process.open(options, proxy=proxy))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:

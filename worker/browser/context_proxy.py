@@ -46,6 +46,9 @@ class ContextProxy(Protocol):
     def bind(self, owner: ProxyOwner) -> None:
         """Cut the connections of an earlier task; later ones belong to `owner`."""
 
+    def unbind(self) -> None:
+        """Cut every connection; later ones belong to no task."""
+
     def close(self) -> None:
         """Cut every connection and free the port. Does not raise."""
 
@@ -57,9 +60,12 @@ class TrafficGuard(Protocol):
     def server(self) -> str:
         """The proxy of a browser's own requests, and of contexts that a function opens itself."""
 
-    async def open(self, upstream: Mapping[str, str] | None = None) -> ContextProxy:
+    async def open(
+        self, upstream: Mapping[str, str] | None = None, *, trusted: bool = False
+    ) -> ContextProxy:
         """The proxy of a new context; `upstream` is one that its traffic goes through.
 
-        `upstream` is as in Playwright's `new_context`. Raises ContextOptionsRefused if it cannot be
+        `upstream` is as in Playwright's `new_context`; it may be at any address if it is
+        `trusted`, the operator's. Raises ContextOptionsRefused if it cannot be
         used, OSError if no port can be opened.
         """

@@ -7,6 +7,7 @@ no longer responds. So each callable of a task is wrapped: the wrapper catches e
 removes a listener above its budget, so that the driver stops sending the event.
 """
 
+import contextlib
 import functools
 import inspect
 import time
@@ -81,6 +82,8 @@ class ListenerGuard:
         self._on_error = on_error
         self._on_flood = on_flood
         self._wrapped: dict[tuple[int, str, Listener], Listener] = {}
+        self._registered: list[tuple[BrowserContext, str, Any]] = []
+        self._released = False
 
     def guard_context(self, context: BrowserContext) -> None:
         """Guard a context with its present and future pages."""
@@ -89,6 +92,17 @@ class ListenerGuard:
         self._guard(context)
         for page in context.pages:
             self._guard(page)
+
+    def release(self, context: BrowserContext, *, silence: bool) -> None:
+        """Remove all listeners from a context that is kept, but not from its pages.
+
+        `silence`: no callable runs any more, handlers of routes included.
+        """
+        self._released = silence
+        for target, event, listener in [*self._registered, (context, "page", self._guard)]:
+            with contextlib.suppress(Exception):  # removed already, or it was a `once`
+                type(target).remove_listener(target, event, listener)
+        self._registered.clear()
 
     def _guard(self, target: Any) -> None:
         if any(name in vars(target) for name in HANDLER_AT):
@@ -111,6 +125,8 @@ class ListenerGuard:
             for keyword in ("f", "handler"):
                 if keyword in kwargs:
                     kwargs[keyword] = self._wrap(target, event, kwargs[keyword])
+            if name in {"on", "once"} and isinstance(target, BrowserContext):
+                self._registered += [(target, event, one) for one in _callables(handed, kwargs)]
             return method(*handed, **kwargs)
 
         return shadow
@@ -131,6 +147,8 @@ class ListenerGuard:
 
         def guarded(*args: Any) -> Any:
             nonlocal flooded
+            if self._released:
+                return None
             if event and not budget.spend():
                 if not flooded:
                     flooded = True
@@ -176,3 +194,7 @@ class ListenerGuard:
             return answer
 
         return adopting
+
+
+def _callables(positional: list[Any], named: dict[str, Any]) -> list[Any]:
+    return [one for one in [*positional, *named.values()] if callable(one)]

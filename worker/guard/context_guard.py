@@ -129,6 +129,11 @@ class ContextGuard:
         self._cut()
         self._task = TaskConnections(owner, self._limit)
 
+    def unbind(self) -> None:
+        """Cut every connection; later ones belong to no task."""
+        self._cut()
+        self._task = TaskConnections(None, self._limit)
+
     def close(self) -> None:
         """Cut every connection and free the port. Does not raise."""
         if self._listener is not None:

@@ -60,13 +60,18 @@ class Guard:
         """The proxy of a browser's own requests, and of contexts that a function opens itself."""
         return self.browser.server
 
-    async def open(self, upstream: Mapping[str, str] | None = None) -> ContextGuard:
+    async def open(
+        self, upstream: Mapping[str, str] | None = None, *, trusted: bool = False
+    ) -> ContextGuard:
         """A guard for a new context. `upstream`: a proxy as in Playwright's `new_context`.
 
+        The address of a `trusted` one, the operator's, is not checked.
         Raises ContextOptionsRefused for an upstream proxy that cannot be used, OSError if no port
         can be opened.
         """
-        guard = self._made(self._route if upstream is None else self._route_through(upstream))
+        guard = self._made(
+            self._route if upstream is None else self._route_through(upstream, trusted=trusted)
+        )
         await guard.open()
         return guard
 
@@ -97,7 +102,7 @@ class Guard:
         self._guards.add(guard)
         return guard
 
-    def _route_through(self, upstream: Mapping[str, str]) -> Route:
+    def _route_through(self, upstream: Mapping[str, str], *, trusted: bool) -> Route:
         try:
             proxy = ProxyAddress.parse(
                 upstream.get("server", ""),
@@ -107,7 +112,7 @@ class Guard:
             )
         except ValueError as cause:
             raise ContextOptionsRefused(f"proxy: {cause}", option="proxy") from cause
-        through = ThroughProxy(proxy, resolver=self._resolver)
+        through = ThroughProxy(proxy, resolver=self._resolver, trusted=trusted)
         bypass = upstream.get("bypass", "")
         return Bypass(through, bypass) if bypass else through
 

@@ -1,7 +1,7 @@
 """What the registry asks of a loader: the part that loads the files of one suffix."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -18,13 +18,31 @@ _PART = re.compile(r"[\w-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class LoaderSettings:
-    """The settings of one worker that its functions depend on."""
+    """The settings of one worker that its functions depend on.
+
+    `pools`: what each gives its tasks.
+    """
 
     group: str
     contract: int
     default_timeout_s: float
-    pools: Collection[str]
+    pools: Mapping[str, str]
     secrets: DeclaredSecrets
+
+    def isolation(self, pool: str, stated: str | None) -> str:
+        """What the tasks of a function get in its pool. Raises FileFault.
+
+        The pool must exist, and give what the function states, if it does.
+        """
+        given = self.pools.get(pool)
+        if given is None:
+            known = ", ".join(sorted(self.pools))
+            raise FileFault(f"pool `{pool}` is not one of this worker's: {known}")
+        if stated is not None and stated != given:
+            raise FileFault(
+                f"isolation `{stated}` is stated, but the pool `{pool}` is of isolation `{given}`"
+            )
+        return given
 
     def values_of(self, secrets: Iterable[str]) -> FunctionSecrets:
         """The secrets of these names, of which some may be missing now and appear later.

@@ -13,6 +13,7 @@ from slotgrid.core.fields import ANYWHERE, Mode, Place
 from slotgrid.core.lease import class_of
 from slotgrid.core.node_state import NodeState, NodeStatus
 from slotgrid.core.observer import Observer
+from slotgrid.core.offer import check_isolation
 from slotgrid.core.slots import Slots
 from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
@@ -198,6 +199,10 @@ class RemoteTasks(Observer):
             )
         except UnknownFunction as error:
             raise _Refusal("function", error.detail) from error
+        if message.pool is not None:
+            check_isolation(
+                task.spec, message.pool, persistent=message.pool in self._slots.persistent
+            )
         task.restore(created_at=message.created_at, starts=message.attempt - 1, first_event=0)
         task.plain_names = not knows(balancer.protocol, 2)
         if earlier is not None:  # an earlier attempt's files are in the same folder

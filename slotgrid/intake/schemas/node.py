@@ -121,13 +121,20 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                     "declared": list_of(ref("DeclaredSecret")),
                 },
             ),
-            "browsers": doc(_OPEN, "The state of each browser"),
+            "browsers": doc(
+                _OPEN, "The state of each browser; `persistent`: that of each slot that keeps one"
+            ),
+            "pools_file": record(
+                "A worker's pools.yaml: why it is not in use as it is now, and what of it needs a "
+                "restart of the worker",
+                {"file": TEXT, "fault": or_null(TEXT), "restart": or_null(TEXT)},
+            ),
             "system": doc(_OPEN, "CPU and memory of the machine, and the lag of the event loop"),
         },
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
             *("slots", "pools", "workers", "durable", "mounts", "services", "tags", "browsers"),
-            *("system", "secrets"),
+            *("system", "secrets", "pools_file"),
         ),
     ),
     "DeclaredSecret": record(

@@ -145,6 +145,7 @@ class RunningWorker(Calls):
             await worker.supervisor.wait_idle()
         # A context whose task was cancelled while it opened is closed a moment later.
         await until(lambda: worker.browsers.stats().contexts_in_use == 0)
+        await until(lambda: worker.persistent.contexts_in_use == 0)
         assert worker.slots.used == 0
         assert worker.dispatcher.leased == 0
         assert worker.dispatcher.waiting == 0

@@ -147,3 +147,21 @@ def test_no_slot_is_ever_in_two_hands(story: list[TaskClass | None]) -> None:
             taken.append(slots.take(cls))
         assert len(set(taken)) == len(taken) == slots.used <= slots.total
         assert sum(pool.busy for pool in slots.pools.values()) == slots.used
+
+
+def test_a_slot_that_is_down_is_handed_out_no_more_until_it_is_up() -> None:
+    slots = Slots({"logins": 2}, worker="w", persistent={"logins"})
+    taken = slots.take(LOGINS)
+    slots.set_down("logins", taken.index, "profile locked")
+    slots.give_back(taken)
+    assert slots.pools["logins"].free == 1
+    assert slots.pools["logins"].busy == slots.used == 0
+    assert slots.closed_by(LOGINS) is None
+    assert slots.take(LOGINS).index != taken.index
+    assert not slots.can_serve(LOGINS)
+    slots.set_down("logins", 1 - taken.index, "disk full")
+    reason = slots.closed_by(LOGINS)
+    assert reason is not None
+    assert reason.startswith('the pool "logins" gives no slot, its 2 slots are down: ')
+    slots.set_up("logins", taken.index)
+    assert slots.take(LOGINS) == taken

@@ -70,6 +70,10 @@ class PageProxy:
         self._cut()
         self._task_id = owner.task_id
 
+    def unbind(self) -> None:
+        self._cut()
+        self._task_id = None
+
     def close(self) -> None:
         self.closed = True
         self._listener.close()
@@ -108,7 +112,9 @@ class Proxies:
         self.opened: list[PageProxy] = []
         self.failing = False
 
-    async def open(self, upstream: Mapping[str, str] | None = None) -> PageProxy:
+    async def open(
+        self, upstream: Mapping[str, str] | None = None, *, trusted: bool = False
+    ) -> PageProxy:
         if self.failing:
             raise OSError("too many open files")
         proxy = PageProxy()

@@ -14,7 +14,7 @@ SETTINGS = LoaderSettings(
     group="default",
     contract=1,
     default_timeout_s=30.0,
-    pools={"default"},
+    pools={"default": "context"},
     secrets=DeclaredSecrets({"API_KEY": "sesame"}),
 )
 

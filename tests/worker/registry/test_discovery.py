@@ -119,7 +119,9 @@ async def test_the_spec_says_what_the_decorator_said(
         ''',
     )
     folder.write("plain.py", "@function(modes=('sync',))\ndef plain(context): ...")
-    registry = make_registry(pools={"default", "quick"}, group="shop", contract=4)
+    registry = make_registry(
+        pools={"default": "context", "quick": "context"}, group="shop", contract=4
+    )
     await registry.load()
     spec, plain = registry.find("fetch"), registry.find("plain")
     assert spec is not None

@@ -86,15 +86,17 @@ class _File:
         if not inspect.isfunction(thing):
             raise FileFault(f"@function marks a {type(thing).__name__}, expected `def`")
         try:
-            self._check(thing, options)
-            secrets = self.loader.settings.values_of(options.secrets)
+            self._check(thing)
+            settings = self.loader.settings
+            isolation = settings.isolation(options.pool, options.isolation)
+            secrets = settings.values_of(options.secrets)
             signature = read_signature(
                 thing, input_schema=options.input, output_schema=options.output
             )
         except (SignatureFault, FileFault) as fault:
             line = inspect.unwrap(thing).__code__.co_firstlineno
             raise FileFault(f"line {line}: {fault}") from fault
-        settings, rate = self.loader.settings, options.rate
+        rate = options.rate
         spec = FunctionSpec(
             name=name,
             description=describe(thing),
@@ -107,7 +109,8 @@ class _File:
             modes=options.modes or _modes(options),
             timeout_s=options.timeout_s or settings.default_timeout_s,
             pool=options.pool,
-            isolation=options.isolation,
+            isolation=isolation,
+            stated_isolation=options.isolation,
             retries=options.retries,
             requires=options.requires,
             concurrency=options.concurrency,
@@ -150,13 +153,9 @@ class _File:
             code=self.generation,
         )
 
-    def _check(self, thing: Any, options: FunctionOptions) -> None:
+    def _check(self, thing: Any) -> None:
         if inspect.isasyncgenfunction(thing) or inspect.isgeneratorfunction(thing):
             raise SignatureFault("values of `yield` would be lost; use `await context.stream(...)`")
-        pools = self.loader.settings.pools
-        if options.pool not in pools:
-            known = ", ".join(sorted(pools))
-            raise SignatureFault(f"pool `{options.pool}` is not one of this worker's: {known}")
 
 
 def _modes(options: FunctionOptions) -> tuple[str, ...]:

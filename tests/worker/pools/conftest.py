@@ -1,0 +1,3 @@
+from tests.site.fixtures import site
+
+__all__ = ["site"]
