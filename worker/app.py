@@ -36,6 +36,7 @@ from worker.browser.persistent_slot import SlotPlace
 from worker.browser.sweep import temporary_base
 from worker.guard.guard import Guard
 from worker.health import WorkerHealth
+from worker.loaders_by_suffix import loaders
 from worker.memory_limit import guard_memory
 from worker.persistent_pools import KeptPool
 from worker.plain.child_processes import PlainProcesses
@@ -43,7 +44,6 @@ from worker.pool_setup import PoolSetup
 from worker.pools.pools import Pools, shared_browsers
 from worker.recipes.commands import commands_function
 from worker.registry.loader import LoaderSettings
-from worker.registry.loaders_by_suffix import loaders
 from worker.registry.registry import Registry
 from worker.registry.services import Services
 from worker.registry.tags import Tags

@@ -56,12 +56,14 @@ class ActionContext:
         self.variables = variables
         self.session: BrowserSession = context.shared(BrowserSession)
 
-    async def page(self) -> Page:
+    async def page(self, url: str = "") -> Page:
         """The current tab; the first call opens the task's browser context.
 
-        Raises TabClosed if the tab was closed and no other is open.
+        `url` is where the tab goes next: a user name and a password in it, and cookies of the
+        recipe without a domain, are for its origin. Raises TabClosed if the tab was closed and no
+        other is open, InputRefused for options of the browser that cannot be fulfilled.
         """
-        return await self.session.page(self.context)
+        return await self.session.page(self.context, url)
 
     async def within(self, seconds: float, work: Awaitable[T], *, what: str) -> T:
         """Await `work` for so many seconds, and no longer than the task may run.

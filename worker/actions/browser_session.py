@@ -11,6 +11,8 @@ from playwright.async_api import CDPSession, Error, Page
 from slotgrid.core.await_completion import await_completion
 from slotgrid.function import Context
 from worker.actions.errors import StepTimeout, TabClosed
+from worker.pages.browser_options import BrowserOptions
+from worker.pages.context_page import open_context_page
 
 log = structlog.get_logger()
 
@@ -26,21 +28,28 @@ class BrowserSession:
     """What the actions of one attempt share, whichever function they belong to."""
 
     def __init__(self) -> None:
+        self.browser: BrowserOptions | None = None
+        """Options of the browser context; they count when the first tab opens."""
         self._current: Page | None = None
         self._parts: dict[type, Any] = {}
         self._sessions: dict[Page, CDPSession] = {}
         self._at_end: list[tuple[str, Callable[[], Awaitable[object]]]] = []
 
-    async def page(self, context: Context) -> Page:
+    async def page(self, context: Context, url: str = "") -> Page:
         """The current tab: the first one, or the one that `switch` named; see `ActionContext`."""
         if self._current is None:
-            self._current = await context.page()
+            self._current = await open_context_page(context, url, self.browser)
         if self._current.is_closed():
             others = [page for page in context.browser_context.pages if not page.is_closed()]
             if not others:
                 raise TabClosed("the tab was closed, and no other is open; use new_tab")
             self._current = others[-1]
         return self._current
+
+    @property
+    def has_page(self) -> bool:
+        """Whether an action has opened a tab."""
+        return self._current is not None
 
     def switch(self, page: Page) -> None:
         """Make a tab the current one."""

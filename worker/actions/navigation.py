@@ -11,6 +11,7 @@ from worker.actions.action import action
 from worker.actions.action_context import ActionContext
 from worker.actions.errors import ActionFailed
 from worker.actions.faults import in_words
+from worker.pages.context_page import without_credentials
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitUntil
 from worker.pages.navigation import arrive_by, go
 from worker.pages.reading import read, title_of
@@ -58,10 +59,15 @@ async def goto(
     - {action: goto, with: {url: "{{ input.site }}/catalogue"}}
     ```
     """
-    page = await action.page()
+    without = without_credentials(url)
+    if action.session.has_page and without != url:
+        raise ActionFailed(
+            "a user name and password in an address count in the step that opens the first tab"
+        )
+    page = await action.page(url)
     waits = Waits(action.context.deadline, wait_until, settle_s, load_timeout_s)
-    with in_words(url):
-        return await _state_of(await go(page, url, waits=waits))
+    with in_words(without):
+        return await _state_of(await go(page, without, waits=waits))
 
 
 @action

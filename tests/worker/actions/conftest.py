@@ -34,17 +34,26 @@ class World:
         return str(problem["detail"])
 
     async def example(self, action: str, **given: str) -> list[Any]:
-        """Run the example in the docstring of an action; the outputs of its steps.
+        """Run the example in the docstring of an action as a recipe; the outputs of its steps.
 
         The documentation names the test that calls it as the action's own. `given` is the input
         beside `site`, the address of the tests' site.
         """
+        result = await self.result_of_example(action, **given)
+        return list(result.values())
+
+    async def result_of_example(self, action: str, **given: str) -> Any:
+        """Run the example in the docstring of an action as a recipe; its result."""
         text = actions()[action].example
         assert text, f"the docstring of {action} has no example"
-        for name, value in {"site": self.site.url, **given}.items():
-            text = text.replace(f"{{{{ input.{name} }}}}", value)
-        steps = yaml.safe_load(text)
-        return await self.commands(*[(one["action"], one.get("with", {})) for one in steps])
+        given = {"site": self.site.url, **given}
+        recipe = {"input": dict.fromkeys(given, "string"), "steps": yaml.safe_load(text)}
+        name = f"example_{action}"
+        (self.worker.folder.path / f"{name}.yaml").write_text(yaml.safe_dump(recipe))
+        await self.worker.reload()
+        broken = [one.error for one in self.worker.worker.registry.broken if name in one.path]
+        assert not broken, broken
+        return await self.worker.call(name, **given)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -19,6 +19,30 @@ async def test_emit(world: World) -> None:
     assert await world.example("emit") == [None]
 
 
+async def test_set(world: World) -> None:
+    assert await world.example("set", name="Ada") == [{"greeting": "Hello Ada"}]
+
+
+async def test_return(world: World) -> None:
+    assert await world.result_of_example("return", name="Ada") == "Ada"
+
+
+async def test_fail(world: World) -> None:
+    assert await world.example("fail") == [None]
+
+
+async def test_call(world: World) -> None:
+    world.worker.folder.write(
+        "hello.py",
+        """
+        @function()
+        async def hello(context: Context, name: str) -> str:
+            return f"Hello, {name}!"
+        """,
+    )
+    assert await world.example("call") == ["Hello, Ada!"]
+
+
 async def test_a_reserved_kind_of_event_is_refused_in_words(world: World) -> None:
     failure = await world.failure(("emit", {"kind": "done", "text": "too early"}))
     assert "'done' cannot be the kind of an event" in failure

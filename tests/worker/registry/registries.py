@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from worker.loaders_by_suffix import loaders
 from worker.plain.child_processes import PlainProcesses
 from worker.registry.loader import Loader, LoaderSettings
-from worker.registry.loaders_by_suffix import loaders
 from worker.registry.registry import Registry
 from worker.secrets.declared_secrets import DeclaredSecrets
 

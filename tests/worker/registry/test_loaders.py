@@ -11,8 +11,8 @@ from tests.worker.registry.conftest import Changes, Folder, run
 from tests.worker.registry.registries import SETTINGS, registry_of
 from tests.worker.registry.texts import TextLoader
 from worker import app
+from worker.loaders_by_suffix import loaders
 from worker.registry.loader import Loader
-from worker.registry.loaders_by_suffix import loaders
 from worker.registry.registry import Registry
 
 
@@ -28,7 +28,7 @@ def write_text(folder: Folder, name: str, *lines: str) -> None:
 
 async def test_a_suffix_without_a_loader_is_ignored(folder: Folder) -> None:
     registry = registry_of(folder.path)
-    write_text(folder, "recipe.yaml", "kind: recipe")
+    write_text(folder, "notes.txt", "kind: recipe")
     await registry.load()
     assert (registry.specs(), registry.broken) == ([], ())
 
