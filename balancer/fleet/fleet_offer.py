@@ -94,12 +94,11 @@ class FleetOffer:
             raise InvalidSubmission(
                 f"/place/worker: {message}", errors=[Violation("/place/worker", message)]
             )
-        live = [worker for worker in _matching(members, pool, place) if worker.state.waited_for]
-        for worker in live:
-            if place.slot is not None:
-                _check_slot(worker, pool, place.slot)
-        if live:
-            return
+        for worker in _matching(members, pool, place):
+            if worker.state.waited_for:
+                if place.slot is not None:
+                    _check_slot(worker, pool, place.slot)
+                return  # the first one found will do: there may be a thousand
         if not members.has_pool(pool):
             raise self._no_such_pool(place, pool, members)
         raise NoWorker(

@@ -175,10 +175,10 @@ class Worker:
         )
 
     def number_in_pool(self, pool: str, slot: int) -> int:
-        """The number of a slot in its pool, from the number that the worker has reported."""
-        if self.knows_slots:
-            return slot
-        # Before 1.4 the number counts over all pools.
+        """The number of a slot in its pool, from a number over all pools.
+
+        Workers before 1.4 report the latter.
+        """
         for other, size in self.pools.items():
             if other == pool:
                 break

@@ -187,7 +187,13 @@ class WorkerSession:
         if call is None:
             return
         self._catch_up()
-        call.begin(self.worker.number_in_pool(call.lease.slot.pool, message.slot))
+        worker = self.worker
+        slot = (
+            message.slot
+            if worker.knows_slots
+            else worker.number_in_pool(call.lease.slot.pool, message.slot)
+        )
+        call.begin(slot)
         if self._fleet.started(call.lease.slot, message):
             self._made_room()
 
