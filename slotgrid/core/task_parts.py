@@ -47,10 +47,16 @@ API = Source("api")
 
 def attempt_line(attempt: Mapping[str, Any]) -> str:
     """The log line of an attempt that is given as JSON."""
-    slot = "" if attempt["slot"] is None else f"slot {attempt['slot']} of "
     # Records of earlier versions have no pool: they number the slots of all pools together.
-    pool = f", pool {attempt['pool']}" if slot and attempt.get("pool") is not None else ""
-    return f"attempt {attempt['number']} on {slot}{attempt['worker']}{pool}"
+    return _line(attempt["number"], attempt["worker"], attempt.get("pool"), attempt["slot"])
+
+
+def _line(number: int, worker: str, pool: str | None, slot: int | None) -> str:
+    if slot is None:
+        return f"attempt {number} on {worker}"
+    if pool is None:
+        return f"attempt {number} on slot {slot} of {worker}"
+    return f"attempt {number} on slot {slot} of {worker}, pool {pool}"
 
 
 class Traffic(msgspec.Struct):
@@ -98,8 +104,7 @@ class Attempt(msgspec.Struct, eq=False):
 
     def line(self) -> str:
         """The attempt's line in the task's log."""
-        facts = {"number": self.number, "worker": self.worker, "pool": self.pool, "slot": self.slot}
-        return attempt_line(facts)
+        return _line(self.number, self.worker, self.pool, self.slot)
 
     def to_json(self) -> dict[str, Any]:
         """The attempt as `GET /tasks/{id}` shows it."""
