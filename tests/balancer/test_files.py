@@ -10,7 +10,7 @@ import pytest
 from balancer.fleet.worker_states import WorkerState
 from slotgrid.records import artifacts
 from slotgrid.records.file_names import file_name
-from tests.harness.in_process.balancer import RunningBalancer
+from tests.harness.in_process.balancer import RunningBalancer, running_balancer
 from tests.harness.waiting import until
 
 MIB = 1024 * 1024
@@ -95,6 +95,17 @@ async def test_a_file_that_the_balancers_disk_refuses_fails_its_task_in_words(
     assert task["status"] == "failed"
     assert task["error"]["detail"].endswith("cannot be written: No space left on device")
     assert (await final())["status"] == "completed"
+
+
+async def test_a_balancer_with_a_lower_limit_names_its_setting(tmp_path: Path) -> None:
+    async with running_balancer(tmp_path, ARTIFACT_LIMIT="1kb") as balancer:
+        await balancer.worker()
+        accepted = await balancer.submit("save", input={"size": 2000}, mode="async")
+        found = await balancer.get(f"/tasks/{accepted.json['id']}", wait_s="20")
+        assert found["task"]["status"] == "failed"
+        assert found["task"]["error"]["detail"].endswith(
+            "file.bin has 2000 bytes; a file may have 1024 (ARTIFACT_LIMIT)"
+        )
 
 
 async def test_a_caller_who_leaves_a_file_stops_its_way_here(balancer: RunningBalancer) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from slotgrid.records.artifact_limits import ArtifactFault, ArtifactLimits
+from slotgrid.records.artifacts import ArtifactStore
 from tests.harness.in_process.worker import browserless_worker
 from tests.harness.waiting import until
 from tests.worker.talks import talks
@@ -223,3 +225,17 @@ async def test_a_plain_function_saves_paths_and_large_files(tmp_path: Path) -> N
         assert said[6].endswith("/dev/zero is not a regular file")
         assert said[7].endswith("a file may have 8388608 (ARTIFACT_LIMIT)")
         assert said[8:] == [10]
+
+
+async def test_a_file_that_another_program_wrote_has_the_same_limits(tmp_path: Path) -> None:
+    async with browserless_worker(tmp_path, {"talks.py": talks("pass")}) as worker:
+        started = await worker.start("talks")
+        await started.ended()
+        store = ArtifactStore(tmp_path / "made", ArtifactLimits(file_bytes=10))
+        path = store.new_path(started.task, "trace.zip")
+        path.write_bytes(b"x" * 10)
+        assert store.adopt(started.task, path).size == 10
+        path.write_bytes(b"x" * 11)
+        with pytest.raises(ArtifactFault, match=r"^trace\.zip has 11 bytes; a file may have 10"):
+            store.adopt(started.task, path)
+        assert not path.exists()
