@@ -6,6 +6,7 @@ from types import ModuleType
 
 from worker.actions import (
     capture,
+    cookies_and_storage,
     data,
     http,
     navigation,
@@ -27,6 +28,7 @@ THEMES: tuple[ModuleType, ...] = (
     capture,
     recording,
     network,
+    cookies_and_storage,
     http,
     data,
 )
