@@ -19,6 +19,7 @@ from slotgrid.core.event_log import well_formed
 from slotgrid.core.runner import AttemptFailed
 from slotgrid.core.task import MAIN_STEP
 from slotgrid.function import InputRefused
+from slotgrid.steps.faults import TemplateFault
 from worker import tracebacks
 from worker.actions.errors import ActionFailed
 from worker.attempt import RunningAttempt
@@ -32,6 +33,9 @@ log = structlog.get_logger()
 DETAIL_LIMIT = 500
 FAILURE_ARTIFACT_S = 3.0
 """Time limit for each file of `on_failure`: the response waits for it."""
+
+IN_PLAIN_WORDS = (ServiceError, RemoteError, InputRefused, ActionFailed, TemplateFault)
+"""Errors whose text is a sentence for a caller, without the name of their class."""
 
 SIGNS_OF_LOSS = ("crashed", "net::ERR_ABORTED", "Unable to capture screenshot")
 """Texts of Playwright's errors. The second: a tab crashed during a navigation, or a download
@@ -159,7 +163,7 @@ def in_words(error: BaseException) -> str:
     text = error.detail if isinstance(error, ServiceError) else tracebacks.text_of(error)
     if isinstance(error, PlaywrightError):
         text = text.strip().splitlines()[0] if text.strip() else "Playwright failed"
-    elif not isinstance(error, ServiceError | RemoteError | InputRefused | ActionFailed):
+    elif not isinstance(error, IN_PLAIN_WORDS):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return well_formed(text if len(text) <= DETAIL_LIMIT else f"{text[:DETAIL_LIMIT]} …")
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from slotgrid.function import Context
+from slotgrid.steps.faults import TemplateFault
 from slotgrid.steps.model import StepsFile
 from slotgrid.steps.templates import Template
 from worker.actions.action import Action
@@ -56,7 +57,13 @@ class RecipeFunction(Runnable):
                 await engine.end(context)
         if engine.returned is not None:
             return engine.returned.value
-        return outputs if recipe.result is None else recipe.result.render(scope.values)
+        if recipe.result is None:
+            return outputs
+        try:
+            return recipe.result.render(scope.values)
+        except TemplateFault as fault:
+            line = recipe.document.line("/return")
+            raise ActionFailed(f"return (line {line}): {fault}") from fault
 
 
 def browser_options(given: Any) -> BrowserOptions:

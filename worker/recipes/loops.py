@@ -87,6 +87,8 @@ class Rounds:
                 await asyncio.sleep(repeat.pause_s)
             scope = self._scope.round(None, len(outputs))
             outputs.append(await self._round(work, None, len(outputs), scope))
+            # `until` may read the output of the step that it belongs to.
+            scope.note(self._step.name, status="completed", output=outputs[-1])
             if ended() or (until and condition is not None and condition.holds(scope.values)):
                 break
             await self._tell(None)

@@ -203,6 +203,21 @@ async def test_repeat_runs_until_its_condition_holds(kitchen: Kitchen) -> None:
     assert result == 3
 
 
+async def test_until_may_read_the_output_of_its_own_action(kitchen: Kitchen) -> None:
+    result = await kitchen.cook(
+        """
+        steps:
+          - {name: reset, action: call, with: {function: counts, input: {reset: true}}}
+          - name: poll
+            action: call
+            with: {function: counts}
+            repeat: {until: "steps.poll.output >= 3", pause_s: 0}
+        return: "{{ steps.poll.output }}"
+        """
+    )
+    assert result == [2, 3]
+
+
 async def test_repeat_that_never_ends_is_an_error(kitchen: Kitchen) -> None:
     problem = await kitchen.failure(
         """
@@ -262,6 +277,25 @@ async def test_a_failure_names_step_action_and_line(kitchen: Kitchen) -> None:
         ("last", "sleep", "skipped"),
     ]
     assert "Traceback" not in await kitchen.worker.log_of(problem["task_id"])
+
+
+async def test_a_template_that_finds_nothing_says_what_and_where(kitchen: Kitchen) -> None:
+    problem = await kitchen.failure(
+        """
+        steps:
+          - {name: one, action: set, with: {n: 1}}
+          - {name: two, action: set, with: {m: "{{ steps.one.output.nn }}"}}
+        """
+    )
+    assert "step two (set, line 4): `{{ steps.one.output.nn }}`" in problem["detail"]
+    assert "NotDefined" not in problem["detail"]
+    problem = await kitchen.failure(
+        """
+        steps: [{name: one, action: set, with: {n: 1}}]
+        return: "{{ steps.one.output.nn }}"
+        """
+    )
+    assert "return (line 3): `{{ steps.one.output.nn }}`" in problem["detail"]
 
 
 async def test_a_step_has_a_time_limit(kitchen: Kitchen) -> None:
