@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from playwright.async_api import ElementHandle, Locator, Page
+from playwright.async_api import ElementHandle, Error, Locator, Page
 
 # Null for a password, and for an element that holds no text.
-_VALUE = """element => {
+_VALUE = """given => {
+  const element = given.localName === "label" ? given.control ?? given : given;
   const isField = ["input", "textarea", "select"].includes(element.localName);
   if (element.localName === "input" && element.type === "password") return null;
   if (isField) return element.value;
   return element.isContentEditable ? element.innerText : null;
 }"""
-_TO_END = """element => {
+_TO_END = """given => {
+  const element = given.localName === "label" ? given.control ?? given : given;
   element.focus();
   if (element.isContentEditable) {
     const range = document.createRange();
@@ -23,6 +25,7 @@ _TO_END = """element => {
     // Of fields for e-mail and numbers, the caret cannot be set; Chromium puts it at the end.
     try { element.setSelectionRange(element.value.length, element.value.length); } catch {}
   }
+  return element.matches(":focus, :focus-within");
 }"""
 _SELECT_ALL = """element => {
   if ("select" in element) element.select();
@@ -42,9 +45,12 @@ _IS_FILE_INPUT = """element => {
 }"""
 
 
-async def value_of(element: Locator | ElementHandle) -> str | None:
-    """What the field holds now; None for a password, and for what is no field."""
-    value: str | None = await element.evaluate(_VALUE)
+async def value_of(element: ElementHandle) -> str | None:
+    """What the field holds now; None for a password, for what is no field, and if it is gone."""
+    try:
+        value: str | None = await element.evaluate(_VALUE)
+    except Error:
+        return None
     return value
 
 
@@ -59,9 +65,10 @@ async def focused(page: Page) -> ElementHandle | None:
         frame = inner
 
 
-async def caret_to_end(element: Locator | ElementHandle) -> None:
-    """Give the element the focus, with the caret behind what it holds."""
-    await element.evaluate(_TO_END)
+async def caret_to_end(element: Locator | ElementHandle) -> bool:
+    """Give the element the focus, with the caret behind what it holds; False if it takes none."""
+    has_focus: bool = await element.evaluate(_TO_END)
+    return has_focus
 
 
 async def select_all(element: Locator | ElementHandle) -> None:

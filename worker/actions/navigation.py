@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Annotated
 
-from playwright.async_api import Page, Response
+from playwright.async_api import Error, Page, Response
 
 from slotgrid.function import Meta
 from worker.actions.action import action
@@ -12,6 +12,7 @@ from worker.actions.action_context import ActionContext
 from worker.actions.errors import ActionFailed
 from worker.actions.faults import in_words
 from worker.pages.context_page import without_credentials
+from worker.pages.errors import PageUnreachable
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitUntil
 from worker.pages.navigation import arrive_by, go
 from worker.pages.reading import read, title_of
@@ -58,15 +59,19 @@ async def goto(
     ```yaml
     - {action: goto, with: {url: "{{ input.site }}/catalogue"}}
     ```
+
+    Limits:
+
+    - An address with a user and a password is opened twice if a tab is open: to log in first.
     """
     without = without_credentials(url)
-    if action.session.has_page and without != url:
-        raise ActionFailed(
-            "a user name and password in an address count in the step that opens the first tab"
-        )
+    # The first tab's context gets them as its own; a later one has to be logged in.
+    log_in = without != url and action.session.has_page
     page = await action.page(url)
     waits = Waits(action.context.deadline, wait_until, settle_s, load_timeout_s)
     with in_words(without):
+        if log_in:
+            await _authenticate(page, url, without, waits)
         return await _state_of(await go(page, without, waits=waits))
 
 
@@ -193,6 +198,19 @@ async def set_content(
     waits = Waits(action.context.deadline, "load", settle_s, load_timeout_s)
     setting = page.set_content(html, wait_until="commit", timeout=waits.left_ms)
     return await _moved(page, _without_answer(setting), waits)
+
+
+async def _authenticate(page: Page, url: str, plain: str, waits: Waits) -> None:
+    """Have the browser remember the user and password of `url`, so that `plain` opens with them.
+
+    The tab's address would show them, and so would each relative address on the page.
+    """
+    try:
+        await go(page, url, waits=waits)
+    except PageUnreachable as cause:
+        raise PageUnreachable(str(cause).replace(url, plain)) from None
+    except Error:
+        raise ActionFailed(f"{plain} cannot be opened with a user and a password") from None
 
 
 async def _without_answer(setting: Awaitable[None]) -> None:

@@ -5,9 +5,8 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from playwright.async_api import Error, JSHandle, Locator, Page
+from playwright.async_api import CDPSession, Error, JSHandle, Locator, Page
 
-from worker.actions.action_context import ActionContext
 from worker.actions.errors import ActionFailed
 from worker.actions.faults import short
 from worker.pages.loading import moved_on
@@ -128,9 +127,11 @@ async def json_of(handle: JSHandle) -> Any:
     return json.loads(text)
 
 
-async def stop_scripts(action: ActionContext, page: Page) -> None:
-    """End the script that keeps the page busy, so that later steps find a page that answers."""
+async def stop_scripts(cdp: CDPSession) -> None:
+    """End the script that keeps the page busy, so that later steps find a page that answers.
+
+    The session must be older than the script: a busy page takes no new one.
+    """
     with suppress(Error, TimeoutError):
         async with asyncio.timeout(STOP_S):
-            cdp = await action.session.cdp(page)
             await cdp.send("Runtime.terminateExecution")

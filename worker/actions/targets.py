@@ -28,6 +28,11 @@ Reference = Annotated[str, Meta(pattern="^(f[0-9]{1,9})?e[0-9]{1,9}$")]
 WAYS = ("selector", "text", "role", "ref")
 """The parameters of which exactly one names the element."""
 _DEPENDS = {"exact": ("text", "role"), "closest": ("selector", "text", "role"), "name": ("role",)}
+_LEAST_S = 1.0
+"""Seconds for a call on an element, however short the wait for it is."""
+_LOOK_S = 0.25
+"""Seconds for the first look, also where nothing is to be waited for."""
+_XPATH = ("/", "(/", "(.", "./", "../")
 _FRAMES_MOST = 20
 _CLOSEST_MOST = 50
 _PARAMETER = "target"
@@ -72,6 +77,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeout_s: Annotated[
         float, Meta(ge=0, le=3600, description="Seconds to wait for the element")
     ] = 10
+
+    def limit_ms(self, action: ActionContext) -> float:
+        """Milliseconds for a call of Playwright's on the element, once it was found."""
+        return action.limit_s(max(self.timeout_s, _LEAST_S)) * 1000
 
     @property
     def is_given(self) -> bool:
@@ -176,7 +185,7 @@ async def find(
     every = _matches(page, target)
     visible = every.filter(visible=True)
     wanted = visible if state == "visible" else every
-    limit_s = action.limit_s(target.timeout_s)
+    limit_s = action.limit_s(max(target.timeout_s, _LOOK_S))
     try:
         await wanted.first.wait_for(state=state, timeout=limit_s * 1000)
         best = await _best(visible, page, target)
@@ -199,10 +208,15 @@ def scope_of(page: Page, frame: str | list[str] | None) -> Page | FrameLocator:
     return scope
 
 
+def readable(selector: str) -> str:
+    """The selector as Playwright reads it, which takes only `//` for the beginning of an XPath."""
+    return f"xpath={selector}" if selector.startswith(_XPATH) else selector
+
+
 def _matches(page: Page, target: Target) -> Locator:
     scope = scope_of(page, target.frame)
     if target.selector is not None:
-        return scope.locator(target.selector)
+        return scope.locator(readable(target.selector))
     if target.text is not None:
         return scope.get_by_text(target.text, exact=target.exact)
     assert target.role is not None

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import mimetypes
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -50,9 +51,9 @@ async def put_files(
     Raises ActionFailed for a file that is not there or outside of the functions folder, and for an
     element that takes no files.
     """
-    payloads = [await _payload(action, one) for one in files]
+    given, names = await _given(action, files)
     if await is_file_input(found.locator):
-        await found.locator.set_input_files(payloads, timeout=limit_ms)
+        await found.locator.set_input_files(given, timeout=limit_ms)
     else:
         try:
             async with page.expect_file_chooser(timeout=min(CHOOSER_S * 1000, limit_ms)) as opening:
@@ -65,8 +66,22 @@ async def put_files(
                 f"{found.what} is no file field, and a click on it opened no dialog for files "
                 f"within {CHOOSER_S:g} s"
             ) from cause
-        await chooser.set_files(payloads, timeout=limit_ms)
-    return [one["name"] for one in payloads]
+        await chooser.set_files(given, timeout=limit_ms)
+    return names
+
+
+async def _given(
+    action: ActionContext, files: list[str | InlineFile]
+) -> tuple[list[Path] | list[FilePayload], list[str]]:
+    """The files as Playwright takes them, and their names.
+
+    Paths, however large the files are, or else contents: it takes no mixture.
+    """
+    if files and all(isinstance(one, str) for one in files):
+        paths = [await asyncio.to_thread(action.files.path, str(one)) for one in files]
+        return paths, [path.name for path in paths]
+    payloads = [await _payload(action, one) for one in files]
+    return payloads, [one["name"] for one in payloads]
 
 
 async def _payload(action: ActionContext, given: str | InlineFile) -> FilePayload:

@@ -14,7 +14,7 @@ from worker.actions.action_context import ActionContext
 from worker.actions.errors import ActionFailed, StepTimeout
 from worker.actions.faults import selector_fault, short
 from worker.actions.scripts import json_of, run_script
-from worker.actions.targets import scope_of
+from worker.actions.targets import readable, scope_of
 from worker.pages.activity import watch
 from worker.pages.inputs import Selector, WaitUntil
 from worker.pages.loading import listed, moved_on
@@ -87,7 +87,7 @@ async def wait_for_selector(
     ```
     """
     page = await action.page()
-    every = scope_of(page, frame).locator(selector)
+    every = scope_of(page, frame).locator(readable(selector))
     what = f"selector {selector!r}" + (f" in the frame {frame!r}" if frame else "")
     return await _wait_for(action, every, state=state, what=what, timeout_s=timeout_s)
 
@@ -249,7 +249,7 @@ async def wait_for_network_idle(
     page = await action.page()
     stopwatch, limit_s = Stopwatch(), action.limit_s(timeout_s)
     async with watch(page) as activity:
-        await activity.recall()
+        await activity.recall(every_type=True)
         calm_since = stopwatch.seconds
         while (now := stopwatch.seconds) < limit_s:
             busy = len(activity.under_way) > max_inflight

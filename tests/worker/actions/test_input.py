@@ -266,22 +266,6 @@ async def test_typing_into_the_focus_also_in_a_frame(world: World) -> None:
     assert "no element has the focus" in failure
 
 
-async def test_fill(world: World) -> None:
-    _, filled = await world.example("fill")
-    assert filled["value"] == "ada@example.org"
-
-
-async def test_what_cannot_be_filled_says_why(world: World) -> None:
-    html = "<p>x</p><input readonly><input type=date><input id=short maxlength=2>"
-    cases: list[tuple[dict[str, Any], str]] = [
-        ({"selector": "p", "value": "1"}, "takes no text: it is no field"),
-        ({"selector": "[readonly]", "value": "1", "timeout_s": 0.3}, "is read-only"),
-        ({"selector": "[type=date]", "value": "tomorrow"}, "does not take 'tomorrow'"),
-    ]
-    for given, words in cases:
-        assert words in await world.failure(page(html), ("fill", given))
-
-
 async def test_press(world: World) -> None:
     *_, pressed = await world.example("press")
     assert pressed["navigated"]
@@ -317,101 +301,49 @@ async def test_an_unknown_key_names_the_nearest(world: World) -> None:
     assert "there is no key 'Entr', did you mean 'Enter'?" in failure
 
 
-async def test_select(world: World) -> None:
-    _, chosen = await world.example("select")
-    assert chosen["values"] == ["red", "blue"]
-
-
-async def test_a_choice_by_value_and_place_and_its_faults(world: World) -> None:
-    goto = ("goto", {"url": world.site.at("/forms/order")})
-    _, by_value, by_place = await world.commands(
-        goto,
-        ("select", {"selector": "#size", "value": "small"}),
-        ("select", {"selector": "#size", "index": 3}),
+async def test_xpath_as_developer_tools_write_it(world: World) -> None:
+    html = "<p>a</p><p>b</p>"
+    _, whole, second = await world.commands(
+        page(html),
+        ("get_text", {"selector": "/html/body/p[1]"}),
+        ("get_text", {"selector": "(//p)[2]", "timeout_s": 0}),
     )
-    assert (by_value["values"], by_place["values"]) == (["small"], ["large"])
-    cases: list[tuple[dict[str, Any], str]] = [
-        ({"selector": "#size", "label": "Huge", "timeout_s": 0.3}, "its options are '', 'Small'"),
-        ({"selector": "#size", "value": ["small", "large"]}, "it takes only one"),
-        ({"selector": "h1", "value": "x"}, "is no <select>"),
+    assert (whole["text"], second["text"]) == ("a", "b")
+
+
+async def test_a_click_without_a_wait_for_the_element(world: World) -> None:
+    *_, said = await world.commands(
+        page(SAY + "<button onclick='say(1)'>B</button>"),
+        ("click", {"selector": "button", "timeout_s": 0}),
+        shown("#said"),
+    )
+    assert said["text"] == "1;"
+
+
+async def test_typing_needs_an_element_that_takes_the_focus(world: World) -> None:
+    failure = await world.failure(
+        page("<input autofocus><p>x</p>"), ("type", {"selector": "p", "text": "lost"})
+    )
+    assert "takes no text: it cannot have the focus" in failure
+
+
+async def test_a_click_on_a_file_stays_on_the_page(world: World) -> None:
+    *_, clicked, there = await world.commands(
+        ("goto", {"url": world.site.at("/catalogue")}),
+        ("click", {"text": "price list"}),
+        ("get_url", {}),
+    )
+    assert not clicked["navigated"]
+    assert there["url"] == world.site.at("/catalogue")
+
+
+async def test_a_tab_that_closes_itself(world: World) -> None:
+    listed = [
+        ("goto", {"url": world.site.at("/arrived")}),
+        page("<button onclick='window.close()'>Close</button>"),
+        ("click", {"text": "Close"}),
+        ("get_url", {}),
     ]
-    for given, words in cases:
-        assert words in await world.failure(goto, ("select", given))
-
-
-async def test_check(world: World) -> None:
-    _, checked = await world.example("check")
-    assert checked["checked"] is True
-
-
-async def test_uncheck(world: World) -> None:
-    *_, cleared = await world.example("uncheck")
-    assert cleared["checked"] is False
-
-
-async def test_boxes_that_the_page_draws_itself(world: World) -> None:
-    html = (
-        "<input id=a type=checkbox style='display:none'><label for=a>Drawn</label>"
-        "<div role=switch aria-checked=false onclick=\"this.setAttribute('aria-checked', 'true')\">"
-        "Switch</div><input id=stuck type=checkbox onclick='return false'>"
-        "<input type=radio checked id=one>"
-    )
-    _, drawn, switched = await world.commands(
-        page(html), ("check", {"selector": "#a"}), ("check", {"role": "switch"})
-    )
-    assert drawn["checked"]
-    assert switched["checked"]
-    failure = await world.failure(page(html), ("check", {"selector": "#stuck"}))
-    assert "kept its state" in failure
-    failure = await world.failure(page(html), ("uncheck", {"selector": "#one"}))
-    assert "is a radio button" in failure
-
-
-async def test_upload(world: World) -> None:
-    _, given = await world.example("upload")
-    assert given["files"] == ["plan.txt"]
-
-
-NAMES = "(async () => { const out = []; for (const one of document.querySelector('input').files) out.push([one.name, one.type, await one.text()]); return out })()"  # noqa: E501
-
-
-async def test_files_of_the_functions_folder_and_file_choosers(world: World) -> None:
-    folder = world.worker.folder.path
-    (folder / "data").mkdir(exist_ok=True)
-    (folder / "data" / "Прайс (1).csv").write_text("a,b", encoding="utf-8")
-    html = (
-        "<input type=file multiple style='display:none'>"
-        "<button onclick=\"document.querySelector('input').click()\">Choose</button>"
-    )
-    files = ["data/Прайс (1).csv", {"name": "b.bin", "base64": "aGk="}]
-    _, _, direct, _, _, chosen = await world.commands(
-        page(html),
-        ("upload", {"selector": "input", "files": files}),
-        ("evaluate", {"script": NAMES}),
-        page(html),
-        ("upload", {"text": "Choose", "files": files}),
-        ("evaluate", {"script": NAMES}),
-    )
-    assert direct == chosen == [
-        ["Прайс (1).csv", "text/csv", "a,b"],
-        ["b.bin", "application/octet-stream", "hi"],
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("html", "files", "words"),
-    [
-        ("<input type=file>", ["../../etc/passwd"], "is outside of the functions folder"),
-        ("<input type=file>", ["/../../../etc/passwd"], "is outside of the functions folder"),
-        ("<input type=file>", ["none.csv"], "has no file 'none.csv'"),
-        ("<input type=file>", [{"name": "a"}], "needs its content"),
-        ("<input type=file>", [{"name": "a", "base64": "%"}], "is not valid base64"),
-        ("<input type=file>", [{"name": n, "text": ""} for n in "ab"], "takes only one file"),
-        ("<input>", [{"name": "a", "text": ""}], "opened no dialog for files"),
-    ],
-)
-async def test_files_that_cannot_be_given(
-    world: World, html: str, files: list[Any], words: str
-) -> None:
-    failure = await world.failure(page(html), ("upload", {"selector": "input", "files": files}))
-    assert words in failure
+    *_, closed, there = await world.commands(*listed)
+    assert not closed["closed"]  # a browser closes only tabs that a script has opened
+    assert there["url"] == world.site.at("/arrived")

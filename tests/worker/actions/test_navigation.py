@@ -63,3 +63,17 @@ async def test_an_address_that_cannot_be_opened_is_a_sentence(world: World) -> N
     failure = await world.failure(("goto", {"url": "http://nowhere.invalid/"}))
     assert "http://nowhere.invalid/ cannot be opened" in failure
     assert "Error" not in failure
+
+
+@pytest.mark.parametrize("before", [[], ["/arrived"]])
+async def test_credentials_in_an_address(world: World, before: list[str]) -> None:
+    url = world.site.at("/basic-auth").replace("://", "://reader:open%20sesame@")
+    listed = [{"action": "goto", "with": {"url": world.site.at(path)}} for path in before]
+    listed.append({"action": "goto", "with": {"url": url}})
+    answer = await world.worker.submit("commands", input={"commands": listed})
+    *_, opened = answer.json["result"]["commands"]
+    assert (opened["output"]["status"], opened["output"]["title"]) == (200, "Reading room")
+    assert "sesame" not in str(answer.json)
+    assert "sesame" not in str(await world.worker.task(answer.json["id"]))
+    failure = await world.failure(("goto", {"url": "http://ada:sesame@nowhere.invalid/"}))
+    assert "http://nowhere.invalid/ cannot be opened" in failure
