@@ -1,5 +1,6 @@
 """Tasks for one slot of a persistent pool: sent when that slot is free, and to nobody too old."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -221,3 +222,28 @@ async def test_no_more_tasks_wait_for_a_slot_than_its_worker_allows(
         shown = await balancer.get(f"/tasks/{durable.json['id']}", wait_s="30")
         assert shown["task"]["status"] == "completed"
         await worker.rest(balancer)
+
+
+async def test_a_workers_own_pools_file_makes_slots_and_limits(
+    balancer: RunningBalancer, tmp_path: Path
+) -> None:
+    pools = tmp_path / "pools.yaml"
+    pools.write_text(
+        "default: {size: 1}\nlogins: {size: 2, isolation: persistent, queue_limit: 1}\n"
+    )
+    await balancer.worker("worker-1", SLOTS=3, POOLS_FILE=pools, CHROMIUM_PATH="")
+    on_1 = {"place": {"worker": "worker-1", "pool": "logins", "slot": 1}}
+    busy = balancer.start("nap", fields=on_1, seconds=60)
+    await balancer.until_running(1)
+    waits = balancer.start("echo", fields=on_1, value=1)
+    await until(lambda: balancer.balancer.dispatcher.waiting == 1)
+    full = await balancer.submit("echo", input={"value": 1}, mode="async", **on_1)
+    assert (full.status, full.json["type"]) == (503, "/problems/queue-full")
+    other = {"place": {"worker": "worker-1", "pool": "logins", "slot": 0}}
+    for fields in (other, {"place": {"pool": "logins"}}, {}):
+        assert (await balancer.submit("echo", input={"value": 1}, **fields)).status == 200
+    busy.cancel()
+    answer = await waits
+    assert answer.status == 200, answer.body
+    [attempt] = (await balancer.get(f"/tasks/{answer.json['id']}"))["task"]["attempts"]
+    assert (attempt["pool"], attempt["slot"]) == ("logins", 1)
