@@ -32,9 +32,9 @@ _LOOK = """() => {
 }""".replace("STATUS", STATUS)
 # Resolves to whether the page has begun to move on to another document, at the latest `limitMs` on.
 # The time since the load counts, if only half of it: what it brought cannot be seen any more.
-# Chromium runs timers of 32 ms and more up to 8 ms late, after shorter ones that end later. So a
-# task of the lowest priority ends the wait: all that is due in the page runs before it. And as
-# requests are reported late, the page's own event `navigate` says whether one of those moved it on.
+# Chromium may run a timer some milliseconds late, after one that is due later. So a task of the
+# lowest priority ends the wait: all that is due in the page runs before it. And as requests are
+# reported late, the page's own event `navigate` says whether one of those moved it on.
 _STILL = """([quietMs, limitMs]) => new Promise(resolve => {
   const now = () => performance.now();
   const began = now();
