@@ -4,14 +4,14 @@ import quopri
 from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
-from playwright.async_api import Error, Page
+from playwright.async_api import Page
 
 from slotgrid.function import Meta
 from worker.actions.action import action
 from worker.actions.action_context import ActionContext
-from worker.actions.browser_session import first_line
 from worker.actions.current_page import visit_of
 from worker.actions.errors import ActionFailed
+from worker.actions.faults import in_words
 from worker.actions.html_documents import HtmlDocument, opened
 from worker.actions.saved_file import FileName, Inline, SavedFile, save_file
 from worker.pages.errors import PrintFailed
@@ -100,7 +100,6 @@ async def screenshot(
     - Files that a whole page has not loaded after 15 s are named in `pending`.
     - A secret that the page shows is in the picture.
     """
-    look = Look(format, quality, animations, omit_background)
     visit = await visit_of(action)
 
     async def taken(_page: Page) -> bytes:
@@ -108,7 +107,9 @@ async def screenshot(
             visit, look, full_page=full_page, selector=selector, load_lazy=load_lazy
         )
 
-    picture = await read(visit, taken)
+    with in_words(f"the picture of {visit.page.url}"):
+        look = Look(format, quality, animations, omit_background)
+        picture = await read(visit, taken)
     saved = await save_file(action, path, f"screenshot.{format}", picture, inline=inline)
     return PictureFile(**asdict(saved), loaded=visit.loaded, pending=visit.pending)
 
@@ -171,7 +172,9 @@ async def pdf(
     async def printed(_page: Page) -> bytes:
         return await print_page(visit, paper)
 
-    return await save_file(action, path, "page.pdf", await read(visit, printed), inline=inline)
+    with in_words(f"the print of {visit.page.url}"):
+        document = await read(visit, printed)
+    return await save_file(action, path, "page.pdf", document, inline=inline)
 
 
 @action
@@ -255,11 +258,10 @@ async def save_mhtml(
     """
     page = await action.page()
     cdp = await action.session.cdp(page)
+    what = f"a copy of {page.url}"
     taking = cdp.send("Page.captureSnapshot", {"format": "mhtml"})
-    try:
-        snapshot = await action.within(COPY_S, taking, what=f"a copy of {page.url}")
-    except Error as cause:
-        raise ActionFailed(f"{page.url} gave no copy: {first_line(cause)}") from cause
+    with in_words(what):
+        snapshot = await action.within(COPY_S, taking, what=what)
     text = str(snapshot["data"])
     if action.context.has_secrets:
         plain = quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace")
@@ -298,7 +300,9 @@ async def save_html(
             raise ActionFailed(f"the page's HTML has more than {HTML_MOST} characters")
         return found.content
 
-    html = await action.within(COPY_S, read(visit, content), what=f"a copy of {visit.page.url}")
+    what = f"a copy of {visit.page.url}"
+    with in_words(what):
+        html = await action.within(COPY_S, read(visit, content), what=what)
     shown = str(action.context.hide(html))
     return await save_file(action, path, "page.html", _encoded(shown), inline=inline)
 

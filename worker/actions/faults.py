@@ -10,7 +10,13 @@ from playwright.async_api import TimeoutError as PageTimeout
 from slotgrid.function import InputRefused
 from worker.actions.errors import ActionFailed, StepTimeout
 from worker.pages.elements import is_selector_fault
-from worker.pages.errors import ElementMissing, ElementUnusable, PageUnreachable
+from worker.pages.errors import (
+    ElementMissing,
+    ElementUnusable,
+    PageUnreachable,
+    PictureFailed,
+    PrintFailed,
+)
 
 _COVER = re.compile(r"(<.+?>).* intercepts pointer events")
 _OBSTACLES = (
@@ -35,6 +41,8 @@ _KNOWN = (
 )
 _CALL = re.compile(r"^(?:\w+\.\w+: )+(?:Error: )?")
 _COVER_CHARS = 200
+SENTENCES = (PageUnreachable, ElementMissing, ElementUnusable, PictureFailed, PrintFailed)
+"""Failures of pages whose message is a sentence already."""
 
 
 @contextmanager
@@ -44,7 +52,7 @@ def in_words(what: str) -> Iterator[None]:
         yield
     except PageTimeout as cause:
         raise StepTimeout(f"{what} {obstacle(cause)}") from cause
-    except (PageUnreachable, ElementMissing, ElementUnusable) as cause:
+    except SENTENCES as cause:
         raise ActionFailed(str(cause)) from cause
     except InputRefused as cause:
         raise ActionFailed(f"{cause.field}: {cause}") from cause

@@ -7,6 +7,8 @@ from typing import IO
 from PIL import GifImagePlugin, Image, ImageChops
 
 COLOURS = 256
+LAST_S = 0.5
+"""The shortest time of the last frame, which would otherwise be gone before it is seen."""
 LEAST_MS = 20
 """The shortest time of a frame; browsers show shorter ones at 100 ms."""
 MOST_MS = 60_000
@@ -79,7 +81,7 @@ class GifWriter:
         """The whole GIF, whose last frame is shown until that moment; empty without frames."""
         if self._pending is None:
             return b""
-        self._last_s = max(at_s, self._last_s)
+        self._last_s = max(at_s, self._last_s, self._pending[2] + LAST_S)
         self._write_pending(self._last_s)
         self._file.write(b";")
         self._file.seek(0)

@@ -73,7 +73,9 @@ async def test_pdf(world: World) -> None:
 async def test_a_missing_element_and_a_bad_range_are_said_in_words(world: World) -> None:
     page = ("goto", {"url": world.site.at("/catalogue")})
     failure = await world.failure(page, ("pdf", {"pages": "99-"}))
-    assert "the document ends before '99-' begins" in failure
+    assert failure.endswith("(pdf): pages: the document ends before '99-' begins")
+    failure = await world.failure(page, ("screenshot", {"format": "jpeg", "omit_background": True}))
+    assert "a JPEG cannot be transparent" in failure
     failure = await world.failure(page, ("screenshot", {"selector": "h1["}))
     assert "'h1[' is not a valid selector" in failure
 

@@ -87,6 +87,7 @@ async def test_what_the_tab_shows_at_the_end_is_the_last_frame(world: World) -> 
     frames = await gif_of(world, saved)
     assert red_at(frames[0]) is None
     assert red_at(frames[-1]) is not None
+    assert frames[-1].info["duration"] >= 500
 
 
 async def test_it_goes_on_across_documents_of_other_origins(world: World) -> None:
@@ -178,3 +179,86 @@ async def test_trace_stop(world: World) -> None:
     *_, saved = await world.example("trace_stop")
     assert saved["name"] == "trace.zip"
     assert "no trace is running" in await world.failure(("trace_stop", {}))
+
+
+async def test_a_trace_and_a_har_file_at_once(world: World) -> None:
+    *_, har, trace = await world.commands(
+        ("trace_start", {}),
+        ("har_start", {}),
+        ("goto", {"url": world.site.at("/catalogue")}),
+        ("har_stop", {}),
+        ("trace_stop", {}),
+    )
+    assert har["entries"] > 1
+    assert trace["size"] > 1000
+
+
+async def test_a_task_that_is_traced_for_its_failure_has_no_other_trace(world: World) -> None:
+    world.worker.folder.write(
+        "traced.py",
+        "from slotgrid.function import Context, function\n\n\n"
+        '@function(on_failure=("trace",))\n'
+        "async def traced(context: Context) -> None:\n"
+        '    """Trace twice."""\n'
+        '    await context.call("commands", {"commands": [{"action": "trace_start"}]})\n',
+    )
+    await world.worker.reload()
+    problem = await world.worker.problem("traced")
+    assert "the function's `on_failure` has `trace`" in problem["detail"]
+
+
+async def test_it_is_saved_when_the_task_is_cancelled(world: World) -> None:
+    submitted = await world.worker.start(
+        "commands",
+        commands=[
+            {"action": "goto", "with": {"url": world.site.at("/pages/moving.html")}},
+            {"action": "record_start", "with": {}},
+            {"action": "emit", "with": {"kind": "ready"}},
+            {"action": "sleep", "with": {"seconds": 600}},
+        ],
+    )
+    await submitted.says("ready")
+    answer = await world.worker.request("POST", f"/tasks/{submitted.task.id}/cancel")
+    assert answer.status == 200
+    await submitted.ended()
+    assert "recording.gif" in submitted.task.artifacts
+
+
+RECORDED = """
+from pathlib import Path
+
+from slotgrid.function import Context, function
+from worker.actions.action_context import ActionContext
+from worker.actions.function_files import FunctionFiles
+from worker.actions.recorder import Recorder, RecordOptions
+
+
+@function()
+async def recorded(context: Context, url: str, *, fails: bool = False) -> None:
+    \"\"\"Record a step.\"\"\"
+    action = ActionContext(context, files=FunctionFiles(Path(".")), variables={})
+    async with Recorder(action, "open", RecordOptions(width=300)):
+        await (await action.page()).goto(url)
+        if fails:
+            raise ValueError("no offer")
+"""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_step_is_recorded_and_an_event_names_the_file(world: World, fails: bool) -> None:
+    world.worker.folder.write("recorded.py", RECORDED)
+    await world.worker.reload()
+    url = world.site.at("/pages/moving.html")
+    submitted = await world.worker.start("recorded", url=url, fails=fails)
+    event = await submitted.says("recording")
+    assert event == {
+        "text": "open: open.gif",
+        "data": {"path": "open.gif", "step": "open", "ok": not fails},
+    }
+    if fails:
+        assert "no offer" in (await submitted.problem(500))["detail"]
+    else:
+        await submitted.result()
+    saved = {"url": f"/tasks/{submitted.task.id}/artifacts/open.gif"}
+    frames = await gif_of(world, saved)
+    assert frames[0].width == 300
