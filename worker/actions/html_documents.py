@@ -86,7 +86,9 @@ async def opened(action: ActionContext, document: HtmlDocument, css: str) -> Asy
             what="the document and its files",
         )
         if css:
-            await page.add_style_tag(content=css)
+            await action.within(
+                LOAD_S, page.add_style_tag(content=css), what="the document's scripts"
+            )
         yield page
     finally:
         await page.close()

@@ -120,8 +120,15 @@ async def unblock_urls(
     return await _blocked(action, rules)
 
 
-async def _blocked(action: ActionContext, rules: RequestRules) -> Blocked:
+async def _applied(action: ActionContext, rules: RequestRules) -> None:
+    """Put the rules into force, until the recipe or the list of commands ends."""
+    if not rules.applied:
+        action.session.at_end("the rules of requests", rules.end)
     await rules.apply((await action.page()).context)
+
+
+async def _blocked(action: ActionContext, rules: RequestRules) -> Blocked:
+    await _applied(action, rules)
     return Blocked([rule.pattern for rule in rules.blocks], matched(rules.blocks))
 
 
@@ -166,7 +173,7 @@ async def set_headers(
                 f"the tab shows {page.url}, which has no site: name the requests in `urls`"
             )
         rules.headers = [Change(one, headers=headers) for one in patterns]
-    await rules.apply(page.context)
+    await _applied(action, rules)
     return [rule.pattern for rule in rules.headers]
 
 
@@ -266,7 +273,7 @@ async def intercept(
     if len(rules.intercepts) >= MOST_RULES:
         raise ActionFailed(f"at most {MOST_RULES} rules can be in force; use clear_intercepts")
     rules.intercepts.insert(0, rule)
-    await rules.apply((await action.page()).context)
+    await _applied(action, rules)
 
 
 @action
@@ -283,7 +290,7 @@ async def clear_intercepts(action: ActionContext) -> list[Intercepted]:
     """
     rules = action.session.part(RequestRules)
     ended, rules.intercepts = rules.intercepts, []
-    await rules.apply((await action.page()).context)
+    await _applied(action, rules)
     return [Intercepted(rule.pattern, rule.matched) for rule in reversed(ended)]
 
 
@@ -333,7 +340,8 @@ async def capture_start(
         max_body_bytes=max_body_bytes,
         max_entries=max_entries,
     )
-    running.capture = Capture((await action.page()).context, options)
+    capture = running.capture = Capture((await action.page()).context, options)
+    action.session.at_end("the capture", capture.stop)
 
 
 @action

@@ -120,19 +120,43 @@ class RequestRules:
         self.headers: list[Rule] = []
         self._sessions: dict[Page, asyncio.Task[CDPSession]] = {}
         self._context: BrowserContext | None = None
+        self._new_page: NewPage | None = None
 
     @property
     def _rules(self) -> list[Rule]:
         return [*self.blocks, *self.intercepts, *self.headers]
 
+    @property
+    def applied(self) -> bool:
+        """Whether the rules are in force in a context."""
+        return self._context is not None
+
     async def apply(self, context: BrowserContext) -> None:
         """Put the rules into force in every tab of the context. Raises playwright's Error."""
         if self._context is None:
-            self._context = context
+            self._context, self._new_page = context, context.new_page
             context.new_page = self._opening(context.new_page)  # type: ignore[method-assign]
             context.on("page", self._apply_late)
         for page in context.pages:
-            await self._apply_to(page)
+            try:
+                await self._apply_to(page)
+            except Error:
+                if not page.is_closed():
+                    raise
+
+    async def end(self) -> None:
+        """Leave the context as it was: a persistent one serves other tasks afterwards."""
+        self.blocks, self.intercepts, self.headers = [], [], []
+        context, self._context = self._context, None
+        if context is None:
+            return
+        assert self._new_page is not None
+        context.new_page = self._new_page  # type: ignore[method-assign]
+        context.remove_listener("page", self._apply_late)
+        sessions, self._sessions = self._sessions, {}
+        for opening in sessions.values():
+            with suppress(Error):  # a tab that is gone
+                await (await opening).detach()
 
     def _opening(self, new_page: NewPage) -> NewPage:
         """`new_page`, with the rules in force when it returns."""
@@ -155,7 +179,11 @@ class RequestRules:
         if page not in self._sessions:
             self._sessions[page] = asyncio.create_task(self._opened(page), name="request rules")
             page.once("close", self._forget)
-        cdp = await asyncio.shield(self._sessions[page])
+        try:
+            cdp = await asyncio.shield(self._sessions[page])
+        except Error:
+            self._sessions.pop(page, None)
+            raise
         if rules := self._rules:
             patterns = [
                 {"urlPattern": one} for one in dict.fromkeys(whole(r.pattern) for r in rules)

@@ -2,7 +2,9 @@
 
 import base64
 import gzip
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,10 @@ import pytest_asyncio
 from aiohttp import web
 
 from tests.site.transfers import SAMPLES
+from tests.slotgrid.conftest import certificate
 from tests.worker.actions.conftest import World
+
+__all__ = ["certificate"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -172,6 +177,25 @@ async def test_addresses_where_nothing_answers(world: World) -> None:
     assert "its host name is not known" in failure
     failure = await world.failure(("http_request", {"url": "http://[x/"}))
     assert "is not a valid address" in failure
+
+
+async def test_certificates_are_checked_unless_told_not_to(
+    world: World, certificate: tuple[Path, Path]
+) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*certificate)
+    app = web.Application()
+    app.router.add_get("/echo", _echo)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        url = f"https://127.0.0.1:{runner.addresses[0][1]}/echo"
+        failure = await world.failure(("http_request", {"url": url}))
+        assert "its certificate is not valid: " in failure
+        assert (await requested(world, url, ignore_tls_errors=True))["status"] == 200
+    finally:
+        await runner.cleanup()
 
 
 async def test_time_limits_say_what_was_waited_for(world: World) -> None:
