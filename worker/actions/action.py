@@ -10,6 +10,7 @@ from slotgrid.core.errors import OutputInvalid, Violation
 from slotgrid.core.event_log import NotJson
 from slotgrid.core.schema import Schema
 from worker.actions.action_context import ActionContext
+from worker.actions.errors import ActionFailed
 from worker.json_values import plain_json
 from worker.signatures.binding import Binding
 from worker.signatures.signature import describe, read_signature
@@ -20,12 +21,12 @@ _EXAMPLE = re.compile(r"Example:\n\n```yaml\n(.*?)```", re.DOTALL)
 _LIMITS = re.compile(r"Limits:\n\n((?:- .*(?:\n  .*)*\n?)+)")
 
 
-class ParametersInvalid(ValueError):
+class ParametersInvalid(ActionFailed):
     """The parameters of an action do not match its schema; `violations` point into them."""
 
     def __init__(self, action: str, violations: list[Violation]) -> None:
         first = violations[0]
-        super().__init__(f"{action}: with{first.pointer}: {first.message}")
+        super().__init__(f"with{first.pointer}: {first.message}")
         self.violations = violations
 
 

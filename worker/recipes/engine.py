@@ -14,7 +14,7 @@ from slotgrid.function import InputRefused
 from slotgrid.steps.faults import TemplateFault
 from slotgrid.steps.model import Step
 from worker import failures
-from worker.actions.action import Action
+from worker.actions.action import Action, ParametersInvalid
 from worker.actions.action_context import ActionContext
 from worker.actions.browser_session import BrowserSession
 from worker.actions.errors import Returned
@@ -28,6 +28,7 @@ from worker.recipes.loops import Rounds, loops
 from worker.recipes.scope import Scope
 from worker.recipes.step_output import shown_output
 
+NO_TEXT = "is not of type 'string'"
 PASSED_ON = (BrowserUnavailable, OutputInvalid, InputRefused)
 """Errors that mean the same wherever they happen."""
 
@@ -95,6 +96,8 @@ class Engine:
             return error
         what = f"{step.action}, " if step.action else ""
         words = failures.in_words(error)
+        if isinstance(error, ParametersInvalid) and words.endswith(NO_TEXT):
+            words += "; a template alone keeps its type: `|tojson` or text around it gives text"
         return StepFailed(f"step {step.name} ({what}line {step.line}): {words}")
 
     async def _body(

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ LOOK_AGAIN_S = 5.0
 """Poll interval of the folder's files while it cannot be watched, or while `again` is true."""
 
 log = structlog.get_logger()
+# The registry says what has changed; how many events the kernel had for it is nobody's matter.
+logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 
 @asynccontextmanager

@@ -298,6 +298,20 @@ async def test_a_template_that_finds_nothing_says_what_and_where(kitchen: Kitche
     assert "return (line 3): `{{ steps.one.output.nn }}`" in problem["detail"]
 
 
+async def test_a_value_of_another_type_is_named_with_a_way_out(kitchen: Kitchen) -> None:
+    problem = await kitchen.failure(
+        """
+        input: {n: integer}
+        steps: [{action: log, with: {line: "{{ input.n }}"}}]
+        """,
+        n=3,
+    )
+    assert problem["detail"].endswith(
+        "step log (log, line 3): with/line: 3 is not of type 'string'; a template alone keeps its "
+        "type: `|tojson` or text around it gives text"
+    )
+
+
 async def test_a_step_has_a_time_limit(kitchen: Kitchen) -> None:
     problem = await kitchen.failure(
         """
