@@ -16,6 +16,7 @@ from worker.actions import (
     reading,
     recording,
     scrolling,
+    tabs,
     waiting,
 )
 from worker.actions import input as inputs
@@ -34,6 +35,7 @@ THEMES: tuple[ModuleType, ...] = (
     network,
     cookies_and_storage,
     http,
+    tabs,
     data,
 )
 """The modules with actions, in the order of the documentation."""
