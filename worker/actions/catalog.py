@@ -8,6 +8,7 @@ from worker.actions import (
     capture,
     cookies_and_storage,
     data,
+    files,
     forms,
     http,
     inspecting,
@@ -36,6 +37,7 @@ THEMES: tuple[ModuleType, ...] = (
     cookies_and_storage,
     http,
     tabs,
+    files,
     data,
 )
 """The modules with actions, in the order of the documentation."""

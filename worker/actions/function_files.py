@@ -9,6 +9,10 @@ FILE_MOST = 10 * 1024 * 1024
 """Bytes of a file that an action reads whole."""
 
 
+class FileMissing(ActionFailed):
+    """The functions folder has no such file."""
+
+
 class FunctionFiles:
     """The functions folder, seen from one of its files.
 
@@ -20,7 +24,7 @@ class FunctionFiles:
         self._beside = beside or PurePosixPath()
 
     def path(self, name: str) -> Path:
-        """The file of that name. Raises ActionFailed if it is not below the functions folder."""
+        """The file of that name below the functions folder. Raises FileMissing, ActionFailed."""
         try:
             root = self._folder.resolve()
             base = root if name.startswith("/") else root / self._beside
@@ -30,7 +34,7 @@ class FunctionFiles:
         if not found.is_relative_to(root):
             raise ActionFailed(f"{name!r} is outside of the functions folder")
         if not found.is_file():
-            raise ActionFailed(f"the functions folder has no file {name!r}")
+            raise FileMissing(f"the functions folder has no file {name!r}")
         return found
 
     async def read(self, name: str) -> bytes:

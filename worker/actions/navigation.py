@@ -64,15 +64,10 @@ async def goto(
 
     - An address with a user and a password is opened twice if a tab is open: to log in first.
     """
-    without = without_credentials(url)
-    # The first tab's context gets them as its own; a later one has to be logged in.
-    log_in = without != url and action.session.has_page
+    is_later = action.session.has_page
     page = await action.page(url)
     waits = Waits(action.context.deadline, wait_until, settle_s, load_timeout_s)
-    with in_words(without):
-        if log_in:
-            await _authenticate(page, url, without, waits)
-        return await _state_of(await go(page, without, waits=waits))
+    return await open_address(page, url, waits, is_later=is_later)
 
 
 @action
@@ -220,10 +215,23 @@ async def _without_answer(setting: Awaitable[None]) -> None:
 
 async def _moved(page: Page, going: Awaitable[Response | None], waits: Waits) -> PageState:
     with in_words(page.url):
-        return await _state_of(await arrive_by(page, page.url, going, waits=waits))
+        return await state_of(await arrive_by(page, page.url, going, waits=waits))
 
 
-async def _state_of(visit: Visit) -> PageState:
+async def open_address(page: Page, url: str, waits: Waits, *, is_later: bool) -> PageState:
+    """Open an address that may have a user name and a password.
+
+    The first tab's context gets them as its own; `is_later` is whether the context was open before,
+    which then has to be logged in. Raises ActionFailed.
+    """
+    without = without_credentials(url)
+    with in_words(without):
+        if is_later and without != url:
+            await _authenticate(page, url, without, waits)
+        return await state_of(await go(page, without, waits=waits))
+
+
+async def state_of(visit: Visit) -> PageState:
     """What the visited page shows, once it has come to rest."""
     await settle(visit)
     title = await read(visit, title_of)

@@ -2,9 +2,9 @@
 
 import base64
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
+from slotgrid.core.task_parts import FileData
 from slotgrid.function import Meta
 from worker.actions.action_context import ActionContext
 from worker.actions.errors import ActionFailed
@@ -40,11 +40,11 @@ async def save_file(
     action: ActionContext,
     path: str | None,
     default: str,
-    data: bytes | Path,
+    data: FileData,
     *,
     inline: bool = False,
 ) -> SavedFile:
-    """Save a file as `path`, or under the default name if that is None; `data` may be on disk.
+    """Save a file as `path`, or under the default name if that is None; `inline` takes bytes only.
 
     Raises ActionFailed for a file that is too large to be given inline, ValueError for one that
     the task cannot keep.

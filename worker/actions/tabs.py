@@ -13,12 +13,10 @@ from worker.actions.action import ParametersInvalid, action
 from worker.actions.action_context import ActionContext
 from worker.actions.browser_session import RESERVE_S, first_line
 from worker.actions.errors import ActionFailed, StepTimeout, TabClosed
-from worker.actions.navigation import PageState, state_of
+from worker.actions.navigation import PageState, open_address, state_of
 from worker.actions.tab_list import TabList, Tabs, title_of
 from worker.pages.inputs import LoadTimeoutS, SettleS, Url, WaitUntil
-from worker.pages.navigation import go
 from worker.pages.results import Address
-from worker.pages.settling import settle
 from worker.pages.visits import Visit, Waits
 
 CLOSE_S = 5.0
@@ -90,18 +88,18 @@ async def new_tab(
     - {action: new_tab, with: {url: "{{ input.site }}/catalogue"}}
     ```
     """
-    page = await _opened(action)
+    is_later = action.session.has_page
+    page = await _opened(action, url or "")
     waits = Waits(action.context.deadline, wait_until, settle_s, load_timeout_s)
-    visit = Visit(page, page.url, None, waits)
-    if url is not None:
-        try:
-            visit = await go(page, url, waits=waits)
-            await settle(visit)
-        except BaseException:
-            await _close(page)
-            raise
+    try:
+        if url is not None:
+            state = await open_address(page, url, waits, is_later=is_later)
+        else:
+            state = await state_of(Visit(page, page.url, None, waits))
+    except BaseException:
+        await _close(page)
+        raise
     action.session.switch(page)
-    state = await state_of(visit)
     return OpenedTab(
         state.url,
         state.title,
@@ -222,10 +220,10 @@ async def close_other_tabs(
     return await tabs.listed(context, kept)
 
 
-async def _context(action: ActionContext) -> BrowserContext:
+async def _context(action: ActionContext, url: str = "") -> BrowserContext:
     """The task's browser context, also if all of its tabs are closed."""
     with suppress(TabClosed):
-        await action.page()
+        await action.page(url)
     return action.context.browser_context
 
 
@@ -236,8 +234,8 @@ async def _current(action: ActionContext) -> Page | None:
         return None
 
 
-async def _opened(action: ActionContext) -> Page:
-    context = await _context(action)
+async def _opened(action: ActionContext, url: str = "") -> Page:
+    context = await _context(action, url)
     action.session.part(Tabs).open_pages(context)
     try:
         return await context.new_page()
