@@ -310,7 +310,10 @@ def functions_registry(
         secrets=secrets,
     )
     commands = commands_function(
-        FunctionFiles(settings.functions_dir), group=settings.group, contract=settings.contract
+        FunctionFiles(settings.functions_dir),
+        group=settings.group,
+        contract=settings.contract,
+        isolation=pools.isolations.get("default", "context"),
     )
     return Registry(settings.functions_dir, loaders(terms, plain.run), [commands])
 

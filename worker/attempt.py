@@ -223,11 +223,12 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
         self._options = merged
         pool = self.slot.pool
         if merged:
-            name = next(iter(options or merged))
+            name = next(iter(options), None)
+            what = "" if name is not None else "`context_options` of the function: "
             raise OptionRefused(
-                name if name in options else None,
-                f"the pool {pool} is persistent, its context is open already: `{name}` needs a "
-                "new one; set it for the pool, or run the task in a pool of isolation `context`",
+                name,
+                f'{what}needs a new browser context, which the persistent pool "{pool}" does not '
+                "open; set it for the pool, or use a pool of isolation `context`",
             )
         return await self._begin(await self.parts.persistent.context(pool, self.slot.index))
 

@@ -18,6 +18,7 @@ _FRAME = re.compile(
     r"Browser(Context)?\.\w+: |Error setting storage state:\s*|Protocol error \([\w.]+\): "
 )
 _CALL_LOG = re.compile(r"\n\s*Call log:")
+_LOG_HEAD = re.compile(r"^.*:FATAL:[^\]]*\]")
 _CRASHED = re.compile(r"([\w.]+: )?(Target|Page) crashed\s*")
 
 
@@ -55,6 +56,13 @@ class ContextOptionsRefused(BrowserError):
         option = next((name for name, sign in _SIGNS.items() if sign in text), None)
         reason = _FRAME.sub("", text).replace("\n", " ")
         return cls(f"Playwright refuses: {text}", option=option, reason=reason)
+
+
+def launch_fault(error: BaseException) -> str:
+    """Why a browser did not start, in a line: Playwright quotes the whole log of the browser."""
+    first, *rest = str(error).strip().splitlines() or [repr(error)]
+    fatal = next((_LOG_HEAD.sub("", line) for line in rest if ":FATAL:" in line), None)
+    return first if fatal is None else f"{first}: {fatal.strip()}"
 
 
 def is_crash(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ import structlog
 from slotgrid.backoff import Backoff
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import Ending
-from worker.browser.errors import BrowserMissing, BrowserUnavailable
+from worker.browser.errors import BrowserMissing, BrowserUnavailable, launch_fault
 from worker.browser.heartbeat import beats
 from worker.browser.kept_browser import KeptBrowser
 from worker.browser.profile_lock import ProfileUnusable
@@ -153,7 +153,7 @@ class PersistentSlot:
 
     async def _failed(self, error: Exception) -> None:
         self._failures += 1
-        text = error.reason if isinstance(error, BrowserUnavailable) else str(error) or repr(error)
+        text = error.reason if isinstance(error, BrowserUnavailable) else launch_fault(error)
         lasting = BrowserMissing | BrowserUnavailable | ProfileUnusable | SetupFailed
         passing = not isinstance(error, lasting)
         if not passing or self._failures >= DOWN_AFTER:

@@ -21,6 +21,15 @@ _FIELDS = {
     "geolocation": "geolocation",
     "viewport": "viewport",
     "proxy": "proxy/server",
+    "device_scale_factor": "device_scale_factor",
+    "color_scheme": "color_scheme",
+    "http_credentials": "credentials",
+    "is_mobile": "mobile",
+    "has_touch": "mobile",
+    "permissions": "geolocation",
+    "java_script_enabled": "javascript",
+    "ignore_https_errors": "ignore_tls_errors",
+    "service_workers": "headers",
 }
 """Our names of the options that Playwright or the worker may refuse."""
 _SAME_SITE = {"strict": "Strict", "lax": "Lax", "none": "None"}
@@ -200,8 +209,10 @@ _ALREADY_OPEN = (
 def _in_our_words(refused: OptionRefused, browser: BrowserOptions | None) -> InputRefused:
     """The refusal by the field that is at fault."""
     if browser is None:  # only the login in the address can be at fault
-        return InputRefused("url", str(refused))
+        return InputRefused("url", f"its login {refused}")
     name = _FIELDS.get(refused.option or "")
+    if name == "credentials" and browser.credentials is None:
+        return InputRefused("url", f"its login {refused}")
     if name == "storage_state" and browser.storage_state is None:
         name = "cookies"
     return InputRefused(f"browser/{name}" if name else "browser", str(refused))

@@ -104,8 +104,13 @@ def command_actions() -> dict[str, Action]:
     return {name: one for name, one in actions().items() if name not in NOT_COMMANDS}
 
 
-def commands_function(files: FunctionFiles, *, group: str, contract: int) -> CommandsFunction:
-    """The built-in function, for a worker of that group and contract."""
+def commands_function(
+    files: FunctionFiles, *, group: str, contract: int, isolation: str = "context"
+) -> CommandsFunction:
+    """The built-in function, for a worker of that group and contract.
+
+    `isolation` is what the pool `default` gives.
+    """
     document = input_document()
     return CommandsFunction(
         spec=FunctionSpec(
@@ -119,6 +124,7 @@ def commands_function(files: FunctionFiles, *, group: str, contract: int) -> Com
             output=None,
             modes=("sync", "stream", "webhook", "async"),
             timeout_s=TASK_S,
+            isolation=isolation,
         ),
         files=files,
     )

@@ -1,11 +1,12 @@
 """What the registry asks of a loader: the part that loads the files of one suffix."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from slotgrid.core.slots import PERSISTENT
 from worker.registry.definitions import FileContents, FileFault
 from worker.registry.sources import Snapshot
 from worker.secrets.declared_secrets import DeclaredSecrets, FunctionSecrets
@@ -29,10 +30,13 @@ class LoaderSettings:
     pools: Mapping[str, str]
     secrets: DeclaredSecrets
 
-    def isolation(self, pool: str, stated: str | None) -> str:
+    def isolation(
+        self, pool: str, stated: str | None, context_options: Collection[str] = ()
+    ) -> str:
         """What the tasks of a function get in its pool. Raises FileFault.
 
-        The pool must exist, and give what the function states, if it does.
+        The pool must exist, and give what the function states, if it does; options of its own
+        need a new context, which a persistent pool does not open.
         """
         given = self.pools.get(pool)
         if given is None:
@@ -41,6 +45,11 @@ class LoaderSettings:
         if stated is not None and stated != given:
             raise FileFault(
                 f"isolation `{stated}` is stated, but the pool `{pool}` is of isolation `{given}`"
+            )
+        if context_options and given == PERSISTENT:
+            raise FileFault(
+                f"context_options need a new context, which the persistent pool `{pool}` does not "
+                "open; set them for the pool"
             )
         return given
 

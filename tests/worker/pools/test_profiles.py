@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import Error as PlaywrightError
 
 from tests.harness.in_process.worker import RunningWorker, running_worker
 from tests.harness.waiting import until
 from tests.site.fixtures import Site
 from tests.worker.pools.profiles import FUNCTIONS, a_pools_file
+from worker.browser.errors import launch_fault
 from worker.browser.profile_lock import CHROMIUM_LOCK, LOCK, ProfileLock, ProfileUnusable
 
 
@@ -141,3 +143,13 @@ async def test_a_missing_volume_heals_when_it_is_mounted(tmp_path: Path, site: S
         volume.mkdir()
         assert (await waiting.result())["storage"] is None
         assert slots_of(worker)[0].problem is None
+
+
+def test_of_a_browser_that_did_not_start_only_the_cause_is_told() -> None:
+    log = (
+        "BrowserType.launch_persistent_context: Target closed\nBrowser logs:\n\n"
+        "  - [pid=1][err] [1:1:1201/03.4:FATAL:x/singleton.cc:315] Path too long: /x.\n"
+    )
+    told = "BrowserType.launch_persistent_context: Target closed: Path too long: /x."
+    assert launch_fault(PlaywrightError(log)) == told
+    assert launch_fault(ValueError("no")) == "no"

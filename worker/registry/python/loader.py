@@ -88,7 +88,7 @@ class _File:
         try:
             self._check(thing)
             settings = self.loader.settings
-            isolation = settings.isolation(options.pool, options.isolation)
+            isolation = settings.isolation(options.pool, options.isolation, options.context_options)
             secrets = settings.values_of(options.secrets)
             signature = read_signature(
                 thing, input_schema=options.input, output_schema=options.output
