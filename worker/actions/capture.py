@@ -48,7 +48,7 @@ from worker.pages.results import Loaded, Pending
 
 HTML_MOST = 20_000_000
 """Characters of a page's HTML that are saved."""
-COPY_S = 60.0
+COPY_S = 30.0
 
 
 @dataclass(frozen=True)

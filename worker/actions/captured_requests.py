@@ -98,6 +98,11 @@ class Capture:
             for one in late:
                 one.cancel()
             self.truncated = self.truncated or bool(late)
+        for request, entry in self._kept.items():
+            if not entry.finished and (response := request.existing_response) is not None:
+                entry.status, entry.status_text = response.status, response.status_text
+                entry.request_headers = request.headers
+                entry.response_headers = response.headers
         return list(self._kept.values())
 
     def _on_request(self, request: Request) -> None:

@@ -17,6 +17,8 @@ ORIGIN = "http://document.slotgrid.invalid"
 PARTS = frozenset({"image", "font", "stylesheet", "script", "media"})
 """What a document may load from its folder; what its scripts fetch is not among it."""
 LOAD_S = 30.0
+_LOADED = """document.readyState === "complete"
+    || new Promise(loaded => addEventListener("load", () => loaded(true)))"""
 
 
 class HtmlDocument:
@@ -32,19 +34,29 @@ class HtmlDocument:
         self._folder = None if path is None else PurePosixPath(path).parent
         self.url = f"{ORIGIN}/{quote(PurePosixPath(path or 'document.html').name)}"
         self.missing: list[str] = []
+        self._served = False
 
     async def answer(self, route: Route) -> None:
         """Answer a request of the page."""
         request = route.request
         try:
-            if request.is_navigation_request() and request.url == self.url:
-                await route.fulfill(body=self._html, content_type="text/html; charset=utf-8")
+            if request.is_navigation_request() and request.frame.parent_frame is None:
+                await self._document(route)
             elif not request.url.startswith(f"{ORIGIN}/"):
                 await self._outside(route)
             else:
                 await self._beside(route)
         except Error:
             pass  # the page is closed
+
+    async def _document(self, route: Route) -> None:
+        """The document itself. One that moves on stays: an answer without content moves nothing."""
+        if not self._served:
+            self._served = True
+            await route.fulfill(body=self._html, content_type="text/html; charset=utf-8")
+        else:
+            self._miss(route.request.url)
+            await route.fulfill(status=204)
 
     async def _outside(self, route: Route) -> None:
         if self._network:
@@ -80,11 +92,7 @@ async def opened(action: ActionContext, document: HtmlDocument, css: str) -> Asy
     page = await current.context.new_page()
     try:
         await page.route("**/*", document.answer)
-        await action.within(
-            LOAD_S,
-            page.goto(document.url, wait_until="load", timeout=0),
-            what="the document and its files",
-        )
+        await action.within(LOAD_S, _loaded(page, document.url), what="the document and its files")
         if css:
             await action.within(
                 LOAD_S, page.add_style_tag(content=css), what="the document's scripts"
@@ -92,3 +100,9 @@ async def opened(action: ActionContext, document: HtmlDocument, css: str) -> Asy
         yield page
     finally:
         await page.close()
+
+
+async def _loaded(page: Page, url: str) -> None:
+    # Playwright waits for the load of the next document if a script names one, also of none.
+    await page.goto(url, wait_until="commit", timeout=0)
+    await page.evaluate(_LOADED)

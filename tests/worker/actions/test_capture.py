@@ -127,6 +127,21 @@ async def test_inline_html_has_no_folder(world: World) -> None:
     assert saved["missing"] == ["_papers/img/dot.png"]
 
 
+@pytest.mark.parametrize(
+    "way",
+    [
+        "<script>location = '/other'</script>",
+        "<script>setTimeout(() => location.reload())</script>",
+        "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/'>",
+        "<script>open('http://127.0.0.1:9/'); alert(1); print()</script>",
+        "<iframe src=http://127.0.0.1:9/></iframe>",
+    ],
+)
+async def test_a_document_that_moves_on_or_opens_windows_is_printed(world: World, way: str) -> None:
+    (saved,) = await world.commands(("html_to_pdf", {"html": f"<p>Stays {way}"}))
+    assert "Stays" in text_of(await file_of(world, saved))[0]
+
+
 @pytest.mark.parametrize("given", [{}, {"html": "a", "file": "b"}])
 async def test_html_to_pdf_takes_one_document(world: World, given: dict[str, str]) -> None:
     assert "give either `html` or `file`" in await world.failure(("html_to_pdf", given))

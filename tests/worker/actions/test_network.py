@@ -285,6 +285,17 @@ async def test_bodies_sent_and_bodies_that_are_no_text(world: World) -> None:
     assert found["/images/1.svg"]["body_fault"] == "Chromium did not keep it"
 
 
+async def test_an_answer_under_way_is_captured_as_far_as_it_is_known(world: World) -> None:
+    *_, captured = await world.commands(
+        ("capture_start", {"include_bodies": True}),
+        ("goto", {"url": world.site.at("/slow/endless-body"), "load_timeout_s": 0.3}),
+        ("capture_stop", {}),
+    )
+    (entry,) = captured["entries"]
+    assert (entry["status"], entry["finished"], entry["body"]) == (200, False, None)
+    assert entry["response_headers"]["content-type"] == "text/html; charset=utf-8"
+
+
 async def test_a_capture_is_bounded_and_says_so(world: World) -> None:
     *_, captured = await world.commands(
         ("capture_start", {"max_entries": 2}),
