@@ -1,0 +1,1 @@
+"""Tests of the imports of other systems' recipes and command lists."""
