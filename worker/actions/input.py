@@ -12,7 +12,15 @@ from worker.actions.action import ParametersInvalid, action
 from worker.actions.action_context import ActionContext
 from worker.actions.errors import ActionFailed
 from worker.actions.faults import in_words
-from worker.actions.following import After, AfterS, FieldAfter, follow, follow_found
+from worker.actions.following import (
+    ANSWER_S,
+    After,
+    AfterS,
+    FieldAfter,
+    answers,
+    follow,
+    follow_found,
+)
 from worker.actions.targets import Target, find, on_target
 
 CLICKED = "performing click action"
@@ -82,14 +90,15 @@ async def click(
             )
         except PageTimeout as error:
             if CLICKED not in error.message:
-                raise  # else the page is busy with it, or moves on to a slow one
+                raise
+            await answers(action, page)  # else it is busy, or moves on to a slow one
 
     return await follow_found(action, page, found, deed, settle_s=settle_s, awaits_navigation=True)
 
 
 @action
 @on_target()
-async def hover(action: ActionContext, target: Target, *, settle_s: AfterS = 0.5) -> After:
+async def hover(action: ActionContext, target: Target, *, settle_s: AfterS = 0) -> After:
     """Move the mouse over an element, for menus and hints that open then.
 
     Example:
@@ -263,7 +272,8 @@ async def press(
 
     async def deed() -> None:
         for _ in range(count):
-            await keys.press_key(page, chord)
+            pressing = keys.press_key(page, chord)
+            await action.within(ANSWER_S, pressing, what=f"{page.url} did not take the key")
 
     with in_words(f"the key {key!r}"):
         return await follow(action, page, deed, settle_s=settle_s, matches=matches)

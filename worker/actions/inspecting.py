@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from playwright.async_api import Error
+from playwright.async_api import TimeoutError as PageTimeout
 
 from slotgrid.core.errors import Violation
 from slotgrid.function import Meta
@@ -12,7 +13,7 @@ from worker.actions.action_context import ActionContext
 from worker.actions.bounds import MaxBytes, Truncated, cut_lines
 from worker.actions.elements_in_view import VIEWPORT_DOM, ViewportDom
 from worker.actions.errors import ActionFailed, StepTimeout
-from worker.actions.faults import in_words
+from worker.actions.faults import in_words, short
 from worker.actions.scripts import json_of, run_script, stop_scripts
 from worker.actions.targets import Target, find, on_target
 from worker.pages.inputs import Selector
@@ -61,13 +62,19 @@ async def snapshot(
     wanted: Any = {"mode": "ai", "boxes": boxes, "timeout": action.limit_s(timeout_s) * 1000}
     if depth:
         wanted["depth"] = depth
-    with in_words(what):
-        if selector is None:
-            text = await page.aria_snapshot(**wanted)
-        else:
-            found = await find(action, page, Target(selector=selector, timeout_s=timeout_s))
-            text = await found.locator.aria_snapshot(**wanted)
+    part: Any = page
+    if selector is not None:
+        part = (await find(action, page, Target(selector=selector, timeout_s=timeout_s))).locator
+    try:
+        text = await part.aria_snapshot(**wanted)
         title = await page.evaluate("document.title")
+    except PageTimeout as cause:
+        raise StepTimeout(
+            f"{what} was not made within {timeout_s:g} s: the page is busy, or too large; "
+            "name a part of it in `selector`"
+        ) from cause
+    except Error as cause:
+        raise ActionFailed(f"{what} failed: {short(cause)}") from cause
     kept, size = cut_lines(text, max_bytes)
     return Snapshot(page.url, title, kept, size, size > max_bytes)
 
@@ -103,7 +110,7 @@ async def viewport_dom(
     """
     page = await action.page()
     with in_words("the list of elements"):
-        root = await find(action, page, Target(selector="html", frame=frame), state="attached")
+        root = await find(action, page, Target(selector=":root", frame=frame), state="attached")
         given = [max_elements, dom_depth, min_size, include_hidden]
         listed = await root.locator.evaluate(VIEWPORT_DOM, given)
     return ViewportDom.read(listed)

@@ -182,7 +182,7 @@ async def query(
     """
     page = await action.page()
     if frame is not None:
-        await find(action, page, Target(selector="html", frame=frame), state="attached")
+        await find(action, page, Target(selector=":root", frame=frame), state="attached")
     every = scope_of(page, frame).locator(readable(selector))
     try:
         count = await every.count()

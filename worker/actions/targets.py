@@ -1,5 +1,6 @@
 """Which element an action means: by selector, text, role, or a reference of the last snapshot."""
 
+import asyncio
 import functools
 import inspect
 import re
@@ -32,6 +33,8 @@ _LEAST_S = 1.0
 """Seconds for a call on an element, however short the wait for it is."""
 _LOOK_S = 0.25
 """Seconds for the first look, also where nothing is to be waited for."""
+_EXPLAIN_S = 0.5
+"""Seconds for each look at what there is instead: the page may be busy."""
 _XPATH = ("/", "(/", "(.", "./", "../")
 _FRAMES_MOST = 20
 _CLOSEST_MOST = 50
@@ -305,6 +308,7 @@ async def _missing(page: Page, target: Target, every: Locator, seconds: float) -
 
 async def _count(locator: Locator) -> int:
     try:
-        return await locator.count()
-    except Error:  # the page or the frame is gone
+        async with asyncio.timeout(_EXPLAIN_S):
+            return await locator.count()
+    except (Error, TimeoutError):  # the page or the frame is gone, or busy
         return 0

@@ -23,6 +23,9 @@ from worker.pages.visits import Stopwatch
 POLL_S = 0.1
 """Seconds between two looks for what only a script can see."""
 
+EXPLAIN_S = 0.5
+"""Seconds for a look at what there is instead."""
+
 Frame = Annotated[
     Selector | list[Selector] | None,
     Meta(description="Selector of an iframe to look in; a list for nested ones"),
@@ -289,7 +292,7 @@ async def _wait_for(
         await seen.first.wait_for(state=wanted, timeout=limit_s * 1000)
         return Waited(round(stopwatch.seconds, 3), await seen.count())
     except PageTimeout as cause:
-        reason = await _reason(every, state)
+        reason = await _reason(every)
         raise StepTimeout(
             f"{what} was not {state} within {limit_s:.3g} s at {page.url}: {reason}"
         ) from cause
@@ -299,9 +302,12 @@ async def _wait_for(
         ) from cause
 
 
-async def _reason(every: Locator, state: str) -> str:
+async def _reason(every: Locator) -> str:
     try:
-        there, seen = await every.count(), await every.filter(visible=True).count()
+        async with asyncio.timeout(EXPLAIN_S):
+            there, seen = await every.count(), await every.filter(visible=True).count()
+    except TimeoutError:
+        return "the page does not answer"
     except Error as error:
         return short(error)
     return f"{there} match now, {seen} of them visible"

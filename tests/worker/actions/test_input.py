@@ -337,13 +337,43 @@ async def test_a_click_on_a_file_stays_on_the_page(world: World) -> None:
     assert there["url"] == world.site.at("/catalogue")
 
 
-async def test_a_tab_that_closes_itself(world: World) -> None:
-    listed = [
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<a href=/catalogue target=_blank>Go</a>",
+        "<a href=/catalogue target=_blank rel=noopener>Go</a>",
+        "<form action=/catalogue target=_blank><button>Go</button></form>",
+        "<button onclick=\"window.open('/catalogue?delay_s=0.5')\">Go</button>",
+    ],
+)
+async def test_a_new_tab_is_counted_however_it_is_opened(world: World, html: str) -> None:
+    *_, clicked = await world.commands(
+        ("goto", {"url": world.site.at("/arrived")}), page(html), ("click", {"text": "Go"})
+    )
+    assert (clicked["new_tabs"], clicked["navigated"]) == (1, False)
+
+
+async def test_a_click_with_a_modifier_opens_a_tab(world: World) -> None:
+    *_, clicked = await world.commands(
         ("goto", {"url": world.site.at("/arrived")}),
-        page("<button onclick='window.close()'>Close</button>"),
-        ("click", {"text": "Close"}),
-        ("get_url", {}),
-    ]
-    *_, closed, there = await world.commands(*listed)
-    assert not closed["closed"]  # a browser closes only tabs that a script has opened
-    assert there["url"] == world.site.at("/arrived")
+        page("<a href=/catalogue>Go</a>"),
+        ("click", {"text": "Go", "modifiers": ["ctrl"]}),
+    )
+    assert clicked["new_tabs"] == 1
+
+
+async def test_a_page_that_is_busy_with_a_click_says_so(world: World) -> None:
+    failure = await world.failure(
+        page("<button onclick='for (;;);'>Go</button>"), ("click", {"text": "Go", "timeout_s": 1})
+    )
+    assert "about:blank did not answer, its scripts keep it busy" in failure
+
+
+async def test_a_busy_page_does_not_hold_up_the_error(world: World) -> None:
+    failure = await world.failure(
+        ("set_content", {"html": "<p hidden>x</p>", "settle_s": 0}),
+        ("evaluate", {"script": "setTimeout(() => { for (;;); }, 1000)"}),
+        ("sleep", {"seconds": 1.5}),
+        ("get_text", {"selector": "p", "timeout_s": 0.3}),
+    )
+    assert "no element with selector 'p' was there within 0.3 s" in failure
