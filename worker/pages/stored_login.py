@@ -1,8 +1,9 @@
 """A saved login: the types of what Playwright's `storage_state()` returns, under its own names."""
 
+import json
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from slotgrid.function import Meta, Secret
+from slotgrid.function import Artifact, Context, Meta, Secret
 
 
 class StoredCookie(TypedDict):
@@ -59,3 +60,13 @@ class StorageState(TypedDict):
 
     cookies: NotRequired[list[StoredCookie]]
     origins: NotRequired[list[StoredOrigin]]
+
+
+async def save_login(context: Context, name: str = "login.json") -> Artifact:
+    """Save the login of the task's browser as an artifact: cookies, local storage, IndexedDB.
+
+    A later task gets it as `storage_state` of its block `browser`. Needs an open page. The file is
+    as secret as the login.
+    """
+    state = await context.browser_context.storage_state(indexed_db=True)
+    return await context.save(name, json.dumps(state))

@@ -1,6 +1,7 @@
 """Persistent pools with real browsers: a login is kept, and nothing else of a task."""
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.harness.in_process.worker import RunningWorker, running_worker
 from tests.harness.waiting import until
 from tests.site.fixtures import Site
 from tests.site.sessions import PASSWORD, USER
-from tests.worker.pools.profiles import FUNCTIONS, a_pools_file
+from tests.worker.pools.profiles import FUNCTIONS, a_pools_file, function_text
 from worker.browser.os_processes import is_ending
 
 KEPT = "kept: {size: 1, isolation: persistent}\n"
@@ -199,3 +200,39 @@ async def test_a_browser_is_recycled_after_its_tasks(tmp_path: Path, site: Site)
         await until_replaced(worker, pid)
         assert (await worker.call("who", url=site.url))["storage"] == "ann"
         assert the_slot(worker).restarts == {"max-tasks": 1}
+
+
+async def test_a_login_is_exported_and_used_by_a_task_elsewhere(tmp_path: Path, site: Site) -> None:
+    file = a_pools_file(tmp_path, KEPT + "default: {size: 1}\n")
+    functions = {
+        **FUNCTIONS,
+        "export.py": function_text("export", _EXPORT),
+        "visit.py": _VISIT,
+    }
+    async with running_worker(tmp_path, functions, POOLS_FILE=file) as worker:
+        await worker.call("login", url=site.url, name="ann")
+        answer = await worker.submit("export", input={"url": site.url})
+        state = json.loads(await worker.artifact(answer.json["id"], "login.json"))
+        found = await worker.call("visit", url=site.url, browser={"storage_state": state})
+        assert found == ["ann", "long=ann; session=ann"]
+
+
+_EXPORT = """
+    from worker.pages.stored_login import save_login
+    await page.goto(url)
+    return (await save_login(context)).name
+"""
+_VISIT = """
+from slotgrid.function import Context, function
+from worker.pages.browser_options import Browser
+from worker.pages.context_page import open_context_page
+
+
+@function()
+async def visit(context: Context, url: str, browser: Browser = None) -> list:
+    page = await open_context_page(context, url, browser)
+    await page.goto(url)
+    return await page.evaluate(
+        '[localStorage.getItem("name"), document.cookie.split("; ").sort().join("; ")]'
+    )
+"""
