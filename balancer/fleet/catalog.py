@@ -48,6 +48,10 @@ class BalancerCatalog:
             key=lambda spec: (spec.name, spec.group == DEFAULT_GROUP, spec.group),
         )
 
+    def fault_of(self, name: str) -> str:
+        """As `Roster.fault_of`."""
+        return self._fleet.fault_of(name)
+
     def groups(self) -> Mapping[str, Sequence[int]]:
         """Each group with its contracts, those of own functions included."""
         contracts = {group: set(there) for group, there in self._fleet.groups().items()}

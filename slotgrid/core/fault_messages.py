@@ -6,11 +6,14 @@ from typing import Any
 from slotgrid.core.validators import JsonSchema
 from slotgrid.core.value_preview import preview
 
+CHOICES_MOST = 30
+"""Choices of an `enum` that its message lists; of a longer list the first few."""
+
 Message = Callable[[Any, Any], str]
 
 MESSAGES: Mapping[str, Message] = {
     "type": lambda limit, it: f"{preview(it)} is not of type {_listed(limit)}",
-    "enum": lambda limit, it: f"{preview(it)} is not one of {preview(limit)}",
+    "enum": lambda limit, it: f"{preview(it)} is not one of {_choices(limit)}",
     "const": lambda limit, _: f"{preview(limit)} was expected",
     "multipleOf": lambda limit, it: f"{preview(it)} is not a multiple of {limit}",
     "minimum": lambda limit, it: f"{preview(it)} is less than the minimum of {limit}",
@@ -36,6 +39,12 @@ MESSAGES: Mapping[str, Message] = {
     "not": lambda limit, it: f"{preview(it)} should not be valid under {preview(limit)}",
 }
 """The message of each keyword that applies to a whole value, from its limit and the value."""
+
+
+def _choices(limit: Any) -> str:
+    if len(limit) > CHOICES_MOST:
+        return preview(limit)
+    return f"[{', '.join(preview(one) for one in limit)}]"
 
 
 def _listed(types: Any) -> str:

@@ -29,6 +29,8 @@ class Wrong(ValueError):
 
 
 Reader = Callable[[object], Any]
+UNKNOWN_FIELD = "unknown field"
+"""The message about a field that is like none of the known ones."""
 
 
 def read_fields(
@@ -43,7 +45,7 @@ def read_fields(
         if len(faults) >= FAULTS_LIMIT:
             break
         if name not in readers:
-            unknown = f"unknown field{_nearest(name, readers)}"
+            unknown = f"{UNKNOWN_FIELD}{_nearest(name, readers)}"
             faults.append(Violation(pointer([name]), unknown))
             continue
         try:

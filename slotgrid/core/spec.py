@@ -91,6 +91,9 @@ class Catalog(Protocol):
     def specs(self) -> Sequence[FunctionSpec]:
         """All functions, by name."""
 
+    def fault_of(self, name: str) -> str:
+        """Why the file of that function is not usable; empty if there is no such file."""
+
 
 def unknown_function(name: str, catalog: Catalog, group: str | None = None) -> UnknownFunction:
     """The error for an unknown name, with the nearest known names, of `group` if given."""
@@ -99,5 +102,8 @@ def unknown_function(name: str, catalog: Catalog, group: str | None = None) -> U
     near = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.5)
     if not near:  # the path before the name is missing, or a part of the name
         near = [known for known in names if name and name.lower() in known.lower()][:3]
+    if fault := catalog.fault_of(name):
+        detail = f"the function {name!r} cannot be used, as its file has faults: {fault}"
+        return UnknownFunction(detail, extra={"suggestions": near})
     hint = f"; did you mean {' or '.join(f'{n!r}' for n in near)}?" if near else ""
     return UnknownFunction(f"there is no function {name!r}{hint}", extra={"suggestions": near})

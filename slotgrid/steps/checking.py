@@ -30,12 +30,15 @@ class Catalog(Protocol):
         """The schema of the parameters, or None for a name that there is not."""
 
 
-def check(file: StepsFile, catalog: Catalog) -> list[Fault]:
+def check(
+    file: StepsFile, catalog: Catalog, other_words: Mapping[str, str] | None = None
+) -> list[Fault]:
     """The faults of a file, in its order; empty if the catalog can run it.
 
     Constant parameters are validated by their schemas here, those with templates when they run.
+    `other_words` are words that others use for names of the catalog.
     """
-    return faults_of(file.document, _Checker(file, catalog).faults())
+    return faults_of(file.document, _Checker(file, catalog, other_words or {}).faults())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class _Checker:
 
     file: StepsFile
     catalog: Catalog
+    other_words: Mapping[str, str]
     by_name: dict[str, Step] = field(default_factory=dict)
     """All steps of the file."""
     variables: frozenset[str] = frozenset()
@@ -145,10 +149,20 @@ class _Checker:
         name = step.action or step.function or ""
         schema = self.catalog.schema(name)
         if schema is None:
-            near = nearest(name, self.catalog.names())
+            near = self._like(name)
             yield Violation(f"{step.at}/{word}", f'there is no {word} "{name}"{near}')
             return
         yield from parameter_faults(step, schema)
+
+    def _like(self, name: str) -> str:
+        """The hint for an unknown action or function: the usual word, or those most like it."""
+        if usual := self.other_words.get(name.lower()):
+            return f"; did you mean {usual}?"
+        names = self.catalog.names()
+        if near := nearest(name, names):
+            return near
+        parts = [known for known in names if name.lower() in known][:3]
+        return f"; did you mean {' or '.join(parts)}?" if parts else ""
 
     def _condition(self, condition: Condition, at: str, readable: _Readable) -> Iterator[Violation]:
         for expression in condition.expressions:
@@ -214,7 +228,8 @@ class _Checker:
             return f'there is no step "{name}"{nearest(name, self.by_name)}'
         if len(path) > 2 and path[2] not in STEP_FIELDS:
             fields = ", ".join(STEP_FIELDS)
-            return f'a step has no "{path[2]}", but {fields}; did you mean "{name}.output...."?'
+            meant = f"steps.{name}.output.{path[2]}"
+            return f'a step has no "{path[2]}", but {fields}; did you mean "{meant}"?'
         return ""
 
     def _out_of_reach(self, name: str) -> str:

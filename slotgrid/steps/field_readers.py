@@ -224,6 +224,8 @@ def read_input(value: object) -> Schema:
 def read_output(value: object) -> Schema:
     """The schema of `output`: JSON Schema, or the name of a type."""
     if isinstance(value, str):
+        if "{{" in value:
+            raise Wrong.because("is the schema of the result; the result itself is `return`")
         name = one_of(*TYPES)(value)
         value = {} if name == "any" else {"type": name}
     if not isinstance(value, dict):

@@ -14,8 +14,12 @@ from slotgrid.steps.filter_arguments import (
     in_order,
     items_of,
     number_of,
+    whole_of,
 )
 from slotgrid.steps.values import as_text, checked_number, kind_of
+
+FLATTENED_MOST = 10
+"""Levels of lists that `flatten` takes away."""
 
 
 def attributes_of(items: list[Any], attribute: Any, default: Any = NOTHING) -> list[Any]:
@@ -149,8 +153,19 @@ def _unique(
     return list(kept.values())
 
 
+def _flatten(budget: Budget, value: Any, levels: Any = 1) -> list[Any]:
+    items = items_of(budget, value)
+    if not 1 <= whole_of(levels) <= FLATTENED_MOST:
+        raise TemplateFault(f"`levels` must be 1 to {FLATTENED_MOST}")
+    for _ in range(levels):
+        budget.items(sum(len(item) if isinstance(item, list) else 1 for item in items))
+        items = [part for item in items for part in (item if isinstance(item, list) else [item])]
+    return items
+
+
 LIST_FILTERS: Mapping[str, Filter] = {
     "first": _first,
+    "flatten": _flatten,
     "items": _items,
     "join": _join,
     "last": _last,

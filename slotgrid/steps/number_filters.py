@@ -56,8 +56,16 @@ def _round(budget: Budget, value: Any, precision: Any = 0, method: Any = "common
     return checked_number((math.ceil if method == "ceil" else math.floor)(number * factor) / factor)
 
 
+def _fixed(budget: Budget, value: Any, digits: Any = 2) -> str:
+    number = number_of(value)
+    if not 0 <= whole_of(digits) <= _PRECISION_MOST:
+        raise TemplateFault(f"`digits` must be 0 to {_PRECISION_MOST}")
+    return f"{number:.{digits}f}"
+
+
 NUMBER_FILTERS: Mapping[str, Filter] = {
     "abs": _abs,
+    "fixed": _fixed,
     "float": _float,
     "int": _int,
     "round": _round,

@@ -1,6 +1,7 @@
 """Checks the parameters of a step by their schema, as far as they are known before it runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from slotgrid.core.errors import Violation, pointer
@@ -9,6 +10,8 @@ from slotgrid.steps.faults import nearest
 from slotgrid.steps.model import Step
 from slotgrid.steps.templates import compile_template
 
+LISTED_MOST = 20
+"""Parameters that a message names."""
 _BY_NAME = ("is a required property", "Additional properties are not allowed")
 """Parts of messages about names, which do not depend on values that templates give."""
 
@@ -21,7 +24,7 @@ def parameter_faults(step: Step, schema: Schema) -> Iterator[Violation]:
     if schema.document.get("additionalProperties") is False:
         for name in given:
             if name not in known:
-                near = nearest(name, known)
+                near = nearest(name, known) or _all_of(step, known)
                 yield Violation(at + pointer([name]), f'unknown parameter "{name}"{near}')
     for name in schema.document.get("required", ()):
         if name not in given:
@@ -33,6 +36,12 @@ def parameter_faults(step: Step, schema: Schema) -> Iterator[Violation]:
             continue  # reported above, with the nearest right word
         if by_name or compile_template(value).is_constant:
             yield Violation(at + violation.pointer, violation.message + _hint(value))
+
+
+def _all_of(step: Step, known: Mapping[str, Any]) -> str:
+    """The parameters that there are, where none is like the one that was given."""
+    names = ", ".join(islice(known, LISTED_MOST)) + (", ..." if len(known) > LISTED_MOST else "")
+    return f"; {step.action or step.function} has {names or 'none'}"
 
 
 def _at(at: str, value: Any) -> Any:

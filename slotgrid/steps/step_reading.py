@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from slotgrid.core.errors import Violation
-from slotgrid.core.json_readers import Reader, Wrong, kind_of, read_fields, read_text
+from slotgrid.core.json_readers import (
+    UNKNOWN_FIELD,
+    Reader,
+    Wrong,
+    kind_of,
+    read_fields,
+    read_text,
+)
 from slotgrid.steps.field_readers import (
     DAY_S,
     between,
@@ -27,6 +34,15 @@ _NAMES: Mapping[Kind, re.Pattern[str]] = {
     "recipe": re.compile(r"[a-z][a-z0-9_]{0,63}"),
     "flow": re.compile(r"[a-z][a-z0-9_-]{0,63}"),
 }
+_WORK = "the step's work is named by `action`, as in {action: goto, with: {url: ...}}"
+_OTHER_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("if", "condition"), "a condition is `when`"),
+    **dict.fromkeys(("loop", "each", "items", "with_items"), "a loop is `for_each`"),
+    **dict.fromkeys(("while", "until"), "`while` and `until` are given under `repeat`"),
+    **dict.fromkeys(("id", "as", "register", "title"), "`name` names the step and its output"),
+    **dict.fromkeys(("catch", "try", "on_failure"), "see `continue_on_error` and `retry`"),
+}
+"""Words of other tools for fields of a step, and ours."""
 _NO_WORDS = re.compile(r"[^a-z0-9]+")
 
 _SHARED: Mapping[str, Reader] = {
@@ -105,6 +121,7 @@ class StepReader:
             self._fault(at, f"expected a step, an object with `name`, got {kind_of(value)}")
             return None
         fields, faults = read_fields(value, _READERS[self._kind])
+        faults = [_with_hint(fault, value) for fault in faults]
         faults += self._faults(value, may_lack=bool(faults))
         self.faults += [Violation(at + fault.pointer, fault.message) for fault in faults]
         nested = fields.pop("steps", None)
@@ -187,6 +204,18 @@ class StepReader:
 
     def _fault(self, at: str, message: str) -> None:
         self.faults.append(Violation(at, message))
+
+
+def _with_hint(fault: Violation, step: Mapping[str, Any]) -> Violation:
+    """The fault; of an unknown field with what was meant, by the word of another tool."""
+    if not fault.message.startswith(UNKNOWN_FIELD):
+        return fault
+    hint = _OTHER_WORDS.get(fault.pointer[1:])
+    if hint is None and fault.message != UNKNOWN_FIELD:
+        return fault
+    if hint is None and step.keys() & {"action", "function", "steps"}:
+        hint = "parameters are given under `with`"
+    return Violation(fault.pointer, f"{UNKNOWN_FIELD}; {hint or _WORK}")
 
 
 def _as_read(name: str) -> str:

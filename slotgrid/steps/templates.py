@@ -165,6 +165,8 @@ class _Faults:
             raise TemplateFault(f"{_named(self._text)}: {error.message}") from error
         if isinstance(error, TemplateSyntaxError):
             message = (error.message or "").replace("print statement", "template")
+            if message.startswith("unexpected end of template"):
+                message = "it ends too early; is `}}`, a bracket or a quote missing?"
             raise TemplateFault(f"{_named(self._text)}: {message}") from error
         if isinstance(error, RecursionError):
             raise TemplateFault(f"{_named(self._text)}: is nested too deeply") from error

@@ -1,5 +1,6 @@
 """Filters of texts."""
 
+import html
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -71,6 +72,12 @@ def _urlencode(budget: Budget, value: Any) -> str:
     return str(jinja.do_urlencode(text))
 
 
+def _escape(budget: Budget, value: Any) -> str:
+    text = as_text(value, budget)
+    budget.text(len(text) * 16)  # each character may become six
+    return html.escape(text)
+
+
 def _replace(budget: Budget, value: Any, old: Any, new: Any, count: Any = -1) -> str:
     text, old, new = text_of(value), text_of(old), as_text(new, budget)
     budget.text(len(text) * 4 + CALL // 4)
@@ -117,6 +124,7 @@ def _from_json(budget: Budget, value: Any) -> Any:
 
 TEXT_FILTERS: Mapping[str, Filter] = {
     "capitalize": _of_text(str.capitalize),
+    "escape": _escape,
     "from_json": _from_json,
     "lower": _of_text(str.lower),
     "replace": _replace,

@@ -31,6 +31,8 @@ from worker.recipes.step_output import shown_output
 NO_TEXT = "is not of type 'string'"
 PASSED_ON = (BrowserUnavailable, OutputInvalid, InputRefused)
 """Errors that mean the same wherever they happen."""
+NOT_RETRIED = (*PASSED_ON, TemplateFault, ParametersInvalid)
+"""Errors that a step's next attempt would meet again: what its templates read has not changed."""
 
 
 class Engine:
@@ -146,7 +148,7 @@ class Engine:
         while retry is not None and attempt < retry.attempts:
             try:
                 return await self._once(step, scope, context, rendered)
-            except PASSED_ON:
+            except NOT_RETRIED:
                 raise
             except Exception as error:
                 if context.browser_lost:

@@ -16,6 +16,7 @@ from worker.actions.catalog import actions
 from worker.actions.errors import ActionFailed
 from worker.actions.function_files import FunctionFiles
 from worker.recipes.function import RecipeFunction, browser_options
+from worker.recipes.other_words import OTHER_WORDS
 from worker.registry.definitions import FileContents, FileFault
 from worker.registry.loader import LoaderSettings, ReadFile, function_name
 from worker.registry.sources import Snapshot
@@ -62,7 +63,7 @@ class RecipeLoader:
             raise FileFault(_in_words(cause.faults)) from cause
         function = None
         if recipe.kind == "recipe":
-            if faults := check(recipe, ActionCatalog()):
+            if faults := check(recipe, ActionCatalog(), OTHER_WORDS):
                 raise FileFault(_in_words(faults))
             function = self._function(snapshot, path, recipe)
         return FileContents(

@@ -75,6 +75,13 @@ class Registry:
         """All functions, by name."""
         return [found.spec for found in self._assembly.functions.values()]
 
+    def fault_of(self, name: str) -> str:
+        """Why the file of that function is not usable; empty if there is no such file."""
+        for broken in self._assembly.broken:
+            if broken.path.rpartition(".")[0] == name:
+                return broken.error
+        return ""
+
     def runnable(self, name: str) -> Runnable | None:
         """The function of that name, ready to run; keep the reference while it runs."""
         return self._assembly.functions.get(name)

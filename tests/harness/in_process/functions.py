@@ -68,6 +68,9 @@ class ListedCatalog:
     def specs(self) -> Sequence[FunctionSpec]:
         return [self._offered[name].spec for name in sorted(self._offered)]
 
+    def fault_of(self, name: str) -> str:
+        return ""
+
     def body(self, name: str) -> Body:
         return self._offered[name].body
 

@@ -70,6 +70,9 @@ class FakeCatalog:
     def specs(self) -> Sequence[FunctionSpec]:
         return list(self._specs.values())
 
+    def fault_of(self, name: str) -> str:
+        return ""
+
     def put(self, spec: FunctionSpec) -> None:
         self._specs[spec.name] = spec
 

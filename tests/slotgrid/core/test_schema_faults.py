@@ -246,3 +246,11 @@ def test_of_alternatives_the_only_one_for_the_values_type_is_explained() -> None
     assert told(either, "ab") == [("", "'ab' is not valid under exactly one of the given schemas")]
     twice = {"oneOf": [{"type": "null"}, {"type": "string"}], "minLength": 2}
     assert told(twice, "a") == [("", "'a' is too short (minimum 2)")]
+
+
+def test_the_choices_of_an_enum_are_listed_up_to_a_bound() -> None:
+    choices = [f"choice {number}" for number in range(31)]
+    (few,) = Schema({"enum": choices[:30]}).violations("x")
+    (many,) = Schema({"enum": choices}).violations("x")
+    assert "'choice 29'" in few.message
+    assert many.message.endswith("'choice 4', …]")

@@ -45,7 +45,7 @@ ACTIONS = Actions()
 
 def faults(text: str) -> list[tuple[int, str, str]]:
     file = read_steps(textwrap.dedent(text).encode())
-    return [(one.line, one.pointer, one.message) for one in check(file, ACTIONS)]
+    return [(one.line, one.pointer, one.message) for one in check(file, ACTIONS, {"open": "goto"})]
 
 
 def template_faults(template: str, *, more: str = "") -> list[str]:
@@ -127,6 +127,9 @@ def test_an_open_input_may_have_more_members() -> None:
 @pytest.mark.parametrize(
     ("step", "at", "fault"),
     [
+        ("{action: ex}", "/action", 'there is no action "ex"; did you mean extract?'),
+        ("{action: open}", "/action", 'there is no action "open"; did you mean goto?'),
+        ("{action: reload, with: {x: 1}}", "/with/x", 'unknown parameter "x"; reload has none'),
         ("{action: gto}", "/action", 'there is no action "gto"; did you mean "goto"?'),
         ("{action: goto}", "", 'the parameter "url" is missing'),
         ("{action: goto, with: {timeout_s: 1}}", "/with", 'the parameter "url" is missing'),

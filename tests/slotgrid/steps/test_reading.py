@@ -172,7 +172,10 @@ def test_names_that_are_given_are_not_given_again() -> None:
         ("{steps: []}", "/steps: expected a list of steps, got an empty one"),
         ("{steps: {}}", "/steps: expected a list of steps, got an object"),
         ("{steps: [{action: a}], with: {}}", "/with: is for a step with `action`"),
-        ("{steps: [{action: a, x: 1}]}", "/steps/0/x: unknown field"),
+        ("{steps: [{action: a, x: 1}]}", "/steps/0/x: unknown field; parameters are given under"),
+        ("{action: a, if: input.n}", "/if: unknown field; a condition is `when`"),
+        ("{action: a, while: input.n}", "/while: unknown field; `while` and `until` are given un"),
+        ("{goto: a}", "/goto: unknown field; the step's work is named by `action`"),
     ],
 )
 def test_a_fault_of_a_step_has_its_place(step: str, fault: str) -> None:

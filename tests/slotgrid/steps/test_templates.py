@@ -181,7 +181,7 @@ def test_only_expressions_on_json_work(text: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{{ input.q", "unexpected end of template"),
+        ("{{ input.q", "it ends too early"),
         ("{{ }}", "Expected an expression"),
         ("{{ a b }}", "expected token 'end of template', got 'b'"),
         ("{{ 'a' if input.n }}", "needs an `else`"),
@@ -254,6 +254,10 @@ def test_a_long_value_is_not_shown() -> None:
         ("{{ 'aXbX'|replace('X', 1) }}", "a1b1"),
         ("{{ 'aXbX'|replace('X', '-', 1) }}", "a-bX"),
         ("{{ ' Ab c '|trim|title }}", "Ab C"),
+        ("{{ '<a href=\"x\">' | escape }}", "&lt;a href=&quot;x&quot;&gt;"),
+        ("{{ 7 | fixed }} {{ 2.345 | fixed(1) }} {{ 7.5 | fixed(0) }}", "7.00 2.3 8"),
+        ("{{ [[1, [2]], 3, []] | flatten }}", [1, [2], 3]),
+        ("{{ [[1, [2]], 3] | flatten(2) }}", [1, 2, 3]),
         ("{{ 'one two three'|truncate(10, leeway=0) }}", "one..."),
         ("{{ {'b': 1, 'a': 2}|items|list }}", [["b", 1], ["a", 2]]),
         ("{{ 'abc'|reverse }}", "cba"),

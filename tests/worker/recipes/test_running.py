@@ -244,6 +244,44 @@ async def test_a_step_is_tried_again(kitchen: Kitchen) -> None:
     assert await kitchen.cook(text) == 3
 
 
+async def test_a_template_that_cannot_be_filled_is_not_tried_again(kitchen: Kitchen) -> None:
+    problem = await kitchen.failure(
+        """
+        input: {rows: array, n: any}
+        steps:
+          - name: first
+            action: log
+            with: {line: "{{ input.rows[0] }}"}
+            retry: {attempts: 10, delay_s: 3600}
+        """,
+        rows=[],
+        n=1,
+    )
+    assert "step first (log, line 4): " in problem["detail"]
+    problem = await kitchen.failure(
+        """
+        input: {n: any}
+        steps:
+          - {action: sleep, with: {seconds: "{{ input.n }}"}, retry: {attempts: 10, delay_s: 3600}}
+        """,
+        n="long",
+    )
+    expected = "step sleep (sleep, line 4): with/seconds: 'long' is not of type 'number'"
+    assert problem["detail"].endswith(expected), problem["detail"]
+
+
+async def test_a_call_of_a_broken_recipe_says_what_is_wrong_with_its_file(
+    kitchen: Kitchen,
+) -> None:
+    path = kitchen.worker.folder.path / "unfinished.yaml"
+    path.write_text("steps:\n  - {action: open}\n")
+    await kitchen.worker.reload()
+    problem = await kitchen.worker.problem("unfinished", 404)
+    path.unlink()
+    expected = 'faults: line 2: /steps/0/action: there is no action "open"; did you mean goto?'
+    assert problem["detail"].endswith(expected), problem["detail"]
+
+
 async def test_an_error_that_is_allowed_is_seen_by_later_steps(kitchen: Kitchen) -> None:
     result = await kitchen.cook(
         """

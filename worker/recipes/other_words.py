@@ -1,0 +1,37 @@
+"""Words for actions that people know from other tools, with ours: for messages."""
+
+from collections.abc import Mapping
+
+OTHER_WORDS: Mapping[str, str] = {
+    "assert": "fail, with a condition under `when`",
+    "capture": "screenshot or capture_start",
+    "enter": "fill, or press with the key Enter",
+    "eval": "evaluate",
+    "execute": "evaluate",
+    "exit": "return",
+    "fetch": "http_request",
+    "get": "get_text, extract or http_request",
+    "if": "a step with the key `when`",
+    "input": "fill or type",
+    "javascript": "evaluate",
+    "js": "evaluate",
+    "key": "press",
+    "loop": "a step with `for_each` or `repeat`, and nested `steps`",
+    "navigate": "goto",
+    "open": "goto",
+    "post": "http_request with the method POST",
+    "print": "log or pdf",
+    "read": "get_text or extract",
+    "request": "http_request",
+    "run": "call or evaluate",
+    "save": "save_html, pdf or screenshot",
+    "scrape": "extract",
+    "script": "evaluate",
+    "stop": "return",
+    "submit": "click, or press with the key Enter",
+    "tap": "click",
+    "throw": "fail",
+    "visit": "goto",
+    "wait": "wait_for_selector, wait_for_text or sleep",
+    "write": "fill or type",
+}
