@@ -67,7 +67,9 @@ class HtmlDocument:
 
     async def _beside(self, route: Route) -> None:
         name = unquote(urlsplit(route.request.url).path).lstrip("/")
-        if self._folder is None or route.request.resource_type not in PARTS:
+        # Escaped dots (`..%2f`) are no step up for browsers, but would be one for the disk.
+        leaves = ".." in PurePosixPath(name).parts
+        if self._folder is None or leaves or route.request.resource_type not in PARTS:
             self._miss(name)
             await route.abort("blockedbyclient")
             return

@@ -95,18 +95,20 @@ async def test_a_file_loads_what_is_beside_it_and_nothing_else(world: World) -> 
     (folder / "img" / "dot.png").write_bytes(PIXEL)
     (folder / "style.css").write_text("p { font-size: 30pt } p::after { content: ' Schluß' }")
     (world.worker.folder.path / "_secret.json").write_text('{"a": 1}')
+    (folder / "data.json").write_text("fetched")
     (folder / "letter.html").write_text(
         "<link rel=stylesheet href=style.css><p>Größe: <b id=b></b><img src='img/dot.png'>"
         "<script>b.textContent = document.cookie + location.hostname;"
-        "fetch('../_secret.json').then(r => r.text()).then(t => { b.textContent = t })</script>"
-        f"<img src='{world.site.at('/images/1.svg')}'><img src=/../_secret.json>"
+        "fetch('data.json').then(r => r.text()).then(t => { b.textContent = t })</script>"
+        f"<img src='{world.site.at('/images/1.svg')}'><img src=..%2f_secret.json>"
     )
     hits = world.site.hits["/images/1.svg"]
     (saved,) = await world.commands(("html_to_pdf", {"file": "/_papers/letter.html"}))
     (text,) = text_of(await file_of(world, saved))
     assert "Größe: document.slotgrid.invalid" in text
     assert "Schluß" in text
-    assert sorted(saved["missing"]) == ["_secret.json", world.site.at("/images/1.svg")]
+    away = world.site.at("/images/1.svg")
+    assert sorted(saved["missing"]) == ["../_secret.json", "data.json", away]
     assert world.site.hits["/images/1.svg"] == hits
     await world.commands(("html_to_pdf", {"file": "/_papers/letter.html", "network": True}))
     assert world.site.hits["/images/1.svg"] == hits + 1
