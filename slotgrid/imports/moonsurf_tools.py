@@ -284,7 +284,7 @@ TOOLS: Mapping[str, Mapping[str, Counterpart]] = {
             parameters={
                 "latitude": Parameter("latitude"),
                 "longitude": Parameter("longitude"),
-                "accuracy": Parameter("accuracy"),
+                "accuracy": Parameter("accuracy_m"),
             },
         ),
         "timezone": Counterpart(
@@ -299,7 +299,7 @@ TOOLS: Mapping[str, Mapping[str, Counterpart]] = {
                 "preset": Parameter("preset"),
                 "downloadThroughput": Parameter("download_bytes_per_s"),
                 "uploadThroughput": Parameter("upload_bytes_per_s"),
-                "latency": Parameter("latency_s", "ms_to_s"),
+                "latency": Parameter("latency_ms"),
             },
         ),
     },
@@ -307,8 +307,8 @@ TOOLS: Mapping[str, Mapping[str, Counterpart]] = {
         "dialog": Counterpart(
             ("dialogs",),
             parameters={
-                "dialogAction": Parameter("do"),
-                "promptText": Parameter("text"),
+                "dialogAction": Parameter("answer"),
+                "promptText": Parameter("prompt_text"),
             },
         ),
         "console": Counterpart(

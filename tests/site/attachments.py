@@ -80,10 +80,29 @@ async def sent(request: web.Request) -> web.StreamResponse:
     return await WAYS[request.match_info["how"]](request)
 
 
+async def each(_request: web.Request) -> web.Response:
+    """A page with links to files of every kind, of which one does not exist."""
+    links = (
+        '<a class="file" href="/sent/whole?name=Report.pdf">A report</a>'
+        '<a class="file" href="/sent/whole?name=Report.pdf" target="_blank">The same</a>'
+        '<a class="file" href="/nowhere">Nothing</a>'
+        '<a class="file" href="/catalogue" download="page.html">A page</a>'
+        '<a class="file" href="data:text/plain,hello" download="hello.txt">Data</a>'
+        '<a class="file" id="blob" download="blob.txt">A blob</a>'
+        "<script>document.getElementById('blob').href ="
+        " URL.createObjectURL(new Blob(['blobby']))</script>"
+    )
+    return answer("Files", links)
+
+
 async def sending(request: web.Request) -> web.Response:
     """A page with a link to that file."""
     path = escape(f"/sent/{request.match_info['how']}?{request.query_string}")
     return answer("Sending", f'<a href="{path}">The file</a>')
 
 
-ROUTES = (web.get("/sent/{how}", sent), web.get("/sending/{how}", sending))
+ROUTES = (
+    web.get("/sent/{how}", sent),
+    web.get("/sending/each", each),
+    web.get("/sending/{how}", sending),
+)

@@ -11,6 +11,7 @@ from playwright.async_api import CDPSession, Error, Page
 from slotgrid.core.await_completion import await_completion
 from slotgrid.function import Context
 from worker.actions.errors import StepTimeout, TabClosed
+from worker.actions.seen_downloads import SeenDownloads
 from worker.pages.browser_options import BrowserOptions
 from worker.pages.context_page import open_context_page
 
@@ -30,6 +31,8 @@ class BrowserSession:
     def __init__(self) -> None:
         self.browser: BrowserOptions | None = None
         """Options of the browser context; they count when the first tab opens."""
+        self.preparations: list[Callable[[Page], Awaitable[None]]] = []
+        """Called with a tab that is new, or has lost what is emulated by a picture."""
         self._current: Page | None = None
         self._parts: dict[type, Any] = {}
         self._sessions: dict[Page, CDPSession] = {}
@@ -39,12 +42,20 @@ class BrowserSession:
         """The current tab: the first one, or the one that `switch` named; see `ActionContext`."""
         if self._current is None:
             self._current = await open_context_page(context, url, self.browser)
+            downloads = self.part(SeenDownloads)
+            downloads.watch(context.browser_context)
+            self.at_end("the list of downloads", downloads.stop)
         if self._current.is_closed():
             others = [page for page in context.browser_context.pages if not page.is_closed()]
             if not others:
                 raise TabClosed("the tab was closed, and no other is open; use new_tab")
             self._current = others[-1]
         return self._current
+
+    async def prepare(self, page: Page) -> None:
+        """Give the tab what the task emulates."""
+        for give in self.preparations:
+            await give(page)
 
     @property
     def has_page(self) -> bool:

@@ -110,6 +110,7 @@ async def screenshot(
     with in_words(f"the picture of {visit.page.url}"):
         look = Look(format, quality, animations, omit_background)
         picture = await read(visit, taken)
+    await action.session.prepare(visit.page)
     saved = await save_file(action, path, f"screenshot.{format}", picture, inline=inline)
     return PictureFile(**asdict(saved), loaded=visit.loaded, pending=visit.pending)
 

@@ -238,9 +238,11 @@ async def _opened(action: ActionContext, url: str = "") -> Page:
     context = await _context(action, url)
     action.session.part(Tabs).open_pages(context)
     try:
-        return await context.new_page()
+        page = await context.new_page()
     except Error as cause:
         raise ActionFailed(f"no tab could be opened: {first_line(cause)}") from cause
+    await action.session.prepare(page)
+    return page
 
 
 async def _next(action: ActionContext, context: BrowserContext, closed: Page) -> Page:
