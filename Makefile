@@ -40,8 +40,9 @@ format: dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-docs: dev ## Run the examples of the shipped functions and write docs/functions/*.md and the README's list anew
+docs: dev ## Run the examples of the shipped functions and write docs/functions/*.md, docs/actions.md and the README's list anew
 	@$(BIN)/python -m tests.docs.function_pages
+	@$(BIN)/python -m tests.docs.action_page
 
 lock: dev ## Write the lock files anew from pyproject.toml (UPGRADE=--upgrade for the newest versions)
 	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev --group build -o requirements-dev.lock

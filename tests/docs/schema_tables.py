@@ -30,6 +30,16 @@ class SchemaTables:
         """What the object is, by its class."""
         return _text(self._document)
 
+    @property
+    def has_fields(self) -> bool:
+        """Whether it is an object with fields of its own."""
+        return bool(self._document.get("properties"))
+
+    @property
+    def kind(self) -> str:
+        """The type of what has no fields, such as a list."""
+        return self._kind(self._document)
+
     def fields(self) -> list[str]:
         """The table of the fields."""
         return self._table(self._document)
@@ -90,7 +100,7 @@ class SchemaTables:
         return f"({kind})" if " or " in kind else kind
 
     def _meaning(self, field: Json) -> str:
-        parts = [_text(field).rstrip(".")]
+        parts = [re.sub(r",? ?\.\.\.$", " and more", _text(field)).rstrip(".")]
         if field.get("writeOnly"):
             parts.append("Secret")
         if limits := "; ".join(self._limits(field, is_told=bool(parts[0]))):

@@ -138,7 +138,9 @@ async def read_file(
 @action
 async def write_files(
     action: ActionContext,
-    files: Annotated[list[NewFile], Meta(min_length=1, max_length=FILES_MOST)],
+    files: Annotated[
+        list[NewFile], Meta(min_length=1, max_length=FILES_MOST, description="The files")
+    ],
 ) -> WrittenFiles:
     """Save files as artifacts of the task: texts, bytes in base64, or values as JSON.
 

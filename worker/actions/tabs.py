@@ -23,10 +23,12 @@ CLOSE_S = 5.0
 FRONT_S = 2.0
 POLL_S = 0.05
 
-TabId = Annotated[str, Meta(pattern="^tab-[0-9]{1,9}$", description="Id of the tab")]
+TabId = Annotated[
+    Annotated[str, Meta(pattern="^tab-[0-9]{1,9}$")] | None, Meta(description="Id of the tab")
+]
 TabIndex = Annotated[
-    int,
-    Meta(ge=-10_000, le=10_000, description="Place in the list, from 0; -1 is the newest tab"),
+    Annotated[int, Meta(ge=-10_000, le=10_000)] | None,
+    Meta(description="Place in the list, from 0; -1 is the newest tab"),
 ]
 Part = Annotated[str, Meta(min_length=1, max_length=2000)]
 
@@ -114,8 +116,8 @@ async def new_tab(
 async def switch_tab(
     action: ActionContext,
     *,
-    id: TabId | None = None,  # noqa: A002  the word of `list_tabs`
-    index: TabIndex | None = None,
+    id: TabId = None,  # noqa: A002  the word of `list_tabs`
+    index: TabIndex = None,
     url: Annotated[Part | None, Meta(description="A part of the tab's address")] = None,
     title: Annotated[Part | None, Meta(description="A part of the tab's title")] = None,
     timeout_s: Annotated[
@@ -158,8 +160,8 @@ async def switch_tab(
 async def close_tab(
     action: ActionContext,
     *,
-    id: TabId | None = None,  # noqa: A002  the word of `list_tabs`
-    index: TabIndex | None = None,
+    id: TabId = None,  # noqa: A002  the word of `list_tabs`
+    index: TabIndex = None,
 ) -> TabList:
     """Close a tab, the current one unless another is named, and list the others.
 
@@ -198,7 +200,7 @@ async def close_tab(
 async def close_other_tabs(
     action: ActionContext,
     *,
-    id: TabId | None = None,  # noqa: A002  the word of `list_tabs`
+    id: TabId = None,  # noqa: A002  the word of `list_tabs`
 ) -> TabList:
     """Close all tabs but one, the current one unless another is named; it is current then.
 
