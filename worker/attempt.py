@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum, auto
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -33,11 +33,10 @@ from worker.pools.pools import Pools
 from worker.registry.registry import Registry
 from worker.registry.runnable import Runnable
 from worker.registry.services import Services
+from worker.shared_parts import SharedParts
 from worker.task_output import AttemptOutput
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 FAILURE_ARTIFACTS = 10
 """Of a task's limit of files and steps, the reserve for the files that the node saves after a
@@ -120,7 +119,7 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     _outputs_size: int = 0
     _counted: bool = False
     _allowed: frozenset[tuple[str, int]] = frozenset()
-    _shared: dict[Callable[[], Any], Any] | None = None
+    shared: SharedParts = msgspec.field(default_factory=SharedParts)
     _proxy: ContextProxy | None = None
     _output: AttemptOutput | None = None
 
@@ -277,15 +276,6 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
     def task_id(self) -> str:
         """The task's UUIDv7."""
         return self.task.id
-
-    def shared(self, kind: Callable[[], T]) -> T:
-        """The attempt's one object of that class, made at the first call."""
-        if self._shared is None:
-            self._shared = {}
-        if kind not in self._shared:
-            self._shared[kind] = kind()
-        found: T = self._shared[kind]
-        return found
 
     def allow_address(self, url: str) -> None:
         """Let the pages reach the host and port of `url`. Raises ValueError without them."""

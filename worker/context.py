@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 from playwright.async_api import BrowserContext, Page
@@ -19,11 +19,11 @@ from slotgrid.function import InputRefused
 from worker.attempt import RunningAttempt
 from worker.json_values import plain_json
 from worker.registry.runnable import Runnable
+from worker.shared_parts import P
 from worker.steps import StepScope, emit_step
 
 CALL_DEPTH = 10
 RESERVED_KINDS = frozenset({"done", "error", "missed", "chunk", "state", "step"})
-T = TypeVar("T")
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 
@@ -159,9 +159,9 @@ class RunContext(msgspec.Struct, eq=False):
             scope.set_output(result)
         return result
 
-    def shared(self, kind: Callable[[], T]) -> T:
+    def shared(self, kind: Callable[[], P]) -> P:
         """The attempt's one object of that class, which all of its functions share."""
-        return self._attempt.shared(kind)
+        return self._attempt.shared.get(kind)
 
     @property
     def has_secrets(self) -> bool:

@@ -178,8 +178,12 @@ async def _contained(attempt: RunningAttempt, filled: Any) -> Any:
     output = StepOutput(attempt, MAIN_STEP)
     # Never reset: the asyncio task has a context of its own.
     OUTPUT.set(output)
+    context = RunContext(attempt, attempt.runnable)
     try:
-        return await attempt.runnable.run(RunContext(attempt, attempt.runnable), filled)
+        try:
+            return await attempt.runnable.run(context, filled)
+        finally:
+            await attempt.shared.end(context)
     except (SystemExit, KeyboardInterrupt) as exit_:
         raise failures.Exited(f"it tried to end the process ({type(exit_).__name__})") from exit_
     finally:

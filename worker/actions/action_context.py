@@ -8,6 +8,7 @@ from playwright.async_api import Page
 from slotgrid.function import Context
 from worker.actions.browser_session import RESERVE_S, BrowserSession
 from worker.actions.function_files import FunctionFiles
+from worker.shared_parts import P
 
 T = TypeVar("T")
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 class StepContext(Context, Protocol):
     """The context of a step: that of a function, with what the functions of a task share."""
 
-    def shared(self, kind: Callable[[], T]) -> T:
+    def shared(self, kind: Callable[[], P]) -> P:
         """The task's one object of that class, made at the first call in this attempt."""
 
     @property

@@ -19,8 +19,9 @@ log = structlog.get_logger()
 
 RESERVE_S = 1.0
 """Seconds before the task's deadline at which a wait ends, with an error of its own."""
+DETACH_S = 1.0
 AT_END_S = 10.0
-"""Seconds for each thing that is saved at the end of a recipe or a list of commands."""
+"""Seconds for each thing that is saved at the end."""
 
 T = TypeVar("T")
 
@@ -84,14 +85,16 @@ class BrowserSession:
         return found
 
     def at_end(self, name: str, save: Callable[[], Awaitable[object]]) -> None:
-        """Call `save` when the outermost recipe or list of commands ends, also after a failure.
+        """Call `save` when the task's function ends, also after a failure.
 
         For what was started and not stopped, such as a trace. `name` is for the task's log.
         """
         self._at_end.append((name, save))
 
     async def end(self, context: Context) -> None:
-        """Save what was started and not stopped, the last first. Bounded in time.
+        """Save what was started and not stopped, the last first, and let go of the tabs.
+
+        Bounded in time.
 
         Goes on when it is cancelled, and raises CancelledError after it: a task that fails because
         its tab has crashed is cancelled a moment later. Raises nothing else.
@@ -107,6 +110,11 @@ class BrowserSession:
             except Exception as error:  # the page may be gone
                 with suppress(Exception):
                     await context.log(f"{name} was not saved: {error}", "stderr")
+        # A persistent pool keeps the tab: what a session overrides ends with the session.
+        for session in list(self._sessions.values()):
+            with suppress(Error, TimeoutError):
+                async with asyncio.timeout(DETACH_S):
+                    await session.detach()
 
     async def within(self, context: Context, seconds: float, work: Awaitable[T], *, what: str) -> T:
         """See `ActionContext.within`."""

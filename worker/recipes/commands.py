@@ -54,15 +54,12 @@ class CommandsFunction(Runnable):
             context.add_step(f"cmd_{number}", action=command["action"])
             for number, command in enumerate(commands)
         ]
-        results = []
-        try:
-            for number, (command, step) in enumerate(zip(commands, steps, strict=True)):
-                results.append(await self._run(context, step, command, number))
-        finally:
-            if context.is_outermost:
-                session = ActionContext(context, files=self.files, variables={}).session
-                await session.end(context)
-        return {"commands": results}
+        return {
+            "commands": [
+                await self._run(context, step, command, number)
+                for number, (command, step) in enumerate(zip(commands, steps, strict=True))
+            ]
+        }
 
     async def _run(
         self, context: RunContext, step: Step, command: Mapping[str, Any], number: int

@@ -180,9 +180,5 @@ class Engine:
             self.returned = returned
             return returned.value
 
-    async def end(self, context: RunContext) -> None:
-        """Save what actions have started and not stopped."""
-        await context.shared(BrowserSession).end(context)
-
     def _doing(self, scope: Scope, context: RunContext) -> ActionContext:
         return ActionContext(context, files=self._files, variables=scope.variables)

@@ -45,16 +45,12 @@ class RecipeFunction(Runnable):
         scope = Scope.of(given=filled, secrets=secrets, task=task)
         if recipe.browser and context.is_outermost:
             engine.use_browser(browser_options(self.browser.render(scope.values)))
-        try:
-            if recipe.setup is not None:
-                await context.status(f"setup: {recipe.setup}")
-                output = await context.call(recipe.setup)
-                scope.note("setup", status="completed", output=output)
-            engine.show(recipe.steps)
-            outputs = await engine.run(recipe.steps, scope, context)
-        finally:
-            if context.is_outermost:
-                await engine.end(context)
+        if recipe.setup is not None:
+            await context.status(f"setup: {recipe.setup}")
+            output = await context.call(recipe.setup)
+            scope.note("setup", status="completed", output=output)
+        engine.show(recipe.steps)
+        outputs = await engine.run(recipe.steps, scope, context)
         if engine.returned is not None:
             return engine.returned.value
         if recipe.result is None:

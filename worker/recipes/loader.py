@@ -79,9 +79,11 @@ class RecipeLoader:
     ) -> RecipeFunction:
         settings = self.settings
         pool = recipe.pool or "default"
-        if pool not in settings.pools:
-            known = ", ".join(sorted(settings.pools))
-            raise FileFault(f"pool `{pool}` is not one of this worker's: {known}")
+        try:
+            isolation = settings.isolation(pool, recipe.isolation)
+        except FileFault as fault:
+            named = "/isolation" if recipe.isolation is not None else "/pool"
+            raise FileFault(f"line {recipe.document.line(named)}: {fault}") from fault
         return RecipeFunction(
             spec=FunctionSpec(
                 name=function_name(path),
@@ -95,6 +97,8 @@ class RecipeLoader:
                 modes=recipe.modes or MODES,
                 timeout_s=recipe.timeout_s or settings.default_timeout_s,
                 pool=pool,
+                isolation=isolation,
+                stated_isolation=recipe.isolation,
                 retries=recipe.retries,
             ),
             secrets=settings.values_of(recipe.secrets),

@@ -15,5 +15,7 @@ async def shown_output(context: RunContext, step: Step, output: Any) -> Any:
     encoded = encode_json(output)
     if len(encoded) <= SHOWN_MOST:
         return output
+    if context.has_secrets:  # the record is redacted by itself, a file is not
+        encoded = encode_json(context.hide(output))
     artifact = await context.save(f"{step.name}.json", encoded, replace=False)
     return {"artifact": artifact.name, "url": artifact.url, "size": artifact.size}

@@ -114,3 +114,39 @@ async def test_a_failure_leaves_a_picture_and_what_was_started_is_saved(world: W
     names = {one["name"] for one in listed["artifacts"]}
     assert "failure.png" in names
     assert any(name.endswith(".gif") for name in names), names
+
+
+async def test_what_commands_started_ends_with_the_task_whoever_calls_them(world: World) -> None:
+    world.worker.folder.write(
+        "calls_commands.py",
+        """
+        @function(timeout_s=30)
+        async def calls_commands(context: Context, url: str) -> None:
+            commands = [
+                {"action": "goto", "with": {"url": url}},
+                {"action": "record_start"},
+                {"action": "sleep", "with": {"seconds": 0.3}},
+            ]
+            await context.call("commands", {"commands": commands})
+        """,
+    )
+    await world.worker.reload()
+    submitted = await world.worker.start("calls_commands", url=world.site.at("/catalogue"))
+    assert await submitted.result() is None
+    listed = await world.worker.get(f"/tasks/{submitted.task.id}/artifacts")
+    assert [one["content_type"] for one in listed["artifacts"]] == ["image/gif"]
+
+
+async def test_a_large_output_shows_no_secret_in_its_artifact(world: World) -> None:
+    _, task = await cook(
+        world,
+        "large_secret",
+        """
+        input: {key: {type: string, secret: true}}
+        steps: [{name: large, action: set, with: {text: "{{ 'x' * 70000 }}{{ input.key }}"}}]
+        return: done
+        """,
+        key="a-key-that-nobody-sees",
+    )
+    kept = await world.worker.artifact(task["id"], "large.json")
+    assert b"a-key-that-nobody-sees" not in kept
