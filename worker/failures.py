@@ -22,7 +22,7 @@ from slotgrid.function import InputRefused
 from slotgrid.steps.faults import TemplateFault
 from worker import tracebacks
 from worker.actions.errors import ActionFailed
-from worker.attempt import RunningAttempt
+from worker.attempt import KeepsTooMuch, RunningAttempt
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import Loss
 from worker.browser.errors import BrowserUnavailable, ContextOptionsRefused, is_crash
@@ -34,7 +34,14 @@ DETAIL_LIMIT = 500
 FAILURE_ARTIFACT_S = 3.0
 """Time limit for each file of `on_failure`: the response waits for it."""
 
-IN_PLAIN_WORDS = (ServiceError, RemoteError, InputRefused, ActionFailed, TemplateFault)
+IN_PLAIN_WORDS = (
+    ServiceError,
+    RemoteError,
+    InputRefused,
+    ActionFailed,
+    TemplateFault,
+    KeepsTooMuch,
+)
 """Errors whose text is a sentence for a caller, without the name of their class."""
 
 SIGNS_OF_LOSS = ("crashed", "net::ERR_ABORTED", "Unable to capture screenshot")

@@ -9,6 +9,7 @@ from typing import Any
 from slotgrid.core.errors import OutputInvalid, Violation
 from slotgrid.core.event_log import NotJson
 from slotgrid.core.schema import Schema
+from slotgrid.function import InputRefused
 from worker.actions.action_context import ActionContext
 from worker.actions.errors import ActionFailed
 from worker.json_values import plain_json
@@ -65,11 +66,24 @@ class Action:
         Raises ParametersInvalid, and whatever the action raises.
         """
         self.check(given)
-        returned = await self.function(context, **self.binding.bind(given))
+        try:
+            returned = await self.function(context, **self.binding.bind(given))
+        except InputRefused as refused:
+            raise self._refusal(refused) from refused
         try:
             return plain_json(returned)
         except NotJson as cause:
             raise OutputInvalid(f"{self.name} gave a value that is not JSON: {cause}") from cause
+
+    def _refusal(self, refused: InputRefused) -> ActionFailed:
+        """The error for what a function of `worker.pages` refuses, whose words are its own.
+
+        It may be no parameter, but an option of the browser, which recipe and pool set.
+        """
+        parameter, *_ = (refused.field or "").split("/")
+        if parameter in self.input.document.get("properties", {}):
+            return ParametersInvalid(self.name, [Violation(f"/{refused.field}", str(refused))])
+        return ActionFailed(f"{refused.field}: {refused}" if refused.field else str(refused))
 
 
 def action(function: Run) -> Run:

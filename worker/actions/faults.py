@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from playwright.async_api import Error
 from playwright.async_api import TimeoutError as PageTimeout
 
-from slotgrid.function import InputRefused
 from worker.actions.errors import ActionFailed, StepTimeout
 from worker.pages.elements import is_selector_fault
 from worker.pages.errors import (
@@ -54,8 +53,6 @@ def in_words(what: str) -> Iterator[None]:
         raise StepTimeout(f"{what} {obstacle(cause)}") from cause
     except SENTENCES as cause:
         raise ActionFailed(str(cause)) from cause
-    except InputRefused as cause:
-        raise ActionFailed(f"{cause.field}: {cause}") from cause
     except Error as cause:
         raise ActionFailed(f"{what} {_reason(cause)}") from cause
 

@@ -10,7 +10,6 @@ import msgspec
 
 from slotgrid.core.errors import OutputInvalid
 from slotgrid.core.task_parts import Step as TaskStep
-from slotgrid.function import InputRefused
 from slotgrid.steps.faults import TemplateFault
 from slotgrid.steps.model import Step
 from worker import failures
@@ -20,16 +19,17 @@ from worker.actions.browser_session import BrowserSession
 from worker.actions.errors import Returned
 from worker.actions.function_files import FunctionFiles
 from worker.actions.recorder import Recorder, RecordOptions
-from worker.browser.errors import BrowserUnavailable
 from worker.context import RunContext
 from worker.pages.browser_options import BrowserOptions
-from worker.recipes.errors import StepFailed
+from worker.recipes.errors import ENDS_ALL, StepFailed
+from worker.recipes.kept_outputs import KeptOutputs
 from worker.recipes.loops import Rounds, loops
 from worker.recipes.scope import Scope
 from worker.recipes.step_output import shown_output
+from worker.recipes.turns import Turns
 
 NO_TEXT = "is not of type 'string'"
-PASSED_ON = (BrowserUnavailable, OutputInvalid, InputRefused)
+PASSED_ON = (*ENDS_ALL, OutputInvalid)
 """Errors that mean the same wherever they happen."""
 NOT_RETRIED = (*PASSED_ON, TemplateFault, ParametersInvalid)
 """Errors that a step's next attempt would meet again: what its templates read has not changed."""
@@ -45,6 +45,8 @@ class Engine:
         self._actions = actions
         self._files = files
         self._shown: dict[int, TaskStep] = {}
+        self._turns = Turns()
+        self._kept = KeptOutputs()
         self.returned: Returned | None = None
         """What the action `return` gave; the steps after it do not run."""
 
@@ -74,6 +76,7 @@ class Engine:
 
     async def _step(self, step: Step, scope: Scope, context: RunContext) -> Any:
         """Run a step if its condition holds; its output, None if it was skipped or failed."""
+        await self._turns.pause()
         shown = self._shown.get(id(step))
         try:
             if step.when is not None and not step.when.holds(scope.values):
@@ -135,7 +138,7 @@ class Engine:
                 await context.status(str(step.status.render(scope.values)))
             if not loops(step):
                 return await self._retried(step, scope, context, rendered)
-            rounds = Rounds(step, scope, context)
+            rounds = Rounds(step, scope, context, self._kept)
             return await rounds.run(
                 lambda inner: self._retried(step, inner, context), lambda: self.returned is not None
             )
@@ -175,10 +178,13 @@ class Engine:
         assert step.action is not None
         given = step.given.render(scope.values) if rendered is None else rendered
         try:
-            return await self._actions[step.action].run(self._doing(scope, context), given)
+            output = await self._actions[step.action].run(self._doing(scope, context), given)
         except Returned as returned:
             self.returned = returned
             return returned.value
+        if loops(step) or id(step) not in self._shown:  # a round's, kept until the recipe ends
+            self._kept.add(step, output)
+        return output
 
     def _doing(self, scope: Scope, context: RunContext) -> ActionContext:
         return ActionContext(context, files=self._files, variables=scope.variables)

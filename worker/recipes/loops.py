@@ -9,7 +9,8 @@ from slotgrid.steps.model import ITEMS_MOST, Step
 from worker import failures
 from worker.actions.errors import ActionFailed
 from worker.context import RunContext
-from worker.recipes.errors import StepFailed
+from worker.recipes.errors import ENDS_ALL, StepFailed
+from worker.recipes.kept_outputs import KeptOutputs
 from worker.recipes.scope import Scope
 
 PROGRESS_EVERY_S = 1.0
@@ -23,10 +24,11 @@ def loops(step: Step) -> bool:
 class Rounds:
     """Runs the rounds of one step. A loop is one step of the task, with counts."""
 
-    def __init__(self, step: Step, scope: Scope, context: RunContext) -> None:
+    def __init__(self, step: Step, scope: Scope, context: RunContext, kept: KeptOutputs) -> None:
         self._step = step
         self._scope = scope
         self._context = context
+        self._kept = kept
         self._done = self._failed = 0
         self._last_error = ""
         self._told_at = time.monotonic()
@@ -102,8 +104,11 @@ class Rounds:
         scope: Scope | None = None,
     ) -> Any:
         self._done += 1
+        self._kept.add_round(self._step)
         try:
             return await work(scope or self._scope.round(item, index))
+        except ENDS_ALL:
+            raise
         except Exception as error:
             words = failures.in_words(error)
             if not self._step.continue_on_error or self._context.browser_lost:

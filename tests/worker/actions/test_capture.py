@@ -70,14 +70,28 @@ async def test_pdf(world: World) -> None:
     assert saved["content_type"] == "application/pdf"
 
 
-async def test_a_missing_element_and_a_bad_range_are_said_in_words(world: World) -> None:
+async def test_a_parameter_that_a_page_function_refuses_is_the_actions_own(world: World) -> None:
+    given = {"format": "jpeg", "omit_background": True}
+    listed = [{"action": "screenshot", "with": given}]
+    problem = await world.worker.problem("commands", 400, commands=listed)
+    assert problem["errors"][0]["pointer"] == "/input/commands/0/with/omit_background"
+    text = "steps:\n  - {action: screenshot, with: {format: jpeg, omit_background: true}}\n"
+    (world.worker.folder.path / "transparent.yaml").write_text(text)
+    await world.worker.reload()
+    problem = await world.worker.problem("transparent")
+    assert "step screenshot (screenshot, line 2): with/" in problem["detail"]
+    assert "omit_background: a JPEG cannot be transparent" in problem["detail"]
+
+
+async def test_a_bad_range_and_a_bad_selector_are_said_in_words(world: World) -> None:
     page = ("goto", {"url": world.site.at("/catalogue")})
     failure = await world.failure(page, ("pdf", {"pages": "99-"}))
     assert failure.endswith("(pdf): pages: the document ends before '99-' begins")
-    failure = await world.failure(page, ("screenshot", {"format": "jpeg", "omit_background": True}))
-    assert "a JPEG cannot be transparent" in failure
-    failure = await world.failure(page, ("screenshot", {"selector": "h1["}))
-    assert "'h1[' is not a valid selector" in failure
+    listed = [{"action": "screenshot", "with": {"selector": "h1["}}]
+    problem = await world.worker.problem("commands", 400, commands=listed)
+    (fault,) = problem["errors"]
+    assert fault["pointer"] == "/input/commands/0/with/selector"
+    assert "'h1[' is not a valid selector" in fault["message"]
 
 
 async def test_html_to_pdf(world: World) -> None:

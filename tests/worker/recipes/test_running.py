@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.harness.in_process.worker import RunningWorker, browserless_worker
+from worker.recipes import kept_outputs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -448,3 +449,46 @@ async def test_a_flow_is_listed_by_no_worker_and_is_no_error(kitchen: Kitchen) -
     await worker.reload()
     assert worker.worker.registry.runnable("nightly") is None
     assert not [one for one in worker.worker.registry.broken if "nightly" in one.path]
+
+
+async def test_loops_of_steps_that_wait_for_nothing_leave_the_worker_its_turns(
+    kitchen: Kitchen,
+) -> None:
+    problem = await kitchen.failure(
+        """
+        timeout_s: 0.3
+        input: {items: array}
+        steps:
+          - for_each: "{{ input.items }}"
+            name: outer
+            steps:
+              - for_each: "{{ input.items }}"
+                name: inner
+                steps:
+                  - {action: set, with: {a: 1}, when: "index > 1000000"}
+        """,
+        status=504,
+        items=list(range(1000)),
+    )
+    assert "ran longer than its 0.3 s" in problem["detail"]
+
+
+@pytest.mark.parametrize("extra", ["", ", continue_on_error: true"])
+async def test_what_loops_keep_is_bounded(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, extra: str
+) -> None:
+    monkeypatch.setattr(kept_outputs, "KEPT_MOST", 100_000)
+    problem = await kitchen.failure(
+        f"""
+        steps:
+          - name: outer
+            repeat: {{max: 1000}}
+            steps:
+              - {{action: set, with: {{text: "{"x" * 1000}"}}{extra}}}
+              - {{action: set, with: {{done: "{{{{ index }}}}"}}}}
+        """
+    )
+    assert (
+        "the outputs of all rounds of the loops take more than 100,000 bytes" in (problem["detail"])
+    )
+    assert "step set (line 6): " in problem["detail"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import re
 import sys
 import threading
@@ -16,6 +17,7 @@ from tests.worker.registry.registries import registry_of
 from worker.registry import assembly
 from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
+from worker.registry.sources import SOURCE_MOST
 
 
 async def broken_error(registry: Registry, path: str) -> str:
@@ -212,6 +214,22 @@ async def test_a_file_that_is_not_text_or_cannot_be_read_is_broken(
     # Until 3.11.3 Python says ValueError of a zero byte.
     assert re.search("SyntaxError|null bytes", await broken_error(registry, "binary.py"))
     assert "cannot be read" in await broken_error(registry, "nowhere.py")
+
+
+async def test_what_is_no_file_of_a_fair_size_is_broken_and_holds_up_nothing(
+    folder: Folder, registry: Registry
+) -> None:
+    folder.write_function("good.py", returned="7")
+    os.mkfifo(folder.path / "pipe.py")
+    (folder.path / "device.py").symlink_to("/dev/zero")
+    with (folder.path / "large.py").open("wb") as large:
+        large.truncate(SOURCE_MOST + 1)
+    async with asyncio.timeout(20):
+        assert "no regular file" in await broken_error(registry, "pipe.py")
+    errors = {broken.path: broken.error for broken in registry.broken}
+    assert errors["device.py"].endswith("cannot be read: it is no regular file")
+    assert errors["large.py"].endswith("it has more than 16,777,216 bytes")
+    assert await run(registry, "good") == 7
 
 
 @pytest.mark.parametrize("kind", ["tag", "service"])
