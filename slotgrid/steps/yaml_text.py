@@ -270,4 +270,6 @@ def _syntax_fault(error: yaml.YAMLError, data: bytes) -> YamlFault:
         message = f"a value that begins with `{text[mark.column : mark.column + 1]}` needs quotes"
     elif "{{" in text or (mark.line and "{{" in lines[mark.line - 1]):
         message = f"{message}; {_QUOTES_HINT}"
+    elif "mapping values are not allowed" in message:
+        message = f"{message}; a text with `: ` in it needs quotes"
     return YamlFault(f"not YAML: {message}", mark.line + 1)

@@ -1,7 +1,7 @@
 """Hot reload: which files are imported again and when, and what a broken file keeps."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -28,6 +28,19 @@ class _Tried:
     """Consecutive timeouts of the file's import."""
     again_at: float = 0.0
     """The earliest retry (monotonic) after such a timeout: each try delays all other changes."""
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A file that is to be read, and how often its import took too long."""
+
+    path: PurePosixPath
+    revision: str
+    timeouts: int
+    last_good: FileContents | None
+
+
+_Outcome = FileContents | FileFault | None
 
 
 class HotReload:
@@ -72,7 +85,7 @@ class HotReload:
     ) -> dict[str, _Tried]:
         """Read changed files. Retry broken ones, as the cause may be outside the folder."""
         tried: dict[str, _Tried] = {}
-        readers: dict[str, ReadFile] = {}
+        due: dict[str, list[_Due]] = {}
         for path in snapshot.function_files():
             before = self._tried.get(str(path))
             revision = snapshot.revision(path)
@@ -80,36 +93,61 @@ class HotReload:
             if before is not None and same and _needs_no_retry(before):
                 tried[str(path)] = before
                 continue
-            if path.suffix not in readers:
-                readers[path.suffix] = self._loaders[path.suffix].reader(snapshot)
             timeouts = before.timeouts if before is not None and same else 0
-            tried[str(path)] = await self._try_file(
-                readers[path.suffix], path, revision, timeouts, in_use.get(str(path))
-            )
+            last_good = in_use.get(str(path))
+            due.setdefault(path.suffix, []).append(_Due(path, revision, timeouts, last_good))
+        for suffix, files in due.items():
+            loader = self._loaders[suffix]
+            read = loader.reader(snapshot)
+            for batch in _batches(files, snapshot, loader.bytes_at_once):
+                for one, outcome in zip(batch, await self._read(read, batch), strict=True):
+                    tried[str(one.path)] = self._tried_now(one, outcome)
         return tried
 
-    async def _try_file(
-        self,
-        read: ReadFile,
-        path: PurePosixPath,
-        revision: str,
-        timeouts: int,
-        last_good: FileContents | None,
-    ) -> _Tried:
+    async def _read(self, read: ReadFile, files: Sequence[_Due]) -> list[_Outcome]:
+        """What each file defines, or its fault; None for all if they took too long."""
         try:
-            contents: FileContents = await in_thread(
-                lambda: _sendable(read(path)),
+            return await in_thread(
+                lambda: [_contents_or_fault(read, one.path) for one in files],
                 timeout_s=self._import_timeout_s,
-                name=f"functions-import-{path}",
+                name=f"functions-import-{files[0].path}",
             )
-        except FileFault as fault:
-            return _Tried(revision, LoadedFile(None, str(fault), last_good))
         except TimeoutError:
-            error = f"its import takes longer than {self._import_timeout_s:g} s"
-            timeouts += 1
-            again_at = time.monotonic() + self._retry_import.full_s(timeouts)
-            return _Tried(revision, LoadedFile(None, error, last_good), timeouts, again_at)
-        return _Tried(revision, LoadedFile(contents, last_good=last_good))
+            return [None] * len(files)
+
+    def _tried_now(self, file: _Due, outcome: _Outcome) -> _Tried:
+        if isinstance(outcome, FileContents):
+            return _Tried(file.revision, LoadedFile(outcome, last_good=file.last_good))
+        if outcome is not None:
+            return _Tried(file.revision, LoadedFile(None, str(outcome), file.last_good))
+        offer = LoadedFile(
+            None, f"its import takes longer than {self._import_timeout_s:g} s", file.last_good
+        )
+        timeouts = file.timeouts + 1
+        again_at = time.monotonic() + self._retry_import.full_s(timeouts)
+        return _Tried(file.revision, offer, timeouts, again_at)
+
+
+def _batches(files: Sequence[_Due], snapshot: Snapshot, most: int) -> Iterator[list[_Due]]:
+    """The files in groups of at most so many bytes, or of one file."""
+    batch: list[_Due] = []
+    size = 0
+    for file in files:
+        file_size = len(snapshot.sources[file.path].data or b"")
+        if batch and size + file_size > most:
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file_size
+    if batch:
+        yield batch
+
+
+def _contents_or_fault(read: ReadFile, path: PurePosixPath) -> FileContents | FileFault:
+    try:
+        return _sendable(read(path))
+    except FileFault as fault:
+        return fault
 
 
 def _sendable(contents: FileContents) -> FileContents:

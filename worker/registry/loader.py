@@ -64,6 +64,13 @@ class LoaderSettings:
 class Loader(Protocol):
     """Loads the files of one suffix. What a file defines, and of which kind, its text says."""
 
+    @property
+    def bytes_at_once(self) -> int:
+        """Bytes of files that one thread reads, with one time limit.
+
+        0 if reading runs their code: each file gets a thread, and a limit, of its own.
+        """
+
     def references(self, path: PurePosixPath, data: bytes) -> Iterable[PurePosixPath]:
         """The files whose text this file may use, existing or not: it is reloaded with them."""
 

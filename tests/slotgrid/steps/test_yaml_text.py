@@ -76,6 +76,7 @@ def test_a_byte_order_mark_and_crlf_do_not_matter() -> None:
         ("a: 1\nb: {{ input.b }}", 2, 'needs quotes: "{{ ... }}"'),
         ("a: 1\nb: x: {{ input.b }}", 2, 'needs quotes: "{{ ... }}"'),
         ("a: [1, 2\nb: 3", 2, "not YAML"),
+        ("a: note: b", 1, "a text with `: ` in it needs quotes"),
         ("a: 'x\n\n", 3, "not YAML"),
         ("a: *b", 1, "`*b` has no anchor `&b`"),
         ("a: &b [*b]", 1, "has no end"),

@@ -52,6 +52,23 @@ async def test_a_file_is_loaded_by_its_suffix_and_says_its_kind(
     assert (broken.path, broken.error) == ("wrong.yaml", "`kind: poem` is no kind of function")
 
 
+async def test_small_files_share_a_thread_and_a_large_one_has_its_own(folder: Folder) -> None:
+    loader = TextLoader(SETTINGS)
+    registry = registry_of(folder.path, more={".yaml": loader})
+    for name in ("a", "b", "d", "e"):
+        write_text(folder, f"{name}.yaml", "kind: recipe" if name != "d" else "kind: poem")
+    write_text(folder, "c.yaml", "kind: recipe", "x" * 100)
+    await registry.load()
+    assert [spec.name for spec in registry.specs()] == ["a", "b", "c", "e"]
+    assert [broken.path for broken in registry.broken] == ["d.yaml"]
+    first = {name.removesuffix(".yaml"): thread for name, thread in loader.threads.items()}
+    names = {
+        file: f"functions-import-{read_by}.yaml"
+        for file, read_by in zip("abcde", "aacdd", strict=True)
+    }
+    assert first == names
+
+
 async def test_its_name_follows_the_rule_for_all_files(folder: Folder, registry: Registry) -> None:
     write_text(folder, "two words.yaml", "kind: flow")
     await registry.load()

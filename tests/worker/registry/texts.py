@@ -1,5 +1,6 @@
 """A second kind of file: `.yaml` files whose first line is their kind, without any YAML."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -43,8 +44,12 @@ class Flow(Runnable):
 class TextLoader:
     """Makes a recipe or a flow, as the file says; a line `use FILE` refers to another file."""
 
+    bytes_at_once = 100
+
     def __init__(self, settings: LoaderSettings) -> None:
         self._settings = settings
+        self.threads: dict[str, str] = {}
+        """The thread that read each file."""
 
     def references(self, path: PurePosixPath, data: bytes) -> Iterator[PurePosixPath]:
         for line in data.decode().splitlines():
@@ -53,6 +58,7 @@ class TextLoader:
 
     def reader(self, snapshot: Snapshot) -> ReadFile:
         def read(path: PurePosixPath) -> FileContents:
+            self.threads[str(path)] = threading.current_thread().name
             data = snapshot.sources[path].data
             assert data is not None
             kind, *lines = data.decode().splitlines()

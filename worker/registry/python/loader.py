@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.function import FunctionOptions, ServiceOptions, TagOptions
@@ -32,6 +32,7 @@ class PythonLoader:
 
     settings: LoaderSettings
     run_plain: RunPlain
+    bytes_at_once: ClassVar[int] = 0
 
     def references(self, path: PurePosixPath, data: bytes) -> Iterable[PurePosixPath]:
         """The files that the file may import."""
