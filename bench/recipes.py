@@ -76,9 +76,7 @@ async def _steps(node: Server, url: str, *, clients: int, rounds: int, seconds: 
 
 async def _loading(folder: Path) -> list[Row]:
     text = (FUNCTIONS / "ten_steps.yaml").read_text()
-    folder.mkdir()
-    for number in range(RECIPES):
-        (folder / f"recipe{number}.yaml").write_text(text.replace("Ten", f"Recipe {number}, ten"))
+    _write_recipes(folder, text)
     registry = _registry(folder)
     load_s = await _seconds(registry)
     assert len(registry.specs()) == RECIPES
@@ -101,6 +99,12 @@ async def _loading(folder: Path) -> list[Row]:
             met=median(reload_ms) < RELOAD_MS,
         ),
     ]
+
+
+def _write_recipes(folder: Path, text: str) -> None:
+    folder.mkdir()
+    for number in range(RECIPES):
+        (folder / f"recipe{number}.yaml").write_text(text.replace("Ten", f"Recipe {number}, ten"))
 
 
 async def _seconds(registry: Registry) -> float:

@@ -1,11 +1,14 @@
 """The messages of faults: what a value violates, by the keyword of its schema."""
 
+import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from slotgrid.core.validators import JsonSchema
 from slotgrid.core.value_preview import preview
 
+COMPARED_MOST, CHARS_COMPARED = 200, 64
+"""Bounds on the search for the choice that is most like a value."""
 CHOICES_MOST = 30
 """Choices of an `enum` that its message lists; of a longer list the first few."""
 
@@ -13,7 +16,7 @@ Message = Callable[[Any, Any], str]
 
 MESSAGES: Mapping[str, Message] = {
     "type": lambda limit, it: f"{preview(it)} is not of type {_listed(limit)}",
-    "enum": lambda limit, it: f"{preview(it)} is not one of {_choices(limit)}",
+    "enum": lambda limit, it: f"{preview(it)} is not one of {_choices(limit, it)}",
     "const": lambda limit, _: f"{preview(limit)} was expected",
     "multipleOf": lambda limit, it: f"{preview(it)} is not a multiple of {limit}",
     "minimum": lambda limit, it: f"{preview(it)} is less than the minimum of {limit}",
@@ -41,9 +44,12 @@ MESSAGES: Mapping[str, Message] = {
 """The message of each keyword that applies to a whole value, from its limit and the value."""
 
 
-def _choices(limit: Any) -> str:
+def _choices(limit: Any, value: Any) -> str:
+    """The choices, of many a few; then with the one that is most like the value."""
     if len(limit) > CHOICES_MOST:
-        return preview(limit)
+        words = [one for one in limit[:COMPARED_MOST] if isinstance(one, str)]
+        near = difflib.get_close_matches(str(value)[:CHARS_COMPARED], words, n=1)
+        return preview(limit) + (f"; did you mean {near[0]!r}?" if near else "")
     return f"[{', '.join(preview(one) for one in limit)}]"
 
 

@@ -19,7 +19,7 @@ from tests.docs.function_examples import EXAMPLES, SITE, Example
 from tests.docs.pages import DOCS, README, ROOT, blocks, table_after
 from tests.docs.reader import Reader, same, worker
 from tests.docs.schema_tables import SchemaTables, lines
-from tests.docs.tables import functions_table, shipped_specs, table
+from tests.docs.tables import functions_table, recipes_table, shipped_specs, table
 from tests.harness.processes.home import Home
 
 FOLDER = DOCS / "functions"
@@ -75,6 +75,13 @@ answers: the tests run every one. [Write functions](../functions.md) shows how t
 
 {table}
 
+## Recipes
+
+Eleven recipes show what is done without code. Copy one into your own folder and change it; each is
+a function, and the tests run it. [Write recipes](../recipes.md) explains them.
+
+{recipes}
+
 ## Run the examples
 
 `make run` starts a fleet in one terminal; its first worker, on port 3000, answers the examples with
@@ -97,7 +104,8 @@ def index(specs: Sequence[FunctionSpec]) -> str:
     """The list of the pages."""
     rows = [(f"[`{spec.name}`]({spec.name}.md)", spec.description) for spec in specs]
     listed = "\n".join(table(("Function", "What it does"), rows))
-    return INDEX.format(table=listed, serve=SERVE)
+    recipes = "\n".join(recipes_table("../../functions"))
+    return INDEX.format(table=listed, recipes=recipes, serve=SERVE)
 
 
 def _docstring(name: str) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from slotgrid.core.spec import FunctionSpec
 from slotgrid.runtime.metrics import GaugeReadings, Metrics
 from slotgrid.runtime.settings import TABLE
 from tests.docs.pages import ROOT
-from tests.functions.test_folder import SHIPPED
+from tests.functions.test_folder import SHIPPED, SHIPPED_RECIPES
 from tests.worker.registry.registries import registry_of
 from worker.registry.registry import Registry
 
@@ -81,8 +81,25 @@ def functions_table() -> list[str]:
     return table(("Function", "Streams", "What it does"), rows)
 
 
+def recipes_table(folder: str) -> list[str]:
+    """Every recipe that is shipped, with its file below the folder of functions."""
+    rows = [
+        (f"[`{spec.name}`]({folder}/{spec.name}.yaml)", spec.description, _fields_of(spec))
+        for spec in asyncio.run(_folder()).specs()
+        if spec.name in SHIPPED_RECIPES
+    ]
+    return table(("Recipe", "What it does", "Input; optional in brackets"), rows)
+
+
+def _fields_of(spec: FunctionSpec) -> str:
+    required = spec.input.document["required"]
+    names = [f"`{name}`" for name in spec.input.document["properties"] if name in required]
+    others = [f"`{name}`" for name in spec.input.document["properties"] if name not in required]
+    return ", ".join(names) + (f" ({', '.join(others)})" if others else "")
+
+
 def shipped_specs() -> list[FunctionSpec]:
-    """The functions that are shipped, by name."""
+    """The functions in Python that are shipped, by name."""
     return [spec for spec in asyncio.run(_folder()).specs() if spec.name in SHIPPED]
 
 

@@ -254,3 +254,7 @@ def test_the_choices_of_an_enum_are_listed_up_to_a_bound() -> None:
     (many,) = Schema({"enum": choices}).violations("x")
     assert "'choice 29'" in few.message
     assert many.message.endswith("'choice 4', …]")
+    (near,) = Schema({"enum": choices}).violations("choicf 30")
+    assert near.message.endswith("…]; did you mean 'choice 30'?")
+    (number,) = Schema({"enum": choices}).violations(30)
+    assert number.message.endswith("'choice 4', …]")

@@ -62,11 +62,8 @@ async def test_small_files_share_a_thread_and_a_large_one_has_its_own(folder: Fo
     assert [spec.name for spec in registry.specs()] == ["a", "b", "c", "e"]
     assert [broken.path for broken in registry.broken] == ["d.yaml"]
     first = {name.removesuffix(".yaml"): thread for name, thread in loader.threads.items()}
-    names = {
-        file: f"functions-import-{read_by}.yaml"
-        for file, read_by in zip("abcde", "aacdd", strict=True)
-    }
-    assert first == names
+    read_by = dict(zip("abcde", "aacdd", strict=True))
+    assert first == {name: f"functions-import-{by}.yaml" for name, by in read_by.items()}
 
 
 async def test_its_name_follows_the_rule_for_all_files(folder: Folder, registry: Registry) -> None:
