@@ -1,38 +1,33 @@
 """Downloads: files that pages send, as artifacts of the task."""
 
 import asyncio
-import base64
-import mimetypes
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
 
-from playwright.async_api import Error, Page
+from playwright.async_api import Error
 
 from slotgrid.core.errors import Violation
 from slotgrid.function import Meta
 from worker.actions.action import ParametersInvalid, action
 from worker.actions.action_context import ActionContext
-from worker.actions.captured_requests import Exchange
+from worker.actions.captured_bodies import body_of, name_of, running_capture
+from worker.actions.downloading import (
+    DownloadedFile,
+    close_empty_tabs,
+    download_address,
+    download_by_click,
+    save_begun,
+)
 from worker.actions.errors import ActionFailed, StepTimeout
 from worker.actions.faults import in_words, selector_fault
-from worker.actions.forced_download import ForcedDownload
-from worker.actions.network import Running
 from worker.actions.saved_file import SavedFile, save_file
 from worker.actions.seen_downloads import (
     DownloadState,
-    SeenDownload,
     SeenDownloads,
 )
 from worker.actions.targets import Target, find, on_target
-from worker.pages.downloads import save_download
-from worker.pages.errors import DownloadFailed
 from worker.pages.inputs import Selector, Url
 
-CLOSE_S = 5.0
 LINKS_MOST = 1000
 CAPTURES_MOST = 1000
 
@@ -55,14 +50,6 @@ _LINKS = r"""elements => elements.map(element => {
   const isOwn = url !== null && new URL(url).origin === location.origin;
   return {url, name: isOwn && link.getAttribute("download") || null, text};
 })"""
-
-
-@dataclass(frozen=True)
-class DownloadedFile(SavedFile):
-    """A download as an artifact of the task."""
-
-    id: Annotated[str, Meta(description="Id of the download")] = ""
-    source: Annotated[str, Meta(description="Address that sent it, 2,000 characters at most")] = ""
 
 
 @dataclass(frozen=True)
@@ -131,10 +118,10 @@ async def download(
     if (url is None) == (not target.is_given):
         message = "give `url`, or an element to click, and not both"
         raise ParametersInvalid("download", [Violation("/url" if url else "", message)])
-    page = await action.page()
+    page = await action.page(url or "")
     seen = action.session.part(SeenDownloads)
     if url is not None:
-        return await _of_address(action, url, begin_timeout_s, file_timeout_s)
+        return await download_address(action, url, begin_timeout_s, file_timeout_s)
     found = await find(action, page, target)
     since = len(seen.seen)
     tabs = set(page.context.pages)
@@ -149,9 +136,9 @@ async def download(
             "saving it, give its address as `url`"
         ) from timeout
     try:
-        return await _saved(action, begun, file_timeout_s)
+        return await save_begun(action, begun, file_timeout_s)
     finally:
-        await _close_empty(page, tabs)
+        await close_empty_tabs(page, tabs)
 
 
 @action
@@ -194,7 +181,7 @@ async def download_each(
         source = (link["url"] or link["text"])[:2000]
         try:
             if link["url"] is not None:
-                work = _of_address(
+                work = download_address(
                     action,
                     link["url"],
                     timeout_s,
@@ -203,7 +190,7 @@ async def download_each(
                     referer=page.url,
                 )
             else:
-                work = _of_click(action, page, selector, number, timeout_s)
+                work = download_by_click(action, page, selector, number, timeout_s)
             files.append(await action.within(timeout_s, work, what=f"the file of {source}"))
         except ActionFailed as fault:
             if not continue_on_error or action.context.deadline.remaining_s < 1:
@@ -240,13 +227,13 @@ async def wait_for_download(
     seen = action.session.part(SeenDownloads)
     if id is None:
         begun = await action.within(timeout_s, seen.next(), what="a download")
-        return await _saved(action, begun, timeout_s)
+        return await save_begun(action, begun, timeout_s)
     for one in seen.seen:
         if one.id == id:
             if one.artifact is not None:
                 raise ActionFailed(f"{id} is saved already, as {one.artifact.name!r}")
             one.is_taken = True
-            return await _saved(action, one, timeout_s)
+            return await save_begun(action, one, timeout_s)
     raise ActionFailed(f"no download {id!r} has begun; list_downloads has all")
 
 
@@ -308,138 +295,13 @@ async def save_captures(
       `skipped`.
     - At most 1,000 files.
     """
-    given = await _running(action) if entries is None else entries
+    given = await running_capture(action) if entries is None else entries
     files, skipped = list[SavedFile](), 0
     for number, entry in enumerate(given, 1):
-        body = _body_of(entry)
+        body = body_of(entry)
         if body is None or len(files) >= CAPTURES_MOST:
             skipped += 1
             continue
-        name = _name_of(naming, number, entry, body)
+        name = name_of(naming, number, entry, body)
         files.append(await save_file(action, None, name, body))
     return SavedCaptures(files, skipped)
-
-
-async def _running(action: ActionContext) -> list[dict[str, Any]]:
-    running = action.session.part(Running)
-    if running.capture is None:
-        raise ActionFailed("no capture is running: begin one with capture_start, or give `entries`")
-    capture, running.capture = running.capture, None
-    return [_plain(entry) for entry in await capture.stop()]
-
-
-def _plain(entry: Exchange) -> dict[str, Any]:
-    return vars(entry)
-
-
-def _body_of(entry: dict[str, Any]) -> bytes | None:
-    if entry.get("body_truncated"):
-        return None
-    text, encoded = entry.get("body"), entry.get("body_base64")
-    if isinstance(text, str):
-        return text.encode(errors="replace")
-    if not isinstance(encoded, str):
-        return None
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except ValueError as cause:
-        raise ActionFailed(f"`body_base64` of {entry.get('url')} is not base64: {cause}") from cause
-
-
-def _name_of(naming: str, number: int, entry: dict[str, Any], body: bytes) -> str:
-    path = PurePosixPath(unquote(urlsplit(str(entry.get("url", ""))).path))
-    headers = entry.get("response_headers") or {}
-    mime = str(headers.get("content-type", "")).partition(";")[0].strip().lower()
-    guessed = mimetypes.guess_extension(mime) or ".bin"
-    tokens = {
-        "id": str(number),
-        "name": path.stem or "index",
-        "ext": (path.suffix or guessed).removeprefix("."),
-        "mime": mime.replace("/", "-") or "unknown",
-        "size": str(len(body)),
-        "ts": str(entry.get("started_at", "")).replace(":", ""),
-    }
-    for token, value in tokens.items():
-        naming = naming.replace(f"{{{token}}}", value)
-    return naming
-
-
-async def _saved(action: ActionContext, begun: SeenDownload, seconds: float) -> DownloadedFile:
-    """The file as an artifact. Raises ActionFailed."""
-    name = begun.file.suggested_filename
-    try:
-        work = save_download(action.context, begun.file)
-        kept = await action.within(seconds, work, what=f"the end of the download {name!r}")
-    except (DownloadFailed, ActionFailed, Error) as cause:
-        begun.error = str(cause) if not isinstance(cause, Error) else "its tab was closed"
-        raise ActionFailed(f"{begun.error} ({begun.source[:300]})") from cause
-    begun.artifact = kept
-    return DownloadedFile(
-        kept.name, kept.size, kept.url, kept.content_type, None, begun.id, begun.source
-    )
-
-
-async def _of_address(
-    action: ActionContext,
-    url: str,
-    begin_s: float,
-    file_s: float,
-    *,
-    name: str | None = None,
-    referer: str | None = None,
-) -> DownloadedFile:
-    """The file at an address, which a tab of its own opens."""
-    seen = action.session.part(SeenDownloads)
-    is_page = referer is not None and referer.startswith("http")
-    async with _own_tab(action) as tab:
-        since = len(seen.seen)
-        forced = ForcedDownload(tab, url, name=name, referer=referer if is_page else None)
-        await action.within(begin_s, forced.begin(), what=f"the answer of {url}")
-        begun = await action.within(begin_s, _of_tab(seen, tab, since), what=f"the file of {url}")
-        return await _saved(action, begun, file_s)
-
-
-async def _of_tab(seen: SeenDownloads, tab: Page, since: int) -> SeenDownload:
-    """The download that this tab has begun, and not another one of the same moment."""
-    while True:
-        begun = await seen.next(since)
-        if begun.file.page is tab:
-            return begun
-        begun.is_taken = False
-        since += 1
-
-
-async def _of_click(
-    action: ActionContext, page: Page, selector: str, number: int, seconds: float
-) -> DownloadedFile:
-    seen = action.session.part(SeenDownloads)
-    since, tabs = len(seen.seen), set(page.context.pages)
-    with in_words(f"element {number + 1} of {selector!r}"):
-        clicked = page.locator(selector).nth(number)
-        await clicked.click(timeout=action.limit_s(seconds) * 1000)
-    begun = await action.within(seconds, seen.next(since), what="a download after the click")
-    try:
-        return await _saved(action, begun, seconds)
-    finally:
-        await _close_empty(page, tabs)
-
-
-@asynccontextmanager
-async def _own_tab(action: ActionContext) -> AsyncIterator[Page]:
-    page = await action.page()
-    tab = await page.context.new_page()
-    try:
-        yield tab
-    finally:
-        with suppress(Error, TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await tab.close()
-
-
-async def _close_empty(page: Page, before: set[Page]) -> None:
-    """Close the tabs that a click has opened for the file only: they stay empty."""
-    for tab in page.context.pages:
-        if tab not in before and tab.url in ("", "about:blank"):
-            with suppress(Error, TimeoutError):
-                async with asyncio.timeout(CLOSE_S):
-                    await tab.close()

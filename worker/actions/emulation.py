@@ -1,6 +1,5 @@
 """Emulation: another device, place, time zone or network, in all tabs of the task."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from slotgrid.core.errors import Violation
@@ -8,7 +7,7 @@ from slotgrid.function import Meta
 from worker.actions.action import ParametersInvalid, action
 from worker.actions.action_context import ActionContext
 from worker.actions.emulated_device import PRESETS, Network, Preset, device
-from worker.actions.emulator import Emulator, Settings
+from worker.actions.emulator import Emulated, Emulator
 
 Side = Annotated[int, Meta(ge=1, le=10_000)]
 ScaleFactor = Annotated[
@@ -36,30 +35,6 @@ Motion = Literal["reduce", "no-preference"]
 Medium = Literal["screen", "print"]
 DeviceName = Annotated[str, Meta(min_length=1, max_length=100)]
 Speed = Annotated[float, Meta(ge=0, le=10_000_000_000)]
-
-
-@dataclass(frozen=True)
-class Emulated:
-    """All that is emulated now; null is what the browser has by itself."""
-
-    width: int | None
-    height: int | None
-    device_scale_factor: float | None
-    mobile: bool | None
-    touch: bool | None
-    user_agent: str | None
-    platform: str | None
-    locale: str | None
-    timezone: str | None
-    latitude: float | None
-    longitude: float | None
-    accuracy_m: float | None
-    media: str | None
-    color_scheme: str | None
-    reduced_motion: str | None
-    offline: bool | None
-    network: Network | None
-    cpu_slowdown: float | None
 
 
 @action
@@ -388,7 +363,6 @@ async def _of_device(action: ActionContext, name: str) -> dict[str, Any]:
 async def _changed(action: ActionContext, **changes: Any) -> Emulated:
     page = await action.page()
     emulator = action.session.part(Emulator)
-    settings: Settings = emulator.settings
-    if changes:
-        settings = await emulator.change(action.session, page, **changes)
-    return Emulated(**vars(settings))
+    if not changes:
+        return emulator.settings
+    return await emulator.change(action.session, page, **changes)

@@ -20,8 +20,8 @@ _NO_MEDIA = {"media": "null", "color_scheme": "null", "reduced_motion": "null"}
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is emulated; None is what the browser context has by itself."""
+class Emulated:
+    """All that is emulated now; null is what the browser has by itself."""
 
     width: int | None = None
     height: int | None = None
@@ -56,13 +56,13 @@ class Emulator:
     """
 
     def __init__(self) -> None:
-        self.settings = Settings()
+        self.settings = Emulated()
         self._sessions: dict[Page, CDPSession] = {}
         self._sizes: dict[Page, ViewportSize | None] = {}
         self._lock = asyncio.Lock()
         self._context: BrowserContext | None = None
 
-    async def change(self, session: BrowserSession, page: Page, **changes: Any) -> Settings:
+    async def change(self, session: BrowserSession, page: Page, **changes: Any) -> Emulated:
         """Apply settings to all open tabs. Raises ActionFailed if `page` does not take them."""
         before = self.settings
         self._begin(session, page.context)
@@ -85,9 +85,9 @@ class Emulator:
                 await self._quietly(other, changes)
         return self.settings
 
-    async def reset(self) -> Settings:
+    async def reset(self) -> Emulated:
         """Undo everything, in all tabs."""
-        before, self.settings = self.settings, Settings()
+        before, self.settings = self.settings, Emulated()
         if self._context is None:
             return self.settings
         with suppress(Error):
@@ -124,13 +124,13 @@ class Emulator:
 
     async def _quietly(self, page: Page, changes: dict[str, Any] | None) -> None:
         """Apply what is possible: the tab may be busy or closed, or share a renderer."""
-        if self.settings == Settings():
+        if self.settings == Emulated():
             return
         with suppress(Error, TimeoutError, ActionFailed):
             async with asyncio.timeout(RESTORE_S):
                 await self._apply(page, changes, is_current=False)
 
-    async def _apply_to_context(self, before: Settings) -> None:
+    async def _apply_to_context(self, before: Emulated) -> None:
         context, now = self._context, self.settings
         assert context is not None
         if now.offline != before.offline:

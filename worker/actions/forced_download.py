@@ -24,7 +24,8 @@ class ForcedDownload:
 
     def __init__(self, page: Page, url: str, *, name: str | None, referer: str | None) -> None:
         self._page = page
-        self._url = split_credentials(url)[0]
+        self._url = url
+        self._plain = split_credentials(url)[0]
         self._name = name
         self._referer = referer
         self._status: int | None = None
@@ -45,10 +46,10 @@ class ForcedDownload:
             if reason == DOWNLOAD:
                 return
             if self._status in (204, 205):
-                raise ActionFailed(f"{self._url} answers {self._status}: no file") from cause
-            text = reason or first_line(cause)
-            raise ActionFailed(f"{self._url} cannot be downloaded: {text}") from cause
-        raise ActionFailed(f"{self._url} answers {self._status or 'with a page'}, and no file")
+                raise ActionFailed(f"{self._plain} answers {self._status}: no file") from cause
+            text = reason or first_line(cause).replace(self._url, self._plain)
+            raise ActionFailed(f"{self._plain} cannot be downloaded: {text}") from cause
+        raise ActionFailed(f"{self._plain} answers {self._status or 'with a page'}, and no file")
 
     def _begin_answer(self, session: CDPSession, event: Any) -> None:
         answering = asyncio.create_task(self._answer(session, event), name="mark a download")

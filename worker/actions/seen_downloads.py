@@ -8,6 +8,7 @@ from playwright.async_api import BrowserContext, Download, Error
 
 from slotgrid.core.task_parts import Artifact
 from slotgrid.function import Meta
+from slotgrid.url_credentials import split_credentials
 
 SEEN_MOST = 1000
 """Downloads that a task may begin and see; it does not see later ones."""
@@ -48,8 +49,8 @@ class SeenDownload:
 
     @property
     def source(self) -> str:
-        """The address that sent it, cut: a data URL can be megabytes long."""
-        return self.file.url[:ADDRESS_CHARS]
+        """The address that sent it, without a password, and cut: a data URL can be megabytes."""
+        return split_credentials(self.file.url[:ADDRESS_CHARS])[0]
 
     async def state(self) -> DownloadState:
         """What has become of it."""

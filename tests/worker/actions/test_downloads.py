@@ -2,10 +2,12 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.site.attachments import REPORT
+from tests.site.sessions import PASSWORD, USER
 from tests.site.transfers import SMALL_CSV
 from tests.worker.actions.conftest import World
 
@@ -194,3 +196,17 @@ async def test_a_download_is_saved_once(world: World) -> None:
     assert "download-1 is saved already, as 'small.csv'" in reason
     reason = await world.failure(("wait_for_download", {"timeout_s": 0.1}))
     assert "a download: not within 0.1 s" in reason
+
+
+@pytest.mark.parametrize("before", [(), (("new_tab", {}),)], ids=["first", "later"])
+async def test_a_password_in_the_address_is_used_and_not_shown(
+    world: World, before: tuple[tuple[str, dict[str, Any]], ...]
+) -> None:
+    login = f"http://{USER}:{quote(PASSWORD)}@"
+    url = world.site.at("/basic-auth").replace("http://", login)
+    *_, file, listed = await world.commands(
+        *before, ("download", {"url": url}), ("list_downloads", {})
+    )
+    assert file["source"] == world.site.at("/basic-auth")
+    assert PASSWORD not in str(listed)
+    assert file["size"] > 0
