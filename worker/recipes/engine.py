@@ -87,7 +87,8 @@ class Engine:
             output = await self._body(step, scope, context, shown)
         except Exception as error:
             failed = self._failure(step, error)
-            if not step.continue_on_error or context.browser_lost or failed is error:
+            passed_on = isinstance(error, PASSED_ON)
+            if not step.continue_on_error or context.browser_lost or passed_on:
                 raise failed from (None if failed is error else error)
             scope.note(step.name, status="failed", error=str(failed))
             await context.log(f"{failed}; the recipe goes on", "stderr")
@@ -103,7 +104,7 @@ class Engine:
         words = failures.in_words(error)
         if isinstance(error, ParametersInvalid) and words.endswith(NO_TEXT):
             words += "; a template alone keeps its type: `|tojson` or text around it gives text"
-        return StepFailed(f"step {step.name} ({what}line {step.line}): {words}")
+        return StepFailed.at(f"step {step.name} ({what}line {step.line})", words, error)
 
     async def _body(
         self, step: Step, scope: Scope, context: RunContext, shown: TaskStep | None

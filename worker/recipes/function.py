@@ -17,6 +17,7 @@ from worker.actions.function_files import FunctionFiles
 from worker.context import RunContext
 from worker.pages.browser_options import BrowserOptions
 from worker.recipes.engine import Engine
+from worker.recipes.errors import StepFailed
 from worker.recipes.scope import Scope
 from worker.registry.runnable import Runnable
 
@@ -50,7 +51,14 @@ class RecipeFunction(Runnable):
             output = await context.call(recipe.setup)
             scope.note("setup", status="completed", output=output)
         engine.show(recipe.steps)
-        outputs = await engine.run(recipe.steps, scope, context)
+        try:
+            outputs = await engine.run(recipe.steps, scope, context)
+        except StepFailed as failed:
+            if context.is_outermost:
+                raise
+            # The lines are of this file, not of the caller's.
+            inner = StepFailed.at(self.spec.name, str(failed), failed)
+            raise inner from (None if inner is failed else failed)
         if engine.returned is not None:
             return engine.returned.value
         if recipe.result is None:

@@ -112,7 +112,8 @@ class Rounds:
         except Exception as error:
             words = failures.in_words(error)
             if not self._step.continue_on_error or self._context.browser_lost:
-                raise StepFailed(f"round {index}: {words}") from error
+                failed = StepFailed.at(f"round {index}", words, error)
+                raise failed from (None if failed is error else error)
             self._failed, self._last_error = self._failed + 1, words
             return None
 

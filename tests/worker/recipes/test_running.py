@@ -492,3 +492,23 @@ async def test_what_loops_keep_is_bounded(
         "the outputs of all rounds of the loops take more than 100,000 bytes" in (problem["detail"])
     )
     assert "step set (line 6): " in problem["detail"]
+
+
+async def test_a_failure_names_its_step_and_file_however_deep_it_is(kitchen: Kitchen) -> None:
+    inner = await kitchen.add("steps: [{action: fail, with: {message: no offer}}]")
+    steps = [f"{'  ' * 2 * level}- name: block_with_a_long_name_{level}" for level in range(20)]
+    blocks = [f"{line}\n{'  ' * (2 * level + 1)}steps:" for level, line in enumerate(steps)]
+    call = f"{'  ' * 40}- {{action: call, with: {{function: {inner}}}}}"
+    problem = await kitchen.failure("\n".join(["steps:", *blocks, call]))
+    why = f"step call (call, line 42): {inner}: step fail (fail, line 1): no offer"
+    assert problem["detail"].endswith(why)
+    assert "step block_with_a_long_name_19 (line 40): " in problem["detail"]
+    problem = await kitchen.failure(
+        """
+        steps:
+          - {name: rounds, for_each: [1, 2], steps: [
+              {name: block, continue_on_error: true, steps: [{action: fail, with: {message: one}}]},
+              {action: fail, with: {message: two}}]}
+        """
+    )
+    assert "step rounds (line 3): round 0: step fail_2 (fail, line 5): two" in problem["detail"]
