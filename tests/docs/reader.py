@@ -123,7 +123,7 @@ class Reader:
         """Do all that the page says; what it promises, and what the terminal then shows."""
         shown = ""
         for block in blocks(page):
-            saved = re.fullmatch(r"Save this as `(functions/[\w/]+\.py)`.*:.*", block.before)
+            saved = re.fullmatch(r"Save this as `(functions/[\w/]+\.(?:py|yaml))`.*:.*", block.before)
             if saved is not None:
                 self._saves(block.text, saved[1])
             elif block.language == "sh":

@@ -12,7 +12,14 @@ from slotgrid.steps.filters import FILTERS
 from slotgrid.steps.reading import read_steps
 from slotgrid.steps.templates import compile_template
 from slotgrid.steps.value_tests import TESTS
+from tests.docs.function_examples import SITE
+from tests.docs.function_pages import served_site
+from tests.docs.pages import DOCS
+from tests.docs.reader import Reader, worker
+from tests.harness.processes.home import Home, home
 from worker.actions.catalog import actions
+
+__all__ = ["home"]
 
 PAGE = Path("docs/recipes.md").read_text()
 RECIPES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -45,8 +52,17 @@ def test_each_template_of_the_page_gives_its_value(template: str, value: str) ->
     assert compiled.render({"input": INPUT}) == json.loads(value)
 
 
+@pytest.mark.timeout(200)
+def test_every_request_answers_as_the_page_says(home: Home) -> None:
+    with served_site() as site, worker(home) as started:
+        answers = list(Reader(started, {SITE: site}).follows(DOCS / "recipes.md"))
+    assert len(answers) == 5
+    for promised, shown in answers:
+        assert shown == promised
+
+
 def test_the_page_has_its_examples() -> None:
-    assert len(RECIPES) == 3
+    assert len(RECIPES) == 6
     assert len(ROWS) == 13
 
 
