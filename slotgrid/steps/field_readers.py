@@ -1,7 +1,7 @@
 """Readers of fields that recipes and flows have: each returns a value or raises Wrong."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from slotgrid.core.errors import Violation, pointer
@@ -17,7 +17,7 @@ from slotgrid.core.json_readers import (
 from slotgrid.core.schema import Schema, SchemaFault
 from slotgrid.steps.faults import TemplateFault
 from slotgrid.steps.model import ITEMS_MOST, ROUNDS, Repeat, Retry
-from slotgrid.steps.short_form import TYPES, ShortFormFault, input_schema
+from slotgrid.steps.short_form import TYPES, ShortFormFault, input_schema, is_schema
 from slotgrid.steps.templates import Condition, Template, compile_condition, compile_template
 
 DAY_S = 86_400.0
@@ -214,11 +214,33 @@ def _members(value: object, readers: Mapping[str, Reader], expected: str) -> dic
 def read_input(value: object) -> Schema:
     """The schema of `input`, in the short form or as JSON Schema."""
     try:
-        return Schema(input_schema(value))
+        schema = Schema(input_schema(value))
     except ShortFormFault as fault:
         raise Wrong(*(Violation(at, message) for at, message in fault.faults)) from fault
     except SchemaFault as fault:
         raise Wrong.because(f"is not a valid JSON Schema: {fault}") from fault
+    at = "/properties" if isinstance(value, Mapping) and is_schema(value) else ""
+    if faults := list(_wrong_defaults(schema, at)):
+        raise Wrong(*faults)
+    return schema
+
+
+def _wrong_defaults(schema: Schema, at: str) -> Iterator[Violation]:
+    """The defaults that their own members refuse: every task without that input would fail.
+
+    `at` points to the members.
+    """
+    document = {name: part for name, part in schema.document.items() if name != "required"}
+    given = {
+        name: part["default"]
+        for name, part in document.get("properties", {}).items()
+        if isinstance(part, Mapping) and "default" in part
+    }
+    for fault in Schema(document).violations(given) if given else ():
+        name, slash, inner = fault.pointer[1:].partition("/")
+        if name:
+            here = f"{at}/{name}/default{slash}{inner}"
+            yield Violation(here, f"the default cannot be used: {fault.message}")
 
 
 def read_output(value: object) -> Schema:

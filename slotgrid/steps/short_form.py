@@ -91,6 +91,9 @@ def _faults(field: Any) -> Iterator[tuple[str, str]]:
     for one in kinds:
         if one not in (*TYPES, "null"):
             yield "/type", _not_a_type(one)
+    items = field.get("items")
+    if isinstance(items, str) and items not in TYPES:
+        yield "/items", _not_a_type(items)
     yield from _faults_of_own(field)
 
 
@@ -123,6 +126,8 @@ def _property(field: Any) -> dict[str, Any]:
     schema = {name: value for name, value in field.items() if name not in _OWN}
     if schema.get("type") == "any":
         del schema["type"]
+    if isinstance(schema.get("items"), str):
+        schema["items"] = _property(schema["items"])
     if "doc" in field:
         schema["description"] = field["doc"]
     if "options" in field:

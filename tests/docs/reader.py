@@ -25,6 +25,7 @@ FOLDER = "/home/ada/slotgrid"
 NOT_RUN = {"make run\nmake test\n", "source .venv/bin/activate\n"}
 """What the tests themselves stand on."""
 ANSWERS = {"text", "json"}
+SAVED = re.compile(r"Save this as `(functions/[\w/]+\.(?:py|yaml))`.*:.*")
 NO_SERVERS: Mapping[str, str] = {}
 VARYING = (
     (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
@@ -123,7 +124,9 @@ class Reader:
         """Do all that the page says; what it promises, and what the terminal then shows."""
         shown = ""
         for block in blocks(page):
-            saved = re.fullmatch(r"Save this as `(functions/[\w/]+\.(?:py|yaml))`.*:.*", block.before)
+            saved = re.fullmatch(
+                r"Save this as `(functions/[\w/]+\.(?:py|yaml))`.*:.*", block.before
+            )
             if saved is not None:
                 self._saves(block.text, saved[1])
             elif block.language == "sh":

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
+from slotgrid.core.event_log import encode_json
 from slotgrid.function import Meta
 from worker.actions.action import action
 from worker.actions.action_context import ActionContext
@@ -85,7 +86,7 @@ async def emit(
 @action
 async def log(
     action: ActionContext,
-    line: Annotated[str, Meta(description="The text")],
+    line: Annotated[Any, Meta(description="The text; another value is written as JSON")],
 ) -> None:
     """Write a line to the task's log.
 
@@ -95,7 +96,7 @@ async def log(
     - {action: log, with: {line: "{{ input.name }} was read"}}
     ```
     """
-    await action.context.log(line)
+    await action.context.log(line if isinstance(line, str) else encode_json(line).decode())
 
 
 @action

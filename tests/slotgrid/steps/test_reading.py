@@ -134,6 +134,30 @@ def test_names_that_are_given_are_not_given_again() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "faults"),
+    [
+        ("{n: {type: number, default: '3'}}", ["/input/n/default"]),
+        ("{o: {options: [a, b], default: c}}", ["/input/o/default"]),
+        ("{o: {type: array, items: integer, default: [1, b]}}", ["/input/o/default/1"]),
+        ("{o: {type: array, items: text}}", ["/input/o/items"]),
+        ("{o: {type: array, items: string, default: [a]}, p: string}", []),
+        (
+            "{type: object, properties: {n: {type: number, default: a}}, required: [m]}",
+            ["/input/properties/n/default"],
+        ),
+    ],
+)
+def test_a_default_that_its_input_refuses_is_a_fault(given: str, faults: list[str]) -> None:
+    text = f"input: {given}\nsteps: [{{action: a}}]".encode()
+    found: list[str] = []
+    try:
+        read_steps(text)
+    except StepsFault as fault:
+        found = [one.pointer for one in fault.faults]
+    assert found == faults
+
+
+@pytest.mark.parametrize(
     ("step", "fault"),
     [
         ("{actoin: goto}", '/actoin: unknown field; did you mean "action"?'),

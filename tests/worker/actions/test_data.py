@@ -15,6 +15,14 @@ async def test_log(world: World) -> None:
     assert await world.example("log", name="Ada") == [None]
 
 
+async def test_log_writes_any_value(world: World) -> None:
+    commands = [{"action": "log", "with": {"line": value}} for value in (3, {"a": [None]})]
+    submitted = await world.worker.start("commands", commands=commands)
+    await submitted.result()
+    lines = (await world.worker.log_of(submitted.task.id)).splitlines()
+    assert {"3", '{"a":[null]}'} <= set(lines)
+
+
 async def test_emit(world: World) -> None:
     assert await world.example("emit") == [None]
 

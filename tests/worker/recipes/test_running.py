@@ -341,13 +341,13 @@ async def test_a_value_of_another_type_is_named_with_a_way_out(kitchen: Kitchen)
     problem = await kitchen.failure(
         """
         input: {n: integer}
-        steps: [{action: log, with: {line: "{{ input.n }}"}}]
+        steps: [{action: fail, with: {message: "{{ input.n }}"}}]
         """,
         n=3,
     )
     assert problem["detail"].endswith(
-        "step log (log, line 3): with/line: 3 is not of type 'string'; a template alone keeps its "
-        "type: `|tojson` or text around it gives text"
+        "step fail (fail, line 3): with/message: 3 is not of type 'string'; a template alone keeps "
+        "its type: `|tojson` or text around it gives text"
     )
 
 
