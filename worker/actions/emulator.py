@@ -78,7 +78,11 @@ class Emulator:
                     await self._apply_to_context(replace(before, **changes))
             if isinstance(cause, ActionFailed):
                 raise
-            reason = short(cause) if isinstance(cause, Error) else "the tab did not respond"
+            reason = (
+                short(cause)
+                if isinstance(cause, Error)
+                else f"the tab did not respond within {APPLY_S:g} s"
+            )
             raise ActionFailed(f"{', '.join(changes)}: {reason}") from cause
         for other in page.context.pages:
             if other is not page:
