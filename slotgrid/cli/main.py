@@ -10,6 +10,7 @@ from slotgrid.cli.call import call
 from slotgrid.cli.failure import Exit, Failure
 from slotgrid.cli.functions import functions
 from slotgrid.cli.health import health
+from slotgrid.cli.imports import imports
 from slotgrid.cli.key import key
 from slotgrid.cli.logs import logs
 from slotgrid.cli.node import node_options
@@ -53,7 +54,7 @@ def cli() -> None:
 
 for command in (
     *(up, worker, balancer, check, key, call, tasks, functions),
-    *(workers, health, logs, on, off, drain),
+    *(workers, health, logs, on, off, drain, imports),
 ):
     cli.add_command(command)
 

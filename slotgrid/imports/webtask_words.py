@@ -193,11 +193,13 @@ WORDS: Mapping[str, Counterpart] = {
         },
     ),
     "save-captures-to-dir": Counterpart(
-        ("save_captures",),
+        ("evaluate", "write_files"),
         parameters={
             "dir": Parameter("", note="the files are artifacts of the task"),
-            "naming": Parameter("naming"),
+            "naming": Parameter("script", "by_value", "the names are made in the script"),
         },
+        note="the captures are those of a script in the page; for bodies of requests there is "
+        "`save_captures`",
     ),
     "for-each": Counterpart(
         keys=("for_each", "steps"),
