@@ -4,12 +4,13 @@ The work is bounded by the schema, not by the value: a judge skips valid parts, 
 lazy, so it stops when its caller has enough faults.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 from slotgrid.core.fault_messages import MESSAGES, example_of
+from slotgrid.core.tagged_alternatives import Tag, tag_of
 from slotgrid.core.validators import JsonSchema, Validator, pattern_validator
 from slotgrid.core.value_preview import preview
 from slotgrid.json_schema_refs import target
@@ -95,7 +96,11 @@ class FaultFinder:
     def _of_alternatives(
         self, keyword: str, alternatives: Any, value: Any, path: Path
     ) -> Iterator[Fault]:
-        """The faults of the only alternative for the value's type; else one fault of them all."""
+        """The faults of the only alternative for the value's type or tag; else one of them all."""
+        tag = tag_of(alternatives, self._typed) if isinstance(value, Mapping) else None
+        if tag is not None:
+            yield from self._of_tagged(tag, alternatives, value, path)
+            return
         typed = [self._typed(one) for one in alternatives]
         fitting = [
             one
@@ -110,6 +115,19 @@ class FaultFinder:
             yield from self._faults(fitting[0], value, path)
         else:
             yield Fault(path, keyword, alternatives, MESSAGES[keyword](alternatives, value))
+
+    def _of_tagged(
+        self, tag: Tag, alternatives: Sequence[Any], value: Mapping[str, Any], path: Path
+    ) -> Iterator[Fault]:
+        """The faults of the alternative that the tag names, or that of the tag itself."""
+        if tag.name not in value:
+            yield Fault(path, "required", [tag.name], f"{tag.name!r} is a required property")
+        elif value[tag.name] in tag.values:
+            named = alternatives[tag.values.index(value[tag.name])]
+            yield from self._faults(named, value, path)
+        else:
+            message = MESSAGES["enum"](list(tag.values), value[tag.name])
+            yield Fault((*path, tag.name), "enum", list(tag.values), message)
 
     def _explains(self, schema: Any, value: Any) -> bool:
         """Whether the schema has keywords, and the value is not valid by them."""

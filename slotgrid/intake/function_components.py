@@ -203,6 +203,8 @@ def _written(part: Any, own: Mapping[str, str]) -> Any:
             written[key] = value
         else:
             written[key] = _written(value, own)
+    if written.get("type") == "array" and not {"items", "prefixItems"} & written.keys():
+        written["items"] = {}  # a generator leaves out a schema that does not say it
     return written
 
 

@@ -128,43 +128,23 @@ def commands_function(
 
 
 def input_document() -> dict[str, Any]:
-    """The JSON Schema of the input: a command's `with` has the schema of its action."""
-    known = command_actions()
+    """The JSON Schema of the input: a command is one of the actions with its parameters.
+
+    As alternatives that `action` tells apart: generated clients make types of them, and pages that
+    show schemas need seconds for as many conditions.
+    """
     definitions: dict[str, Any] = {}
-    rules = []
-    for name, one in known.items():
+    for name, one in command_actions().items():
         schema, own = _with_definitions(name, one.input.document)
         definitions |= own
-        rules.append(
-            {
-                "if": {"properties": {"action": {"const": name}}},
-                "then": {
-                    "properties": {"with": schema},
-                    **({"required": ["with"]} if schema.get("required") else {}),
-                },
-            }
-        )
-    command = {
-        "type": "object",
-        "properties": {
-            "action": {"enum": list(known), "description": "Name of the action"},
-            "with": {"type": "object", "description": "Its parameters"},
-            "intention": {
-                "type": "string",
-                "maxLength": 2000,
-                "description": "What the command is for; for readers",
-            },
-            "timeout_s": {
-                "type": "number",
-                "exclusiveMinimum": 0,
-                "maximum": TASK_S,
-                "description": f"Seconds that it may take; {COMMAND_S:g} if left out",
-            },
-        },
-        "required": ["action"],
-        "additionalProperties": False,
-        "allOf": rules,
-    }
+        needs = ["with"] if schema.get("required") else []
+        definitions[name] = {
+            "description": one.description,
+            "type": "object",
+            "properties": {"action": {"const": name}, "with": schema, **_COMMAND},
+            "required": ["action", *needs],
+            "additionalProperties": False,
+        }
     return {
         "type": "object",
         "properties": {
@@ -172,15 +152,31 @@ def input_document() -> dict[str, Any]:
             "intention": {"type": "string", "maxLength": 2000, "description": "For readers"},
             "commands": {
                 "type": "array",
-                "items": {"$ref": "#/$defs/command"},
+                "items": {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in command_actions()]},
                 "minItems": 1,
                 "maxItems": MOST_COMMANDS,
+                "examples": [[{"action": "goto", "with": {"url": "https://example.org/"}}]],
             },
         },
         "required": ["commands"],
         "additionalProperties": False,
-        "$defs": {"command": command, **definitions},
+        "$defs": definitions,
     }
+
+
+_COMMAND: Mapping[str, Any] = {
+    "intention": {
+        "type": "string",
+        "maxLength": 2000,
+        "description": "What the command is for; for readers",
+    },
+    "timeout_s": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": TASK_S,
+        "description": f"Seconds that it may take; {COMMAND_S:g} if left out",
+    },
+}
 
 
 def _with_definitions(action: str, document: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
