@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from slotgrid.runtime.background import background
+from slotgrid.runtime.regular_file import read_regular_file
 from slotgrid.runtime.workers_file import InventoryFault, Listed, parse_inventory
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ class Inventory:
             return False
         self._seen = signature
         try:
-            entries = parse_inventory(self._path.read_bytes())
+            entries = parse_inventory(read_regular_file(self._path))
         except FileNotFoundError:
             entries = ()
         except (InventoryFault, OSError) as error:

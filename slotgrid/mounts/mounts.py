@@ -19,6 +19,7 @@ from slotgrid.mounts.folder_files import (
 )
 from slotgrid.mounts.mounts_file import Mount, MountsFault, parse_mounts
 from slotgrid.runtime.background import background
+from slotgrid.runtime.regular_file import read_regular_file
 
 log = structlog.get_logger()
 
@@ -85,7 +86,7 @@ class Mounts:
             return False
         self._seen = signature
         try:
-            entries = self._parse(self._path.read_bytes())
+            entries = self._parse(read_regular_file(self._path))
         except FileNotFoundError:
             entries = ()
         except (MountsFault, OSError) as error:

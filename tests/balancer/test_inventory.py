@@ -62,20 +62,17 @@ def test_a_file_that_cannot_be_read_is_read_as_soon_as_it_can(
 ) -> None:
     file = tmp_path / "workers.json"
     file.write_text('["http://127.0.0.1:3000"]')
-    read_bytes = Path.read_bytes
 
     def refusing(path: Path) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refusing)
+    monkeypatch.setattr("balancer.fleet.inventory.read_regular_file", refusing)
     inventory = Inventory(file)
     with structlog.testing.capture_logs() as logs:
         assert not inventory.look()
         assert not inventory.look()
         assert "Permission denied" in str(inventory.fault)
-        monkeypatch.setattr(
-            Path, "read_bytes", read_bytes
-        )  # as `chmod` does: no other time or size
+        monkeypatch.undo()  # as `chmod` does: no other time or size
         assert inventory.look()
     assert (inventory.entries, inventory.fault) == ((ONE,), None)
     events = [line["event"] for line in logs]

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from slotgrid.runtime.background import background
+from slotgrid.runtime.regular_file import read_regular_file
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import SLOTS_PER_BROWSER, TABLE, Settings, SettingsError
 from worker.browser.errors import BrowserUnavailable
@@ -60,7 +61,7 @@ class Pools:
         """The pools of the file, or those of POOLS if there is none. Raises SettingsError."""
         file = settings.pools_file
         try:
-            pools = read_pools(file.read_bytes())
+            pools = read_pools(read_regular_file(file))
         except FileNotFoundError:
             if file != Path(TABLE["pools_file"].default):
                 raise SettingsError((f"POOLS_FILE: there is no file {file.absolute()}",)) from None
@@ -184,7 +185,7 @@ class Pools:
 
     def _read(self) -> None:
         try:
-            given = read_pools(self.file.read_bytes())
+            given = read_pools(read_regular_file(self.file))
         except (PoolsFault, OSError) as error:
             if isinstance(error, OSError):
                 self._seen = None  # an unchanged file may become readable

@@ -8,14 +8,13 @@ a `.pyc` with a time stamp of the same second cannot restore old code.
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from slotgrid.runtime.regular_file import read_regular_file
+
 REVISION_LENGTH = 12
-SOURCE_MOST = 16 * 1024 * 1024
-"""Bytes of a file: all files of the folder are kept in memory."""
 GONE = f"cannot be read: {os.strerror(errno.ENOENT)}"
 
 References = Callable[[PurePosixPath, bytes], Iterable[PurePosixPath]]
@@ -44,7 +43,7 @@ class SourceFile:
     ) -> "SourceFile":
         """Read the file; returns `known` if its bytes are unchanged."""
         try:
-            data = _bytes_of(folder / path)
+            data = read_regular_file(folder / path)
         except OSError as cause:
             return cls(path, None, frozenset(), _unreadable(cause))
         if known is not None and known.data == data:
@@ -122,20 +121,6 @@ class Snapshot:
             digest.update(f"{part}\0{-1 if source.data is None else len(source.data)}\0".encode())
             digest.update(source.data or b"")
         return digest.hexdigest()[:REVISION_LENGTH]
-
-
-def _bytes_of(path: Path) -> bytes:
-    """The bytes of a regular file of at most SOURCE_MOST. Raises OSError.
-
-    Opened without waiting: a pipe without a writer would hold up every reload, a device never end.
-    """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        data = file.read(SOURCE_MOST + 1)
-    if len(data) > SOURCE_MOST:
-        raise OSError(errno.EFBIG, f"it has more than {SOURCE_MOST:,} bytes")
-    return data
 
 
 def _unreadable(fault: OSError) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from slotgrid.runtime.background import background
+from slotgrid.runtime.regular_file import read_regular_file
 from slotgrid.runtime.secrets import SHORT, Redactor
 from worker.bounded_calls import in_thread
 from worker.secrets.declarations import Declaration, SecretsFileFault, parse_declarations
@@ -146,7 +147,7 @@ class DeclaredSecrets:
         """Read `secrets.yaml` and the sources of its secrets. Blocks."""
         data, fault, declared = None, "", self._declared
         try:
-            data = self._file.read_bytes() if self._file is not None else None
+            data = read_regular_file(self._file) if self._file is not None else None
         except FileNotFoundError:
             pass
         except OSError as error:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from slotgrid.runtime.regular_file import MOST
 from tests.worker.registry.conftest import Folder, run
 from tests.worker.registry.registries import registry_of
 from worker.registry import assembly
 from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
-from worker.registry.sources import SOURCE_MOST
 
 
 async def broken_error(registry: Registry, path: str) -> str:
@@ -223,7 +223,7 @@ async def test_what_is_no_file_of_a_fair_size_is_broken_and_holds_up_nothing(
     os.mkfifo(folder.path / "pipe.py")
     (folder.path / "device.py").symlink_to("/dev/zero")
     with (folder.path / "large.py").open("wb") as large:
-        large.truncate(SOURCE_MOST + 1)
+        large.truncate(MOST + 1)
     async with asyncio.timeout(20):
         assert "no regular file" in await broken_error(registry, "pipe.py")
     errors = {broken.path: broken.error for broken in registry.broken}

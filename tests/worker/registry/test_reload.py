@@ -16,9 +16,10 @@ import structlog
 import watchfiles
 
 from slotgrid.backoff import Backoff
+from slotgrid.runtime.regular_file import read_regular_file
 from tests.harness.waiting import until
 from tests.worker.registry.conftest import Changes, Folder, run
-from worker.registry import folder_watch
+from worker.registry import folder_watch, sources
 from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
 
@@ -290,17 +291,16 @@ async def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
 ) -> None:
     monkeypatch.setattr(folder_watch, "LOOK_AGAIN_S", 0.05)
     folder.write_function("a.py", "1")
-    read_bytes = Path.read_bytes
 
     def failing(path: Path) -> bytes:
         raise OSError(errno.EMFILE, "Too many open files", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", failing)
+    monkeypatch.setattr(sources, "read_regular_file", failing)
     await registry.load()
     assert "Too many open files" in registry.broken[0].error
     changes = Changes(registry)
     async with registry.watching():
-        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        monkeypatch.setattr(sources, "read_regular_file", read_regular_file)
         await changes.until(lambda: registry.find("a") is not None)
     assert registry.broken == ()
 
