@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from playwright.async_api import Error
+
 from slotgrid.core.errors import OutputInvalid, Violation
 from slotgrid.core.event_log import NotJson
 from slotgrid.core.schema import Schema
 from slotgrid.function import InputRefused
 from worker.actions.action_context import ActionContext
-from worker.actions.errors import ActionFailed
+from worker.actions.errors import ActionFailed, TabClosed
 from worker.json_values import plain_json
 from worker.signatures.binding import Binding
 from worker.signatures.signature import describe, read_signature
@@ -70,6 +72,10 @@ class Action:
             returned = await self.function(context, **self.binding.bind(given))
         except InputRefused as refused:
             raise self._refusal(refused) from refused
+        except Error as error:
+            if type(error).__name__ != "TargetClosedError":  # Playwright exports no such name
+                raise
+            raise TabClosed(f"the tab was closed while {self.name} ran") from error
         try:
             return plain_json(returned)
         except NotJson as cause:

@@ -37,6 +37,7 @@ _KNOWN = (
     ("Non-multiple file input", "takes only one file"),
     ("Cannot type text into input[type=number]", "takes only a number"),
     ("Malformed value", "does not take such a value"),
+    ("Target page, context or browser has been closed", "is gone: its tab was closed meanwhile"),
 )
 _CALL = re.compile(r"^(?:\w+\.\w+: )+(?:Error: )?")
 _COVER_CHARS = 200

@@ -238,3 +238,14 @@ async def test_scripts_of_files_and_of_pages_with_a_policy(world: World) -> None
         listed = [{"action": "evaluate", "with": given}]
         problem = await world.worker.problem("commands", 400, commands=listed)
         assert "give `script` or `file`" in problem["detail"]
+
+
+async def test_a_tab_that_closes_itself_is_said_to_be_closed(world: World) -> None:
+    failure = await world.failure(
+        ("goto", {"url": world.site.at("/catalogue")}),
+        ("evaluate", {"script": "window.open('/catalogue'), null"}),
+        ("sleep", {"seconds": 0.5}),
+        ("switch_tab", {"index": 1}),
+        ("evaluate", {"script": "window.close(), new Promise(() => 0)"}),
+    )
+    assert failure.endswith("command 4 (evaluate): the tab was closed while evaluate ran")
