@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slotgrid.imports.counterparts import Counterpart
+from slotgrid.imports.function_names import function_name
 from slotgrid.imports.moonsurf_tools import ALWAYS, OLD_TOOLS, OTHER_SPELLINGS, TOOLS
 from slotgrid.imports.notes import Imported, NewFile, Notes
-from slotgrid.imports.webtask_recipes import function_name
 from slotgrid.steps.faults import nearest
 from slotgrid.steps.yaml_text import YamlFault, parse
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from slotgrid.imports.function_names import function_name
 from slotgrid.imports.notes import Imported, NewFile, Note, Notes
 from slotgrid.imports.recipe_text import yaml_text
 from slotgrid.imports.webtask_lines import read_line_tasks
 from slotgrid.imports.webtask_model import Webtask
-from slotgrid.imports.webtask_recipes import function_name, path_of_task, recipe_file
+from slotgrid.imports.webtask_recipes import path_of_task, recipe_file
 from slotgrid.imports.webtask_settings import mounts_file, pools_file, secrets_file
 from slotgrid.imports.webtask_steps import Surroundings
 from slotgrid.imports.webtask_values import wrapped

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from slotgrid.imports.function_names import function_name
 from slotgrid.imports.webtask_model import LOOPS, WebtaskStep
 from slotgrid.imports.webtask_scope import WebtaskScope
 from slotgrid.imports.webtask_steps import DEFAULT_MS, Ours, Rule, Writing
@@ -182,11 +183,14 @@ def _call(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ours
 def function_of(writing: Writing, step: WebtaskStep, called: str) -> str:
     """The function that another task became."""
     functions = writing.around.functions
+    name = functions.get(called) or function_name(called)
+    if not name:
+        raise NotTranslated(f"{called[:60]!r} is no name of a task")
     if called not in functions:
         missing = writing.notes.left_out if writing.around.is_whole else writing.notes.differs
         where = "does not exist" if writing.around.is_whole else "has to be imported too"
         missing(step.line, f"the task `{called[:80]}` {where}")
-    return functions.get(called, called)
+    return name
 
 
 def given_to(writing: Writing, scope: WebtaskScope, called: str) -> Ours:

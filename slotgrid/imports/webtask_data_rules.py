@@ -46,7 +46,7 @@ def _set(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ours]
     value = value_of(step.parameters.get("value"), scope.resolve)
     variable = writing.names.variable(name)
     scope.bound[name] = Bound(f"vars.{variable}")
-    if not writing.rounds:
+    if not writing.rounds and "{{" not in name:
         writing.results[name] = f"vars.{variable}"
     return [{"action": "set", "with": {variable: value}}]
 
@@ -168,6 +168,7 @@ def _get_cookies(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> li
     ours = writing.action(step, scope, given)
     name = ours.setdefault("name", writing.names.step("cookies"))
     file = {"path": file_name(path, scope.resolve), "json": f"{{{{ steps.{name}.output }}}}"}
+    file["path"] = file["path"] or "cookies.json"
     return [ours, {"action": "write_files", "with": {"files": [file]}}]
 
 
@@ -176,7 +177,13 @@ def _set_cookies(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> li
     writing.given(step, scope, "cookies", "path")
     bound = Bound("@", value='{"count": @}')
     if isinstance(cookies, list):
-        given = [_cookie(writing, step, one, scope) for one in cookies if isinstance(one, Mapping)]
+        given = [
+            _cookie(writing, step, one, scope)
+            for one in cookies
+            if isinstance(one, Mapping) and one.get("name")
+        ]
+        if len(given) < len(cookies):
+            writing.notes.left_out(step.line, "a cookie without a `name` was left out")
         if not given:
             raise NotTranslated("it has no `cookies`")
         return [writing.action(step, scope, {"cookies": given}, bound)]
@@ -192,7 +199,7 @@ def _set_cookies(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> li
     read = {
         "action": "read_file",
         "name": name,
-        "with": {"path": file_name(path, scope.resolve), "format": "json"},
+        "with": {"path": file_name(path, scope.resolve) or "cookies.json", "format": "json"},
     }
     given_cookies = {"cookies": f"{{{{ steps.{name}.output }}}}"}
     return [read, writing.action(step, scope, given_cookies, bound)]
@@ -209,16 +216,17 @@ def _cookie(
             if value.capitalize() in {"Lax", "None", "Strict"}:
                 ours[name] = value.capitalize()
         elif name in {"name", "value", "domain", "path", "url"}:
-            if value not in {None, ""} or name == "value":
+            if value not in (None, "") or name == "value":
                 ours[name] = text(value, scope.resolve)
-        elif value not in {None, 0, ""}:
+        elif value not in (None, 0, ""):
             ours[name] = value_of(value, scope.resolve)
     return ours
 
 
 def _http_request(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ours]:
-    if not step.parameters.get("url"):
-        raise NotTranslated("it has no `url`")
+    url = step.parameters.get("url")
+    if not isinstance(url, str) or not (url.startswith(("http://", "https://")) or has_tokens(url)):
+        raise NotTranslated("its `url` is no address")
     given = writing.given(step, scope, "body", "method", "headers", "followRedirects")
     method = str(step.parameters.get("method") or "GET").upper()
     if method not in _METHODS and not has_tokens(method):

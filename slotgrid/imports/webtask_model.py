@@ -54,6 +54,11 @@ class Webtask:
     steps: list[WebtaskStep] = field(default_factory=list)
 
     @property
+    def time_s(self) -> float:
+        """How many seconds it may run: a minute if it does not say."""
+        return max(self.timeout_ms / 1000, 0.001) if self.timeout_ms > 0 else 60
+
+    @property
     def returns(self) -> bool:
         """Whether a step of its own, in no loop, ends it with a value."""
         return any(step.word == "return" for step in in_one_scope(self.steps))

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from slotgrid.imports.webtask_model import WebtaskStep
 from slotgrid.imports.webtask_scope import WebtaskScope
 from slotgrid.imports.webtask_steps import Ours, Rule, Writing
-from slotgrid.imports.webtask_templates import Bound, has_tokens, value_of
+from slotgrid.imports.webtask_templates import Bound, has_tokens, single, translated, value_of
 from slotgrid.imports.webtask_values import (
     ARGUMENTS,
     NotTranslated,
@@ -27,6 +27,7 @@ _MARGINS = {
 _WINDOW = frozenset({"", ".", "html"})
 """Selectors that mean the whole page."""
 _SCROLL_MOST_S = 3600
+_INCHES_MOST = 200
 _ROUNDS_MOST = 10_000
 _KEYS = {"\r\n": "\n", "\r": "\n"}
 
@@ -47,7 +48,10 @@ def _goto(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ours
 def _wait(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ours]:
     if "duration" not in step.parameters:
         raise NotTranslated("it has no `duration`")
-    return writing.plain(step, scope)
+    given = writing.given(step, scope)
+    if "seconds" not in given:
+        raise NotTranslated("its `duration` is no number of milliseconds")
+    return [writing.action(step, scope, given)]
 
 
 def _wait_for(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ours]:
@@ -57,7 +61,8 @@ def _wait_for(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[
 
 def _sendkeys(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ours]:
     _needs(step, "selector")
-    step.parameters.setdefault("keys", "")
+    if step.parameters.get("keys") is None:
+        step.parameters["keys"] = ""
     written = writing.plain(step, scope)
     for key, ours in _KEYS.items():
         written[0]["with"]["text"] = written[0]["with"]["text"].replace(key, ours)
@@ -69,6 +74,8 @@ def _click(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Our
     if given.get("action", "click") != "click":
         raise NotTranslated(f"`action: {str(given['action'])[:40]}` is not one that it has")
     ours = writing.given(step, scope, "selector", "text", "match")
+    if not ours.get("closest"):
+        ours.pop("closest", None)
     selector = str(given.get("selector") or "")
     if not given.get("text"):
         _needs(step, "selector")
@@ -85,13 +92,13 @@ def _click(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Our
 
 def _with_text(selector: str, wanted: Any, scope: WebtaskScope, exact: bool) -> str:
     """The selector of the elements that have this text, as Playwright reads it."""
-    words = text(wanted, scope.resolve)
-    quoted = '"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if has_tokens(wanted):
-        from_template = text(wanted, scope.resolve)
-        quoted = f'"{from_template}"'
-        if from_template.startswith("{{") and from_template.endswith("}}"):
-            quoted = f"{from_template[:-2].rstrip()}|tojson }}}}"
+    if (one := single(str(wanted), scope.resolve)) is not None:
+        quoted = f"{{{{ {one.code}|string|tojson }}}}"
+    elif has_tokens(wanted):
+        quoted = translated(f'"{wanted}"', scope.resolve)
+    else:
+        escaped = str(wanted).replace("\\", "\\\\").replace('"', '\\"')
+        quoted = translated(f'"{escaped}"', scope.resolve)
     if not exact:
         return f":is({selector}):has-text({quoted})"
     return f":is({selector}):text-is({quoted}), :is({selector}):has(:text-is({quoted}))"
@@ -103,13 +110,14 @@ def _scroll(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ou
     selector = str(step.parameters.get("selector") or "")
     if selector not in {*_WINDOW, "body"}:
         given = {"selector": text(selector, scope.resolve), **given}
-    direction = step.parameters.get("direction") or "up"
-    given["direction"] = text(direction, scope.resolve)
+    direction = text(step.parameters.get("direction") or "up", scope.resolve)
+    # Any word but `up` means down to webtasks.
+    given["direction"] = direction if direction == "up" or "{{" in direction else "down"
     if isinstance(most, str):
         given["max_rounds"] = f"{most[:-3]} or {_ROUNDS_MOST} }}}}"
     else:
         given["max_rounds"] = min(most, _ROUNDS_MOST) if most > 0 else _ROUNDS_MOST
-    limit = min((writing.task.timeout_ms or 60_000) / 1000, _SCROLL_MOST_S)
+    limit = min(writing.task.time_s, _SCROLL_MOST_S)
     given["limit_s"] = int(limit) if limit == int(limit) else limit
     return [writing.action(step, scope, given)]
 
@@ -126,7 +134,7 @@ def _js(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ours]:
             given.pop("args", None)
     else:
         raise NotTranslated("it has neither `fn` nor `script`")
-    if (limit := (writing.task.timeout_ms or 60_000) / 1000) > 30:
+    if (limit := writing.task.time_s) > 30:
         given["limit_s"] = min(int(limit), 86_400)
     return [writing.action(step, scope, given)]
 
@@ -222,6 +230,8 @@ def _html_to_pdf(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> li
         given["html"] = text(step.parameters["html"], scope.resolve)
     elif step.parameters.get("file"):
         given["file"] = file_name(step.parameters["file"], scope.resolve)
+        if not given["file"]:
+            raise NotTranslated("its `file` names no file")
         _beside(writing, step, step.parameters["file"])
     else:
         raise NotTranslated("it has neither `html` nor `file`")
@@ -258,7 +268,7 @@ def _paper(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> Ours:
     scale = given.get("scale")
     if isinstance(scale, int | float) and not isinstance(scale, bool) and 0.1 <= scale <= 2:
         ours["scale"] = scale
-    elif scale not in {None, 0}:
+    elif scale not in (None, 0):
         writing.notes.left_out(step.line, "`scale` was left out: it is no number from 0.1 to 2")
     return ours
 
@@ -268,9 +278,13 @@ def _inches(writing: Writing, step: WebtaskStep, names: Mapping[str, str]) -> Ou
     ours: Ours = {}
     for name, to in names.items():
         value = step.parameters.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            ours[to] = f"{value:g}in"
-        elif value not in {None, 0}:
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and 0 < value <= _INCHES_MOST
+        ):
+            ours[to] = f"{value:.3f}in"
+        elif value not in (None, 0):
             writing.notes.left_out(step.line, f"`{name}` was left out: it is no number of inches")
     return ours
 
@@ -299,9 +313,6 @@ def _record(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[Ou
     if "everyNthFrame" in step.parameters:
         writing.notes.differs(step.line, "`everyNthFrame` is not needed: `fps` says how many")
     given = writing.given(step, scope)
-    for name, least, most in (("fps", 1, 10), ("quality", 1, 100), ("max_frames", 1, 2000)):
-        if isinstance(given.get(name), int):
-            given[name] = min(max(given[name], least), most)
     start = writing.action(_nameless(step), scope, given)
     inner = writing.block(step.steps, scope)
     members = {"path": "name", "bytesB64": "base64", "durationMs": "duration_ms"}
@@ -314,10 +325,13 @@ def _capture_network(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -
     filter_ = step.parameters.get("urlFilter")
     if filter_:
         given["url"] = text(filter_, scope.resolve)
+        if "{{" not in given["url"]:
+            given["url"] = "?".join(given["url"].replace("\\", "?").split())
     start = writing.action(_nameless(step), scope, given)
     inner = writing.block(step.steps, scope)
     path = step.parameters.get("path")
-    end = {"path": file_name(path, scope.resolve)} if path else {}
+    name = file_name(path, scope.resolve) if path else ""
+    end = {"path": name} if name else {}
     return [start, *inner, writing.action(step, scope, end, action="capture_stop")]
 
 

@@ -1,6 +1,5 @@
 """A task of webtasks as the text of a recipe."""
 
-import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,10 +14,7 @@ from slotgrid.imports.webtask_steps import Ours, Surroundings, Writing
 from slotgrid.imports.webtask_templates import Bound, member, value_of
 from slotgrid.steps.reading import StepsFault, read_steps
 
-TIMEOUT_MS = 60_000
-"""How long a task may run that does not say it."""
 _TIMEOUT_MOST_S = 604_800
-_PART_MOST = 80
 _TYPES = {
     **dict.fromkeys(("string", "str", "text"), "string"),
     **dict.fromkeys(("int", "integer", "long"), "integer"),
@@ -36,20 +32,6 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),
     "object": (dict,),
 }
-
-
-def function_name(name: str) -> str:
-    """The name of a function that is like a task's name: safe as a path, empty if nothing is left.
-
-    Parts have letters, digits, `-` and `_`. Empty ones, `.` and `..` are left out, and none begins
-    with `_`, as such files are no functions.
-    """
-    parts = [
-        re.sub(r"[^\w-]+", "-", part).strip("-").lstrip("_")[:_PART_MOST]
-        for part in re.split(r"[/\\]+", name)
-        if part.strip(". ")
-    ]
-    return "/".join(part for part in parts if part)
 
 
 def recipe_file(task: Webtask, function: str, around: Surroundings, notes: Notes) -> NewFile | None:
@@ -98,8 +80,7 @@ def _recipe(  # noqa: PLR0917  the parts of one file
     inputs |= {name: {"type": "any", "required": False} for name in names.undeclared}
     if inputs:
         recipe["input"] = inputs
-    timeout_s = (task.timeout_ms if task.timeout_ms > 0 else TIMEOUT_MS) / 1000
-    timeout_s = min(timeout_s, _TIMEOUT_MOST_S)
+    timeout_s = min(task.time_s, _TIMEOUT_MOST_S)
     recipe["timeout_s"] = int(timeout_s) if timeout_s == int(timeout_s) else timeout_s
     if task.pool != "default":
         recipe["pool"] = task.pool
@@ -152,7 +133,7 @@ def _input(one: WebtaskInput, notes: Notes) -> Any:
         notes.differs(one.line, f"`{one.type[:40]}` is no type: `{one.name[:60]}` takes anything")
         kind = "any"
     default = _default(one, kind)
-    if default is None and one.default not in {None, ""} and kind != "any":
+    if default is None and one.default not in (None, "") and kind != "any":
         notes.left_out(one.line, f"the default of `{one.name[:60]}` is no {kind}, and was left out")
     if one.required and default is None and not one.doc:
         return kind
@@ -171,7 +152,7 @@ def _input(one: WebtaskInput, notes: Notes) -> Any:
 def _default(one: WebtaskInput, kind: str) -> Any:
     """The default in its type; None without one, or if it is not of the type."""
     value = one.default
-    if value is None:
+    if value is None or (value == "" and one.required):  # to webtasks, empty is missing
         return "" if kind == "string" and not one.required else None
     if kind == "any":
         return value

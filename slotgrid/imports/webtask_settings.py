@@ -79,11 +79,11 @@ def secrets_file(
             notes.left_out(line, "the secret has no name of letters, digits and _")
             continue
         default = given.get("default")
-        defaults[name] = None if default in {None, ""} else str(default)
+        defaults[name] = None if default in (None, "") else str(default)
         secret: dict[str, Any] = {}
         if given.get("description"):
             secret["description"] = str(given["description"])
-        if given.get("required") is not True or default not in {None, ""}:
+        if given.get("required") is not True or default not in (None, ""):
             secret["required"] = False
         secret["source"] = {"env": name}
         made[name] = secret
@@ -95,7 +95,7 @@ def secrets_file(
                 f"`{name}` comes from the environment, not from {' or '.join(others)}; `source` "
                 "can also name a file",
             )
-        if default not in {None, ""}:
+        if default not in (None, ""):
             notes.differs(line, f"the default of `{name}` stands in the templates that read it")
     return defaults, made
 

@@ -1,9 +1,12 @@
 """The steps of a webtasks task as steps of ours."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from slotgrid.imports.function_names import function_name
+from slotgrid.imports.limits import fitting
 from slotgrid.imports.notes import Notes
 from slotgrid.imports.webtask_model import LOOPS, Webtask, WebtaskStep, in_one_scope
 from slotgrid.imports.webtask_scope import Names, WebtaskScope
@@ -39,6 +42,10 @@ _TEXTS = frozenset(
     }
 )
 """Our parameters that take a text and nothing else."""
+_ZERO_IS_NOTHING = frozenset(
+    ("width", "height", "deviceScaleFactor", "quality", "fps", "maxFrames", "colorScheme")
+)
+"""Parameters for which webtasks takes its own default if they are 0."""
 _FLAGS = frozenset(
     {
         *(
@@ -106,10 +113,12 @@ class Writing:
             raise NotTranslated(f"it is no word of webtasks{near}{inner and ';' + inner}")
         if step.steps and step.word not in {*LOOPS, "record", "capture-network", "console"}:
             self.notes.left_out(step.steps[0].line, f"`{step.word}` has no steps in it")
+        # Before the step binds its own name, which its status does not see.
+        status = text(step.status, scope.resolve) if step.status else ""
         rule = self.rules.get(step.word)
         written = self.plain(step, scope) if rule is None else rule(self, step, scope)
-        if step.status and written:
-            written[0] = _in_order({"status": text(step.status, scope.resolve), **written[0]})
+        if status and written:
+            written[0] = {"status": status, **written[0]}
         if step.record and written:
             main = next((one for one in written if "name" in one), written[0])
             main["record"] = True
@@ -133,8 +142,24 @@ class Writing:
                     step.line, f"`{step.word}` has no parameter `{name[:60]}`{near}"
                 )
             elif name not in done and value is not None and known[name].to:
-                given[known[name].to] = self._converted(step, name, value, scope.resolve)
+                converted = self._converted(step, name, value, scope.resolve)
+                given[known[name].to] = self._fitting(step, name, converted)
         return {name: value for name, value in given.items() if value is not None}
+
+    def _fitting(self, step: WebtaskStep, name: str, value: Any) -> Any:
+        """The value as our parameter takes it; None with a note if it cannot be given."""
+        parameter = WORDS[step.word].parameters[name]
+        no_value = value is None or (name in _ZERO_IS_NOTHING and value == 0)
+        if no_value or parameter.conversion == "by_value":
+            return None if no_value else value
+        try:
+            fits = fitting(parameter.to.rpartition(".")[2], value)
+        except ValueError as cause:
+            self.notes.left_out(step.line, f"`{name}` of `{step.word}` was left out: {cause}")
+            return None
+        if fits != value != 0:
+            self.notes.differs(step.line, f"`{name}` of `{step.word}` is {fits} at the limit")
+        return fits
 
     def _converted(  # noqa: PLR0911  one for each conversion
         self, step: WebtaskStep, name: str, value: Any, resolve: Resolve
@@ -156,7 +181,8 @@ class Writing:
             return None
         if name in _FLAGS:
             return flag(value, resolve)
-        return text(value, resolve) if parameter.to in _TEXTS else value_of(value, resolve)
+        to = parameter.to.rpartition(".")[2]
+        return text(value, resolve) if to in _TEXTS else value_of(value, resolve)
 
     def action(
         self,
@@ -186,7 +212,7 @@ class Writing:
             optional=bound.optional,
             read=bound.read,
         )
-        if not self.rounds:
+        if not self.rounds and "{{" not in name:
             is_file = bound.read is not None
             self.results[name] = code if is_file else bound.value.replace("@", code) or code
 
@@ -213,13 +239,14 @@ class Writing:
         if not isinstance(name, str) or has_tokens(name):
             raise NotTranslated("its script is not known before it runs")
         module = name.removesuffix(".js").strip("/")
+        plain = function_name(module)
         scripts = self.around.scripts
         if scripts is None or module not in scripts:
             where = "is not among the imported files" if scripts is None else "does not exist"
             self.notes.left_out(step.line, f"the script `scripts/{module}.js` {where}")
-            if ".." in module.split("/") or "\\" in module:
+            if ".." in re.split(r"[/\\\\]", module) or not plain:
                 raise NotTranslated("its script is outside of `scripts/`")
-        path = (scripts or {}).get(module, f"scripts/{module}.js")
+        path = (scripts or {}).get(module, f"scripts/{plain}.js")
         return f"{self.to_root}{path}"
 
     def bound_by(self, name: str, seen: frozenset[str] = frozenset()) -> list[str]:

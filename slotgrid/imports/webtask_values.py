@@ -43,7 +43,8 @@ def whole(value: Any, resolve: Resolve, *, default: int = 0) -> int | str:
 def text(value: Any, resolve: Resolve) -> str:
     """A text; a template that is no text becomes one."""
     if not isinstance(value, str):
-        return "" if value is None else json.dumps(value, ensure_ascii=False)
+        plain = "" if value is None else json.dumps(value, ensure_ascii=False)
+        return translated(plain, resolve)
     one = single(value, resolve)
     if one is not None and not one.text:
         return f"{{{{ {one.code}|string }}}}"

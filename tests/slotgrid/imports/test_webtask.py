@@ -10,10 +10,19 @@ import yaml
 
 from slotgrid.imports.notes import Imported
 from slotgrid.imports.webtask_bundle import import_webtasks
+from slotgrid.imports.webtask_words import WORDS
 from slotgrid.steps.checking import check
 from slotgrid.steps.reading import read_steps
 from tests.slotgrid.imports import examples
 from worker.recipes.loader import ActionCatalog
+
+ODD: list[Any] = [
+    *(0, 1, -1, 1.5, 10**6, True, False, None),
+    *("", "x", ".", "/", "{{a}}", "{{a.b}} z", "{{ITEM|or:x'\"}}", "{{", "}}{{", "{% x %}", "{#"),
+    *("a\nb", "é\"'\\", "http://x.example/", "../x", "1_500", "1-0"),
+    *([], [1], ["{{a}}"], {}, {"k": "v"}, {"k": {"kind": "text"}}, [{"name": "", "path": "/"}]),
+]
+"""Values that parameters can have."""
 
 
 def imported(text: str, path: str = "tasks/a.yaml") -> Imported:
@@ -259,6 +268,15 @@ def test_blocks_scripts_and_status_lines() -> None:
     }
     assert "return arguments[0] // #1\n" in each["steps"][1]["with"]["script"]
     assert made[-1]["repeat"] == {"while": "vars.goes_on", "max": 3}
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_every_word_takes_any_value_or_names_it(value: Any) -> None:
+    for word, counterpart in WORDS.items():
+        step = {"run": word, "as": "x", "status": "{{x}}", "params": {}, "do": []}
+        step["params"] = dict.fromkeys(counterpart.parameters, value)
+        flow = [step, {"run": "emit-event", "params": {"text": value}}]
+        imported(json.dumps({"name": "a", "input": {"a": {"default": value}}, "flow": flow}))
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "webtask"])
