@@ -37,6 +37,7 @@ class KeptOutputs:
             raise LoopsKeepTooMuch(
                 f"step {step.name} (line {step.line}): "
                 f"the outputs of all rounds of the loops take more than {KEPT_MOST:,} bytes; "
-                "use fewer rounds, read less in each, or do its work in a recipe of its own "
-                "(`call`), of which only the result is kept"
+                "use fewer rounds, read less in each, do its work in a recipe of its own "
+                "(`call`), of which only the result is kept, and do not let `set` grow a list: the "
+                "output of the loop has the values of all rounds"
             )
