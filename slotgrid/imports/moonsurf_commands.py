@@ -226,7 +226,7 @@ def _get(given: Mapping[str, Any]) -> tuple[str, Ours, frozenset[str]]:
 
 def _screenshot(given: Mapping[str, Any]) -> tuple[str, Ours, frozenset[str]]:
     quality = given.get("quality")
-    lossy = given.get("format") in {"jpeg", "webp"}
+    lossy = str(given.get("format")) in {"jpeg", "webp"}
     if not lossy or not isinstance(quality, int | float) or quality < 1:
         return "", {}, frozenset({"quality"})
     return "", {}, frozenset()
@@ -243,8 +243,8 @@ def _pdf(given: Mapping[str, Any]) -> tuple[str, Ours, frozenset[str]]:
 
 def _scroll(given: Mapping[str, Any]) -> tuple[str, Ours, frozenset[str]]:
     done = frozenset({"direction", "amount"})
-    amount, direction = given.get("amount", 500), given.get("direction")
-    if direction is None:
+    amount, direction = given.get("amount", 500), str(given.get("direction", ""))
+    if not direction:
         if not given.get("deltaX") and not given.get("deltaY") and not given.get("selector"):
             raise NoCommand("it says neither how far nor where to")
         return "", {}, done

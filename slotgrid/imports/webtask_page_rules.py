@@ -164,7 +164,8 @@ def _extract(writing: Writing, step: WebtaskStep, scope: WebtaskScope) -> list[O
     ours["fields"] = {
         str(name): rule
         for name, field in fields.items()
-        if (rule := _field(writing, step, str(name), field, scope)) is not None
+        if "{{" not in str(name)
+        and (rule := _field(writing, step, str(name), field, scope)) is not None
     }
     if not ours["fields"]:
         raise NotTranslated("it has no `fields`")

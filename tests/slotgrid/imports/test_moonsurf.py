@@ -84,6 +84,14 @@ def test_every_tool_becomes_an_action_or_is_named() -> None:
         assert bool(result.files) is not bool(left_out(result)), (tool, args)
 
 
+@pytest.mark.parametrize("value", [0, True, None, "x", [], ["x"], {}, {"a": 1}])
+def test_odd_arguments_are_no_crash(value: Any) -> None:
+    for tool, deeds in TOOLS.items():
+        for deed, counterpart in deeds.items():
+            args = {**dict.fromkeys(counterpart.parameters, value), "action": deed}
+            import_commands("x.json", json.dumps([{"tool_name": tool, "args": args}]).encode())
+
+
 def test_what_is_left_out_is_named_by_line() -> None:
     result = imported({
         "task_name": "n",
