@@ -41,6 +41,10 @@ def check(
     return faults_of(file.document, _Checker(file, catalog, other_words or {}).faults())
 
 
+SETUP = "setup"
+"""The name by which steps read what the `setup` function gave."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Readable:
     """What the templates at one place may read."""
@@ -66,7 +70,7 @@ class _Checker:
     def faults(self) -> Iterator[Violation]:
         self.by_name = {step.name: step for step in self.file.walk()}
         self.variables = frozenset(name for step in self.file.walk() for name in _set_by(step))
-        readable = _Readable({})
+        readable = _Readable({} if self.file.setup is None else {SETUP: None})
         if self.file.kind == "flow":
             readable = yield from self._flow(self.file.steps, readable)
         else:

@@ -64,11 +64,11 @@ async def test_a_recipe_works_on_in_the_tab_of_the_one_that_calls_it(world: Worl
         steps:
           - {action: goto, with: {url: "{{ input.site }}/catalogue"}}
           - {name: asked, action: call, with: {function: where_am_i}}
-        return: "{{ steps.asked.output }}"
+        return: ["{{ steps.asked.output }}", "{{ steps.setup.output }}"]
         """,
         site=world.site.url,
     )
-    assert result == world.site.at("/catalogue")
+    assert result == [world.site.at("/catalogue"), "about:blank"]
     names = [step["name"] for step in task["steps"]]
     assert names[-3:] == ["asked", "where_am_i-5", "where_am_i-5.here"], names
 
