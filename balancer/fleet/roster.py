@@ -58,8 +58,8 @@ class Roster:
         return sorted(found, key=_order)
 
     def fault_of(self, name: str) -> str:
-        """Empty: files are the workers', whose `/health` has their faults."""
-        return ""
+        """Why the file of that function is not usable at a worker; empty if no worker says so."""
+        return next((one.broken[name] for one in self._workers.values() if name in one.broken), "")
 
     # Queries
 

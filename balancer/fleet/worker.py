@@ -8,6 +8,7 @@ from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.slots import PERSISTENT
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.wire.encoding import knows
+from slotgrid.wire.message_parts import BrokenInfo
 from slotgrid.wire.messages import Done, Failed, Hello, Report, Started
 
 READY = WorkerState.READY
@@ -54,6 +55,7 @@ class Worker:
         """Whether it numbers the slots of each pool, and takes tasks for one of them."""
         self.functions: tuple[FunctionSpec, ...] = tuple(functions)
         self.version = hello.version
+        self.broken_changed(hello.broken)
         self.tags_changed(hello.tags, hello.versions)
         self.own_labels = frozenset(hello.labels.items())
         self.labels = self.own_labels | frozenset(labels)
@@ -83,6 +85,10 @@ class Worker:
         self._awaited_slots: Counter[tuple[str, int]] = Counter()
         self.down: frozenset[str] = frozenset()
         self.apply_report(hello.report, now=joined_at)
+
+    def broken_changed(self, files: Collection[BrokenInfo]) -> None:
+        """Replace the faults of its broken files, by the name that their functions would have."""
+        self.broken = {file.path.rpartition(".")[0]: file.error for file in files}
 
     def tags_changed(self, tags: Mapping[str, object], versions: Mapping[str, str | None]) -> None:
         """Replace its tags and versions; unknown versions are omitted."""

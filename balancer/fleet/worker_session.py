@@ -247,6 +247,7 @@ class WorkerSession:
         except SchemaFault as fault:
             log.warning("worker.functions_unusable", worker=worker.name, fault=str(fault))
             return
+        worker.broken_changed(message.broken)
         self._fleet.functions_changed(worker, functions, message.tags)
         self._made_room()
 
