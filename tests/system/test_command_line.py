@@ -75,7 +75,7 @@ def test_check_finds_nothing_wrong_here_and_starts_nothing_that_stays(home: Home
     assert checked.returncode == 0, checked.stdout + checked.stderr
     checks = {check["name"]: check["detail"] for check in json.loads(checked.stdout)["checks"]}
     names = {"settings", "key", "port", "data folder", "functions", "guard"}
-    names |= {"chromium", "fonts"}
+    names |= {"chromium", "fonts", "pools", "secrets"}
     assert checks.keys() == names
     assert "Latin" not in checks["fonts"]
     home.assert_nothing_left()
@@ -109,5 +109,5 @@ def test_check_says_what_to_do_about_each_fault(home: Home) -> None:
     assert "broken.py: line 1: SyntaxError" in said
     assert "CHROMIUM_PATH is /nowhere/chromium, which is not a program" in said
     assert "AUTH_KEY is empty" in said
-    assert "3 of 8 checks found a fault" in said
+    assert "3 of 10 checks found a fault" in said
     home.assert_nothing_left()

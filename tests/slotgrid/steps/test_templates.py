@@ -3,6 +3,7 @@ import time
 from typing import Any
 
 import pytest
+from coverage import Coverage
 
 from slotgrid.steps.faults import NotDefined, TemplateFault
 from slotgrid.steps.templates import SOURCE_MOST, compile_condition, compile_template, is_true
@@ -324,7 +325,9 @@ def test_a_bomb_ends_in_a_fault_within_50_ms_of_work(bomb: Any) -> None:
         fault(bomb)
         return time.process_time() - began
 
-    assert min(spent_s() for _ in range(3)) < 0.05
+    # A run that measures its coverage takes several times as long for the same work.
+    measured = Coverage.current() is not None
+    assert min(spent_s() for _ in range(3)) < (0.4 if measured else 0.05)
 
 
 def test_a_value_that_nests_too_deeply_is_a_fault() -> None:
