@@ -174,7 +174,8 @@ class Crawler:
     @property
     def _may_wait(self) -> bool:
         """Whether the wait that the host asks for is one that the crawl can afford."""
-        return self._pace.wait_s <= min(MAX_RETRY_AFTER_S, self._left_s)
+        wait_s = self._pace.wait_s
+        return not wait_s or wait_s <= min(MAX_RETRY_AFTER_S, self._left_s)
 
     async def _pause(self, robots_delay_s: float) -> None:
         """Wait until the host may be asked again."""

@@ -208,12 +208,9 @@ class Slots:
 
     def overall_number(self, slot: Slot) -> int:
         """The number of a slot over all pools, as nodes before protocol 1.4 count."""
-        first = 0
-        for pool, size in self._sizes.items():
-            if pool == slot.pool:
-                break
-            first += size
-        return first + slot.index
+        pools = list(self._sizes)
+        before = pools[: pools.index(slot.pool)]
+        return sum(self._sizes[pool] for pool in before) + slot.index
 
     @property
     def total(self) -> int:

@@ -108,6 +108,17 @@ async def test_a_crawl_ends_before_its_deadline_with_what_it_has(
     assert 0 < len(crawled.pages) < 50
 
 
+async def test_the_deadline_is_no_limit_of_the_host(
+    context: RecordingContext, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def progress(text: str, fraction: float | None = None) -> None:
+        context.deadline = Deadline.after(RESERVE_S - 0.5)
+
+    monkeypatch.setattr(context, "progress", progress)
+    crawled = await crawl(context, site.at("/catalogue"), delay_s=0)
+    assert crawled.stopped_by == "deadline"
+
+
 async def test_a_page_that_sends_its_reader_on_is_followed(
     context: RecordingContext, site: Site
 ) -> None:

@@ -65,11 +65,17 @@ async def unanswered(page: Page, url: str, stopwatch: Stopwatch) -> str:
     return f"{name} had not answered after {stopwatch}"
 
 
+ASKED_S = 0.05
+"""A page that had less time to respond says nothing by its silence."""
+
+
 async def unresponsive(page: Page, stopwatch: Stopwatch) -> str:
     """Say why the page did not respond: it waits for another document, or its scripts are busy."""
     last = next((one for one in reversed(await page.requests()) if is_navigation(one, page)), None)
     if last and last.failure is None and last.existing_response is None:
         return f"{page.url} moved on to {last.url}, which had not answered after {stopwatch}"
+    if stopwatch.seconds < ASKED_S:
+        return f"{page.url} moved on until its time was over"
     return (
         f"{page.url} did not respond for {stopwatch}: its scripts keep it busy, or it is too large"
     )

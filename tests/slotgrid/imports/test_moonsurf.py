@@ -124,3 +124,25 @@ def test_more_commands_than_a_list_takes_are_named() -> None:
     result = imported(given)
     assert len(json.loads(result.files[0].text)["commands"]) == 1000
     assert left_out(result)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"task_name": "x"}, "there are no commands"),
+        ({"commands": [{"tool_name": "sleep", "args": {"duration": 1}}], "colour": 1}, "`colour`"),
+        ([{"tool_name": "sleep", "args": [1]}], "its `args` are no object"),
+        ([{"tool_name": "sleep", "args": {"duration": 1}, "when": "now"}], "`when` was left out"),
+        ([{"tool_name": "browser_tab", "args": {"action": "juggle"}}], "has no action `juggle`"),
+        ([{"tool_name": "sleep", "args": {"duration": "long"}}], "no number of milliseconds"),
+        ([{"tool_name": "browser_interact", "args": {"action": "scroll"}}], "neither how far"),
+        (
+            [{"tool_name": "browser_interact", "args": {"action": "scroll", "direction": "away"}}],
+            "`direction` is up, down, left or right",
+        ),
+        ([{"tool_name": "browser_interact", "args": {"action": "upload"}}], "it has no `files`"),
+    ],
+)
+def test_what_is_not_as_moonsurf_has_it_is_left_out_by_name(given: Any, said: str) -> None:
+    found = left_out(import_commands("list.json", json.dumps(given).encode()))
+    assert any(said in message for _, message in found), found
