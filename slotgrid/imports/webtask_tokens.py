@@ -37,6 +37,13 @@ def tokens_of(line: str) -> list[Token]:
             value, end = _text(line, at)
             tokens.append(Token(value, bare=False, start=at))
             at = end
+        elif line.startswith("{{", at) and (closed := line.find("}}", at)) > 0:
+            # A value that begins with a placeholder, without quotes, as `{{site}}/login`.
+            end = closed + 2
+            while end < len(line) and not line[end].isspace():
+                end += 1
+            tokens.append(Token(line[at:end], bare=False, start=at))
+            at = end
         elif sign in _CLOSING:
             end = _end_of_group(line, at)
             tokens.append(Token(_group(line[at:end]), bare=False, start=at))

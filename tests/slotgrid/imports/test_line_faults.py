@@ -76,3 +76,16 @@ def test_an_end_too_many_and_one_too_few_are_named() -> None:
 def test_settings_that_cannot_be_read_are_named(path: str, text: str, said: str) -> None:
     result = import_webtasks({path: text.encode()})
     assert any(said in note.message and note.left_out for note in result.notes), result.notes
+
+
+def test_a_placeholder_needs_no_quotes() -> None:
+    text = """task "x"
+  input site string required
+  goto {{site}}/login
+  js title script document.title
+  return {{title}}
+end
+"""
+    (file,) = imported(text, "tasks/a.webtask").files
+    assert "{{ input.site }}/login" in file.text
+    assert "{{ steps.title.output }}" in file.text
