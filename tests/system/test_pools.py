@@ -32,6 +32,7 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.timeout(300)  # what lives on holds the output of the worker for its whole patience
 @pytest.mark.parametrize("browser", ["chromium-headless-shell", "chromium"])
 def test_kill_9_of_the_worker_keeps_the_login(home: Home, browser: str, short_folder: Path) -> None:
     with_pools(home, KEPT)
