@@ -7,6 +7,7 @@ would let pages and frames pass, and would send events of each request.
 
 import asyncio
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ Paused = dict[str, Any]
 
 
 @dataclass(eq=False)
-class Rule:
+class Rule(ABC):
     """What to do with requests that match; `most` is after how many it ends, 0 for never."""
 
     pattern: str
@@ -47,9 +48,9 @@ class Rule:
             and self._matcher.match(request["url"]) is not None
         )
 
+    @abstractmethod
     def command(self, event: Paused) -> tuple[str, dict[str, Any]]:
         """The command of DevTools that ends the pause, without the request's id."""
-        raise NotImplementedError
 
 
 class Block(Rule):
