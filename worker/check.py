@@ -152,12 +152,12 @@ async def _secrets(settings: Settings) -> list[Check]:
         return [Check("secrets", False, fault, "correct the file, or set SECRETS_FILE")]
     checks = []
     for one in report["declared"]:
-        told = f"{one['name']} ({one['description']})" if one["description"] else one["name"]
+        named = f"{one['name']} ({one['description']})" if one["description"] else one["name"]
         if one["state"] == "present":
-            checks.append(Check("secrets", True, f"{told}: present, from its {one['source']}"))
+            checks.append(Check("secrets", True, f"{named}: present, from its {one['source']}"))
             continue
         lacking = one["required"] or one["state"] == "unusable"
-        detail = f"{told}: {one['state']}{'' if one['required'] else ', not required'}"
+        detail = f"{named}: {one['state']}{'' if one['required'] else ', not required'}"
         advice = "give it a value where its source says; functions that name it are left out"
         detail = f"{detail}; {one['problem']}"
         checks.append(Check("secrets", not lacking, detail, advice if lacking else None))

@@ -159,7 +159,7 @@ def _write(attempt: PrintingAttempt, line: str, stream: StreamName, step: str) -
     line = well_formed(attempt.secrets.hide_text(line))
     task = attempt.task
     task.log(line, stream=stream, step=step)
-    # Nobody can wait inside of `print`: while a reader is behind, the line is only in the log.
+    # `print` cannot wait for a slow reader: meanwhile the line is only in the log.
     if not task.announced and not task.events.crowded:
         payload = {"text": line, "data": {"stream": stream}}
         task.events.append_json("log", encode_json(payload))

@@ -1,4 +1,4 @@
-"""What stands for a word of another system: our actions with their parameters, or a step's key."""
+"""Translations of other systems' words: actions with their parameters, or a key of a step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

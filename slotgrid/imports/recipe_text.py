@@ -9,7 +9,7 @@ _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_ ./()-]*[A-Za-z0-9_)]|[A-Za-z_]", re
 """Texts without quotes: nothing that any version of YAML takes for something else."""
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
 _WIDTH = 10_000
-"""Texts are not folded: what people search for stands in one line."""
+"""No line is folded, so that a search by line finds whole texts."""
 
 
 class _Dumper(yaml.SafeDumper):

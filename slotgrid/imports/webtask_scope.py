@@ -13,7 +13,7 @@ _STEP_MOST = 58
 
 @dataclass(slots=True, eq=False)
 class Names:
-    """What one recipe uses: names of steps and variables, secrets, and inputs nobody declared."""
+    """What one recipe uses: names of steps and variables, secrets, and undeclared inputs."""
 
     declared_secrets: Mapping[str, str | None]
     """The secrets of the bundle, with their default values."""
@@ -56,7 +56,7 @@ class WebtaskScope:
         return WebtaskScope(self.names, self.bound, line)
 
     def resolve(self, name: str) -> Bound:
-        """What a name stands for: a binding, a variable of the environment, else an input."""
+        """The source of a name: a binding, a variable of the environment, else an input."""
         if (found := self.bound.get(name)) is not None:
             return found
         names = self.names

@@ -14,7 +14,7 @@ _KEYWORDS = frozenset({"and", "else", "if", "in", "is", "not", "or", "true", "fa
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a name stands for: an expression, and where webtasks' members of it are.
+    """The translation of a name: an expression, and the place of webtasks' members in it.
 
     `value` is the expression of the whole value, where that differs. `text`: it is known to be a
     text; `number`: a number or boolean. `optional`: it may be missing, which is an empty text.
@@ -31,7 +31,7 @@ class Bound:
 
 
 Resolve = Callable[[str], Bound]
-"""What a name stands for at the place of a step."""
+"""The translations of names at the place of a step."""
 
 
 @dataclass(frozen=True, slots=True)

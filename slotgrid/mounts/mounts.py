@@ -156,7 +156,7 @@ class Mounts:
     async def _in_thread(
         self, function: Callable[[], T], late: Callable[[T], None] = lambda _: None
     ) -> T:
-        """Call in a thread of the folders; `late` gets a result that nobody waits for any more."""
+        """Call in a thread of the folders; `late` gets a result that comes after the time limit."""
         assert self._threads is not None
         job = self._threads.submit(function)
         taken = False

@@ -135,7 +135,7 @@ def _folder(value: Any, variables: Mapping[str, str], data_dir: Path) -> Path:
         raise _BadEntry("dir", "`dir` is not a path")
     try:
         folder = Path(text).expanduser().absolute()
-    except RuntimeError as error:  # `~nobody`: there is no such user
+    except RuntimeError as error:  # `~name` of an unknown user
         raise _BadEntry("dir", f"`dir`: {error}") from error
     real, private = _resolved(folder), _resolved(data_dir)
     if real.is_relative_to(private) or private.is_relative_to(real):

@@ -13,7 +13,7 @@ from slotgrid.core.task_parts import FileData
 from slotgrid.runtime.threads import in_thread
 
 PIECE_BYTES = 1024 * 1024
-"""What is read at once: a file of any size takes this much memory."""
+"""Bytes of one read: a file of any size takes this much memory."""
 
 
 class UnusableFile(ValueError):

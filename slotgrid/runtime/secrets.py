@@ -93,7 +93,7 @@ class SecretValues:
     def hide_json(self, value: Any, *, names: bool) -> Any:
         """A copy of a JSON value without secrets, however deep.
 
-        `names`: what stands under a secret's name is hidden too.
+        `names`: values under a secret's name are hidden too.
         """
         if isinstance(value, str):
             return self.hide_text(value)
@@ -175,7 +175,7 @@ class SecretValues:
 
     @cached_property
     def _parts(self) -> list[str]:
-        """What is hidden inside other texts, longest first: a secret may begin with another."""
+        """The texts to hide inside of others, longest first: a secret may begin with another."""
         telling = (text for text in self.whole if len(text) >= self.short and text not in LITERALS)
         found = {part for text in telling for part in parts(text)}
         return sorted(found, key=len, reverse=True)

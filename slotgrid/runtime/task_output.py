@@ -40,7 +40,7 @@ _RECORDS = logging.Formatter("%(levelname)s %(name)s: %(message)s")
 
 @contextmanager
 def captured_output() -> Iterator[None]:
-    """Send what is written to `sys.stdout` and `sys.stderr` to `OUTPUT`, while the block runs."""
+    """Redirect `sys.stdout` and `sys.stderr` to `OUTPUT` while the block runs."""
     before = sys.stdout, sys.stderr
     ours = TaskStream(before[0], "stdout"), TaskStream(before[1], "stderr")
     sys.stdout, sys.stderr = cast("tuple[TextIO, TextIO]", ours)
@@ -86,7 +86,7 @@ class TaskStream:
 
 
 class TaskBytes:
-    """The bytes of `sys.stdout.buffer`; what is not UTF-8 becomes U+FFFD in a task's log."""
+    """Replaces `sys.stdout.buffer`; invalid UTF-8 becomes U+FFFD in a task's log."""
 
     def __init__(self, real: TextIO, name: StreamName) -> None:
         self._real = real

@@ -17,7 +17,7 @@ CALL = 2000
 
 
 class Budget:
-    """What is left of WORK_MOST for one rendering."""
+    """The remaining work of one rendering, of WORK_MOST."""
 
     __slots__ = ("left",)
 

@@ -83,7 +83,7 @@ class _Checker:
     def _block(
         self, steps: Sequence[Step], readable: _Readable
     ) -> Generator[Violation, None, _Readable]:
-        """The faults of steps that run one after the other; what is readable after them."""
+        """The faults of consecutive steps; returns the names that are readable after them."""
         for step in steps:
             yield from self._step(step, readable)
             readable = _after(step, readable)
@@ -255,7 +255,7 @@ class _Checker:
 
 
 def _after(step: Step, readable: _Readable) -> _Readable:
-    """What is readable after a step: its output, of a block the outputs in it as one object."""
+    """The readable names after a step; a block's inner outputs are one object."""
     variables = readable.variables.union(*(_set_by(one) for one in step.walk()))
     return replace(readable, steps={**readable.steps, step.name: None}, variables=variables)
 

@@ -55,7 +55,7 @@ class Compiler:
             self._depth -= 1
 
     def guarded_compile(self, node: nodes.Node) -> Evaluate:
-        """The function of an expression that may read what is not there."""
+        """The function of an expression that may read undefined names."""
         self._guards += 1
         try:
             return self.compile(node)
@@ -130,7 +130,7 @@ def _member(compiler: Compiler, node: nodes.Getattr | nodes.Getitem, key: str) -
 
 
 def _without_note(compiler: Compiler, node: nodes.Node) -> Evaluate:
-    """The function of a path's beginning, which the whole path already stands for."""
+    """The function of a path's beginning; the whole path is noted instead."""
     inner = Compiler(_depth=compiler._depth)
     return inner.compile(node)
 

@@ -24,7 +24,7 @@ def name_of(node: nodes.Node) -> str:
 
 
 def path_of(node: nodes.Node) -> Path | None:
-    """The dotted path of a name and its constant keys; None for what is no such path."""
+    """The dotted path of a name and its constant keys; None for other nodes."""
     if isinstance(node, nodes.Name):
         return (node.name,)
     key: Any = None

@@ -1,4 +1,4 @@
-"""Filters of numbers. Unlike Jinja2's, `int` and `float` refuse what is no number."""
+"""Filters of numbers. Unlike Jinja2's, `int` and `float` refuse other values than numbers."""
 
 import math
 from collections.abc import Callable, Mapping

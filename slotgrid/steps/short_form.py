@@ -40,7 +40,7 @@ class ShortFormFault(ValueError):
 def input_schema(given: Any) -> dict[str, Any]:
     """The JSON Schema of an input in the short form or as a schema. Raises ShortFormFault.
 
-    A schema is returned as it stands; whether it is valid, `Schema` says. Members of the short form
+    A schema is returned unchanged; `Schema` checks whether it is valid. Members of the short form
     are the only ones that the input may have. None is an input without members.
     """
     if given is None:

@@ -66,7 +66,7 @@ def is_number(value: Any) -> bool:
 
 
 def item_of(value: Any, key: Any, name: str) -> Any:
-    """The member of an object or the item of a list; `name` stands for the value in messages.
+    """The member of an object or the item of a list; `name` is the value's name in messages.
 
     Objects have only their keys, never Python's attributes. Raises NotDefined.
     """

@@ -86,7 +86,7 @@ def _events(data: bytes) -> Iterator[Any]:
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """A list or mapping whose end has not come. `parts` and `depth` include what is in it."""
+    """A list or mapping that is still open. `parts` and `depth` include its contents."""
 
     value: dict[str, Any] | list[Any]
     at: str
@@ -113,7 +113,7 @@ class _Builder:
     lines: dict[str, int] = field(default_factory=lambda: {"": 1})
     open: list[_Open] = field(default_factory=list)
     anchors: dict[str, _Anchored | None] = field(default_factory=dict)
-    """What each anchor stands for; None while its list or mapping is open."""
+    """The value of each anchor; None while its list or mapping is open."""
     documents: int = 0
     parts: int = 0
 

@@ -33,7 +33,7 @@ class BrowserSession:
         self.browser: BrowserOptions | None = None
         """Options of the browser context; they count when the first tab opens."""
         self.preparations: list[Callable[[Page], Awaitable[None]]] = []
-        """Called with a tab that is new, or has lost what is emulated by a picture."""
+        """Called with a new tab, or one whose emulation a picture has undone."""
         self._current: Page | None = None
         self._parts: dict[type, Any] = {}
         self._sessions: dict[Page, CDPSession] = {}

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from worker.actions.action_context import ActionContext
 from worker.actions.errors import ActionFailed
-from worker.actions.network import Running
+from worker.actions.network_captures import Running
 
 
 async def running_capture(action: ActionContext) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from types import ModuleType
 
 from worker.actions import (
     capture,
-    cookies_and_storage,
+    cookies,
     data,
     debugging,
     downloads,
@@ -17,9 +17,11 @@ from worker.actions import (
     inspecting,
     navigation,
     network,
+    network_captures,
     reading,
     recording,
     scrolling,
+    storage,
     tabs,
     waiting,
 )
@@ -37,7 +39,9 @@ THEMES: tuple[ModuleType, ...] = (
     capture,
     recording,
     network,
-    cookies_and_storage,
+    network_captures,
+    cookies,
+    storage,
     http,
     emulation,
     debugging,

@@ -61,7 +61,7 @@ async def emulate(
     throttle: Annotated[Preset | None, Meta(description="Network as in `throttle`")] = None,
     reset: Annotated[bool, Meta(description="Undo all emulation before")] = False,
 ) -> Emulated:
-    """Emulate several things at once, or undo them; what is left out stays as it is.
+    """Emulate several things at once, or undo them; omitted ones do not change.
 
     Example:
 

@@ -127,7 +127,7 @@ class Emulator:
             await self._quietly(page, {"mobile": True})
 
     async def _quietly(self, page: Page, changes: dict[str, Any] | None) -> None:
-        """Apply what is possible: the tab may be busy or closed, or share a renderer."""
+        """Apply as much as possible: the tab may be busy or closed, or share a renderer."""
         if self.settings == Emulated():
             return
         with suppress(Error, TimeoutError, ActionFailed):

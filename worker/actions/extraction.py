@@ -61,7 +61,7 @@ class FieldRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.transform if isinstance(self.transform, list) else [self.transform]
 
     def fault(self) -> str | None:
-        """What is wrong with the combination of the rule's parts."""
+        """The fault of the rule's combination of parts."""
         if self.kind == "attribute" and self.attribute is None:
             return "the kind is attribute: name the `attribute`"
         if self.attribute is not None and self.kind not in {None, "attribute"}:

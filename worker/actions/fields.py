@@ -46,7 +46,7 @@ _IS_FILE_INPUT = """element => {
 
 
 async def value_of(element: ElementHandle) -> str | None:
-    """What the field holds now; None for a password, for what is no field, and if it is gone."""
+    """The field's present value; None for a password, for other elements, and if it is gone."""
     try:
         value: str | None = await element.evaluate(_VALUE)
     except Error:

@@ -32,7 +32,7 @@ class NotOfFormat(ValueError):
 
 
 def format_of(name: str) -> Format:
-    """The format that a file's suffix stands for; `text` for any other."""
+    """The format of a file by its suffix; `text` for an unknown one."""
     return _BY_SUFFIX.get(PurePosixPath(name).suffix.lower(), "text")
 
 

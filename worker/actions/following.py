@@ -59,7 +59,7 @@ class FieldAfter(After):
 
     value: Annotated[
         str | None,
-        Meta(description="What the field holds now; null for a password or what is no field"),
+        Meta(description="The field's present value; null for a password or another element"),
     ]
 
 

@@ -56,7 +56,7 @@ _JITTER = 0.35
 
 
 def chord(key: str, modifiers: list[Modifier]) -> str:
-    """The key with what is held meanwhile, as Playwright writes it: `Control+Shift+A`."""
+    """The key with its modifiers, as Playwright writes it: `Control+Shift+A`."""
     *held, last = _parts(key)
     names: list[str] = [PLAYWRIGHT_MODIFIERS[one] for one in modifiers]
     names += [_KEYS.get(one.lower(), one) for one in held]

@@ -59,7 +59,7 @@ class TableText:
     escaped: int = 0
 
     def head(self) -> str:
-        """What stands before the rows."""
+        """The lines before the rows."""
         titles = [column.title for column in self.columns]
         if self.kind == "csv":
             return self._line([self._guarded(title) for title in titles])

@@ -104,7 +104,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return f"{words} in the frame {self.frame!r}" if self.frame else words
 
     def fault(self, *, optional: bool) -> Violation | None:
-        """What is wrong with the combination of the fields."""
+        """The fault of the combination of fields."""
         given = [way for way in WAYS if getattr(self, way) is not None]
         if len(given) > 1:
             both = " and ".join(f"`{way}`" for way in given)

@@ -1,4 +1,4 @@
-"""What is made of a text that was read: other letters, numbers, addresses."""
+"""Transforms of extracted texts: case, numbers, addresses, lines, JSON."""
 
 import re
 from collections.abc import Callable, Iterable

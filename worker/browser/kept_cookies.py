@@ -31,7 +31,7 @@ class KeptCookies:
         self._earlier = folder / EARLIER
 
     def begin(self) -> None:
-        """A task begins: what is saved is out of date from now on."""
+        """Mark the saved copy as outdated, as a task begins."""
         with contextlib.suppress(OSError):
             self._saved.replace(self._earlier)
 

@@ -7,7 +7,7 @@ from slotgrid.runtime.descriptors import descriptor_limit, reserved_descriptors
 
 
 class DescriptorShare:
-    """What is left of the guard's share, a half of the limit, to all of its contexts together."""
+    """The guard's share of descriptors, a half of the limit, for all of its contexts together."""
 
     def __init__(self) -> None:
         self._clients = 0

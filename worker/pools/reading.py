@@ -49,7 +49,7 @@ def _with_line(document: Document, at: str, text: str) -> str:
 
 
 Fault = tuple[str, str]
-"""The JSON pointer of a part, and what is wrong with it."""
+"""The JSON pointer of a part, and its fault in words."""
 
 
 def _faults(pools: Mapping[Any, Any]) -> Iterator[Fault]:

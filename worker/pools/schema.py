@@ -1,4 +1,4 @@
-"""What `pools.yaml` may hold: its keys, their types, and the words for what is not possible."""
+"""The schema of `pools.yaml`: keys, types, and messages for unsupported values."""
 
 import typing
 from collections.abc import Mapping

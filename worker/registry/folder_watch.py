@@ -21,7 +21,7 @@ LOOK_AGAIN_S = 5.0
 """Poll interval of the folder's files while it cannot be watched, or while `again` is true."""
 
 log = structlog.get_logger()
-# The registry says what has changed; how many events the kernel had for it is nobody's matter.
+# The registry logs the changed functions; the library's count of kernel events adds nothing.
 logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 
