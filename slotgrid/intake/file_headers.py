@@ -14,12 +14,15 @@ SHOWN_KINDS = frozenset({"audio", "image", "video"})
 
 
 def file_headers(name: str, kind: str) -> dict[str, str]:
-    """The headers of a file: its name, and what keeps a browser from running it."""
+    """The headers of a file: its name, and the limits that keep a browser from running it.
+
+    Text is UTF-8, as all that tasks write is: without a charset browsers read another encoding.
+    """
     shown = kind in SHOWN_TYPES or (
         kind.partition("/")[0] in SHOWN_KINDS and not kind.endswith("+xml")
     )
     return {
-        "Content-Type": kind,
+        "Content-Type": f"{kind}; charset=utf-8" if shown and kind.startswith("text/") else kind,
         "Content-Disposition": f"{'inline' if shown else 'attachment'}; {_filename(name)}",
         "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
         "X-Content-Type-Options": "nosniff",

@@ -24,7 +24,7 @@ async def test_a_file_is_fetched_through_the_link(balancer: RunningBalancer) -> 
     assert file["size"] == 200_000
     got = await balancer.request("GET", file["url"])
     assert (got.status, got.body) == (200, b"x" * 200_000)
-    assert got.headers["Content-Type"] == "text/plain"
+    assert got.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert "sandbox" in got.headers["Content-Security-Policy"]
     part = await balancer.request("GET", file["url"], headers={"Range": "bytes=100000-100009"})
     assert (part.status, part.body) == (206, b"x" * 10)
