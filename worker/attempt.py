@@ -41,6 +41,7 @@ log = structlog.get_logger()
 FAILURE_ARTIFACTS = 10
 """Of a task's limit of files and steps, the reserve for the files that the node saves after a
 failure."""
+NEEDS_GUARD = "requests without a browser go through a proxy only with TRAFFIC_GUARD=true"
 YIELD_EVERY = 64
 """Events between two yields to the loop: a function that only emits never waits otherwise."""
 
@@ -243,18 +244,24 @@ class RunningAttempt(msgspec.Struct, eq=False, weakref=True):
             self.tracing = True
         return browser.page
 
-    async def network(self) -> str | None:
-        """A proxy for the functions' own requests, with the rules of the pages' one.
+    async def network(self, asked: Mapping[str, Any] | None = None) -> str | None:
+        """A proxy for the functions' own requests, with the rules and the route of the pages' one.
 
-        None without a traffic guard. The first call opens it, through the proxy of the function's
-        context options, else that of the pool, if they have one.
+        None without a traffic guard. The first call opens it: through the proxy that the task's
+        pages have or that is `asked` for them, else that of the function's context options, else
+        that of the pool. Raises OptionRefused.
         """
         self.check_open()
         if self._proxy is None:
+            asked = (self._options or {}).get("proxy") or asked
             own = self.runnable.context_options.get("proxy")
+            if asked and asked != own:
+                own = await checked_proxy(asked, self.parts.policy)
             upstream = own or self.parts.pools.browser(self.slot.pool).proxy
             opened = await self.parts.browsers.proxy(upstream, trusted=own is None)
             if opened is None:
+                if upstream:
+                    raise OptionRefused("proxy", NEEDS_GUARD)
                 return None
             if self.closed or self._proxy is not None:  # meanwhile
                 opened.close()

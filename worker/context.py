@@ -177,9 +177,9 @@ class RunContext(msgspec.Struct, eq=False):
         """Whether Playwright's trace of the task is on, for a failure."""
         return self._attempt.tracing
 
-    async def network(self) -> str | None:
+    async def network(self, proxy: Mapping[str, Any] | None = None) -> str | None:
         """The task's proxy for requests outside of its browser; None without a traffic guard."""
-        return await self._attempt.network()
+        return await self._attempt.network(proxy)
 
     @property
     def is_outermost(self) -> bool:

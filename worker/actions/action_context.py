@@ -30,11 +30,12 @@ class StepContext(Context, Protocol):
     def is_traced(self) -> bool:
         """Whether Playwright's trace of the task is on, for a failure."""
 
-    async def network(self) -> str | None:
+    async def network(self, proxy: Mapping[str, Any] | None = None) -> str | None:
         """The task's proxy for requests outside of its browser, `http://127.0.0.1:PORT`.
 
-        It opens what the task's pages may reach, and counts as their traffic does. None if the
-        node has no traffic guard.
+        It opens the same targets as the task's pages, by the same route, and counts as their
+        traffic does. `proxy`: that of the pages to come, as in Playwright's `new_context`. None if
+        the node has no traffic guard. Raises OptionRefused.
         """
 
 

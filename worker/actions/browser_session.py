@@ -1,7 +1,7 @@
 """The browser work of one attempt: its current tab, and what actions keep from step to step."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from slotgrid.function import Context
 from worker.actions.errors import StepTimeout, TabClosed
 from worker.actions.seen_downloads import SeenDownloads
 from worker.pages.browser_options import BrowserOptions
-from worker.pages.context_page import open_context_page
+from worker.pages.context_page import context_options, open_context_page
 
 log = structlog.get_logger()
 
@@ -57,6 +57,10 @@ class BrowserSession:
         """Give the tab what the task emulates."""
         for give in self.preparations:
             await give(page)
+
+    def proxy(self, url: str) -> Mapping[str, Any] | None:
+        """The proxy of the `browser` block, as in Playwright's `new_context`; None without one."""
+        return None if self.browser is None else context_options(self.browser, url).get("proxy")
 
     @property
     def has_page(self) -> bool:

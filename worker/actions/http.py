@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from slotgrid.function import Meta
+from slotgrid.function import Meta, OptionRefused
 from slotgrid.url_credentials import split_credentials
 from worker.actions.action import action
 from worker.actions.action_context import ActionContext
@@ -96,8 +96,8 @@ async def http_request(
 
     Limits:
 
-    - It reaches what pages may reach, and counts towards the task's traffic. `TRAFFIC_LIMIT` holds
-      for these requests together, beside those of the pages.
+    - It reaches what pages may reach, through the proxy that they have, and counts towards the
+      task's traffic. `TRAFFIC_LIMIT` holds for these requests together, beside those of the pages.
     - A longer body is cut at `max_body_bytes`: `truncated` is then true and `json` is null. With
       `path` it is saved as an artifact instead of being in the result.
     - Credentials are not sent on to another origin.
@@ -114,7 +114,10 @@ async def http_request(
         if "cookie" in outgoing.headers:
             raise ActionFailed("give `cookies: true` or a Cookie header, not both")
         kept = ContextCookies((await action.page()).context)
-    proxy = await action.context.network()
+    try:
+        proxy = await action.context.network(action.session.proxy(address))
+    except OptionRefused as refused:
+        raise ActionFailed(f"browser/proxy: {refused}") from refused
     answer = await action.within(
         timeout_s,
         send(
