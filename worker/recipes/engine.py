@@ -16,7 +16,7 @@ from worker import failures
 from worker.actions.action import Action, ParametersInvalid
 from worker.actions.action_context import ActionContext
 from worker.actions.browser_session import BrowserSession
-from worker.actions.errors import Returned
+from worker.actions.errors import ActionFailed, Returned
 from worker.actions.function_files import FunctionFiles
 from worker.actions.recorder import Recorder, RecordOptions
 from worker.context import RunContext
@@ -51,8 +51,18 @@ class Engine:
         """What the action `return` gave; the steps after it do not run."""
 
     def use_browser(self, options: BrowserOptions) -> None:
-        """Open the task's browser context with these options, when a step needs it."""
-        self._context.shared(BrowserSession).browser = options
+        """Open the task's browser context with these options, when a step needs it.
+
+        Raises ActionFailed if the task's context is open or meant to have others.
+        """
+        session = self._context.shared(BrowserSession)
+        if session.browser is None and not session.has_page:
+            session.browser = options
+        elif session.browser != options:
+            raise ActionFailed(
+                "browser: the task's browser context has other options already; give them in the "
+                "recipe that calls this one"
+            )
 
     def show(self, steps: Sequence[Step], *, within: str = "") -> None:
         """Add the steps to the task, pending; those within a loop are not shown by themselves.

@@ -44,7 +44,7 @@ class RecipeFunction(Runnable):
         task = {"id": context.task_id, "attempt": context.attempt}
         secrets = {name: context.secrets.get(name) for name in recipe.secrets}
         scope = Scope.of(given=filled, secrets=secrets, task=task)
-        if recipe.browser and context.is_outermost:
+        if recipe.browser:
             engine.use_browser(browser_options(self.browser.render(scope.values)))
         if recipe.setup is not None:
             await context.status(f"setup: {recipe.setup}")

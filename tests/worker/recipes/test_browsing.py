@@ -150,3 +150,36 @@ async def test_a_large_output_shows_no_secret_in_its_artifact(world: World) -> N
     )
     kept = await world.worker.artifact(task["id"], "large.json")
     assert b"a-key-that-nobody-sees" not in kept
+
+
+async def test_a_called_recipe_gets_its_browser_options_or_an_error(world: World) -> None:
+    await add(
+        world,
+        "in_french",
+        """
+        browser: {locale: fr-FR}
+        steps: [{name: language, action: evaluate, with: {script: navigator.language}}]
+        return: "{{ steps.language.output }}"
+        """,
+    )
+    result, _ = await cook(
+        world,
+        "calls_french",
+        """
+        steps: [{name: called, action: call, with: {function: in_french}}]
+        return: "{{ steps.called.output }}"
+        """,
+    )
+    assert result == "fr-FR"
+    await add(
+        world,
+        "calls_french_late",
+        """
+        input: {site: string}
+        steps:
+          - {action: goto, with: {url: "{{ input.site }}/catalogue"}}
+          - {name: called, action: call, with: {function: in_french}}
+        """,
+    )
+    problem = await world.worker.problem("calls_french_late", site=world.site.url)
+    assert "the task's browser context has other options already" in problem["detail"]
