@@ -1,24 +1,24 @@
 """Tasks at a worker whose link broke: kept for a few seconds, as it may reconnect."""
 
-import asyncio
+from functools import partial
 
 from balancer.fleet.remote_call import LINK_LOST, RemoteCall
+from slotgrid.wire.awake_timer import AwakeTimer
 
 
 class Orphans:
     """Calls without a link, each with the timer that ends it unless its worker reconnects."""
 
     def __init__(self) -> None:
-        self._timers: dict[RemoteCall, asyncio.TimerHandle] = {}
+        self._timers: dict[RemoteCall, AwakeTimer] = {}
 
     def __len__(self) -> int:
         return len(self._timers)
 
     def keep(self, calls: list[RemoteCall], *, for_s: float) -> None:
         """Keep the calls for `for_s` seconds; then they are lost."""
-        loop = asyncio.get_running_loop()
         for call in calls:
-            self._timers[call] = loop.call_later(for_s, self._lose, call)
+            self._timers[call] = AwakeTimer(for_s, partial(self._lose, call))
 
     def reclaim(self, name: str, boot: str) -> list[RemoteCall]:
         """The calls that a reconnected worker may continue; those of other boots are lost.

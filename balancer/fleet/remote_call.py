@@ -8,6 +8,7 @@ from balancer.fleet.running_steps import RunningSteps
 from balancer.fleet.worker import Worker
 from slotgrid.core.lease import HELD, STARTED, Lease
 from slotgrid.core.task import Task
+from slotgrid.wire.awake_timer import AwakeTimer
 from slotgrid.wire.encoding import ProtocolFault
 from slotgrid.wire.limits import CREDITS, GRANT_EVERY
 from slotgrid.wire.link import Link
@@ -88,7 +89,7 @@ class RemoteCall:
         self._steps = RunningSteps(task)
         self._waits: asyncio.Task[None] | None = None
         self._timeout_s = timeout_s
-        self._timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, self._answer_is_due)
+        self._timer = AwakeTimer(ANSWER_WITHIN_S, self._answer_is_due)
 
     @property
     def started(self) -> bool:
@@ -171,9 +172,9 @@ class RemoteCall:
         if not self.started:
             self.give_up(LostCall(f"it has not answered within {ANSWER_WITHIN_S:g} s", unsure=True))
             return
-        left_s = self._timeout_s + OVERTIME_S - ANSWER_WITHIN_S
         late = LostCall("it did not end the task in time")
-        self._timer = asyncio.get_running_loop().call_later(left_s, self.give_up, late)
+        rest_s = max(0.0, self._timeout_s - ANSWER_WITHIN_S)
+        self._timer = AwakeTimer(OVERTIME_S, lambda: self.give_up(late), after_s=rest_s)
 
     def _used(self) -> None:
         self._owed += 1

@@ -14,6 +14,7 @@ from slotgrid.core.node_state import NodeState
 from slotgrid.net.dialling import keep_dialling
 from slotgrid.runtime.background import background
 from slotgrid.wire import link_sockets
+from slotgrid.wire.awake_timer import AwakeTimer
 from slotgrid.wire.encoding import from_balancer
 from slotgrid.wire.limits import GRACE_S, REPORT_EVERY_S, REPORT_WITHIN_S
 from slotgrid.wire.link import Link
@@ -53,7 +54,7 @@ class Uplink:
         """The balancers' tasks, for the supervisor's wiring."""
         self._answers = answers
         self._balancers: dict[str, BalancerLink] = {}
-        self._grace: dict[str, asyncio.TimerHandle] = {}
+        self._grace: dict[str, AwakeTimer] = {}
         self._conversations: set[BalancerSession] = set()
         self._report_timer: asyncio.TimerHandle | None = None
         self._looked_at = -math.inf
@@ -182,9 +183,7 @@ class Uplink:
         if balancer.link is not link:
             return
         balancer.link = None
-        self._grace[balancer.boot] = asyncio.get_running_loop().call_later(
-            GRACE_S, self._give_up, balancer
-        )
+        self._grace[balancer.boot] = AwakeTimer(GRACE_S, partial(self._give_up, balancer))
 
     def _give_up(self, balancer: BalancerLink) -> None:
         del self._grace[balancer.boot]

@@ -1,6 +1,7 @@
 """The time limits of a task on a worker, and what a late answer may change."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -48,6 +49,16 @@ async def test_a_task_that_has_started_gets_its_own_time_and_some_more() -> None
     outcome = await outcome_of(call)
     assert not outcome.unsure
     assert asyncio.get_running_loop().time() - began >= 0.2
+
+
+async def test_an_answer_that_came_while_the_balancer_stood_still_counts() -> None:
+    call = a_call()
+    time.sleep(0.5)  # noqa: ASYNC251 - the balancer stands still, longer than it waits
+    await asyncio.sleep(0)  # timers that are due run before what has arrived is read
+    call.begin(3)
+    assert call.started
+    assert not call.outcome.done()
+    call.close()
 
 
 async def test_a_call_that_has_ended_is_not_given_up() -> None:
