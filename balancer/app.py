@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
+from balancer.api import schedule_schemas
 from balancer.api.openapi_parts import COMPONENTS
 from balancer.api.routes import balancer_routes
-from balancer.app_keys import FLEET, LINKS
+from balancer.app_keys import FLEET, LINKS, SCHEDULES
 from balancer.dashboard.live import Live
 from balancer.dashboard.routes import add_dashboard
 from balancer.dashboard.snapshot import Snapshot
@@ -27,6 +28,7 @@ from balancer.fleet.links import Links
 from balancer.fleet.remote_files import RemoteFiles
 from balancer.fleet.remote_runner import RemoteRunner
 from balancer.health import BalancerHealth
+from balancer.schedules.scheduling import Scheduling
 from slotgrid.core.gates import Gates
 from slotgrid.core.node_state import NodeState
 from slotgrid.core.observer import Observers
@@ -97,6 +99,15 @@ class Balancer(NodeProcess):
             ),
             max_wait_s=settings.max_wait_s,
         )
+        self.scheduling = Scheduling(
+            settings.schedules_file,
+            self.durability,
+            self.admission,
+            self.status,
+            self.catalog,
+            owner_exists=lambda _: True,
+            count_refusal=self.metrics.refused,
+        )
         self.live = Live(
             Snapshot(
                 name=settings.node_name,
@@ -118,6 +129,7 @@ class Balancer(NodeProcess):
             machine=Machine(self.watchdog),
             durable=self.durability.health,
             mounts=self.mounts.health,
+            schedules=self.scheduling.health,
         )
         self.node = self._node(logs, files_elsewhere=self.files, groups=self._groups)
         self._offered = self.fleet.roster.version
@@ -127,6 +139,7 @@ class Balancer(NodeProcess):
 
         def add_own(app: web.Application) -> None:
             app[FLEET], app[LINKS] = self.fleet, self.links
+            app[SCHEDULES] = self.scheduling.schedules
             app.add_routes(balancer_routes())
             add_dashboard(app, self.live, self.trend, root_path=self.settings.root_path)
 
@@ -139,7 +152,7 @@ class Balancer(NodeProcess):
             acceptor=self.links,
             end_links=end_links,
             add_own=add_own,
-            components=COMPONENTS,
+            components={**COMPONENTS, **schedule_schemas.COMPONENTS},
             docs_at_root=False,
         )
 
@@ -157,8 +170,9 @@ class Balancer(NodeProcess):
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
             _ = await stack.enter_async_context(background(self.live.running, name="dashboard"))
-            # Last, as it starts the tasks that an earlier process accepted.
+            # Late, as it starts the tasks that an earlier process accepted.
             await stack.enter_async_context(self.durability.running(self.supervisor))
+            await stack.enter_async_context(self.scheduling.running())
             yield
 
     async def get_ready(self) -> None:

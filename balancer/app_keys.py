@@ -4,6 +4,8 @@ from aiohttp import web
 
 from balancer.fleet.fleet import Fleet
 from balancer.fleet.links import Links
+from balancer.schedules.schedules import Schedules
 
 FLEET = web.AppKey("fleet", Fleet)
 LINKS = web.AppKey("links", Links)
+SCHEDULES = web.AppKey("schedules", Schedules)

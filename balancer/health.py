@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,11 +19,12 @@ from slotgrid.runtime.metrics import GaugeReadings
 
 @dataclass(kw_only=True)
 class BalancerHealth(NodeHealth):
-    """The state of a balancer."""
+    """The state of a balancer. `schedules` returns that of `schedules.yaml`."""
 
     fleet: Fleet
     catalog: Catalog
     inventory: Inventory
+    schedules: Callable[[], Mapping[str, Any]]
     _process: psutil.Process = field(default_factory=psutil.Process, init=False)
 
     def pools(self) -> Mapping[str, PoolCount]:
@@ -65,6 +66,7 @@ class BalancerHealth(NodeHealth):
                 "states": self._states(),
                 "file_fault": self.inventory.fault,
             },
+            "schedules": self.schedules(),
         }
 
     def gauges(self) -> GaugeReadings:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from balancer.api import workers
+from balancer.api import schedules, workers
 
 
 def balancer_routes() -> list[web.RouteDef]:
@@ -14,4 +14,12 @@ def balancer_routes() -> list[web.RouteDef]:
         web.post("/workers/{name}/off", workers.switch_worker_off),
         web.post("/workers/{name}/drain", workers.drain_worker),
         web.get("/workers/{name}/logs", workers.worker_logs),
+        web.get("/schedules", schedules.list_schedules),
+        web.post("/schedules", schedules.create_schedule),
+        web.get("/schedules/{name}", schedules.get_schedule),
+        web.put("/schedules/{name}", schedules.replace_schedule),
+        web.delete("/schedules/{name}", schedules.remove_schedule),
+        web.post("/schedules/{name}/run", schedules.run_schedule),
+        web.post("/schedules/{name}/on", schedules.switch_schedule_on),
+        web.post("/schedules/{name}/off", schedules.switch_schedule_off),
     ]

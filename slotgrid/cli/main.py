@@ -16,6 +16,7 @@ from slotgrid.cli.logs import logs
 from slotgrid.cli.node import node_options
 from slotgrid.cli.operate import drain, off, on
 from slotgrid.cli.processes import balancer, check, up, worker
+from slotgrid.cli.schedules import schedules
 from slotgrid.cli.tasks import tasks
 from slotgrid.cli.workers import workers
 
@@ -54,7 +55,7 @@ def cli() -> None:
 
 for command in (
     *(up, worker, balancer, check, key, call, tasks, functions),
-    *(workers, health, logs, on, off, drain, imports),
+    *(schedules, workers, health, logs, on, off, drain, imports),
 ):
     cli.add_command(command)
 

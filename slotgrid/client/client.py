@@ -35,6 +35,10 @@ from slotgrid.client.transport import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, STREA
 RECONNECT_S = 1.0
 
 
+def _segment(name: str) -> str:
+    return quote(name, safe="")
+
+
 class Client(Transport):
     """Client of one node, worker or balancer. Use as `async with`; calls may be concurrent.
 
@@ -216,6 +220,48 @@ class Client(Transport):
     async def workers(self) -> list[JsonObject]:
         """Every worker of a balancer. Raises Problem `not-found` at a worker."""
         return await self._items("/workers", "workers", params={"limit": "1000"})
+
+    async def schedules(self, *, limit: int = 50, offset: int = 0) -> tuple[list[JsonObject], int]:
+        """A page of a balancer's schedules, by name, and the number of all."""
+        params = {"limit": str(limit), "offset": str(offset)}
+        answer = await self._object("GET", "/schedules", params=params)
+        with expecting("a page of schedules"):
+            return [dict(one) for one in answer["schedules"]], int(answer["total"])
+
+    async def schedule(self, name: str) -> JsonObject:
+        """One schedule, with its history."""
+        return await self._schedule("GET", name)
+
+    async def create_schedule(self, definition: Mapping[str, Any]) -> JsonObject:
+        """Make a schedule; `definition` is the body of `POST /schedules`."""
+        answer = await self._object("POST", "/schedules", json=dict(definition))
+        with expecting("a schedule"):
+            return dict(answer["schedule"])
+
+    async def replace_schedule(self, name: str, definition: Mapping[str, Any]) -> JsonObject:
+        """Replace a schedule; `definition` is the body of `PUT /schedules/{name}`."""
+        return await self._schedule("PUT", name, json=dict(definition))
+
+    async def remove_schedule(self, name: str) -> None:
+        """Remove a schedule and its history."""
+        await self._object("DELETE", f"/schedules/{_segment(name)}")
+
+    async def run_schedule(self, name: str, *, idempotency_key: str | None = None) -> str:
+        """Start the task of a schedule now; returns its id."""
+        headers = idempotency_header(idempotency_key)
+        path = f"/schedules/{_segment(name)}/run"
+        answer = await self._object("POST", path, headers=headers)
+        with expecting("a started task"):
+            return str(answer["id"])
+
+    async def switch_schedule(self, name: str, *, on: bool) -> JsonObject:
+        """Switch a schedule on or off."""
+        return await self._schedule("POST", name, "/on" if on else "/off")
+
+    async def _schedule(self, method: str, name: str, below: str = "", **extra: Any) -> JsonObject:
+        answer = await self._object(method, f"/schedules/{_segment(name)}{below}", **extra)
+        with expecting("a schedule"):
+            return dict(answer["schedule"])
 
     async def logs(self, *, level: str = "debug") -> list[JsonObject]:
         """The node's last log lines of this level or above, oldest first."""

@@ -1,7 +1,7 @@
 """Accepts durable tasks: records them first, then offers them to the prefetch buffer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -63,18 +63,47 @@ class Acceptor:
         Raises QueueFull or DatabaseUnavailable: nothing was accepted, except with the reason
         `outcome-unknown`. Then the write continues, and its tasks are offered once it succeeds.
         """
-        waiting = self._count.value
-        if waiting + len(submitted) > self._limit:
-            raise QueueFull(
-                f"{waiting} durable tasks are waiting, the limit is {self._limit}",
-                retry_after_s=30,
-            )
-        self._check_slot_queues([task for task, _, _ in submitted])
+        self._check_room([task for task, _, _ in submitted])
         records = [self._record_of(*each) for each in submitted]
         # Counted before the write, so that submissions that arrive meanwhile see the limit.
         for record in records:
             self._count.add(1, record.task.submission.place)
         return await outcome(self._writes.keep(self._record(records), "accept"))
+
+    async def accept_by(
+        self, task: Task, key: str, write: Callable[[NewRecord], Awaitable[bool]]
+    ) -> bool:
+        """Record a task by `write`, which inserts its row in a transaction with other effects.
+
+        `write` returns whether the row is new, as does this. Raises as `accept`.
+        """
+        self._check_room([task])
+        record = self._record_of(task, key, None)
+        self._count.add(1, task.submission.place)
+        return await outcome(self._writes.keep(self._record_by(record, write), "accept"))
+
+    async def _record_by(
+        self, record: NewRecord, write: Callable[[NewRecord], Awaitable[bool]]
+    ) -> bool:
+        new = False
+        try:
+            new = await write(record)
+        finally:
+            if not new:
+                self._count.add(-1, record.task.submission.place)
+        if new:
+            self._offer(record)
+        return new
+
+    def _check_room(self, tasks: Sequence[Task]) -> None:
+        """Check that so many more tasks may wait. Raises QueueFull."""
+        waiting = self._count.value
+        if waiting + len(tasks) > self._limit:
+            raise QueueFull(
+                f"{waiting} durable tasks are waiting, the limit is {self._limit}",
+                retry_after_s=30,
+            )
+        self._check_slot_queues(tasks)
 
     def _check_slot_queues(self, tasks: Sequence[Task]) -> None:
         """Check the limits of all slots that the tasks name. Raises QueueFull."""

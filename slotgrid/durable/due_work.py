@@ -26,11 +26,17 @@ class DueHandler(Protocol):
     """Does the due work of one kind.
 
     `lease_s` is the duration of a claim. It is longer than an act, as an expired claim repeats the
-    work. `at_once` limits the concurrent acts of a node.
+    work. None: the effect is rows, and the act claims its row in the transaction that writes them
+    (`DueClaim.holds`). `at_once` limits the concurrent acts of a node; 0 while it may not act.
     """
 
-    lease_s: float
-    at_once: int
+    @property
+    def lease_s(self) -> float | None:
+        """Seconds of a claim."""
+
+    @property
+    def at_once(self) -> int:
+        """Concurrent acts."""
 
     async def act(self, claim: DueClaim) -> None:
         """Do the work, then remove or reschedule its row.
@@ -98,7 +104,12 @@ class DueWork:
         if not kinds:
             return LOOK_S  # the end of an act wakes the loop
         node = self._node
-        wait_s = await self._database.read(lambda c: due.seconds_until_next(c, kinds, node))
+        # The rows of acts under way stay due until the commit, where the act makes the claim.
+        looked_at = {
+            kind: tuple(self._under_way[kind]) if self._handlers[kind].lease_s is None else ()
+            for kind in kinds
+        }
+        wait_s = await self._database.read(lambda c: due.seconds_until_next(c, looked_at, node))
         if wait_s is None:
             return LOOK_S
         if wait_s > 0:
@@ -109,17 +120,7 @@ class DueWork:
 
     async def _begin(self, kind: DueKind) -> int:
         handler, acts = self._handlers[kind], self._under_way[kind]
-        claims: Sequence[DueClaim] = await self._database.write(
-            partial(
-                due.claim,
-                kind=kind,
-                node=self._node,
-                lease_s=handler.lease_s,
-                limit=self._room(kind),
-                under_way=list(acts),
-            )
-        )
-        for claim in claims:
+        for claim in (claims := await self._claims(kind, handler.lease_s, list(acts))):
             act = asyncio.get_running_loop().create_task(
                 self._act(handler, claim), name=f"{kind} {claim.ref}"
             )
@@ -127,13 +128,33 @@ class DueWork:
             act.add_done_callback(partial(self._ended, claim))
         return len(claims)
 
+    async def _claims(
+        self, kind: DueKind, lease_s: float | None, under_way: Sequence[str]
+    ) -> Sequence[DueClaim]:
+        node, limit = self._node, self._room(kind)
+        if lease_s is None:
+            return await self._database.read(
+                partial(due.due_now, kind=kind, node=node, limit=limit, under_way=under_way)
+            )
+        return await self._database.write(
+            partial(
+                due.claim,
+                kind=kind,
+                node=node,
+                lease_s=lease_s,
+                limit=limit,
+                under_way=under_way,
+            )
+        )
+
     def _room(self, kind: DueKind) -> int:
         return self._handlers[kind].at_once - len(self._under_way[kind])
 
     def _ended(self, claim: DueClaim, _: "asyncio.Task[None]") -> None:
         was_full = self._room(claim.kind) <= 0
         del self._under_way[claim.kind][claim.ref]
-        if was_full:
+        # An act without a lease may have moved its row to a time before the next look.
+        if was_full or self._handlers[claim.kind].lease_s is None:
             self.wake()
 
     async def _act(self, handler: DueHandler, claim: DueClaim) -> None:

@@ -16,7 +16,7 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.priority_queue import TaskClass
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.webhook_rules import header_faults, signing_key
-from slotgrid.durable.due_work import DueWork
+from slotgrid.durable.due_work import DueHandler, DueWork
 from slotgrid.durable.durable_tasks import DurableTasks
 from slotgrid.durable.recovery import Recovery
 from slotgrid.durable.retention import Retention
@@ -71,6 +71,8 @@ class Durability:
         self.database = Database(engine_of(url, data_dir, pool=POOL))
         self._count_delivery = count_delivery
         self._due = DueWork(self.database, settings.node_name)
+        self.due_handlers: dict[DueKind, DueHandler] = {}
+        """Handlers of the due work that only some kinds of nodes do; set before `running`."""
         self.tasks = DurableTasks(
             self.database,
             node=settings.node_name,
@@ -104,6 +106,10 @@ class Durability:
             limit_bytes=settings.retention_bytes,
             forget=forget,
         )
+
+    def wake_due(self) -> None:
+        """Look for due work now: a new row may be due."""
+        self._due.wake()
 
     def health(self) -> Mapping[str, Any]:
         """The part of `/health` about durable work."""
@@ -147,7 +153,8 @@ class Durability:
             timeout_s=self._settings.webhook_timeout_s,
             count=self._count_delivery,
         )
-        await stack.enter_async_context(self._due.running({DueKind.WEBHOOK: deliveries}))
+        handlers = {DueKind.WEBHOOK: deliveries, **self.due_handlers}
+        await stack.enter_async_context(self._due.running(handlers))
         await stack.enter_async_context(self.tasks.running(supervisor))
         stack.enter_context(self._peers.surviving())
         _ = await stack.enter_async_context(

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -160,6 +160,12 @@ class DurableTasks:
         """Record tasks, all or none; see `Acceptor.accept`."""
         return await self._acceptor.accept(submitted)
 
+    async def accept_by(
+        self, task: Task, key: str, write: Callable[[NewRecord], Awaitable[bool]]
+    ) -> bool:
+        """Record a task in a transaction with other effects; see `Acceptor.accept_by`."""
+        return await self._acceptor.accept_by(task, key, write)
+
     def _offer(self, record: NewRecord) -> None:
         """Hold a new task in memory if it is among the next of its class, else leave it on disk."""
         task, class_key = record.task, record.class_key
@@ -286,6 +292,13 @@ class DurableTasks:
         self._ended_on_disk(task_id, ended)
         # The prefetcher may have loaded the task meanwhile: cancel it in memory as well.
         self._cancel_held(task_id, reason)
+
+    async def stop(self, task_id: str, reason: str) -> None:
+        """Cancel a task wherever it is, in memory too. Raises DatabaseUnavailable."""
+        if task_id in self._buffer:
+            self._cancel_held(task_id, reason)
+        else:
+            await self.cancel(task_id, reason)
 
     async def fail(self, task_id: str, error: ServiceError) -> None:
         """Fail a task that cannot run, or whose outcome is unknown."""

@@ -26,6 +26,7 @@ TAGS = {
     "tasks": "Run functions and follow their tasks",
     "functions": "The functions that this node offers",
     "workers": "The workers that a balancer follows",
+    "schedules": "Tasks that a balancer starts by time",
     "files": "The folders that `mounts.yaml` lists",
     "node": "The state of this node",
     "dashboard": "The fleet as a web page",

@@ -121,6 +121,12 @@ class Settings:
         "mounts.yaml",
         "Folders that this node lists and serves, if the file exists. Reloaded when it changes.",
     )
+    schedules_file: Path = setting(
+        a.path(),
+        "schedules.yaml",
+        "A balancer's schedules, besides those made by its API. Optional; reloaded when it "
+        "changes.",
+    )
 
     auth_key: str = setting(
         a.text("printable ASCII without spaces", a.KEY),

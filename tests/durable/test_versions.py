@@ -26,7 +26,7 @@ def structure(file: Path) -> set[object]:
     Not the text that made a table: a column that was added later stands elsewhere in it.
     """
     columns = (
-        "SELECT m.name, c.cid, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk"
+        'SELECT m.name, c.cid, c.name, c.type, c."notnull", c.dflt_value, c.pk'
         " FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
     )
     indexes = "SELECT tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"

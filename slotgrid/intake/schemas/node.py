@@ -111,6 +111,11 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                     "file_fault": or_null(TEXT),
                 },
             ),
+            "schedules": record(
+                "On a balancer: the number of schedules in `schedules.yaml`, and the fault of the "
+                "file, after which the last good one counts",
+                {"in_file": WHOLE, "file_fault": or_null(TEXT)},
+            ),
             "services": list_of(ref("Service")),
             "tags": _OPEN,
             "secrets": record(
@@ -134,7 +139,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
             *("slots", "pools", "workers", "durable", "mounts", "services", "tags", "browsers"),
-            *("system", "secrets", "pools_file"),
+            *("system", "schedules", "secrets", "pools_file"),
         ),
     ),
     "DeclaredSecret": record(

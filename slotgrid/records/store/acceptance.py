@@ -50,12 +50,13 @@ def insert(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> li
         answers.append(accepted)
         if not any(answer.conflict for answer in accepted):
             new = zip(records, existing, strict=True)
-            rows += [_row_of(record) for record, earlier in new if earlier is None]
+            rows += [row_of(record) for record, earlier in new if earlier is None]
     execute(connection, tasks.insert(), rows)
     return answers
 
 
-def _row_of(record: NewRecord) -> dict[str, Any]:
+def row_of(record: NewRecord) -> dict[str, Any]:
+    """The columns of a new task."""
     task, submission = record.task, record.task.submission
     wait_until = None if submission.wait_s is None else record.arrived_at + submission.wait_s
     return {

@@ -3,7 +3,7 @@
 All times are by the database's clock, so that a node's wrong clock does no harm.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +20,8 @@ class DueKind(StrEnum):
 
     WEBHOOK = "webhook"
     """The next attempt at the webhook of an ended task; `ref` is the task's id."""
+    SCHEDULE = "schedule"
+    """The next firing of a schedule; `ref` is its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,17 @@ class DueClaim:
     """The right to act on one row until `until`, in seconds since the epoch.
 
     If the claim is lost, the row has another `due_at` or another claimer, so a query detects the
-    loss. `attempt` counts from 1.
+    loss. `attempt` counts from 1. Without a claimer the row is only read: `until` is its due time,
+    and the transaction of the act makes the claim.
     """
 
     kind: DueKind
     ref: str
     attempt: int
-    claimer: str
+    claimer: str | None
     until: float
+    late_s: float = 0.0
+    """Seconds between the due time and the read, by the database's clock."""
 
     @property
     def holds(self) -> sa.ColumnElement[bool]:
@@ -79,14 +84,17 @@ def schedule_now(
 
 
 def seconds_until_next(
-    connection: Connection, kinds: Collection[DueKind], node: str
+    connection: Connection, kinds: Mapping[DueKind, Collection[str]], node: str
 ) -> float | None:
-    """Seconds until the node's next row is due, 0 or less if one is due; None without rows."""
+    """Seconds until the node's next row is due, 0 or less if one is due; None without rows.
+
+    Each kind has the refs to leave out.
+    """
     waits = []
-    for kind in kinds:
+    for kind, left_out in kinds.items():
         query = (
             sa.select(table.c.due_at)
-            .where((table.c.kind == kind) & _open_to(node))
+            .where(_other_rows(kind, node, left_out))
             .order_by(table.c.due_at)
             .limit(1)
         )
@@ -112,9 +120,7 @@ def claim(
     a claim moves.
     """
     now = clock_of(connection)
-    is_due = (table.c.kind == kind) & (table.c.due_at <= now) & _open_to(node)
-    if under_way:
-        is_due &= table.c.ref.not_in(sorted(under_way))
+    is_due = (table.c.due_at <= now) & _other_rows(kind, node, under_way)
     # PostgreSQL skips rows that another node is claiming, instead of waiting for them.
     oldest = (
         sa.select(table.c.ref)
@@ -135,6 +141,31 @@ def claim(
     )
     attempts = {row.ref: row.attempt for row in connection.execute(claimed)}
     return [DueClaim(kind, ref, attempts[ref], node, until) for ref in refs if ref in attempts]
+
+
+def due_now(
+    connection: Connection,
+    kind: DueKind,
+    node: str,
+    *,
+    limit: int,
+    under_way: Collection[str] = (),
+) -> list[DueClaim]:
+    """Read at most `limit` due rows, the oldest first; the transactions of their acts claim them.
+
+    `under_way` are the refs on which this process acts already.
+    """
+    now = clock_of(connection)
+    oldest = (
+        sa.select(table.c.ref, table.c.attempt, table.c.due_at)
+        .where((table.c.due_at <= now) & _other_rows(kind, node, under_way))
+        .order_by(table.c.due_at)
+        .limit(limit)
+    )
+    return [
+        DueClaim(kind, row.ref, row.attempt, None, row.due_at, now - row.due_at)
+        for row in connection.execute(oldest)
+    ]
 
 
 def try_again(connection: Connection, held: DueClaim, in_s: float) -> bool:
@@ -179,6 +210,12 @@ def take(connection: Connection, node: str, dead: str, *, limit: int) -> int:
 
 def _row(kind: DueKind, ref: str) -> sa.ColumnElement[bool]:
     return (table.c.kind == kind) & (table.c.ref == ref)
+
+
+def _other_rows(kind: DueKind, node: str, left_out: Collection[str]) -> sa.ColumnElement[bool]:
+    """Condition: rows of the kind on which the node may act, without these refs."""
+    rows = (table.c.kind == kind) & _open_to(node)
+    return rows & table.c.ref.not_in(sorted(left_out)) if left_out else rows
 
 
 def _open_to(node: str) -> sa.ColumnElement[bool]:

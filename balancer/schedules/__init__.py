@@ -1,0 +1,1 @@
+"""Schedules: tasks that start by time, from `schedules.yaml` and the API."""
