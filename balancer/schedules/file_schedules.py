@@ -1,10 +1,10 @@
 """Puts the schedules of `schedules.yaml` on record, at the start and when the file changes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -16,11 +16,15 @@ from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.records.database import Database
 from slotgrid.records.store import schedules as store
 from slotgrid.records.store.rows import Connection
-from slotgrid.records.store.schedules import FILE
+from slotgrid.records.store.schedules import FILE, Definition, Stored
 from slotgrid.runtime.background import background
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
+AT_ONCE = 200
+"""Schedules in one transaction."""
 LOOK_EVERY_S = 0.5
 """Between two looks at the file, as for `workers.json`."""
 FILE_OWNER = "root"
@@ -69,42 +73,60 @@ class FileSchedules:
 
     async def look(self) -> None:
         """Read the file if it has changed, and record it. Raises DatabaseUnavailable."""
-        self._file.look()
+        await asyncio.to_thread(self._file.look)  # ten thousand schedules take seconds
         entries = self._file.entries
         if entries is None and self._database.is_sqlite and self._file.fault is None:
             entries = ()
         if entries is None or entries == self._recorded:
             return
-        changed = await self._database.write(partial(_record, entries=entries))
-        self._recorded = entries
-        for name in changed:
+        found = await self._database.read(partial(store.of_origin, origin=FILE))
+        of_file = {stored.name: stored for stored in found}
+        gone = sorted(of_file.keys() - {schedule.name for schedule in entries})
+        changed = [
+            schedule
+            for schedule in entries
+            if not _is_recorded(schedule, of_file.get(schedule.name))
+        ]
+        for names in _parts(gone):
+            await self._database.write(partial(store.remove, names=names))
+        done = [
+            await self._database.write(partial(_record, entries=some)) for some in _parts(changed)
+        ]
+        if all(done):
+            self._recorded = entries
+        for name in (*gone, *(schedule.name for schedule in changed)):
             self._definitions.forget(name)
         self._wake()
 
 
-def _record(connection: Connection, entries: Sequence[Schedule]) -> list[str]:
-    """Make the record's schedules of the file those of `entries`; returns the changed names."""
-    names = {schedule.name for schedule in entries}
-    of_file = {stored.name: stored for stored in store.of_origin(connection, FILE)}
-    gone = sorted(of_file.keys() - names)
-    if gone:
-        store.remove(connection, gone)
-    changed = list(gone)
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The items in parts that each are one transaction: other writes get their turn between."""
+    return (items[first : first + AT_ONCE] for first in range(0, len(items), AT_ONCE))
+
+
+def _of_file(schedule: Schedule) -> Definition:
+    return definition(schedule, owner=schedule.owner or FILE_OWNER, origin=FILE)
+
+
+def _is_recorded(schedule: Schedule, stored: Stored | None) -> bool:
+    new = _of_file(schedule)
+    return stored is not None and (stored.body, stored.owner, stored.enabled) == (
+        new.body,
+        new.owner,
+        new.enabled,
+    )
+
+
+def _record(connection: Connection, entries: Sequence[Schedule]) -> bool:
+    """Record schedules of the file; False if another node changed one of them meanwhile."""
+    done = True
     for schedule in entries:
-        new = definition(schedule, owner=schedule.owner or FILE_OWNER, origin=FILE)
-        old = of_file.get(schedule.name)
-        if old is not None and (old.body, old.owner, old.enabled) == (
-            new.body,
-            new.owner,
-            new.enabled,
-        ):
-            continue
-        changed.append(schedule.name)
-        if old is None and store.create(connection, new):
-            continue
+        new = _of_file(schedule)
+        old = store.get(connection, schedule.name)
         if old is None:
-            old = store.get(connection, schedule.name)
+            done &= store.create(connection, new)
+            continue
+        if old.origin != FILE:
             log.warning("schedules.file_replaced_one_of_the_api", schedule=schedule.name)
-        keep_next = old is not None and keeps_next(schedule, old)
-        store.replace(connection, new, keep_next=keep_next)
-    return changed
+        done &= store.replace(connection, new, seen=old, keep_next=keeps_next(schedule, old))
+    return done

@@ -94,11 +94,14 @@ class Schedules:
         Raises as `create`; NotFound if there is none; Conflict if it is of the file.
         """
         schedule = self._checked(principal, given, name=name)
-        stored = await self._changeable(name)
         new = definition(schedule, owner=principal.name, origin=API)
-        put = partial(store.replace, new=new, keep_next=keeps_next(schedule, stored))
-        if not await self._database.write(put):
-            raise _unknown(name)
+        while True:  # until no other change comes between the read and the write
+            stored = await self._changeable(name)
+            put = partial(
+                store.replace, new=new, seen=stored, keep_next=keeps_next(schedule, stored)
+            )
+            if await self._database.write(put):
+                break
         self._changed(name)
         return await self.find(name)
 
@@ -114,12 +117,15 @@ class Schedules:
 
         Firings while it is off are not missed: the next one is after the switch.
         """
-        schedule = known_of(await self._changeable(name)).schedule
-        if isinstance(schedule, InvalidSubmission):
-            raise schedule
-        await self._database.write(
-            partial(store.switch, name=name, next_after=schedule.cron.next_after, on=on)
-        )
+        while (stored := await self._changeable(name)).enabled != on:
+            schedule = known_of(stored).schedule
+            if isinstance(schedule, InvalidSubmission):
+                raise schedule
+            after = schedule.cron.next_after
+            if await self._database.write(
+                partial(store.switch, seen=stored, next_after=after, on=on)
+            ):
+                break
         self._changed(name)
         return await self.find(name)
 

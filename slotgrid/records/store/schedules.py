@@ -1,9 +1,11 @@
 """Schedules on record: their definitions, their next firings as due work, and their history."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -70,13 +72,9 @@ def count(connection: Connection) -> int:
 
 def count_by_group(connection: Connection) -> dict[str | None, int]:
     """The number of schedules of each group; None is the default group."""
-    group: sa.ColumnElement[Any] = (
-        sa.func.json_extract(schedules.c.body, "$.group")
-        if connection.dialect.name == "sqlite"
-        else sa.cast(schedules.c.body, postgresql.JSONB)["group"].astext
-    )
-    counted = sa.select(group, sa.func.count()).group_by(group)
-    return {row[0]: row[1] for row in connection.execute(counted)}
+    # PostgreSQL's functions for JSON refuse texts that have NUL in any member.
+    bodies = connection.execute(sa.select(schedules.c.body)).scalars()
+    return dict(Counter(orjson.loads(body).get("group") for body in bodies))
 
 
 def of_origin(connection: Connection, origin: str) -> list[Stored]:
@@ -102,8 +100,8 @@ def create(connection: Connection, new: Definition) -> bool:
     return True
 
 
-def replace(connection: Connection, new: Definition, *, keep_next: bool) -> bool:
-    """Replace a schedule; False if there is none. Its history stays.
+def replace(connection: Connection, new: Definition, *, seen: Stored, keep_next: bool) -> bool:
+    """Replace a schedule as it was `seen`; False if it is gone or another now. Its history stays.
 
     `keep_next` keeps the next firing: the times and the switch are the same as before, so that a
     firing that is due is not lost.
@@ -116,7 +114,7 @@ def replace(connection: Connection, new: Definition, *, keep_next: bool) -> bool
         "enabled": new.enabled,
         "changed_at": now,
     }
-    update = schedules.update().where(schedules.c.name == new.name).values(values)
+    update = schedules.update().where(_is_still(seen)).values(values)
     if connection.execute(update).rowcount == 0:
         return False
     if not keep_next:
@@ -124,17 +122,13 @@ def replace(connection: Connection, new: Definition, *, keep_next: bool) -> bool
     return True
 
 
-def switch(connection: Connection, name: str, next_after: NextAfter, *, on: bool) -> bool:
-    """Switch a schedule on or off; False if it is so already, or is gone."""
+def switch(connection: Connection, seen: Stored, next_after: NextAfter, *, on: bool) -> bool:
+    """Switch a schedule as it was `seen`; False if it is gone or another now."""
     now = clock_of(connection)
-    update = (
-        schedules.update()
-        .where((schedules.c.name == name) & (schedules.c.enabled != on))
-        .values(enabled=on, changed_at=now)
-    )
+    update = schedules.update().where(_is_still(seen)).values(enabled=on, changed_at=now)
     if connection.execute(update).rowcount == 0:
         return False
-    _set_next(connection, name, next_after(now) if on else None)
+    _set_next(connection, seen.name, next_after(now) if on else None)
     return True
 
 
@@ -187,6 +181,10 @@ def runs(
             Run(row.due_at, row.fired_at, row.outcome, row.task_id, row.task_status, row.reason)
         )
     return found
+
+
+def _is_still(seen: Stored) -> sa.ColumnElement[bool]:
+    return (schedules.c.name == seen.name) & (schedules.c.changed_at == seen.changed_at)
 
 
 def _set_next(connection: Connection, name: str, at: float | None) -> None:

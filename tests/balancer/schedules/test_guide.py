@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from click.testing import CliRunner, Result
 
+from balancer.api.schedule_schemas import COMPONENTS
 from balancer.schedules.cron import Cron, zone_named
 from balancer.schedules.schedule import READERS
 from balancer.schedules.schedules_file import parse_schedules
@@ -127,3 +128,7 @@ async def test_commands_show_what_there_is(balancer: RunningBalancer, tmp_path: 
         "members of one schedule"
         in (await run(balancer, ["schedules", "add", "b", "--from", str(file)])).stderr
     )
+
+
+def test_the_schema_has_the_fields_that_are_read() -> None:
+    assert set(COMPONENTS["NewSchedule"]["properties"]) == set(READERS)
