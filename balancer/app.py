@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
@@ -27,12 +27,16 @@ from balancer.fleet.inventory import Inventory
 from balancer.fleet.links import Links
 from balancer.fleet.remote_files import RemoteFiles
 from balancer.fleet.remote_runner import RemoteRunner
+from balancer.flows.flow_catalog import FlowCatalog
+from balancer.flows.flows import Flows
+from balancer.flows.parts import FlowParts
 from balancer.health import BalancerHealth
 from balancer.schedules.scheduling import Scheduling
 from slotgrid.core.gates import Gates
 from slotgrid.core.node_state import NodeState
 from slotgrid.core.observer import Observers
 from slotgrid.core.placement import Runners
+from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
 from slotgrid.intake.node_parts import Served
@@ -89,6 +93,26 @@ class Balancer(NodeProcess):
         self.files = RemoteFiles(self.links, self.artifacts)
         self.trend = Trend()
         self.runners = Runners(RemoteRunner(self.fleet, self.links, self.files))
+        roster = self.fleet.roster
+        self.flow_catalog = FlowCatalog(
+            settings.functions_dir,
+            offered=lambda group, name: roster.find(name, group),
+            workers_of=roster.workers_with,
+            publish=self._flows_changed,
+        )
+        self.catalog.own_fault_of = self.flow_catalog.fault_of
+        self.flows = Flows(
+            FlowParts(
+                self.durability.database,
+                self.durability.tasks,
+                self.admission,
+                self.flow_catalog,
+                self.fleet.roster.newest_contract,
+            ),
+            node=settings.node_name,
+        )
+        self.runners.slotless["flow"] = self.flows
+        self.durability.tasks.flows = self.flows
         self.supervisor = Supervisor(
             self.placement,
             RecordedRunner(self.runners, self.durability.tasks),
@@ -128,6 +152,7 @@ class Balancer(NodeProcess):
             supervisor=self.supervisor,
             machine=Machine(self.watchdog),
             durable=self.durability.health,
+            broken=lambda: self.flow_catalog.broken,
             mounts=self.mounts.health,
             schedules=self.scheduling.health,
         )
@@ -163,6 +188,8 @@ class Balancer(NodeProcess):
             self.settings.data_dir.mkdir(parents=True, exist_ok=True)
             await stack.enter_async_context(self.watchdog)
             stack.push_async_callback(self.links.close)
+            await self.flow_catalog.load()
+            await stack.enter_async_context(self.flow_catalog.watching())
             await stack.enter_async_context(self.dialling.running())
             for loop, name in (
                 (self.keep_expiring, "history"),
@@ -170,6 +197,7 @@ class Balancer(NodeProcess):
             ):
                 _ = await stack.enter_async_context(background(loop, name=name))
             _ = await stack.enter_async_context(background(self.live.running, name="dashboard"))
+            await stack.enter_async_context(self.flows.running(self.supervisor))
             # Late, as it starts the tasks that an earlier process accepted.
             await stack.enter_async_context(self.durability.running(self.supervisor))
             await stack.enter_async_context(self.scheduling.running())
@@ -189,7 +217,12 @@ class Balancer(NodeProcess):
             self.dispatcher.wake()
             return
         self._offered = self.fleet.roster.version
+        self.flow_catalog.refresh()
         self.dispatcher.reclassify(self.offer.resolve_again)
+        self.changes.notify()
+
+    def _flows_changed(self, specs: Sequence[FunctionSpec]) -> None:
+        self.catalog.replace_own(specs)
         self.changes.notify()
 
     def _groups(self) -> dict[str, Served]:

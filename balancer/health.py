@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from balancer.fleet.inventory import Inventory
 from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.slots import PoolCount
 from slotgrid.core.spec import Catalog
+from slotgrid.function_files.faults import BrokenFile
 from slotgrid.node.health import NodeHealth
 from slotgrid.runtime.metrics import GaugeReadings
 
@@ -24,6 +25,7 @@ class BalancerHealth(NodeHealth):
     fleet: Fleet
     catalog: Catalog
     inventory: Inventory
+    broken: Callable[[], Sequence[BrokenFile]]
     schedules: Callable[[], Mapping[str, Any]]
     _process: psutil.Process = field(default_factory=psutil.Process, init=False)
 
@@ -59,6 +61,7 @@ class BalancerHealth(NodeHealth):
                 {"name": spec.name, "group": spec.group, "revision": spec.revision}
                 for spec in self.catalog.specs()
             ],
+            "broken": [broken.to_json() for broken in self.broken()],
             "workers": {
                 "total": sum(1 for _ in self.fleet.roster.workers()),
                 "listed": len(self.inventory.entries),

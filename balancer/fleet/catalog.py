@@ -1,6 +1,6 @@
 """The functions of a balancer: those of its fleet, and its own."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from balancer.fleet.roster import DEFAULT_GROUP, Roster
 from slotgrid.core.spec import FunctionSpec
@@ -17,6 +17,7 @@ class BalancerCatalog:
         self._fleet = fleet
         self._own: Mapping[tuple[str, str], FunctionSpec] = {}
         self._own_version = 0
+        self.own_fault_of: Callable[[str], str] = lambda _: ""
 
     @property
     def version(self) -> int:
@@ -34,7 +35,10 @@ class BalancerCatalog:
     ) -> FunctionSpec | None:
         """The balancer's own function of that name; group None means `default`."""
         spec = self._own.get((group or DEFAULT_GROUP, name))
-        return spec if spec is not None and contract in {None, spec.contract} else None
+        if spec is None or contract in {None, spec.contract}:
+            return spec
+        # Its steps run in the contract that the caller names.
+        return spec if contract in self._fleet.groups().get(spec.group, ()) else None
 
     def specs(self) -> Sequence[FunctionSpec]:
         """As `Roster.specs`; of functions with one name and group, the own one is last."""
@@ -49,8 +53,8 @@ class BalancerCatalog:
         )
 
     def fault_of(self, name: str) -> str:
-        """As `Roster.fault_of`."""
-        return self._fleet.fault_of(name)
+        """As `Roster.fault_of`; of an own function, why its file is not usable."""
+        return self.own_fault_of(name) or self._fleet.fault_of(name)
 
     def groups(self) -> Mapping[str, Sequence[int]]:
         """Each group with its contracts, those of own functions included."""

@@ -53,6 +53,10 @@ class FleetOffer:
         own = self.catalog.find_own(submission.function, submission.group, submission.contract)
         if own is not None:
             return own
+        if self.catalog.own_fault_of(submission.function):
+            offered = self._roster.find(submission.function, submission.group, submission.contract)
+            if offered is None:
+                raise unknown_function(submission.function, self.catalog, submission.group)
         members = self._members(submission)
         spec = members.agreement.functions.get(submission.function)
         if spec is None:

@@ -58,7 +58,7 @@ class RemoteRunner:
             call.close()
         if isinstance(outcome, ENDS):
             _note(task, outcome)
-            if task.submission.mode.durable and task.artifacts:
+            if task.durable and task.artifacts:
                 await self._files.keep(task)
         return _result(task, call, outcome)
 

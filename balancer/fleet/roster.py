@@ -82,6 +82,19 @@ class Roster:
                 return members
         return newest[0] if newest else None
 
+    def workers_with(self, group: str, name: str) -> Sequence[str]:
+        """The names of the workers of the group that offer that function."""
+        return [
+            worker.name
+            for worker in self._workers.values()
+            if worker.group == group and any(spec.name == name for spec in worker.functions)
+        ]
+
+    def newest_contract(self, group: str) -> int | None:
+        """The contract that a task of the group gets if it names none; None without workers."""
+        members = self.members(group, None)
+        return None if members is None else members.contract
+
     def groups(self) -> Mapping[str, Sequence[int]]:
         """Each group with its contracts."""
         return {group: sorted(contracts) for group, contracts in sorted(self._groups.items())}

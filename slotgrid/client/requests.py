@@ -36,6 +36,7 @@ class TaskFilters(TypedDict, total=False):
     owner: str | None
     source: str | None
     schedule: str | None
+    parent: str | None
     delivery: str | None
     since: str | None
     until: str | None

@@ -72,6 +72,17 @@ class Admission:
         `checked`: the input if it is already checked, off the event loop.
         """
         self._status.check_accepts()
+        return self.admit_accepted(submission, owner=owner, source=source, checked=checked)
+
+    def admit_accepted(
+        self,
+        submission: Submission,
+        *,
+        owner: str,
+        source: Source,
+        checked: CheckedInput | None = None,
+    ) -> Task:
+        """As `admit`, also in maintenance: for a part of work that was accepted before."""
         spec = self._offer.resolve(submission)
         self._check_mode(submission, spec)
         if spec.needs_slot:

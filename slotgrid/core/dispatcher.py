@@ -148,7 +148,7 @@ class Dispatcher:
 
     def enqueue(self, task: Task, cls: TaskClass) -> Entry[_Waiter]:
         """Queue the task. Raises QueueFull with `retry_after_s`, except for durable modes."""
-        durable = task.submission.mode.durable
+        durable = task.durable
         if not durable:
             if self._queue.full:
                 waiting = len(self._queue)

@@ -44,6 +44,11 @@ class FunctionSpec:
     needs_slot: bool = True
 
     @property
+    def always_durable(self) -> bool:
+        """Whether its tasks are recorded in every mode, not only in the durable ones."""
+        return self.kind == "flow"
+
+    @property
     def gated(self) -> bool:
         """Whether a start needs more than a free slot."""
         return bool(self.requires) or self.concurrency is not None or self.rate is not None
@@ -99,6 +104,11 @@ def unknown_function(name: str, catalog: Catalog, group: str | None = None) -> U
     """The error for an unknown name, with the nearest known names, of `group` if given."""
     names = sorted({spec.name for spec in catalog.specs() if group in {None, spec.group}})
     # The comparison's cost grows with the length, and no typing error has megabytes.
+    if elsewhere := sorted({spec.group for spec in catalog.specs() if spec.name == name}):
+        groups = " and ".join(f'"{one}"' for one in elsewhere)
+        where = "by default" if group is None else f'in the group "{group}"'
+        detail = f"there is no function {name!r} {where}, but in {groups}: name the group"
+        return UnknownFunction(detail, extra={"suggestions": [name]})
     near = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.5)
     if not near:  # the path before the name is missing, or a part of the name
         near = [known for known in names if name and name.lower() in known.lower()][:3]

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from slotgrid.core.errors import Internal, ServiceError, TaskCancelled
+from slotgrid.core.errors import Draining, Internal, ServiceError, TaskCancelled
 from slotgrid.core.lease import CLEANING, Lease
 from slotgrid.core.observer import Observer
 from slotgrid.core.placement import Placement
 from slotgrid.core.runner import AttemptFailed, Refused, Runner
 from slotgrid.core.task import Task
-from slotgrid.core.task_retry import RETRY, may_retry
+from slotgrid.core.task_retry import may_retry, pause_s
 from slotgrid.core.task_states import CANCELLED, FAILED, QUEUED, RUNNING, TaskState
 
 NODE_STOPPING = "the node is stopping"
@@ -87,11 +87,12 @@ class Supervisor:
         return True
 
     def release(self, task: Task) -> bool:
-        """Drop a queued durable task without an end: it stays recorded and resumes later.
+        """Drop a queued durable task, or a flow, without an end: its record goes on later.
 
-        False if it has started or ended.
+        False if it has ended, or if it runs and is no flow. Callers who wait for the task get the
+        reason.
         """
-        if task.state is not QUEUED or task.id not in self._live:
+        if not _can_go_on(task) or task.id not in self._live:
             return False
         self._released.add(task.id)
         self._live[task.id].own.cancel()
@@ -131,7 +132,7 @@ class Supervisor:
 
     async def _back_off(self, task: Task, error: ServiceError) -> None:
         """Wait between two attempts."""
-        delay_s = RETRY.pause_s(len(task.attempts))
+        delay_s = pause_s(len(task.attempts), task.retry)
         self._observer.will_retry(task, error, delay_s)
         await self._sleep(delay_s)
         task.queued_mono = time.monotonic()  # a retry queues behind tasks that arrived meanwhile
@@ -155,7 +156,7 @@ class Supervisor:
         """The end of the wait for a slot (monotonic seconds), kept on refusals; None: no limit."""
         submission = task.submission
         wait_s = submission.wait_s
-        if wait_s is None and not submission.mode.durable:
+        if wait_s is None and not task.durable:
             wait_s = self._max_wait_s
         until = None if wait_s is None else task.queued_mono + wait_s
         if submission.expires_at is not None:
@@ -176,7 +177,7 @@ class Supervisor:
                 task.complete(await self._runner.run(task, lease))
                 self._announce(task)
             except AttemptFailed as failure:
-                if failure.retryable and may_retry(task.spec, task.attempts[-1].number):
+                if failure.retryable and may_retry(task.spec, task.attempts[-1].number, task.retry):
                     task.end_attempt(failure.error)
                     task.move_to(QUEUED)
                 else:
@@ -211,11 +212,20 @@ class Supervisor:
             self._notify_idle()
 
     def _end_cancelled(self, task: Task) -> None:
-        if task.id in self._released and task.state is QUEUED:
+        if task.id in self._released and _can_go_on(task):
+            self._leave(task)
             return
         reason = task.cancel_reason = task.cancel_reason or NODE_STOPPING
         error = TaskCancelled(f"the task was cancelled: {reason}", reason=reason)
         self._end(task, CANCELLED, error)
+
+    def _leave(self, task: Task) -> None:
+        """Tell a caller of mode sync or stream that the task goes on without them."""
+        if not task.submission.mode.durable and not task.announced:
+            error = Draining("the node stops; the task is recorded and goes on", task_id=task.id)
+            task.events.append("error", error.to_problem())
+            task.error = error
+            task.announce_end()
 
     def _end(self, task: Task, state: TaskState, error: ServiceError) -> None:
         if task.state.terminal:
@@ -234,3 +244,8 @@ class Supervisor:
             self._observer.finished(task)
         finally:
             task.announce_end()
+
+
+def _can_go_on(task: Task) -> bool:
+    """Whether another process can go on with the task from its record."""
+    return task.state is QUEUED or (task.state is RUNNING and task.spec.always_durable)

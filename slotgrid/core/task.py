@@ -15,6 +15,7 @@ from slotgrid.core.event_log import NO_WAITERS, Event, EventLog, Follower
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.submission import Submission
 from slotgrid.core.task_parts import API, Artifact, Attempt, Source, Step, Traffic
+from slotgrid.core.task_retry import StepRetry
 from slotgrid.core.task_states import COMPLETED, MOVES, QUEUED, RUNNING, TaskState
 
 LOG_LINES_LIMIT = 2000
@@ -44,6 +45,8 @@ class Task(msgspec.Struct, eq=False):
     attempts that have ended; None if none used a guarded browser. `announced`: the task has ended
     and its waiters are woken. `on_begin` is called once, when a remote worker has begun the task.
     `was_refused`: a slot was assigned to it and refused it.
+    Of a step's task: `parent` is the id of the flow's task, `step` the step's name, and `retry`
+    that of the step, if it has one.
     `plain_names`: its balancer takes no other names of files than `file_names.plain_name` makes.
     Fields ending in `_at` are seconds since the epoch, for display; durations use the monotonic
     clock.
@@ -81,9 +84,17 @@ class Task(msgspec.Struct, eq=False):
     on_begin: Callable[[], None] | None = None
     plain_names: bool = False
     was_refused: bool = False
+    parent: str | None = None
+    step: str | None = None
+    retry: StepRetry | None = None
     _events: EventLog | None = None
     _follower: Follower | None = None
     _waiters: frozenset[asyncio.Future[None]] = NO_WAITERS
+
+    @property
+    def durable(self) -> bool:
+        """Whether the task is recorded before it is accepted, and survives its process."""
+        return self.submission.mode.durable or self.spec.always_durable
 
     @property
     def events(self) -> EventLog:

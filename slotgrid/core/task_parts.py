@@ -179,4 +179,5 @@ class Step:
             "input": orjson.Fragment(self.input),
             "output": orjson.Fragment(self.output),
             "error": self.error,
+            "task": None,
         }

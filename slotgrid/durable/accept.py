@@ -16,9 +16,12 @@ from slotgrid.durable.rehydration import class_key_of
 from slotgrid.durable.waiting_count import WaitingCount
 from slotgrid.records.background_writes import BackgroundWrites, outcome
 from slotgrid.records.database import Database
-from slotgrid.records.store import acceptance
+from slotgrid.records.store import acceptance, flow_children
 from slotgrid.records.store.acceptance import NewRecord
 from slotgrid.records.store.idempotency import Accepted
+from slotgrid.records.writer import WorkOnMany
+
+Insert = WorkOnMany[Sequence[NewRecord], list[Accepted]]
 
 
 class Acceptor:
@@ -66,9 +69,35 @@ class Acceptor:
         self._check_room([task for task, _, _ in submitted])
         records = [self._record_of(*each) for each in submitted]
         # Counted before the write, so that submissions that arrive meanwhile see the limit.
+        self._add(records)
+        return await outcome(self._writes.keep(self._record(records), "accept"))
+
+    async def start_steps(self, tasks: Sequence[Task]) -> list[Accepted]:
+        """Record the tasks of steps of flows, each together with the start of its step.
+
+        A task whose flow has ended, or whose step has one, is left out (`replayed`). Raises as
+        `accept`.
+        """
+        self._check_room(tasks)
+        records = self.prepare(tasks)
+        self._add(records)
+        return await outcome(
+            self._writes.keep(self._record(records, flow_children.start), "start steps")
+        )
+
+    def prepare(self, tasks: Sequence[Task]) -> list[NewRecord]:
+        """The records of tasks that another write records; then call `enter`."""
+        return [self._record_of(task, None, None) for task in tasks]
+
+    def enter(self, records: Sequence[NewRecord]) -> None:
+        """Let recorded tasks run."""
+        self._add(records)
+        for record in records:
+            self._offer(record)
+
+    def _add(self, records: Sequence[NewRecord]) -> None:
         for record in records:
             self._count.add(1, record.task.submission.place)
-        return await outcome(self._writes.keep(self._record(records), "accept"))
 
     async def accept_by(
         self, task: Task, key: str, write: Callable[[NewRecord], Awaitable[bool]]
@@ -126,10 +155,12 @@ class Acceptor:
             body_hash,
         )
 
-    async def _record(self, records: Sequence[NewRecord]) -> list[Accepted]:
+    async def _record(
+        self, records: Sequence[NewRecord], insert: Insert = acceptance.insert
+    ) -> list[Accepted]:
         new: list[NewRecord] = []
         try:
-            accepted = await self._database.write_with_others(acceptance.insert, records)
+            accepted = await self._database.write_with_others(insert, records)
             if not any(answer.conflict for answer in accepted):
                 new = [
                     record

@@ -16,6 +16,7 @@ from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.core.task_states import TaskState
 from slotgrid.durable.accept import Acceptor
+from slotgrid.durable.flow_ends import FlowEnds, NoFlows
 from slotgrid.durable.log_flush import LogFlush
 from slotgrid.durable.prefetch_buffer import Held, PrefetchBuffer
 from slotgrid.durable.prefetcher import Prefetcher
@@ -65,6 +66,7 @@ class DurableTasks:
         self._supervisor: Supervisor | None = None
         self._webhook_due = webhook_due
         self.artifacts = artifacts
+        self.flows: FlowEnds = NoFlows()
         self._clock = clock
         self._steady = SteadyClock(clock)
         self._buffer = PrefetchBuffer()
@@ -166,6 +168,10 @@ class DurableTasks:
         """Record a task in a transaction with other effects; see `Acceptor.accept_by`."""
         return await self._acceptor.accept_by(task, key, write)
 
+    async def start_steps(self, tasks: Sequence[Task]) -> list[Accepted]:
+        """Record the tasks of steps of flows; see `Acceptor.start_steps`."""
+        return await self._acceptor.start_steps(tasks)
+
     def _offer(self, record: NewRecord) -> None:
         """Hold a new task in memory if it is among the next of its class, else leave it on disk."""
         task, class_key = record.task, record.class_key
@@ -236,7 +242,9 @@ class DurableTasks:
         if held is None:
             return
         self._leave_queue(held)
-        _ = self._writes.keep(self._end(task, self._state_change(held)), f"end {task.id}")
+        followers = self._acceptor.prepare(self.flows.followers(task)) if _is_flow(task) else ()
+        change = self._state_change(held, followers=followers)
+        _ = self._writes.keep(self._end(task, change), f"end {task.id}")
 
     async def _end(self, task: Task, change: StateChange) -> None:
         # A completed task has shared its files before its end.
@@ -246,6 +254,11 @@ class DurableTasks:
         self._buffer.drop(task.id)
         if task.submission.webhook is not None:
             self._webhook_due()
+        self._acceptor.enter(change.followers)
+        if _is_flow(task):
+            self.flows.flow_ended(task.id)
+        if task.parent is not None:
+            self.flows.child_ended(task.parent)
         if shared:
             await self.artifacts.leave_to_shared(task)
 
@@ -264,10 +277,15 @@ class DurableTasks:
             return True
         return False
 
-    def _state_change(self, held: Held) -> StateChange:
+    def _state_change(self, held: Held, *, followers: Sequence[NewRecord] = ()) -> StateChange:
         task = held.task
-        first_line = task.logs.begins_after  # the last one of an earlier process
-        return StateChange.of(task, self._node, after=held.last_recorded, lines_after=first_line)
+        return StateChange.of(
+            task,
+            self._node,
+            after=held.last_recorded,
+            lines_after=task.logs.begins_after,  # the last one of an earlier process
+            followers=followers,
+        )
 
     def _leave_queue(self, held: Held) -> None:
         if self._buffer.leave_queue(held):
@@ -317,6 +335,9 @@ class DurableTasks:
             self._count.add(-1, slot_of(ended.class_key))
         if ended.to_deliver:
             self._webhook_due()
+        self.flows.flow_ended(task_id)
+        if ended.parent is not None:
+            self.flows.child_ended(ended.parent)
 
     def _cancel_held(self, task_id: str, reason: str) -> None:
         if (held := self._buffer.get(task_id)) is not None and self._supervisor is not None:
@@ -351,6 +372,10 @@ class DurableTasks:
         if not self._supervisor.release(task):
             self._supervisor.cancel(task, "another node has taken over the task")
         self.disown(task)
+
+
+def _is_flow(task: Task) -> bool:
+    return task.spec.kind == "flow"
 
 
 def _emit_running(task: Task) -> None:

@@ -32,7 +32,7 @@ class RecordedRunner:
 
     def run(self, task: Task, lease: Lease | None) -> Coroutine[Any, Any, bytes]:
         """As the inner runner. Raises Refused during an outage, or if the task would overtake."""
-        if task.submission.mode.durable:
+        if task.durable:
             return self._run_recorded(task, lease)
         return self._runner.run(task, lease)
 
@@ -63,10 +63,10 @@ class DurableTurns(Observer):
 
     def will_retry(self, task: Task, error: ServiceError, delay_s: float) -> None:
         """Record that an attempt failed and another follows after `delay_s`."""
-        if task.submission.mode.durable:
+        if task.durable:
             self._durable.queued_again(task, error, delay_s)
 
     def finished(self, task: Task) -> None:
         """Record the task's end."""
-        if task.submission.mode.durable:
+        if task.durable:
             self._durable.ended(task)

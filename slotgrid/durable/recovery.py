@@ -11,6 +11,7 @@ from slotgrid.core.admission import Admission
 from slotgrid.core.errors import DatabaseUnavailable, WorkerLost
 from slotgrid.core.task_retry import may_retry
 from slotgrid.durable.durable_tasks import DurableTasks
+from slotgrid.durable.rehydration import step_retry_of
 from slotgrid.records.database import Database
 from slotgrid.records.store import rows, state_changes, waiting
 from slotgrid.records.store.rows import Row
@@ -121,7 +122,8 @@ class Recovery:
             await self._tasks.cancel(row.id, row.cancel_reason)
             return
         spec = self._admission.known(row.function, row.group_name)
-        if may_retry(spec, row.starts):
+        goes_on = spec is not None and spec.always_durable  # from its own rows
+        if goes_on or may_retry(spec, row.starts, step_retry_of(row)):
             await self._database.write(partial(state_changes.requeue, row=row))
             log.info("durable.runs_again", task_id=row.id, starts=row.starts)
             return

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+import msgspec
 import orjson
 
 from slotgrid.core.admission import Admission
@@ -11,6 +12,7 @@ from slotgrid.core.lease import class_of
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
 from slotgrid.core.task_parts import Source
+from slotgrid.core.task_retry import StepRetry
 from slotgrid.durable.waiting_count import Waiting
 from slotgrid.records.store.rows import Row
 from slotgrid.records.store.task_events import events_before
@@ -24,12 +26,18 @@ def restored(row: Row, admission: Admission) -> Task:
     submission = Submission.parse(orjson.loads(row.body), size=len(row.body))
     source = Source(row.source, row.source_id)
     task = admission.readmit(submission, owner=row.owner, source=source, id=row.id)
+    task.parent, task.step, task.retry = row.parent, row.step, step_retry_of(row)
     task.restore(
         created_at=row.created_at,
         starts=row.starts,
         first_event=events_before(row.starts),
     )
     return task
+
+
+def step_retry_of(row: Row) -> StepRetry | None:
+    """The retry of the step whose task the record is of; None if it has none."""
+    return None if row.retry is None else msgspec.json.decode(row.retry, type=StepRetry)
 
 
 def class_key_of(task: Task) -> str:

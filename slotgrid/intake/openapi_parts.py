@@ -88,6 +88,7 @@ TASK_FILTERS: tuple[Parameter, ...] = (
         {"type": "string", "enum": list(tasks.DELIVERY_STATES)},
     ),
     Parameter("schedule", "The schedule that started it", SEARCHED),
+    Parameter("parent", "The flow whose steps' tasks to list; else they are left out", SEARCHED),
     Parameter("since", "Created at this time or later", MOMENT),
     Parameter("until", "Created before this time", MOMENT),
     Parameter("q", "Part of the id, of the function's name, or of the error", SEARCHED),

@@ -8,7 +8,7 @@ from slotgrid.core.task_states import TaskState
 from slotgrid.intake.query import bad_parameter
 from slotgrid.records.history import TaskFilter
 
-TEXTS = ("function", "group", "worker", "owner", "source", "schedule", "q")
+TEXTS = ("function", "group", "worker", "owner", "source", "schedule", "parent", "q")
 
 
 def task_filter(request: web.Request) -> TaskFilter:

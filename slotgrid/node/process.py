@@ -172,7 +172,7 @@ class NodeProcess(ABC):
 
     def _forget(self, task: Task) -> None:
         """Remove the files of an evicted task; files of a durable task stay with its record."""
-        if not task.submission.mode.durable:
+        if not task.durable:
             self.artifacts.remove(task)
 
     def _node(

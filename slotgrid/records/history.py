@@ -17,6 +17,7 @@ BYTES_LIMIT = 256 * 1024 * 1024
 class TaskFilter:
     """Which tasks to select; None means any. `since` and `until` are seconds since the epoch.
 
+    `parent` is the flow whose steps' tasks to select; None means tasks that are no steps'.
     `owner_only` is the only owner whose tasks the principal may see; `TaskService` sets it.
     """
 
@@ -29,6 +30,7 @@ class TaskFilter:
     source: str | None = None
     schedule: str | None = None
     delivery: str | None = None
+    parent: str | None = None
     since: float | None = None
     until: float | None = None
     q: str | None = None
@@ -43,6 +45,7 @@ class TaskFilter:
             and self.owner in {None, task.owner}
             and self.owner_only in {None, task.owner}
             and self.source in {None, task.source.kind}
+            and self.parent == task.parent
             and (self.schedule is None or task.source == Source("schedule", self.schedule))
             and self.delivery is None  # only durable tasks have deliveries
             and (self.since is None or task.created_at >= self.since)
@@ -133,11 +136,7 @@ class History:
     def matching(self, wanted: TaskFilter) -> list[Task]:
         """The matching tasks that are not durable, newest first."""
         self.expire()
-        return [
-            task
-            for task in self._newest_first()
-            if not task.submission.mode.durable and wanted.accepts(task)
-        ]
+        return [task for task in self._newest_first() if not task.durable and wanted.accepts(task)]
 
     def _newest_first(self) -> Iterator[Task]:
         tasks = [*self._live.values(), *(entry[0] for entry in self._ended.values())]

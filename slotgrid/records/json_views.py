@@ -30,6 +30,8 @@ def task_summary(task: Task, position: int | None) -> dict[str, Any]:
         "priority": submission.priority,
         "owner": task.owner,
         "source": {"kind": task.source.kind, "id": task.source.id},
+        "parent": task.parent,
+        "step": task.step,
         "worker": task.worker,
         "created_at": iso(task.created_at),
         "started_at": iso(task.started_at),

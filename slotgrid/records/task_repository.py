@@ -21,11 +21,13 @@ from slotgrid.records.damaged_records import DAMAGE, UnreadableRecord, unreadabl
 from slotgrid.records.database import Database
 from slotgrid.records.history import History, TaskFilter
 from slotgrid.records.json_views import task_detail, task_summary
-from slotgrid.records.store import log_rows, rows, task_events, task_lists, waiting
+from slotgrid.records.store import flow_views, log_rows, rows, task_events, task_lists, waiting
 
 Json = dict[str, Any]
-STEP_DEFAULTS = {"action": None, "worker": None, "input": None}
+STEP_DEFAULTS = {"action": None, "worker": None, "input": None, "task": None}
 """Members of a step that records of earlier versions lack."""
+SUMMARY_DEFAULTS = {"parent": None, "step": None}
+"""Members of a task that records of earlier versions lack."""
 PAGE = 1000
 """Rows per read when all rows are wanted."""
 ENDS_RECORDED_S = 10.0
@@ -114,20 +116,28 @@ class TaskRepository:
         if isinstance(found, Record):
             return await self._show_recorded(found)
         detail = task_detail(found, self._dispatcher.position(found))
-        if found.submission.mode.durable and self._database is not None:
+        if found.durable and self._database is not None:
             row = await self._database.read(lambda connection: rows.get(connection, found.id))
             try:
                 detail["deliveries"] = orjson.loads(row.deliveries) if row else []
             except DAMAGE as damage:
                 raise UnreadableRecord(found.id, found.owner) from damage
+            if found.spec.kind == "flow":
+                detail["steps"] = await self._steps_of_flow(found.id)
         return detail
 
     async def _show_recorded(self, found: Record) -> Json:
         assert self._database is not None
+        if found.detail.get("kind") == "flow":
+            found.detail["steps"] = await self._steps_of_flow(found.id)
         if found.state is not TaskState.QUEUED:
             return found.detail
         position = await self._database.read(lambda c: waiting.position(c, *found.place))
         return found.detail | {"queue_position": position}
+
+    async def _steps_of_flow(self, task_id: str) -> list[Json]:
+        assert self._database is not None
+        return await self._database.read(lambda c: flow_views.shown_steps(c, task_id))
 
     async def events(self, task_id: str, after: int, *, upto: int | None = None) -> list[Event]:
         """Recorded events of a task, with ids above `after` and up to `upto`."""
@@ -215,11 +225,11 @@ class TaskRepository:
             if row is None:  # removed since the list was read
                 raise
             return unreadable_summary(row)
-        return shown
+        return SUMMARY_DEFAULTS | shown
 
 
 def _record_of(row: rows.Row) -> Record:
-    detail = orjson.loads(row.detail)
+    detail = SUMMARY_DEFAULTS | orjson.loads(row.detail)
     detail["status"] = row.status
     detail["steps"] = [STEP_DEFAULTS | step for step in detail["steps"]]
     detail.setdefault("traffic", None)  # records of earlier versions

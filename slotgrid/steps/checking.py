@@ -18,6 +18,8 @@ TASK_FIELDS = ("id", "attempt")
 _LOOP_NAMES = frozenset({"item", "index"})
 _NAMES = ("input", "steps", "secrets", "vars", "task")
 _SET = "set"
+AFTER = frozenset({"status", "result", "error"})
+"""Names that the templates of `on_success`, `on_error` and `on_cancel` read, too."""
 
 
 class Catalog(Protocol):
@@ -53,6 +55,8 @@ class _Readable:
     """The steps that come before, in the order of the file."""
     variables: frozenset[str] = frozenset()
     in_loop: bool = False
+    more: frozenset[str] = frozenset()
+    """Names that are defined at this place only."""
 
 
 @dataclass(slots=True, eq=False)
@@ -75,8 +79,10 @@ class _Checker:
             readable = yield from self._flow(self.file.steps, readable)
         else:
             readable = yield from self._block(self.file.steps, readable)
-        for steps in (self.file.on_success, self.file.on_error, self.file.on_cancel):
-            yield from self._block(steps, readable)
+        after = replace(readable, more=AFTER)
+        for handler in (self.file.on_success, self.file.on_error, self.file.on_cancel):
+            if handler is not None:
+                yield from self._template(handler.given, f"{handler.at}/input", after)
         if self.file.result is not None:
             yield from self._template(self.file.result, "/return", readable)
 
@@ -190,6 +196,8 @@ class _Checker:
         if name in _LOOP_NAMES:
             rounds = f"`{name}` exists in the rounds of `for_each` and `repeat` only"
             return "" if readable.in_loop else rounds
+        if name in readable.more:
+            return ""
         if name not in _NAMES:
             return self._unknown_name(name, readable)
         if name == "steps" and len(path) > 1:
@@ -200,7 +208,7 @@ class _Checker:
 
     def _unknown_name(self, name: str, readable: _Readable) -> str:
         """The message for a name that no scope has."""
-        near = nearest(name, [*_NAMES, *_LOOP_NAMES])
+        near = nearest(name, [*_NAMES, *_LOOP_NAMES, *readable.more])
         if name in readable.steps:
             near = f'; did you mean "steps.{name}"?'
         elif name in self._inputs():

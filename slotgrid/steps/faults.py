@@ -1,9 +1,12 @@
 """Faults of a file of steps and of its templates, with the nearest right word."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+
+SHOWN_MOST = 5
+"""Faults that one text has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,13 @@ class Fault:
     def __str__(self) -> str:
         at = f"{self.pointer}: " if self.pointer else ""
         return f"line {self.line}: {at}{self.message}"
+
+
+def in_words(faults: Sequence[Fault]) -> str:
+    """The first faults of a file, in one text."""
+    text = "; ".join(str(fault) for fault in faults[:SHOWN_MOST])
+    more = len(faults) - SHOWN_MOST
+    return f"{text}; and {more} more" if more > 0 else text
 
 
 class TemplateFault(ValueError):

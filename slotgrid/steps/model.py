@@ -88,6 +88,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """What the end of a flow starts: a task outside of the flow's outcome."""
+
+    function: str
+    at: str
+    """JSON pointer into the file."""
+    line: int
+    group: str | None = None
+    given: Template = field(default_factory=lambda: Template({}))
+    """The function's input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepsFile:
     """A recipe or a flow. None means that the default of functions applies."""
 
@@ -108,12 +121,15 @@ class StepsFile:
     """The function that prepares the same context, before the steps."""
     browser: Mapping[str, Any] = field(default_factory=dict)
     """Options of the browser context."""
-    on_success: tuple[Step, ...] = ()
-    on_error: tuple[Step, ...] = ()
-    on_cancel: tuple[Step, ...] = ()
+    on_success: Handler | None = None
+    on_error: Handler | None = None
+    on_cancel: Handler | None = None
+    group: str | None = None
+    """The group that offers the flow and runs its steps. Flows only, as the contract."""
+    contract: int | None = None
     document: Document = field(repr=False)
 
     def walk(self) -> Iterator[Step]:
-        """All steps, nested ones and those of `on_...` included, in the order of the file."""
-        for step in (*self.steps, *self.on_success, *self.on_error, *self.on_cancel):
+        """All steps, nested ones included, in the order of the file."""
+        for step in self.steps:
             yield from step.walk()

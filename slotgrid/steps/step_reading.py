@@ -25,6 +25,7 @@ from slotgrid.steps.field_readers import (
     read_repeat,
     read_retry,
     read_text_template,
+    read_timeout,
     read_with,
 )
 from slotgrid.steps.model import STEPS_MOST, Kind, Step
@@ -51,11 +52,8 @@ _SHARED: Mapping[str, Reader] = {
     "status": read_text_template,
     "when": read_condition,
     "for_each": read_for_each,
-    "repeat": read_repeat,
     "retry": read_retry,
-    "timeout_s": between(0, DAY_S, above=True),
     "continue_on_error": read_boolean,
-    "steps": lambda value: value,
 }
 
 
@@ -67,9 +65,19 @@ def _of_recipes(value: object) -> Any:
     raise Wrong.because("works in recipes only; a step of a flow has a `function`")
 
 
+def _no_block(value: object) -> Any:
+    raise Wrong.because(
+        "works in recipes only; a part of a flow is a flow of its own, which a step has as its "
+        "`function`"
+    )
+
+
 _READERS: Mapping[Kind, Mapping[str, Reader]] = {
     "recipe": {
         **_SHARED,
+        "repeat": read_repeat,
+        "timeout_s": between(0, DAY_S, above=True),
+        "steps": lambda value: value,
         "action": read_text,
         "record": read_record,
         **dict.fromkeys(("function", "group", "needs", "sequential"), _of_flows),
@@ -77,6 +85,8 @@ _READERS: Mapping[Kind, Mapping[str, Reader]] = {
     "flow": {
         **_SHARED,
         "function": read_text,
+        "timeout_s": read_timeout,
+        **dict.fromkeys(("repeat", "steps"), _no_block),
         "group": read_text,
         "needs": list_of(read_text),
         "sequential": read_boolean,
@@ -125,7 +135,7 @@ class StepReader:
         faults += self._faults(value, may_lack=bool(faults))
         self.faults += [Violation(at + fault.pointer, fault.message) for fault in faults]
         nested = fields.pop("steps", None)
-        steps = self._nested(nested, f"{at}/steps") if "steps" in value else ()
+        steps = self._nested(nested, f"{at}/steps") if nested is not None else ()
         if faults:
             return None
         given = {"given" if name == "with" else name: part for name, part in fields.items()}
@@ -150,13 +160,15 @@ class StepReader:
             work, other = other, work
         faults = []
         one_of = f"a step has one of `{work}` and `steps`"
-        if work in value and "steps" in value:
+        if self._kind == "flow":
+            one_of = "each step of a flow has one"
+        if self._kind == "recipe" and work in value and "steps" in value:
             faults.append(Violation("", f"has `{work}` and `steps`; {one_of}"))
         if not may_lack and not value.keys() & {work, other, "steps"}:
             faults.append(Violation("", f"has no `{work}`; {one_of}"))
         if "steps" in value and "with" in value:
             faults.append(member("with", f"is for a step with `{work}`, not for a block of steps"))
-        if "for_each" in value and "repeat" in value:
+        if self._kind == "recipe" and "for_each" in value and "repeat" in value:
             faults.append(member("repeat", "cannot stand beside `for_each`; put one in a block"))
         if "sequential" in value and "for_each" not in value:
             faults.append(member("sequential", "is for a step with `for_each`"))

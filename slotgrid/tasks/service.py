@@ -72,7 +72,7 @@ class TaskService(TaskSubmitter):
                     found = await self.find(principal, found.id)
                 if isinstance(found, Task):
                     await found.wait_finished()
-                    if found.submission.mode.durable:  # so that the next list shows the end
+                    if found.durable:  # so that the next list shows the end
                         await self._repository.wait_ends_recorded()
         return found
 

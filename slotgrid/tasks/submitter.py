@@ -31,8 +31,8 @@ from slotgrid.tasks.awaited_task import AwaitedTask
 from slotgrid.tasks.in_memory_idempotency import MemoryIdempotency, hash_of
 from slotgrid.tasks.large_input import checked_early, off_loop
 from slotgrid.tasks.receipt import Receipt
+from slotgrid.tasks.recorded_start import CALLER_DISCONNECTED, RecordedStart
 
-CALLER_DISCONNECTED = "the caller disconnected"
 ITEMS_A_TURN = 20
 """Number of items of a bulk submission to check before other asyncio tasks get a turn."""
 
@@ -67,6 +67,9 @@ class TaskSubmitter:
         self._durable = durable
         self._count_refusal = count_refusal
         self._idempotency = MemoryIdempotency(history.get)
+        self._recorded_start = (
+            RecordedStart(durable, repository, supervisor) if durable is not None else None
+        )
 
     @asynccontextmanager
     async def start(
@@ -85,6 +88,10 @@ class TaskSubmitter:
         """
         task = await self._admit(principal, submission, source)
         body_hash = "" if key is None else hash_of(submission.body)
+        if task.durable:
+            async with self._recorded(task, key, body_hash) as awaited:
+                yield awaited
+            return
         answering, claim = self._idempotency.claim(task, key, body_hash)
         if answering is task:
             self._supervisor.start(task)
@@ -97,6 +104,20 @@ class TaskSubmitter:
             raise
         finally:
             claim.callers -= 1
+
+    @asynccontextmanager
+    async def _recorded(
+        self, task: Task, key: str | None, body_hash: str
+    ) -> AsyncIterator[AwaitedTask]:
+        """Start a task that is recorded in every mode."""
+        if self._recorded_start is None:
+            raise DatabaseUnavailable("this node has no database, which flows need")
+        try:
+            async with self._recorded_start.start(task, key, body_hash) as awaited:
+                yield awaited
+        except ServiceError as refusal:
+            self._count_refusal(refusal.name)
+            raise
 
     async def submit(
         self,

@@ -21,6 +21,7 @@ import msgspec
 from slotgrid.core.errors import InvalidInput
 from slotgrid.core.event_log import NotJson, well_formed
 from slotgrid.function import FunctionOptions
+from slotgrid.function_files.snapshot import Snapshot, SourceFile
 from slotgrid.runtime.parent_watch import end_with_parent
 from worker.json_values import json_bytes
 from worker.line_buffer import LineBuffer
@@ -43,7 +44,6 @@ from worker.plain.messages import (
 )
 from worker.registry.python.generation import Generation
 from worker.registry.python.marks import marked_in
-from worker.registry.sources import Snapshot, SourceFile
 from worker.signatures.binding import read_binding
 from worker.tracebacks import format_traceback, text_of
 

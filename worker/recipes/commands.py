@@ -15,6 +15,7 @@ from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.task_parts import Step
 from slotgrid.function import InputRefused
+from slotgrid.function_files.snapshot import REVISION_LENGTH
 from worker import failures
 from worker.actions.action import Action, ParametersInvalid
 from worker.actions.action_context import ActionContext
@@ -24,7 +25,6 @@ from worker.browser.errors import BrowserUnavailable
 from worker.context import RunContext
 from worker.recipes.step_output import shown_output
 from worker.registry.runnable import Runnable
-from worker.registry.sources import REVISION_LENGTH
 
 NAME = "commands"
 MOST_COMMANDS = 1000

@@ -8,8 +8,11 @@ from typing import ClassVar
 
 from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.function_files.faults import FileFault
+from slotgrid.function_files.names import function_name
+from slotgrid.function_files.snapshot import Snapshot
 from slotgrid.steps.checking import check
-from slotgrid.steps.faults import Fault, TemplateFault
+from slotgrid.steps.faults import TemplateFault, in_words
 from slotgrid.steps.model import StepsFile
 from slotgrid.steps.reading import StepsFault, read_steps
 from slotgrid.steps.templates import Template, compile_template
@@ -18,13 +21,11 @@ from worker.actions.errors import ActionFailed
 from worker.actions.function_files import FunctionFiles
 from worker.recipes.function import RecipeFunction, browser_options
 from worker.recipes.other_words import OTHER_WORDS
-from worker.registry.definitions import FileContents, FileFault
-from worker.registry.loader import LoaderSettings, ReadFile, function_name
-from worker.registry.sources import Snapshot
+from worker.registry.definitions import FileContents
+from worker.registry.loader import LoaderSettings, ReadFile
 
 SUFFIXES = (".yaml", ".yml")
 MODES = ("sync", "stream", "webhook", "async")
-FAULTS_SHOWN = 5
 
 
 class ActionCatalog:
@@ -63,11 +64,11 @@ class RecipeLoader:
         try:
             recipe = read_steps(source.data)
         except StepsFault as cause:
-            raise FileFault(_in_words(cause.faults)) from cause
+            raise FileFault(in_words(cause.faults)) from cause
         function = None
         if recipe.kind == "recipe":
             if faults := check(recipe, ActionCatalog(), OTHER_WORDS):
-                raise FileFault(_in_words(faults))
+                raise FileFault(in_words(faults))
             function = self._function(snapshot, path, recipe)
         return FileContents(
             path=str(path),
@@ -122,10 +123,3 @@ def _browser(recipe: StepsFile) -> Template:
     except (TemplateFault, ActionFailed) as cause:
         raise FileFault(f"line {recipe.document.line('/browser')}: {cause}") from cause
     return template
-
-
-def _in_words(faults: Sequence[Fault]) -> str:
-    """The first faults of a file, in one text."""
-    text = "; ".join(str(fault) for fault in faults[:FAULTS_SHOWN])
-    more = len(faults) - FAULTS_SHOWN
-    return f"{text}; and {more} more" if more > 0 else text

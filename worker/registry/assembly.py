@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from slotgrid.function_files.faults import BrokenFile
 from slotgrid.wire.limits import FUNCTIONS_BYTES, FUNCTIONS_LIMIT
 from worker.registry.definitions import (
-    BrokenFile,
     FileContents,
     ServiceDefinition,
     TagDefinition,

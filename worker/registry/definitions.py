@@ -1,4 +1,4 @@
-"""The definitions in a file of the functions folder, and the report of a broken file."""
+"""The definitions in a file of the functions folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,24 +47,3 @@ class FileContents:
     function: Runnable | None
     tags: tuple[TagDefinition, ...]
     services: tuple[ServiceDefinition, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class BrokenFile:
-    """A file whose present text is unusable, and the reason.
-
-    `kept_revision` is the revision of the last good version, which stays in use; None if there is
-    none.
-    """
-
-    path: str
-    error: str
-    kept_revision: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The file as `/health` shows it."""
-        return {"path": self.path, "error": self.error, "kept_revision": self.kept_revision}
-
-
-class FileFault(ValueError):
-    """An unusable file; the text gives the reason in a sentence or two."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from slotgrid.backoff import Backoff
+from slotgrid.function_files.faults import FileFault
+from slotgrid.function_files.snapshot import Snapshot
 from worker.bounded_calls import in_thread
 from worker.registry.assembly import Assembly, LoadedFile, assemble
-from worker.registry.definitions import FileContents, FileFault
+from worker.registry.definitions import FileContents
 from worker.registry.loader import Loader, ReadFile
 from worker.registry.runnable import Runnable
-from worker.registry.sources import Snapshot
 
 IMPORT_TIMEOUT_S = 10.0
 RETRY_IMPORT = Backoff(first_s=60.0, ceiling_s=3600.0)

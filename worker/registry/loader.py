@@ -1,20 +1,18 @@
 """What the registry asks of a loader: the part that loads the files of one suffix."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from slotgrid.core.slots import PERSISTENT
-from worker.registry.definitions import FileContents, FileFault
-from worker.registry.sources import Snapshot
+from slotgrid.function_files.faults import FileFault
+from slotgrid.function_files.snapshot import Snapshot
+from worker.registry.definitions import FileContents
 from worker.secrets.declared_secrets import DeclaredSecrets, FunctionSecrets
 
 ReadFile = Callable[[PurePosixPath], FileContents]
 """Returns the definitions of one file. Raises FileFault. Runs in a thread, with a time limit."""
-
-_PART = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +74,3 @@ class Loader(Protocol):
 
     def reader(self, snapshot: Snapshot) -> ReadFile:
         """Prepare to read files of a snapshot; all that is read so may share state."""
-
-
-def function_name(path: PurePosixPath) -> str:
-    """The name of the function in a file: its path without the suffix. Raises FileFault."""
-    parts = path.with_suffix("").parts
-    for part in parts:
-        if not _PART.fullmatch(part):
-            raise FileFault(f"`{part}` cannot be in a function's name: only letters, digits, - _")
-    return "/".join(parts)

@@ -9,14 +9,15 @@ import structlog
 
 from slotgrid.backoff import Backoff
 from slotgrid.core.spec import FunctionSpec
+from slotgrid.function_files.faults import BrokenFile
+from slotgrid.function_files.folder_watch import watch
+from slotgrid.function_files.snapshot import Snapshot
 from worker.bounded_calls import in_thread
 from worker.registry.assembly import Assembly
-from worker.registry.definitions import BrokenFile, ServiceDefinition, TagDefinition
-from worker.registry.folder_watch import watch
+from worker.registry.definitions import ServiceDefinition, TagDefinition
 from worker.registry.hot_reload import IMPORT_TIMEOUT_S, RETRY_IMPORT, HotReload
 from worker.registry.loader import Loader
 from worker.registry.runnable import Runnable
-from worker.registry.sources import Snapshot
 
 READ_TIMEOUT_S = 60.0
 """For all files together, so that a hanging network file system does not block reloads forever."""

@@ -30,6 +30,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "position": doc(WHOLE, "The task's position in the queue"),
             "expected_wait_s": {"type": "number", "minimum": 0},
             "reason": doc(TEXT, "The cause in one or two words"),
+            "step": doc(TEXT, "The step of a flow that failed it"),
             "errors": doc(
                 list_of(record("", {"pointer": doc(TEXT, "A JSON pointer"), "message": TEXT})),
                 "The faults of the request, 100 at most",
@@ -38,7 +39,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
         optional=(
             *("task_id", "retry_after_s", "position", "expected_wait_s"),
-            *("reason", "errors", "suggestions"),
+            *("reason", "step", "errors", "suggestions"),
         ),
     )
 }

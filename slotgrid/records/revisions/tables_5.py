@@ -21,7 +21,7 @@ flows = sa.Table(
 
 # The steps of flows. A step of the file has `item` -1, its instances by `for_each` have the item's
 # index and the name of the step. `needs` is a JSON list of names; `passed_over`: its `when` did not
-# hold. Of a step with `for_each`: `items` is the list as JSON, `total` its length, `made` how many
+# hold. Of a step with `for_each`: `listed` is the list as JSON, `total` its length, `made` how many
 # instances have a task, `ended` how many have ended, `failed` how many of them without a result.
 flow_steps = sa.Table(
     "slotgrid_flow_steps",
@@ -38,7 +38,7 @@ flow_steps = sa.Table(
     sa.Column("passed_over", sa.Boolean, nullable=False),
     # The step's task, which may be of an earlier flow whose outputs a retry takes over.
     sa.Column("child", sa.String(36)),
-    sa.Column("items", sa.Text),
+    sa.Column("listed", sa.Text),
     sa.Column("total", sa.Integer),
     sa.Column("made", sa.Integer, nullable=False),
     sa.Column("ended", sa.Integer, nullable=False),

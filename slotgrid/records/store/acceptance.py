@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 
 from slotgrid.core.task import Task
@@ -82,5 +83,8 @@ def row_of(record: NewRecord) -> dict[str, Any]:
         "delivery": "pending" if submission.webhook else None,
         "deliveries": "[]",
         "size": 0,
+        "parent": task.parent,
+        "step": task.step,
+        "retry": msgspec.json.encode(task.retry).decode() if task.retry else None,
         **shown(task),
     }

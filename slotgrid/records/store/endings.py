@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from slotgrid.core.deadlines import iso
 from slotgrid.core.event_log import Event
 from slotgrid.core.task_states import TaskState
-from slotgrid.records.store import due, task_events
+from slotgrid.records.store import due, flow_children, flow_rows, task_events
 from slotgrid.records.store.due import DueKind
+from slotgrid.records.store.flow_children import ChildEnd
 from slotgrid.records.store.nodes import is_alive
 from slotgrid.records.store.rows import LIVE, Connection, Row, get, live_at
 from slotgrid.records.tables import tasks
@@ -19,13 +20,14 @@ from slotgrid.records.tables import tasks
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A task that was ended in the database: the node that owned it, its class, whether it was
-    still queued, and whether its end is to be delivered.
+    still queued, whether its end is to be delivered, and the flow whose step it was.
     """
 
     node: str
     class_key: str
     waited: bool
     to_deliver: bool
+    parent: str | None
 
 
 def finish_unrun(
@@ -107,4 +109,13 @@ def _finish(
     task_events.keep_events(connection, row.id, [end_event])
     if row.delivery == "pending":
         due.schedule_now(connection, DueKind.WEBHOOK, [row.id], node)
-    return Ended(row.node, row.class_key, row.status == TaskState.QUEUED, row.delivery == "pending")
+    flow_rows.end_flows(connection, [row.id], at)
+    if (child := ChildEnd.of_record(row, values)) is not None:
+        flow_children.end(connection, [child])
+    return Ended(
+        row.node,
+        row.class_key,
+        waited=row.status == TaskState.QUEUED,
+        to_deliver=row.delivery == "pending",
+        parent=row.parent,
+    )

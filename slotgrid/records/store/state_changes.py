@@ -12,8 +12,17 @@ import sqlalchemy as sa
 from slotgrid.core.event_log import Event
 from slotgrid.core.task import Task
 from slotgrid.core.task_states import TaskState
-from slotgrid.records.store import due, log_rows, task_events
+from slotgrid.records.store import (
+    acceptance,
+    due,
+    flow_children,
+    flow_rows,
+    log_rows,
+    task_events,
+)
+from slotgrid.records.store.acceptance import NewRecord
 from slotgrid.records.store.due import DueKind
+from slotgrid.records.store.flow_children import ChildEnd
 from slotgrid.records.store.rows import LIVE, Connection, Row, execute, live_at, shown
 from slotgrid.records.tables import tasks
 
@@ -36,9 +45,22 @@ class StateChange:
     lines: Sequence[Event] = ()
     delivers: bool = False
     """Whether the task has a webhook, which is due at its end."""
+    child: ChildEnd | None = None
+    """The end of a step's task, for its flow."""
+    ends_flow: bool = False
+    followers: Sequence[NewRecord] = ()
+    """Tasks that the end of a flow starts."""
 
     @classmethod
-    def of(cls, task: Task, node: str, *, after: int, lines_after: int = 0) -> "StateChange":
+    def of(
+        cls,
+        task: Task,
+        node: str,
+        *,
+        after: int,
+        lines_after: int = 0,
+        followers: Sequence[NewRecord] = (),
+    ) -> "StateChange":
         """The task's state, its events to record above `after`, and its log lines above
         `lines_after`.
         """
@@ -58,7 +80,18 @@ class StateChange:
             values["size"] += sum(len(line.payload) for line in written)
         new_events = task_events.kept_of(task, after=after)
         delivers = task.submission.webhook is not None
-        return cls(task.id, node, values, new_events, written, delivers)
+        terminal = task.state.terminal
+        return cls(
+            task.id,
+            node,
+            values,
+            new_events,
+            written,
+            delivers,
+            child=ChildEnd.of(task) if terminal else None,
+            ends_flow=terminal and task.spec.kind == "flow",
+            followers=followers,
+        )
 
 
 class NotAll(Exception):
@@ -76,6 +109,8 @@ def begin(connection: Connection, changes: Sequence[StateChange]) -> list[bool]:
 
 def finish(connection: Connection, changes: Sequence[StateChange]) -> list[None]:
     """Record the tasks' ends, terminal events and log lines; make their webhooks due.
+
+    The step of a flow that a task was ends with it, and what the step held up becomes ready.
 
     Raises NotAll if a batch has a task that is no longer ours or has ended.
     """
@@ -102,7 +137,18 @@ def finish(connection: Connection, changes: Sequence[StateChange]) -> list[None]
                 for line in change.lines
             ],
         )
+        _end_in_flows(connection, changes)
     return [None] * len(changes)
+
+
+def _end_in_flows(connection: Connection, changes: Sequence[StateChange]) -> None:
+    """Record what the ends mean for flows: their steps, their own ends, the tasks after them."""
+    for change in changes:
+        if change.ends_flow:
+            flow_rows.end_flows(connection, [change.task_id], change.values["finished_at"])
+        if change.followers:
+            acceptance.insert(connection, [change.followers])
+    flow_children.end(connection, [change.child for change in changes if change.child is not None])
 
 
 def back_to_queue(connection: Connection, change: StateChange) -> None:

@@ -49,6 +49,10 @@ def _conditions(wanted: TaskFilter) -> list[sa.ColumnElement[bool]]:
         (tasks.c.delivery, wanted.delivery),
     )
     found += [column == value for column, value in pairs if value is not None]
+    if wanted.parent is None:
+        found.append(tasks.c.parent.is_(None))
+    else:
+        found.append(tasks.c.parent == wanted.parent)
     if wanted.schedule is not None:
         found += [tasks.c.source == "schedule", tasks.c.source_id == wanted.schedule]
     if wanted.since is not None:

@@ -236,7 +236,7 @@ async def running_balancer(tmp_path: Path, **env: object) -> AsyncIterator[Runni
                     await running.end()
                 finally:
                     running.end_workers()
-        assert balancer.faults == []
+        assert balancer.faults == [], balancer.faults
         assert [line for line in logs.entries() if line["level"] == "critical"] == []
 
 

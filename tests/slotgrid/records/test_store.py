@@ -155,7 +155,7 @@ async def test_the_end_of_a_task_that_never_ran_is_its_only_event(database: Data
     task = async_task(created_at=100.0)
     await insert(database, task)
     assert await end_unrun(database, task, TaskState.CANCELLED, at=102.5) == Ended(
-        NODE, record(task).class_key, waited=True, to_deliver=False
+        NODE, record(task).class_key, waited=True, to_deliver=False, parent=None
     )
     row = await row_of(database, task)
     detail = orjson.loads(row.detail)

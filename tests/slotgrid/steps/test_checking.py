@@ -210,7 +210,7 @@ def test_a_step_of_a_flow_reads_the_steps_that_it_waits_for() -> None:
           - {name: d, function: goto, with: {url: "{{ steps.a_1.output }}{{ steps.c.output }}"}}
           - {name: e, function: goto, needs: [d], with: {url: "{{ steps.b.output }}"}}
         return: "{{ steps.a_1.output }}{{ steps.b.output }}"
-        on_success: [{function: goto, with: {url: "{{ steps.e.output }}"}}]
+        on_success: {function: goto, input: {url: "{{ steps.e.output }}{{ result }}"}}
     """
     ((line, at, message),) = faults(text)
     assert (line, at) == (8, "/steps/4/with/url")

@@ -91,8 +91,7 @@ def test_a_flow_is_read() -> None:
             sequential: true
             with: {url: "{{ item }}"}
           - {function: shop/report, needs: []}
-        on_error:
-          - {function: mail/send}
+        on_error: {function: mail/send, input: {text: "{{ error.message }}"}}
     """)
     assert flow.kind == "flow"
     fetch, each, report = flow.steps
@@ -101,7 +100,9 @@ def test_a_flow_is_read() -> None:
     )  # fmt: skip
     assert (each.needs, each.sequential) == (("fetch_list",), True)
     assert (report.name, report.needs) == ("report", ())
-    assert [step.name for step in flow.on_error] == ["send"]
+    assert (flow.on_error.function, flow.on_error.line) == ("mail/send", 12)
+    assert flow.on_error.given.render({"error": {"message": "no"}}) == {"text": "no"}
+    assert flow.on_success is None
 
 
 def test_what_is_left_out_is_the_default() -> None:
@@ -211,7 +212,10 @@ def test_a_fault_of_a_step_has_its_place(step: str, fault: str) -> None:
     [
         ("{action: goto}", "/action: works in recipes only"),
         ("{function: a, record: true}", "/record: works in recipes only"),
-        ("{name: a}", ": has no `function`; a step has one of `function` and `steps`"),
+        ("{name: a}", ": has no `function`; each step of a flow has one"),
+        ("{steps: [{function: a}]}", "/steps: works in recipes only; a part of a flow is a flow"),
+        ("{function: a, repeat: {max: 2}}", "/repeat: works in recipes only; a part of a flow"),
+        ("{function: a, timeout_s: 0}", "/timeout_s: "),
         ("{function: a, needs: b}", "/needs: expected a list, got a string"),
         ("{function: a, needs: [b, b]}", '/needs/1: "b" is here twice'),
         ("{function: a, sequential: true}", "/sequential: is for a step with `for_each`"),
@@ -243,7 +247,20 @@ def test_twins_are_refused_wherever_they_are() -> None:
         ("steps: []", 1, "/steps: expected a list of steps, got an empty one"),
         ("steps: [{action: a}]\nstesp: 1", 2, '/stesp: unknown field; did you mean "steps"?'),
         ("kind: flwo\nsteps: [{action: a}]", 1, '/kind: must be one of recipe, flow, got "flwo"'),
-        ("kind: flow\npool: x\nsteps: [{function: a}]", 2, "/pool: unknown field"),
+        ("kind: flow\npool: x\nsteps: [{function: a}]", 2, "/pool: works in recipes only: a flow"),
+        ("kind: flow\nretries: 1\nsteps: [{function: a}]", 2, "/retries: works in recipes only"),
+        ("kind: flow\nsecrets: [A]\nsteps: [{function: a}]", 2, "/secrets: works in recipes only"),
+        ("kind: flow\ncontract: 0\nsteps: [{function: a}]", 2, "/contract: "),
+        (
+            "kind: flow\nsteps: [{function: a}]\non_error: [{function: a}]",
+            3,
+            "/on_error: expected an object with `function` and `input`, got an array",
+        ),
+        (
+            "kind: flow\nsteps: [{function: a}]\non_error: {function: a, with: {}}",
+            3,
+            "/on_error/with: unknown field",
+        ),
         ("steps: [{action: a}]\non_error: [{action: a}]", 2, "/on_error: unknown field"),
         ("steps: [{action: a}]\ninput:\n  a: xstring", 3, '/input/a: "xstring" is not a type; did'),
         ("steps: [{action: a}]\ninput: {a: {minimum: x}}", 2, "/input: is not a valid JSON Schema"),

@@ -16,10 +16,10 @@ import structlog
 import watchfiles
 
 from slotgrid.backoff import Backoff
+from slotgrid.function_files import folder_watch, snapshot
 from slotgrid.runtime.regular_file import read_regular_file
 from tests.harness.waiting import until
 from tests.worker.registry.conftest import Changes, Folder, run
-from worker.registry import folder_watch, sources
 from worker.registry.python.function import PythonFunction
 from worker.registry.registry import Registry
 
@@ -295,12 +295,12 @@ async def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
     def failing(path: Path) -> bytes:
         raise OSError(errno.EMFILE, "Too many open files", str(path))
 
-    monkeypatch.setattr(sources, "read_regular_file", failing)
+    monkeypatch.setattr(snapshot, "read_regular_file", failing)
     await registry.load()
     assert "Too many open files" in registry.broken[0].error
     changes = Changes(registry)
     async with registry.watching():
-        monkeypatch.setattr(sources, "read_regular_file", read_regular_file)
+        monkeypatch.setattr(snapshot, "read_regular_file", read_regular_file)
         await changes.until(lambda: registry.find("a") is not None)
     assert registry.broken == ()
 

@@ -9,10 +9,12 @@ from typing import Any
 from slotgrid.core.schema import Schema
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.function import Context
-from worker.registry.definitions import FileContents, FileFault
-from worker.registry.loader import LoaderSettings, ReadFile, function_name
+from slotgrid.function_files.faults import FileFault
+from slotgrid.function_files.names import function_name
+from slotgrid.function_files.snapshot import Snapshot
+from worker.registry.definitions import FileContents
+from worker.registry.loader import LoaderSettings, ReadFile
 from worker.registry.runnable import Runnable
-from worker.registry.sources import Snapshot
 
 OBJECT = {"type": "object"}
 

@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from slotgrid.function import Context
+from slotgrid.function_files.snapshot import Snapshot
 from worker.registry.python.generation import Generation
 from worker.registry.runnable import Runnable
-from worker.registry.sources import Snapshot
 from worker.signatures.binding import Binding
 
 RunPlain = Callable[["PythonFunction", Context, Mapping[str, Any]], Awaitable[Any]]

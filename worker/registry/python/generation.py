@@ -14,8 +14,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import PurePosixPath
 from types import ModuleType
 
+from slotgrid.function_files.snapshot import Snapshot
 from worker.registry.python.imports import SUFFIX
-from worker.registry.sources import Snapshot
 
 PREFIX = "slotgrid_functions_"
 

@@ -10,18 +10,19 @@ from typing import Any, ClassVar
 
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.function import FunctionOptions, ServiceOptions, TagOptions
+from slotgrid.function_files.faults import FileFault
+from slotgrid.function_files.names import function_name
+from slotgrid.function_files.snapshot import Snapshot
 from worker.registry.definitions import (
     FileContents,
-    FileFault,
     ServiceDefinition,
     TagDefinition,
 )
-from worker.registry.loader import LoaderSettings, ReadFile, function_name
+from worker.registry.loader import LoaderSettings, ReadFile
 from worker.registry.python.function import PythonFunction, RunPlain
 from worker.registry.python.generation import Generation
 from worker.registry.python.imports import imported_files
 from worker.registry.python.marks import marked_in
-from worker.registry.sources import Snapshot
 from worker.signatures.binding import SignatureFault
 from worker.signatures.signature import describe, read_signature
 

@@ -1,7 +1,4 @@
-"""Watches a folder for hot reload: calls back when its files change.
-
-`worker/registry/hot_reload.py` decides which files are then imported again.
-"""
+"""Watches a folder for hot reload: calls back when its files change."""
 
 import asyncio
 import logging
@@ -21,7 +18,7 @@ LOOK_AGAIN_S = 5.0
 """Poll interval of the folder's files while it cannot be watched, or while `again` is true."""
 
 log = structlog.get_logger()
-# The registry logs the changed functions; the library's count of kernel events adds nothing.
+# Whoever watches logs the changed functions; the library's count of kernel events adds nothing.
 logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 

@@ -1,0 +1,1 @@
+"""Flows: functions whose steps are tasks of other functions, on any slots."""
