@@ -92,6 +92,11 @@ class Task(msgspec.Struct, eq=False):
     _waiters: frozenset[asyncio.Future[None]] = NO_WAITERS
 
     @property
+    def kind(self) -> str:
+        """The kind of its function."""
+        return self.spec.kind
+
+    @property
     def durable(self) -> bool:
         """Whether the task is recorded before it is accepted, and survives its process."""
         return self.submission.mode.durable or self.spec.always_durable

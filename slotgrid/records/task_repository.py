@@ -51,6 +51,12 @@ class Record:
         """The submission, parsed from `body`."""
         return Submission.parse(self.body)
 
+    @property
+    def kind(self) -> str | None:
+        """The kind of its function; None in records of versions that did not keep it."""
+        kind: str | None = self.detail.get("kind")
+        return kind
+
     def step_names(self) -> list[str]:
         """Names of the steps that its log lines can have."""
         return [NODE_STEP, MAIN_STEP, *(step["name"] for step in self.detail["steps"])]
@@ -72,6 +78,15 @@ class Record:
     def artifacts(self) -> dict[str, Artifact]:
         """The files that the task saved, by name."""
         return {file["name"]: Artifact(**file) for file in self.detail["artifacts"]}
+
+
+@dataclass(frozen=True, slots=True)
+class ChildTask:
+    """The task of a flow's step, or of one of its instances: `name[index]`."""
+
+    id: str
+    step: str
+    ended: bool
 
 
 class TaskRepository:
@@ -122,18 +137,49 @@ class TaskRepository:
                 detail["deliveries"] = orjson.loads(row.deliveries) if row else []
             except DAMAGE as damage:
                 raise UnreadableRecord(found.id, found.owner) from damage
-            if found.spec.kind == "flow":
+            if found.kind == "flow":
                 detail["steps"] = await self._steps_of_flow(found.id)
         return detail
 
     async def _show_recorded(self, found: Record) -> Json:
         assert self._database is not None
-        if found.detail.get("kind") == "flow":
+        if found.kind == "flow":
             found.detail["steps"] = await self._steps_of_flow(found.id)
         if found.state is not TaskState.QUEUED:
             return found.detail
         position = await self._database.read(lambda c: waiting.position(c, *found.place))
         return found.detail | {"queue_position": position}
+
+    def in_memory(self, task_id: str) -> Task | None:
+        """The task of that id, if this process has it."""
+        return self._history.get(task_id)
+
+    async def children(self, flow_id: str) -> list[ChildTask]:
+        """The tasks of a flow's steps, in the order in which they were made."""
+        if self._database is None:
+            return []
+        return [
+            ChildTask(row.id, row.step, row.finished_at is not None)
+            for row in await self._database.read(lambda c: flow_views.children(c, flow_id))
+        ]
+
+    async def lines_of(self, task_ids: Sequence[str]) -> dict[str, list[Event]]:
+        """The recorded log lines of tasks, by task; made from its record if a task has none."""
+        if self._database is None or not task_ids:
+            return {}
+        found = await self._database.read(lambda c: log_rows.lines_of_tasks(c, task_ids))
+        for task_id in task_ids:
+            if task_id not in found and isinstance(record := await self._record(task_id), Record):
+                found[task_id] = record.own_lines()
+        return found
+
+    async def _record(self, task_id: str) -> Record | None:
+        assert self._database is not None
+        row = await self._database.read(lambda connection: rows.get(connection, task_id))
+        try:
+            return None if row is None else _record_of(row)
+        except DAMAGE:
+            return None
 
     async def _steps_of_flow(self, task_id: str) -> list[Json]:
         assert self._database is not None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from slotgrid.core.errors import Conflict, NotFound, TaskFinished, UnknownTask
 from slotgrid.core.principal import Principal
 from slotgrid.core.submission import Submission
-from slotgrid.core.task import Task
+from slotgrid.core.task import NODE_STEP, Task
 from slotgrid.core.task_parts import Source
 from slotgrid.core.task_states import TaskState
 from slotgrid.durable.durable_tasks import DurableTasks
@@ -17,6 +17,7 @@ from slotgrid.records.damaged_records import UnreadableRecord
 from slotgrid.records.history import TaskFilter
 from slotgrid.records.task_repository import Json, Record
 from slotgrid.tasks.event_stream import EventStream
+from slotgrid.tasks.flow_log_stream import FlowLogStream
 from slotgrid.tasks.log_stream import LogStream
 from slotgrid.tasks.submitter import TaskSubmitter
 from slotgrid.tasks.task_loading import POLL_S
@@ -25,6 +26,8 @@ LIVE = frozenset({TaskState.QUEUED, TaskState.RUNNING})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN_MOST = 60
 """Maximum number of characters of an invalid id in an error."""
+STEPS_SHOWN = 50
+"""Maximum number of steps' names in an error."""
 CANCELS_AT_ONCE = 200
 """Recorded tasks that are cancelled concurrently, so that they share commits."""
 CANCEL_WAIT_S = 10.0
@@ -87,11 +90,22 @@ class TaskService(TaskSubmitter):
         *,
         step: str | None = None,
         follow: bool = False,
-    ) -> LogStream:
-        """The lines of the task's log. Raises as `find`, and NotFound for an unknown step."""
+    ) -> LogStream | FlowLogStream:
+        """The lines of the task's log; of a flow, also those of its steps' tasks.
+
+        Raises as `find`, and NotFound for an unknown step.
+        """
         found = await self.find(principal, task_id)
-        if step is not None and step not in (names := found.step_names()):
-            raise NotFound(f"the task has no step {step!r}; it has {', '.join(names)}")
+        is_flow = found.kind == "flow"
+        if step is not None:
+            names = found.step_names()
+            if is_flow:
+                names = [NODE_STEP, *(one["name"] for one in (await self.show(found))["steps"])]
+            if step not in names:
+                shown = ", ".join(names[:STEPS_SHOWN])
+                raise NotFound(f"the task has no step {step!r}; it has {shown}")
+        if is_flow:
+            return FlowLogStream(self._repository, found, step=step, follow=follow)
         return LogStream(self._repository, found, step=step, follow=follow)
 
     # Operations

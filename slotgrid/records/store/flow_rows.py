@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from slotgrid.core.task_states import StepState
+from slotgrid.core.task_states import StepState, TaskState
 from slotgrid.records.store.rows import LIVE, Connection, Row, execute
 from slotgrid.records.tables import flow_steps as steps
 from slotgrid.records.tables import flows, tasks
@@ -19,6 +19,7 @@ from slotgrid.steps.flow_graph import FlowStep, settle
 STEP = -1
 """`item` of a step itself; its instances by `for_each` have the item's index."""
 ENDED = (StepState.COMPLETED, StepState.FAILED, StepState.SKIPPED, StepState.CANCELLED)
+WITHOUT_RESULT = (TaskState.FAILED, TaskState.CANCELLED)
 _STATES = (
     steps.c.name, steps.c.state, steps.c.passed_over, steps.c.total, steps.c.made, steps.c.failed,
     steps.c.error,
@@ -101,7 +102,7 @@ def begin(connection: Connection, new: NewFlow) -> None:
         )
     )
     rows = [_row_of(new.task_id, position, step) for position, step in enumerate(new.steps)]
-    taken = _taken_over(connection, new) if new.goes_on_from is not None else []
+    taken = _taken_over(connection, new) if _left_off(connection, new.goes_on_from) else []
     steps_taken = {row["name"] for row in taken if row["item"] == STEP}
     execute(
         connection, steps.insert(), [row for row in rows if row["name"] not in steps_taken] + taken
@@ -275,6 +276,12 @@ def _row_of(task_id: str, position: int, step: NewStep) -> dict[str, Any]:
         "ended": 0,
         "failed": 0,
     }
+
+
+def _left_off(connection: Connection, task_id: str | None) -> bool:
+    """Whether there is something to go on from: a flow that has ended without its result."""
+    status = sa.select(tasks.c.status).where(tasks.c.id == task_id)
+    return task_id is not None and connection.execute(status).scalar() in WITHOUT_RESULT
 
 
 def _taken_over(connection: Connection, new: NewFlow) -> list[dict[str, Any]]:

@@ -57,3 +57,9 @@ def _step(row: Row, *, fits: bool) -> dict[str, Any]:
 def _elsewhere(row: Row) -> dict[str, Any]:
     """What stands for an output that is too large to be shown here."""
     return {"task": row.child, "url": f"/tasks/{row.child}", "size": len(row.output)}
+
+
+def children(connection: Connection, task_id: str) -> list[Row]:
+    """The tasks of a flow's steps: `id`, `step` and `finished_at`, by the order of their making."""
+    query = sa.select(tasks.c.id, tasks.c.step, tasks.c.finished_at)
+    return list(connection.execute(query.where(tasks.c.parent == task_id).order_by(tasks.c.id)))

@@ -20,6 +20,7 @@ from slotgrid.durable.durability import Durability
 from slotgrid.records.artifacts import ArtifactStore
 from slotgrid.runtime.logs import LogRing
 from slotgrid.tasks.event_stream import EventStream, Missed
+from slotgrid.tasks.flow_log_stream import FlowLogStream
 from slotgrid.tasks.log_stream import LogStream
 from slotgrid.tasks.service import TaskService
 from tests.harness.calls import GIVE_UP_S
@@ -162,6 +163,6 @@ async def all_of(stream: EventStream) -> list[Event | Missed]:
     return [item async for item in stream]
 
 
-async def lines(stream: LogStream) -> list[tuple[str, bytes]]:
+async def lines(stream: LogStream | FlowLogStream) -> list[tuple[str, bytes]]:
     """The step and the text of each line of a log stream that ends."""
     return [(line.kind, line.payload) async for line in stream]
