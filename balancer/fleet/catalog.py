@@ -37,7 +37,9 @@ class BalancerCatalog:
         spec = self._own.get((group or DEFAULT_GROUP, name))
         if spec is None or contract in {None, spec.contract}:
             return spec
-        # Its steps run in the contract that the caller names.
+        if self._fleet.find(name, spec.group, contract) is not None:
+            return None
+        # The steps of a flow run in the contract that the caller names.
         return spec if contract in self._fleet.groups().get(spec.group, ()) else None
 
     def specs(self) -> Sequence[FunctionSpec]:

@@ -52,13 +52,22 @@ class ChildTasks:
             task.retry = _retry(step.retry)
         return task
 
-    def after(self, handler: Handler, given: Any) -> Task:
-        """The task of `on_success`, `on_error` or `on_cancel`. Raises a ServiceError."""
-        return self._task(handler.function, handler.group, given)
+    def after(self, handler: Handler, given: Any) -> dict[str, Any]:
+        """The submission of what `on_success`, `on_error` or `on_cancel` names."""
+        return self._body(handler.function, handler.group, given)
 
     def _task(
-        self, function: str, group: str | None, given: Any, *, timeout_s: float | None = None
+        self, function: str, group: str | None, given: Any, *, timeout_s: float | None
     ) -> Task:
+        body = self._body(function, group, given)
+        if timeout_s is not None:
+            body["timeout_s"] = timeout_s
+        submission = Submission.parse(body, trace=self._flow.submission.trace)
+        return self._admission.admit_accepted(
+            submission, owner=self._flow.owner, source=Source("flow", self._flow.id)
+        )
+
+    def _body(self, function: str, group: str | None, given: Any) -> dict[str, Any]:
         flow = self._flow
         body: dict[str, Any] = {
             "function": function,
@@ -71,11 +80,7 @@ class ChildTasks:
             body["contract"] = self._contract
         if flow.submission.metadata:
             body["metadata"] = flow.submission.metadata
-        if timeout_s is not None:
-            body["timeout_s"] = timeout_s
-        submission = Submission.parse(body, trace=flow.submission.trace)
-        source = Source("flow", flow.id)
-        return self._admission.admit_accepted(submission, owner=flow.owner, source=source)
+        return body
 
 
 def _retry(retry: Retry) -> StepRetry:

@@ -89,16 +89,16 @@ class FlowRun:
         except ServiceError as error:
             raise AttemptFailed(error, retryable=False) from error
 
-    def followers(self) -> Sequence[Task]:
-        """The task that the flow's end starts, if its file names one for that end."""
+    def after(self) -> str | None:
+        """What follows the flow's end: a submission as JSON; None if its file names nothing."""
         task = self._task
         handler = {
             TaskState.COMPLETED: self._file.on_success,
             TaskState.FAILED: self._file.on_error,
             TaskState.CANCELLED: self._file.on_cancel,
         }[task.state]
-        if not handler:
-            return []
+        if handler is None:
+            return None
         not_run = {"status": StepState.SKIPPED.value, "output": None, "error": None}
         scope = {
             **self._scope,
@@ -108,10 +108,11 @@ class FlowRun:
             "error": _error_shown(task),
         }
         try:
-            return [self._children.after(handler, handler.given.render(scope))]
-        except (ServiceError, TemplateFault) as fault:
-            task.log(f"{handler.function}, which follows the flow, did not start: {fault}")
-            return []
+            body = self._children.after(handler, handler.given.render(scope))
+            return orjson.dumps(body).decode()
+        except TemplateFault as fault:
+            task.log(f"{handler.function}, which follows the flow, cannot start: {fault}")
+            return None
 
     async def _until_ended(self) -> FlowRow:
         while True:

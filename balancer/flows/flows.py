@@ -1,20 +1,27 @@
 """The flows of a balancer: runs them, ends their tasks with them, starts what follows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+import orjson
+import structlog
+
 from balancer.flows.flow_run import FlowRun
 from balancer.flows.parts import FlowParts
-from slotgrid.core.errors import DatabaseUnavailable
+from slotgrid.core.errors import DatabaseUnavailable, NoWorker, QueueFull, ServiceError
+from slotgrid.core.submission import Submission
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
+from slotgrid.core.task_parts import Source
 from slotgrid.records.store import flow_rows
 from slotgrid.runtime.background import background
 
+log = structlog.get_logger()
+
 SWEEP_S = 5.0
-"""Between two looks for tasks whose flow has ended, besides those at once after each end."""
+"""Between two looks at ended flows, besides those at once after each end."""
 SWEPT_AT_ONCE = 500
 RECORDED_S = 0.1
 """Until the ends of so many tasks are likely to be recorded."""
@@ -35,10 +42,10 @@ class Flows:
         run = self._runs[task.id] = await FlowRun.begin(task, self._parts)
         return await run.result()
 
-    def followers(self, flow: Task) -> Sequence[Task]:
-        """As `FlowEnds.followers`."""
+    def after(self, flow: Task) -> str | None:
+        """As `FlowEnds.after`."""
         run = self._runs.pop(flow.id, None)
-        return () if run is None else run.followers()
+        return None if run is None else run.after()
 
     def child_ended(self, flow_id: str) -> None:
         """As `FlowEnds.child_ended`."""
@@ -51,8 +58,8 @@ class Flows:
 
     @asynccontextmanager
     async def running(self, supervisor: Supervisor) -> AsyncIterator[None]:
-        """End the tasks of ended flows during the block."""
-        async with background(partial(self._sweep, supervisor), name="tasks of ended flows"):
+        """End the tasks of ended flows, and start what follows them, during the block."""
+        async with background(partial(self._sweep, supervisor), name="ended flows"):
             yield
 
     async def _sweep(self, supervisor: Supervisor) -> None:
@@ -61,6 +68,7 @@ class Flows:
             more = False
             with suppress(DatabaseUnavailable):  # the database logs the outage
                 more = await self._end_orphans(supervisor) == SWEPT_AT_ONCE
+                await self._start_followers()
             if more:
                 await asyncio.sleep(RECORDED_S)
                 continue
@@ -69,6 +77,27 @@ class Flows:
                     await self._ended.wait()
             except TimeoutError:
                 continue
+
+    async def _start_followers(self) -> None:
+        """Start what follows ended flows; what no worker offers now is tried again later."""
+        database, durable = self._parts.database, self._parts.durable
+        for row in await database.read(
+            lambda c: flow_rows.followers_due(c, self._node, SWEPT_AT_ONCE)
+        ):
+            try:
+                task = self._parts.admission.admit_accepted(
+                    Submission.parse(orjson.loads(row.after)),
+                    owner=row.owner,
+                    source=Source("flow", row.id),
+                )
+                await durable.start_steps([task])
+            except (NoWorker, QueueFull):
+                continue
+            except DatabaseUnavailable:
+                raise
+            except ServiceError as refusal:
+                log.warning("flow.follower_refused", task_id=row.id, reason=refusal.detail)
+                await database.write(partial(flow_rows.take_follower, task_id=row.id))
 
     async def _end_orphans(self, supervisor: Supervisor) -> int:
         """Cancel tasks whose flow has ended; returns how many were found."""

@@ -8,6 +8,7 @@ import click
 
 from slotgrid.cli.call import call
 from slotgrid.cli.failure import Exit, Failure
+from slotgrid.cli.flows import flows
 from slotgrid.cli.functions import functions
 from slotgrid.cli.health import health
 from slotgrid.cli.imports import imports
@@ -55,7 +56,7 @@ def cli() -> None:
 
 for command in (
     *(up, worker, balancer, check, key, call, tasks, functions),
-    *(schedules, workers, health, logs, on, off, drain, imports),
+    *(flows, schedules, workers, health, logs, on, off, drain, imports),
 ):
     cli.add_command(command)
 

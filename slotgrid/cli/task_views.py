@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from slotgrid.cli.output import duration_text, echo, print_json, size_text, styled
+from slotgrid.cli.step_tree import step_tree
 from slotgrid.client import JsonObject, TaskPage
 
 STATUS_STYLES = {
@@ -55,6 +56,8 @@ def show_task(console: Console, task: JsonObject) -> None:
     for name, text in _facts(task):
         table.add_row(styled((name, "dim")), styled(text))
     console.print(table)
+    if task.get("kind") == "flow":
+        console.print(step_tree(task))
     if task["error"] is not None:
         echo(console, ("✗ ", "bold red"), (task["error"]["title"], "bold"))
         echo(console, f"  {task['error']['detail']}")
@@ -78,7 +81,7 @@ def _facts(task: JsonObject) -> Iterator[tuple[str, str]]:
         error = attempt["error"]
         if error is not None:
             yield f"attempt {attempt['number']}", error["detail"]
-    for step in task["steps"]:
+    for step in task["steps"] if task.get("kind") != "flow" else ():
         yield f"step {step['name']}", _step(step, task["worker"])
     if moved := task.get("traffic"):  # nodes of an earlier version do not have it
         received, sent = size_text(moved["received_bytes"]), size_text(moved["sent_bytes"])

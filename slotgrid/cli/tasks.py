@@ -11,6 +11,7 @@ from slotgrid.cli.artifacts import show_artifacts
 from slotgrid.cli.live import view_on
 from slotgrid.cli.node import Node, node_options
 from slotgrid.cli.output import echo, print_json, screen
+from slotgrid.cli.step_tree import follow_steps
 from slotgrid.cli.task_views import show_task, show_tasks
 from slotgrid.client import Accepted, Answer, Client, TaskFilters
 
@@ -82,12 +83,19 @@ def list_tasks(node: Node, /, *, limit: int, offset: int, plain: bool, **filters
 @tasks.command(short_help="Show a task with all its details.")
 @click.argument("task_id")
 @click.option("--wait-s", type=float, help="Seconds to wait for its end.")
+@click.option("-f", "--follow", "follows", is_flag=True, help="Show its steps until it ends.")
 @click.option("--json", "plain", is_flag=True, help="Print the node's answer as JSON.")
 @node_options()
 @click.pass_obj
-def show(node: Node, /, *, task_id: str, wait_s: float | None, plain: bool) -> None:
-    """Show a task: its state, times, attempts, deliveries, and its result or error."""
-    task = node.ask(lambda client: client.task(task_id, wait_s=wait_s))
+def show(node: Node, /, *, task_id: str, wait_s: float | None, follows: bool, plain: bool) -> None:
+    """Show a task: its state, times, attempts, deliveries, and its result or error.
+
+    A flow's steps are a tree; with --follow they are shown as they go on.
+    """
+    if follows:
+        task = node.ask(lambda client: follow_steps(client, screen(err=True), task_id))
+    else:
+        task = node.ask(lambda client: client.task(task_id, wait_s=wait_s))
     if plain:
         print_json(task, plain=True)
     else:

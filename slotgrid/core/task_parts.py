@@ -179,5 +179,4 @@ class Step:
             "input": orjson.Fragment(self.input),
             "output": orjson.Fragment(self.output),
             "error": self.error,
-            "task": None,
         }

@@ -70,30 +70,21 @@ class Acceptor:
         records = [self._record_of(*each) for each in submitted]
         # Counted before the write, so that submissions that arrive meanwhile see the limit.
         self._add(records)
-        return await outcome(self._writes.keep(self._record(records), "accept"))
+        return await outcome(self._writes.keep(self._record(records, acceptance.insert), "accept"))
 
     async def start_steps(self, tasks: Sequence[Task]) -> list[Accepted]:
-        """Record the tasks of steps of flows, each together with the start of its step.
+        """Record tasks of flows: of steps, each together with the start of its step, or of what
+        follows an ended flow.
 
         A task whose flow has ended, or whose step has one, is left out (`replayed`). Raises as
         `accept`.
         """
         self._check_room(tasks)
-        records = self.prepare(tasks)
+        records = [self._record_of(task, None, None) for task in tasks]
         self._add(records)
         return await outcome(
             self._writes.keep(self._record(records, flow_children.start), "start steps")
         )
-
-    def prepare(self, tasks: Sequence[Task]) -> list[NewRecord]:
-        """The records of tasks that another write records; then call `enter`."""
-        return [self._record_of(task, None, None) for task in tasks]
-
-    def enter(self, records: Sequence[NewRecord]) -> None:
-        """Let recorded tasks run."""
-        self._add(records)
-        for record in records:
-            self._offer(record)
 
     def _add(self, records: Sequence[NewRecord]) -> None:
         for record in records:
@@ -155,9 +146,7 @@ class Acceptor:
             body_hash,
         )
 
-    async def _record(
-        self, records: Sequence[NewRecord], insert: Insert = acceptance.insert
-    ) -> list[Accepted]:
+    async def _record(self, records: Sequence[NewRecord], insert: Insert) -> list[Accepted]:
         new: list[NewRecord] = []
         try:
             accepted = await self._database.write_with_others(insert, records)

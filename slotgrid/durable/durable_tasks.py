@@ -242,8 +242,8 @@ class DurableTasks:
         if held is None:
             return
         self._leave_queue(held)
-        followers = self._acceptor.prepare(self.flows.followers(task)) if _is_flow(task) else ()
-        change = self._state_change(held, followers=followers)
+        after_flow = self.flows.after(task) if _is_flow(task) else None
+        change = self._state_change(held, after_flow=after_flow)
         _ = self._writes.keep(self._end(task, change), f"end {task.id}")
 
     async def _end(self, task: Task, change: StateChange) -> None:
@@ -254,7 +254,6 @@ class DurableTasks:
         self._buffer.drop(task.id)
         if task.submission.webhook is not None:
             self._webhook_due()
-        self._acceptor.enter(change.followers)
         if _is_flow(task):
             self.flows.flow_ended(task.id)
         if task.parent is not None:
@@ -277,14 +276,14 @@ class DurableTasks:
             return True
         return False
 
-    def _state_change(self, held: Held, *, followers: Sequence[NewRecord] = ()) -> StateChange:
+    def _state_change(self, held: Held, *, after_flow: str | None = None) -> StateChange:
         task = held.task
         return StateChange.of(
             task,
             self._node,
             after=held.last_recorded,
             lines_after=task.logs.begins_after,  # the last one of an earlier process
-            followers=followers,
+            after_flow=after_flow,
         )
 
     def _leave_queue(self, held: Held) -> None:

@@ -38,6 +38,8 @@ def unreadable_summary(row: Row) -> dict[str, Any]:
         "priority": DEFAULT_PRIORITY,
         "owner": row.owner,
         "source": {"kind": row.source, "id": row.source_id},
+        "parent": row.parent,
+        "step": row.step,
         "worker": row.worker,
         "created_at": iso(row.created_at),
         "started_at": None,

@@ -119,7 +119,8 @@ log_lines = sa.Table(
 )
 
 # A flow that has started, as it was then: `definition` is the text of its file, `contract` the one
-# in which its steps run. `depth` counts the flows around it.
+# in which its steps run. `depth` counts the flows around it. `after` is the submission, as JSON,
+# of what follows its end, until it is started.
 flows = sa.Table(
     "slotgrid_flows",
     metadata,
@@ -128,6 +129,13 @@ flows = sa.Table(
     sa.Column("contract", sa.Integer),
     sa.Column("depth", sa.Integer, nullable=False),
     sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("after", sa.Text),
+)
+sa.Index(
+    "slotgrid_flows_after",
+    flows.c.task_id,
+    sqlite_where=flows.c.after.is_not(None),
+    postgresql_where=flows.c.after.is_not(None),
 )
 
 # The steps of flows. A step of the file has `item` -1, its instances by `for_each` have the item's

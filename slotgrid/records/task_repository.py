@@ -24,7 +24,7 @@ from slotgrid.records.json_views import task_detail, task_summary
 from slotgrid.records.store import flow_views, log_rows, rows, task_events, task_lists, waiting
 
 Json = dict[str, Any]
-STEP_DEFAULTS = {"action": None, "worker": None, "input": None, "task": None}
+STEP_DEFAULTS = {"action": None, "worker": None, "input": None}
 """Members of a step that records of earlier versions lack."""
 SUMMARY_DEFAULTS = {"parent": None, "step": None}
 """Members of a task that records of earlier versions lack."""

@@ -92,7 +92,7 @@ async def test_a_balancer_without_a_worker_runs_its_own_function(
     (group,) = (await balancer.get("/groups"))["groups"]
     assert (group["name"], group["flows_count"], group["workers"]) == ("default", 2, 0)
     events = await balancer.stream("relay", value=8)
-    assert [kind for kind, _ in events] == ["status", "done"]
+    assert [kind for kind, _ in events] == ["state", "status", "done"]
     problem = await balancer.problem("relay", 400, input={"hold": "no"})
     assert problem["errors"][0]["pointer"] == "/input/hold"
     flows.gate.clear()

@@ -12,6 +12,7 @@ from pypdf import PdfReader
 
 from tests.functions.test_folder import FOLDER, SHIPPED_RECIPES
 from tests.harness.in_process.worker import RunningWorker, running_worker
+from tests.harness.peers.receivers import receiver
 from tests.site.fixtures import Site, running_site
 from tests.site.sessions import PASSWORD, USER
 from tests.site.transfers import SMALL_CSV
@@ -126,6 +127,32 @@ async def test_a_login_is_saved_and_used_by_a_later_task(shop: Shop) -> None:
     failure = await shop.failure("save_login", "/login", user=USER, password="wrong")
     assert "the page still asks for a password" in failure
     assert "wrong" not in failure
+
+
+async def test_a_login_is_given_as_cookies(shop: Shop) -> None:
+    cookies = await shop.cook(
+        "login_cookies", "/login", user=USER, password=PASSWORD, user_field="[name=user]"
+    )
+    state = {"cookies": cookies, "origins": []}
+    account = await shop.worker.call(
+        "page_title", url=shop.site.at("/account"), browser={"storage_state": state}
+    )
+    assert account["title"] == "Account"
+    failure = await shop.failure("login_cookies", "/login", user=USER, password="wrong")
+    assert "the page still asks for a password" in failure
+
+
+async def test_rows_become_a_csv_file(shop: Shop) -> None:
+    rows = [{"a": 1, "b": "x"}, {"a": 2, "b": "y, z"}]
+    table = await shop.worker.call("examples/rows_to_csv", rows=rows)
+    assert (await shop.file(table["file"])).decode().splitlines() == ["a,b", "1,x", '2,"y, z"']
+
+
+async def test_a_text_is_told(shop: Shop) -> None:
+    async with receiver() as told:
+        status = await shop.worker.call("examples/tell", url=told.url, text="Hallo")
+        assert status == 200
+        assert orjson.loads(told.received[0].body) == {"text": "Hallo"}
 
 
 async def test_links_that_do_not_work_are_listed(shop: Shop) -> None:

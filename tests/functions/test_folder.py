@@ -24,9 +24,11 @@ SHIPPED = {
 }  # fmt: skip
 SHIPPED_RECIPES = {
     "examples/check_links", "examples/click_path", "examples/download_files",
-    "examples/fill_from_file", "examples/invoice", "examples/page_data", "examples/page_report",
-    "examples/price_watch", "examples/save_login", "examples/search", "examples/table_to_csv",
+    "examples/fill_from_file", "examples/invoice", "examples/login_cookies", "examples/page_data",
+    "examples/page_report", "examples/price_watch", "examples/rows_to_csv", "examples/save_login",
+    "examples/search", "examples/table_to_csv", "examples/tell",
 }  # fmt: skip
+SHIPPED_FLOWS = {"examples/members_to_csv", "examples/nightly_links", "examples/price_alarm"}
 
 
 @pytest.fixture

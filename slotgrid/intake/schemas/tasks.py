@@ -149,8 +149,9 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "input": doc(ANYTHING, "Without secrets; null if it is too large to be kept"),
             "output": doc(ANYTHING, "A flow shows `{task, url, size}` in place of one above 64 KB"),
             "error": or_null(TEXT),
-            "task": or_null(doc(TASK_ID, "The task that a flow's step is")),
+            "task": or_null(doc(TASK_ID, "The task that a flow's step is; null before its start")),
         },
+        optional=("task",),
     ),
     "Artifact": record(
         "A file that a task saved",

@@ -109,7 +109,7 @@ def _finish(
     task_events.keep_events(connection, row.id, [end_event])
     if row.delivery == "pending":
         due.schedule_now(connection, DueKind.WEBHOOK, [row.id], node)
-    flow_rows.end_flows(connection, [row.id], at)
+    flow_rows.end_flow(connection, row.id, at)
     if (child := ChildEnd.of_record(row, values)) is not None:
         flow_children.end(connection, [child])
     return Ended(

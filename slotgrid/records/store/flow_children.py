@@ -13,7 +13,7 @@ from slotgrid.core.deadlines import seconds_of
 from slotgrid.core.task import Task
 from slotgrid.core.task_states import StepState, TaskState
 from slotgrid.records.json_views import task_detail
-from slotgrid.records.store import acceptance
+from slotgrid.records.store import acceptance, flow_rows
 from slotgrid.records.store.acceptance import NewRecord
 from slotgrid.records.store.flow_rows import STEP, is_live, settle_steps
 from slotgrid.records.store.idempotency import Accepted
@@ -98,7 +98,7 @@ class ChildEnd:
 
 
 def start(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> list[list[Accepted]]:
-    """Record tasks of steps, each together with the start of its step.
+    """Record tasks of steps, each together with the start of its step; or that follow flows.
 
     A task is left out (`replayed`) if its flow has ended or moved to another node, or if the step
     or instance has a task already.
@@ -120,7 +120,9 @@ def start(connection: Connection, batches: Sequence[Sequence[NewRecord]]) -> lis
 
 def _take(connection: Connection, record: NewRecord) -> bool:
     task = record.task
-    assert task.parent is not None and task.step is not None
+    if task.parent is None or task.step is None:  # it follows a flow
+        assert task.source.id is not None
+        return flow_rows.take_follower(connection, task.source.id)
     if not is_live(connection, task.parent, record.node):
         return False
     name, item = parts_of(task.step)

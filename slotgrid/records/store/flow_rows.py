@@ -213,17 +213,37 @@ def settle_steps(connection: Connection, task_id: str, at: float) -> None:
         connection.execute(steps.update().where(_step(task_id, name)).values(values))
 
 
-def end_flows(connection: Connection, task_ids: Sequence[str], at: float) -> None:
-    """Record that flows have ended: running steps are cancelled, waiting ones skipped."""
-    for task_id in task_ids:
-        of_flow = steps.c.task_id == task_id
-        for states, ended in (
-            ([StepState.RUNNING], StepState.CANCELLED),
-            ([StepState.PENDING, StepState.READY], StepState.SKIPPED),
-        ):
-            left = of_flow & steps.c.state.in_(states)
-            values = {"state": ended, "ended_at": at}
-            connection.execute(steps.update().where(left).values(values))
+def end_flow(connection: Connection, task_id: str, at: float, *, after: str | None = None) -> None:
+    """Record that a flow has ended: running steps are cancelled, waiting ones skipped.
+
+    `after`: what follows it, a submission as JSON.
+    """
+    of_flow = steps.c.task_id == task_id
+    for states, ended in (
+        ([StepState.RUNNING], StepState.CANCELLED),
+        ([StepState.PENDING, StepState.READY], StepState.SKIPPED),
+    ):
+        left = of_flow & steps.c.state.in_(states)
+        connection.execute(steps.update().where(left).values(state=ended, ended_at=at))
+    if after is not None:
+        connection.execute(flows.update().where(flows.c.task_id == task_id).values(after=after))
+
+
+def followers_due(connection: Connection, node: str, limit: int) -> list[Row]:
+    """What follows ended flows of that node and has not started: `id`, `owner`, `after`."""
+    query = (
+        sa.select(tasks.c.id, tasks.c.owner, flows.c.after)
+        .join(tasks, tasks.c.id == flows.c.task_id)
+        .where(flows.c.after.is_not(None) & (tasks.c.node == node))
+        .limit(limit)
+    )
+    return list(connection.execute(query))
+
+
+def take_follower(connection: Connection, task_id: str) -> bool:
+    """Note that what follows a flow starts or cannot start; False if it was noted before."""
+    waits = (flows.c.task_id == task_id) & flows.c.after.is_not(None)
+    return connection.execute(flows.update().where(waits).values(after=None)).rowcount == 1
 
 
 def is_live(connection: Connection, task_id: str, node: str | None = None) -> bool:

@@ -13,14 +13,12 @@ from slotgrid.core.event_log import Event
 from slotgrid.core.task import Task
 from slotgrid.core.task_states import TaskState
 from slotgrid.records.store import (
-    acceptance,
     due,
     flow_children,
     flow_rows,
     log_rows,
     task_events,
 )
-from slotgrid.records.store.acceptance import NewRecord
 from slotgrid.records.store.due import DueKind
 from slotgrid.records.store.flow_children import ChildEnd
 from slotgrid.records.store.rows import LIVE, Connection, Row, execute, live_at, shown
@@ -48,8 +46,8 @@ class StateChange:
     child: ChildEnd | None = None
     """The end of a step's task, for its flow."""
     ends_flow: bool = False
-    followers: Sequence[NewRecord] = ()
-    """Tasks that the end of a flow starts."""
+    after_flow: str | None = None
+    """What follows the end of a flow: a submission as JSON."""
 
     @classmethod
     def of(
@@ -59,7 +57,7 @@ class StateChange:
         *,
         after: int,
         lines_after: int = 0,
-        followers: Sequence[NewRecord] = (),
+        after_flow: str | None = None,
     ) -> "StateChange":
         """The task's state, its events to record above `after`, and its log lines above
         `lines_after`.
@@ -90,7 +88,7 @@ class StateChange:
             delivers,
             child=ChildEnd.of(task) if terminal else None,
             ends_flow=terminal and task.spec.kind == "flow",
-            followers=followers,
+            after_flow=after_flow,
         )
 
 
@@ -142,12 +140,11 @@ def finish(connection: Connection, changes: Sequence[StateChange]) -> list[None]
 
 
 def _end_in_flows(connection: Connection, changes: Sequence[StateChange]) -> None:
-    """Record what the ends mean for flows: their steps, their own ends, the tasks after them."""
+    """Record what the ends mean for flows: their steps, their own ends, what follows them."""
     for change in changes:
         if change.ends_flow:
-            flow_rows.end_flows(connection, [change.task_id], change.values["finished_at"])
-        if change.followers:
-            acceptance.insert(connection, [change.followers])
+            at = change.values["finished_at"]
+            flow_rows.end_flow(connection, change.task_id, at, after=change.after_flow)
     flow_children.end(connection, [change.child for change in changes if change.child is not None])
 
 

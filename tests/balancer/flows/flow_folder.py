@@ -51,3 +51,14 @@ async def run(balancer: RunningBalancer, flow: str, **given: Any) -> Any:
 def states(task: Any) -> dict[str, str]:
     """The states of the steps by name, without instances."""
     return {step["name"]: step["status"] for step in task["steps"] if "[" not in step["name"]}
+
+
+async def follower(balancer: RunningBalancer, flow: str) -> Any:
+    """The one task that follows a flow, as a row of the list, once it is there."""
+    async with asyncio.timeout(20):
+        while True:
+            listed = (await balancer.get("/tasks?source=flow"))["tasks"]
+            if found := [one for one in listed if one["source"]["id"] == flow]:
+                (one,) = found
+                return one
+            await asyncio.sleep(0.05)

@@ -4,13 +4,9 @@
 of the node, so that the node itself knows nothing of them.
 """
 
-import os
-import signal
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 from aiohttp import ClientRequest
 
@@ -22,64 +18,12 @@ from slotgrid.records.store import acceptance
 from slotgrid.webhooks import deliveries
 from slotgrid.webhooks.deliveries import WebhookDeliveries
 from slotgrid.webhooks.sender import WebhookSender
+from tests.harness.processes.dying import Dying, after, after_awaiting, before, dying_at
 from worker.__main__ import main
 from worker.runner import LocalRunner
 
 SOON_S = 0.4
 """Between attempts, where the schedule of the product waits for seconds."""
-
-Dying = Callable[[], None]
-
-
-def dying_at(count: int) -> Dying:
-    """To be called at the point: does not return from the call of that number, nor after it."""
-    lock, left = threading.Lock(), count
-
-    def pass_by() -> None:
-        nonlocal left
-        with lock:
-            left -= 1
-            if left <= 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-                signal.pause()
-
-    return pass_by
-
-
-def before(owner: Any, name: str, die: Dying) -> None:
-    """Die when that method is called."""
-    method = getattr(owner, name)
-
-    def dying(*args: Any, **named: Any) -> Any:
-        die()
-        return method(*args, **named)
-
-    setattr(owner, name, dying)
-
-
-def after(owner: Any, name: str, die: Dying) -> None:
-    """Die when that method returns."""
-    method = getattr(owner, name)
-
-    def dying(*args: Any, **named: Any) -> Any:
-        answer = method(*args, **named)
-        die()
-        return answer
-
-    setattr(owner, name, dying)
-
-
-def after_awaiting(owner: Any, name: str, die: Dying) -> None:
-    """Die when that coroutine method has come to its end."""
-    method: Callable[..., Awaitable[Any]] = getattr(owner, name)
-
-    async def dying(*args: Any, **named: Any) -> Any:
-        answer = await method(*args, **named)
-        die()
-        return answer
-
-    setattr(owner, name, dying)
-
 
 POINTS: Mapping[str, Callable[[Dying], None]] = {
     "inserted, not committed": partial(after, acceptance, "insert"),

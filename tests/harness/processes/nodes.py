@@ -76,8 +76,12 @@ class Nodes:
 
     async def _start(self, kind: str, name: str, env: Mapping[str, object]) -> Node:
         process = start_node(kind, name, self._folder / name, **env)
+        return self.adopt(name, process, await url_of(kind, process))
+
+    def adopt(self, name: str, process: Process, url: str) -> Node:
+        """A node that was started in another way."""
         self._started.append(process)
-        return Node(name, process, await url_of(kind, process), self._caller)
+        return Node(name, process, url, self._caller)
 
     def end(self) -> None:
         for process in self._started:

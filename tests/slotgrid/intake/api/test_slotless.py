@@ -135,7 +135,7 @@ async def test_a_stream_without_a_slot_has_its_events(node: RunningNode) -> None
     body = {"function": "relay", "input": {"value": 3}, "mode": "stream"}
     async with node.caller.post("/task", json=body) as answer:
         events = await events_of(answer)
-    assert [one["event"] for one in events] == ["status", "done"]
+    assert [one["event"] for one in events] == ["state", "status", "done"]
     assert events[-1]["data"]["result"] == 3
 
 
