@@ -95,7 +95,9 @@ class KilledFlows:
         for name in names:
             await self._check(node, name)
         await node.until_idle()
-        assert (await node.get("/health"))["durable"]["waiting"] == 0
+        async with asyncio.timeout(20):  # the number is exact once nothing changes
+            while (await node.get("/health"))["durable"]["waiting"] != 0:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
 
     async def _check(self, node: Node, name: str) -> None:
         task = await _ended(node, self.ids[name])
@@ -173,6 +175,8 @@ class KilledFlows:
 async def _ended(node: Node, task_id: str) -> Any:
     async with asyncio.timeout(ENDS_WITHIN_S):
         while True:
-            task = (await node.get(f"/tasks/{task_id}?wait_s=10"))["task"]
+            answer = await node.request("GET", f"/tasks/{task_id}?wait_s=10")
+            assert answer.status == 200, answer.body
+            task = answer.json["task"]
             if task["status"] in {"completed", "failed", "cancelled"}:
                 return task
