@@ -64,6 +64,7 @@ class WorkerHealth(NodeHealth):
                 {"name": spec.name, "revision": spec.revision} for spec in registry.specs()
             ],
             "broken": [broken.to_json() for broken in registry.broken],
+            "flows": registry.elsewhere,
             "services": [report.to_json() for report in self.parts.services.snapshot()],
             "tags": self.tags.values(),
             "secrets": self.secrets.report(),

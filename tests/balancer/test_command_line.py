@@ -41,6 +41,31 @@ async def slotgrid(node: Node, *words: str) -> Ran:
     return Ran(process.returncode or 0, out.decode(), said.decode())
 
 
+async def test_flows_are_listed_and_followed_by_the_command_line(tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    flows.mkdir()
+    (flows / "pieces.yaml").write_text(
+        "kind: flow\ndescription: Two pieces.\nsteps:\n"
+        "  - {name: sleeps, function: nap, with: {seconds: 1}}\n"
+        "  - {name: last, function: echo, with: {value: 7}}\n"
+    )
+    async with nodes(tmp_path) as started:
+        balancer = await started.balancer("balancer-1", FUNCTIONS_DIR=flows)
+        worker = await started.worker("worker-1", balancer)
+        await balancer.until_ready_workers(1)
+        listed = await slotgrid(balancer, "flows")
+        assert "pieces" in listed.out
+        assert "Two pieces." in listed.out
+        called = await slotgrid(balancer, "call", "pieces", "--mode", "async")
+        shown = await slotgrid(balancer, "tasks", "show", "--follow", called.json["id"])
+        assert shown.status == 0, shown.said
+        assert "└── ✓ last  echo  on worker-1" in shown.out
+        (flow,) = (await slotgrid(balancer, "flows", "--json")).json["flows"]
+        assert (flow["name"], flow["last"]["status"]) == ("pieces", "completed")
+        for node in (balancer, worker):
+            await node.until_idle()
+
+
 async def test_durable_tasks_of_a_fleet_are_handled_by_the_command_line(tmp_path: Path) -> None:
     async with receiver() as told, nodes(tmp_path) as started:
         balancer = await started.balancer("balancer-1", ALLOWED_PRIVATE_NETWORKS="127.0.0.0/8")

@@ -66,6 +66,14 @@ class Started:
             time.sleep(0.05)
         pytest.fail(f"{function} is not offered:\n{self.process.said}")
 
+    def until_flow(self, name: str) -> None:
+        """Return when the balancer has read the flow's file."""
+        give_up = time.monotonic() + PATIENCE_S
+        while name not in self._offered():
+            if time.monotonic() > give_up:
+                pytest.fail(f"the flow {name} is not offered:\n{self.process.said}")
+            time.sleep(0.05)
+
     def _offered(self) -> str:
         request = urllib.request.Request(f"{self.url}/functions", headers={"Authorization": KEY})
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
@@ -162,6 +170,9 @@ class Reader:
         """Save a file; a function can be called when this returns."""
         (self.folder / path).write_text(text)
         name = Path(path).stem
+        if text.startswith("kind: flow"):
+            self._started.until_flow(name)
+            return
         if not name.startswith("_"):
             self._started.until_offered(name)
 

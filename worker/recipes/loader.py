@@ -76,6 +76,7 @@ class RecipeLoader:
             function=function,
             tags=(),
             services=(),
+            is_elsewhere=recipe.kind == "flow",
         )
 
     def _function(

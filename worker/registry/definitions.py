@@ -40,10 +40,14 @@ class ServiceDefinition:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FileContents:
-    """The definitions of one file. `path` is relative to the folder."""
+    """The definitions of one file. `path` is relative to the folder.
+
+    `is_elsewhere`: it is a function that other nodes run.
+    """
 
     path: str
     revision: str
     function: Runnable | None
     tags: tuple[TagDefinition, ...]
     services: tuple[ServiceDefinition, ...]
+    is_elsewhere: bool = False

@@ -93,6 +93,12 @@ class Registry:
         return self._assembly.broken
 
     @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The files with functions that other nodes run, such as flows, by path."""
+        good = self._assembly.good
+        return tuple(path for path, contents in sorted(good.items()) if contents.is_elsewhere)
+
+    @property
     def tags_defined(self) -> tuple[TagDefinition, ...]:
         """The tags of all files, by name."""
         return tuple(self._assembly.tags.values())

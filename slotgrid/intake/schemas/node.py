@@ -70,6 +70,9 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 list_of(record("", {"path": TEXT, "error": TEXT, "kept_revision": or_null(TEXT)})),
                 "Files of functions that failed to load",
             ),
+            "flows": doc(
+                list_of(TEXT), "On a worker: files with flows in its folder, which balancers run"
+            ),
             "slots": record(
                 "All pools together: `used` of `limit` slots are taken, `available` would take a "
                 "task now; `queue` tasks wait; `held` is the reason why free slots take no task",
@@ -138,8 +141,8 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         },
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
-            *("slots", "pools", "workers", "durable", "mounts", "services", "tags", "browsers"),
-            *("system", "schedules", "secrets", "pools_file"),
+            *("flows", "slots", "pools", "workers", "durable", "mounts", "services", "tags"),
+            *("browsers", "system", "schedules", "secrets", "pools_file"),
         ),
     ),
     "DeclaredSecret": record(

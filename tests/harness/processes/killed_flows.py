@@ -68,26 +68,33 @@ class KilledFlows:
         self.root = root
         self._nodes = nodes
         self._env = env
-        self._port = 0
+        self._ports: dict[str, int] = {}
         self._functions = root / "balancer-functions"
         self._functions.mkdir()
         (self._functions / "pieces.yaml").write_text(FLOW)
         self.lines = root / "lines"
         self.ids: dict[str, str] = {}
 
-    async def loses_nothing(self, point: str, count: int, *, flows: int) -> None:
-        """Flows that a death interrupts end as if there had been none."""
+    async def loses_nothing(
+        self, point: str, count: int, *, flows: int, peer: bool = False
+    ) -> None:
+        """Flows that a death interrupts end as if there had been none.
+
+        The balancer is started again, or a `peer` on its database takes over.
+        """
         faulty = "tests.harness.processes.faulty_balancer"
-        dying = await self._start("-m", faulty, point, str(count))
+        dying = await self._start("balancer-1", "-m", faulty, point, str(count))
+        node = await self._start("balancer-2", "-m", "balancer") if peer else dying
         worker_functions = self.root / "functions"
         worker_functions.mkdir(exist_ok=True)
         (worker_functions / "line.py").write_text(LINE)
-        await self._nodes.worker("worker-1", dying, SLOTS=4)
+        await self._nodes.worker("worker-1", *{dying: None, node: None}, SLOTS=4)
         names = [f"flow-{number}" for number in range(flows)]
         await self._submit(dying, names)
         status = await asyncio.to_thread(dying.process.wait)
         assert status == -9, (point, dying.process.said)
-        node = await self._start("-m", "balancer")
+        if not peer:
+            node = await self._start("balancer-1", "-m", "balancer")
         await node.until_ready_workers(1)
         while len(self.ids) < flows:  # a connection to the dead one may still be in the pool
             await self._submit(node, [name for name in names if name not in self.ids])
@@ -149,15 +156,15 @@ class KilledFlows:
         body = {"function": "pieces", "mode": "async", "input": given}
         return await node.request("POST", "/task", json=body, headers={"Idempotency-Key": name})
 
-    async def _start(self, *words: str) -> Node:
-        """The balancer, on the same data and port as before."""
-        folder = self.root / "balancer-1"
+    async def _start(self, name: str, *words: str) -> Node:
+        """A balancer, on the same data and port as before."""
+        folder = self.root / name
         folder.mkdir(exist_ok=True)
         settings = {
-            "PORT": self._port,
+            "PORT": self._ports.get(name, 0),
             "AUTH_KEY": KEY,
             "BALANCER_KEY": LINK_KEY,
-            "NODE_NAME": "balancer-1",
+            "NODE_NAME": name,
             "DATA_DIR": folder / "data",
             "FUNCTIONS_DIR": self._functions,
             "LOG_FORMAT": "json",
@@ -167,8 +174,8 @@ class KilledFlows:
         }
         env = {name: str(value) for name, value in settings.items()}
         process = Process([sys.executable, *words], cwd=folder, env={**clean_environment(), **env})
-        node = self._nodes.adopt("balancer-1", process, await url_of("balancer", process))
-        self._port = int(node.url.rpartition(":")[2])
+        node = self._nodes.adopt(name, process, await url_of("balancer", process))
+        self._ports[name] = int(node.url.rpartition(":")[2])
         return node
 
 

@@ -449,6 +449,7 @@ async def test_a_flow_is_listed_by_no_worker_and_is_no_error(kitchen: Kitchen) -
     await worker.reload()
     assert worker.worker.registry.runnable("nightly") is None
     assert not [one for one in worker.worker.registry.broken if "nightly" in one.path]
+    assert (await worker.get("/health"))["flows"] == ["nightly.yaml"]
 
 
 async def test_loops_of_steps_that_wait_for_nothing_leave_the_worker_its_turns(
