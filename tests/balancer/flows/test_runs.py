@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.balancer.flows.flow_folder import balancer_with, ended, run, shown, states
+from tests.balancer.flows.flow_folder import balancer_with, ended, follower, run, shown, states
 
 CHAIN = """
 input: {value: number}
@@ -198,10 +198,7 @@ async def test_what_follows_a_flow_is_a_task_outside_of_it(tmp_path: Path) -> No
             (False, {"bad": "fails"}),
         ):
             task = await run(balancer, "told", works=works)
-            listed = (await balancer.get("/tasks?function=echo&source=flow"))["tasks"]
-            (after,) = [
-                one for one in listed if one["source"]["id"] == task["id"] and one["parent"] is None
-            ]
+            after = await follower(balancer, task["id"])
             assert (await ended(balancer, after["id"]))["result"] == expected
 
 
