@@ -1,7 +1,7 @@
 """Starts the steps of a flow that are ready: conditions, items, inputs, tasks."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any
 
@@ -120,7 +120,18 @@ class StepStarts:
             some = missing[first : first + AT_ONCE]
             tasks = [await self._instance(step, index, items[index]) for index in some]
             if made_now := [task for task in tasks if task is not None]:
-                await self._durable.start_steps(made_now)
+                await self._start_some(made_now)
+
+    async def _start_some(self, tasks: Sequence[Task]) -> None:
+        """Start instances, also where there is room for a part of them. Raises QueueFull."""
+        try:
+            await self._durable.start_steps(tasks)
+        except QueueFull:
+            if len(tasks) == 1:
+                raise
+            half = len(tasks) // 2
+            await self._start_some(tasks[:half])
+            await self._start_some(tasks[half:])
 
     async def _instance(self, step: Step, index: int, item: Any) -> Task | None:
         """The task of an instance; None if it cannot have one, which its record says."""
