@@ -27,7 +27,11 @@ async def {name}(context: Context) -> int:
 '''
 
 
-def copy_records(file: Path, url: str) -> None:
+DBOS_UNTIL = 3
+"""The last version of the tables beside which DBOS had a schema."""
+
+
+def copy_records(file: Path, url: str, version: int) -> None:
     """The same tables and rows on PostgreSQL, and a schema as DBOS had it."""
     source = sa.create_engine(f"sqlite:///{file}")
     found = sa.MetaData()
@@ -35,9 +39,10 @@ def copy_records(file: Path, url: str) -> None:
     target = engine_of(url, Path(), pool=1)
     with source.connect() as reading, target.begin() as writing:
         found.create_all(writing)
-        writing.execute(sa.text("CREATE SCHEMA dbos"))
-        writing.execute(sa.text("CREATE TABLE dbos.workflow_status (name TEXT)"))
-        writing.execute(sa.text("INSERT INTO dbos.workflow_status VALUES ('deliver_later')"))
+        if version <= DBOS_UNTIL:
+            writing.execute(sa.text("CREATE SCHEMA dbos"))
+            writing.execute(sa.text("CREATE TABLE dbos.workflow_status (name TEXT)"))
+            writing.execute(sa.text("INSERT INTO dbos.workflow_status VALUES ('deliver_later')"))
         for table in found.sorted_tables:
             if rows := [dict(row._mapping) for row in reading.execute(sa.select(table))]:
                 writing.execute(table.insert(), rows)
@@ -61,7 +66,8 @@ async def test_work_that_an_earlier_version_left_is_gone_on_with(
             unpack(version, tmp_path / "data", told.url)
         else:
             env["DATABASE_URL"] = request.getfixturevalue("database_url")
-            copy_records(unpack(version, tmp_path / "left", told.url), str(env["DATABASE_URL"]))
+            left = unpack(version, tmp_path / "left", told.url)
+            copy_records(left, str(env["DATABASE_URL"]), version)
         async with durable_worker(tmp_path, functions, **env) as worker:
             listed = [task["id"] for task in (await worker.get("/tasks"))["tasks"]]
             done, owed, sure, once, later, sooner = [
@@ -81,7 +87,7 @@ async def test_work_that_an_earlier_version_left_is_gone_on_with(
 
 def left_by(version: int, folder: Path, url: str) -> sa.Engine:
     """What that version left, on PostgreSQL."""
-    copy_records(unpack(version, folder, "http://127.0.0.1:9/other"), url)
+    copy_records(unpack(version, folder, "http://127.0.0.1:9/other"), url, version)
     return engine_of(url, Path(), pool=1)
 
 
