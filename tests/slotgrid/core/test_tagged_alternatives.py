@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from slotgrid.core.schema import Schema
+from slotgrid.core.tagged_alternatives import tag_of
 
 CIRCLE = {
     "type": "object",
@@ -51,3 +52,9 @@ def test_alternatives_without_a_tag_of_their_own_are_reported_together() -> None
 def test_valid_values_have_no_faults() -> None:
     schema = Schema(DOCUMENT)
     assert schema.violations([{"kind": "circle", "radius": 1}, {"kind": "square", "side": 2}]) == []
+
+
+def test_one_alternative_alone_or_one_that_is_no_object_has_no_tag() -> None:
+    tagged = {"properties": {"kind": {"const": "a"}}}
+    assert tag_of([tagged], lambda one: one) is None
+    assert tag_of([tagged, True], lambda one: one) is None

@@ -131,7 +131,8 @@ async def target(serve: Serve, *, host: str = "127.0.0.1", port: int = 0) -> Asy
     finally:
         server.close()
         for connection in told.connections:
-            connection.writer.transport.abort()
+            if not connection.writer.transport.is_closing():
+                connection.writer.transport.abort()
         await until(lambda: told.open_connections == 0)
 
 
