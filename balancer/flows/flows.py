@@ -81,9 +81,7 @@ class Flows:
     async def _start_followers(self) -> None:
         """Start what follows ended flows; what no worker offers now is tried again later."""
         database, durable = self._parts.database, self._parts.durable
-        for row in await database.read(
-            lambda c: flow_rows.followers_due(c, self._node, SWEPT_AT_ONCE)
-        ):
+        for row in await database.read(lambda c: flow_rows.followers_due(c, SWEPT_AT_ONCE)):
             try:
                 task = self._parts.admission.admit_accepted(
                     Submission.parse(orjson.loads(row.after)),

@@ -229,12 +229,15 @@ def end_flow(connection: Connection, task_id: str, at: float, *, after: str | No
         connection.execute(flows.update().where(flows.c.task_id == task_id).values(after=after))
 
 
-def followers_due(connection: Connection, node: str, limit: int) -> list[Row]:
-    """What follows ended flows of that node and has not started: `id`, `owner`, `after`."""
+def followers_due(connection: Connection, limit: int) -> list[Row]:
+    """What follows ended flows and has not started: `id`, `owner`, `after`.
+
+    Of every node: the one that ended a flow may have died, and an ended task is not taken over.
+    """
     query = (
         sa.select(tasks.c.id, tasks.c.owner, flows.c.after)
         .join(tasks, tasks.c.id == flows.c.task_id)
-        .where(flows.c.after.is_not(None) & (tasks.c.node == node))
+        .where(flows.c.after.is_not(None))
         .limit(limit)
     )
     return list(connection.execute(query))
