@@ -27,7 +27,8 @@ async def test_a_flow_goes_on_where_its_balancer_was_killed(
 
 
 @pytest.mark.parametrize(
-    ("point", "flows"), [("step ended", FEW), *(long(point, MANY) for point in TELLING)]
+    ("point", "flows"),
+    [("step ended", FEW), ("flow ended", FEW), *(long(point, MANY) for point in TELLING)],
 )
 async def test_a_peer_goes_on_with_the_flows_of_a_killed_balancer(
     tmp_path: Path, database_url: str, point: str, flows: int
