@@ -22,8 +22,12 @@ SIZE_MOST = 50 * 1024 * 1024
 """Bytes of a GIF, above which the recording ends."""
 IN_MEMORY = 4 * 1024 * 1024
 """Bytes of a GIF above which it is kept on disk while it grows."""
-LAST_FRAME_S = 0.5
-"""Seconds for the picture of what the tab shows at the end. A cancelled task has one for all."""
+LAST_FRAME_S = 2.0
+"""Seconds for the picture of what the tab shows at the end."""
+LAST_FRAME_OF_CANCELLED_S = 0.5
+"""The same in a cancelled task, which has one second for all."""
+DRAWN = {"format": "jpeg", "quality": 1, "optimizeForSpeed": True}
+"""A screenshot that nobody looks at: it is taken after the tab has drawn what it shows."""
 DETACH_S = 0.2
 SAVE_S = 20.0
 
@@ -96,15 +100,18 @@ class TabRecorder:
             raise NothingRecorded(f"the tab cannot be recorded: {first_line(cause)}") from cause
         self._encoding = asyncio.create_task(self._encode(), name="encode recording")
 
-    async def stop(self) -> bytes:
-        """The GIF. Raises NothingRecorded if there was no frame. Bounded in time."""
+    async def stop(self, *, cancelled: bool = False) -> bytes:
+        """The GIF. Raises NothingRecorded if there was no frame. Bounded in time.
+
+        `cancelled`: the task has little time left.
+        """
         with self._gif:
             if self._encoding is not None:
                 self._encoding.cancel()
                 await asyncio.wait({self._encoding})
             if self._cdp is not None:
                 if self._ended_s is None:
-                    await self._take_last()
+                    await self._take_last(LAST_FRAME_OF_CANCELLED_S if cancelled else LAST_FRAME_S)
                 with suppress(Error, TimeoutError):
                     async with asyncio.timeout(DETACH_S):
                         await self._cdp.detach()
@@ -165,17 +172,20 @@ class TabRecorder:
             },
         )
 
-    async def _take_last(self) -> None:
+    async def _take_last(self, within_s: float) -> None:
         """Add what the tab shows now: a screencast leaves out what changes between two frames.
 
         A new one begins with a frame, drawn as those before, so that it equals an unchanged one.
+        That frame may show the document before the present one, which has not been drawn yet: a
+        screenshot waits until it is.
         """
         assert self._cdp is not None
-        while not self._frames.empty():
-            self._frames.get_nowait()
         try:
-            async with asyncio.timeout(LAST_FRAME_S):
+            async with asyncio.timeout(within_s):
                 await self._cdp.send("Page.stopScreencast")
+                await self._cdp.send("Page.captureScreenshot", DRAWN)
+                while not self._frames.empty():
+                    self._frames.get_nowait()
                 await self._begin()
                 frame = await self._frames.get()
         except Error as gone:
@@ -203,10 +213,15 @@ def _time_of(frame: dict[str, Any]) -> float:
 
 
 async def save_recording(
-    action: ActionContext, tab: TabRecorder, path: str | None, default: str
+    action: ActionContext,
+    tab: TabRecorder,
+    path: str | None,
+    default: str,
+    *,
+    cancelled: bool = False,
 ) -> Recording:
     """Stop a recording, and save it. Raises NothingRecorded."""
-    data = await tab.stop()
+    data = await tab.stop(cancelled=cancelled)
     saved = await save_file(action, path, default, data)
     return Recording(
         saved.name,
@@ -257,7 +272,13 @@ class Recorder:
         context = self._action.context
         try:
             async with asyncio.timeout(SAVE_S):
-                saved = await save_recording(self._action, self._tab, None, f"{self._step}.gif")
+                saved = await save_recording(
+                    self._action,
+                    self._tab,
+                    None,
+                    f"{self._step}.gif",
+                    cancelled=isinstance(error, asyncio.CancelledError),
+                )
                 facts = {"path": saved.name, "step": self._step, "ok": error is None}
                 await context.emit("recording", f"{self._step}: {saved.name}", facts)
         except Exception as fault:  # never hides the step's own error

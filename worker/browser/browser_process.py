@@ -18,7 +18,7 @@ from worker.browser.browser_states import MOVES, BrowserState, Ending, Loss
 from worker.browser.context_proxy import TrafficGuard
 from worker.browser.driver import Driver
 from worker.browser.launch import LaunchPlan
-from worker.browser.opening import open_with_page
+from worker.browser.opening import limit_new_contexts, open_with_page
 from worker.browser.os_processes import (
     ExitWatch,
     is_ending,
@@ -76,6 +76,7 @@ class BrowserProcess:
         self.contexts: set[TaskContext] = set()
         self.ended: asyncio.Future[Loss] = asyncio.get_running_loop().create_future()
         self._browser = browser
+        limit_new_contexts(browser, limits.open_s)
         self._cdp = cdp
         self._limits = limits
         self._guard = guard

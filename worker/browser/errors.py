@@ -58,6 +58,13 @@ class ContextOptionsRefused(BrowserError):
         return cls(f"Playwright refuses: {text}", option=option, reason=reason)
 
 
+class TabNotOpened(PlaywrightError):
+    """A tab did not open in time: its process has probably died."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the tab did not open within {seconds:g} s")
+
+
 def launch_fault(error: BaseException) -> str:
     """Why a browser did not start, in a line: Playwright quotes the whole log of the browser."""
     first, *rest = str(error).strip().splitlines() or [repr(error)]
@@ -66,10 +73,12 @@ def launch_fault(error: BaseException) -> str:
 
 
 def is_crash(error: BaseException) -> bool:
-    """Whether Playwright raised this because the renderer of a tab died during the call.
+    """Whether the call failed because the renderer of a tab died during it.
 
     The whole first line must match: a page's script may raise an error that contains these words.
     """
+    if isinstance(error, TabNotOpened):
+        return True
     if not isinstance(error, PlaywrightError):
         return False
     first_line, _, _ = str(error).partition("\n")

@@ -17,6 +17,7 @@ from worker.browser.browser_process import BrowserProcess
 from worker.browser.browser_states import Ending, Loss
 from worker.browser.context_proxy import ContextProxy
 from worker.browser.kept_cookies import KeptCookies
+from worker.browser.opening import limit_new_pages
 from worker.browser.profile_lock import ProfileLock
 from worker.browser.time_limits import Limits
 
@@ -93,6 +94,7 @@ class KeptBrowser:
         assert self.ready
         self._clean, self._in_setup = False, setup
         self._cookies.begin()
+        limit_new_pages(self.context, self._limits.open_s)
         lent = TaskContext(self, self.context, self.page, self._limits, self._proxy)
         if not setup:
             self._watch_sticking(lent)

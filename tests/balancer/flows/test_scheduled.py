@@ -33,7 +33,7 @@ async def test_the_next_firing_may_cancel_a_flow_with_its_tasks(tmp_path: Path) 
         await make_due(balancer)
         (first,) = await runs_of(balancer, 1)
         await balancer.until_running(1)
-        await make_due(balancer, by_s=-0.5)
+        await make_due(balancer, by_s=0)  # in a later second than the first
         second, _ = await runs_of(balancer, 2)
         assert (await ended(balancer, first["task_id"]))["status"] == "cancelled"
         (child,) = (await balancer.get(f"/tasks?parent={first['task_id']}"))["tasks"]

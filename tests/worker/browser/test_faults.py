@@ -9,11 +9,19 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Error as PlaywrightError
 
-from tests.harness.waiting import PATIENT, live_processes, renderers, until, until_whole
+from tests.harness.waiting import (
+    PATIENT,
+    live_processes,
+    processes_of_type,
+    renderers,
+    until,
+    until_whole,
+)
 from tests.worker.browser.conftest import StartBrowsers
 from worker.browser.browser_context import TaskContext
 from worker.browser.browser_states import Ending, FreedBy, Loss
 from worker.browser.browsers import Browsers
+from worker.browser.errors import is_crash
 from worker.browser.os_processes import kill
 from worker.browser.time_limits import Limits
 
@@ -200,6 +208,44 @@ async def test_renderers_killed_while_a_context_opens_are_not_blamed_on_its_opti
     await task.close()
     await until_whole(browsers, count=1, slots=2)
     assert browsers.stats().restarts == {}
+
+
+@pytest.mark.parametrize("opened", ["by us", "by the function"])
+async def test_a_tab_that_never_opens_is_a_crash_and_not_a_wait_for_ever(
+    opened: str, start: StartBrowsers
+) -> None:
+    browsers = await start(limits=Limits(open_s=2), slots=1)
+    await until_whole(browsers, count=1, slots=1)
+    task = await browsers.context()
+    context = task.context
+    if opened == "by the function":
+        assert context.browser is not None
+        context = await context.browser.new_context()
+    zygotes = processes_of_type(task.browser_pid, "zygote")
+    for zygote in zygotes:  # no new renderer starts, and the browser itself goes on
+        zygote.suspend()
+    try:
+        with pytest.raises(PlaywrightError, match=r"did not open within 2 s") as raised:
+            await asyncio.wait_for(context.new_page(), 30)
+    finally:
+        for zygote in zygotes:
+            zygote.resume()
+    assert is_crash(raised.value)
+    assert not task.lost.done()
+    await task.close()
+    await until_whole(browsers, count=1, slots=1)
+    assert browsers.stats().restarts == {}
+
+
+async def test_who_gives_up_a_tab_that_opens_gives_up_the_call(start: StartBrowsers) -> None:
+    browsers = await start(slots=1)
+    task = await browsers.context()
+    opening = asyncio.ensure_future(task.context.new_page())
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await task.close()
 
 
 async def test_an_error_that_lies_waiting_in_the_connection_costs_no_browser_and_no_context(
