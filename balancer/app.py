@@ -9,10 +9,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
-from balancer.api import schedule_schemas
+from balancer.api import hook_schemas, schedule_schemas
 from balancer.api.openapi_parts import COMPONENTS
 from balancer.api.routes import balancer_routes
-from balancer.app_keys import FLEET, LINKS, SCHEDULES
+from balancer.app_keys import FLEET, HOOKS, LINKS, SCHEDULES
 from balancer.dashboard.live import Live
 from balancer.dashboard.routes import add_dashboard
 from balancer.dashboard.snapshot import Snapshot
@@ -31,6 +31,7 @@ from balancer.flows.flow_catalog import FlowCatalog
 from balancer.flows.flows import Flows
 from balancer.flows.parts import FlowParts
 from balancer.health import BalancerHealth
+from balancer.hooks.hooks import Hooks
 from balancer.schedules.scheduling import Scheduling
 from slotgrid.core.gates import Gates
 from slotgrid.core.node_state import NodeState
@@ -43,6 +44,7 @@ from slotgrid.intake.node_parts import Served
 from slotgrid.node.process import NodeProcess
 from slotgrid.records.task_telemetry import TaskTelemetry
 from slotgrid.runtime.background import background
+from slotgrid.runtime.env_file import environment
 from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.machine import Machine
 from slotgrid.runtime.secrets import Redactor
@@ -132,6 +134,12 @@ class Balancer(NodeProcess):
             owner_exists=lambda _: True,
             count_refusal=self.metrics.refused,
         )
+        self.hooks = Hooks(
+            settings.hooks_file,
+            variables=environment(),
+            redactor=redactor,
+            owner_exists=lambda _: True,
+        )
         self.live = Live(
             Snapshot(
                 name=settings.node_name,
@@ -155,6 +163,7 @@ class Balancer(NodeProcess):
             broken=lambda: self.flow_catalog.broken,
             mounts=self.mounts.health,
             schedules=self.scheduling.health,
+            hooks=self.hooks.health,
         )
         self.node = self._node(logs, files_elsewhere=self.files, groups=self._groups)
         self._offered = self.fleet.roster.version
@@ -165,6 +174,7 @@ class Balancer(NodeProcess):
         def add_own(app: web.Application) -> None:
             app[FLEET], app[LINKS] = self.fleet, self.links
             app[SCHEDULES] = self.scheduling.schedules
+            app[HOOKS] = self.hooks
             app.add_routes(balancer_routes())
             add_dashboard(app, self.live, self.trend, root_path=self.settings.root_path)
 
@@ -177,7 +187,11 @@ class Balancer(NodeProcess):
             acceptor=self.links,
             end_links=end_links,
             add_own=add_own,
-            components={**COMPONENTS, **schedule_schemas.COMPONENTS},
+            components={
+                **COMPONENTS,
+                **hook_schemas.COMPONENTS,
+                **schedule_schemas.COMPONENTS,
+            },
             docs_at_root=False,
         )
 
@@ -190,6 +204,7 @@ class Balancer(NodeProcess):
             stack.push_async_callback(self.links.close)
             await self.flow_catalog.load()
             await stack.enter_async_context(self.flow_catalog.watching())
+            await stack.enter_async_context(self.hooks.watching())
             await stack.enter_async_context(self.dialling.running())
             for loop, name in (
                 (self.keep_expiring, "history"),

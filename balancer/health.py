@@ -20,13 +20,14 @@ from slotgrid.runtime.metrics import GaugeReadings
 
 @dataclass(kw_only=True)
 class BalancerHealth(NodeHealth):
-    """The state of a balancer. `schedules` returns that of `schedules.yaml`."""
+    """The state of a balancer. `schedules` and `hooks` return that of their files."""
 
     fleet: Fleet
     catalog: Catalog
     inventory: Inventory
     broken: Callable[[], Sequence[BrokenFile]]
     schedules: Callable[[], Mapping[str, Any]]
+    hooks: Callable[[], Mapping[str, Any]]
     _process: psutil.Process = field(default_factory=psutil.Process, init=False)
 
     def pools(self) -> Mapping[str, PoolCount]:
@@ -70,6 +71,7 @@ class BalancerHealth(NodeHealth):
                 "file_fault": self.inventory.fault,
             },
             "schedules": self.schedules(),
+            "hooks": self.hooks(),
         }
 
     def gauges(self) -> GaugeReadings:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from balancer.api import schedules, workers
+from balancer.api import hooks, schedules, workers
 
 
 def balancer_routes() -> list[web.RouteDef]:
@@ -14,6 +14,8 @@ def balancer_routes() -> list[web.RouteDef]:
         web.post("/workers/{name}/off", workers.switch_worker_off),
         web.post("/workers/{name}/drain", workers.drain_worker),
         web.get("/workers/{name}/logs", workers.worker_logs),
+        web.get("/hooks", hooks.list_hooks),
+        web.post("/hooks/{name}", hooks.call_hook),
         web.get("/schedules", schedules.list_schedules),
         web.post("/schedules", schedules.create_schedule),
         web.get("/schedules/{name}", schedules.get_schedule),

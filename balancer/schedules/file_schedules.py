@@ -55,7 +55,7 @@ class FileSchedules:
 
     def health(self) -> dict[str, Any]:
         """The part of `/health` about the file."""
-        return {"in_file": len(self._file.entries or ()), "file_fault": self._file.fault}
+        return {"in_file": len(self._file.value or ()), "file_fault": self._file.fault}
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -74,7 +74,7 @@ class FileSchedules:
     async def look(self) -> None:
         """Read the file if it has changed, and record it. Raises DatabaseUnavailable."""
         await asyncio.to_thread(self._file.look)  # ten thousand schedules take seconds
-        entries = self._file.entries
+        entries = self._file.value
         if entries is None and self._database.is_sqlite and self._file.fault is None:
             entries = ()
         if entries is None or entries == self._recorded:

@@ -26,6 +26,7 @@ TAGS = {
     "tasks": "Run functions and follow their tasks",
     "functions": "The functions that this node offers",
     "workers": "The workers that a balancer follows",
+    "hooks": "Tasks that requests without a key start at a balancer",
     "schedules": "Tasks that a balancer starts by time",
     "files": "The folders that `mounts.yaml` lists",
     "node": "The state of this node",

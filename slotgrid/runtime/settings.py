@@ -128,6 +128,13 @@ class Settings:
         "changes.",
     )
 
+    hooks_file: Path = setting(
+        a.path(),
+        "hooks.yaml",
+        "A balancer's hooks: requests without a key that start tasks. Optional; reloaded when it "
+        "changes.",
+    )
+
     auth_key: str = setting(
         a.text("printable ASCII without spaces", a.KEY),
         "",

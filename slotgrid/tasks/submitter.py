@@ -125,14 +125,16 @@ class TaskSubmitter:
         submission: Submission,
         *,
         key: str | None = None,
+        body_hash: str | None = None,
         source: Source = API,
     ) -> Receipt:
         """Accept a task of a durable mode: it is recorded when this returns.
 
-        Raises the reason of a refusal, or Conflict if the key belongs to another body.
+        `body_hash` is that of the submission unless a caller's body is another one. Raises the
+        reason of a refusal, or Conflict if the key belongs to another body.
         """
         task = await self._admit(principal, submission, source)
-        (receipt,) = await self._accept([task], [key], hash_of(submission.body))
+        (receipt,) = await self._accept([task], [key], body_hash or hash_of(submission.body))
         return receipt
 
     async def submit_many(

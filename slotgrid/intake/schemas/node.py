@@ -119,6 +119,11 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                 "file, after which the last good one counts",
                 {"in_file": WHOLE, "file_fault": or_null(TEXT)},
             ),
+            "hooks": record(
+                "On a balancer: the number of hooks in `hooks.yaml`, and the fault of the file, "
+                "after which the last good one counts",
+                {"in_file": WHOLE, "file_fault": or_null(TEXT)},
+            ),
             "services": list_of(ref("Service")),
             "tags": _OPEN,
             "secrets": record(
@@ -142,7 +147,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
             *("flows", "slots", "pools", "workers", "durable", "mounts", "services", "tags"),
-            *("browsers", "system", "schedules", "secrets", "pools_file"),
+            *("browsers", "system", "schedules", "hooks", "secrets", "pools_file"),
         ),
     ),
     "DeclaredSecret": record(

@@ -64,7 +64,7 @@ async def names(balancer: RunningBalancer) -> list[tuple[str, str]]:
 async def until_read(balancer: RunningBalancer, count: int) -> None:
     await until(lambda: len(balancer.events_logged("schedules.read")) == count, 20)
     scheduling = balancer.balancer.scheduling
-    await until(lambda: scheduling._file._recorded == scheduling._file._file.entries, 20)
+    await until(lambda: scheduling._file._recorded == scheduling._file._file.value, 20)
 
 
 async def test_a_file_is_followed_and_keeps_its_last_good_list(tmp_path: Path) -> None:

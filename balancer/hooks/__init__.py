@@ -1,0 +1,1 @@
+"""What starts by an incoming request: hooks, and the requests of their senders."""

@@ -1,0 +1,186 @@
+"""A hook: who may call it, and the task that a call starts."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from slotgrid.core.errors import InvalidSubmission, Violation
+from slotgrid.core.field_readers import FIELDS
+from slotgrid.core.fields import Mode
+from slotgrid.core.json_readers import Reader, Wrong, kind_of, read_fields, read_text
+from slotgrid.core.submission import Submission
+
+NAME_MOST = 200
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_MOST - 1}}}", re.ASCII)
+OF_TASK = ("function", "group", "contract", "priority", "timeout_s", "place", "metadata")
+"""The fields of a hook that are fields of its tasks."""
+SECRET_LEAST = 16
+"""Characters of a secret: anyone can try one."""
+SECRETS_MOST = 5
+FILE_OWNER = "root"
+"""The owner of the tasks of a hook that names none."""
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PREFIX = "whsec_"
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Verify(StrEnum):
+    """How a request proves that it knows the secret."""
+
+    STANDARD = "standard-webhooks"
+    GITHUB = "github"
+    BEARER = "bearer"
+
+
+class Input(StrEnum):
+    """What of a request becomes the input of the task."""
+
+    REQUEST = "request"
+    BODY = "body"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A checked definition. Any of `secrets` is accepted, so that one can replace another.
+
+    `waits`: the sender waits for the result. `task` has the fields of its tasks.
+    """
+
+    name: str
+    verify: Verify
+    secrets: tuple[str, ...] = field(repr=False)
+    input: Input
+    waits: bool
+    enabled: bool
+    owner: str
+    task: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, given: object, *, variables: Mapping[str, str]) -> "Hook":
+        """Check a definition; `${NAME}` is a secret of `variables`. Raises InvalidSubmission."""
+        if not isinstance(given, dict):
+            raise _invalid([Violation("", f"expected an object, got {kind_of(given)}")])
+        values, faults = read_fields(given, READERS)
+        faults += [
+            Violation(f"/{required}", "is required")
+            for required in ("name", "function", "verify", "secret")
+            if required not in given
+        ]
+        secrets: list[str] = []
+        for at, text in values.get("secret", ()):
+            try:
+                secrets.append(_secret(text, variables, values.get("verify")))
+            except Wrong as wrong:
+                faults += [Violation(f"/secret{at}", fault.message) for fault in wrong.faults]
+        if faults:
+            raise _invalid(faults)
+        return cls(
+            name=values["name"],
+            verify=values["verify"],
+            secrets=tuple(secrets),
+            input=values.get("input", Input.REQUEST),
+            waits=values.get("mode", Mode.ASYNC) is Mode.SYNC,
+            enabled=values.get("enabled", True),
+            owner=values.get("owner", FILE_OWNER),
+            task={name: given[name] for name in OF_TASK if name in given},
+        )
+
+    def submission(self, input_: object, *, size: int) -> Submission:
+        """The durable task of one call. Raises InvalidSubmission."""
+        body = {**self.task, "input": input_, "mode": str(Mode.ASYNC)}
+        return Submission.parse(body, size=size)
+
+
+def _secret(text: str, variables: Mapping[str, str], verify: Verify | None) -> str:
+    """The value of a secret. Raises Wrong without a part of it."""
+    found = _VARIABLE.fullmatch(text)
+    if found is not None:
+        value = variables.get(found[1], "")
+        if not value:
+            raise Wrong.because(f"uses the variable {found[1]}, which is not set")
+        text = value
+    elif "${" in text:
+        raise Wrong.because("is either a text or one variable, `${NAME}`")
+    if len(text) < SECRET_LEAST:
+        raise Wrong.because(
+            f"needs at least {SECRET_LEAST} characters; make one: openssl rand -hex 32"
+        )
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise Wrong.because("must be printable ASCII without spaces")
+    if verify is Verify.STANDARD:
+        try:
+            bare = text.removeprefix(_PREFIX).rstrip("=")
+            key = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if not key:
+            raise Wrong.because(
+                f"must be base64, as Standard Webhooks has it: {_PREFIX}$(openssl rand -base64 32)"
+            )
+    return text
+
+
+def _secrets(value: object) -> list[tuple[str, str]]:
+    """The texts with the pointer of each."""
+    if not isinstance(value, list):
+        return [("", read_text(value))]
+    if not 1 <= len(value) <= SECRETS_MOST:
+        raise Wrong.because(f"expected 1 to {SECRETS_MOST} secrets, got {len(value)}")
+    return [(f"/{index}", read_text(item)) for index, item in enumerate(value)]
+
+
+def _name(value: object) -> str:
+    name = read_text(value)
+    if not NAME.fullmatch(name):
+        raise Wrong.because(
+            f"expected at most {NAME_MOST} letters, digits, `.`, `_` and `-`, the first of them a "
+            "letter or digit"
+        )
+    return name
+
+
+def _choice(choices: type[Choice]) -> Reader:
+    def read(value: object) -> Choice:
+        text = read_text(value)
+        try:
+            return choices(text)
+        except ValueError:
+            raise Wrong.because(f'must be one of {", ".join(choices)}, got "{text}"') from None
+
+    return read
+
+
+def _mode(value: object) -> Mode:
+    mode: Mode = FIELDS["mode"](value)
+    if mode not in {Mode.SYNC, Mode.ASYNC}:
+        raise Wrong.because(f"must be sync or async, got {mode}")
+    return mode
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Wrong.because(f"expected true or false, got {kind_of(value)}")
+    return value
+
+
+READERS: Mapping[str, Reader] = {
+    "name": _name,
+    "verify": _choice(Verify),
+    "secret": _secrets,
+    "input": _choice(Input),
+    "mode": _mode,
+    "enabled": _flag,
+    "owner": read_text,
+    **{name: FIELDS[name] for name in OF_TASK},
+}
+
+
+def _invalid(faults: list[Violation]) -> InvalidSubmission:
+    first = f"{faults[0].pointer or 'the hook'}: {faults[0].message}"
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return InvalidSubmission(first + more, errors=faults)
