@@ -49,6 +49,7 @@ from slotgrid.runtime.logs import LogRing
 from slotgrid.runtime.machine import Machine
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings
+from slotgrid.users.users import Users
 
 PEERS = "*"
 """The group for takeover between balancers of one database: any of them can run any task, and no
@@ -79,13 +80,15 @@ class Balancer(NodeProcess):
             self.fleet, self.links, self.inventory, key=settings.link_key, redactor=redactor
         )
         self.changes = ChangeSignal()
+        users = Users(settings.users_file, auth_key=settings.auth_key)
         self.catalog = BalancerCatalog(self.fleet.roster)
         self.offer = FleetOffer(self.fleet, self.catalog, wait_for_change=self.changes.wait)
         super().__init__(
             settings,
+            users=users,
             slots=self.fleet,
             # Services belong to each worker: the fleet sends no task to a worker that lacks them.
-            gates=Gates(self.fleet.roster, lambda _: True),
+            gates=Gates(self.fleet.roster, lambda _: True, share_of=users.share_of),
             offer=self.offer,
             redactor=redactor,
             drain=drain,
@@ -131,14 +134,14 @@ class Balancer(NodeProcess):
             self.admission,
             self.status,
             self.catalog,
-            owner_exists=lambda _: True,
+            owner_exists=users.exists,
             count_refusal=self.metrics.refused,
         )
         self.hooks = Hooks(
             settings.hooks_file,
             variables=environment(),
             redactor=redactor,
-            owner_exists=lambda _: True,
+            owner_exists=users.exists,
         )
         self.live = Live(
             Snapshot(
@@ -162,6 +165,7 @@ class Balancer(NodeProcess):
             durable=self.durability.health,
             broken=lambda: self.flow_catalog.broken,
             mounts=self.mounts.health,
+            users=self.users.health,
             schedules=self.scheduling.health,
             hooks=self.hooks.health,
         )

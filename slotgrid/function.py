@@ -78,6 +78,10 @@ class Rate:
             raise ValueError(f'rate is {text!r}, expected for example "10/m" (s, m, h or d)')
         return cls(int(match[1]), _PERIODS_S[match[2]])
 
+    def __str__(self) -> str:
+        unit = next(name for name, seconds in _PERIODS_S.items() if seconds == self.period_s)
+        return f"{self.count}/{unit}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionOptions:

@@ -27,6 +27,7 @@ from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.setting_choices import Sandbox
 from slotgrid.runtime.settings import Settings, SettingsError
 from slotgrid.runtime.task_output import captured_output
+from slotgrid.users.users import Users
 from worker.actions.function_files import FunctionFiles
 from worker.attempt import Parts
 from worker.browser.browsers import Browsers
@@ -100,10 +101,12 @@ class Worker(NodeProcess):
             persistent=self.pools.persistent,
             queue_limits=self.pools.queue_limits,
         )
+        users = Users(settings.users_file, auth_key=settings.auth_key)
         super().__init__(
             settings,
+            users=users,
             slots=self.slots,
-            gates=Gates(self.registry, self.services.is_up),
+            gates=Gates(self.registry, self.services.is_up, share_of=users.share_of),
             offer=LocalOffer(
                 self.registry,
                 node=settings.node_name,
@@ -189,6 +192,7 @@ class Worker(NodeProcess):
             machine=Machine(self.watchdog, used_percent),
             durable=self.durability.health,
             mounts=self.mounts.health,
+            users=self.users.health,
         )
         self.node = self._node(logs)
         # A change may unblock waiting tasks: a service is up, or a function's file changed.

@@ -12,7 +12,7 @@ from balancer.dashboard.snapshot import Look
 from balancer.dashboard.trend import Trend
 from slotgrid.core.errors import Forbidden, ServiceError
 from slotgrid.core.principal import Scope
-from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.auth import KEY, PRINCIPAL
 from slotgrid.intake.form_body import read_form
 from slotgrid.intake.openapi import Handler
 from slotgrid.intake.query import check_query
@@ -69,6 +69,7 @@ def logged_in(scope: Scope) -> Callable[[Handler], Handler]:
             if session is None:
                 raise web.HTTPSeeOther(f"{rendering.base}/login")
             request[SESSION], request[PRINCIPAL] = session, session.principal
+            request[KEY] = session.key
             try:
                 if not session.principal.may(scope):
                     raise Forbidden(f"this requires the scope {scope}, which your key lacks")

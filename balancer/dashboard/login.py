@@ -22,8 +22,9 @@ from balancer.dashboard.access import (
 from balancer.dashboard.login_sessions import SESSION_S
 from slotgrid.core.errors import ServiceError
 from slotgrid.core.principal import Scope
-from slotgrid.intake.audit import TRUSTED, audit, caller_address
-from slotgrid.intake.auth import KEYS, PRINCIPAL
+from slotgrid.intake.audit import audit
+from slotgrid.intake.auth import PRINCIPAL, USERS
+from slotgrid.intake.caller_address import address_of
 from slotgrid.intake.form_body import read_form
 
 log = structlog.get_logger()
@@ -65,22 +66,22 @@ async def login(request: web.Request) -> web.Response:
     except ServiceError as error:
         log.warning("audit.login_refused", address=address, reason=error.name)
         return _form(request, f"The form is not valid: {error.detail}.", status=error.status)
-    principal = parts[KEYS].principal(key)
-    if principal is None:
+    found = parts[USERS].key(key)
+    if found is None:
         log.warning("audit.login_refused", address=address, reason="unknown key")
         challenge = {"WWW-Authenticate": 'Bearer realm="slotgrid"'}
         return _form(request, "This key is unknown.", status=401, headers=challenge)
     parts[GUESSES].right(address)
-    if not principal.may(Scope.READ):
+    if not found.principal.may(Scope.READ):
         return _form(
             request, "This key lacks the scope `read`, which the dashboard requires.", status=403
         )
-    request[PRINCIPAL] = principal
+    request[PRINCIPAL] = found.principal
     audit(request, "login")
     answer = web.HTTPSeeOther(parts[RENDERING].base)
     answer.set_cookie(
         COOKIE,
-        parts[SESSIONS].open(principal),
+        parts[SESSIONS].open(found),
         path=parts[RENDERING].base,
         max_age=int(SESSION_S),
         httponly=True,
@@ -120,5 +121,4 @@ def _form(
 
 
 def _address(request: web.Request) -> str:
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    return caller_address(request.remote, forwarded, request.config_dict[TRUSTED]) or ""
+    return address_of(request) or ""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from slotgrid.core.principal import Principal
+from slotgrid.users.users import Key
 
 SESSION_S = 12 * 3600.0
 SESSIONS_LIMIT = 1000
@@ -25,11 +26,19 @@ ADDRESSES_LIMIT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LoginSession:
-    """A log-in. Each form must contain `token`, so that no other site can send one."""
+    """A log-in. Each form must contain `token`, so that no other site can send one.
 
-    principal: Principal
+    It ends with its `key`, too.
+    """
+
+    key: Key
     token: str
     ends_at: float
+
+    @property
+    def principal(self) -> Principal:
+        """Who has logged in."""
+        return self.key.principal
 
     def sent(self, token: str) -> bool:
         """Whether the token is the session's, compared in constant time."""
@@ -46,10 +55,10 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, principal: Principal) -> str:
+    def open(self, key: Key) -> str:
         """Begin a session; returns the secret for its cookie."""
         secret = secrets.token_urlsafe(32)
-        session = LoginSession(principal, secrets.token_urlsafe(32), self._clock() + SESSION_S)
+        session = LoginSession(key, secrets.token_urlsafe(32), self._clock() + SESSION_S)
         self._sessions[_hash(secret)] = session
         self._drop_old()
         return secret
@@ -57,7 +66,7 @@ class Sessions:
     def find(self, secret: str) -> LoginSession | None:
         """The session of a cookie; None if there is none, or it has ended."""
         session = self._sessions.get(_hash(secret))
-        if session is None or session.ends_at <= self._clock():
+        if session is None or session.ends_at <= self._clock() or session.key.ended.is_set():
             return None
         return session
 

@@ -1,5 +1,7 @@
 """The pages of the dashboard, and the stream that updates them."""
 
+import asyncio
+
 import orjson
 from aiohttp import web
 from aiohttp_apispec import docs
@@ -19,6 +21,8 @@ from balancer.dashboard.access import (
     look_of,
     session_of,
 )
+from balancer.dashboard.live import Live
+from balancer.dashboard.login_sessions import LoginSession
 from slotgrid.core.errors import DatabaseUnavailable, NotFound, Unauthorized
 from slotgrid.core.principal import Scope
 from slotgrid.intake.auth import PRINCIPAL
@@ -127,10 +131,23 @@ async def changes(request: web.Request) -> web.StreamResponse:
             body = rendering.message(board, board.since(seen), points)
             seen = board.version
             await response.write(b"id: %s\ndata: %s\n\n" % (seen.encode(), body))
-            await live.news()
+            await _news_or_end(live, session)
             points = list(trend.points)[-1:]
     await response.write_eof()
     return response
+
+
+async def _news_or_end(live: Live, session: LoginSession) -> None:
+    """Wait for news, or for the end of the session's key."""
+    waits = {
+        asyncio.ensure_future(live.news()),
+        asyncio.ensure_future(session.key.ended.wait()),
+    }
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()
 
 
 def _session(request: web.Request) -> dict[str, object]:

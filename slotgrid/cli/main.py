@@ -19,6 +19,7 @@ from slotgrid.cli.operate import drain, off, on
 from slotgrid.cli.processes import balancer, check, up, worker
 from slotgrid.cli.schedules import schedules
 from slotgrid.cli.tasks import tasks
+from slotgrid.cli.users import users
 from slotgrid.cli.workers import workers
 
 
@@ -56,7 +57,7 @@ def cli() -> None:
 
 for command in (
     *(up, worker, balancer, check, key, call, tasks, functions),
-    *(flows, schedules, workers, health, logs, on, off, drain, imports),
+    *(flows, schedules, users, workers, health, logs, on, off, drain, imports),
 ):
     cli.add_command(command)
 

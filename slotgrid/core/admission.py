@@ -38,7 +38,8 @@ class Admission:
     """Checks submissions against the offer of this node, and creates their tasks.
 
     `modes`: the modes that the node serves. `check_webhook` raises InvalidSubmission for a webhook
-    that cannot be delivered.
+    that cannot be delivered. `has_share`: whether an owner has a share
+    of the node.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Admission:
         *,
         modes: Collection[str],
         check_webhook: Callable[[Webhook], None] = lambda _: None,
+        has_share: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._offer = offer
         self._status = status
         self._modes = frozenset(modes)
         self._check_webhook = check_webhook
+        self.has_share = has_share
 
     def chosen(self, submission: Submission) -> FunctionSpec:
         """The function for the submission. Raises a ServiceError if there is none."""
@@ -97,6 +100,7 @@ class Admission:
             spec,
             owner=owner,
             source=source,
+            has_share=self.has_share(owner),
             input=checked.filled
             if checked is not None and checked.spec is spec
             else checked_input(spec, submission.input),

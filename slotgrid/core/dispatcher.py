@@ -218,7 +218,7 @@ class Dispatcher:
 
     def closed_by(self, cls: TaskClass) -> str | None:
         """The reason, besides busy slots, why the class gets no slot; None without one."""
-        by_gate = self._gates.closed_by(cls) if cls.gate else None
+        by_gate = self._gates.closed_by(cls) if cls.gated else None
         return by_gate or self._slots.closed_by(cls)
 
     def give_back(self, lease: Lease) -> None:
@@ -232,19 +232,17 @@ class Dispatcher:
         mean = self._mean_run_s.get(share, held_s)
         self._mean_run_s[share] = mean + SMOOTHING * (held_s - mean)
         self._slots.give_back(lease.slot)
-        if lease.cls.gate is not None:
+        if lease.cls.gated:
             self._gates.released(lease.cls)
         if len(self._queue):
             self.wake()
 
     def _servable(self, cls: TaskClass) -> bool:
-        return self._slots.can_serve(cls) and (
-            cls.gate is None or self._gates.closed_by(cls) is None
-        )
+        return self._slots.can_serve(cls) and (not cls.gated or self._gates.closed_by(cls) is None)
 
     def _take(self, cls: TaskClass) -> Lease:
         slot = self._slots.take(cls)
-        if cls.gate is not None:
+        if cls.gated:
             self._gates.passed(cls)
         lease = Lease(slot, cls, self._clock())
         self._leases.add(lease)

@@ -53,6 +53,7 @@ class Lease(msgspec.Struct, eq=False):
 def class_of(task: Task) -> TaskClass:
     """The class that the task waits in."""
     spec, place = task.spec, task.submission.place
-    if place is ANYWHERE:
-        return spec.cls
-    return spec.cls._replace(pool=place.pool or spec.pool, place=place)
+    cls = spec.cls
+    if place is not ANYWHERE:
+        cls = cls._replace(pool=place.pool or spec.pool, place=place)
+    return cls._replace(owner=task.owner) if task.has_share else cls

@@ -27,7 +27,8 @@ class TaskClass(NamedTuple):
     """Tasks that can use the same slots.
 
     `gate` is the name of a gated function (services, concurrency limit, rate limit), so that its
-    tasks do not delay those of other functions.
+    tasks do not delay those of other functions; `owner` that of a user whose tasks at once are
+    limited, so that they do not delay those of others.
     """
 
     group: str
@@ -35,6 +36,12 @@ class TaskClass(NamedTuple):
     pool: str
     place: Place = ANYWHERE
     gate: str | None = None
+    owner: str | None = None
+
+    @property
+    def gated(self) -> bool:
+        """Whether a start needs more than a free slot."""
+        return self.gate is not None or self.owner is not None
 
     @property
     def slot(self) -> int | None:
@@ -47,7 +54,7 @@ class TaskClass(NamedTuple):
 
         The tasks of one slot are a share of their own: they run one after the other.
         """
-        if self.place is ANYWHERE and self.gate is None:
+        if self.place is ANYWHERE and not self.gated:
             return self
         if self.slot is None:
             return TaskClass(self.group, self.contract, self.pool)

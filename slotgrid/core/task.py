@@ -47,6 +47,7 @@ class Task(msgspec.Struct, eq=False):
     `was_refused`: a slot was assigned to it and refused it.
     Of a step's task: `parent` is the id of the flow's task, `step` the step's name, and `retry`
     that of the step, if it has one.
+    `has_share`: the number of its owner's tasks that run at once is limited on this node.
     `plain_names`: its balancer takes no other names of files than `file_names.plain_name` makes.
     Fields ending in `_at` are seconds since the epoch, for display; durations use the monotonic
     clock.
@@ -58,6 +59,7 @@ class Task(msgspec.Struct, eq=False):
     owner: str
     input: Any
     source: Source = API
+    has_share: bool = False
     id: str = msgspec.field(default_factory=new_id)
     state: TaskState = QUEUED
     created_at: float = msgspec.field(default_factory=time.time)

@@ -26,6 +26,7 @@ def restored(row: Row, admission: Admission) -> Task:
     submission = Submission.parse(orjson.loads(row.body), size=len(row.body))
     source = Source(row.source, row.source_id)
     task = admission.readmit(submission, owner=row.owner, source=source, id=row.id)
+    task.has_share = admission.has_share(row.owner)
     task.parent, task.step, task.retry = row.parent, row.step, step_retry_of(row)
     task.restore(
         created_at=row.created_at,
@@ -53,7 +54,10 @@ def class_key_of(task: Task) -> str:
     place: list[object] = [cls.place.worker, cls.place.pool, *map(list, cls.place.labels)]
     if cls.slot is not None:
         place.append(cls.slot)
-    return orjson.dumps([cls.group, cls.contract, cls.pool, place, cls.gate]).decode()
+    written = [cls.group, cls.contract, cls.pool, place, cls.gate]
+    if cls.owner is not None:  # absent without one, as in the records of earlier versions
+        written.append(cls.owner)
+    return orjson.dumps(written).decode()
 
 
 def slot_of(class_key: str) -> Place:

@@ -6,23 +6,26 @@ from aiohttp.typedefs import Handler, Middleware
 from slotgrid.core.principal import Scope
 from slotgrid.intake.api import artifacts, batch, functions, groups, streams, submit, tasks
 from slotgrid.intake.api import node as node_api
-from slotgrid.intake.audit import TRUSTED, Networks
-from slotgrid.intake.auth import KEYS, Keys, authenticate
+from slotgrid.intake.api import users as users_api
+from slotgrid.intake.auth import USERS, authenticate
+from slotgrid.intake.caller_address import TRUSTED, Networks
 from slotgrid.intake.node_parts import NODE, Node
 from slotgrid.intake.openapi import with_scope
 from slotgrid.intake.problems import answer_to, problem_page
 from slotgrid.intake.query import check_query, is_for_programs
+from slotgrid.intake.refused_keys import REFUSED_KEYS, RefusedKeys
 from slotgrid.intake.server_connections import close_if_unread
+from slotgrid.users.users import Users
 
 
-def answering(keys: Keys) -> Middleware:
-    """The middleware in front of every handler; `keys` are the keys that the node accepts."""
+def answering(users: Users) -> Middleware:
+    """The middleware in front of every handler, for the keys of these users."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Authenticate the caller, run the handler, and convert an exception into an answer."""
         try:
-            authenticate(request, keys)
+            authenticate(request, users)
             if is_for_programs(request):
                 check_query(request)
             return await handler(request)
@@ -35,7 +38,7 @@ def answering(keys: Keys) -> Middleware:
 def make_app(
     node: Node,
     *,
-    auth_key: str,
+    users: Users,
     body_limit: int,
     metrics_public: bool = False,
     trusted_proxies: Networks = (),
@@ -44,9 +47,9 @@ def make_app(
 
     The node takes a caller's address from `X-Forwarded-For` if `trusted_proxies` sent it.
     """
-    keys = Keys(auth_key)
-    app = web.Application(client_max_size=body_limit, middlewares=[answering(keys)])
-    app[KEYS] = keys
+    app = web.Application(client_max_size=body_limit, middlewares=[answering(users)])
+    app[USERS] = users
+    app[REFUSED_KEYS] = RefusedKeys()
     app[NODE] = node
     app[TRUSTED] = trusted_proxies
     app.on_response_prepare.append(close_if_unread)
@@ -75,6 +78,7 @@ def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
         web.get("/tasks/{id}/steps/{step:.+}/logs", streams.step_logs),
         web.get("/tasks/{id}/artifacts", artifacts.list_artifacts),
         web.get("/tasks/{id}/artifacts/{name:[^/]+}", artifacts.get_artifact),
+        web.get("/users", users_api.list_users),
         web.get("/health", node_api.health),
         web.get("/livez", node_api.livez),
         web.get("/readyz", node_api.readyz),

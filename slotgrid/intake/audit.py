@@ -1,42 +1,15 @@
 """The audit log: an event `audit.*` with user and address for each operation on the node."""
 
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
-
 import structlog
 from aiohttp import web
 
 from slotgrid.intake.auth import PRINCIPAL
+from slotgrid.intake.caller_address import address_of
 
 log = structlog.get_logger()
-
-Networks = Sequence[IPv4Network | IPv6Network]
-TRUSTED = web.AppKey[Networks]("trusted_proxies")
 
 
 def audit(request: web.Request, action: str, **facts: object) -> None:
     """Log an action of the caller; the event's name is `audit.` and the action."""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    address = caller_address(request.remote, forwarded, request.config_dict[TRUSTED])
-    log.info(f"audit.{action}", user=request[PRINCIPAL].name, address=address, **facts)
-
-
-def caller_address(remote: str | None, forwarded: str, trusted: Networks) -> str | None:
-    """The address of the caller: the last hop that is not a trusted proxy.
-
-    `forwarded` is `X-Forwarded-For`, to whose right end each proxy adds the address of its client.
-    A caller can forge the entries to the left of those that trusted proxies added.
-    """
-    address = remote
-    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    while address is not None and hops and _within(address, trusted):
-        address = hops.pop()
-    return address
-
-
-def _within(address: str, networks: Networks) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in networks if network.version == parsed.version)
+    user = request[PRINCIPAL].name
+    log.info(f"audit.{action}", user=user, address=address_of(request), **facts)

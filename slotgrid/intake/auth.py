@@ -1,68 +1,82 @@
 """Authentication by API key, and authorization by scope."""
 
-import hashlib
+import math
 
 from aiohttp import hdrs, web
 
-from slotgrid.core.errors import Forbidden, Unauthorized
+from slotgrid.core.errors import Forbidden, OverQuota, Unauthorized
 from slotgrid.core.principal import Principal, Scope
 from slotgrid.intake.openapi import endpoint_of
+from slotgrid.intake.refused_keys import note_refusal
 from slotgrid.intake.server_connections import key_shown
+from slotgrid.users.users import Key, Users
 
-ROOT = "root"
 NOBODY = "nobody"
+SUBPROTOCOL = "slotgrid.key."
+"""Begins the subprotocol of a WebSocket that carries a key: browsers cannot set its headers."""
 
 
 ANONYMOUS = Principal(NOBODY)
 PRINCIPAL = web.RequestKey("principal", Principal)
+KEY = web.RequestKey("key", Key)
+"""The key that the request has shown, if it has shown one."""
 
-
-class Keys:
-    """The accepted keys, stored as hashes only.
-
-    A key is long and random, so one round of SHA-256 protects it as well as a slow hash. The time
-    of a lookup reveals nothing about a key, since a caller cannot choose the hash of a guess.
-    """
-
-    def __init__(self, auth_key: str) -> None:
-        self._known: dict[bytes, Principal] = {}
-        if auth_key:
-            self._known[_hash(auth_key)] = Principal(ROOT, frozenset(Scope) - {Scope.PUBLIC})
-
-    def principal(self, header: str | None) -> Principal | None:
-        """The owner of the key in `Authorization`, raw or after `Bearer`; None if it is unknown."""
-        if not header:
-            return None
-        scheme, _, rest = header.partition(" ")
-        key = rest if scheme.lower() == "bearer" else header
-        return self._known.get(_hash(key.strip()))
-
-
-KEYS = web.AppKey("keys", Keys)
-"""The keys of callers."""
-LINK_KEYS = web.AppKey("link_keys", Keys)
+USERS = web.AppKey("users", Users)
+"""The users of this node, and their keys."""
+LINK_KEYS = web.AppKey("link_keys", Users)
 """The key of the link between balancer and worker."""
 
 
-def authenticate(request: web.Request, keys: Keys) -> None:
-    """Set the request's principal. Raises Unauthorized, or Forbidden if the key lacks the scope."""
-    # Clients of Andera's balancer send their key in `x-lb-auth`.
+def key_text(request: web.Request) -> str | None:
+    """The key that the request shows, or None; it may be a wrong one.
+
+    In `Authorization`, raw or after `Bearer`; for clients of Andera's balancer in `x-lb-auth`; for
+    a WebSocket also as the subprotocol `slotgrid.key.<key>`.
+    """
     header = request.headers.get("Authorization", request.headers.get("x-lb-auth"))
-    principal = keys.principal(header)
+    if header:
+        scheme, _, rest = header.partition(" ")
+        return (rest if scheme.lower() == "bearer" else header).strip()
+    for offered in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
+        if offered.strip().startswith(SUBPROTOCOL):
+            return offered.strip().removeprefix(SUBPROTOCOL)
+    return None
+
+
+def authenticate(request: web.Request, users: Users) -> None:
+    """Set the request's principal.
+
+    Raises Unauthorized, Forbidden if the key lacks the scope, or OverQuota past the user's rate.
+    """
+    text = key_text(request)
+    key = None if text is None else users.key(text)
     scope = _required_scope(request)
-    if principal is None:
+    if key is None:
         if scope is not Scope.PUBLIC:
-            raise Unauthorized(
-                "the key in `Authorization` is unknown"
-                if header
-                else "a key is required: send it as `Authorization: <key>`"
-            )
-        principal = ANONYMOUS
-    else:
-        key_shown(request)
-    if not principal.may(scope):
+            raise _unknown(request, users, text)
+        request[PRINCIPAL] = ANONYMOUS
+        return
+    key_shown(request)
+    if not key.principal.may(scope):
         raise Forbidden(f"this requires the scope {scope}, which your key lacks")
-    request[PRINCIPAL] = principal
+    if key.limit is not None and (wait_s := key.limit.take()) > 0:
+        raise OverQuota(
+            f"{key.principal.name} may send {key.limit.rate} requests",
+            retry_after_s=math.ceil(wait_s),
+        )
+    request[PRINCIPAL], request[KEY] = key.principal, key
+
+
+def _unknown(request: web.Request, users: Users, text: str | None) -> Unauthorized:
+    if text is None:
+        return Unauthorized("a key is required: send it as `Authorization: <key>`")
+    expired = users.has_expired(text)
+    note_refusal(request, "expired" if expired else "unknown")
+    return Unauthorized(
+        "the key in `Authorization` has expired"
+        if expired
+        else "the key in `Authorization` is unknown"
+    )
 
 
 def _required_scope(request: web.Request) -> Scope:
@@ -75,7 +89,3 @@ def _required_scope(request: web.Request) -> Scope:
     if request.method == hdrs.METH_OPTIONS:
         return Scope.PUBLIC  # a browser's preflight (`cors`), which cannot send a key
     return Scope.ADMIN  # fail closed: a handler without notes is for root only
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()

@@ -18,6 +18,7 @@ from slotgrid.core.errors import (
     Forbidden,
     Internal,
     InvalidSubmission,
+    OverQuota,
     ServiceError,
     Unauthorized,
     UnsupportedMediaType,
@@ -97,7 +98,7 @@ class Endpoint:
     def every_problem(self) -> Iterator[type[ServiceError]]:
         """The handler's own problems, those of its scope, query and body, and Internal."""
         if self.scope is not Scope.PUBLIC:
-            yield from (Unauthorized, Forbidden, InvalidSubmission)
+            yield from (Unauthorized, Forbidden, InvalidSubmission, OverQuota)
         if self.body is not None:
             yield from (InvalidSubmission, BodyTooLarge, UnsupportedMediaType)
         yield from self.problems

@@ -7,8 +7,12 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from slotgrid.core.errors import Unauthorized
+from slotgrid.core.event_log import encode_json
+from slotgrid.intake.auth import KEY
 from slotgrid.intake.framing import EVENT_STREAM, PLAIN
 from slotgrid.intake.problems import BEGUN
+from slotgrid.users.users import Key
 
 T = TypeVar("T")
 
@@ -43,29 +47,35 @@ async def send(
 ) -> None:
     """Write each item in its frame. `ended` returns when no further item can follow.
 
-    A slow reader can delay its own task, but the connection is aborted UNREAD_S after `ended`.
-    Raises ConnectionError if the caller has disconnected.
+    A slow reader can delay its own task, but the connection is aborted UNREAD_S after `ended`. A
+    stream ends with the key of its reader, whose last event then says so. Raises ConnectionError if
+    the caller has disconnected.
     """
     writer = _Writer(response)
     cutting = asyncio.create_task(_cut_off(request, ended), name="cut off a slow reader")
+    watching = None
+    if (key := request.get(KEY)) is not None:
+        watching = asyncio.create_task(_end_with_key(request, writer, key), name="end with a key")
     pinging = None
     if response.content_type == EVENT_STREAM:
         pinging = asyncio.create_task(writer.ping(), name="ping a stream")
     try:
         async for item in items:
             await writer.write(frame(item))
-        if pinging is not None:
-            pinging.cancel()  # a write after the end is an error
+        for other in (pinging, watching):
+            if other is not None:
+                other.cancel()  # a write after the end is an error
         await response.write_eof()
     finally:
-        cutting.cancel()
-        if pinging is not None:
-            pinging.cancel()
+        for other in (cutting, pinging, watching):
+            if other is not None:
+                other.cancel()
 
 
 class _Writer:
     def __init__(self, response: web.StreamResponse) -> None:
         self._response = response
+        self.has_events = response.content_type == EVENT_STREAM
         self._loop = asyncio.get_running_loop()
         self._written_at = self._loop.time()
 
@@ -81,6 +91,19 @@ class _Writer:
                     await self.write(PING)
                 else:
                     await asyncio.sleep(PING_S - silent_s)
+
+
+async def _end_with_key(request: web.Request, writer: _Writer, key: Key) -> None:
+    await key.ended.wait()
+    gone = Unauthorized("the key of this stream has ended")
+    with suppress(ConnectionError):
+        if writer.has_events:
+            await writer.write(b"event: error\ndata: %s\n\n" % encode_json(gone.to_problem()))
+    if request.transport is not None:
+        request.transport.close()  # after what is in its buffer
+    await asyncio.sleep(UNREAD_S)
+    if request.transport is not None:
+        request.transport.abort()
 
 
 async def _cut_off(request: web.Request, ended: Callable[[], Awaitable[None]]) -> None:

@@ -21,7 +21,8 @@ VERSION = version("slotgrid")
 class NodeHealth(ABC):
     """Reads the state of a node's parts; changes nothing. Each kind of node adds its own parts.
 
-    `durable` returns the state of the durable work, `mounts` that of the static mounts.
+    `durable` returns the state of the durable work, `mounts` that of the static mounts, `users`
+    that of `users.json`.
     """
 
     settings: Settings
@@ -30,6 +31,7 @@ class NodeHealth(ABC):
     machine: Machine
     durable: Callable[[], Mapping[str, Any]]
     mounts: Callable[[], Mapping[str, Any]]
+    users: Callable[[], Mapping[str, Any]]
 
     @abstractmethod
     def pools(self) -> Mapping[str, PoolCount]:
@@ -60,6 +62,7 @@ class NodeHealth(ABC):
             "pools": {name: pool.to_json() for name, pool in pools.items()},
             "durable": self.durable(),
             "mounts": self.mounts(),
+            "users": self.users(),
             "system": self.machine.detail(),
         }
 

@@ -26,7 +26,7 @@ from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.api.link import ACCEPTOR, Acceptor, link
 from slotgrid.intake.api.mounts import add_mounts
 from slotgrid.intake.app import make_app
-from slotgrid.intake.auth import LINK_KEYS, Keys
+from slotgrid.intake.auth import LINK_KEYS
 from slotgrid.intake.cors import add_cors
 from slotgrid.intake.node_parts import FilesElsewhere, Node, Served
 from slotgrid.intake.openapi_document import NO_COMPONENTS
@@ -45,6 +45,7 @@ from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
 from slotgrid.runtime.watchdog import LoopWatchdog
 from slotgrid.tasks.service import TaskService
+from slotgrid.users.users import Users
 from slotgrid.webhooks.deliveries import check_webhook
 
 log = structlog.get_logger()
@@ -55,9 +56,9 @@ EXPIRE_EVERY_S = 60.0
 class NodeProcess(ABC):
     """The parts that every node has. Subclasses add parts of their own and define how all run.
 
-    `slots` and `gates` decide where and when tasks run; `offer` has the functions. `peers` and
-    `functions_within_s` are as in `Durability`. `drain` is called when a caller requests a drain,
-    with the deadline in seconds.
+    `users` may call it. `slots` and `gates` decide where and when tasks run; `offer` has the
+    functions. `peers` and `functions_within_s` are as in `Durability`. `drain` is called when a
+    caller requests a drain, with the deadline in seconds.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class NodeProcess(ABC):
         self,
         settings: Settings,
         *,
+        users: Users,
         slots: SlotSource,
         gates: Gates,
         offer: Offer,
@@ -80,6 +82,7 @@ class NodeProcess(ABC):
         self.settings = settings
         self._offer = offer
         self._drain = drain
+        self.users = users
         self.status = NodeStatus(self._status_changed)
         self.address_policy = _address_policy(settings.allowed_private_networks)
         self.artifacts = ArtifactStore(
@@ -96,6 +99,7 @@ class NodeProcess(ABC):
             limit=settings.history_limit, ttl_s=settings.history_ttl_s, forget=self._forget
         )
         self.metrics = Metrics(lambda: self.health.gauges())  # noqa: PLW0108  health is made later
+        self.users.changed = lambda: self.dispatcher.wake()  # noqa: PLW0108  it is made here
         self.dispatcher = Dispatcher(
             TaskQueue(limit=settings.queue_limit, ageing_s=settings.priority_ageing_s),
             slots,
@@ -107,6 +111,7 @@ class NodeProcess(ABC):
             self.status,
             modes=frozenset(Mode),
             check_webhook=partial(check_webhook, policy=self.address_policy),
+            has_share=self.users.has_share,
         )
         self.durability = Durability(
             settings,
@@ -226,12 +231,12 @@ class NodeProcess(ABC):
         settings = self.settings
         app = make_app(
             node,
-            auth_key=settings.auth_key,
+            users=self.users,
             body_limit=settings.request_body_limit_bytes,
             metrics_public=settings.metrics_public,
             trusted_proxies=settings.trusted_proxies,
         )
-        app[LINK_KEYS] = Keys(settings.link_key)
+        app[LINK_KEYS] = Users(auth_key=settings.link_key)
         app[ACCEPTOR] = acceptor
         app.router.add_get("/link", link)
         add_own(app)
@@ -251,7 +256,7 @@ class NodeProcess(ABC):
             add_cors(app, settings.cors_origins)
 
         async def parts(_: web.Application) -> AsyncIterator[None]:
-            async with self.mounts.watching(), self.running():
+            async with self.users.watching(), self.mounts.watching(), self.running():
                 yield
 
         async def close(_: web.Application) -> None:

@@ -128,6 +128,12 @@ class Settings:
         "changes.",
     )
 
+    users_file: Path = setting(
+        a.path(),
+        "users.json",
+        "Users with keys, scopes and limits of their own: `slotgrid users` writes it. Optional; "
+        "reloaded when it changes.",
+    )
     hooks_file: Path = setting(
         a.path(),
         "hooks.yaml",

@@ -37,6 +37,7 @@ def health(*, used: int = 3, running: int = 1, **leases: int) -> TwoPools:
         "machine": SimpleNamespace(lag_s=0.5, detail=lambda: {"python": "3"}),
         "durable": lambda: {"waiting": 0},
         "mounts": lambda: {"prefixes": []},
+        "users": lambda: {"in_file": 0, "file_fault": None},
     }
     return TwoPools(used=used, **parts)
 

@@ -7,7 +7,7 @@ from aiohttp_apispec import docs
 
 from slotgrid.core.errors import InvalidSubmission, Unauthorized
 from slotgrid.core.principal import Scope
-from slotgrid.intake.auth import LINK_KEYS
+from slotgrid.intake.auth import LINK_KEYS, key_text
 from slotgrid.intake.openapi import Answer
 from slotgrid.intake.server_connections import key_shown
 
@@ -33,7 +33,8 @@ ACCEPTOR = web.AppKey[Acceptor]("acceptor")
 )
 async def link(request: web.Request) -> web.StreamResponse:
     """`GET /link`: public for the middleware, as the link has a key of its own."""
-    if request.config_dict[LINK_KEYS].principal(request.headers.get("Authorization")) is None:
+    text = key_text(request)
+    if text is None or request.config_dict[LINK_KEYS].key(text) is None:
         raise Unauthorized("the link asks for the key that balancer and workers share")
     key_shown(request)
     return await request.config_dict[ACCEPTOR].accept(request)

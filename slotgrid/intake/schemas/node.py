@@ -6,6 +6,7 @@ from slotgrid.core.fields import Mode
 from slotgrid.core.node_state import NodeState
 from slotgrid.core.schema import JsonSchema
 from slotgrid.intake.schemas.basics import (
+    FLAG,
     MOMENT,
     TEXT,
     WHOLE,
@@ -114,6 +115,11 @@ COMPONENTS: Mapping[str, JsonSchema] = {
                     "file_fault": or_null(TEXT),
                 },
             ),
+            "users": record(
+                "The number of users in `users.json`, and the fault of the file, after which the "
+                "last good one counts",
+                {"in_file": WHOLE, "file_fault": or_null(TEXT)},
+            ),
             "schedules": record(
                 "On a balancer: the number of schedules in `schedules.yaml`, and the fault of the "
                 "file, after which the last good one counts",
@@ -147,7 +153,7 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         optional=(
             *("name", "group", "contract", "labels", "version", "functions", "broken"),
             *("flows", "slots", "pools", "workers", "durable", "mounts", "services", "tags"),
-            *("browsers", "system", "schedules", "hooks", "secrets", "pools_file"),
+            *("browsers", "system", "schedules", "hooks", "users", "secrets", "pools_file"),
         ),
     ),
     "DeclaredSecret": record(
@@ -195,6 +201,18 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "workers": doc(WHOLE, "The number of workers that serve it"),
         },
     ),
+    "User": record(
+        "A user. `rate` limits its requests (`100/m`), `concurrency` its tasks that run at once",
+        {
+            "name": TEXT,
+            "built_in": FLAG,
+            "scopes": list_of(TEXT),
+            "keys": list_of(record("", {"expires_at": or_null(MOMENT), "expired": FLAG})),
+            "rate": or_null(TEXT),
+            "concurrency": or_null(WHOLE),
+        },
+    ),
+    "UserList": record("", {"users": list_of(ref("User")), "total": WHOLE}),
     "GroupList": page_of("groups", ref("Group")),
     "PoolCount": record(
         "The slots of a pool; its `isolation` if the pool states one; `free_slots`, only of a "

@@ -13,6 +13,7 @@ from balancer.dashboard.routes import FILES
 from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.principal import Principal, Scope
 from slotgrid.intake.node_parts import NODE
+from slotgrid.users.users import Key
 from tests.harness.calls import Answer
 from tests.harness.environment import KEY
 from tests.harness.in_process.balancer import RunningBalancer, running_balancer
@@ -51,8 +52,8 @@ class Stranger:
 
 
 def logged_in(balancer: RunningBalancer, *scopes: Scope, name: str = "reader") -> Stranger:
-    principal = Principal(name, frozenset(scopes))
-    return Stranger(balancer, balancer.app[SESSIONS].open(principal))
+    key = Key(Principal(name, frozenset(scopes)))
+    return Stranger(balancer, balancer.app[SESSIONS].open(key))
 
 
 def token_of(balancer: RunningBalancer, stranger: Stranger) -> str:

@@ -14,6 +14,7 @@ from balancer.dashboard.trend import KEPT_S, Trend
 from balancer.fleet.worker_states import WorkerState
 from slotgrid.core.node_state import NodeState
 from slotgrid.core.principal import Principal, Scope
+from slotgrid.users.users import Key
 from tests.balancer.fleet.fakes import DEFAULT, FakeFleet, counts, report
 from tests.slotgrid.core.fakes import PLAIN, ManualClock, function
 
@@ -102,7 +103,8 @@ def test_every_state_of_a_worker_but_ready_is_one_of_a_cell() -> None:
 def test_a_session_ends_by_its_time_and_by_logging_out() -> None:
     clock = ManualClock()
     sessions = Sessions(clock=clock)
-    one, two = sessions.open(READER), sessions.open(READER)
+    key = Key(READER)
+    one, two = sessions.open(key), sessions.open(key)
     found = sessions.find(one)
     assert found is not None
     assert found.principal is READER
@@ -113,7 +115,7 @@ def test_a_session_ends_by_its_time_and_by_logging_out() -> None:
     assert sessions.find(two) is None
     clock.now += SESSION_S
     assert sessions.find(one) is None
-    sessions.open(READER)
+    sessions.open(key)
     assert len(sessions) == 1
 
 

@@ -29,7 +29,7 @@ def test_an_entry_has_its_defaults() -> None:
         ("- 7", "line 1: expected an object"),
         ("- {name: a}", "`function` is required.*`verify` is required.*`secret` is required"),
         ("- {name: a/b}", "`name` expected at most"),
-        ("- {nam: a}", '`nam` unknown field; did you mean "name"'),
+        ("- {names: a}", '`names` unknown field; did you mean "name"'),
         ("- {name: a, verify: hmac}", "must be one of standard-webhooks, github, bearer"),
         ("- {name: a, mode: stream}", "must be sync or async"),
         ("- {name: a, input: all}", "must be one of request, body"),

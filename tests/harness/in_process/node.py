@@ -46,6 +46,7 @@ from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.setting_choices import LogFormat, LogLevel
 from slotgrid.runtime.settings import Settings
 from slotgrid.tasks.service import TaskService
+from slotgrid.users.users import Users
 from tests.harness.calls import GIVE_UP_S
 from tests.harness.environment import KEY
 from tests.harness.in_process.checked_answers import check_answers, frames
@@ -193,6 +194,7 @@ async def running_node(
     durable: bool = False,
     data_dir: Path | None = None,
     port: int = 0,
+    users: Users | None = None,
     add_own: Callable[[web.Application], None] = lambda _: None,
 ) -> AsyncIterator[RunningNode]:
     """A node that is ready and listens until the end of the block. At the end nothing is left of
@@ -228,7 +230,12 @@ async def running_node(
             max_wait_s=max_wait_s,
             data_dir=(data_dir or Path(folder)) if durable else None,
         )
-        app = make_app(node, auth_key=KEY, body_limit=body_limit, metrics_public=metrics_public)
+        app = make_app(
+            node,
+            users=users or Users(auth_key=KEY),
+            body_limit=body_limit,
+            metrics_public=metrics_public,
+        )
         add_own(app)
         add_docs(
             app,

@@ -134,3 +134,42 @@ def test_groups_have_gates_of_their_own(clock: ManualClock) -> None:
     gates.passed(F._replace(group="shop"))
     assert gates.closed_by(F._replace(group="shop")) is not None
     assert gates.closed_by(F) is None
+
+
+ANN = TaskClass("default", 1, "default", owner="ann")
+BOTH = F._replace(owner="ann")
+
+
+def test_a_share_counts_all_tasks_of_its_owner(clock: ManualClock) -> None:
+    shares: dict[str, int] = {"ann": 2}
+    catalog = FakeCatalog(function("f", concurrency=2))
+    gates = Gates(catalog, lambda _: True, share_of=shares.get, clock=clock)
+    gates.passed(ANN)
+    assert gates.closed_by(BOTH) is None
+    gates.passed(BOTH)
+    for cls in (ANN, BOTH):
+        assert gates.closed_by(cls) == "the share of ann, 2 tasks at once, is used up"
+    assert gates.closed_by(ANN._replace(owner="bob")) is None
+    assert gates.closed_by(F) is None
+    shares["ann"] = 3
+    assert gates.closed_by(ANN) is None
+    shares.clear()
+    assert gates.closed_by(ANN) is None
+    gates.released(BOTH)
+    gates.released(ANN)
+    shares["ann"] = 1
+    assert gates.closed_by(ANN) is None
+    assert gates.opens_in_s(ANN) is None
+
+
+def test_a_function_may_be_closed_for_an_owner_with_room(clock: ManualClock) -> None:
+    catalog = FakeCatalog(function("f", concurrency=1))
+    gates = Gates(catalog, lambda _: True, share_of=lambda _: 5, clock=clock)
+    gates.passed(F)
+    assert gates.closed_by(BOTH) == "the function's concurrency of 1 is used up"
+
+
+def test_a_class_of_an_owner_competes_for_the_slots_of_all() -> None:
+    assert ANN.gated
+    assert ANN.share == TaskClass("default", 1, "default")
+    assert not ANN.share.gated

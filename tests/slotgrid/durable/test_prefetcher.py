@@ -29,6 +29,10 @@ class Admission:
         self._tasks = {task.id: task for task in tasks}
         self._refused = refused
 
+    def has_share(self, _: str) -> bool:
+        """No owner has a share."""
+        return False
+
     def readmit(self, *_: Any, **fields: Any) -> Task:
         """The task of the id in `fields`."""
         task = self._tasks[fields["id"]]

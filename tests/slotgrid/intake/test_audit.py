@@ -3,7 +3,7 @@ from ipaddress import ip_network
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from slotgrid.intake.audit import caller_address
+from slotgrid.intake.caller_address import caller_address
 from tests.harness.in_process.node import running_node
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("2001:db8::/32")]

@@ -8,7 +8,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from slotgrid.core.principal import Principal, Scope
 from slotgrid.core.submission import Submission
 from slotgrid.core.task import Task
-from slotgrid.intake import auth
+from slotgrid.users.users import Key, Users
 from tests.harness.in_process.node import RunningNode, events_of, problem_of, running_node
 from tests.slotgrid.intake.api.tasks import ended, ids
 
@@ -109,7 +109,7 @@ async def test_who_may_not_operate_sees_and_cancels_only_its_own_tasks(
 ) -> None:
     theirs = await ended(node, "greet")
     scopes = frozenset({Scope.READ, Scope.SUBMIT})
-    monkeypatch.setattr(auth.Keys, "principal", lambda *_: Principal("ada", scopes))
+    monkeypatch.setattr(Users, "key", lambda *_: Key(Principal("ada", scopes)))
     own = await ended(node, "greet")
     assert await ids(node) == [own]
     assert await ids(node, owner="root") == []

@@ -1,0 +1,1 @@
+"""Users: names with scopes, keys and limits, kept in one file."""
