@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
@@ -33,6 +33,7 @@ from balancer.flows.parts import FlowParts
 from balancer.health import BalancerHealth
 from balancer.hooks.hooks import Hooks
 from balancer.schedules.scheduling import Scheduling
+from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.core.gates import Gates
 from slotgrid.core.node_state import NodeState
 from slotgrid.core.observer import Observers
@@ -40,6 +41,7 @@ from slotgrid.core.placement import Runners
 from slotgrid.core.spec import FunctionSpec
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.durable.recorded_runner import DurableTurns, RecordedRunner
+from slotgrid.function_files.git_commit import FUNCTIONS_COMMIT
 from slotgrid.intake.node_parts import Served
 from slotgrid.node.process import NodeProcess
 from slotgrid.records.task_telemetry import TaskTelemetry
@@ -122,6 +124,7 @@ class Balancer(NodeProcess):
             self.placement,
             RecordedRunner(self.runners, self.durability.tasks),
             Observers(
+                self.feed,
                 TaskTelemetry(self.history, self.metrics),
                 self.trend,
                 DurableTurns(self.durability.tasks),
@@ -244,9 +247,24 @@ class Balancer(NodeProcess):
         self.catalog.replace_own(specs)
         self.changes.notify()
 
-    def _groups(self) -> dict[str, Served]:
+    async def _groups(self) -> dict[str, Served]:
         workers = Counter(worker.group for worker in self.fleet.roster.workers())
+        commits: defaultdict[str, set[str]] = defaultdict(set)
+        for worker in self.fleet.roster.workers():
+            if FUNCTIONS_COMMIT in worker.versions:
+                commits[worker.group].add(worker.versions[FUNCTIONS_COMMIT])
+        try:
+            schedules: Mapping[str, int] | None = await self.scheduling.schedules.count_by_group()
+        except DatabaseUnavailable:
+            schedules = None
+        hooks = self.hooks.count_by_group()
         return {
-            group: Served(contracts, workers[group])
+            group: Served(
+                contracts,
+                workers[group],
+                sorted(commits[group]),
+                None if schedules is None else schedules.get(group, 0),
+                hooks[group],
+            )
             for group, contracts in self.catalog.groups().items()
         }

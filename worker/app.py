@@ -173,6 +173,7 @@ class Worker(NodeProcess):
             self.placement,
             RelayedRunner(recorded, self.uplink.tasks),
             Observers(
+                self.feed,
                 TaskTelemetry(self.history, self.metrics),
                 DurableTurns(self.durability.tasks),
                 self.uplink.tasks,

@@ -86,9 +86,9 @@ class Hooks:
         """The part of `/health` about the file."""
         return {"in_file": len(self._hooks), "file_fault": self._file.fault}
 
-    def count_by_group(self) -> Counter[str | None]:
-        """The number of hooks by the group that they name."""
-        return Counter(hook.task.get("group") for hook in self._hooks.values())
+    def count_by_group(self) -> Counter[str]:
+        """The number of hooks by the group of their function."""
+        return Counter(hook.task.get("group", "default") for hook in self._hooks.values())
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from slotgrid.cli.call import call
+from slotgrid.cli.events import events
 from slotgrid.cli.failure import Exit, Failure
 from slotgrid.cli.flows import flows
 from slotgrid.cli.functions import functions
@@ -57,7 +58,7 @@ def cli() -> None:
 
 for command in (
     *(up, worker, balancer, check, key, call, tasks, functions),
-    *(flows, schedules, users, workers, health, logs, on, off, drain, imports),
+    *(flows, schedules, events, users, workers, health, logs, on, off, drain, imports),
 ):
     cli.add_command(command)
 

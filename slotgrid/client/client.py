@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Unpack
 from urllib.parse import quote
 
 from aiohttp import ClientTimeout
 
 from slotgrid.client.requests import (
+    ChangeFilters,
     DurableFields,
     TaskFields,
     TaskFilters,
@@ -193,6 +194,25 @@ class Client(Transport):
                     broken_since = now  # this connection worked for a while
                 if now - broken_since >= patience_s:
                     raise
+            await asyncio.sleep(RECONNECT_S)
+
+    async def changes(
+        self, *, after: int = 0, **filters: Unpack[ChangeFilters]
+    ) -> AsyncGenerator[Event]:
+        """Yield changes of tasks as they happen, after the change `after`, without an end.
+
+        `missed` events say how many were lost. A broken connection is retried each second, also
+        during a restart of the node. Raises Problem if the node refuses.
+        """
+        query = {name: str(value) for name, value in filters.items() if value is not None}
+        while True:
+            headers = {"Last-Event-ID": str(after)} if after else {}
+            with suppress(NodeUnreachable):
+                events = self._events("GET", "/events", headers=headers, params=query)
+                async with aclosing(events):
+                    async for event in events:
+                        after = max(after, event.id)
+                        yield event
             await asyncio.sleep(RECONNECT_S)
 
     async def artifacts(self, task_id: str) -> list[ArtifactInfo]:

@@ -26,6 +26,18 @@ class DurableFields(TaskFields, total=False):
     expires_at: str | None
 
 
+class ChangeFilters(TypedDict, total=False):
+    """The filters of `GET /events`; None counts as omitted."""
+
+    owner: str | None
+    function: str | None
+    group: str | None
+    worker: str | None
+    pool: str | None
+    slot: int | None
+    parent: str | None
+
+
 class TaskFilters(TypedDict, total=False):
     """The filters of `GET /tasks`; None counts as omitted, times are ISO 8601."""
 

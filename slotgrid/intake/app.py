@@ -4,7 +4,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from slotgrid.core.principal import Scope
-from slotgrid.intake.api import artifacts, batch, functions, groups, streams, submit, tasks
+from slotgrid.intake.api import artifacts, batch, events, functions, groups, streams, submit, tasks
 from slotgrid.intake.api import node as node_api
 from slotgrid.intake.api import users as users_api
 from slotgrid.intake.auth import USERS, authenticate
@@ -78,6 +78,7 @@ def routes(*, metrics: Scope = Scope.READ) -> list[web.RouteDef]:
         web.get("/tasks/{id}/steps/{step:.+}/logs", streams.step_logs),
         web.get("/tasks/{id}/artifacts", artifacts.list_artifacts),
         web.get("/tasks/{id}/artifacts/{name:[^/]+}", artifacts.get_artifact),
+        web.get("/events", events.feed),
         web.get("/users", users_api.list_users),
         web.get("/health", node_api.health),
         web.get("/livez", node_api.livez),

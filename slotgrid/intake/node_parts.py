@@ -1,6 +1,6 @@
 """The parts of a node that handlers use, made in `app.py` and passed in."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,10 +19,17 @@ from slotgrid.tasks.service import TaskService
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The contracts of a group, and the number of workers that serve it."""
+    """The contracts of a group, and the number of workers that serve it.
+
+    `commits` are those that the folders of its workers have checked out. `schedules` is None if
+    they cannot be counted, as the database does not answer.
+    """
 
     contracts: Sequence[int]
     workers: int
+    commits: Sequence[str] = ()
+    schedules: int | None = 0
+    hooks: int = 0
 
 
 class FilesElsewhere(Protocol):
@@ -41,7 +48,8 @@ class Node:
     `health` returns the part of `GET /health` that needs a key; `metrics` the Prometheus text and
     its content type. `drain` starts a drain with a deadline in seconds (None: the setting).
     `files_elsewhere` opens the files that are not in `artifacts` (None: there are none). `groups`
-    returns the served groups by name (None: this node serves its own only).
+    returns the served groups by name (None: this node serves its own only). `commit` returns the
+    Git commit of this node's functions.
     """
 
     name: str
@@ -59,7 +67,8 @@ class Node:
     metrics: Callable[[], tuple[bytes, str]]
     drain: Callable[[float | None], None]
     files_elsewhere: FilesElsewhere | None = None
-    groups: Callable[[], Mapping[str, Served]] | None = None
+    groups: Callable[[], Awaitable[Mapping[str, Served]]] | None = None
+    commit: Callable[[], str | None] = lambda: None
 
 
 NODE = web.AppKey("node", Node)

@@ -121,8 +121,22 @@ LAST_EVENT_ID_QUERY = Parameter(
     "The same as the header `Last-Event-ID`, for callers that cannot set headers",
     _EVENT_ID,
 )
+FEED_FILTERS: tuple[Parameter, ...] = (
+    Parameter("owner", "Tasks of this user", SEARCHED),
+    Parameter("function", "Tasks of this function", SEARCHED),
+    Parameter("group", "Tasks of this group's functions", SEARCHED),
+    Parameter("worker", "Attempts on this worker", SEARCHED),
+    Parameter("pool", "Attempts in this pool", SEARCHED),
+    Parameter(
+        "slot",
+        "Attempts on the slot of this number in its pool",
+        {"type": "integer", "minimum": 0, "maximum": NUMBER_MOST},
+    ),
+    Parameter("parent", "Tasks of the steps of this flow's task", UUID),
+)
 FOLLOW = Parameter("follow", "Keep the answer open for new lines", FLAG)
 
+CHANGES: JsonSchema = {"type": "string", ITEM: ref("TaskChange")}
 EVENTS: JsonSchema = {"type": "string", ITEM: ref("StreamEvent")}
 TASK_ANSWERS: Mapping[int, Answer] = {
     200: Answer(

@@ -22,6 +22,7 @@ from slotgrid.core.slots import SlotSource
 from slotgrid.core.supervisor import Supervisor
 from slotgrid.core.task import Task
 from slotgrid.durable.durability import Durability
+from slotgrid.function_files.git_commit import commit_of
 from slotgrid.intake.api.docs import add_docs
 from slotgrid.intake.api.link import ACCEPTOR, Acceptor, link
 from slotgrid.intake.api.mounts import add_mounts
@@ -44,6 +45,7 @@ from slotgrid.runtime.metrics import CONTENT_TYPE, Metrics
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.settings import Settings, SettingsError
 from slotgrid.runtime.watchdog import LoopWatchdog
+from slotgrid.tasks.feed import TaskFeed
 from slotgrid.tasks.service import TaskService
 from slotgrid.users.users import Users
 from slotgrid.webhooks.deliveries import check_webhook
@@ -83,6 +85,7 @@ class NodeProcess(ABC):
         self._offer = offer
         self._drain = drain
         self.users = users
+        self.feed = TaskFeed()
         self.status = NodeStatus(self._status_changed)
         self.address_policy = _address_policy(settings.allowed_private_networks)
         self.artifacts = ArtifactStore(
@@ -185,7 +188,7 @@ class NodeProcess(ABC):
         logs: LogRing,
         *,
         files_elsewhere: FilesElsewhere | None = None,
-        groups: Callable[[], Mapping[str, Served]] | None = None,
+        groups: Callable[[], Awaitable[Mapping[str, Served]]] | None = None,
     ) -> Node:
         """The interface of this node for the HTTP handlers."""
         settings = self.settings
@@ -207,12 +210,14 @@ class NodeProcess(ABC):
                 repository=self.repository,
                 durable=self.durability.tasks,
                 count_refusal=self.metrics.refused,
+                feed=self.feed,
             ),
             artifacts=self.artifacts,
             logs=logs,
             health=self.health.detail,
             metrics=lambda: (self.metrics.render(), CONTENT_TYPE),
             drain=self.drain,
+            commit=partial(commit_of, settings.functions_dir),
             files_elsewhere=files_elsewhere,
             groups=groups,
         )
@@ -260,6 +265,7 @@ class NodeProcess(ABC):
                 yield
 
         async def close(_: web.Application) -> None:
+            self.feed.end()
             await end_links()
 
         app.on_shutdown.append(close)  # aiohttp waits for link handlers: end them first

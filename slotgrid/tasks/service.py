@@ -17,6 +17,7 @@ from slotgrid.records.damaged_records import UnreadableRecord
 from slotgrid.records.history import TaskFilter
 from slotgrid.records.task_repository import Json, Record
 from slotgrid.tasks.event_stream import EventStream
+from slotgrid.tasks.feed import FeedFilter, Listener
 from slotgrid.tasks.flow_log_stream import FlowLogStream
 from slotgrid.tasks.log_stream import LogStream
 from slotgrid.tasks.submitter import TaskSubmitter
@@ -82,6 +83,12 @@ class TaskService(TaskSubmitter):
     async def follow(self, principal: Principal, task_id: str, *, after: int = 0) -> EventStream:
         """The events of the task after the event with id `after`. Raises as `find`."""
         return EventStream(self._repository, await self.find(principal, task_id), after=after)
+
+    def watch(
+        self, principal: Principal, wanted: FeedFilter, *, after: int | None = None
+    ) -> Listener:
+        """The changes of tasks that the principal may see, as they occur. Raises QueueFull."""
+        return self.feed.listen(principal, wanted, after=after)
 
     async def logs(
         self,

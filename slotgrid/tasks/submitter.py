@@ -28,6 +28,7 @@ from slotgrid.records.store.idempotency import Accepted
 from slotgrid.records.task_repository import TaskRepository
 from slotgrid.tasks import bulk
 from slotgrid.tasks.awaited_task import AwaitedTask
+from slotgrid.tasks.feed import TaskFeed
 from slotgrid.tasks.in_memory_idempotency import MemoryIdempotency, hash_of
 from slotgrid.tasks.large_input import checked_early, off_loop
 from slotgrid.tasks.receipt import Receipt
@@ -43,7 +44,7 @@ class TaskSubmitter:
     """The part of `TaskService` that submits tasks.
 
     `durable` is None for a node without a database; `count_refusal` counts refused submissions by
-    the name of their problem.
+    the name of their problem. `feed` tells the changes of all tasks.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class TaskSubmitter:
         repository: TaskRepository,
         durable: DurableTasks | None,
         count_refusal: Callable[[str], None],
+        feed: TaskFeed,
     ) -> None:
+        self.feed = feed
         self._status = status
         self._admission = admission
         self._dispatcher = dispatcher

@@ -110,3 +110,19 @@ async def test_durable_tasks_of_a_fleet_are_handled_by_the_command_line(tmp_path
         assert "There is no such task" in missing.said
         for node in (balancer, worker):
             await node.until_idle()
+
+
+async def test_changes_are_shown_by_the_command_line(tmp_path: Path) -> None:
+    async with nodes(tmp_path) as started:
+        balancer = await started.balancer("balancer-1")
+        await started.worker("worker-1", balancer)
+        await balancer.until_ready_workers(1)
+        showing = asyncio.create_task(slotgrid(balancer, "events", "-n", "3", "--function", "echo"))
+        plain = asyncio.create_task(slotgrid(balancer, "events", "-n", "1", "--json"))
+        while not (showing.done() and plain.done()):
+            assert (await slotgrid(balancer, "call", "echo", "value=7")).status == 0
+        shown = (await showing).out.splitlines()
+        assert len(shown) == 3
+        assert all(" echo " in line for line in shown)
+        assert any("completed" in line and "worker-1 default[0]" in line for line in shown)
+        assert (await plain).json["data"]["function"] == "echo"

@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
 from openapi_spec_validator import validate
 
 from balancer.fleet.worker_states import WorkerState
+from slotgrid.core.errors import DatabaseUnavailable
 from slotgrid.intake.openapi_document import path_of
 from tests.harness.environment import LINK_KEY
+from tests.harness.function_files import write_functions
 from tests.harness.in_process.balancer import RunningBalancer
 from tests.harness.waiting import until
 
@@ -81,6 +84,33 @@ async def test_groups_are_listed_with_their_contracts(balancer: RunningBalancer)
     assert (await balancer.submit("echo", group="other")).json["worker"] == "worker-3"
     functions = await balancer.get("/functions", group="other")
     assert {one["group"] for one in functions["functions"]} == {"other"}
+
+
+async def test_groups_count_what_starts_their_tasks(
+    balancer: RunningBalancer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = balancer.folder / "worker-1" / "functions"
+    write_functions(folder)
+    git = folder / ".git"
+    git.mkdir()
+    (git / "HEAD").write_text("a" * 40)
+    await balancer.worker("worker-1")
+    body = {"name": "x", "cron": "0 0 1 1 *", "function": "echo"}
+    await balancer.request("POST", "/schedules", json=body)
+    balancer.balancer.settings.hooks_file.write_text(
+        "- {name: h, function: echo, verify: bearer, secret: a-long-secret-of-mine}\n"
+    )
+    await until(lambda: balancer.balancer.hooks.health()["in_file"] == 1)
+    (group,) = (await balancer.get("/groups"))["groups"]
+    assert (group["schedules_count"], group["hooks_count"]) == (1, 1)
+    assert group["commits"] == ["a" * 40]
+
+    async def unavailable() -> None:
+        raise DatabaseUnavailable("it is away")
+
+    monkeypatch.setattr(balancer.balancer.scheduling.schedules, "count_by_group", unavailable)
+    (group,) = (await balancer.get("/groups"))["groups"]
+    assert group["schedules_count"] is None
 
 
 async def test_workers_that_differ_are_kept_out_with_the_difference_shown(

@@ -8,6 +8,7 @@ from slotgrid.core.event_log import well_formed
 from slotgrid.core.node_state import NodeStatus
 from slotgrid.core.slots import PERSISTENT, Slots
 from slotgrid.core.supervisor import Supervisor
+from slotgrid.function_files.git_commit import FUNCTIONS_COMMIT, commit_of
 from slotgrid.runtime.settings import Settings
 from slotgrid.wire.encoding import encode
 from slotgrid.wire.functions import info_of
@@ -139,4 +140,5 @@ class StatusMessages:
         return {
             "python": platform.python_version(),
             "chromium": self._browsers.stats().version,
+            FUNCTIONS_COMMIT: commit_of(self._settings.functions_dir),
         }

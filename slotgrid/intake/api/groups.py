@@ -1,5 +1,6 @@
 """`GET /groups`: the groups of functions, and how many workers serve each."""
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -30,8 +31,12 @@ async def list_groups(request: web.Request) -> web.Response:
     """`GET /groups`."""
     limit, offset = paging(request)
     node = request.config_dict[NODE]
-    own = {node.group: Served((node.contract,), 1)}
-    groups = sorted((own if node.groups is None else node.groups()).items())
+    if node.groups is None:
+        commit = await asyncio.to_thread(node.commit)
+        own = Served((node.contract,), 1, () if commit is None else (commit,))
+        groups = [(node.group, own)]
+    else:
+        groups = sorted((await node.groups()).items())
     specs = node.catalog.specs()
     page = [
         _shown(name, served, [spec for spec in specs if spec.group == name])
@@ -49,7 +54,9 @@ def _shown(name: str, served: Served, specs: Sequence[FunctionSpec]) -> dict[str
         "functions_count": kinds["python"],
         "recipes_count": kinds["recipe"],
         "flows_count": kinds["flow"],
-        "schedules_count": 0,
+        "schedules_count": served.schedules,
+        "hooks_count": served.hooks,
         "revision": hashlib.sha256(revisions.encode()).hexdigest()[:12],
+        "commits": served.commits,
         "workers": served.workers,
     }

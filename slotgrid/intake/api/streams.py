@@ -25,14 +25,14 @@ from slotgrid.intake.query import bad_parameter, flag, parameter_fault
 async def task_events(request: web.Request) -> web.StreamResponse:
     """`GET /tasks/{id}/events`; `Last-Event-ID` resumes after that event."""
     events = await request.config_dict[NODE].tasks.follow(
-        request[PRINCIPAL], request.match_info["id"], after=_last_event_id(request)
+        request[PRINCIPAL], request.match_info["id"], after=last_event_id(request)
     )
     response = await stream_response.open_stream(request, EVENT_STREAM)
     await stream_response.send(request, response, events, as_sse_or_gap, ended=events.wait_ended)
     return response
 
 
-def _last_event_id(request: web.Request) -> int:
+def last_event_id(request: web.Request) -> int:
     """The id of the event after which to resume. Raises InvalidSubmission."""
     text = request.headers.get("Last-Event-ID") or request.query.get("last_event_id") or "0"
     if (fault := parameter_fault(d.LAST_EVENT_ID.schema, text)) is not None:

@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 
 from slotgrid.core.schema import JsonSchema
-from slotgrid.intake.schemas.basics import ANYTHING, TEXT, doc, or_null, record, ref
+from slotgrid.intake.schemas.basics import (
+    ANYTHING,
+    MILLISECONDS,
+    MOMENT,
+    TASK_ID,
+    TEXT,
+    WHOLE,
+    doc,
+    or_null,
+    record,
+    ref,
+)
 
 _ID: JsonSchema = {
     "type": "integer",
@@ -46,6 +57,37 @@ COMPONENTS: Mapping[str, JsonSchema] = {
         {
             "event": {"type": "string", "const": "missed"},
             "data": record("", {"text": TEXT, "data": {"type": ["integer", "null"], "minimum": 1}}),
+        },
+    ),
+    "TaskChange": record(
+        "One change of one task, as it was then: `queued` (it waits for a slot), `started` (an "
+        "attempt runs), `retrying` (an attempt has failed, another follows) or `ended`",
+        {
+            "id": {"type": "integer", "minimum": 1, "description": "Grows with each change"},
+            "event": {"type": "string", "enum": ["queued", "started", "retrying", "ended"]},
+            "data": record(
+                "",
+                {
+                    "at": MOMENT,
+                    "task": TASK_ID,
+                    "function": TEXT,
+                    "group": TEXT,
+                    "contract": WHOLE,
+                    "owner": TEXT,
+                    "mode": TEXT,
+                    "source": record("", {"kind": TEXT, "id": or_null(TEXT)}),
+                    "status": TEXT,
+                    "attempt": doc(WHOLE, "0 before the first"),
+                    "worker": or_null(TEXT),
+                    "pool": or_null(TEXT),
+                    "slot": or_null(doc(WHOLE, "The number of the slot in its pool")),
+                    "parent": or_null(doc(TASK_ID, "The flow's task, of the task of a step")),
+                    "step": or_null(TEXT),
+                    "queued_ms": MILLISECONDS,
+                    "run_ms": MILLISECONDS,
+                    "error": or_null(record("", {"type": TEXT, "detail": TEXT})),
+                },
+            ),
         },
     ),
     "DoneEvent": _event("The terminal event of a completed task", "done", ref("TaskAnswer")),

@@ -196,8 +196,14 @@ COMPONENTS: Mapping[str, JsonSchema] = {
             "functions_count": WHOLE,
             "recipes_count": WHOLE,
             "flows_count": WHOLE,
-            "schedules_count": WHOLE,
+            "schedules_count": or_null(doc(WHOLE, "null if the database does not answer")),
+            "hooks_count": WHOLE,
             "revision": doc(TEXT, "A hash that changes with any of its functions"),
+            "commits": doc(
+                list_of(TEXT),
+                "The Git commits that its workers' folders have checked out; more than one while "
+                "they differ",
+            ),
             "workers": doc(WHOLE, "The number of workers that serve it"),
         },
     ),

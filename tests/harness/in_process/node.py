@@ -45,6 +45,7 @@ from slotgrid.runtime.metrics import CONTENT_TYPE, GaugeReadings, Metrics
 from slotgrid.runtime.secrets import Redactor
 from slotgrid.runtime.setting_choices import LogFormat, LogLevel
 from slotgrid.runtime.settings import Settings
+from slotgrid.tasks.feed import TaskFeed
 from slotgrid.tasks.service import TaskService
 from slotgrid.users.users import Users
 from tests.harness.calls import GIVE_UP_S
@@ -307,7 +308,8 @@ def make_node(
         modes={"sync", "stream"} if data_dir is None else set(Mode),
     )
     placement = Placement(dispatcher, node=NAME)
-    supervisor = Supervisor(placement, runner, telemetry, max_wait_s=max_wait_s)
+    feed = TaskFeed()
+    supervisor = Supervisor(placement, runner, Observers(feed, telemetry), max_wait_s=max_wait_s)
     durability = None
     if data_dir is not None:
         durability = Durability(
@@ -316,7 +318,7 @@ def make_node(
         supervisor = Supervisor(
             placement,
             RecordedRunner(runner, durability.tasks),
-            Observers(telemetry, DurableTurns(durability.tasks)),
+            Observers(feed, telemetry, DurableTurns(durability.tasks)),
             max_wait_s=max_wait_s,
         )
     database = None if durability is None else durability.database
@@ -338,6 +340,7 @@ def make_node(
             repository=TaskRepository(history, dispatcher, database),
             durable=None if durability is None else durability.tasks,
             count_refusal=metrics.refused,
+            feed=feed,
         ),
         artifacts=artifacts,
         logs=logs,
