@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from slotgrid.core.errors import InvalidSubmission, Violation
 from slotgrid.core.field_readers import FIELDS
 from slotgrid.core.fields import Mode
-from slotgrid.core.json_readers import Reader, Wrong, kind_of, read_fields, read_text
+from slotgrid.core.json_readers import Reader, Wrong, kind_of, read_fields, read_object, read_text
 from slotgrid.core.submission import Submission
 
 NAME_MOST = 200
@@ -48,7 +48,8 @@ class Input(StrEnum):
 class Hook:
     """A checked definition. Any of `secrets` is accepted, so that one can replace another.
 
-    `waits`: the sender waits for the result. `task` has the fields of its tasks.
+    `waits`: the sender waits for the result. `task` has the fields of its tasks, `defaults` members
+    of their input that a request does not give.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Hook:
     enabled: bool
     owner: str
     task: Mapping[str, Any]
+    defaults: Mapping[str, Any]
 
     @classmethod
     def parse(cls, given: object, *, variables: Mapping[str, str]) -> "Hook":
@@ -88,6 +90,7 @@ class Hook:
             enabled=values.get("enabled", True),
             owner=values.get("owner", FILE_OWNER),
             task={name: given[name] for name in OF_TASK if name in given},
+            defaults=values.get("defaults", {}),
         )
 
     def submission(self, input_: object, *, size: int) -> Submission:
@@ -173,6 +176,7 @@ READERS: Mapping[str, Reader] = {
     "verify": _choice(Verify),
     "secret": _secrets,
     "input": _choice(Input),
+    "defaults": read_object,
     "mode": _mode,
     "enabled": _flag,
     "owner": read_text,

@@ -39,8 +39,9 @@ def input_of(
         if not isinstance(value, dict):
             message = "the body must be a JSON object or a form: it is the input of the function"
             raise InvalidSubmission(message, errors=[Violation("", message)])
-        return value
+        return {**hook.defaults, **value}
     return {
+        **hook.defaults,
         "body": value,
         "headers": _headers(headers),
         "method": method,

@@ -67,6 +67,18 @@ def commands(*, path: Path, target: Path, dry_run: bool, force: bool) -> None:
     _import("commands", path, target, dry_run=dry_run, force=force)
 
 
+@imports.command(short_help="A workspace of Strøm: tasks, triggers and hooks.")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@_options
+def stroem(*, path: Path, target: Path, dry_run: bool, force: bool) -> None:
+    """Import the workflow files of a workspace of Strøm, or one of them.
+
+    Tasks become flows, triggers `_schedules.yaml` and `_hooks.yaml`. Actions are functions that you
+    write: each is named. TO is the functions folder of the balancer.
+    """
+    _import("stroem", path, target, dry_run=dry_run, force=force)
+
+
 def _import(kind: str, path: Path, target: Path, *, dry_run: bool, force: bool) -> None:
     result = _imported(kind, path)
     console = screen()

@@ -1,12 +1,17 @@
-"""`python -m slotgrid.imports webtask|commands PATH`: reads files, writes the import as JSON."""
+"""`python -m slotgrid.imports KIND PATH`: reads files, writes the import as JSON.
+
+KIND is `webtask`, `commands` or `stroem`.
+"""
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 
 from slotgrid.imports.moonsurf_commands import import_commands
 from slotgrid.imports.notes import Imported, Note
+from slotgrid.imports.stroem_bundle import import_stroem, is_of_stroem
 from slotgrid.imports.webtask_bundle import import_webtasks, is_of_webtasks
 
 FILE_MOST = 1_000_000
@@ -18,7 +23,7 @@ def main(words: list[str]) -> int:
     kind, given = words
     path = Path(given)
     try:
-        result = _commands(path) if kind == "commands" else _webtask(path)
+        result = {"commands": _commands, "webtask": _webtask, "stroem": _stroem}[kind](path)
     except OSError as cause:
         sys.stderr.write(f"{given} cannot be read: {cause.strerror or cause}\n")
         return 2
@@ -44,15 +49,41 @@ def _webtask(path: Path) -> Imported:
     return import_webtasks({path.name: data}, only=path.name)
 
 
+def _stroem(path: Path) -> Imported:
+    if path.is_dir():
+        files, notes = _folder(path, is_of_stroem, None)
+        if not files and not notes:
+            notes.append(Note(str(path), 1, "the folder has no workflow files of Strøm", True))
+        result = import_stroem(files)
+        return Imported(result.files, (*notes, *result.notes))
+    data = _read(path)
+    return _too_large(path.name) if data is None else import_stroem({path.name: data})
+
+
 def _bundle(folder: Path, only: str | None) -> Imported:
     """Import a folder, or one file of it with what it needs of the others."""
+    files, notes = _folder(folder, _is_shown_file_of_webtasks, only)
+    if not files and not notes:
+        notes.append(Note(str(folder), 1, "the folder has no files of webtasks", True))
+    result = import_webtasks(files, only=only)
+    return Imported(result.files, (*notes, *result.notes))
+
+
+def _is_shown_file_of_webtasks(name: str) -> bool:
+    return is_of_webtasks(name) and not any(
+        part.startswith(".") for part in PurePosixPath(name).parts
+    )
+
+
+def _folder(
+    folder: Path, wanted: Callable[[str], bool], only: str | None
+) -> tuple[dict[str, bytes], list[Note]]:
+    """The wanted files of a folder by their paths, and notes on those that cannot be read."""
     files: dict[str, bytes] = {}
     notes: list[Note] = []
     for path in sorted(_files(folder)):
         name = path.relative_to(folder).as_posix()
-        if not is_of_webtasks(name) or any(
-            part.startswith(".") for part in PurePosixPath(name).parts
-        ):
+        if not wanted(name):
             continue
         if len(files) >= FILES_MOST:
             notes.append(Note(name, 1, f"the folder has more than {FILES_MOST:,} files", True))
@@ -63,10 +94,7 @@ def _bundle(folder: Path, only: str | None) -> Imported:
                 notes += _too_large(name).notes
         else:
             files[name] = data
-    if not files and not notes:
-        notes.append(Note(str(folder), 1, "the folder has no files of webtasks", True))
-    result = import_webtasks(files, only=only)
-    return Imported(result.files, (*notes, *result.notes))
+    return files, notes
 
 
 def _files(folder: Path) -> list[Path]:

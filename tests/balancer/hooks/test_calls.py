@@ -33,6 +33,9 @@ FILE = f"""
 - {{name: signed, function: echo, verify: standard-webhooks, secret: {OTHER}, input: body}}
 - {{name: naps, function: nap, verify: bearer, secret: {SECRET}, input: body, mode: sync}}
 - {{name: fails, function: fail, verify: bearer, secret: {SECRET}, input: body, mode: sync}}
+- {{name: fixed, function: all, verify: bearer, secret: {SECRET}, defaults: {{body: 1, a: 2}}}}
+- {{name: naming, function: echo, verify: bearer, secret: {SECRET}, input: body,
+   defaults: {{value: 5}}}}
 - {{name: off, function: echo, verify: bearer, secret: {SECRET}, input: body, enabled: false}}
 - {{name: gone, function: nowhere, verify: bearer, secret: {SECRET}, input: body}}
 """
@@ -43,6 +46,7 @@ input:
   headers: object
   method: string
   query: object
+  a: {type: any, required: false}
 steps:
   - {name: all, function: echo, with: {value: "{{ input }}"}}
 """
@@ -222,6 +226,15 @@ async def test_a_body_that_cannot_be_read_is_said(
     assert await tasks_of(balancer) == 0
 
 
+async def test_defaults_are_what_a_request_does_not_give(balancer: RunningBalancer) -> None:
+    whole = await post(balancer, "fixed", b"{}", **bearer())
+    given = (await ended(balancer, whole.json["id"]))["result"]["all"]
+    assert (given["body"], given["a"]) == ({}, 2)
+    for body, value in ((b"{}", 5), (b'{"value": 6}', 6)):
+        answer = await post(balancer, "naming", body, **bearer())
+        assert (await ended(balancer, answer.json["id"]))["result"] == value
+
+
 async def test_the_body_alone_is_an_object(balancer: RunningBalancer) -> None:
     answer = await post(balancer, "plain", b"[1]", **bearer())
     assert (answer.status, "JSON object" in answer.json["detail"]) == (400, True)
@@ -302,7 +315,7 @@ async def test_a_wrong_secret_and_a_wrong_name_are_told_alike(balancer: RunningB
 
 async def test_only_the_owner_of_a_key_sees_the_hooks(balancer: RunningBalancer) -> None:
     listed = await balancer.get("/hooks")
-    assert listed["total"] == 9
+    assert listed["total"] == 11
     assert SECRET not in json.dumps(listed)
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{balancer.url}/hooks") as answer:
