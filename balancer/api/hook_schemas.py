@@ -66,5 +66,4 @@ ACCEPTED = Answer(
 ANY_BODY: Mapping[str, JsonSchema] = {
     "application/json": {},
     "application/x-www-form-urlencoded": {"type": "object"},
-    "text/plain": TEXT,
 }

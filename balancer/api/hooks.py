@@ -70,8 +70,8 @@ async def list_hooks(request: web.Request) -> web.Response:
     summary="Start the task of a hook",
     tags=["hooks"],
     scope=Scope.PUBLIC,
-    description="Requires the hook's own signature or secret instead of a key. A repetition of a "
-    "call answers with the same task.",
+    description="Requires the hook's own signature or secret instead of a key. Text is taken, too. "
+    "A repetition of a call answers with the same task.",
     parameters=(d.HOOK_NAME,),
     body=d.ANY_BODY,
     body_required=False,
