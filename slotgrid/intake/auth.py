@@ -61,7 +61,7 @@ def authenticate(request: web.Request, users: Users) -> None:
         raise Forbidden(f"this requires the scope {scope}, which your key lacks")
     if key.limit is not None and (wait_s := key.limit.take()) > 0:
         raise OverQuota(
-            f"{key.principal.name} may send {key.limit.rate} requests",
+            f"the limit of {key.principal.name} is {key.limit.in_words}",
             retry_after_s=math.ceil(wait_s),
         )
     request[PRINCIPAL], request[KEY] = key.principal, key

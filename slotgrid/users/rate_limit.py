@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from slotgrid.function import Rate
 
+_PERIODS = {1.0: "a second", 60.0: "a minute", 3600.0: "an hour", 86400.0: "a day"}
+
 
 class RateLimit:
     """A token bucket: `count` requests at once, then one each `period_s / count` seconds.
@@ -18,6 +20,11 @@ class RateLimit:
         self._every_s = rate.period_s / rate.count
         self._clock = clock
         self._full_at = -math.inf
+
+    @property
+    def in_words(self) -> str:
+        """The limit for a person: `10 requests a minute`."""
+        return f"{self.rate.count} requests {_PERIODS[self.rate.period_s]}"
 
     def take(self) -> float:
         """Count a request: 0.0 if it is within the limit, else the seconds until one will be."""

@@ -113,7 +113,7 @@ async def test_past_its_rate_a_user_is_told_when_to_come_back(
         status, problem, headers = await get(node, "/tasks", "a")
         assert (status, problem["type"]) == (429, "/problems/over-quota")
         assert 29 <= int(headers["Retry-After"]) <= 30
-        assert "2/m" in problem["detail"]
+        assert problem["detail"] == "the limit of ann is 2 requests a minute"
         assert (await get(node, "/tasks", "b"))[0] == 200
 
 
