@@ -46,7 +46,7 @@ def key_text(request: web.Request) -> str | None:
 def authenticate(request: web.Request, users: Users) -> None:
     """Set the request's principal.
 
-    Raises Unauthorized, Forbidden if the key lacks the scope, or OverQuota past the user's rate.
+    Raises Unauthorized, OverQuota past the user's rate, or Forbidden if the key lacks the scope.
     """
     text = key_text(request)
     key = None if text is None else users.key(text)
@@ -57,13 +57,13 @@ def authenticate(request: web.Request, users: Users) -> None:
         request[PRINCIPAL] = ANONYMOUS
         return
     key_shown(request)
-    if not key.principal.may(scope):
-        raise Forbidden(f"this requires the scope {scope}, which your key lacks")
     if key.limit is not None and (wait_s := key.limit.take()) > 0:
         raise OverQuota(
             f"the limit of {key.principal.name} is {key.limit.in_words}",
             retry_after_s=math.ceil(wait_s),
         )
+    if not key.principal.may(scope):
+        raise Forbidden(f"this requires the scope {scope}, which your key lacks")
     request[PRINCIPAL], request[KEY] = key.principal, key
 
 

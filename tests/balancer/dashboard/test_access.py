@@ -1,5 +1,6 @@
 """Who sees what: the log-in, its cookie, its bounds, and what a key may do."""
 
+import asyncio
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -117,6 +118,20 @@ async def test_logging_out_ends_the_session_for_good(balancer: RunningBalancer) 
     assert (answer.status, answer.headers["Location"]) == (303, "/dashboard/login")
     assert (await stranger.get("/dashboard")).status == 303
     assert (await stranger.get("/dashboard/changes")).status == 401
+
+
+async def test_a_page_ends_with_the_key_of_its_session(balancer: RunningBalancer) -> None:
+    key = Key(Principal("reader", frozenset({Scope.READ})))
+    cookie = balancer.app[SESSIONS].open(key)
+    async with (
+        ClientSession(balancer.url, headers={"Cookie": f"{COOKIE}={cookie}"}) as session,
+        session.get("/dashboard/changes") as answer,
+    ):
+        assert (await answer.content.readline()).startswith(b"id: ")
+        key.ended.set()
+        async with asyncio.timeout(20):
+            await answer.content.read()
+    assert (await Stranger(balancer, cookie).get("/dashboard")).status == 303
 
 
 @pytest.mark.parametrize("path", ["/off", "/workers/worker-1/off", "/logout"])

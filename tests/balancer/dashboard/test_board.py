@@ -112,6 +112,12 @@ def test_a_session_ends_by_its_time_and_by_logging_out() -> None:
     assert not found.sent("")
     assert not found.sent("\udcff")
     sessions.close(two)
+    ending = Key(READER)
+    three = sessions.open(ending)
+    assert sessions.find(three) is not None
+    ending.ended.set()
+    assert sessions.find(three) is None
+    sessions.close(three)
     assert sessions.find(two) is None
     clock.now += SESSION_S
     assert sessions.find(one) is None

@@ -106,6 +106,7 @@ async def test_past_its_rate_a_user_is_told_when_to_come_back(
     await given.write(
         {"name": "ann", "keys": {"a": None, "a2": None}, "rate": "2/m"},
         {"name": "bob", "keys": {"b": None}},
+        {"name": "cat", "keys": {"c": None}, "rate": "2/m"},
     )
     async with node_of(aiohttp_client, given) as node:
         assert (await get(node, "/tasks", "a"))[0] == 200
@@ -115,6 +116,8 @@ async def test_past_its_rate_a_user_is_told_when_to_come_back(
         assert 29 <= int(headers["Retry-After"]) <= 30
         assert problem["detail"] == "the limit of ann is 2 requests a minute"
         assert (await get(node, "/tasks", "b"))[0] == 200
+        forbidden = [(await get(node, "/users", "c"))[0] for _ in range(3)]
+        assert forbidden == [403, 403, 429]  # what it may not do counts too
 
 
 @pytest.mark.parametrize("path", ["events", "logs?follow=true"])
