@@ -7,7 +7,8 @@ from typing import Any
 from slotgrid.imports.function_names import function_name
 from slotgrid.imports.notes import Imported, NewFile, Notes
 from slotgrid.imports.recipe_text import yaml_text
-from slotgrid.imports.stroem_flows import Around, flow_files
+from slotgrid.imports.stroem_actions import Around
+from slotgrid.imports.stroem_flows import flow_files
 from slotgrid.imports.stroem_model import Part, Workspace, read_workspace
 from slotgrid.imports.stroem_triggers import given_by, hook_of, schedule_of
 

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from slotgrid.core.schema import Schema
 from slotgrid.imports.function_names import function_name
 from slotgrid.imports.notes import NewFile, Notes
 from slotgrid.imports.recipe_text import yaml_text
+from slotgrid.imports.stroem_actions import Around, LeftOut
+from slotgrid.imports.stroem_ends import ENDS, PASSED, flow_of_hooks, handler_of, hooks_of
 from slotgrid.imports.stroem_inputs import flow_input
-from slotgrid.imports.stroem_model import Part, Workspace, seconds
+from slotgrid.imports.stroem_model import Part, seconds
 from slotgrid.imports.stroem_templates import Templates, Untranslatable
 from slotgrid.steps.checking import check
 from slotgrid.steps.faults import in_words
@@ -24,28 +25,8 @@ TASK_KEYS = frozenset(
     {"name", "description", "mode", "folder", "input", "flow", "timeout", "retry"}
     | {"on_success", "on_error", "on_cancel"}
 )
-ENDS = ("on_success", "on_error", "on_cancel")
 STEP_TIMEOUT_MOST_S = 86_400
 FLOW_TIMEOUT_MOST_S = 604_800
-_OF_HOOK: Mapping[str, str] = {
-    "status": "status",
-    "is_success": 'status == "completed"',
-    "job_id": "task.id",
-    "error_message": "(error.message if error else none)",
-}
-"""What a template of a hook reads: our expression."""
-_PASSED: Mapping[str, str] = {
-    "status": "{{ status }}",
-    "task_id": "{{ task.id }}",
-    "error_message": "{{ error.message if error else none }}",
-}
-"""What a flow of several hooks is given, by the names of its input."""
-_IN_FLOW: Mapping[str, str] = {
-    "status": "input.status",
-    "is_success": 'input.status == "completed"',
-    "job_id": "input.task_id",
-    "error_message": "input.error_message",
-}
 
 
 class _AnyFunction:
@@ -61,31 +42,6 @@ class _AnyFunction:
 
 _ANY_INPUT = Schema({"type": "object"})
 _ANY_FUNCTION = _AnyFunction()
-
-
-class LeftOut(Exception):
-    """A task that cannot be a flow: the line, and why."""
-
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(message)
-        self.line = line
-        self.message = message
-
-
-@dataclass(slots=True)
-class Around:
-    """What the tasks of a workspace need to know of each other.
-
-    `functions`: the flow's name by the task's. `by_hook` has the tasks that requests start, `given`
-    the members that triggers give a task. `missing` collects the functions that somebody has to
-    write: the kind of the action, by name.
-    """
-
-    workspace: Workspace
-    functions: Mapping[str, str]
-    by_hook: frozenset[str]
-    given: Mapping[str, list[str]]
-    missing: dict[str, str] = field(default_factory=dict)
 
 
 def flow_files(task: Part, around: Around, notes: Notes) -> list[NewFile]:
@@ -158,6 +114,28 @@ class _Task:
             raise LeftOut(self._task.line(), f"it is no valid flow: {in_words(faults)}")
         return NewFile(path, text, self._task.path)
 
+    def _end(self, end: str) -> tuple[dict[str, Any] | None, NewFile | None]:
+        """What the end of the flow starts, and the flow of it if it is more than one action."""
+        part, hooks = hooks_of(self._task, end, self._around.workspace.hooks, self._notes)
+        several = len(hooks) > 1
+        handlers = [
+            handler_of(
+                hook,
+                self._function,
+                part,
+                end,
+                around=self._around,
+                notes=self._notes,
+                in_flow=several,
+            )
+            for hook in hooks
+        ]
+        if not several:
+            return (handlers[0] if handlers else None), None
+        name = f"{self._function}-{end.replace('_', '-')}"
+        file = self._file(f"{name}.yaml", flow_of_hooks(handlers))
+        return {"function": name, "input": dict(PASSED)}, file
+
     def _step(self, name: str, step: Any) -> dict[str, Any]:
         line = self._task.line("flow", name)
         if not isinstance(step, dict):
@@ -200,39 +178,17 @@ class _Task:
         """The function that the step runs, and whether its action is written in the step."""
         action = step.get("action")
         if isinstance(action, str):
-            return self._function_of(action, self._task.line("flow", name, "action")), False
+            line = self._task.line("flow", name, "action")
+            return self._around.function_of(action, line, self._notes), False
         kind = step.get("type")
         if not isinstance(kind, str):
             raise LeftOut(self._task.line("flow", name), f"its step `{name}` has no action")
         if kind == "task":
-            return self._flow_of(step.get("task"), self._task.line("flow", name, "task")), True
+            line = self._task.line("flow", name, "task")
+            return self._around.flow_of(step.get("task"), line), True
         function = function_name(f"{self._function}-{name}")
-        self._missing(function, kind, self._task.line("flow", name))
+        self._around.need(function, kind, self._task.line("flow", name), self._notes)
         return function, True
-
-    def _function_of(self, action: str, line: int) -> str:
-        found = self._around.workspace.actions.get(action)
-        if found is not None and found.value.get("type") == "task":
-            return self._flow_of(found.value.get("task"), line)
-        function = function_name(action)
-        if not function:
-            raise LeftOut(line, f"the action `{action}` has no name that a file can have")
-        if function in self._around.functions.values():  # a task has that name
-            function = f"{function}-action"
-        self._missing(function, "unknown" if found is None else str(found.value.get("type")), line)
-        return function
-
-    def _flow_of(self, task: Any, line: int) -> str:
-        function = self._around.functions.get(task) if isinstance(task, str) else None
-        if function is None:
-            raise LeftOut(line, f"there is no task `{task}` in these files")
-        return function
-
-    def _missing(self, function: str, kind: str, line: int) -> None:
-        if function in self._around.missing:
-            return
-        self._around.missing[function] = kind
-        self._notes.left_out(line, _what_to_write(function, kind))
 
     def _needs(self, name: str, given: Any) -> list[str]:
         line = self._task.line("flow", name, "depends_on")
@@ -323,57 +279,6 @@ class _Task:
             return None
         return _whole(min(timeout, most))
 
-    def _end(self, end: str) -> tuple[dict[str, Any] | None, NewFile | None]:
-        """What the end of the flow starts, and the flow of it if it is more than one action."""
-        part, given = self._task, self._task.value.get(end)
-        place: tuple[object, ...] = (end,)
-        if not given and end in self._around.workspace.hooks:
-            part = self._around.workspace.hooks[end]
-            given = part.value["hooks"]
-        if not given:
-            return None, None
-        hooks = given if isinstance(given, list) else [given]
-        if not all(
-            isinstance(hook, dict) and isinstance(hook.get("action"), str) for hook in hooks
-        ):
-            self._notes.left_out(part.line(*place), f"`{end}` is no list of actions")
-            return None, None
-        if len(hooks) == 1:
-            return self._hook(hooks[0], _OF_HOOK, part, end), None
-        name = f"{self._function}-{end.replace('_', '-')}"
-        steps = []
-        for number, hook in enumerate(hooks, start=1):
-            step = self._hook(hook, _IN_FLOW, part, end)
-            with_ = {"with": step["input"]} if step.get("input") else {}
-            steps.append(
-                {"name": f"hook-{number}", "needs": [], "function": step["function"], **with_}
-            )
-        optional = {"type": "any", "required": False}
-        flow = {"kind": "flow", "input": dict.fromkeys(_PASSED, optional), "steps": steps}
-        return {"function": name, "input": dict(_PASSED)}, self._file(f"{name}.yaml", flow)
-
-    def _hook(
-        self, hook: Mapping[str, Any], of_hook: Mapping[str, str], part: Part, end: str
-    ) -> dict[str, Any]:
-        def names(name: str, members: tuple[str, ...]) -> str:
-            ours = of_hook.get(members[0].removeprefix(".")) if members else None
-            if name == "hook" and ours is not None and len(members) == 1:
-                return ours
-            if name == "hook" and members == (".task_name",):
-                return f'"{self._function}"'
-            raise Untranslatable(f"`{name}{''.join(members)}` in `{end}`")
-
-        made: dict[str, Any] = {"function": self._function_of(hook["action"], part.line(end))}
-        given: dict[str, Any] = {}
-        for key, value in (hook.get("input") or {}).items():
-            try:
-                given[str(key)] = Templates(names).value(value)
-            except Untranslatable as why:
-                self._notes.left_out(part.line(end), f"`{key}` of `{end}` was left out: {why}")
-        if given:
-            made["input"] = given
-        return made
-
 
 def _step_names(names: list[str], task: Part, notes: Notes) -> dict[str, str]:
     """Our name for each step: a small letter, then small letters, digits, `_` and `-`."""
@@ -400,21 +305,6 @@ def _as_read(name: str) -> str:
 def _declares(value: Any) -> bool:
     """Whether a member of an inline action's input says its type, and is no value."""
     return isinstance(value, dict) and "type" in value
-
-
-def _what_to_write(function: str, kind: str) -> str:
-    if kind == "approval":
-        return (
-            f"nothing here waits for an approval: write a function `{function}`, or split the flow"
-        )
-    what = {
-        "script": "a script",
-        "docker": "a container",
-        "pod": "a pod of Kubernetes",
-        "agent": "a call of a language model",
-        "unknown": "not in these files",
-    }.get(kind, f"of the type `{kind}`")
-    return f"write a function `{function}` (docs/functions.md): its action is {what}"
 
 
 def _whole(number: float) -> float:
