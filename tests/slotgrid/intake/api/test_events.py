@@ -79,12 +79,12 @@ async def test_the_client_goes_on_after_a_broken_connection(node: RunningNode) -
     async with Client(str(node.caller.make_url("/")), KEY) as client:
         changes = client.changes(function="greet", owner=None)
         waiting = asyncio.ensure_future(anext(changes))
-        await asyncio.sleep(0.2)
-        async with node.caller.post("/task", json={"function": "greet"}):
-            pass
-        first = await asyncio.wait_for(waiting, 20)
+        while not waiting.done():  # it does not say when it has begun to listen
+            async with node.caller.post("/task", json={"function": "greet"}) as answer:
+                assert answer.status == 200
+        first = await waiting
         second = await asyncio.wait_for(anext(changes), 20)
-        assert (first.kind, second.kind) == ("queued", "started")
+        assert second.id == first.id + 1
         await changes.aclose()
         again = client.changes(after=first.id)
         assert (await asyncio.wait_for(anext(again), 20)) == second
