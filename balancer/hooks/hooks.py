@@ -138,6 +138,8 @@ class Hooks:
             calls.last_at = time.time()
             calls.last_outcome = outcome
             calls.last_task_id = task_id
+        if task_id is not None:
+            log.info("hook.started", hook=name, task_id=task_id)
 
     def count_refusal(self, name: str, error: ServiceError) -> None:
         """Keep a refused call, and log it: at most one line in TOLD_EVERY_S for each hook."""

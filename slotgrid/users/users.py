@@ -63,6 +63,8 @@ class Users:
             self._root[hash_of(auth_key)] = Key(everything)
         self._keys = dict(self._root)
         self._expired: set[str] = set()
+        self._adopted = False
+        """Whether the file was read before: only then is a difference a change."""
 
     # What others ask
 
@@ -79,8 +81,8 @@ class Users:
         return self.key(text) is None and (hashed in self._expired or hashed in self._keys)
 
     def exists(self, name: str) -> bool:
-        """Whether the user may still own tasks."""
-        return name == ROOT or name in self._users
+        """Whether the user may still own tasks. A file that was never good tells nothing of it."""
+        return name == ROOT or name in self._users or not self._was_read
 
     def share_of(self, owner: str) -> int | None:
         """How many tasks of the user may run at once; None without a limit."""
@@ -90,6 +92,10 @@ class Users:
     def has_share(self, owner: str) -> bool:
         """Whether the number of the user's tasks that run at once is limited."""
         return self.share_of(owner) is not None
+
+    @property
+    def _was_read(self) -> bool:
+        return self._file is None or self._file.value is not None or self._file.fault is None
 
     def health(self) -> dict[str, Any]:
         """The part of `/health` about the file."""
@@ -136,13 +142,15 @@ class Users:
 
     def _adopt(self, users: dict[str, User]) -> None:
         before, self._users = self._users, users
-        for name in sorted(before.keys() | users.keys()):
+        log.info("users.read", users=len(users))
+        for name in sorted(before.keys() | users.keys()) if self._adopted else ():
             if name not in users:
                 log.info("audit.user_removed", user=name)
             elif name not in before:
                 log.info("audit.user_added", user=name, scopes=sorted(users[name].scopes))
             elif users[name] != before[name]:
                 log.info("audit.user_changed", user=name, scopes=sorted(users[name].scopes))
+        self._adopted = True
         self._limits = {
             name: self._limit(name, user) for name, user in users.items() if user.rate is not None
         }

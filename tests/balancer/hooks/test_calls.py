@@ -122,6 +122,8 @@ async def test_a_call_starts_a_task_of_the_owner_once(balancer: RunningBalancer)
     task = await ended(balancer, answer.json["id"])
     assert (task["result"], task["owner"]) == (1, "root")
     assert task["source"] == {"kind": "hook", "id": "plain"}
+    (started,) = balancer.events_logged("hook.started")
+    assert (started["hook"], started["task_id"]) == ("plain", task["id"])
     again = await post(balancer, "plain", **bearer(Idempotency_Key="one"))
     assert (again.status, again.json["id"]) == (202, task["id"])
     both = await asyncio.gather(

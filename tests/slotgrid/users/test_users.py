@@ -134,8 +134,11 @@ async def test_a_change_ends_the_keys_that_it_changes(file: Path, clock: ManualC
 async def test_a_bad_file_keeps_the_last_good_one(
     file: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    file.write_text("[")
+    assert (await looked(file, clock)).exists("whoever")  # nobody was removed
     write(file, entry("ada", "one"))
     users = await looked(file, clock)
+    assert not users.exists("whoever")
     file.write_text("{")
     await users.look()
     assert users.key("one") is not None
