@@ -14,8 +14,20 @@ MOUNTS_MOST = 100
 PREFIX_MOST = 200
 RESERVED = frozenset(
     {
-        *("connect", "dashboard", "docs", "drain", "facades", "functions", "groups", "health"),
-        *("hooks", "link", "livez", "logs", "mcp", "metrics", "off", "on", "openapi", "problems"),
+        *("connect", "dashboard", "docs", "drain", "events", "facades", "functions", "groups"),
+        *(
+            "health",
+            "hooks",
+            "link",
+            "livez",
+            "logs",
+            "mcp",
+            "metrics",
+            "off",
+            "on",
+            "openapi",
+            "problems",
+        ),
         *("readyz", "schedules", "task", "tasks", "users", "workers"),
     }
 )
