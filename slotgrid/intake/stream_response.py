@@ -21,6 +21,8 @@ PING_S = 15.0
 PING = b": ping\n\n"
 UNREAD_S = 60.0
 """Time for a slow reader to read the rest, at most 4 MiB, after the end of the items."""
+LAST_WORD_S = 5.0
+"""Time for the event that says that a key has ended: its reader may have stopped to read."""
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -96,9 +98,10 @@ class _Writer:
 async def _end_with_key(request: web.Request, writer: _Writer, key: Key) -> None:
     await key.ended.wait()
     gone = Unauthorized("the key of this stream has ended")
-    with suppress(ConnectionError):
-        if writer.has_events:
-            await writer.write(b"event: error\ndata: %s\n\n" % encode_json(gone.to_problem()))
+    with suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(LAST_WORD_S):
+            if writer.has_events:
+                await writer.write(b"event: error\ndata: %s\n\n" % encode_json(gone.to_problem()))
     if request.transport is not None:
         request.transport.close()  # after what is in its buffer
     await asyncio.sleep(UNREAD_S)

@@ -5,14 +5,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
+from slotgrid.core.principal import Principal
+from slotgrid.intake import stream_response
 from slotgrid.intake.refused_keys import RefusedKeys
 from slotgrid.users.user import hash_of
-from slotgrid.users.users import Users
+from slotgrid.users.users import Key, Users
 from tests.harness.environment import KEY
 from tests.harness.in_process.node import RunningNode, running_node
 from tests.slotgrid.core.fakes import ManualClock
@@ -155,6 +158,32 @@ async def test_the_answer_of_a_task_in_mode_stream_ends_too(
             reading = asyncio.ensure_future(_read(answer))
             await given.write()
             assert b"event: error" in await asyncio.wait_for(reading, 20)
+
+
+async def test_a_reader_who_does_not_read_loses_its_stream_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_response, "LAST_WORD_S", 0.05)
+    monkeypatch.setattr(stream_response, "UNREAD_S", 0.05)
+    said: list[str] = []
+
+    class Full:
+        has_events = True
+
+        async def write(self, _: bytes) -> None:
+            said.append("write")
+            await asyncio.Event().wait()  # its buffer is full
+
+    transport = SimpleNamespace(
+        close=lambda: said.append("close"), abort=lambda: said.append("abort")
+    )
+    key = Key(Principal("ann"))
+    key.ended.set()
+    request: Any = SimpleNamespace(transport=transport)
+    full: Any = Full()
+    async with asyncio.timeout(20):
+        await stream_response._end_with_key(request, full, key)
+    assert said == ["write", "close", "abort"]
 
 
 async def _read(answer: Any) -> bytes:
