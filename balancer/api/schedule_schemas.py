@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from balancer.definition_readers import NAME_MOST
 from balancer.schedules.cron import CRON_MOST
-from balancer.schedules.schedule import NAME_MOST, OF_TASK, Missed
+from balancer.schedules.schedule import OF_TASK, Missed
 from balancer.schedules.views import NEXT_RUNS
 from slotgrid.core.fields import Mode
 from slotgrid.core.schema import JsonSchema

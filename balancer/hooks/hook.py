@@ -6,16 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from slotgrid.core.errors import InvalidSubmission, Violation
+from balancer.definition_readers import choice_of, invalid, read_flag, read_name
+from slotgrid.core.errors import Violation
 from slotgrid.core.field_readers import FIELDS
 from slotgrid.core.fields import Mode
 from slotgrid.core.json_readers import Reader, Wrong, kind_of, read_fields, read_object, read_text
 from slotgrid.core.submission import Submission
 
-NAME_MOST = 200
-NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_MOST - 1}}}", re.ASCII)
 OF_TASK = ("function", "group", "contract", "priority", "timeout_s", "place", "metadata")
 """The fields of a hook that are fields of its tasks."""
 SECRET_LEAST = 16
@@ -25,8 +24,6 @@ FILE_OWNER = "root"
 """The owner of the tasks of a hook that names none."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PREFIX = "whsec_"
-
-Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Verify(StrEnum):
@@ -66,7 +63,7 @@ class Hook:
     def parse(cls, given: object, *, variables: Mapping[str, str]) -> "Hook":
         """Check a definition; `${NAME}` is a secret of `variables`. Raises InvalidSubmission."""
         if not isinstance(given, dict):
-            raise _invalid([Violation("", f"expected an object, got {kind_of(given)}")])
+            raise invalid([Violation("", f"expected an object, got {kind_of(given)}")], "the hook")
         values, faults = read_fields(given, READERS)
         faults += [
             Violation(f"/{required}", "is required")
@@ -80,7 +77,7 @@ class Hook:
             except Wrong as wrong:
                 faults += [Violation(f"/secret{at}", fault.message) for fault in wrong.faults]
         if faults:
-            raise _invalid(faults)
+            raise invalid(faults, "the hook")
         return cls(
             name=values["name"],
             verify=values["verify"],
@@ -137,27 +134,6 @@ def _secrets(value: object) -> list[tuple[str, str]]:
     return [(f"/{index}", read_text(item)) for index, item in enumerate(value)]
 
 
-def _name(value: object) -> str:
-    name = read_text(value)
-    if not NAME.fullmatch(name):
-        raise Wrong.because(
-            f"expected at most {NAME_MOST} letters, digits, `.`, `_` and `-`, the first of them a "
-            "letter or digit"
-        )
-    return name
-
-
-def _choice(choices: type[Choice]) -> Reader:
-    def read(value: object) -> Choice:
-        text = read_text(value)
-        try:
-            return choices(text)
-        except ValueError:
-            raise Wrong.because(f'must be one of {", ".join(choices)}, got "{text}"') from None
-
-    return read
-
-
 def _mode(value: object) -> Mode:
     mode: Mode = FIELDS["mode"](value)
     if mode not in {Mode.SYNC, Mode.ASYNC}:
@@ -165,26 +141,14 @@ def _mode(value: object) -> Mode:
     return mode
 
 
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Wrong.because(f"expected true or false, got {kind_of(value)}")
-    return value
-
-
 READERS: Mapping[str, Reader] = {
-    "name": _name,
-    "verify": _choice(Verify),
+    "name": read_name,
+    "verify": choice_of(Verify),
     "secret": _secrets,
-    "input": _choice(Input),
+    "input": choice_of(Input),
     "defaults": read_object,
     "mode": _mode,
-    "enabled": _flag,
+    "enabled": read_flag,
     "owner": read_text,
     **{name: FIELDS[name] for name in OF_TASK},
 }
-
-
-def _invalid(faults: list[Violation]) -> InvalidSubmission:
-    first = f"{faults[0].pointer or 'the hook'}: {faults[0].message}"
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return InvalidSubmission(first + more, errors=faults)

@@ -1,23 +1,21 @@
 """A schedule: when it fires, and the task that it starts."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 
+from balancer.definition_readers import choice_of, invalid, read_flag, read_name
 from balancer.schedules.cron import Cron, CronFault, zone_named
-from slotgrid.core.errors import InvalidSubmission, Violation
+from slotgrid.core.errors import Violation
 from slotgrid.core.field_readers import FIELDS
 from slotgrid.core.fields import Mode
 from slotgrid.core.json_readers import Reader, Wrong, kind_of, read_fields, read_text
 from slotgrid.core.submission import Submission
 from slotgrid.records.store.schedule_firings import Overlap
 
-NAME_MOST = 200
-NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_MOST - 1}}}", re.ASCII)
 OF_TASK = (
     "function", "input", "group", "contract", "priority", "mode", "webhook", "timeout_s", "place",
     "metadata",
@@ -25,8 +23,6 @@ OF_TASK = (
 """The fields of a schedule that are fields of its tasks."""
 OF_TIME = ("cron", "timezone")
 UTC = "UTC"
-
-Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class Missed(StrEnum):
@@ -58,7 +54,7 @@ class Schedule:
     ) -> "Schedule":
         """Check a definition; `name` is given by the path. Raises InvalidSubmission."""
         if not isinstance(given, dict):
-            raise _invalid([Violation("", f"expected an object, got {kind_of(given)}")])
+            raise invalid([Violation("", f"expected an object, got {kind_of(given)}")], "the body")
         readers = {**READERS, "owner": read_text} if from_file else READERS
         body = given if name is None else {"name": name, **given}
         values, faults = read_fields(body, readers)
@@ -78,7 +74,7 @@ class Schedule:
                 faults.append(Violation("/cron", str(fault)))
         faults += _webhook_faults(body, values)
         if faults or cron is None:
-            raise _invalid(faults)
+            raise invalid(faults, "the body")
         of_task = {field: body[field] for field in OF_TASK if field in body}
         of_task.setdefault("mode", Mode.WEBHOOK if "webhook" in body else Mode.ASYNC)
         return cls(
@@ -125,38 +121,11 @@ def _webhook_faults(body: Mapping[str, Any], values: Mapping[str, Any]) -> list[
     return []
 
 
-def _name(value: object) -> str:
-    name = read_text(value)
-    if not NAME.fullmatch(name):
-        raise Wrong.because(
-            f"expected at most {NAME_MOST} letters, digits, `.`, `_` and `-`, the first of them a "
-            "letter or digit"
-        )
-    return name
-
-
 def _zone(value: object) -> Any:
     try:
         return zone_named(read_text(value))
     except CronFault as fault:
         raise Wrong.because(str(fault)) from None
-
-
-def _choice(choices: type[Choice]) -> Reader:
-    def read(value: object) -> Choice:
-        text = read_text(value)
-        try:
-            return choices(text)
-        except ValueError:
-            raise Wrong.because(f'must be one of {", ".join(choices)}, got "{text}"') from None
-
-    return read
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Wrong.because(f"expected true or false, got {kind_of(value)}")
-    return value
 
 
 def _durable_mode(value: object) -> Mode:
@@ -167,18 +136,12 @@ def _durable_mode(value: object) -> Mode:
 
 
 READERS: Mapping[str, Reader] = {
-    "name": _name,
+    "name": read_name,
     "cron": read_text,
     "timezone": _zone,
     **{field: FIELDS[field] for field in OF_TASK},
     "mode": _durable_mode,
-    "overlap": _choice(Overlap),
-    "missed": _choice(Missed),
-    "enabled": _flag,
+    "overlap": choice_of(Overlap),
+    "missed": choice_of(Missed),
+    "enabled": read_flag,
 }
-
-
-def _invalid(faults: list[Violation]) -> InvalidSubmission:
-    first = f"{faults[0].pointer or 'the body'}: {faults[0].message}"
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return InvalidSubmission(first + more, errors=faults)
