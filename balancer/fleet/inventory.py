@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from slotgrid.runtime.background import background
-from slotgrid.runtime.regular_file import read_regular_file
-from slotgrid.runtime.workers_file import InventoryFault, Listed, parse_inventory
+from slotgrid.runtime.last_good_file import LastGoodFile
+from slotgrid.runtime.workers_file import Listed, parse_inventory
 
 log = structlog.get_logger()
 
@@ -25,38 +25,28 @@ class Inventory:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[int, ...] | None = None
-        self.entries: tuple[Listed, ...] = ()
-        self.fault: str | None = None
+        self._file = LastGoodFile[tuple[Listed, ...]](
+            path, parse_inventory, empty=(), kind="inventory"
+        )
+
+    @property
+    def entries(self) -> tuple[Listed, ...]:
+        """The listed workers."""
+        return self._file.value or ()
+
+    @property
+    def fault(self) -> str | None:
+        """Why the file is not in use as it is now; None if it is."""
+        return self._file.fault
 
     def look(self) -> bool:
         """Read the file if it has changed; returns whether the list has changed."""
-        signature = _signature(self._path)
-        if self._seen == signature:
+        before = self.entries
+        self._file.look()
+        if self.entries == before:
             return False
-        self._seen = signature
-        try:
-            entries = parse_inventory(read_regular_file(self._path))
-        except FileNotFoundError:
-            entries = ()
-        except (InventoryFault, OSError) as error:
-            if isinstance(error, OSError):
-                # Retry at the next look: an unchanged file may become readable.
-                self._seen = None
-            if self.fault != str(error):
-                self.fault = str(error)
-                log.warning(
-                    "inventory.kept_the_last_good_list", file=str(self._path), fault=self.fault
-                )
-            return False
-        if self.fault is not None:
-            log.info("inventory.is_good_again", file=str(self._path))
-        self.fault = None
-        changed, self.entries = entries != self.entries, entries
-        if changed:
-            log.info("inventory.read", file=str(self._path), workers=len(entries))
-        return changed
+        log.info("inventory.read", workers=len(self.entries))
+        return True
 
     @asynccontextmanager
     async def watching(self, changed: Callable[[], None]) -> AsyncIterator[None]:
@@ -69,12 +59,3 @@ class Inventory:
             await asyncio.sleep(LOOK_EVERY_S)
             if self.look():
                 changed()
-
-
-def _signature(path: Path) -> tuple[int, ...]:
-    """Identifies a version of the file; empty if `stat` fails."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

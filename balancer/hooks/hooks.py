@@ -75,7 +75,9 @@ class Hooks:
         redactor: Redactor,
         owner_exists: Callable[[str], bool],
     ) -> None:
-        self._file = LastGoodFile(path, partial(parse_hooks, variables=variables), kind="hooks")
+        self._file = LastGoodFile[tuple[Hook, ...]](
+            path, partial(parse_hooks, variables=variables), empty=(), kind="hooks"
+        )
         self._redactor = redactor
         self._owner_exists = owner_exists
         self._hooks: dict[str, Hook] = {}

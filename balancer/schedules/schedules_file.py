@@ -30,7 +30,7 @@ class SchedulesFile(LastGoodFile[tuple[Schedule, ...]]):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, parse_schedules, kind="schedules")
+        super().__init__(path, parse_schedules, empty=(), kind="schedules")
 
     def look(self) -> bool:
         """Read the file if it has changed; returns whether the list has changed."""

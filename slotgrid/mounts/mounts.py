@@ -17,9 +17,9 @@ from slotgrid.mounts.folder_files import (
     list_files,
     open_file,
 )
-from slotgrid.mounts.mounts_file import Mount, MountsFault, parse_mounts
+from slotgrid.mounts.mounts_file import Mount, parse_mounts
 from slotgrid.runtime.background import background
-from slotgrid.runtime.regular_file import read_regular_file
+from slotgrid.runtime.last_good_file import LastGoodFile
 
 log = structlog.get_logger()
 
@@ -42,14 +42,11 @@ class Mounts:
     """
 
     def __init__(self, path: Path, *, variables: Mapping[str, str], data_dir: Path) -> None:
-        self._path = path
-        self._parse = partial(parse_mounts, variables=variables, data_dir=data_dir)
-        self._seen: tuple[int, ...] | None = None
+        parse = partial(parse_mounts, variables=variables, data_dir=data_dir)
+        self._file = LastGoodFile[tuple[Mount, ...]](path, parse, empty=(), kind="mounts")
         self._threads: ThreadPoolExecutor | None = None
         self._changed = asyncio.Event()
         self.version = 0
-        self.entries: tuple[Mount, ...] = ()
-        self.fault: str | None = None
         self.unavailable: frozenset[str] = frozenset()
         """Prefixes whose folders were missing or did not answer at the last check."""
 
@@ -79,31 +76,24 @@ class Mounts:
         """Open a file of the mount. Raises the errors of `folder_files.open_file`."""
         return await self._in_thread(partial(open_file, mount, names), late=_close)
 
+    @property
+    def entries(self) -> tuple[Mount, ...]:
+        """The mounts of the file."""
+        return self._file.value or ()
+
+    @property
+    def fault(self) -> str | None:
+        """Why the file is not in use as it is now; None if it is."""
+        return self._file.fault
+
     def look(self) -> bool:
         """Read the file if it has changed; returns whether the list has changed."""
-        signature = _signature(self._path)
-        if self._seen == signature:
+        before = self.entries
+        self._file.look()
+        if self.entries == before:
             return False
-        self._seen = signature
-        try:
-            entries = self._parse(read_regular_file(self._path))
-        except FileNotFoundError:
-            entries = ()
-        except (MountsFault, OSError) as error:
-            if isinstance(error, OSError):
-                self._seen = None  # an unchanged file may become readable
-            if self.fault != str(error):
-                self.fault = str(error)
-                log.warning("mounts.kept_the_last_good_list", file=self._name, fault=self.fault)
-            return False
-        if self.fault is not None:
-            log.info("mounts.file_is_good_again", file=self._name)
-        self.fault = None
-        if entries == self.entries:
-            return False
-        self.entries = entries
         self.version += 1
-        log.info("mounts.read", file=self._name, prefixes=[mount.prefix for mount in entries])
+        log.info("mounts.read", prefixes=[mount.prefix for mount in self.entries])
         return True
 
     @asynccontextmanager
@@ -134,10 +124,6 @@ class Mounts:
         for prefix in self.unavailable - missing:
             log.info("mounts.folder_available_again", prefix=prefix)
         self.unavailable = frozenset(missing)
-
-    @property
-    def _name(self) -> str:
-        return str(self._path)
 
     async def _watch(self) -> None:
         while True:
@@ -182,12 +168,3 @@ def _drop(late: Callable[[T], None], job: "Future[T]") -> None:
 
 def _close(file: BinaryIO) -> None:
     file.close()
-
-
-def _signature(path: Path) -> tuple[int, ...]:
-    """Identifies a version of the file; empty if `stat` fails."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return ()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -16,13 +16,14 @@ T = TypeVar("T")
 class LastGoodFile(Generic[T]):
     """The last good value of one file; `fault` describes the fault of the current file.
 
-    `value` is None as long as there was no file, and that of an empty file after a removal.
+    `value` is None as long as there was no file, and `empty` after a removal.
     `parse` raises ValueError with a text for a person. `kind` begins the names of the log's events.
     """
 
-    def __init__(self, path: Path, parse: Callable[[bytes], T], *, kind: str) -> None:
+    def __init__(self, path: Path, parse: Callable[[bytes], T], *, empty: T, kind: str) -> None:
         self._path = path
         self._parse = parse
+        self._empty = empty
         self._kind = kind
         self._seen: tuple[int, ...] | None = None
         self.value: T | None = None
@@ -37,7 +38,7 @@ class LastGoodFile(Generic[T]):
         try:
             value: T | None = self._parse(read_regular_file(self._path))
         except FileNotFoundError:
-            value = None if self.value is None else self._parse(b"")
+            value = None if self.value is None else self._empty
         except (ValueError, OSError) as error:
             if isinstance(error, OSError):
                 self._seen = None  # an unchanged file may become readable

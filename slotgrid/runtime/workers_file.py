@@ -46,7 +46,7 @@ class BadEntry(Exception):
     """One entry cannot be used; the text is the reason, and holds no key."""
 
 
-class InventoryFault(Exception):
+class InventoryFault(ValueError):
     """The file cannot be used. `faults` has one line for each fault."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:

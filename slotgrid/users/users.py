@@ -54,7 +54,11 @@ class Users:
         self._path = path
         self._clock = clock
         self.changed = changed
-        self._file = None if path is None else LastGoodFile(path, parse_users, kind="users")
+        self._file = (
+            None
+            if path is None
+            else LastGoodFile[tuple[User, ...]](path, parse_users, empty=(), kind="users")
+        )
         self._users: dict[str, User] = {}
         self._limits: dict[str, RateLimit] = {}
         self._root: dict[str, Key] = {}

@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_read_is_read_as_soon_as_it_can(
     def refusing(path: Path) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("balancer.fleet.inventory.read_regular_file", refusing)
+    monkeypatch.setattr("slotgrid.runtime.last_good_file.read_regular_file", refusing)
     inventory = Inventory(file)
     with structlog.testing.capture_logs() as logs:
         assert not inventory.look()
@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_read_is_read_as_soon_as_it_can(
     assert (inventory.entries, inventory.fault) == ((ONE,), None)
     events = [line["event"] for line in logs]
     assert events.count("inventory.kept_the_last_good_list") == 1
-    assert events.count("inventory.is_good_again") == 1
+    assert events.count("inventory.file_is_good_again") == 1
 
 
 def test_a_missing_file_is_an_empty_list(tmp_path: Path) -> None:
